@@ -1,0 +1,89 @@
+"""Writes what is generated from the code: the tables of `docs/` and the published JSON Schemas; `--check` compares.
+
+The rule: a figure in these files comes from the taxonomy, the plan or `Pulumi.yaml`, so it cannot drift; `make lint`
+fails where a file differs from what would be written.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import yaml
+
+from infra.deployment import json_schema
+from infra.plan import StorePlan, build_plan
+from infra.taxonomy import load
+from verify.checks import rule_text
+
+ROOT = Path(__file__).parent.parent
+HEAD = "<!-- Written by `make docs`; `make lint` compares it. -->\n\n"
+
+
+def shipped_plan() -> StorePlan:
+    """The plan of the local stack as it is committed."""
+    return build_plan(load(), env="local", region_code="usw2", tls_only=True, where="Pulumi.local.yaml: object-store:")
+
+
+def taxonomy_page() -> str:
+    """What the taxonomy comes to: domains and their rules, identities and their grants."""
+    plan, taxonomy = shipped_plan(), load()
+    lines = ["# The taxonomy", "", "## Domains", ""]
+    lines += ["| domain | band | object lock | rules | for |", "|---|---|---|---|---|"]
+    for bucket in plan.buckets:
+        lock = f"{bucket.retention.mode.value} {bucket.retention.days} d" if bucket.retention else "no"
+        rules = "<br>".join(f"`{rule.id}`: {rule_text(rule)}" for rule in bucket.rules)
+        purpose = taxonomy.domains[bucket.domain].purpose
+        lines.append(f"| {bucket.domain} | {bucket.band.value} | {lock} | {rules} | {purpose} |")
+    lines += ["", "## Grants", "", "`read`; `append` is read and put; `write` is append and delete.", ""]
+    workloads = [identity for identity in plan.identities if not identity.verifies]
+    lines += [
+        "| domain | " + " | ".join(identity.name for identity in workloads) + " |",
+        "|---" * (len(workloads) + 1) + "|",
+    ]
+    for bucket in plan.buckets:
+        held = [
+            next((grant.access.value for grant in identity.grants if grant.bucket == bucket.name), "")
+            for identity in workloads
+        ]
+        lines.append(f"| {bucket.domain} | " + " | ".join(held) + " |")
+    verifier = plan.verifier
+    if verifier is not None:
+        lines += ["", f"`{verifier.name}`: {taxonomy.identities[verifier.name].purpose}."]
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def config_page() -> str:
+    """The config keys of a stack, as `Pulumi.yaml` declares them."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    lines = ["# Config keys of a stack", "", "| key | type | default | meaning |", "|---|---|---|---|"]
+    for key, value in declared.items():
+        default = f"`{json.dumps(value['default'])}`" if "default" in value else "needed"
+        lines.append(f"| `object-store:{key}` | {value['type']} | {default} | {value['description']} |")
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def generated() -> dict[Path, str]:
+    """Every generated file and its content."""
+    return {
+        ROOT / "docs" / "taxonomy.md": taxonomy_page(),
+        ROOT / "docs" / "config.md": config_page(),
+        ROOT / "schemas" / "deployment.schema.json": json.dumps(json_schema(), indent=2) + "\n",
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or with `--check` say which would change."""
+    stale = [path for path, text in generated().items() if not path.exists() or path.read_text("utf-8") != text]
+    if "--check" in arguments:
+        for path in stale:
+            sys.stderr.write(f"{path.relative_to(ROOT)} is not what the code says: run `make docs` and commit it\n")
+        return 1 if stale else 0
+    for path in stale:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(generated()[path], encoding="utf-8")
+        sys.stdout.write(f"{path.relative_to(ROOT)} written\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,212 @@
+"""The plan on AWS, by pulumi-aws 7.x.
+
+The rule: what is set on one bucket is chained (public access, ownership, encryption, versioning or lock, lifecycle,
+policy), because S3 answers 409 OperationAborted to two settings at once, and there is exactly one lifecycle resource
+per bucket, because a second silently empties the first (pulumi-aws issue 5187).
+"""
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan
+from infra.policies import (
+    MANAGED_POLICIES_PER_USER,
+    PolicyDocument,
+    as_json,
+    bucket_policy,
+    identity_policy,
+    managed_policies,
+)
+from infra.problems import InvalidInputError, Problem
+from infra.settings import AwsSettings, Settings
+from infra.store import Credential
+from infra.taxonomy import BandName
+
+
+class AwsStore(pulumi.ComponentResource):
+    """**Pulumi type:** `object-store:storage:AwsStore`. All buckets and identities of a plan on AWS.
+
+    Produces for each bucket `Bucket`, `BucketPublicAccessBlock`, `BucketOwnershipControls`,
+    `BucketServerSideEncryptionConfiguration`, `BucketVersioning` (warm) or `BucketObjectLockConfiguration` (cold),
+    `BucketLifecycleConfiguration`, `BucketPolicy`; for each identity `User`, `Policy` (as many as the size limit
+    needs), `UserPolicyAttachment`, `AccessKey`.
+
+    Attributes:
+        buckets: By domain, the bucket resources.
+        credentials: By identity, the access key.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        plan: StorePlan,
+        settings: Settings,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare everything in the plan; `settings.aws` must be there."""
+        if settings.aws is None:
+            raise ValueError("AwsStore needs the settings of an aws stack")
+        # Before anything is declared: too many grants must not leave half a stack.
+        documents = {identity.name: policy_documents(plan, identity) for identity in plan.identities}
+        provider = aws_provider(settings.aws, settings)
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider]))
+        super().__init__("object-store:storage:AwsStore", name, None, opts)
+        self.buckets = {bucket.domain: self._bucket(bucket, settings, settings.aws) for bucket in plan.buckets}
+        self.credentials = {
+            identity.name: self._identity(identity, documents[identity.name]) for identity in plan.identities
+        }
+        self.register_outputs({"bucket_names": [bucket.name for bucket in plan.buckets]})
+
+    def _bucket(self, plan: BucketPlan, settings: Settings, own: AwsSettings) -> aws.s3.Bucket:
+        bucket = aws.s3.Bucket(
+            plan.domain,
+            bucket=plan.name,
+            # Only at creation: switching it on later replaces, that is destroys, the bucket.
+            object_lock_enabled=plan.locked,
+            force_destroy=settings.empty_on_destroy and plan.band is not BandName.COLD,
+            opts=pulumi.ResourceOptions(parent=self, protect=settings.protect),
+        )
+
+        def after(last: pulumi.Resource, *, keep: bool = False) -> pulumi.ResourceOptions:
+            return pulumi.ResourceOptions(parent=self, depends_on=[last], retain_on_delete=keep)
+
+        last: pulumi.Resource = aws.s3.BucketPublicAccessBlock(
+            f"{plan.domain}-public-access",
+            bucket=bucket.bucket,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=after(bucket),
+        )
+        last = aws.s3.BucketOwnershipControls(
+            f"{plan.domain}-ownership",
+            bucket=bucket.bucket,
+            rule={"object_ownership": "BucketOwnerEnforced"},
+            opts=after(last),
+        )
+        last = aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{plan.domain}-encryption", bucket=bucket.bucket, rules=[_encryption_rule(own)], opts=after(last)
+        )
+        if plan.retention is not None:
+            last = aws.s3.BucketObjectLockConfiguration(
+                f"{plan.domain}-retention",
+                bucket=bucket.bucket,
+                rule={"default_retention": {"mode": plan.retention.mode.value, "days": plan.retention.days}},
+                # Deleting it waits two minutes and then fails (terraform-provider-aws issue 33943), and would weaken
+                # a bucket that may yet survive; it goes with the bucket.
+                opts=after(last, keep=True),
+            )
+        elif plan.versioned:
+            last = aws.s3.BucketVersioning(
+                f"{plan.domain}-versioning",
+                bucket=bucket.bucket,
+                versioning_configuration={"status": "Enabled"},
+                opts=after(last),
+            )
+        last = aws.s3.BucketLifecycleConfiguration(
+            f"{plan.domain}-lifecycle",
+            bucket=bucket.bucket,
+            rules=[lifecycle_rule(rule) for rule in plan.rules],
+            opts=after(last),
+        )
+        aws.s3.BucketPolicy(
+            f"{plan.domain}-policy",
+            bucket=bucket.bucket,
+            policy=as_json(bucket_policy(plan.name)),
+            opts=after(last),
+        )
+        return bucket
+
+    def _identity(self, identity: IdentityPlan, documents: list[PolicyDocument]) -> Credential:
+        child = pulumi.ResourceOptions(parent=self)
+        user = aws.iam.User(f"{identity.name}-user", name=identity.user_name, opts=child)
+        attachments = []
+        for index, document in enumerate(documents):
+            suffix = f"-{index + 1}" if index else ""
+            policy = aws.iam.Policy(
+                f"{identity.name}-policy{suffix}",
+                name=f"{identity.user_name}{suffix}",
+                policy=as_json(document),
+                opts=child,
+            )
+            attachments.append(
+                aws.iam.UserPolicyAttachment(
+                    f"{identity.name}-attachment{suffix}", user=user.name, policy_arn=policy.arn, opts=child
+                )
+            )
+        key = aws.iam.AccessKey(
+            f"{identity.name}-key-1",
+            user=user.name,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=attachments),
+        )
+        return Credential(key.id, pulumi.Output.secret(key.secret))
+
+
+def aws_provider(own: AwsSettings, settings: Settings) -> aws.Provider:
+    """The explicit provider, which refuses any account that is not allowed; keys come from the SDK's own chain."""
+    return aws.Provider(
+        "aws",
+        region=settings.region,
+        allowed_account_ids=list(own.allowed_account_ids) or None,
+        default_tags={"tags": dict(settings.tags)},
+    )
+
+
+def policy_documents(plan: StorePlan, identity: IdentityPlan) -> list[PolicyDocument]:
+    """An identity's managed policies.
+
+    Raises:
+        InvalidInputError: They are more than may be attached to one user.
+    """
+    documents = managed_policies(identity_policy(plan, identity, "aws"))
+    if len(documents) > MANAGED_POLICIES_PER_USER:
+        raise InvalidInputError(
+            [
+                Problem(
+                    f"identities.{identity.name}",
+                    f"its grants need {len(documents)} managed policies",
+                    f"at most {MANAGED_POLICIES_PER_USER} per user (the default quota of IAM)",
+                    "two identities with fewer domains each",
+                )
+            ]
+        )
+    return documents
+
+
+def lifecycle_rule(rule: LifecycleRule) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
+    """A rule in the provider's form."""
+    expiration = rule.expire_after_days
+    noncurrent = rule.expire_noncurrent_after_days
+    abort = rule.abort_multipart_after_days
+    transition = rule.transition
+    return aws.s3.BucketLifecycleConfigurationRuleArgs(
+        id=rule.id,
+        status="Enabled",
+        filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=rule.prefix),
+        expiration=None
+        if expiration is None
+        else aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=expiration),
+        noncurrent_version_expiration=None
+        if noncurrent is None
+        else aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(noncurrent_days=noncurrent),
+        abort_incomplete_multipart_upload=None
+        if abort is None
+        else aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(days_after_initiation=abort),
+        transitions=None
+        if transition is None
+        else [
+            aws.s3.BucketLifecycleConfigurationRuleTransitionArgs(
+                days=transition.after_days, storage_class=transition.storage_class
+            )
+        ],
+    )
+
+
+def _encryption_rule(own: AwsSettings) -> aws.s3.BucketServerSideEncryptionConfigurationRuleArgs:
+    by_default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+        sse_algorithm="aws:kms" if own.kms_key_arn else "AES256", kms_master_key_id=own.kms_key_arn
+    )
+    return aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+        apply_server_side_encryption_by_default=by_default, bucket_key_enabled=bool(own.kms_key_arn) or None
+    )

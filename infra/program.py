@@ -1,0 +1,87 @@
+"""The Pulumi program: settings -> plan -> store of the declared cloud -> exports.
+
+The rule: bad input ends it before the engine is asked for a single resource, with one message that says what to write.
+"""
+
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from infra.deployment import Deployment, build_deployment
+from infra.plan import StorePlan, build_plan
+from infra.problems import InvalidInputError
+from infra.settings import Settings, read_settings
+from infra.taxonomy import extended, load
+
+if TYPE_CHECKING:
+    from infra.aistor import AistorStore
+    from infra.aws import AwsStore
+
+
+def main() -> None:
+    """Declare the stack and export `deployment` and `credentials`.
+
+    Raises:
+        pulumi.RunError: The input is bad; the engine shows the message without a stack trace.
+    """
+    try:
+        settings = read_settings()
+        plan = plan_for(settings)
+        store = _store(plan, settings)
+    except InvalidInputError as error:
+        raise pulumi.RunError(str(error)) from None
+    pulumi.export("deployment", deployment_for(plan, settings).model_dump(mode="json"))
+    pulumi.export(
+        "credentials",
+        pulumi.Output.secret(
+            {
+                name: {
+                    "access_key_id": credential.access_key_id,
+                    "secret_access_key": credential.secret_access_key,
+                }
+                for name, credential in store.credentials.items()
+            }
+        ),
+    )
+
+
+def plan_for(settings: Settings) -> StorePlan:
+    """The plan of a stack: the taxonomy, the stack's additions, the stack's codes.
+
+    Raises:
+        InvalidInputError: Either is malformed.
+    """
+    taxonomy = extended(load(), domains=settings.domains, identities=settings.identities, where=settings.where)
+    return build_plan(
+        taxonomy,
+        env=settings.env,
+        region_code=settings.region_code,
+        tls_only=settings.tls_only,
+        where=settings.where,
+    )
+
+
+def deployment_for(plan: StorePlan, settings: Settings) -> Deployment:
+    """What the stack publishes."""
+    aistor = settings.aistor
+    return build_deployment(
+        plan,
+        stack=settings.stack,
+        cloud=settings.cloud,
+        region=settings.region,
+        endpoint=aistor.client_endpoint.url if aistor else None,
+        provisioning_endpoint=aistor.endpoint.url if aistor else None,
+        ca_pem=aistor.ca_pem if aistor else None,
+        kms=bool(settings.aws and settings.aws.kms_key_arn),
+    )
+
+
+def _store(plan: StorePlan, settings: Settings) -> "AistorStore | AwsStore":
+    # Imported where chosen: each SDK costs the other stack's programs about a second.
+    if settings.cloud == "aistor":
+        from infra.aistor import AistorStore  # noqa: PLC0415
+
+        return AistorStore("store", plan, settings)
+    from infra.aws import AwsStore  # noqa: PLC0415
+
+    return AwsStore("store", plan, settings)

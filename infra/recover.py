@@ -1,0 +1,146 @@
+"""`python -m infra.recover --stack NAME`: takes up a stack whose engine was killed in the middle of an update.
+
+The rule: nothing is created, changed or deleted on the server. The engine's lock is taken off; what was being created
+under a name of ours becomes a resource of the state, which a refresh then reads or drops; what is made anew without
+harm is forgotten. Then `pulumi up` goes on. Without this, plain `pulumi up` meets the lock first and then
+"bucket already exists!". A service account or access key that was being made in that very moment stays behind, unused:
+its secret was never handed out. It is named, for a person to remove.
+
+`pulumi refresh --import-pending-creates` is no help here: the engine 3.274.1 takes it and imports nothing.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from shutil import which
+from typing import Any
+
+TIMEOUT_SECONDS = 600
+# Where the id is a name that was given. All else that the stores declare is made anew by a write that replaces.
+NAMED_BY = {
+    "minio:index/s3Bucket:S3Bucket": "bucket",
+    "aws:s3/bucket:Bucket": "bucket",
+    "aws:iam/user:User": "name",
+}
+AWS_POLICY = "aws:iam/policy:Policy"
+KEYS = ("minio:index/iamServiceAccount:IamServiceAccount", "aws:iam/accessKey:AccessKey")
+
+
+class RecoveryError(Exception):
+    """The stack could not be taken up; its state is as it was."""
+
+
+@dataclass(frozen=True)
+class TakenUp:
+    """What an interrupted update had under way.
+
+    Attributes:
+        state: The exported stack with nothing under way: what was being created and has a known id is a resource.
+        count: All operations that were under way.
+        keys: URNs of keys that may have been left behind.
+    """
+
+    state: Mapping[str, Any]
+    count: int
+    keys: tuple[str, ...]
+
+
+def taken_up(exported: Mapping[str, Any], account_id: str | None) -> TakenUp:
+    """Resolve the operations under way of an exported stack.
+
+    Args:
+        exported: As `pulumi stack export` prints it; it is not changed.
+        account_id: The AWS account, where one is needed for the id of a managed policy.
+    """
+    deployment = exported["deployment"]
+    operations = _operations(exported)
+    resources = list(deployment.get("resources") or [])
+    keys = []
+    for operation in operations:
+        resource = operation["resource"]
+        if operation["type"] != "creating":
+            continue
+        known = _known_id(resource, account_id)
+        if known is not None:
+            # Outputs are the refresh's to read; where nothing was made after all, it drops the resource again.
+            resources.append({**resource, "id": known, "outputs": resource.get("inputs", {})})
+        elif resource["type"] in KEYS:
+            keys.append(resource["urn"])
+    state = {**exported, "deployment": {**deployment, "resources": resources, "pending_operations": []}}
+    return TakenUp(state, len(operations), tuple(keys))
+
+
+def recover(stack: str) -> TakenUp:
+    """Take a stack up; a stack in order is left alone.
+
+    Raises:
+        RecoveryError: There is no pulumi, no such stack, or a step failed.
+    """
+    _pulumi("cancel", "--yes", "--stack", stack, may_fail=True)
+    exported = json.loads(_pulumi("stack", "export", "--stack", stack))
+    policies = any(operation["resource"]["type"] == AWS_POLICY for operation in _operations(exported))
+    found = taken_up(exported, _account_id() if policies else None)
+    if found.count:
+        _pulumi("stack", "import", "--stack", stack, text=json.dumps(found.state))
+        _pulumi("refresh", "--yes", "--skip-preview", "--stack", stack)
+    return found
+
+
+def _operations(exported: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list((exported.get("deployment") or {}).get("pending_operations") or [])
+
+
+def _known_id(resource: Mapping[str, Any], account_id: str | None) -> str | None:
+    inputs = resource.get("inputs", {})
+    if resource["type"] == AWS_POLICY and account_id:
+        return f"arn:aws:iam::{account_id}:policy/{inputs['name']}"
+    return inputs[NAMED_BY[resource["type"]]] if resource["type"] in NAMED_BY else None
+
+
+def _account_id() -> str:
+    import boto3  # noqa: PLC0415 - only for an interrupted aws stack
+
+    return str(boto3.session.Session().client("sts").get_caller_identity()["Account"])
+
+
+def _pulumi(*arguments: str, may_fail: bool = False, text: str = "") -> str:
+    program = which("pulumi")
+    if program is None:
+        raise RecoveryError("no pulumi on the path")
+    done = subprocess.run(  # noqa: S603 - pulumi, with a stack's name and URNs of its own state
+        [program, *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    if done.returncode and not may_fail:
+        raise RecoveryError(f"`pulumi {arguments[0]}` failed:\n{done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Take up the stack named; 0 done or nothing to do, 2 it could not be."""
+    parser = argparse.ArgumentParser(prog="python -m infra.recover", description=__doc__)
+    parser.add_argument("--stack", required=True)
+    stack = parser.parse_args(arguments).stack
+    try:
+        found = recover(stack)
+    except RecoveryError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if not found.count:
+        sys.stdout.write(f"{stack}: nothing was interrupted\n")
+        return 0
+    sys.stdout.write(f"{stack}: {found.count} interrupted operations taken up; go on with: pulumi up --stack {stack}\n")
+    for urn in found.keys:
+        sys.stdout.write(f"  a key may have been left behind, unused; look for it and remove it: {urn}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,146 @@
+"""Default Object Lock retention of an AIStor bucket, as a dynamic resource: pulumi-minio 0.17.1 has none.
+
+The rule: what is pickled into the state is only a reference to `DefaultRetentionProvider` (it has no fields), and the
+admin's keys are never an input: the provider reads them from the stack's config, or the environment, when it starts.
+Deleting the resource leaves the retention as it is; a bucket's records must not become deletable in passing.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectLockConfiguration.html
+"""
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pulumi
+from botocore.config import Config as BotoConfig
+from botocore.exceptions import ClientError
+from pulumi import dynamic
+
+from infra.plan import Retention
+from infra.settings import admin_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_s3 import S3Client
+
+_COMPARED = ("mode", "days", "endpoint", "region", "ca_pem")
+
+
+class DefaultRetentionProvider(dynamic.ResourceProvider):
+    """Puts and reads `ObjectLockConfiguration.Rule.DefaultRetention` with boto3."""
+
+    _user: str
+    _password: str
+
+    def configure(self, req: dynamic.ConfigureRequest) -> None:
+        """Take the admin's keys from the stack's config or the environment."""
+        self._user, self._password = admin_credentials(req.config.get, os.environ, "object-store:")
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        """Set the retention; the id is the bucket's name."""
+        self._put(props)
+        return dynamic.CreateResult(id_=props["bucket"], outs=_outputs(props))
+
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+        """Read the live retention; only NoSuchBucket means that the resource is gone."""
+        with _client(props, self._user, self._password) as client:
+            try:
+                answer = client.get_object_lock_configuration(Bucket=id_)
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code == "NoSuchBucket":
+                    return dynamic.ReadResult(id_="", outs=dict(props))
+                if code != "ObjectLockConfigurationNotFoundError":
+                    raise
+                found: dict[str, Any] = {}
+            else:
+                found = dict(answer["ObjectLockConfiguration"].get("Rule", {}).get("DefaultRetention", {}))
+        days = found.get("Days", 365 * found.get("Years", 0))
+        return dynamic.ReadResult(id_=id_, outs={**_outputs(props), "mode": found.get("Mode", ""), "days": days})
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
+        """Another bucket is a replacement; anything else is put in place."""
+        changed = [key for key in _COMPARED if _same_number(_olds.get(key)) != _same_number(_news.get(key))]
+        replaces = ["bucket"] if _olds["bucket"] != _news["bucket"] else []
+        return dynamic.DiffResult(changes=bool(changed or replaces), replaces=replaces)
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
+        """Set the retention anew; objects that are stored already keep theirs."""
+        self._put(_news)
+        return dynamic.UpdateResult(outs=_outputs(_news))
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Leave the bucket's retention alone; it goes with the bucket."""
+
+    def _put(self, props: dict[str, Any]) -> None:
+        with _client(props, self._user, self._password) as client:
+            client.put_object_lock_configuration(
+                Bucket=props["bucket"],
+                ObjectLockConfiguration={
+                    "ObjectLockEnabled": "Enabled",
+                    "Rule": {"DefaultRetention": {"Mode": props["mode"], "Days": int(props["days"])}},
+                },
+            )
+
+
+class DefaultRetention(dynamic.Resource, module="storage", name="DefaultRetention"):
+    """**Pulumi type:** `pulumi-python:dynamic/storage:DefaultRetention`. A locked bucket's default retention.
+
+    Outputs: `bucket`, `mode`, `days`, and the connection (`endpoint`, `region`, `ca_pem`), none of them secret.
+    """
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        bucket: pulumi.Input[str],
+        retention: Retention,
+        endpoint: str,
+        region: str,
+        ca_pem: str | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it; `endpoint` is a URL and `ca_pem` the text of a CA bundle, or None for the system's."""
+        properties = {
+            "bucket": bucket,
+            "mode": retention.mode.value,
+            "days": retention.days,
+            "endpoint": endpoint,
+            "region": region,
+            "ca_pem": ca_pem or "",
+        }
+        super().__init__(DefaultRetentionProvider(), resource_name, properties, opts)
+
+
+def _outputs(props: dict[str, Any]) -> dict[str, Any]:
+    return {key: props[key] for key in ("bucket", *_COMPARED)}
+
+
+def _same_number(value: object) -> object:
+    """Numbers travel as floats on Pulumi's wire."""
+    return float(value) if isinstance(value, int | float) else value
+
+
+@contextmanager
+def _client(props: dict[str, Any], user: str, password: str) -> "Iterator[S3Client]":
+    with tempfile.TemporaryDirectory() as folder:
+        ca_file = Path(folder) / "ca.pem"
+        ca_file.write_text(props["ca_pem"], encoding="ascii")
+        yield boto3.session.Session().client(
+            "s3",
+            endpoint_url=props["endpoint"],
+            region_name=props["region"],
+            aws_access_key_id=user,
+            aws_secret_access_key=password,
+            verify=str(ca_file) if props["ca_pem"] else None,
+            config=BotoConfig(
+                s3={"addressing_style": "path"},
+                retries={"mode": "standard", "max_attempts": 5},
+                connect_timeout=5,
+                read_timeout=30,
+            ),
+        )

@@ -1,0 +1,319 @@
+"""Settings: everything that a stack's config decides, read in one place and checked before any cloud is asked.
+
+The rule: this is the only reader of `pulumi.Config`, its keys are declared with type, description and default in
+`Pulumi.yaml`, and an unknown key is an error. The cloud is a declared setting, never guessed from the stack's name.
+It leaves out domains and identities, which it hands to `infra.taxonomy` unread.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import pulumi
+import pulumi.runtime.config as runtime_config
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+from infra.endpoint import Endpoint, check_reachable, parse_endpoint, read_ca_bundle
+from infra.policies import Cloud
+from infra.problems import InvalidInputError, Problem
+from infra.taxonomy import nearest
+
+NAMESPACE = "object-store"
+ADMIN_USER_VARIABLE = "AISTOR_ROOT_USER"
+ADMIN_PASSWORD_VARIABLE = "AISTOR_ROOT_PASSWORD"  # noqa: S105 - a variable's name
+# The pair that every MinIO and AIStor manifest ships with; a server that still has it is open to anybody.
+VENDOR_DEFAULTS = frozenset({"minioadmin"})
+_AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
+_ACCOUNT_ID = r"^[0-9]{12}$"
+_AISTOR_ONLY = ("endpoint", "client_endpoint", "ca_bundle", "admin_user", "admin_password")
+_AWS_ONLY = ("allowed_account_ids", "kms_key_arn")
+
+
+class StackConfig(BaseModel):
+    """The config keys of the namespace `object-store`, in camel case; see `Pulumi.yaml` for each one's meaning."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
+
+    cloud: Cloud
+    env: str
+    region_code: str = "usw2"
+    region: str = ""
+    endpoint: str = ""
+    client_endpoint: str = ""
+    ca_bundle: str = ""
+    admin_user: str = ""
+    admin_password: str = ""
+    protect: bool = True
+    empty_on_destroy: bool = False
+    allowed_account_ids: list[Annotated[str, Field(pattern=_ACCOUNT_ID)]] = Field(default_factory=list)
+    encryption: Literal["SSE-S3", "SSE-KMS"] = "SSE-S3"
+    kms_key_arn: str = ""
+    tags: dict[str, str] = Field(default_factory=dict)
+    domains: dict[str, Any] = Field(default_factory=dict)
+    identities: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _kms_key_with_kms(self) -> Self:
+        if (self.encryption == "SSE-KMS") != bool(self.kms_key_arn):
+            raise ValueError("encryption SSE-KMS and kmsKeyArn go together: set both or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _emptied_only_unprotected(self) -> Self:
+        if self.empty_on_destroy and self.protect:
+            raise ValueError("emptyOnDestroy needs protect: false; a protected bucket is never destroyed")
+        return self
+
+
+@dataclass(frozen=True)
+class AistorSettings:
+    """How AIStor is reached.
+
+    Attributes:
+        endpoint: The endpoint that provisioning talks to.
+        client_endpoint: The endpoint that clients get.
+        ca_file: Path of the CA bundle relative to the program's folder, as the plugin takes it and keeps it in the
+            state: an absolute one would differ on every machine.
+        ca_pem: Its content, public certificates.
+        admin_user: Access key of the provisioning admin.
+        admin_password: Its secret key, in no representation; the store hands it on as a Pulumi secret.
+    """
+
+    endpoint: Endpoint
+    client_endpoint: Endpoint
+    ca_file: str | None
+    ca_pem: str | None
+    admin_user: str
+    admin_password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class AwsSettings:
+    """What AWS alone has; credentials come from the SDK's own chain.
+
+    Attributes:
+        allowed_account_ids: The provider refuses any other account; empty allows any.
+        kms_key_arn: Key for SSE-KMS; None means SSE-S3.
+    """
+
+    allowed_account_ids: tuple[str, ...]
+    kms_key_arn: str | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A stack's settings, checked.
+
+    Attributes:
+        where: How a problem names the config, `Pulumi.<stack>.yaml: object-store:`.
+        region: The S3 region that requests are signed for.
+        protect: Buckets cannot be destroyed.
+        empty_on_destroy: Hot and warm buckets are emptied when destroyed; cold ones never are.
+        tags: On every resource that takes tags.
+    """
+
+    where: str
+    stack: str
+    cloud: Cloud
+    env: str
+    region_code: str
+    region: str
+    protect: bool
+    empty_on_destroy: bool
+    tags: Mapping[str, str]
+    domains: Mapping[str, object]
+    identities: Mapping[str, object]
+    aistor: AistorSettings | None = None
+    aws: AwsSettings | None = None
+
+    @property
+    def tls_only(self) -> bool:
+        """Plain http is refused wherever no endpoint needs it (the rollback path's does)."""
+        if self.aistor is None:
+            return True
+        return self.aistor.endpoint.tls and self.aistor.client_endpoint.tls
+
+
+def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check the stack's config; connects once to a configured endpoint.
+
+    Raises:
+        InvalidInputError: Anything in the config that cannot be deployed; it names every key and what may stand there.
+    """
+    stack = pulumi.get_stack()
+    where = f"Pulumi.{stack}.yaml: {NAMESPACE}:"
+    everything = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
+    own = {
+        key.removeprefix(f"{NAMESPACE}:"): value for key, value in everything.items() if key.startswith(f"{NAMESPACE}:")
+    }
+    config = parse_config(own, where)
+    problems = _cloud_problems(config, where)
+    if problems:
+        raise InvalidInputError(problems)
+    tags = {"project": "joelclaw", "managed-by": "pulumi", "env": config.env, "stack": stack, **config.tags}
+    return Settings(
+        where=where,
+        stack=stack,
+        cloud=config.cloud,
+        env=config.env,
+        region_code=config.region_code,
+        # us-east-1 is what MinIO signs for when no region is configured on the server.
+        region=config.region or "us-east-1",
+        protect=config.protect,
+        empty_on_destroy=config.empty_on_destroy,
+        tags=tags,
+        domains=config.domains,
+        identities=config.identities,
+        aistor=_aistor(config, where, environ) if config.cloud == "aistor" else None,
+        aws=AwsSettings(tuple(config.allowed_account_ids), config.kms_key_arn or None)
+        if config.cloud == "aws"
+        else None,
+    )
+
+
+def parse_config(values: Mapping[str, str], where: str) -> StackConfig:
+    """Check the raw config values of our namespace (text, with arrays and objects as JSON).
+
+    Raises:
+        InvalidInputError: An unknown key, a missing one, or a value of the wrong form; secret values are not shown.
+    """
+    decoded = {key: _decoded(key, value) for key, value in values.items()}
+    try:
+        return StackConfig.model_validate(decoded)
+    except ValidationError as error:
+        problems = [_problem(detail, where) for detail in error.errors(include_input=False)]
+        raise InvalidInputError(problems) from None
+
+
+def admin_credentials(get: Callable[[str], str | None], environ: Mapping[str, str], where: str) -> tuple[str, str]:
+    """The provisioning admin's key pair: from config, else from the environment.
+
+    Args:
+        get: Reads a config key of our namespace; None or empty means absent.
+        environ: The process environment.
+        where: How a problem names the config.
+
+    Raises:
+        InvalidInputError: There is none, or it is the vendor's default pair.
+    """
+    user = get("adminUser") or environ.get(ADMIN_USER_VARIABLE)
+    password = get("adminPassword") or environ.get(ADMIN_PASSWORD_VARIABLE)
+    if not user or not password:
+        raise InvalidInputError(
+            [
+                Problem(
+                    f"{where}adminUser, adminPassword",
+                    "no admin credentials",
+                    f"a key pair in config (the password as a secret), or {ADMIN_USER_VARIABLE} and "
+                    f"{ADMIN_PASSWORD_VARIABLE} in the environment",
+                    f"pulumi config set {NAMESPACE}:adminUser NAME && "
+                    f"pulumi config set --secret {NAMESPACE}:adminPassword",
+                )
+            ]
+        )
+    if user in VENDOR_DEFAULTS or password in VENDOR_DEFAULTS:
+        raise InvalidInputError(
+            [
+                Problem(
+                    f"{where}adminUser, adminPassword",
+                    "these are the vendor's default credentials, which everybody knows",
+                    "a user and a password of your own, set on the server first",
+                    f"pulumi config set {NAMESPACE}:adminUser NAME && "
+                    f"pulumi config set --secret {NAMESPACE}:adminPassword",
+                )
+            ]
+        )
+    return user, password
+
+
+def _aistor(config: StackConfig, where: str, environ: Mapping[str, str]) -> AistorSettings:
+    endpoint = parse_endpoint(config.endpoint, f"{where}endpoint")
+    client_endpoint = (
+        parse_endpoint(config.client_endpoint, f"{where}clientEndpoint") if config.client_endpoint else endpoint
+    )
+    ca_path = Path(pulumi.get_root_directory()) / config.ca_bundle if config.ca_bundle else None
+    ca_pem = read_ca_bundle(ca_path, f"{where}caBundle") if ca_path else None
+    keys: dict[str, str] = {"adminUser": config.admin_user, "adminPassword": config.admin_password}
+    user, password = admin_credentials(keys.get, environ, where)
+    check_reachable(endpoint, ca_pem, f"{where}endpoint")
+    return AistorSettings(
+        endpoint=endpoint,
+        client_endpoint=client_endpoint,
+        ca_file=os.path.relpath(ca_path.resolve(), Path.cwd()) if ca_path else None,
+        ca_pem=ca_pem,
+        admin_user=user,
+        admin_password=password,
+    )
+
+
+def _cloud_problems(config: StackConfig, where: str) -> list[Problem]:
+    other, names = ("AIStor", _AISTOR_ONLY) if config.cloud == "aws" else ("AWS", _AWS_ONLY)
+    problems = [
+        Problem(
+            f"{where}{to_camel(name)}",
+            f"is for {other}, and {NAMESPACE}:cloud is {config.cloud}",
+            f"only with {NAMESPACE}:cloud: {other.lower()}",
+            "(remove the line)",
+        )
+        for name in names
+        if getattr(config, name)
+    ]
+    if config.cloud == "aws" and not _AWS_REGION.fullmatch(config.region):
+        wrong = f"{config.region!r} is no AWS region" if config.region else "the aws cloud needs a region"
+        problems.append(
+            Problem(f"{where}region", wrong, "an AWS region code (us-west-2)", f"{NAMESPACE}:region: us-west-2")
+        )
+    if config.cloud == "aistor" and not config.endpoint:
+        problems.append(
+            Problem(
+                f"{where}endpoint",
+                "the aistor cloud needs an endpoint",
+                "the URL that provisioning talks to",
+                f"{NAMESPACE}:endpoint: https://localhost:31000",
+            )
+        )
+    return problems
+
+
+def _decoded(key: str, value: str) -> object:
+    annotation = next(
+        (info.annotation for name, info in StackConfig.model_fields.items() if to_camel(name) == key), str
+    )
+    if annotation in (str, Cloud):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _problem(detail: ErrorDetails, where: str) -> Problem:
+    path = ".".join(map(str, detail["loc"]))
+    key = str(detail["loc"][0]) if detail["loc"] else ""
+    keys = tuple(to_camel(name) for name in StackConfig.model_fields)
+    if detail["type"] == "extra_forbidden":
+        return Problem(
+            f"{where}{path}", f"unknown key {path!r}", ", ".join(keys), f"{NAMESPACE}:{nearest(path, keys)}: …"
+        )
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if detail["type"] == "missing":
+        examples = {"cloud": "aistor", "env": "local"}
+        return Problem(
+            f"{where}{path}",
+            "is missing",
+            "aistor, aws" if key == "cloud" else "a value",
+            f"{NAMESPACE}:{path}: {examples[path]}",
+        )
+    legal = message.replace("'", "").replace(" or ", ", ")
+    return Problem(
+        f"{where}{path}",
+        "the value is not legal here",
+        legal,
+        f"{NAMESPACE}:{path or 'protect'}: {legal.split(', ')[0]}",
+    )
