@@ -1,0 +1,142 @@
+"""The two clients of a store, each made from its `StoreConfig` alone: obstore's for objects, botocore's for listing.
+
+obstore reads every `AWS_…` variable of the process by itself, also beside explicit arguments: a stray
+`AWS_ENDPOINT_URL_S3` or `AWS_SESSION_TOKEN` would win over the configuration and `AWS_SKIP_SIGNATURE` would send the
+request unsigned. Hence each of these is given here, and the credential through a provider, which also keeps the secret
+out of the client's own attributes. (One is left that cannot be taken back: `AWS_SERVER_SIDE_ENCRYPTION` and its key.)
+
+Listing is botocore's because obstore's paths are not S3's keys: it lists `dir/` as `dir` and `/x` as `x`, fails on the
+whole listing where one key holds `//`, and turns the prefix `2026-1` into `2026-1/`, which finds nothing.
+
+Sources: https://developmentseed.org/obstore/latest/api/store/aws/,
+https://docs.rs/object_store/latest/object_store/aws/struct.AmazonS3Builder.html
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING, cast
+
+import botocore.session
+from botocore.config import Config
+from obstore.store import S3Store
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from obstore.store import ClientConfig, S3Credential
+
+    from object_store.config import StoreConfig
+
+# A retry is begun no later than this after the first try. With a connect timeout of 2 s and three retries an endpoint
+# that swallows packets is reported in under 10 s.
+_RETRY_WINDOW = timedelta(seconds=8)
+_FIRST_BACKOFF = timedelta(milliseconds=200)
+_LONGEST_BACKOFF = timedelta(seconds=1)
+
+# obstore bounds the whole transfer at 30 s unless told otherwise, which cuts large downloads off; the stall timeout is
+# what ends a dead one.
+_WHOLE_TRANSFER = timedelta(hours=12)
+
+
+def object_client(config: StoreConfig, bucket: str) -> S3Store:
+    """Client for the objects of one bucket."""
+    endpoint, virtual_hosted = _address(config, bucket)
+    options: ClientConfig = {
+        "allow_http": not config.is_tls,
+        "allow_invalid_certificates": False,
+        "connect_timeout": config.connect_timeout,
+        "read_timeout": config.stall_timeout,
+        "timeout": _WHOLE_TRANSFER,
+    }
+    ca = config.read_ca()
+    if ca is not None:
+        options["root_certificate"] = ca
+
+    def credential() -> S3Credential:
+        return {
+            "access_key_id": config.access_key_id,
+            "secret_access_key": config.secret_access_key,
+            "token": config.session_token,
+            "expires_at": None,
+        }
+
+    return S3Store(
+        bucket,
+        endpoint=endpoint,
+        aws_endpoint_url_s3=endpoint,
+        virtual_hosted_style_request=virtual_hosted,
+        region=config.region,
+        credential_provider=credential,
+        # On AWS a bucket with object lock refuses an upload without a checksum; each part gets one, too.
+        checksum_algorithm="sha256",
+        # One DELETE for one object: its error is the answer's status, not a line inside a 200.
+        disable_bulk_delete=True,
+        skip_signature=False,
+        unsigned_payload=False,
+        request_payer=False,
+        s3_express=False,
+        client_options=options,
+        retry_config={
+            "max_retries": config.max_retries,
+            "retry_timeout": _RETRY_WINDOW,
+            "backoff": {"init_backoff": _FIRST_BACKOFF, "max_backoff": _LONGEST_BACKOFF, "base": 2},
+        },
+    )
+
+
+def _address(config: StoreConfig, bucket: str) -> tuple[str, bool]:
+    """URL that obstore puts a key behind, and whether the bucket is already part of its host."""
+    if config.endpoint is not None:
+        return config.endpoint, False
+    domain = "amazonaws.com.cn" if config.region.startswith("cn-") else "amazonaws.com"
+    if "." in bucket:  # AWS's wildcard certificate covers one label
+        return f"https://s3.{config.region}.{domain}", False
+    return f"https://{bucket}.s3.{config.region}.{domain}", True
+
+
+def listing_client(config: StoreConfig, ca_file: str | None) -> S3Client:
+    """Client for listing any bucket.
+
+    Args:
+        config: the store's configuration.
+        ca_file: PEM file that replaces the public CAs, or None for those.
+    """
+    with _session_lock:
+        client = _session().create_client(
+            "s3",
+            endpoint_url=config.endpoint,
+            region_name=config.region,
+            aws_access_key_id=config.access_key_id,
+            aws_secret_access_key=config.secret_access_key,
+            aws_session_token=config.session_token,
+            verify=ca_file or True,
+            config=Config(
+                connect_timeout=config.connect_timeout.total_seconds(),
+                read_timeout=config.stall_timeout.total_seconds(),
+                retries={"total_max_attempts": 1 + config.max_retries, "mode": "standard"},
+                s3={"addressing_style": "auto" if config.endpoint is None else "path"},
+                signature_version="s3v4",
+            ),
+        )
+    return cast("S3Client", client)
+
+
+# botocore's clients may be shared by threads, the session that makes them may not.
+_session_lock = Lock()
+
+
+@cache
+def _session() -> botocore.session.Session:
+    """The one session of the process: it holds no setting of any store, only botocore's parsed description of S3."""
+    # (name in a profile, variable, value, conversion): neither is looked at, as the configuration promises.
+    return botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+            "ignore_configured_endpoint_urls": (None, None, True, None),
+        }
+    )
