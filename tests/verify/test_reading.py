@@ -1,0 +1,98 @@
+"""verify.reading: answers of the server as facts, "there is none" included."""
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from botocore.stub import Stubber
+
+from infra.plan import StorageClassChange
+from verify.facts import Answer, LiveRetention
+from verify.reading import answer, live_rule, read_location, read_retention, read_rules, read_versioning
+
+
+@pytest.fixture(name="client")
+def _client() -> Any:  # noqa: ANN401 - a boto3 client
+    return boto3.session.Session().client(
+        "s3", region_name="us-west-2", aws_access_key_id="k", aws_secret_access_key="s"
+    )
+
+
+def test_values_are_read(client: Any) -> None:  # noqa: ANN401 - a boto3 client
+    """Region, versioning, rules and retention come as the server has them."""
+    with Stubber(client) as stub:
+        stub.add_response("get_bucket_location", {})
+        stub.add_response("get_bucket_versioning", {})
+        stub.add_response("get_bucket_lifecycle_configuration", {"Rules": [{"ID": "r", "Status": "Disabled"}]})
+        lock = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Years": 2}}}
+        stub.add_response("get_object_lock_configuration", {"ObjectLockConfiguration": lock})
+
+        assert read_location(client, "bucket") == Answer("us-east-1")
+        assert read_versioning(client, "bucket") == Answer("Off")
+        (rule,) = read_rules(client, "bucket").value or ()
+        assert (rule.rule.id, rule.enabled) == ("r", False)
+        assert read_retention(client, "bucket") == Answer(LiveRetention(enabled=True, mode="COMPLIANCE", days=730))
+
+
+def test_none_is_a_value(client: Any) -> None:  # noqa: ANN401 - a boto3 client
+    """S3 says "there is none" by an error; that is no error here."""
+    with Stubber(client) as stub:
+        stub.add_client_error("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration")
+        stub.add_client_error("get_object_lock_configuration", "ObjectLockConfigurationNotFoundError")
+
+        assert read_rules(client, "bucket") == Answer(())
+        assert read_retention(client, "bucket") == Answer(LiveRetention(enabled=False))
+
+
+def test_other_errors_are_the_answer(client: Any) -> None:  # noqa: ANN401 - a boto3 client
+    """A refusal keeps its code."""
+    with Stubber(client) as stub:
+        stub.add_client_error("get_bucket_lifecycle_configuration", "AccessDenied", "no")
+        stub.add_client_error("get_object_lock_configuration", "AccessDenied", "no")
+
+        assert read_rules(client, "bucket") == Answer(code="AccessDenied", said="no")
+        assert str(read_retention(client, "bucket")) == "AccessDenied: no"
+
+
+def test_no_way_to_the_server_is_an_answer() -> None:
+    """A connection that fails becomes a fact, not a crash."""
+
+    def fail() -> None:
+        raise EndpointConnectionError(endpoint_url="https://nowhere")
+
+    assert answer(fail).code == "EndpointConnectionError"
+    assert str(Answer(code="HTTP 403")) == "HTTP 403"
+
+
+def test_rule_with_everything() -> None:
+    """What the plan has words for is read; the rest is kept as text."""
+    found = live_rule(
+        {
+            "ID": "r",
+            "Status": "Enabled",
+            "Filter": {"Prefix": "a/", "Tag": {"Key": "k", "Value": "v"}},
+            "Expiration": {"Days": 3, "ExpiredObjectDeleteMarker": False},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 4, "NewerNoncurrentVersions": 2},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 5},
+            "Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}],
+            "NoncurrentVersionTransitions": [],
+        }
+    )
+
+    assert (found.rule.prefix, found.rule.expire_after_days, found.rule.expire_noncurrent_after_days) == ("a/", 3, 4)
+    assert found.rule.abort_multipart_after_days == 5
+    assert found.rule.transition == StorageClassChange(storage_class="STANDARD_IA", after_days=30)
+    assert "Filter.Tag" in found.beyond
+    assert "NewerNoncurrentVersions=2" in found.beyond
+    assert "NoncurrentVersionTransitions" in found.beyond
+    assert "ExpiredObjectDeleteMarker" not in found.beyond
+
+
+def test_transitions_that_the_plan_has_no_words_for() -> None:
+    """Several transitions, or one by date, are kept as text."""
+    two = [{"Days": 30, "StorageClass": "STANDARD_IA"}, {"Days": 90, "StorageClass": "GLACIER"}]
+    found = live_rule({"ID": "r", "Status": "Enabled", "Prefix": "old/", "Transitions": two})
+
+    assert (found.rule.transition, found.rule.prefix) == (None, "old/")
+    assert "Transitions=" in found.beyond

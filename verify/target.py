@@ -1,0 +1,185 @@
+"""What is verified: a deployment, the credentials it handed out, and the endpoint to reach it by.
+
+The rule: credentials come from the stack's secret output, from a file that only its owner can read, or from the
+environment, never from the command line. Everything that stops a run before the first request is `CannotRunError`.
+"""
+
+import json
+import os
+import re
+import stat
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import which
+from typing import Any, Literal
+
+from pydantic import SecretStr, ValidationError
+
+from infra.deployment import Credentials, Deployment, KeyPair
+from infra.endpoint import check_reachable, parse_endpoint
+from infra.problems import InvalidInputError
+from infra.settings import VENDOR_DEFAULTS
+from object_store import StoreConfig
+
+Via = Literal["client", "provisioning"]
+PULUMI_TIMEOUT_SECONDS = 120
+_SDK_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_CA_BUNDLE")
+STACK_NAME_FORM = re.compile(r"[A-Za-z0-9._/-]+")
+
+
+class CannotRunError(Exception):
+    """The verification could not begin; nothing was proven and nothing was sent."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A store to verify.
+
+    Attributes:
+        deployment: What the stack published.
+        credentials: Key pair by identity.
+        endpoint: The URL to send requests to; None lets the SDKs find AWS.
+    """
+
+    deployment: Deployment
+    credentials: Mapping[str, KeyPair] = field(repr=False)
+    endpoint: str | None = None
+
+    def config(self, identity: str) -> StoreConfig:
+        """How an identity of this deployment reaches the store."""
+        pair = self.credentials[identity]
+        own = {
+            "AWS_REGION": self.deployment.region,
+            "AWS_ACCESS_KEY_ID": pair.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": pair.secret_access_key.get_secret_value(),
+        }
+        if self.endpoint is not None:
+            own["S3_ENDPOINT"] = self.endpoint
+            if self.deployment.ca_pem is not None:
+                own["S3_CA_BUNDLE"] = self.deployment.ca_pem
+            return StoreConfig.from_environment(own)
+        # On AWS the SDKs' own variables for endpoint and CA count, and nothing else of the environment.
+        sdk = {name: os.environ[name] for name in _SDK_VARIABLES if name in os.environ}
+        return StoreConfig.from_environment({**sdk, **own})
+
+
+def target_from_stack(stack: str, via: Via | None = None) -> Target:
+    """Read a stack's outputs with the `pulumi` on the path.
+
+    Raises:
+        CannotRunError: There is no pulumi, no such stack, or nothing is deployed.
+    """
+    if not STACK_NAME_FORM.fullmatch(stack):
+        raise CannotRunError(f"{stack!r} is no stack name; `pulumi stack ls` shows the names")
+    program = which("pulumi")
+    if program is None:
+        raise CannotRunError(
+            "no pulumi on the path: use --deployment FILE, or for the sandbox first "
+            f'eval "$(python -m sandbox env {stack})"'
+        )
+    command = [program, "stack", "output", "--json", "--show-secrets", "--stack", stack, "--non-interactive"]
+    try:
+        # S603: the only variable part is the stack's name, checked above.
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, timeout=PULUMI_TIMEOUT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise CannotRunError(f"pulumi stack output did not end within {PULUMI_TIMEOUT_SECONDS} s") from None
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        raise CannotRunError(
+            f"stack {stack!r}: {said[-1] if said else 'pulumi failed'}; `pulumi stack ls` shows the stacks"
+        )
+    outputs = json.loads(done.stdout)
+    if "deployment" not in outputs or "credentials" not in outputs:
+        raise CannotRunError(f"stack {stack!r} has published nothing yet: run `pulumi up --stack {stack}`")
+    return _target(outputs["deployment"], outputs["credentials"], f"stack {stack}", via or "provisioning")
+
+
+def target_from_file(
+    deployment: Path, credentials: Path | None, environ: Mapping[str, str] = os.environ, via: Via | None = None
+) -> Target:
+    """Read a published deployment from a file, for a place without Pulumi.
+
+    Args:
+        deployment: JSON, as `pulumi stack output deployment --json` prints it.
+        credentials: JSON with mode 0600, as `pulumi stack output credentials --json --show-secrets` prints it; None
+            takes `OBJECTSTORE_<IDENTITY>_ACCESS_KEY_ID` and `OBJECTSTORE_<IDENTITY>_SECRET_ACCESS_KEY`.
+        environ: The process environment.
+        via: Which of the deployment's endpoints to use.
+
+    Raises:
+        CannotRunError: A file is missing, open to others, or malformed.
+    """
+    content = _json_file(deployment)
+    if credentials is None:
+        pairs: Any = _pairs_from_environment(content, environ)
+    else:
+        _refuse_open_file(credentials)
+        pairs = _json_file(credentials)
+    return _target(content, pairs, deployment.name, via or "client")
+
+
+def _target(content: object, pairs: object, where: str, via: Via) -> Target:
+    try:
+        deployment = Deployment.parse(content, where)
+    except InvalidInputError as error:
+        raise CannotRunError(str(error)) from None
+    try:
+        credentials = Credentials.validate_python(pairs)
+    except ValidationError as error:
+        places = ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors(include_input=False))
+        raise CannotRunError(f"{where}: the credentials are malformed at {places}") from None
+    _check_credentials(deployment, credentials, where)
+    endpoint = deployment.endpoint if via == "client" else deployment.provisioning_endpoint
+    if endpoint is not None:
+        try:
+            check_reachable(parse_endpoint(endpoint, where), deployment.ca_pem, f"{where}: {via} endpoint")
+        except InvalidInputError as error:
+            other = "provisioning" if via == "client" else "client"
+            raise CannotRunError(f"{error}\n  or: --via {other}") from None
+    return Target(deployment, credentials, endpoint)
+
+
+def _check_credentials(deployment: Deployment, credentials: Mapping[str, KeyPair], where: str) -> None:
+    if deployment.plan.verifier is None:
+        raise CannotRunError(f"{where}: the plan has no identity that verifies; add one to infra/taxonomy.yaml")
+    missing = [identity.name for identity in deployment.plan.identities if identity.name not in credentials]
+    if missing:
+        raise CannotRunError(f"{where}: no credentials for {', '.join(missing)}")
+    for name, pair in credentials.items():
+        if VENDOR_DEFAULTS & {pair.access_key_id, pair.secret_access_key.get_secret_value()}:
+            raise CannotRunError(f"{where}: the credentials of {name} are the vendor's defaults, which everybody knows")
+
+
+def _json_file(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CannotRunError(f"{path}: cannot be read: {error.strerror}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise CannotRunError(f"{path}: is not JSON") from None
+
+
+def _refuse_open_file(path: Path) -> None:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        raise CannotRunError(f"{path}: cannot be read: {error.strerror}") from None
+    if mode & 0o077:
+        raise CannotRunError(f"{path}: others may read it (mode {mode:04o}); run `chmod 600 {path}`")
+
+
+def _pairs_from_environment(content: object, environ: Mapping[str, str]) -> dict[str, KeyPair]:
+    plan = content.get("plan") if isinstance(content, dict) else None
+    identities = plan.get("identities", []) if isinstance(plan, dict) else []
+    pairs = {}
+    for identity in identities:
+        name = str(identity.get("name"))
+        prefix = f"OBJECTSTORE_{name.upper().replace('-', '_')}"
+        key, secret = environ.get(f"{prefix}_ACCESS_KEY_ID"), environ.get(f"{prefix}_SECRET_ACCESS_KEY")
+        if key and secret:
+            pairs[name] = KeyPair(access_key_id=key, secret_access_key=SecretStr(secret))
+    return pairs
