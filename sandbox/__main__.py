@@ -1,0 +1,198 @@
+"""`python -m sandbox`: the command line of the sandbox.
+
+Standard output holds what a command is asked to print (`env`, `status`, `rehearse`), standard error the rest.
+Exit codes: 0 done; 1 it failed; 2 wrong usage; 3 `status`: a stack is not up; 4 `up`: the servers run, but there
+is no engine. Left out: all logic (commands, rehearsal).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from enum import StrEnum, unique
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sandbox import commands, deployment
+from sandbox.engine import VERSION, Search, find_engine
+from sandbox.folder import SandboxError, StackName
+from sandbox.voice import Voice
+
+EXIT_FAILED = 1
+EXIT_NOT_UP = 3
+EXIT_NO_ENGINE = 4
+
+app = typer.Typer(
+    help="A disposable S3 + IAM server for each stack on this machine, with stand-in provider plugins.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # a local may be a secret
+)
+
+
+@unique
+class Stacks(StrEnum):
+    """What --stack takes."""
+
+    LOCAL = "local"
+    AWS = "aws"
+    ALL = "all"
+
+    @property
+    def names(self) -> list[StackName]:
+        """The stacks meant."""
+        return list(StackName) if self is Stacks.ALL else [StackName(self.value)]
+
+
+StackOption = Annotated[Stacks, typer.Option("--stack", help="Which stack's sandbox.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")]
+
+
+@app.command()
+def up(stack: StackOption = Stacks.ALL, *, quiet: QuietOption = False) -> None:
+    """Start the servers, find or make the engine, make the project folders. Deploys nothing."""
+    voice = Voice(quiet=quiet)
+    search = commands.up(stack.names, os.environ, voice)
+    for name in stack.names:
+        standing = commands.standing(name)
+        if standing.server is not None:
+            voice.say(f"{name}: {standing.server.endpoint}, project {standing.folder.project}")
+    if search.engine is None:
+        _complain(_without_engine(search, stack))
+        raise typer.Exit(EXIT_NO_ENGINE)
+    voice.say(f"engine: {search.engine.version} ({search.engine.source}), {search.engine.executable}")
+    for name in stack.names:
+        voice.say(f'Next: eval "$(python -m sandbox env {name})", then pulumi preview, pulumi up, pulumi destroy')
+
+
+@app.command()
+def down(
+    stack: StackOption = Stacks.ALL,
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Only stop: the next `up` goes on where this one ended.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Stop the servers and remove everything that the stacks have in .sandbox/."""
+    commands.down(stack.names, Voice(quiet=quiet), keep=keep)
+
+
+@app.command()
+def status(stack: StackOption = Stacks.ALL, *, quiet: QuietOption = False) -> None:
+    """Tell how each stack stands; exit code 3 if one is not up."""
+    standings = [commands.standing(name) for name in stack.names]
+    if not quiet:
+        _print_standings(standings, commands.engine_at_hand(os.environ))
+    if any(standing.server is None for standing in standings):
+        raise typer.Exit(EXIT_NOT_UP)
+
+
+@app.command()
+def env(stack: Annotated[StackName, typer.Argument(help="Which stack.")]) -> None:
+    """Print shell lines that lead `pulumi` to the stack; use: eval "$(python -m sandbox env local)"."""
+    lines = commands.environment_of(stack, os.environ).as_shell()
+    if not commands.has_engine(stack):
+        _complain(f"There is no engine for {stack}. Look for one again: python -m sandbox up --stack {stack}")
+    sys.stdout.write(lines)
+
+
+@app.command()
+def deploy(stack: StackOption = Stacks.ALL, *, quiet: QuietOption = False) -> None:
+    """Bring the sandbox up, run `pulumi up` on each stack and verify it: what `make up` does."""
+    deployment.deploy(stack.names, os.environ, Voice(quiet=quiet))
+    Voice(quiet=quiet).say(deployment.NEXT)
+
+
+@app.command()
+def verify(stack: StackOption = Stacks.ALL, *, quiet: QuietOption = False) -> None:
+    """Verify each deployed stack again."""
+    deployment.verify(stack.names, os.environ, Voice(quiet=quiet))
+
+
+@app.command()
+def engine(*, quiet: QuietOption = False) -> None:
+    """Find or make the engine and say where it is; exit code 4 where none is to be had."""
+    search = find_engine(os.environ, Voice(quiet=quiet))
+    if search.engine is None:
+        _complain("\n".join(["No Pulumi engine is to be had:", *(f"  {reason}" for reason in search.tried)]))
+        raise typer.Exit(EXIT_NO_ENGINE)
+    Voice(quiet=quiet).say(f"engine: {search.engine.version} ({search.engine.source}), {search.engine.executable}")
+
+
+@app.command()
+def rehearse(
+    stack: Annotated[StackName, typer.Option("--stack", help="Which stack.")], *, quiet: QuietOption = False
+) -> None:
+    """Run the program without an engine, each resource made for real on the stack's server."""
+    # Imported here: it loads Pulumi's runtime, which no other command needs.
+    from sandbox import rehearsal  # noqa: PLC0415
+
+    voice = Voice(quiet=quiet)
+    result = rehearsal.rehearse(stack, os.environ, voice)
+    counts = ", ".join(f"{number} {what}" for what, number in sorted(result.counts.items())) or "nothing declared"
+    voice.say(f"{stack}: {counts}")
+    for urn in result.undeclared:
+        voice.say(f"No longer declared, and left alone: {urn}")
+    voice.say(rehearsal.NOT_SHOWN)
+    sys.stdout.write(f"{result.deployment}\n{result.credentials}\n")
+
+
+def _without_engine(search: Search, stack: Stacks) -> str:
+    return "\n".join(
+        [
+            "The servers run, but no Pulumi engine is to be had:",
+            *(f"  {reason}" for reason in search.tried),
+            f"Put pulumi {VERSION} on PATH, or Go to build it with. The program can be rehearsed without an engine:",
+            *(f"  python -m sandbox rehearse --stack {name}" for name in stack.names),
+        ]
+    )
+
+
+def _print_standings(standings: list[commands.Standing], search: Search) -> None:
+    engine = search.engine
+    made = f"{engine.version} ({engine.source})" if engine else "none yet; `up` finds or makes one"
+    console = Console()
+    rows = [
+        (
+            standing.folder.stack.value,
+            "up" if standing.server else "down",
+            standing.server.endpoint if standing.server else "-",
+            f"{standing.server.plugin}:{standing.server.plugin_port}" if standing.server else "-",
+            "-" if standing.resources is None else str(standing.resources),
+            made,
+        )
+        for standing in standings
+    ]
+    headings = ("stack", "server", "endpoint", "plugin", "resources", "engine")
+    if not console.is_terminal:
+        for row in rows:
+            sys.stdout.write(", ".join(f"{h} {v}" for h, v in zip(headings, row, strict=True)) + "\n")
+        return
+    table = Table(*headings)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _complain(message: str) -> None:
+    Console(stderr=True).print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; a SandboxError is a message and an exit code, not a stack trace."""
+    # A build or a download that is under way is ended with this process, by whichever signal.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        app(prog_name="python -m sandbox")
+    except SandboxError as error:
+        _complain(str(error))
+        sys.exit(EXIT_FAILED)
+
+
+if __name__ == "__main__":
+    main()

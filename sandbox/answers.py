@@ -1,0 +1,86 @@
+"""Answers that the server makes itself: refusals, in the shape each API gives them.
+
+S3 refuses in XML, IAM and STS in their own XML, MinIO's admin API in JSON; a HEAD gets the status and no body.
+Answers of moto pass through as they are and are no concern of this module.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from xml.sax.saxutils import escape
+
+
+class ApiError(Exception):
+    """A refusal with the code, message and status of the real server."""
+
+    def __init__(self, code: str, message: str, status: int, **extra: str) -> None:
+        """`extra` are further elements of the XML."""
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.extra = extra
+
+
+@dataclass(slots=True)
+class Answer:
+    """A complete HTTP answer."""
+
+    status: int
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+
+    @property
+    def status_line(self) -> str:
+        """As WSGI wants it: the number and a phrase."""
+        try:
+            return f"{self.status} {HTTPStatus(self.status).phrase}"
+        except ValueError:
+            return f"{self.status} Unknown"
+
+
+def s3_error(error: ApiError, resource: str) -> Answer:
+    """A refusal as S3 writes it."""
+    request_id = uuid.uuid4().hex[:16].upper()
+    extra = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in error.extra.items())
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>{extra}"
+        f"<Resource>{escape(resource)}</Resource><RequestId>{request_id}</RequestId>"
+        f"<HostId>{request_id}</HostId></Error>"
+    ).encode()
+    return Answer(error.status, [("Content-Type", "application/xml"), ("x-amz-request-id", request_id)], body)
+
+
+def iam_error(error: ApiError) -> Answer:
+    """A refusal as IAM and STS write it."""
+    request_id = str(uuid.uuid4())
+    body = (
+        '<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type>'
+        f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
+        f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+    ).encode()
+    return Answer(error.status, [("Content-Type", "text/xml"), ("x-amzn-RequestId", request_id)], body)
+
+
+def admin_error(error: ApiError, resource: str) -> Answer:
+    """A refusal as MinIO's admin API writes it."""
+    request_id = uuid.uuid4().hex[:16].upper()
+    body = {
+        "Code": error.code,
+        "Message": error.message,
+        "Resource": resource,
+        "RequestId": request_id,
+        "HostId": request_id,
+    }
+    return json_answer(error.status, body)
+
+
+def json_answer(status: int, body: object) -> Answer:
+    """A JSON answer; no body at all for one that has nothing to say."""
+    if body is None:
+        return Answer(status)
+    return Answer(status, [("Content-Type", "application/json")], json.dumps(body).encode())

@@ -1,0 +1,73 @@
+"""Child processes that leave nothing behind, and locks between processes.
+
+A command started here leads a process group of its own, and the whole group is gone when the block ends,
+however it ends. Left out: the server process, which is meant to outlive its starter (sandbox.server_process).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sandbox.voice import Voice
+
+_LOCK_POLL_SECONDS = 0.2
+
+
+@contextmanager
+def process_group(
+    command: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    cwd: Path | None = None,
+    stdout: int | IO[str] | None = subprocess.DEVNULL,
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a command in a process group of its own and kill what is left of the group at the end."""
+    with subprocess.Popen(  # noqa: S603 - the caller's own command, no shell
+        list(command),
+        cwd=cwd,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            kill_group(process)
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """Kill what is left of the group that the process leads: it may be done itself and its children not."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def exclusive(lock: Path, voice: Voice, waiting_for: str) -> Iterator[None]:
+    """Hold a lock between processes; the kernel releases it when its holder dies."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with voice.step(f"Waiting for {waiting_for}") as step:
+                while True:
+                    time.sleep(_LOCK_POLL_SECONDS)
+                    step.update("")
+                    with suppress(BlockingIOError):
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        break
+        yield

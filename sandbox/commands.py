@@ -1,0 +1,132 @@
+"""Brings the sandbox of one or more stacks up and down, and tells how it stands.
+
+`up` may be run again at any time: what runs is left alone, what is missing is made. It never deploys anything.
+Left out: how each part is made (server_process, engine, project, wrapper) and how it is told (__main__).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox import server_process
+from sandbox.child import exclusive
+from sandbox.engine import Search, existing_engine, find_engine
+from sandbox.environment import Environment, stack_environment
+from sandbox.folder import SandboxError, StackFolder, StackName
+from sandbox.project import make_project, select_stack
+from sandbox.server_process import RunningServer, admin_credentials, running_server
+from sandbox.wrapper import write_wrapper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sandbox.voice import Voice
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the sandbox of one stack stands."""
+
+    folder: StackFolder
+    server: RunningServer | None
+    resources: int | None  # in the Pulumi state; None where there is no stack yet
+
+
+def up(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice) -> Search:
+    """Start the servers, find or make the engine, and make the project folders."""
+    folders = [StackFolder.of(stack) for stack in stacks]
+    with ExitStack() as ending:
+        for folder in folders:
+            ending.enter_context(exclusive(folder.lock, voice, f"another command on the {folder.stack} sandbox"))
+        # All are started before the engine is looked for: a server takes seconds to come up.
+        starting = {folder: server_process.start(folder) for folder in folders if running_server(folder) is None}
+        ending.callback(server_process.end, starting.values())  # those that are never seen to be ready
+        search = find_engine(environ, voice)
+        for folder in folders:
+            server = running_server(folder)
+            if folder in starting:
+                with voice.step(f"Starting the {folder.stack} server") as step:
+                    server = server_process.wait_until_ready(folder, starting[folder], step)
+                del starting[folder]
+            elif server is not None:
+                voice.say(f"The {folder.stack} server is running already.")
+            if server is None:
+                raise SandboxError(f"The {folder.stack} server has just ended; see {folder.server_log}.")
+            _prepare(folder, server, search, environ, voice)
+    return search
+
+
+def _prepare(
+    folder: StackFolder, server: RunningServer, search: Search, environ: Mapping[str, str], voice: Voice
+) -> None:
+    wanted = make_project(folder, server, admin_credentials(folder))
+    if search.engine:
+        write_wrapper(folder, search.engine)
+        environment = stack_environment(folder, server, environ).applied_to(environ)
+        with voice.step(f"Preparing the Pulumi project of {folder.stack}"):
+            select_stack(folder, wanted, environment)
+        if folder.rehearsal.exists():
+            voice.say(
+                f"The {folder.stack} stack was rehearsed without an engine, and no Pulumi state knows what that made. "
+                f"Begin anew before you deploy: python -m sandbox down --stack {folder.stack}"
+            )
+
+
+def down(stacks: Sequence[StackName], voice: Voice, *, keep: bool) -> None:
+    """Stop the servers and, unless they are to be kept, remove all that the stacks have."""
+    for folder in (StackFolder.of(stack) for stack in stacks):
+        if not folder.path.is_dir():
+            voice.say(f"There is no {folder.stack} sandbox.")
+            continue
+        with exclusive(folder.lock, voice, f"another command on the {folder.stack} sandbox"):
+            with voice.step(f"Stopping the {folder.stack} sandbox"):
+                was_running = server_process.stop(folder)
+            if keep:
+                ended = "stopped" if was_running else "was not running"
+                voice.say(f"The {folder.stack} server {ended}; {folder.path} is kept.")
+            else:
+                shutil.rmtree(folder.path)
+                voice.say(f"{folder.path} is removed.")
+    home = StackFolder.of(StackName.LOCAL).home
+    if home.is_dir() and not any(StackFolder(stack, home).path.exists() for stack in StackName):
+        shutil.rmtree(home)
+
+
+def environment_of(stack: StackName, environ: Mapping[str, str]) -> Environment:
+    """The environment of a stack that is up."""
+    folder = StackFolder.of(stack)
+    server = running_server(folder)
+    if server is None:
+        raise SandboxError(f"The {stack} server is not up. Start it: python -m sandbox up --stack {stack}")
+    return stack_environment(folder, server, environ)
+
+
+def has_engine(stack: StackName) -> bool:
+    """Whether `up` found an engine for the stack."""
+    return StackFolder.of(stack).wrapper.exists()
+
+
+def standing(stack: StackName) -> Standing:
+    """How a stack stands; asks no engine, so it is quick."""
+    folder = StackFolder.of(stack)
+    return Standing(folder, running_server(folder), _resource_count(folder))
+
+
+def engine_at_hand(environ: Mapping[str, str]) -> Search:
+    """The engine that `up` would take without making one."""
+    return existing_engine(environ)
+
+
+def _resource_count(folder: StackFolder) -> int | None:
+    states = sorted(folder.state.glob(f".pulumi/stacks/*/{folder.stack.value}.json"))
+    if not states:
+        return None
+    try:
+        latest = json.loads(states[0].read_text())["checkpoint"]["latest"] or {}
+    except (OSError, ValueError, KeyError):
+        return None  # being written, or of another format: no figure is better than a wrong one
+    return len(latest.get("resources", []))

@@ -1,0 +1,156 @@
+"""Makes a stack's Pulumi project folder: the committed project and config, plus the sandbox server's own facts.
+
+What a person adds or changes in it by `pulumi config set` stays, except where the server has the last word. A
+file that says the right thing already is left byte for byte as it is. The passphrase and the credentials file
+are 0600; config values that are secret are set through Pulumi, by standard input.
+
+Left out: the program, which the project only points at, and any deployment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from sandbox.folder import SandboxError, StackFolder, StackName, repository, write_atomically, write_private
+from sandbox.wrapper import call
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.server_process import AdminCredentials, RunningServer
+
+NAMESPACE = "object-store"
+CA_FILE = "ca.pem"
+ACCOUNT_ID = "123456789012"  # the one account of the aws server, moto's
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """The config that a sandbox stack has beyond the committed one, by full key."""
+
+    choices: Mapping[str, Any]  # what a person may change
+    facts: Mapping[str, Any]  # what the server decides
+    secret_facts: Mapping[str, str] = field(repr=False)
+
+
+def overrides(stack: StackName, server: RunningServer, admin: AdminCredentials) -> Overrides:
+    """What the sandbox says instead of the committed config: it is disposable, and it is reached elsewhere."""
+    choices: dict[str, Any] = {"protect": False, "emptyOnDestroy": True}
+    facts: dict[str, Any] = {}
+    secret: dict[str, str] = {}
+    if stack is StackName.AWS:
+        facts["allowedAccountIds"] = [ACCOUNT_ID]
+    else:
+        facts |= {"endpoint": server.endpoint, "clientEndpoint": server.endpoint, "caBundle": CA_FILE}
+        secret |= {"adminUser": admin.user, "adminPassword": admin.password}
+    return Overrides(_full(choices), _full(facts), _full(secret))
+
+
+def committed_config(stack: StackName) -> dict[str, Any]:
+    """The config of the committed stack file."""
+    return dict(_read_yaml(repository() / f"Pulumi.{stack}.yaml").get("config") or {})
+
+
+def make_project(folder: StackFolder, server: RunningServer, admin: AdminCredentials) -> Overrides:
+    """Write every file of the project folder that holds no Pulumi secret."""
+    wanted = overrides(folder.stack, server, admin)
+    folder.project.mkdir(parents=True, exist_ok=True)
+    folder.state.mkdir(parents=True, exist_ok=True)
+    if not folder.passphrase.exists():
+        write_private(folder.passphrase, secrets.token_urlsafe(32))
+    _write_project_file(folder)
+    shutil.copyfile(server.ca_bundle, folder.project / CA_FILE)
+    if folder.stack is StackName.AWS:
+        write_private(
+            folder.aws_credentials,
+            f"[default]\naws_access_key_id = {admin.user}\naws_secret_access_key = {admin.password}\n",
+        )
+    _write_stack_file(folder, wanted)
+    return wanted
+
+
+def select_stack(folder: StackFolder, wanted: Overrides, environ: Mapping[str, str]) -> None:
+    """Make the Pulumi stack if it is absent, and set the secrets that it does not hold yet."""
+    call(folder, ["stack", "select", "--create", folder.stack.value], environ)
+    if not wanted.secret_facts:
+        return
+    # Only Pulumi can tell: a secret that is set again is encrypted anew, and the file changes.
+    held = json.loads(call(folder, ["config", "--show-secrets", "--json"], environ))
+    for key, value in wanted.secret_facts.items():
+        entry = held.get(key, {})
+        if entry.get("value") != value or not entry.get("secret"):
+            call(folder, ["config", "set", "--secret", key], environ, standard_input=value)
+
+
+def _full(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{NAMESPACE}:{key}": value for key, value in values.items()}
+
+
+def _write_project_file(folder: StackFolder) -> None:
+    committed = repository() / "Pulumi.yaml"
+    project = _read_yaml(committed)
+    program = repository() / project.get("main", ".")
+    project["main"] = os.path.relpath(program, folder.project)
+    options = project["runtime"].setdefault("options", {})
+    if sys.prefix == sys.base_prefix:
+        options.pop("virtualenv", None)
+    else:
+        # Absolute, because the engine and its dynamic provider disagree on what a relative one counts from: the
+        # project's folder for the one, the program's for the other. It is kept in no state.
+        options["virtualenv"] = str(Path(sys.prefix))
+    write_atomically(folder.project_file, _yaml(project, f"from {committed.name} by `python -m sandbox up`"))
+
+
+def _write_stack_file(folder: StackFolder, wanted: Overrides) -> None:
+    document = _read_yaml(folder.stack_file) if folder.stack_file.exists() else {}
+    held: dict[str, Any] = document.get("config") or {}
+    before: dict[str, Any] = json.loads(folder.written_file.read_text()) if folder.written_file.exists() else {}
+    plain = {**committed_config(folder.stack), **wanted.choices, **wanted.facts}
+    for key in wanted.secret_facts:
+        plain.pop(key, None)
+    of_a_person = {
+        key: value
+        for key, value in held.items()
+        if key not in wanted.facts and (key not in before or not _is_same(before[key], value))
+    }
+    config = {**plain, **of_a_person}
+    write_atomically(folder.written_file, json.dumps(plain, indent=2) + "\n")
+    if not _is_same(config, held):
+        write_atomically(folder.stack_file, _yaml({**document, "config": config}))
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Whether two config values mean the same: Pulumi writes booleans and numbers of a stack file anew as text."""
+    return _as_text(one) == _as_text(other)
+
+
+def _as_text(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _as_text(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_text(item) for item in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _yaml(document: Mapping[str, Any], origin: str | None = None) -> str:
+    text = yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True, width=4096)
+    return f"# Made {origin}: change that file.\n{text}" if origin else text
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise SandboxError(f"{path}: cannot be read as YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise SandboxError(f"{path}: holds no mapping, as a Pulumi project or stack file must.")
+    return document

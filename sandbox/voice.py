@@ -1,0 +1,75 @@
+"""What the sandbox tells a person while it works: plain lines, and live progress on a terminal only.
+
+All of it goes to standard error, so that standard output stays free for what a command is asked to print.
+Left out: errors, which __main__ prints itself, `--quiet` or not.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PLAIN_INTERVAL_SECONDS = 60.0  # how often a long step says that it is alive where there is no terminal
+
+
+class Step:
+    """A step under way: its detail, and how much of it is done where that can be told."""
+
+    def __init__(self, title: str, console: Console, progress: Progress | None) -> None:
+        """Show the step on `progress`, or in plain lines where there is none."""
+        self._title = title
+        self._console = console
+        self._progress = progress
+        self._task = progress.add_task(title, total=None, detail="") if progress else None
+        self._started = self._spoken = time.monotonic()
+
+    def update(self, detail: str, done: int | None = None, total: int | None = None) -> None:
+        """Show how far it has come."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, detail=detail, completed=done, total=total)
+            return
+        now = time.monotonic()
+        if now - self._spoken >= PLAIN_INTERVAL_SECONDS:
+            self._spoken = now
+            _print(self._console, f"{self._title}: {detail} ({now - self._started:.0f} s)")
+
+
+def _print(console: Console, message: str) -> None:
+    # Paths and commands are to be copied from it: no markup, no colours inside, no wrapping.
+    console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+class Voice:
+    """Says things on standard error, unless it is to be quiet."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        """Speak, or with `quiet` say nothing."""
+        self._console = Console(stderr=True, quiet=quiet)
+
+    def say(self, message: str) -> None:
+        """Say one thing."""
+        _print(self._console, message)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """Show a step that may take more than two seconds while it lasts."""
+        if not self._console.is_terminal:
+            self.say(title)
+            yield Step(title, self._console, None)
+            return
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[detail]}", markup=False),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            yield Step(title, self._console, progress)
