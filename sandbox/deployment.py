@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sandbox.voice import Voice
 
 NEXT = """
-Both stacks are deployed to the sandbox and verified. What to try next (with .venv/bin on the path):
+Deployed to the sandbox and verified. What to try next (with .venv/bin on the path):
   eval "$(python -m sandbox env local)"     lead pulumi and verify to the local stack's sandbox (or: env aws)
   pulumi preview --expect-no-changes        nothing to do
   pulumi stack output deployment            what the stack publishes

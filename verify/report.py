@@ -34,7 +34,7 @@ _HEADINGS = {
     "probes_removed": "removed",
 }
 # What the table needs; a narrower terminal folds its headings.
-TABLE_WIDTH = 120
+TABLE_WIDTH = 140
 
 
 def print_report(console: Console, deployment: Deployment, findings: Sequence[Finding]) -> None:
