@@ -19,6 +19,7 @@ from shutil import which
 from typing import Any
 
 TIMEOUT_SECONDS = 600
+STS_REGION = "us-east-1"
 # Where the id is a name that was given. All else that the stores declare is made anew by a write that replaces.
 NAMED_BY = {
     "minio:index/s3Bucket:S3Bucket": "bucket",
@@ -103,7 +104,9 @@ def _known_id(resource: Mapping[str, Any], account_id: str | None) -> str | None
 def _account_id() -> str:
     import boto3  # noqa: PLC0415 - only for an interrupted aws stack
 
-    return str(boto3.session.Session().client("sts").get_caller_identity()["Account"])
+    session = boto3.session.Session()
+    # The account is the same in every region, and a stack's own region need not be in the environment.
+    return str(session.client("sts", session.region_name or STS_REGION).get_caller_identity()["Account"])
 
 
 def _pulumi(*arguments: str, may_fail: bool = False, text: str = "") -> str:

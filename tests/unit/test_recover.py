@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from infra import recover
 from infra.recover import main, taken_up
@@ -97,6 +99,23 @@ def test_account_is_asked_for_where_a_policy_needs_it(tmp_path: Path, monkeypatc
     assert main(["--stack", "aws"]) == 0
     imported = json.loads((tmp_path / "imported.json").read_text(encoding="utf-8"))
     assert imported["deployment"]["resources"][1]["id"] == "arn:aws:iam::123456789012:policy/p"
+
+
+def test_account_is_found_without_a_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """STS is asked even where no region is set in the environment, as on a machine whose region is in the stack."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    # Only with an endpoint of its own does botocore need a region for STS.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://sts.amazonaws.com")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    fake_pulumi(tmp_path, monkeypatch, exported(creating("aws:iam/policy:Policy", name="p")))
+
+    with mock_aws():
+        assert main(["--stack", "aws"]) == 0
+    imported = json.loads((tmp_path / "imported.json").read_text(encoding="utf-8"))
+    assert imported["deployment"]["resources"][1]["id"] == f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:policy/p"
 
 
 def test_stack_in_order_is_left_alone(
