@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PIN := --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe
 
 .PHONY: help
 help: ## Show this list
@@ -54,5 +55,5 @@ down: $(READY) ## Stop the sandbox and remove everything that it made here
 
 .PHONY: lock
 lock: $(READY) ## Pin the requirements anew
-	@$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--strip-extras --allow-unsafe --extra sandbox --extra dev --output-file requirements.txt pyproject.toml
+	@$(BIN)/pip-compile $(PIN) --extra sandbox --extra dev --output-file requirements.txt pyproject.toml
+	@$(BIN)/pip-compile $(PIN) --output-file requirements-verify.txt requirements-verify.in

@@ -210,6 +210,8 @@ def _verifier_statements(plan: StorePlan, cloud: Cloud) -> list[Statement]:
     names = [bucket.name for bucket in plan.buckets]
     configuration = [*_CONFIGURATION_ACTIONS, *(_AWS_CONFIGURATION_ACTIONS if cloud == "aws" else [])]
     return [
+        # Names only: a bucket of ours that nobody declared is seen by its name and by nothing else.
+        {"Sid": "BucketNames", "Effect": "Allow", "Action": ["s3:ListAllMyBuckets"], "Resource": ["arn:aws:s3:::*"]},
         {"Sid": "Configuration", "Effect": "Allow", "Action": configuration, "Resource": _buckets(names)},
         {
             "Sid": "ListProbes",

@@ -23,12 +23,11 @@ from infra.endpoint import Endpoint, check_reachable, parse_endpoint, read_ca_bu
 from infra.policies import Cloud
 from infra.problems import InvalidInputError, Problem
 from infra.taxonomy import nearest
+from infra.vendor_defaults import VENDOR_DEFAULTS
 
 NAMESPACE = "object-store"
 ADMIN_USER_VARIABLE = "AISTOR_ROOT_USER"
 ADMIN_PASSWORD_VARIABLE = "AISTOR_ROOT_PASSWORD"  # noqa: S105 - a variable's name
-# The pair that every MinIO and AIStor manifest ships with; a server that still has it is open to anybody.
-VENDOR_DEFAULTS = frozenset({"minioadmin"})
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _ACCOUNT_ID = r"^[0-9]{12}$"
 _AISTOR_ONLY = ("endpoint", "client_endpoint", "ca_bundle", "admin_user", "admin_password")
@@ -146,13 +145,30 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     Raises:
         InvalidInputError: Anything in the config that cannot be deployed; it names every key and what may stand there.
     """
-    stack = pulumi.get_stack()
-    where = f"Pulumi.{stack}.yaml: {NAMESPACE}:"
     everything = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
     own = {
         key.removeprefix(f"{NAMESPACE}:"): value for key, value in everything.items() if key.startswith(f"{NAMESPACE}:")
     }
-    config = parse_config(own, where)
+    settings = settings_from(own, pulumi.get_stack(), Path(pulumi.get_root_directory()), environ)
+    if settings.aistor is not None:
+        check_reachable(settings.aistor.endpoint, settings.aistor.ca_pem, f"{settings.where}endpoint")
+    return settings
+
+
+def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: Mapping[str, str]) -> Settings:
+    """Check a stack's config without a running program; connects to nothing.
+
+    Args:
+        values: Raw config values of our namespace (text, with arrays and objects as JSON).
+        stack: The stack's name.
+        folder: Where Pulumi.yaml is; a relative `caBundle` counts from there.
+        environ: The process environment.
+
+    Raises:
+        InvalidInputError: Anything in the config that cannot be deployed; it names every key and what may stand there.
+    """
+    where = f"Pulumi.{stack}.yaml: {NAMESPACE}:"
+    config = parse_config(values, where)
     problems = _cloud_problems(config, where)
     if problems:
         raise InvalidInputError(problems)
@@ -170,7 +186,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         tags=tags,
         domains=config.domains,
         identities=config.identities,
-        aistor=_aistor(config, where, environ) if config.cloud == "aistor" else None,
+        aistor=_aistor(config, where, folder, environ) if config.cloud == "aistor" else None,
         aws=AwsSettings(tuple(config.allowed_account_ids), config.kms_key_arn or None)
         if config.cloud == "aws"
         else None,
@@ -232,16 +248,15 @@ def admin_credentials(get: Callable[[str], str | None], environ: Mapping[str, st
     return user, password
 
 
-def _aistor(config: StackConfig, where: str, environ: Mapping[str, str]) -> AistorSettings:
+def _aistor(config: StackConfig, where: str, folder: Path, environ: Mapping[str, str]) -> AistorSettings:
     endpoint = parse_endpoint(config.endpoint, f"{where}endpoint")
     client_endpoint = (
         parse_endpoint(config.client_endpoint, f"{where}clientEndpoint") if config.client_endpoint else endpoint
     )
-    ca_path = Path(pulumi.get_root_directory()) / config.ca_bundle if config.ca_bundle else None
+    ca_path = folder / config.ca_bundle if config.ca_bundle else None
     ca_pem = read_ca_bundle(ca_path, f"{where}caBundle") if ca_path else None
     keys: dict[str, str] = {"adminUser": config.admin_user, "adminPassword": config.admin_password}
     user, password = admin_credentials(keys.get, environ, where)
-    check_reachable(endpoint, ca_pem, f"{where}endpoint")
     return AistorSettings(
         endpoint=endpoint,
         client_endpoint=client_endpoint,

@@ -1,4 +1,4 @@
-"""Deploys the stacks to the sandbox and verifies them, as a person would: `pulumi up`, then `python -m verify`.
+"""Deploys the stacks to the sandbox and verifies them, as a person would: preflight, `pulumi up`, `python -m verify`.
 
 The rule: each step is the real command in the stack's own environment, shown as it runs; nothing here deploys or
 verifies by itself. Without an engine the program is rehearsed instead, and what that does not show is said.
@@ -40,6 +40,8 @@ def deploy(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice
     search = commands.up(stacks, environ, voice)
     for stack in stacks:
         if search.engine is not None:
+            voice.say(f"\n== {stack}: python -m verify preflight")
+            _preflight(stack, environ)
             voice.say(f"\n== {stack}: pulumi up ({search.engine.version}, {search.engine.source})")
             _pulumi_up(stack, environ)
         else:
@@ -75,6 +77,12 @@ def _environment(stack: StackName, environ: Mapping[str, str]) -> dict[str, str]
     if server is None:
         raise SandboxError(f"The {stack} server is not up. Start it: make up")
     return stack_environment(folder, server, environ).applied_to(environ)
+
+
+def _preflight(stack: StackName, environ: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "verify", "preflight", "--before", "up", "--quiet", "--stack", stack.value]
+    if subprocess.run(command, env=_environment(stack, environ), check=False).returncode:  # noqa: S603 - our own
+        raise SandboxError(f"Nothing was deployed to {stack}: the preflight above says what stands in the way.")
 
 
 def _pulumi_up(stack: StackName, environ: Mapping[str, str]) -> None:

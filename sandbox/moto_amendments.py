@@ -151,11 +151,23 @@ def _sse_s3() -> dict[str, Any]:
 
 
 def _amend_versioning(cloud: Cloud) -> None:
-    """Versioning of a locked bucket cannot be suspended; suspended versioning keeps the versions there are."""
+    """Versioning is Enabled or Suspended, of a locked bucket only Enabled; suspended it keeps what versions there are."""
     put_versioning = _original(S3Backend, "put_bucket_versioning")
     put_object = _original(S3Backend, "put_object")
 
     def put_checked(self: S3Backend, bucket_name: str, status: str) -> None:
+        if status not in ("Enabled", "Suspended"):
+            if cloud is Cloud.AISTOR:
+                raise ApiError(
+                    "IllegalVersioningConfigurationException",
+                    "Indicates that the versioning configuration specified in the request is invalid.",
+                    400,
+                )
+            raise ApiError(
+                "MalformedXML",
+                "The XML you provided was not well-formed or did not validate against our published schema",
+                400,
+            )
         if self.get_bucket(bucket_name).object_lock_enabled and status != "Enabled":
             raise ApiError(
                 "InvalidBucketState",

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from sandbox.server_process import AdminCredentials, RunningServer
 
 NAMESPACE = "object-store"
-CA_FILE = "ca.pem"
 ACCOUNT_ID = "123456789012"  # the one account of the aws server, moto's
 
 
@@ -50,7 +48,7 @@ def overrides(stack: StackName, server: RunningServer, admin: AdminCredentials) 
     if stack is StackName.AWS:
         facts["allowedAccountIds"] = [ACCOUNT_ID]
     else:
-        facts |= {"endpoint": server.endpoint, "clientEndpoint": server.endpoint, "caBundle": CA_FILE}
+        facts |= {"endpoint": server.endpoint, "clientEndpoint": server.endpoint, "caBundle": server.ca_bundle}
         secret |= {"adminUser": admin.user, "adminPassword": admin.password}
     return Overrides(_full(choices), _full(facts), _full(secret))
 
@@ -68,7 +66,6 @@ def make_project(folder: StackFolder, server: RunningServer, admin: AdminCredent
     if not folder.passphrase.exists():
         write_private(folder.passphrase, secrets.token_urlsafe(32))
     _write_project_file(folder)
-    shutil.copyfile(server.ca_bundle, folder.project / CA_FILE)
     if folder.stack is StackName.AWS:
         write_private(
             folder.aws_credentials,

@@ -4,22 +4,40 @@ The rule: whatever is not an option of ours goes to pytest as it stands (`-k`, `
 not make a run fail; it is in the report and in the JUnit file as a skip with its reason.
 """
 
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 FOLDER = Path(__file__).parent
-USAGE = """usage: python -m verify --stack NAME | --deployment FILE [options]
+USAGE = """usage: python -m verify --stack NAME | --deployment FILE | --from-facts FILE [options]
+       python -m verify preflight --stack NAME      before the first `pulumi up`, and before any refresh
+       python -m verify job --stack NAME            a Kubernetes Job that verifies from a pod
 
   --stack NAME         the stack's outputs, read by the pulumi on the path
   --deployment FILE    a published deployment (pulumi stack output deployment --json), for a place without Pulumi
   --credentials FILE   with --deployment: key pairs as JSON, mode 0600; without: OBJECTSTORE_<IDENTITY>_ACCESS_KEY_ID
                        and OBJECTSTORE_<IDENTITY>_SECRET_ACCESS_KEY from the environment
+  --ca-bundle FILE     with --deployment: CA certificates in place of the deployment's own
   --via WHICH          client or provisioning: which endpoint to use (default: provisioning with --stack, else client)
-  --jobs N             buckets at a time (default 8)
-  -k EXPRESSION        only tests whose id matches, such as media-raw or lifecycle
+  --from-facts FILE    judge facts that were saved, without a store
+
+what to verify:
+  --only CHECK         only this check, by id (docs/verification.md); may be given several times, as may the next two
+  --bucket NAME        only this bucket, by domain or name
+  --identity NAME      only this identity in the grants matrix
+  -k EXPRESSION        only tests whose id matches, such as media-raw or lifecycle; everything is asked all the same
+  --deep               large bodies in every bucket (else in one of each band), and listings of more than a page
+  --full-matrix        every identity in every bucket (else all that it holds and a sample of 16 others)
+  --leave-locked-probe let workloads write in COMPLIANCE buckets: a probe stays there until its date
+  --jobs N             tasks at a time (default 8)
+
+what to write:
+  --html FILE          a report for a browser, one file
+  --json FILE          a report for programs
   --junitxml FILE      a JUnit report, pytest's own
+  --save-facts FILE    the facts, an audit record without secrets
   --quiet              no progress bar
 
 exit status: 0 all proven, 1 something fails, 2 could not run
@@ -28,9 +46,19 @@ exit status: 0 all proven, 1 something fails, 2 could not run
 
 def main(arguments: list[str]) -> int:
     """Run the suite with pytest and translate its exit status."""
+    if arguments[:1] == ["job"]:
+        from verify.job import main as job  # noqa: PLC0415 - a run of the suite needs none of it
+
+        return job(arguments[1:])
+    if arguments[:1] == ["preflight"]:
+        from verify.preflight import main as preflight  # noqa: PLC0415 - likewise
+
+        return preflight(arguments[1:])
     if not arguments or {"-h", "--help"} & set(arguments):
         sys.stdout.write(USAGE)
         return 0 if arguments else 2
+    # As for an interrupt from the keyboard: what the run has written is removed before it ends.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     status = pytest.main([str(FOLDER), "-c", str(FOLDER / "pytest.ini"), f"--rootdir={FOLDER}", *arguments], plugins=[])
     return {pytest.ExitCode.OK: 0, pytest.ExitCode.TESTS_FAILED: 1}.get(pytest.ExitCode(status), 2)
 

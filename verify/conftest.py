@@ -1,83 +1,142 @@
-"""pytest's side of the suite: the target, the facts gathered once per session, the parameters, the report.
+"""pytest's side of the suite: the target, the facts gathered once per session, the parameters, the reports.
 
 The rule: a test's id names the bucket and the check, CANNOT TELL is a skip with its reason, and a failure is told in
 one sentence without a stack trace.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from verify.checks import CHECKS, Finding
+from infra.deployment import Deployment
+from verify import gather
+from verify.checks import BUCKET_CHECKS, STORE_CHECKS, Check, Finding, judge
 from verify.facts import Facts
-from verify.gather import JOBS, gather_facts
+from verify.options import add_options, checks_from, wish_from
+from verify.record import Record, json_report, load_record, save_record, write_text
 from verify.report import TABLE_WIDTH, print_report
 from verify.target import CannotRunError, Target, target_from_file, target_from_stack
+from verify.wish import Part, Wish
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TARGET = pytest.StashKey[Target]()
+RECORD = pytest.StashKey[Record]()
+FACTS = pytest.StashKey[Facts]()
+DEPLOYMENT = pytest.StashKey[Deployment]()
+WISH = pytest.StashKey[Wish]()
+ONLY = pytest.StashKey[frozenset[str] | None]()
 FINDINGS = pytest.StashKey[list[Finding]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the suite's options; `python -m verify --help` shows them with their meaning."""
-    group = parser.getgroup("verify")
-    group.addoption("--stack", help="the Pulumi stack to verify")
-    group.addoption("--deployment", type=Path, help="a published deployment, where there is no Pulumi")
-    group.addoption("--credentials", type=Path, help="with --deployment: key pairs, a file of mode 0600")
-    group.addoption("--via", choices=["client", "provisioning"], help="which of the deployment's endpoints to use")
-    group.addoption("--jobs", type=int, default=JOBS, help="buckets at a time")
+    """Declare the suite's options."""
+    add_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Load the target before anything is collected."""
-    stack, deployment = config.getoption("--stack"), config.getoption("--deployment")
-    if (stack is None) == (deployment is None):
-        raise pytest.UsageError("give either --stack NAME or --deployment FILE")
     try:
-        if stack is not None:
-            target = target_from_stack(stack, config.getoption("--via"))
-        else:
-            target = target_from_file(deployment, config.getoption("--credentials"), via=config.getoption("--via"))
+        _load(config)
     except CannotRunError as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[TARGET] = target
     config.stash[FINDINGS] = []
 
 
+def _load(config: pytest.Config) -> None:
+    stack, deployment, saved = (config.getoption(o) for o in ("--stack", "--deployment", "--from-facts"))
+    if [stack, deployment, saved].count(None) != 2:  # noqa: PLR2004 - one of the three is given
+        raise CannotRunError("give one of --stack NAME, --deployment FILE, --from-facts FILE")
+    config.stash[ONLY] = checks_from(config.getoption("--only"))
+    if saved is not None:
+        record = load_record(saved)
+        config.stash[RECORD], config.stash[DEPLOYMENT], config.stash[WISH] = record, record.deployment, record.wish
+        return
+    via = config.getoption("--via")
+    if stack is not None:
+        target = target_from_stack(stack, via)
+    else:
+        credentials, ca_bundle = config.getoption("--credentials"), config.getoption("--ca-bundle")
+        target = target_from_file(deployment, credentials, via=via, ca_bundle=ca_bundle)
+    config.stash[TARGET], config.stash[DEPLOYMENT] = target, target.deployment
+    config.stash[WISH] = wish_from(config, target.deployment.plan)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test per bucket and check."""
-    if "check" in metafunc.fixturenames:
-        buckets = metafunc.config.stash[TARGET].deployment.plan.buckets
-        metafunc.parametrize(
-            ("bucket", "check"),
-            [pytest.param(b.name, check, id=f"{b.name}-{check}") for b in buckets for check in CHECKS],
-        )
+    """One test for each check of the store, each check of a bucket, and each cell of the matrix."""
+    stash = metafunc.config.stash
+    plan, wish, only = stash[DEPLOYMENT].plan, stash[WISH], stash[ONLY]
+    buckets = wish.chosen(plan)
+    parameters: dict[str, list[tuple[str, ...]]] = {
+        "store_findings": [(check,) for check in _asked(STORE_CHECKS, wish, only)],
+        "bucket_findings": [(b.name, check) for b in buckets for check in _asked(BUCKET_CHECKS, wish, only)],
+        "cell_findings": [(i.name, b.name) for i, b in wish.cells(plan)] if Part.GRANTS in wish.parts else [],
+    }
+    for name, values in parameters.items():
+        if name in metafunc.fixturenames:
+            prefix = {"store_findings": "store-"}.get(name, "")
+            suffix = {"cell_findings": "-grants"}.get(name, "")
+            ids = [f"{prefix}{'-'.join(value)}{suffix}" for value in values]
+            metafunc.parametrize(name, values, ids=ids, indirect=True)
 
 
-@pytest.fixture(scope="session", name="target")
-def _target(pytestconfig: pytest.Config) -> Target:
-    return pytestconfig.stash[TARGET]
-
-
-@pytest.fixture(scope="session", name="findings")
-def _findings(pytestconfig: pytest.Config) -> list[Finding]:
-    return pytestconfig.stash[FINDINGS]
+def _asked(checks: Mapping[str, tuple[Check, object]], wish: Wish, only: frozenset[str] | None) -> list[str]:
+    return [
+        name
+        for name, (check, _) in checks.items()
+        if (only is None or name in only) and (check.part is None or check.part in wish.parts)
+    ]
 
 
 @pytest.fixture(scope="session", name="facts")
-def _facts(pytestconfig: pytest.Config, target: Target) -> Iterator[Facts]:
+def _facts(pytestconfig: pytest.Config) -> Facts:
+    stash = pytestconfig.stash
+    facts = stash[RECORD].facts if RECORD in stash else _gathered(pytestconfig)
+    stash[FACTS] = facts
+    return facts
+
+
+def _gathered(config: pytest.Config) -> Facts:
     console = Console(stderr=True)
-    buckets = target.deployment.plan.buckets
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     # `--quiet` is counted negatively by pytest; the suite's own -q makes -1.
-    quiet = not console.is_terminal or pytestconfig.getoption("verbose") < -1
+    quiet = not console.is_terminal or config.getoption("verbose") < -1
     with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
-        task = progress.add_task("reading and trying", total=len(buckets))
-        yield gather_facts(target, lambda _bucket: progress.advance(task), pytestconfig.getoption("--jobs"))
+        task = progress.add_task("reading and trying", total=None)
+        told = gather.Progress(lambda total: progress.update(task, total=total), lambda: progress.advance(task))
+        return gather.gather_facts(config.stash[TARGET], told, config.getoption("--jobs"), config.stash[WISH])
+
+
+@pytest.fixture(scope="session", name="judged")
+def _judged(pytestconfig: pytest.Config, facts: Facts) -> dict[tuple[str, ...], list[Finding]]:
+    stash = pytestconfig.stash
+    by_place: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in judge(stash[DEPLOYMENT], facts, stash[WISH], stash[ONLY]):
+        if finding.identity is not None and finding.bucket is not None:
+            place: tuple[str, ...] = (finding.identity, finding.bucket)
+        elif finding.bucket is not None:
+            place = (finding.bucket, finding.check)
+        else:
+            place = (finding.check,)
+        by_place.setdefault(place, []).append(finding)
+    return by_place
+
+
+def _findings(request: pytest.FixtureRequest, judged: dict[tuple[str, ...], list[Finding]]) -> Sequence[Finding]:
+    found = judged.get(request.param, [])
+    request.config.stash[FINDINGS].extend(found)
+    return found
+
+
+store_findings = pytest.fixture(_findings, name="store_findings")
+bucket_findings = pytest.fixture(_findings, name="bucket_findings")
+cell_findings = pytest.fixture(_findings, name="cell_findings")
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -87,12 +146,43 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     return None
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run that could not ask has proven nothing, whichever tests were selected."""
+    facts = session.config.stash.get(FACTS, None)
+    if facts is not None and session.exitstatus == pytest.ExitCode.OK and (facts.gave_up or not facts.door.open):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the report once all is judged."""
-    findings = config.stash[FINDINGS]
-    if findings:
-        terminalreporter.ensure_newline()
-        console = Console()
-        if not console.is_terminal:
-            console.width = TABLE_WIDTH
-        print_report(console, config.stash[TARGET].deployment, findings)
+    """Print the report and write the files once all is judged."""
+    stash = config.stash
+    facts = stash.get(FACTS, None)
+    if facts is None:
+        return
+    findings, deployment, wish = stash[FINDINGS], stash[DEPLOYMENT], stash[WISH]
+    sys.stdout.write("\n")
+    console = Console()
+    if not console.is_terminal:
+        console.width = TABLE_WIDTH
+    print_report(console, deployment, facts, findings, wish)
+    files = {
+        "--json": lambda: json_report(deployment, wish, facts, findings),
+        "--html": lambda: _html(deployment, facts, findings, wish),
+    }
+    try:
+        for option, made in files.items():
+            path: Path | None = config.getoption(option)
+            if path is not None:
+                write_text(path, made())
+        if config.getoption("--save-facts") is not None:
+            save_record(config.getoption("--save-facts"), deployment, wish, facts)
+    except CannotRunError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _html(deployment: Deployment, facts: Facts, findings: Sequence[Finding], wish: Wish) -> str:
+    # Imported here: it loads a template engine, which no other report needs.
+    from verify.html import render_html  # noqa: PLC0415
+
+    return render_html(deployment, facts, findings, wish)

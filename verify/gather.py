@@ -1,77 +1,291 @@
-"""Gathers the facts of all buckets, concurrently, each once, and leaves no probe behind.
+"""Gathers the facts of a run: concurrently, each once, and leaves nothing behind.
 
-The rule: whatever interrupts a run, every bucket in which a probe may have been written is swept before the end.
+The rule: whatever interrupts a run, everything of it is swept before the end, and when the server falls silent nothing
+more is asked. Each task (a part of a bucket, an identity in a bucket) is independent, so that the workers stay busy to
+the end and two runs at once do not meet.
 """
 
-import secrets
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
-from infra.plan import BucketPlan
+from infra.plan import BucketPlan, IdentityPlan, StorePlan
 from object_store import ObjectStore
-from verify.client import s3_client
-from verify.facts import BucketFacts, Facts
-from verify.probes import remove_probes, try_probe, writer_for
-from verify.reading import read_location, read_retention, read_rules, read_versioning
+from verify import reading
+from verify.actions import ACTIONS, Place, try_actions
+from verify.conversation import Conversation, abort_upload
+from verify.data_path import try_objects
+from verify.exposure import look_at_door, try_store, try_strangers
+from verify.facts import Answer, BucketFacts, Facts, StoreFacts, Tried
+from verify.links import ShortLink, sign_short_link, try_links
+from verify.locks import try_lock
+from verify.probes import try_probe, writer_for
+from verify.seeds import Seeds, lay_seeds, new_run_id, run_prefix, sweep
 from verify.target import Target
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mypy_boto3_s3 import S3Client
+from verify.wish import EVERYTHING, Part, Wish
 
 JOBS = 8
+# IAM on AWS takes some seconds to know a key that was just made, and a policy that was just attached:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html
+NEW_KEY_SECONDS = 20
+_NEW_KEY_PAUSE_SECONDS = 1
+_NEW_KEY_CODES = frozenset({"InvalidAccessKeyId", "InvalidClientTokenId", "AccessDenied"})
+# The buckets in which an identity that was refused is tried again until it works somewhere.
+_INTRODUCTIONS = 3
 
-Progress = Callable[[str], None]
+
+@dataclass
+class Progress:
+    """Told how many tasks there are, and when each has ended."""
+
+    total: Callable[[int], None] = lambda _: None
+    advance: Callable[[], None] = lambda: None
 
 
-def gather_facts(target: Target, progress: Progress = lambda _: None, jobs: int = JOBS) -> Facts:
+@dataclass
+class _Run:
+    """One run under way; each key of `parts`, `grants` and `left` is written by one task at a time."""
+
+    conversation: Conversation
+    wish: Wish
+    run_id: str
+    plan: StorePlan
+    verifier: IdentityPlan
+    stores: Mapping[str, ObjectStore]
+    progress: Progress
+    parts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seeds: dict[str, Seeds] = field(default_factory=dict)
+    short_links: dict[str, ShortLink] = field(default_factory=dict)
+    grants: dict[str, dict[str, dict[str, Tried]]] = field(default_factory=dict)
+    store: StoreFacts | None = None
+    left: dict[str, Answer[int]] = field(default_factory=dict)
+    ready: dict[str, threading.Event] = field(default_factory=dict)
+    pending: dict[str, int] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def prefix(self) -> str:
+        return run_prefix(self.run_id)
+
+
+def gather_facts(target: Target, progress: Progress | None = None, jobs: int = JOBS, wish: Wish = EVERYTHING) -> Facts:
     """Read and try everything once.
 
     Args:
         target: What to verify.
-        progress: Called with a bucket's name when its facts are there.
-        jobs: Buckets at a time.
+        progress: Told how far it is.
+        jobs: Tasks at a time.
+        wish: What to gather.
+
+    Raises:
+        LookupError: The plan has no verifier.
     """
-    run_id = secrets.token_hex(6)
     plan = target.deployment.plan
-    verifier = plan.verifier
-    if verifier is None:
+    if plan.verifier is None:
         raise LookupError("the plan has no identity that verifies")
-    stores = {identity.name: ObjectStore(target.config(identity.name)) for identity in plan.identities}
-    ca_pem = target.config(verifier.name).read_ca()
-
-    def gather(bucket: BucketPlan) -> tuple[str, BucketFacts]:
-        identity = writer_for(plan, bucket)
-        store = stores[identity.name]
-        with _swept(client, bucket, run_id):
-            probe = try_probe(store, client, bucket, identity, run_id, ca_pem)
-        found = BucketFacts(
-            location=read_location(client, bucket.name),
-            versioning=read_versioning(client, bucket.name),
-            rules=read_rules(client, bucket.name),
-            retention=read_retention(client, bucket.name),
-            probe=probe,
-            left=remove_probes(client, bucket, run_id),
+    taken_at = datetime.now(UTC).isoformat(timespec="seconds")
+    with Conversation(target, jobs) as conversation, _stores(target) as stores:
+        run = _Run(conversation, wish, new_run_id(), plan, plan.verifier, stores, progress or Progress())
+        door = look_at_door(conversation)
+        if not door.open:
+            return Facts(run.run_id, taken_at, door)
+        with ThreadPoolExecutor(jobs, "facts") as pool:
+            try:
+                _gather(run, pool)
+            finally:
+                # Also after an interrupt: then each worker ends with its next request, and the sweep is not broken off.
+                with _uninterrupted():
+                    conversation.stop()
+                    pool.shutdown(wait=True, cancel_futures=True)
+                    conversation.cleaning = True
+                    _clean(run, jobs)
+        return Facts(
+            run_id=run.run_id,
+            taken_at=taken_at,
+            door=door,
+            buckets={bucket.name: _bucket_facts(run, bucket) for bucket in wish.chosen(plan)},
+            grants=run.grants,
+            store=run.store,
+            requests=conversation.requests,
+            gave_up=conversation.gave_up,
         )
-        progress(bucket.name)
-        return bucket.name, found
-
-    with s3_client(target, verifier.name) as client, ThreadPoolExecutor(jobs, "facts") as pool:
-        try:
-            return Facts(run_id, dict(pool.map(gather, plan.buckets)))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
 
 
 @contextmanager
-def _swept(client: "S3Client", bucket: BucketPlan, run_id: str) -> "Iterator[None]":
-    """Remove the probes of a bucket when the attempt in it is broken off."""
+def _uninterrupted() -> Iterator[None]:
+    """Let signals wait; only the main thread can say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    except BaseException:
-        remove_probes(client, bucket, run_id)
-        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _stores(target: Target) -> Iterator[dict[str, ObjectStore]]:
+    names = [identity.name for identity in target.deployment.plan.identities]
+    stores = {name: ObjectStore(target.config(name)) for name in names}
+    try:
+        yield stores
+    finally:
+        for store in stores.values():
+            store.close()
+
+
+def _gather(run: _Run, pool: ThreadPoolExecutor) -> None:
+    """Submit everything at once; what must wait for a seed or an introduction comes after it in the queue."""
+    buckets = run.wish.chosen(run.plan)
+    cells = run.wish.cells(run.plan) if Part.GRANTS in run.wish.parts else []
+    identities = {identity.name: identity for identity, _ in cells}
+    run.ready = {name: threading.Event() for name in (*(b.name for b in buckets), *identities)}
+    tasks: list[Callable[[], None]] = [partial(_begin, run, bucket) for bucket in buckets]
+    tasks += [partial(_introduce, run, identity) for identity in identities.values()]
+    for bucket in buckets:
+        own: list[Callable[[], None]] = [partial(_read, run, bucket), *_bucket_tasks(run, bucket)]
+        tried = [identity for identity, where in cells if where is bucket]
+        run.pending[bucket.name] = len(own) + len(tried)
+        tasks += [partial(_in_bucket, run, bucket, task) for task in own]
+        tasks += [partial(_in_bucket, run, bucket, partial(_cell, run, i, bucket), i.name) for i in tried]
+    if Part.STORE in run.wish.parts:
+        tasks.append(partial(_store, run))
+    run.progress.total(len(tasks))
+    for ended in as_completed([pool.submit(task) for task in tasks]):
+        ended.result()
+        run.progress.advance()
+
+
+def _in_bucket(run: _Run, bucket: BucketPlan, task: Callable[[], None], identity: str | None = None) -> None:
+    """Do a task of a bucket once its seed is laid; the last of them sweeps the bucket."""
+    run.ready[bucket.name].wait()
+    if identity is not None:
+        run.ready[identity].wait()
+    try:
+        task()
+    finally:
+        with run.lock:
+            run.pending[bucket.name] -= 1
+            last = run.pending[bucket.name] == 0
+    if last:
+        run.left[bucket.name] = sweep(run.conversation, run.verifier.name, bucket, run.prefix)
+
+
+def _begin(run: _Run, bucket: BucketPlan) -> None:
+    """Lay the seeds, and sign what is to end soon."""
+    name = bucket.name
+    try:
+        run.parts[name] = {}
+        run.short_links[name] = sign_short_link(run.conversation, bucket, writer_for(run.plan, bucket), run.prefix)
+        run.seeds[name] = lay_seeds(run.conversation, run.verifier.name, bucket, run.prefix)
+    finally:
+        run.ready[name].set()
+
+
+def _read(run: _Run, bucket: BucketPlan) -> None:
+    """Read the configuration."""
+    name, ask = bucket.name, run.conversation.ask
+    client = run.conversation.client(run.verifier.name)
+    run.parts[name] |= {
+        "location": ask(lambda: reading.read_location(client, name)),
+        "versioning": ask(lambda: reading.read_versioning(client, name)),
+        "rules": ask(lambda: reading.read_rules(client, name)),
+        "retention": ask(lambda: reading.read_retention(client, name)),
+        "encryption": ask(lambda: reading.read_encryption(client, name)),
+        "public_access": ask(lambda: reading.read_public_access(client, name)),
+        "ownership": ask(lambda: reading.read_ownership(client, name)),
+        "policy": ask(lambda: reading.read_policy(client, name)),
+    }
+
+
+def _introduce(run: _Run, identity: IdentityPlan) -> None:
+    """Wait for a key that was just made: until it works somewhere, or its time is up."""
+    action = ACTIONS["list"]
+    buckets = [b for b in run.wish.chosen(run.plan) if action.allowed(identity, b)][:_INTRODUCTIONS]
+    deadline = time.monotonic() + NEW_KEY_SECONDS
+    try:
+        while buckets:
+            answers = [action.attempt(Place(run.conversation, identity.name, b, run.prefix)) for b in buckets]
+            waiting = all(answer.code in _NEW_KEY_CODES for answer in answers)
+            if not waiting or time.monotonic() >= deadline:
+                return
+            time.sleep(_NEW_KEY_PAUSE_SECONDS)
+    finally:
+        run.ready[identity.name].set()
+
+
+def _cell(run: _Run, identity: IdentityPlan, bucket: BucketPlan) -> None:
+    seeds = run.seeds[bucket.name]
+    place = Place(
+        run.conversation, identity.name, bucket, run.prefix, seeds.marker_version, conditions_hold=seeds.conditions_hold
+    )
+    tried = try_actions(place)
+    run.grants.setdefault(identity.name, {})[bucket.name] = tried
+
+
+def _store(run: _Run) -> None:
+    names = tuple(i.name for i in run.plan.identities if run.wish.identities is None or i.name in run.wish.identities)
+    run.store = try_store(run.conversation, run.verifier.name, names)
+
+
+def _bucket_tasks(run: _Run, bucket: BucketPlan) -> list[Callable[[], None]]:
+    conversation, prefix, wish = run.conversation, run.prefix, run.wish
+    writer = writer_for(run.plan, bucket, leave_locked_probe=wish.leave_locked_probe)
+    # Only the smoke probe and the proof are a workload's in a COMPLIANCE bucket, and only if one may stay behind.
+    mover = writer_for(run.plan, bucket)
+    large = bucket.name in wish.large(run.plan)
+    makers: dict[Part, tuple[str, Callable[[], object]]] = {
+        Part.SMOKE: ("probe", lambda: try_probe(conversation, run.stores[writer.name], bucket, writer, prefix)),
+        Part.OBJECTS: (
+            "objects",
+            lambda: try_objects(
+                conversation,
+                run.stores[mover.name],
+                bucket,
+                mover,
+                prefix,
+                large=large,
+                listing=large and wish.deep,
+            ),
+        ),
+        Part.LINKS: (
+            "links",
+            lambda: try_links(
+                conversation, run.stores[mover.name], bucket, mover, prefix, run.short_links[bucket.name]
+            ),
+        ),
+        Part.STRANGERS: ("strangers", lambda: try_strangers(conversation, run.verifier.name, bucket, prefix)),
+    }
+    if bucket.locked:
+        makers[Part.LOCK] = ("lock", lambda: try_lock(conversation, run.plan, bucket, mover, prefix))
+
+    def task(name: str, make: Callable[[], object]) -> None:
+        run.parts[bucket.name][name] = make()
+
+    return [partial(task, *maker) for part, maker in makers.items() if part in wish.parts]
+
+
+def _clean(run: _Run, jobs: int) -> None:
+    """Abort what was begun, and sweep every bucket that is not clean, wherever the run has been."""
+    for upload in tuple(run.conversation.uploads):
+        abort_upload(run.conversation, upload)
+
+    def clean(bucket: BucketPlan) -> None:
+        run.left[bucket.name] = sweep(run.conversation, run.verifier.name, bucket, run.prefix)
+
+    swept = {name for name, left in run.left.items() if left.ok}
+    with ThreadPoolExecutor(jobs, "sweep") as pool:
+        list(pool.map(clean, [bucket for bucket in run.wish.chosen(run.plan) if bucket.name not in swept]))
+
+
+def _bucket_facts(run: _Run, bucket: BucketPlan) -> BucketFacts:
+    return BucketFacts(**run.parts[bucket.name], left=run.left[bucket.name])

@@ -1,31 +1,30 @@
-"""Smoke probes: written, read in every way, deleted where that may be, and always removed.
+"""Smoke probes: an object written by a workload through the adapter, read in every way, deleted where that may be.
 
-The rule: everything is under `.verify/<run id>/` and is removed by the verifier afterwards, whatever happened before,
-locked versions by governance bypass included. Where a bucket's default is COMPLIANCE nobody could remove a workload's
-probe, so there the verifier writes it under an explicit short governance lock.
+The rule: everything is under `.verify/<run id>/` and is removed by the verifier afterwards (`verify.seeds`). Where a
+bucket's default is COMPLIANCE nobody could remove a workload's probe before its date, so there the verifier writes it
+under an explicit short governance lock, unless it was asked to leave a locked probe behind.
 """
 
 import hashlib
+import re
 import secrets
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
-
-from infra.plan import PROBE_PREFIX, BucketPlan, IdentityPlan, StorePlan
+from infra.plan import BucketPlan, IdentityPlan, StorePlan
 from infra.taxonomy import Access, RetentionMode
-from object_store import BadCredentials, NotFound, ObjectStore, ObjectStoreError
-from verify.facts import Answer, Described, ProbeFacts
-from verify.reading import answer
+from object_store import NotFound, ObjectStore, ObjectStoreError
+from verify.conversation import Conversation
+from verify.facts import Answer, Described, Expiry, ProbeFacts
+from verify.seeds import short_lock
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 T = TypeVar("T")
 
@@ -33,26 +32,22 @@ PROBE_BYTES = 2048
 PROBE_CONTENT_TYPE = "application/x-joelclaw-probe"
 PRESIGN_EXPIRY = timedelta(minutes=5)
 FETCH_TIMEOUT_SECONDS = 20
-# IAM on AWS takes some seconds to know a key that was just made:
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html
-NEW_KEY_SECONDS = 20
-SHORT_LOCK = timedelta(minutes=1)
-DELETE_BATCH = 1000
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html (x-amz-expiration)
+_EXPIRATION = re.compile(r'expiry-date="(?P<date>[^"]*)", rule-id="(?P<rule>[^"]*)"')
 
 
-def run_prefix(run_id: str) -> str:
-    """Where all objects of a run are."""
-    return f"{PROBE_PREFIX}{run_id}/"
+def compliance(bucket: BucketPlan) -> bool:
+    """Whether nobody can remove a workload's object before its date."""
+    return bucket.retention is not None and bucket.retention.mode is RetentionMode.COMPLIANCE
 
 
-def writer_for(plan: StorePlan, bucket: BucketPlan) -> IdentityPlan:
-    """Who writes a bucket's probe: an identity that may also delete, else one that may append, else the verifier.
+def writer_for(plan: StorePlan, bucket: BucketPlan, *, leave_locked_probe: bool = False) -> IdentityPlan:
+    """Who writes in a bucket: an identity that may also delete, else one that may append, else the verifier.
 
     Raises:
         LookupError: No identity may write and there is no verifier.
     """
-    compliance = bucket.retention is not None and bucket.retention.mode is RetentionMode.COMPLIANCE
-    if not compliance:
+    if leave_locked_probe or not compliance(bucket):
         for access in (Access.WRITE, Access.APPEND):
             for identity in plan.identities:
                 if any(grant.bucket == bucket.name and grant.access is access for grant in identity.grants):
@@ -68,28 +63,23 @@ def may_delete(identity: IdentityPlan, bucket: BucketPlan) -> bool:
 
 
 def try_probe(
-    store: ObjectStore,
-    client: "S3Client",
-    bucket: BucketPlan,
-    identity: IdentityPlan,
-    run_id: str,
-    ca_pem: str | None,
+    conversation: Conversation, store: ObjectStore, bucket: BucketPlan, identity: IdentityPlan, prefix: str
 ) -> ProbeFacts:
     """Write a probe as `identity`, read it in every way, delete it where that is granted.
 
     Args:
+        conversation: Of the run.
         store: The adapter with the identity's key.
-        client: boto3 with the verifier's key, for the explicit lock in COMPLIANCE buckets.
         bucket: Where.
         identity: Who; see `writer_for`.
-        run_id: Of this run.
-        ca_pem: The CA that a presigned URL's server is checked with.
+        prefix: The run's prefix.
     """
-    key = f"{run_prefix(run_id)}smoke"
+    key = f"{prefix}smoke"
     body = secrets.token_bytes(PROBE_BYTES)
     sent = Described(size=len(body), content_type=PROBE_CONTENT_TYPE, sha256=_sha256(body))
-    if bucket.retention is not None and identity.verifies:
-        uploaded = answer(lambda: _put_with_short_lock(client, bucket.name, key, body))
+    client = conversation.client(identity.name)
+    if identity.verifies and bucket.locked:
+        uploaded = conversation.ask(lambda: _put_with_short_lock(client, bucket, key, body))
     else:
         uploaded = _tried(lambda: _upload(store, bucket.name, key, body))
 
@@ -108,58 +98,26 @@ def try_probe(
         headed=_tried(lambda: _head(store, bucket.name, key)),
         downloaded=_tried(lambda: _download(store, bucket.name, key)),
         listed=_tried(lambda: _listed(store, bucket.name, key)),
-        presigned=_tried(lambda: _fetch(store.presign(bucket.name, key, PRESIGN_EXPIRY), ca_pem)),
+        presigned=_tried(lambda: _fetch(store.presign(bucket.name, key, PRESIGN_EXPIRY), conversation.ca_pem)),
+        expiry=conversation.ask(lambda: _expiry(client, bucket.name, key)),
         deleted=_tried(delete) if may_delete(identity, bucket) else None,
     )
 
 
-def remove_probes(client: "S3Client", bucket: BucketPlan, run_id: str) -> Answer[int]:
-    """Remove every version and marker under the run's prefix and count what is left."""
-    return answer(lambda: _remove(client, bucket, run_prefix(run_id)))
-
-
-def _remove(client: "S3Client", bucket: BucketPlan, prefix: str) -> int:
-    found = _versions(client, bucket.name, prefix)
-    for start in range(0, len(found), DELETE_BATCH):
-        batch = found[start : start + DELETE_BATCH]
-        if bucket.locked:
-            client.delete_objects(
-                Bucket=bucket.name, Delete={"Objects": batch, "Quiet": True}, BypassGovernanceRetention=True
-            )
-        else:
-            client.delete_objects(Bucket=bucket.name, Delete={"Objects": batch, "Quiet": True})
-    return len(_versions(client, bucket.name, prefix))
-
-
-def _versions(client: "S3Client", bucket: str, prefix: str) -> "list[ObjectIdentifierTypeDef]":
-    found: list[ObjectIdentifierTypeDef] = []
-    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-        found += [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in page.get("Versions", [])]
-        found += [{"Key": m["Key"], "VersionId": m["VersionId"]} for m in page.get("DeleteMarkers", [])]
-    return found
+def _expiry(client: "S3Client", bucket: str, key: str) -> Expiry | None:
+    said = client.head_object(Bucket=bucket, Key=key).get("Expiration")
+    found = _EXPIRATION.search(said) if said else None
+    return Expiry(found["rule"], found["date"]) if found else None
 
 
 def _upload(store: ObjectStore, bucket: str, key: str, body: bytes) -> Described:
-    for attempt in Retrying(
-        retry=retry_if_exception_type(BadCredentials),
-        stop=stop_after_delay(NEW_KEY_SECONDS),
-        wait=wait_exponential(multiplier=0.5, max=5),
-        reraise=True,
-    ):
-        with attempt:
-            ref = store.upload(bucket, key, body, content_type=PROBE_CONTENT_TYPE)
+    ref = store.upload(bucket, key, body, content_type=PROBE_CONTENT_TYPE)
     return Described(etag=ref.etag, size=ref.size, content_type=ref.content_type)
 
 
-def _put_with_short_lock(client: "S3Client", bucket: str, key: str, body: bytes) -> Described:
+def _put_with_short_lock(client: "S3Client", bucket: BucketPlan, key: str, body: bytes) -> Described:
     done = client.put_object(
-        Bucket=bucket,
-        Key=key,
-        Body=body,
-        ContentType=PROBE_CONTENT_TYPE,
-        ChecksumAlgorithm="SHA256",
-        ObjectLockMode="GOVERNANCE",
-        ObjectLockRetainUntilDate=datetime.now(UTC) + SHORT_LOCK,
+        Bucket=bucket.name, Key=key, Body=body, ContentType=PROBE_CONTENT_TYPE, **short_lock(bucket)
     )
     return Described(etag=done["ETag"].strip('"'), size=len(body), content_type=PROBE_CONTENT_TYPE)
 

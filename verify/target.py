@@ -10,7 +10,7 @@ import re
 import stat
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import which
 from typing import Any, Literal
@@ -18,9 +18,9 @@ from typing import Any, Literal
 from pydantic import SecretStr, ValidationError
 
 from infra.deployment import Credentials, Deployment, KeyPair
-from infra.endpoint import check_reachable, parse_endpoint
+from infra.endpoint import parse_endpoint, read_ca_bundle
 from infra.problems import InvalidInputError
-from infra.settings import VENDOR_DEFAULTS
+from infra.vendor_defaults import VENDOR_DEFAULTS
 from object_store import StoreConfig
 
 Via = Literal["client", "provisioning"]
@@ -65,12 +65,109 @@ class Target:
         return StoreConfig.from_environment({**sdk, **own})
 
 
+@dataclass(frozen=True)
+class Published:
+    """What a stack has published.
+
+    Attributes:
+        deployment: What it published without secrets.
+        credentials: Key pair by identity.
+        where: How a message names it.
+    """
+
+    deployment: Deployment
+    credentials: Mapping[str, KeyPair] = field(repr=False)
+    where: str
+
+
 def target_from_stack(stack: str, via: Via | None = None) -> Target:
     """Read a stack's outputs with the `pulumi` on the path.
 
     Raises:
         CannotRunError: There is no pulumi, no such stack, or nothing is deployed.
     """
+    return _target(published_by_stack(stack), via or "provisioning")
+
+
+def target_from_file(
+    deployment: Path,
+    credentials: Path | None,
+    environ: Mapping[str, str] = os.environ,
+    via: Via | None = None,
+    ca_bundle: Path | None = None,
+) -> Target:
+    """Read a published deployment from a file, for a place without Pulumi.
+
+    Args:
+        deployment: JSON, as `pulumi stack output deployment --json` prints it.
+        credentials: JSON with mode 0600, as `pulumi stack output credentials --json --show-secrets` prints it; None
+            takes `OBJECTSTORE_<IDENTITY>_ACCESS_KEY_ID` and `OBJECTSTORE_<IDENTITY>_SECRET_ACCESS_KEY`.
+        environ: The process environment.
+        via: Which of the deployment's endpoints to use.
+        ca_bundle: A PEM file of CA certificates that takes the place of the deployment's.
+
+    Raises:
+        CannotRunError: A file is missing, open to others, or malformed.
+    """
+    published = published_in_files(deployment, credentials, environ)
+    if ca_bundle is not None:
+        trusting = published.deployment.model_copy(update={"ca_pem": _ca_pem(ca_bundle)})
+        published = replace(published, deployment=trusting)
+    return _target(published, via or "client")
+
+
+def published_by_stack(stack: str) -> Published:
+    """What a stack has published, credentials included.
+
+    Raises:
+        CannotRunError: There is no pulumi, no such stack, or nothing is deployed.
+    """
+    outputs = _stack_outputs(stack, "--show-secrets")
+    return _published(outputs["deployment"], outputs["credentials"], f"stack {stack}")
+
+
+def published_in_files(
+    deployment: Path, credentials: Path | None, environ: Mapping[str, str] = os.environ
+) -> Published:
+    """The same from files, or with the credentials from the environment; see `target_from_file`.
+
+    Raises:
+        CannotRunError: A file is missing, open to others, or malformed.
+    """
+    content = _json_file(deployment)
+    if credentials is None:
+        pairs: Any = _pairs_from_environment(content, environ)
+    else:
+        _refuse_open_file(credentials)
+        pairs = _json_file(credentials)
+    return _published(content, pairs, deployment.name)
+
+
+def deployment_of_stack(stack: str) -> Deployment:
+    """The deployment of a stack alone: no secret is asked for.
+
+    Raises:
+        CannotRunError: There is no pulumi, no such stack, or nothing is deployed.
+    """
+    return _deployment(_stack_outputs(stack)["deployment"], f"stack {stack}")
+
+
+def deployment_in_file(path: Path) -> Deployment:
+    """The deployment in a file, alone.
+
+    Raises:
+        CannotRunError: The file is missing or malformed.
+    """
+    return _deployment(_json_file(path), path.name)
+
+
+def credential_variables(identity: str) -> tuple[str, str]:
+    """The environment variables of an identity's access key id and secret access key."""
+    prefix = f"OBJECTSTORE_{identity.upper().replace('-', '_')}"
+    return f"{prefix}_ACCESS_KEY_ID", f"{prefix}_SECRET_ACCESS_KEY"
+
+
+def _stack_outputs(stack: str, *options: str) -> dict[str, Any]:
     if not STACK_NAME_FORM.fullmatch(stack):
         raise CannotRunError(f"{stack!r} is no stack name; `pulumi stack ls` shows the names")
     program = which("pulumi")
@@ -79,7 +176,7 @@ def target_from_stack(stack: str, via: Via | None = None) -> Target:
             "no pulumi on the path: use --deployment FILE, or for the sandbox first "
             f'eval "$(python -m sandbox env {stack})"'
         )
-    command = [program, "stack", "output", "--json", "--show-secrets", "--stack", stack, "--non-interactive"]
+    command = [program, "stack", "output", "--json", *options, "--stack", stack, "--non-interactive"]
     try:
         # S603: the only variable part is the stack's name, checked above.
         done = subprocess.run(  # noqa: S603
@@ -92,60 +189,45 @@ def target_from_stack(stack: str, via: Via | None = None) -> Target:
         raise CannotRunError(
             f"stack {stack!r}: {said[-1] if said else 'pulumi failed'}; `pulumi stack ls` shows the stacks"
         )
-    outputs = json.loads(done.stdout)
+    outputs: dict[str, Any] = json.loads(done.stdout)
     if "deployment" not in outputs or "credentials" not in outputs:
         raise CannotRunError(f"stack {stack!r} has published nothing yet: run `pulumi up --stack {stack}`")
-    return _target(outputs["deployment"], outputs["credentials"], f"stack {stack}", via or "provisioning")
+    return outputs
 
 
-def target_from_file(
-    deployment: Path, credentials: Path | None, environ: Mapping[str, str] = os.environ, via: Via | None = None
-) -> Target:
-    """Read a published deployment from a file, for a place without Pulumi.
-
-    Args:
-        deployment: JSON, as `pulumi stack output deployment --json` prints it.
-        credentials: JSON with mode 0600, as `pulumi stack output credentials --json --show-secrets` prints it; None
-            takes `OBJECTSTORE_<IDENTITY>_ACCESS_KEY_ID` and `OBJECTSTORE_<IDENTITY>_SECRET_ACCESS_KEY`.
-        environ: The process environment.
-        via: Which of the deployment's endpoints to use.
-
-    Raises:
-        CannotRunError: A file is missing, open to others, or malformed.
-    """
-    content = _json_file(deployment)
-    if credentials is None:
-        pairs: Any = _pairs_from_environment(content, environ)
-    else:
-        _refuse_open_file(credentials)
-        pairs = _json_file(credentials)
-    return _target(content, pairs, deployment.name, via or "client")
-
-
-def _target(content: object, pairs: object, where: str, via: Via) -> Target:
+def _deployment(content: object, where: str) -> Deployment:
     try:
         deployment = Deployment.parse(content, where)
     except InvalidInputError as error:
         raise CannotRunError(str(error)) from None
+    if deployment.plan.verifier is None:
+        raise CannotRunError(f"{where}: the plan has no identity that verifies; add one to infra/taxonomy.yaml")
+    return deployment
+
+
+def _published(content: object, pairs: object, where: str) -> Published:
+    deployment = _deployment(content, where)
     try:
         credentials = Credentials.validate_python(pairs)
     except ValidationError as error:
         places = ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors(include_input=False))
         raise CannotRunError(f"{where}: the credentials are malformed at {places}") from None
     _check_credentials(deployment, credentials, where)
+    return Published(deployment, credentials, where)
+
+
+def _target(published: Published, via: Via) -> Target:
+    deployment, where = published.deployment, published.where
     endpoint = deployment.endpoint if via == "client" else deployment.provisioning_endpoint
     if endpoint is not None:
         try:
-            check_reachable(parse_endpoint(endpoint, where), deployment.ca_pem, f"{where}: {via} endpoint")
+            parse_endpoint(endpoint, where)
         except InvalidInputError as error:
-            other = "provisioning" if via == "client" else "client"
-            raise CannotRunError(f"{error}\n  or: --via {other}") from None
-    return Target(deployment, credentials, endpoint)
+            raise CannotRunError(str(error)) from None
+    return Target(deployment, published.credentials, endpoint)
 
 
 def _check_credentials(deployment: Deployment, credentials: Mapping[str, KeyPair], where: str) -> None:
-    if deployment.plan.verifier is None:
-        raise CannotRunError(f"{where}: the plan has no identity that verifies; add one to infra/taxonomy.yaml")
     missing = [identity.name for identity in deployment.plan.identities if identity.name not in credentials]
     if missing:
         raise CannotRunError(f"{where}: no credentials for {', '.join(missing)}")
@@ -163,6 +245,13 @@ def _json_file(path: Path) -> object:
         raise CannotRunError(f"{path}: is not JSON") from None
 
 
+def _ca_pem(path: Path) -> str:
+    try:
+        return read_ca_bundle(path, "--ca-bundle")
+    except InvalidInputError:
+        raise CannotRunError(f"--ca-bundle {path}: is no readable PEM file with a CA certificate") from None
+
+
 def _refuse_open_file(path: Path) -> None:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -178,8 +267,7 @@ def _pairs_from_environment(content: object, environ: Mapping[str, str]) -> dict
     pairs = {}
     for identity in identities:
         name = str(identity.get("name"))
-        prefix = f"OBJECTSTORE_{name.upper().replace('-', '_')}"
-        key, secret = environ.get(f"{prefix}_ACCESS_KEY_ID"), environ.get(f"{prefix}_SECRET_ACCESS_KEY")
+        key, secret = (environ.get(variable) for variable in credential_variables(name))
         if key and secret:
             pairs[name] = KeyPair(access_key_id=key, secret_access_key=SecretStr(secret))
     return pairs

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 FORBIDDEN = {
     "infra/problems.py": {"pulumi", "boto3", "infra"},
+    "infra/vendor_defaults.py": {"pulumi", "boto3", "infra"},
     "infra/taxonomy.py": {"pulumi", "boto3", "infra.plan", "infra.policies", "infra.settings"},
     "infra/plan.py": {"pulumi", "boto3", "infra.policies", "infra.settings", "infra.aistor", "infra.aws"},
     "infra/policies.py": {"pulumi", "boto3", "infra.settings", "infra.aistor", "infra.aws"},
@@ -56,6 +57,40 @@ def test_verify_imports_no_provider() -> None:
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def test_verify_runs_without_pulumi() -> None:
+    """A pod has no Pulumi, no provider and no sandbox: every module of the suite can be imported there."""
+    script = """
+import importlib, pkgutil, sys
+
+absent = {"pulumi", "pulumi_minio", "pulumi_aws", "moto", "cheroot", "trustme", "sandbox", "mypy_boto3_s3"}
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in absent:
+            raise ModuleNotFoundError(f"{name} is not here", name=name)
+
+sys.meta_path.insert(0, Absent())
+try:
+    import pulumi
+except ModuleNotFoundError:
+    pass
+else:
+    sys.exit("the block does not hold")
+for package in ("verify", "object_store"):
+    for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        importlib.import_module(found.name)
+for name in ("plan", "deployment", "policies", "endpoint", "problems", "vendor_defaults"):
+    importlib.import_module(f"infra.{name}")
+print(*sorted(name for name in sys.modules if name.startswith("verify.")))
+"""
+    done = subprocess.run(  # noqa: S603 - our own interpreter and text
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert {"verify.__main__", "verify.conftest", "verify.gather", "verify.job"} <= set(done.stdout.split())
 
 
 def test_only_settings_reads_config() -> None:

@@ -152,12 +152,13 @@ class TestTarget:
             ("deployment", '{"version": 9}', "a deployment of version 9"),
             ("credentials", "{", "is not JSON"),
             ("credentials", '{"worker": 1}', "the credentials are malformed at worker"),
-            ("credentials", "{}", "no credentials for worker, verifier"),
+            ("credentials", "{}", "no credentials for worker, reader, verifier"),
             (
                 "credentials",
                 json.dumps(
                     {
                         "worker": {"access_key_id": "minioadmin", "secret_access_key": "x"},
+                        "reader": {"access_key_id": "b", "secret_access_key": "x"},
                         "verifier": {"access_key_id": "a", "secret_access_key": "x"},
                     }
                 ),

@@ -1,0 +1,19 @@
+# The image that `python -m verify job` runs: the verification suite and what it imports, without Pulumi.
+# Build it from this folder: docker build --tag IMAGE . (for both kinds of node: --platform linux/amd64,linux/arm64)
+FROM python:3.12-slim
+
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+
+COPY requirements-verify.txt ./
+# Wheels only: nothing that is downloaded runs while the image is built.
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
+    --only-binary :all: --require-hashes --requirement requirements-verify.txt
+
+# Whatever umask the checkout was made with, the user below may read it; nobody but root may write it.
+COPY --chmod=755 infra ./infra
+COPY --chmod=755 object_store ./object_store
+COPY --chmod=755 verify ./verify
+
+USER 1000:1000
+ENTRYPOINT ["python", "-m", "verify"]

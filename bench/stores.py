@@ -1,0 +1,114 @@
+"""A store to measure on: buckets of a plan of any size, on the sandbox's own server or on any S3 server.
+
+The rule: it makes buckets of its own names and removes them again. Every identity has the one key pair that the
+environment gives (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`), because not every server has IAM; so the grants matrix
+fails there, and it is its cost that is measured and not its verdict.
+"""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from pydantic import SecretStr
+
+from infra.deployment import KeyPair, build_deployment
+from infra.plan import BucketPlan, StorePlan, build_plan
+from infra.taxonomy import load, parse
+from verify.target import Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+JOBS = 16
+# Of each band as many as in the taxonomy that is in use: 4 cold, 4 warm, 1 hot of 9.
+BANDS = ("cold", "warm", "cold", "warm", "warm", "cold", "cold", "hot", "warm")
+
+
+def plan_of(domains: int) -> StorePlan:
+    """A plan of so many domains, with the identities that are in use."""
+    names = {f"domain-{number:03}": BANDS[number % len(BANDS)] for number in range(domains)}
+    first = list(names)
+    content = {
+        "bands": load().bands.model_dump(),
+        "domains": {name: {"band": band} for name, band in names.items()},
+        "identities": {
+            "worker": {"grants": dict.fromkeys(first[:6], "append")},
+            **{f"producer-{n}": {"grants": {first[n]: "append"}} for n in range(3)},
+            "reader": {"grants": {"*": "read"}},
+            "verifier": {"verifies": True},
+        },
+    }
+    taxonomy = parse(content, "bench")
+    return build_plan(taxonomy, env=f"b{secrets.token_hex(3)}", region_code="usw2", tls_only=True, where="bench: ")
+
+
+@contextmanager
+def server(endpoint: str | None) -> Iterator[tuple[str, str | None, KeyPair]]:
+    """Endpoint, CA file and key pair: of the server named, or of the sandbox's own, started for the while."""
+    if endpoint is not None:
+        key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+        yield endpoint, os.environ.get("S3_CA_BUNDLE"), KeyPair(access_key_id=key, secret_access_key=SecretStr(secret))
+        return
+    from sandbox.server import running_server  # noqa: PLC0415 - nothing of the sandbox is needed for another server
+
+    with tempfile.TemporaryDirectory() as folder, running_server("aistor", Path(folder)) as own:
+        pair = KeyPair(access_key_id=own.admin.user, secret_access_key=SecretStr(own.admin.password))
+        yield own.endpoint, own.ca_bundle, pair
+
+
+@contextmanager
+def store(endpoint: str, ca_file: str | None, pair: KeyPair, domains: int, region: str) -> Iterator[Target]:
+    """A store of so many domains; its buckets are removed at the end."""
+    plan = plan_of(domains)
+    ca_pem = Path(ca_file).read_text(encoding="ascii") if ca_file else None
+    deployment = build_deployment(
+        plan,
+        stack="bench",
+        cloud="aistor",
+        region=region,
+        endpoint=endpoint,
+        provisioning_endpoint=endpoint,
+        ca_pem=ca_pem,
+    )
+    target = Target(deployment, {identity.name: pair for identity in plan.identities}, endpoint)
+    client = admin_client(target, ca_file)
+    with ThreadPoolExecutor(JOBS) as pool:
+        try:
+            list(pool.map(lambda b: _make(client, b, region), plan.buckets))
+            yield target
+        finally:
+            list(pool.map(lambda b: _remove(client, b), plan.buckets))
+            client.close()
+
+
+def admin_client(target: Target, ca_file: str | None) -> "S3Client":
+    """A boto3 client as everybody makes it, with as many connections as threads."""
+    pair = next(iter(target.credentials.values()))
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=target.endpoint,
+        region_name=target.deployment.region,
+        verify=ca_file,
+        aws_access_key_id=pair.access_key_id,
+        aws_secret_access_key=pair.secret_access_key.get_secret_value(),
+        config=Config(s3={"addressing_style": "path"}, max_pool_connections=JOBS),
+    )
+
+
+def _make(client: "S3Client", bucket: BucketPlan, region: str) -> None:
+    where: dict[str, Any] = {} if region == "us-east-1" else {"LocationConstraint": region}
+    more: dict[str, Any] = {"CreateBucketConfiguration": where} if where else {}
+    client.create_bucket(Bucket=bucket.name, ObjectLockEnabledForBucket=bucket.locked, **more)
+    if bucket.versioned and not bucket.locked:
+        client.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+
+
+def _remove(client: "S3Client", bucket: BucketPlan) -> None:
+    client.delete_bucket(Bucket=bucket.name)

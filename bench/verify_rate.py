@@ -1,0 +1,125 @@
+"""`python -m bench.verify_rate`: the suite against boto3 at its own saturated rate, on one server in one run.
+
+The rule: both sides use as many threads and make the same calls: those of the suite's run are recorded and made again
+by boto3 in a tight loop, one client for all threads, nothing looked at. They take turns, and each side's median counts.
+The suite's time holds everything, from its first look at the endpoint to the end of its sweep; its requests are all
+that it sent, presigned URLs too, which boto3 signs and does not send. Goal: ratio >= 0.9.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from bench.stores import admin_client, server, store
+from infra.plan import PROBE_PREFIX
+from verify.conversation import Conversation
+from verify.gather import JOBS, gather_facts
+from verify.wish import Part, Wish
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from verify.target import Target
+
+GOAL = 0.9
+DOMAINS = 9
+ROUNDS = 3
+Call = tuple[str, dict[str, Any]]
+
+
+@contextmanager
+def recorded(calls: list[Call]) -> Iterator[None]:
+    """Note every call of the suite's clients."""
+    made = Conversation._made  # noqa: SLF001 - where every client of the suite is made
+
+    def listening(self: Conversation, *arguments: Any) -> "S3Client":  # noqa: ANN401 - whatever it takes
+        client = made(self, *arguments)
+
+        def note(params: dict[str, Any], model: Any, **_: object) -> None:  # noqa: ANN401 - botocore's model
+            calls.append((xform_name(model.name), dict(params)))
+
+        client.meta.events.register("provide-client-params.s3", note)
+        return client
+
+    Conversation._made = listening  # type: ignore[method-assign, assignment]  # noqa: SLF001 - for the while
+    try:
+        yield
+    finally:
+        Conversation._made = made  # type: ignore[method-assign]  # noqa: SLF001 - as it was
+
+
+def suite_rate(target: "Target", calls: list[Call]) -> float:
+    """Requests a second of the suite's matrix, everything before and after it included; calls are noted in `calls`."""
+    started = time.monotonic()
+    with recorded(calls):
+        facts = gather_facts(target, wish=Wish(parts=frozenset({Part.GRANTS})))
+    took = time.monotonic() - started
+    if facts.gave_up or not facts.door.open:
+        raise SystemExit(f"the server does not answer: {facts.gave_up or facts.door}")
+    return facts.requests / took
+
+
+def boto3_rate(client: "S3Client", calls: Sequence[Call]) -> float:
+    """Calls a second of boto3 with as many threads."""
+
+    def call(one: Call) -> None:
+        name, params = one
+        with suppress(ClientError):
+            answer = getattr(client, name)(**params)
+            if "Body" in answer:
+                answer["Body"].read()
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(JOBS) as pool:
+        list(pool.map(call, calls))
+    return len(calls) / (time.monotonic() - started)
+
+
+def empty(client: "S3Client", target: "Target") -> None:
+    """Remove what the calls that were made again have left."""
+    for bucket in target.deployment.plan.buckets:
+        bypass: dict[str, Any] = {"BypassGovernanceRetention": True} if bucket.locked else {}
+        for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket.name, Prefix=PROBE_PREFIX):
+            for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                client.delete_object(Bucket=bucket.name, Key=entry["Key"], VersionId=entry["VersionId"], **bypass)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure; 0 where the goal is reached, 1 where not."""
+    parser = argparse.ArgumentParser(prog="python -m bench.verify_rate", description=__doc__)
+    parser.add_argument("--endpoint", help="any S3 server; keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    parser.add_argument("--region", default="us-west-2")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    options = parser.parse_args(arguments)
+    own, others = [], []
+    with (
+        server(options.endpoint) as (endpoint, ca_file, pair),
+        store(endpoint, ca_file, pair, DOMAINS, options.region) as target,
+    ):
+        client = admin_client(target, ca_file)
+        suite_rate(target, [])  # caches are made before anything counts
+        for number in range(options.rounds):
+            calls: list[Call] = []
+            own.append(suite_rate(target, calls))
+            others.append(boto3_rate(client, calls))
+            empty(client, target)
+            sys.stdout.write(f"round {number + 1}: suite {own[-1]:.0f}/s, boto3 {others[-1]:.0f}/s\n")
+        client.close()
+    ratio = statistics.median(own) / statistics.median(others)
+    sys.stdout.write(
+        f"suite_per_second={statistics.median(own):.0f} boto3_per_second={statistics.median(others):.0f} "
+        f"threads={JOBS} ratio={ratio:.2f} goal={GOAL}\n"
+    )
+    return 0 if ratio >= GOAL else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

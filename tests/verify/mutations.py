@@ -1,0 +1,688 @@
+"""Deliberate damages, and the checks that each must make fail: the proof that the suite sees what it says it sees.
+
+The rule: a damage is done to a running store whose identities are real, is undone afterwards, and makes exactly the
+named checks fail, in the named bucket. `docs/verification.md` shows this table; every check stands in it somewhere.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
+
+from infra.policies import Cloud
+from sandbox.certificates import make_certificates
+from tests.verify.faults import (
+    AcceptBadLinks,
+    DropHeader,
+    Fault,
+    Hook,
+    IgnoreHeader,
+    On,
+    Request,
+    Response,
+    WrongEtag,
+    expired_link,
+    header,
+    keys_of,
+)
+from tests.verify.faulty_proxy import FaultyProxy
+from tests.verify.stores import Store
+from verify.actions import ACTIONS
+from verify.target import Target
+
+BOTH: tuple[Cloud, ...] = ("aistor", "aws")
+AISTOR: tuple[Cloud, ...] = ("aistor",)
+AWS: tuple[Cloud, ...] = ("aws",)
+Damage = Callable[[Store], AbstractContextManager[Target]]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A damage and what it must be found out by.
+
+    Attributes:
+        name: What is damaged, in words.
+        damage: Does it, gives the target to verify, and undoes it.
+        fails: The checks that must fail, and no others.
+        clouds: Where it can be done.
+        domains: The buckets that are verified; the first is the damaged one.
+        deep: Whether `--deep` is needed to see it.
+    """
+
+    name: str
+    damage: Damage
+    fails: frozenset[str]
+    clouds: tuple[Cloud, ...] = BOTH
+    domains: tuple[str, ...] = ("replay", "orphan")
+    deep: bool = False
+
+
+def server_side(do: Callable[[Store, str], object], undo: Callable[[Store, str], object] | None, domain: str) -> Damage:
+    """A damage of a bucket by the administrator; without `undo` all its settings are put again."""
+
+    @contextmanager
+    def damage(store: Store) -> Iterator[Target]:
+        bucket = store.plan.bucket(domain)
+        do(store, bucket.name)
+        try:
+            yield store.target
+        finally:
+            if undo is None:
+                store.put_settings(bucket)
+            else:
+                undo(store, bucket.name)
+
+    return damage
+
+
+def policy_of(identity: str, change: Callable[[Store, list[dict[str, Any]]], list[dict[str, Any]]]) -> Damage:
+    """A damage of an identity's policy."""
+
+    @contextmanager
+    def damage(store: Store) -> Iterator[Target]:
+        planned = [dict(statement) for statement in store.planned_policy(identity)["Statement"]]
+        store.set_user_policy(identity, change(store, planned))
+        try:
+            yield store.target
+        finally:
+            store.restore_user_policy(identity)
+
+    return damage
+
+
+def widened(
+    action: str, domain: str, identity: str = "worker", *, objects: bool = False, denies: bool = True
+) -> Damage:
+    """One action more for an identity in a bucket that it does not hold; `denies=False` takes its refusals away."""
+
+    def change(store: Store, planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        arn = f"arn:aws:s3:::{store.plan.bucket(domain).name}" + ("/*" if objects else "")
+        kept = planned if denies else [statement for statement in planned if statement["Sid"] != "KeepVersions"]
+        return [*kept, {"Sid": "More", "Effect": "Allow", "Action": [action], "Resource": [arn]}]
+
+    return policy_of(identity, change)
+
+
+def narrowed(actions: Sequence[str], identity: str) -> Damage:
+    """Some actions less for an identity."""
+
+    def change(_: Store, planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        left = [
+            {**s, "Action": [a for a in s["Action"] if a not in actions]} if s["Effect"] == "Allow" else s
+            for s in planned
+        ]
+        return [statement for statement in left if statement["Action"]]
+
+    return policy_of(identity, change)
+
+
+def target_with(change: Callable[[Store], Target]) -> Damage:
+    """A damage of what the suite is given, not of the store."""
+
+    @contextmanager
+    def damage(store: Store) -> Iterator[Target]:
+        yield change(store)
+
+    return damage
+
+
+def through(make: Callable[[Store], Sequence[Fault]], *, plain: bool = False) -> Damage:
+    """A faulty server: a proxy before the store that does wrong what it is told to."""
+
+    @contextmanager
+    def damage(store: Store) -> Iterator[Target]:
+        with FaultyProxy(store.server.endpoint, store.server.ca_bundle, *make(store), plain=plain) as proxy:
+            deployment = store.deployment.model_copy(update={"ca_pem": proxy.ca_pem})
+            yield replace(store.target, deployment=deployment, endpoint=proxy.endpoint)
+
+    return damage
+
+
+def other_bytes(on: On, old: bytes = b"", new: bytes = b"") -> Damage:
+    """A server that answers with other bytes: `old` replaced, or each body in reverse and longer."""
+
+    def altered(_: Request, response: Response) -> Response:
+        body = response.body.replace(old, new) if old else response.body[::-1] + b"!"
+        return replace(response, body=body)
+
+    return through(lambda _: [Hook(altering=altered, when=on)])
+
+
+def patched(where: str, value: object) -> Damage:
+    """A fault of our own adapter."""
+
+    @contextmanager
+    def damage(store: Store) -> Iterator[Target]:
+        with patch(where, value):
+            yield store.target
+
+    return damage
+
+
+def granted(*actions: str) -> frozenset[str]:
+    """The checks of these actions of the matrix."""
+    return frozenset(f"{action}_as_granted" for action in actions)
+
+
+def _put_rules(change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Callable[[Store, str], object]:
+    def put(store: Store, name: str) -> object:
+        planned = next(bucket for bucket in store.plan.buckets if bucket.name == name)
+        rules = change([store.live_rule(rule) for rule in planned.rules])
+        return store.client.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
+
+    return put
+
+
+def _band(**changes: Any) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:  # noqa: ANN401 - S3's own fields
+    """Change the band's rule, or with None leave a field of it out."""
+
+    def change(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        band = {key: value for key, value in {**rules[-1], **changes}.items() if value is not None}
+        return [*rules[:-1], band]
+
+    return change
+
+
+def _default_retention(days: int | None) -> Callable[[Store, str], object]:
+    def put(store: Store, name: str) -> object:
+        lock: dict[str, Any] = {"ObjectLockEnabled": "Enabled"}
+        if days is not None:
+            lock["Rule"] = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": days}}
+        return store.client.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=lock)
+
+    return put
+
+
+def _public_policy(store: Store, name: str) -> object:
+    statement = {
+        "Sid": "Public",
+        "Effect": "Allow",
+        "Principal": {"AWS": ["*"]},
+        "Action": ["s3:GetObject"],
+        "Resource": [f"arn:aws:s3:::{name}/*"],
+    }
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    return store.client.put_bucket_policy(Bucket=name, Policy=json.dumps(document))
+
+
+def _delete_policy(store: Store, name: str) -> object:
+    return store.client.delete_bucket_policy(Bucket=name)
+
+
+@contextmanager
+def _extra_bucket(store: Store) -> Iterator[Target]:
+    name = f"{store.plan.bucket_prefix}by-hand"
+    store.client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": store.deployment.region})
+    try:
+        yield store.target
+    finally:
+        store.client.delete_bucket(Bucket=name)
+
+
+@contextmanager
+def _bucket_gone(store: Store) -> Iterator[Target]:
+    bucket = store.plan.bucket("orphan")
+    store.client.delete_bucket(Bucket=bucket.name)
+    try:
+        yield store.target
+    finally:
+        store.make_bucket(bucket)
+
+
+def _keys_swapped(store: Store) -> Target:
+    keys = store.target.credentials
+    return replace(store.target, credentials={**keys, "worker": keys["reader"], "reader": keys["worker"]})
+
+
+def _key_unknown(store: Store) -> Target:
+    unknown = store.target.credentials["reader"].model_copy(update={"access_key_id": "UNKNOWNKEY0000000000"})
+    return replace(store.target, credentials={**store.target.credentials, "reader": unknown})
+
+
+@contextmanager
+def _other_ca(store: Store) -> Iterator[Target]:
+    with TemporaryDirectory() as folder:
+        other = make_certificates(Path(folder)).ca.read_text(encoding="ascii")
+        yield replace(store.target, deployment=store.deployment.model_copy(update={"ca_pem": other}))
+
+
+def _renamed(store: Store) -> Target:
+    """The published plan calls a bucket's domain by another name than the bucket bears."""
+    plan = store.plan
+    buckets = tuple(b.model_copy(update={"domain": "other"}) if b.domain == "orphan" else b for b in plan.buckets)
+    renamed = store.deployment.model_copy(update={"plan": plan.model_copy(update={"buckets": buckets})})
+    return replace(store.target, deployment=renamed)
+
+
+def _endpoint(url: str) -> Callable[[Store], Target]:
+    return lambda store: replace(store.target, endpoint=url)
+
+
+_ENCRYPTED: Mapping[str, Any] = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
+_EVERY_ACTION_OF_READ = ("list", "list_versions", "get", "presigned_get")
+_EVERY_ACTION_OF_PUT = ("put", "presigned_put", "multipart")
+
+# What a bucket that is gone can no longer show, on either cloud.
+_OF_A_BUCKET = frozenset(
+    {
+        "declared_buckets_present",
+        "bucket_in_region",
+        "versioning_as_planned",
+        "lifecycle_as_planned",
+        "retention_as_planned",
+        "policy_as_planned",
+        "expiry_announced",
+        "object_uploaded",
+        "object_read_back",
+        "object_listed",
+        "object_presigned",
+        "sizes_survive",
+        "multipart_survives",
+        "keys_survive",
+        "metadata_survives",
+        "overwrite_refused_on_condition",
+        "range_read",
+        "presign_works",
+        "probes_removed",
+    }
+) | granted(*_EVERY_ACTION_OF_READ, *_EVERY_ACTION_OF_PUT, "delete", "delete_version", "read_configuration")
+
+
+def _admin(store: Store, planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if store.deployment.cloud == "aws":
+        return [*planned, {"Sid": "Iam", "Effect": "Allow", "Action": ["iam:ListUsers"], "Resource": ["*"]}]
+    return [*planned, {"Sid": "Admin", "Effect": "Allow", "Action": ["admin:ListUsers"]}]
+
+
+MUTATIONS: tuple[Mutation, ...] = (
+    Mutation("bucket by hand", _extra_bucket, frozenset({"undeclared_buckets_absent"})),
+    Mutation(
+        "lifecycle rule of the band removed",
+        server_side(_put_rules(lambda rules: rules[:-1]), None, "replay"),
+        frozenset({"lifecycle_as_planned"}),
+        AISTOR,
+    ),
+    Mutation(
+        "lifecycle rule of the band removed",
+        server_side(_put_rules(lambda rules: rules[:-1]), None, "replay"),
+        frozenset({"lifecycle_as_planned", "abort_multipart_as_planned", "transition_as_planned"}),
+        AWS,
+    ),
+    Mutation(
+        "lifecycle days changed",
+        server_side(_put_rules(_band(Expiration={"Days": 90})), None, "replay"),
+        frozenset({"lifecycle_as_planned"}),
+    ),
+    Mutation(
+        "lifecycle rule disabled",
+        server_side(_put_rules(_band(Status="Disabled")), None, "replay"),
+        frozenset({"lifecycle_as_planned"}),
+    ),
+    Mutation(
+        "foreign lifecycle rule added",
+        server_side(_put_rules(lambda r: [*r, {**r[0], "ID": "foreign", "Filter": {"Prefix": "x/"}}]), None, "replay"),
+        frozenset({"lifecycle_as_planned"}),
+    ),
+    Mutation(
+        "rule for probes removed",
+        server_side(_put_rules(lambda rules: rules[1:]), None, "replay"),
+        frozenset({"lifecycle_as_planned", "expiry_announced"}),
+    ),
+    Mutation(
+        "days of unfinished uploads changed",
+        server_side(_put_rules(_band(AbortIncompleteMultipartUpload={"DaysAfterInitiation": 30})), None, "replay"),
+        frozenset({"lifecycle_as_planned", "abort_multipart_as_planned"}),
+        AWS,
+    ),
+    Mutation(
+        "transition removed",
+        server_side(_put_rules(_band(Transitions=None)), None, "replay"),
+        frozenset({"lifecycle_as_planned", "transition_as_planned"}),
+        AWS,
+    ),
+    Mutation(
+        "versioning suspended",
+        server_side(
+            lambda s, b: s.client.put_bucket_versioning(Bucket=b, VersioningConfiguration={"Status": "Suspended"}),
+            None,
+            "replay",
+        ),
+        frozenset({"versioning_as_planned"}),
+    ),
+    Mutation(
+        "default retention shortened",
+        server_side(_default_retention(1), None, "archive"),
+        frozenset({"retention_as_planned"}),
+        domains=("archive", "orphan"),
+    ),
+    Mutation(
+        "default retention removed",
+        server_side(_default_retention(None), None, "archive"),
+        frozenset({"retention_as_planned", "version_delete_refused", "retention_shortening_refused"}),
+        domains=("archive", "orphan"),
+    ),
+    Mutation(
+        "default encryption changed",
+        server_side(
+            lambda s, b: s.client.put_bucket_encryption(Bucket=b, ServerSideEncryptionConfiguration=_ENCRYPTED),
+            None,
+            "replay",
+        ),
+        frozenset({"encryption_as_planned"}),
+        AWS,
+    ),
+    Mutation(
+        "public access block removed",
+        server_side(lambda s, b: s.client.delete_public_access_block(Bucket=b), None, "replay"),
+        frozenset({"public_access_blocked"}),
+        AWS,
+    ),
+    Mutation(
+        "ownership given to writers",
+        server_side(
+            lambda s, b: s.client.put_bucket_ownership_controls(
+                Bucket=b, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+            ),
+            None,
+            "replay",
+        ),
+        frozenset({"ownership_enforced"}),
+        AWS,
+    ),
+    Mutation(
+        "bucket policy removed",
+        server_side(_delete_policy, None, "replay"),
+        frozenset({"policy_as_planned"}),
+        AWS,
+    ),
+    Mutation(
+        "public bucket policy",
+        server_side(_public_policy, _delete_policy, "replay"),
+        frozenset({"policy_as_planned", "anonymous_refused", "public_access_blocked"}),
+        AISTOR,
+    ),
+    Mutation("bucket deleted", _bucket_gone, _OF_A_BUCKET, AISTOR, domains=("orphan",)),
+    Mutation(
+        "bucket deleted",
+        _bucket_gone,
+        _OF_A_BUCKET
+        | {
+            "abort_multipart_as_planned",
+            "encryption_as_planned",
+            "ownership_enforced",
+            "anonymous_refused",
+            "public_access_blocked",
+            "verifier_confined",
+        }
+        | granted("change_lifecycle", "change_policy", "change_retention", "change_versioning"),
+        AWS,
+        domains=("orphan",),
+    ),
+    Mutation(
+        "keys of two identities swapped",
+        target_with(_keys_swapped),
+        frozenset(
+            {
+                "object_uploaded",
+                "object_read_back",
+                "object_listed",
+                "object_presigned",
+                "object_deleted",
+                "expiry_announced",
+                "sizes_survive",
+                "multipart_survives",
+                "keys_survive",
+                "metadata_survives",
+                "overwrite_refused_on_condition",
+                "range_read",
+                "presign_works",
+            }
+            | granted(*_EVERY_ACTION_OF_READ, *_EVERY_ACTION_OF_PUT, "delete")
+        ),
+        domains=("scratch", "orphan"),
+    ),
+    Mutation(
+        "key of an identity unknown",
+        target_with(_key_unknown),
+        frozenset({"admin_api_refused"})
+        | granted(*(action.name for action in ACTIONS.values() if not action.locked_only)),
+    ),
+    Mutation(
+        "delete taken from an identity",
+        narrowed(["s3:DeleteObject"], "worker"),
+        frozenset({"object_deleted"}) | granted("delete"),
+        domains=("scratch", "orphan"),
+    ),
+    Mutation(
+        "list and read taken from an identity",
+        narrowed(["s3:ListBucket", "s3:ListBucketVersions", "s3:GetObject"], "reader"),
+        granted(*_EVERY_ACTION_OF_READ),
+    ),
+    Mutation(
+        "listing of the verifier no longer bound to its prefix",
+        policy_of("verifier", lambda _, planned: [{k: v for k, v in s.items() if k != "Condition"} for s in planned]),
+        frozenset({"verifier_confined"}),
+        AWS,
+    ),
+    Mutation(
+        "verifier let out of its prefix",
+        widened("s3:GetObject", "orphan", "verifier", objects=True),
+        frozenset({"verifier_confined"}),
+        AISTOR,
+    ),
+    Mutation(
+        "verifier let out of its prefix",
+        widened("s3:DeleteObjectVersion", "orphan", "verifier", objects=True),
+        frozenset({"verifier_confined"}),
+        AWS,
+    ),
+    Mutation(
+        "removal of versions taken from the verifier",
+        narrowed(["s3:DeleteObjectVersion", "s3:DeleteObject"], "verifier"),
+        frozenset({"probes_removed"}) | granted("delete", "delete_version"),
+    ),
+    Mutation(
+        "bypass of governance given to a workload",
+        widened("s3:*", "archive", objects=True, denies=False),
+        frozenset({"lock_bypass_refused"}) | granted("delete", "delete_version", "put_object_retention"),
+        domains=("archive", "orphan"),
+    ),
+    Mutation(
+        "deletion of versions given to an identity",
+        widened("s3:DeleteObjectVersion", "orphan", objects=True, denies=False),
+        granted("delete_version"),
+        AWS,
+    ),
+    Mutation(
+        "refusal of version deletes taken away",
+        widened("s3:GetBucketLocation", "orphan", denies=False),
+        granted("delete_version"),
+        AISTOR,
+        domains=("scratch", "orphan"),
+    ),
+    Mutation(
+        "retention of objects given to an identity",
+        widened("s3:PutObjectRetention", "archive", objects=True, denies=False),
+        granted("put_object_retention"),
+        AWS,
+        domains=("archive", "orphan"),
+    ),
+    Mutation("admin API given to an identity", policy_of("reader", _admin), frozenset({"admin_api_refused"})),
+    Mutation("certificate of another CA", _other_ca, frozenset({"certificate_valid"})),
+    Mutation("nothing at the endpoint", target_with(_endpoint("https://127.0.0.1:1")), frozenset({"endpoint_reached"})),
+    Mutation("bucket not named as the convention", target_with(_renamed), frozenset({"names_as_convention"})),
+    Mutation(
+        "server: another region",
+        other_bytes(On("GET", query="^location"), b"us-west-2", b"eu-north-1"),
+        frozenset({"bucket_in_region"}),
+        AISTOR,
+    ),
+    Mutation(
+        "server: wrong etag on HEAD",
+        through(lambda _: [WrongEtag(when=On("HEAD", "/smoke$"))]),
+        frozenset({"object_read_back"}),
+        AISTOR,
+    ),
+    Mutation(
+        "server: other bytes of an object",
+        other_bytes(On("GET", "/smoke$", "^$")),
+        frozenset({"object_read_back"}),
+        AISTOR,
+    ),
+    Mutation(
+        "server: object missing from listings",
+        other_bytes(On("GET", query="prefix=.*smoke"), b"smoke</Key>", b"other</Key>"),
+        frozenset({"object_listed"}),
+        AISTOR,
+    ),
+    Mutation(
+        "server: other bytes by presigned URL",
+        other_bytes(On("GET", "/smoke$", "X-Amz-Signature")),
+        frozenset({"object_presigned"}),
+        AISTOR,
+    ),
+    Mutation(
+        "server: delete answered and not done",
+        through(lambda _: [Hook(answering=lambda _: Response(204), when=On("DELETE", "/smoke$"))]),
+        frozenset({"object_deleted"}),
+        AISTOR,
+        domains=("scratch", "orphan"),
+    ),
+    Mutation(
+        "server: other bytes of a small object",
+        other_bytes(On("GET", "/size-1$")),
+        frozenset({"sizes_survive"}),
+        AISTOR,
+    ),
+    Mutation(
+        "server: other bytes of a large object",
+        other_bytes(On("GET", "/multipart$")),
+        frozenset({"multipart_survives"}),
+        AISTOR,
+    ),
+    Mutation(
+        "server: another object under a key with a plus",
+        other_bytes(On("GET", "/a%2Bb$")),
+        frozenset({"keys_survive"}),
+        AISTOR,
+    ),
+    Mutation(
+        "server: user metadata lost",
+        through(lambda _: [DropHeader("x-amz-meta-note", when=On("HEAD", "/metadata$"))]),
+        frozenset({"metadata_survives"}),
+        AISTOR,
+    ),
+    Mutation(
+        "server: condition ignored",
+        through(
+            lambda s: [
+                IgnoreHeader(
+                    "If-None-Match", keys_of(s.target), s.deployment.region, when=On("PUT", "/size-1$", skip=1)
+                )
+            ]
+        ),
+        frozenset({"overwrite_refused_on_condition"}),
+        AISTOR,
+    ),
+    Mutation(
+        "server: range ignored",
+        through(
+            lambda s: [IgnoreHeader("Range", keys_of(s.target), s.deployment.region, when=On("GET", "/metadata$"))]
+        ),
+        frozenset({"range_read"}),
+        AISTOR,
+    ),
+    Mutation(
+        "server: listing ends after a page",
+        other_bytes(On("GET", query="prefix=.*many"), b"<IsTruncated>true", b"<IsTruncated>false"),
+        frozenset({"listing_complete"}),
+        AISTOR,
+        domains=("scratch",),
+        deep=True,
+    ),
+    Mutation(
+        "server: old versions with other bytes",
+        other_bytes(On("GET", "/locked$", "versionId")),
+        frozenset({"old_version_kept_on_overwrite", "old_version_kept_on_delete"}),
+        AISTOR,
+        domains=("archive", "orphan"),
+    ),
+    Mutation(
+        "server: presigned URLs refused",
+        through(
+            lambda _: [
+                Hook(answering=lambda _: Response(403), when=On("GET|PUT", "/(seed|linked)$", "X-Amz-Expires=300"))
+            ]
+        ),
+        frozenset({"presign_works", "presign_bound_to_key", "tampered_presign_refused"})
+        | granted("presigned_get", "presigned_put"),
+        AISTOR,
+    ),
+    Mutation(
+        "server: any presigned URL let in",
+        through(lambda s: [AcceptBadLinks(keys_of(s.target), s.deployment.region, when=On(path="/(seed|linked)$"))]),
+        frozenset(
+            {
+                "expired_presign_refused",
+                "presign_bound_to_key",
+                "presign_bound_to_method",
+                "tampered_presign_refused",
+            }
+        ),
+        AISTOR,
+    ),
+    Mutation(
+        "server: expired presigned URLs let in",
+        through(lambda s: [AcceptBadLinks(keys_of(s.target), s.deployment.region, when=expired_link)]),
+        frozenset({"expired_presign_refused"}),
+        AISTOR,
+    ),
+    Mutation("server: plain http let in", through(lambda _: [], plain=True), frozenset({"plain_http_refused"})),
+    Mutation(
+        "server: the vendor's default keys let in",
+        through(
+            lambda _: [
+                Hook(
+                    answering=lambda _: Response(200, body=b"<ListAllMyBucketsResult/>"),
+                    when=lambda r: "=minioadmin/" in (header(r.headers, "authorization") or ""),
+                )
+            ]
+        ),
+        frozenset({"default_keys_refused"}),
+        AISTOR,
+    ),
+    Mutation(
+        "adapter: sends keys that servers change",
+        patched("object_store.keys._fault", lambda _: None),
+        frozenset({"odd_keys_refused"}),
+        AISTOR,
+    ),
+    Mutation(
+        "adapter: signs for longer than 7 days",
+        patched("object_store.store.MAX_EXPIRY", timedelta(days=8)),
+        frozenset({"long_presign_refused"}),
+        AISTOR,
+    ),
+    *(
+        Mutation(f"policy widened by {action}", widened(action, domain, objects=objects), granted(*checks), clouds)
+        for action, domain, objects, checks, clouds in (
+            ("s3:ListBucketVersions", "orphan", False, ("list_versions",), BOTH),
+            ("s3:GetObject", "orphan", True, ("get", "presigned_get"), BOTH),
+            ("s3:PutObject", "orphan", True, _EVERY_ACTION_OF_PUT, BOTH),
+            ("s3:DeleteObject", "orphan", True, ("delete",), BOTH),
+            ("s3:ListBucket", "orphan", False, ("list",), AWS),
+            ("s3:ListBucket", "orphan", False, ("list", "list_versions"), AISTOR),
+            ("s3:GetLifecycleConfiguration", "orphan", False, ("read_configuration",), BOTH),
+            ("s3:PutLifecycleConfiguration", "orphan", False, ("change_lifecycle",), BOTH),
+            ("s3:PutBucketPolicy", "orphan", False, ("change_policy",), BOTH),
+            ("s3:PutBucketObjectLockConfiguration", "orphan", False, ("change_retention",), BOTH),
+            ("s3:PutBucketVersioning", "orphan", False, ("change_versioning",), BOTH),
+            ("s3:CreateBucket", "orphan", False, ("make_bucket",), BOTH),
+        )
+    ),
+)

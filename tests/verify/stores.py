@@ -1,0 +1,285 @@
+"""A small store on the embedded server of either cloud, with real identities, for all tests of the suite.
+
+The rule: it is made as `infra.aistor` and `infra.aws` declare it, from the same plan and the same policy documents, so
+that each identity holds its own key pair and may do what its policy says and no more. What a test damages, it mends
+again by the same methods. It leaves out provisioning: no Pulumi, no plugin.
+"""
+
+import json
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import boto3
+from pydantic import SecretStr
+
+from infra.deployment import Deployment, KeyPair, build_deployment
+from infra.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan, build_plan
+from infra.policies import (
+    Cloud,
+    PolicyDocument,
+    as_json,
+    bucket_policy,
+    identity_policy,
+    managed_policies,
+    service_account_policy,
+)
+from infra.taxonomy import load, parse
+from sandbox.minio_iam_client import MinioIamClient
+from sandbox.server import RunningServer, running_server
+from verify.target import Target
+
+Statements = Sequence[Mapping[str, Any]]
+DOMAINS: dict[str, dict[str, str]] = {
+    "scratch": {"band": "hot"},
+    "replay": {"band": "warm"},
+    "archive": {"band": "cold"},
+    "ledger": {"band": "cold", "retention_mode": "COMPLIANCE"},
+    "orphan": {"band": "hot"},
+}
+IDENTITIES: dict[str, dict[str, Any]] = {
+    "worker": {"grants": {"scratch": "write", "replay": "append", "archive": "append", "ledger": "append"}},
+    "reader": {"grants": {"*": "read"}},
+    "verifier": {"verifies": True},
+}
+
+
+class Identities(ABC):
+    """The users of a running server: one for each identity, with its policies and one key."""
+
+    def __init__(self, plan: StorePlan) -> None:
+        """Nothing is made yet."""
+        self.plan = plan
+
+    @abstractmethod
+    def make(self, identity: IdentityPlan) -> KeyPair:
+        """The user with its planned policies, and its key."""
+
+    @abstractmethod
+    def set_policy(self, identity: IdentityPlan, document: PolicyDocument | None) -> None:
+        """Replace all that the identity may do; None for what is planned."""
+
+
+class AistorIdentities(Identities):
+    """A user, a canned policy of its name, and a service account whose key is handed out."""
+
+    def __init__(self, plan: StorePlan, server: RunningServer) -> None:
+        """As the administrator."""
+        super().__init__(plan)
+        self.iam = MinioIamClient(server.endpoint, server.admin.user, server.admin.password, server.ca_bundle)
+        self._accounts: dict[str, str] = {}
+
+    def make(self, identity: IdentityPlan) -> KeyPair:
+        """A user's own secret is never handed out: the plugin makes one at random."""
+        name = identity.user_name
+        self.iam.add_user(name, f"of-{name}")
+        self.iam.add_canned_policy(name, as_json(identity_policy(self.plan, identity, "aistor")))
+        self.iam.attach_policy(name, [name])
+        inline = as_json(service_account_policy(self.plan, identity))
+        pair = self.iam.add_service_account(name, policy=inline)["credentials"]
+        self._accounts[name] = pair["accessKey"]
+        return KeyPair(access_key_id=pair["accessKey"], secret_access_key=SecretStr(pair["secretKey"]))
+
+    def set_policy(self, identity: IdentityPlan, document: PolicyDocument | None) -> None:
+        """The service account's inline policy too: a key may do only what both allow."""
+        user = document or identity_policy(self.plan, identity, "aistor")
+        inline = document or service_account_policy(self.plan, identity)
+        self.iam.add_canned_policy(identity.user_name, as_json(user))
+        self.iam.update_service_account(self._accounts[identity.user_name], new_policy=as_json(inline))
+
+
+class AwsIdentities(Identities):
+    """A user, managed policies as many as the size limit needs, and an access key."""
+
+    def __init__(self, plan: StorePlan, server: RunningServer) -> None:
+        """As the administrator."""
+        super().__init__(plan)
+        self.iam: Any = _client(server, "iam")
+
+    def make(self, identity: IdentityPlan) -> KeyPair:
+        """As on AWS, the key is the user's."""
+        self.iam.create_user(UserName=identity.user_name)
+        self._attach(identity, identity_policy(self.plan, identity, "aws"))
+        pair = self.iam.create_access_key(UserName=identity.user_name)["AccessKey"]
+        return KeyPair(access_key_id=pair["AccessKeyId"], secret_access_key=SecretStr(pair["SecretAccessKey"]))
+
+    def set_policy(self, identity: IdentityPlan, document: PolicyDocument | None) -> None:
+        """For a moment between the old policies and the new the identity may do nothing."""
+        user = identity.user_name
+        for attached in self.iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]:
+            self.iam.detach_user_policy(UserName=user, PolicyArn=attached["PolicyArn"])
+            self.iam.delete_policy(PolicyArn=attached["PolicyArn"])
+        self._attach(identity, document or identity_policy(self.plan, identity, "aws"))
+
+    def _attach(self, identity: IdentityPlan, document: PolicyDocument) -> None:
+        for index, piece in enumerate(managed_policies(document)):
+            name = f"{identity.user_name}-{index + 1}" if index else identity.user_name
+            made = self.iam.create_policy(PolicyName=name, PolicyDocument=as_json(piece))["Policy"]
+            self.iam.attach_user_policy(UserName=identity.user_name, PolicyArn=made["Arn"])
+
+
+@dataclass(frozen=True)
+class Store:
+    """A running store.
+
+    Attributes:
+        target: Its deployment, and the key pair of each identity.
+        client: The administrator's S3 client.
+        server: The process that serves it.
+        identities: Its users.
+    """
+
+    target: Target
+    client: Any
+    server: RunningServer
+    identities: Identities
+
+    @property
+    def deployment(self) -> Deployment:
+        """What it was made from."""
+        return self.target.deployment
+
+    @property
+    def plan(self) -> StorePlan:
+        """What it was made from, with no cloud in it."""
+        return self.deployment.plan
+
+    @property
+    def sdk_environment(self) -> dict[str, str]:
+        """The variables by which an SDK that knows no endpoint (a deployment on AWS) finds the server."""
+        return {"AWS_ENDPOINT_URL": self.server.endpoint, "AWS_CA_BUNDLE": self.server.ca_bundle}
+
+    def planned_policy(self, identity: str) -> PolicyDocument:
+        """All that an identity should be able to do, for a test to widen or narrow."""
+        return identity_policy(self.plan, self._identity(identity), self.deployment.cloud)
+
+    def set_user_policy(self, identity: str, policy: Statements | PolicyDocument) -> None:
+        """Let an identity do what these statements, or this document, say, and nothing else."""
+        # A TypedDict is a Mapping and never a Sequence; statements of a test need no Sid.
+        document = {"Version": "2012-10-17", "Statement": list(policy)} if isinstance(policy, Sequence) else policy
+        self.identities.set_policy(self._identity(identity), cast("PolicyDocument", document))
+
+    def restore_user_policy(self, identity: str) -> None:
+        """Let an identity do what is planned."""
+        self.identities.set_policy(self._identity(identity), None)
+
+    def make_bucket(self, bucket: BucketPlan) -> None:
+        """Make a bucket with all its settings."""
+        self.client.create_bucket(
+            Bucket=bucket.name,
+            ObjectLockEnabledForBucket=bucket.locked,
+            CreateBucketConfiguration={"LocationConstraint": self.deployment.region},
+        )
+        self.put_settings(bucket)
+
+    def put_settings(self, bucket: BucketPlan) -> None:
+        """Set all that is planned for a bucket; a setting that is not planned stays as it is."""
+        if self.deployment.cloud == "aws":
+            self._put_protection(bucket)
+        if bucket.retention:
+            rule = {"DefaultRetention": {"Mode": bucket.retention.mode.value, "Days": bucket.retention.days}}
+            self.client.put_object_lock_configuration(
+                Bucket=bucket.name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
+            )
+        elif bucket.versioned:
+            self.client.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+        self.put_rules(bucket)
+        if self.deployment.cloud == "aws":
+            self.client.put_bucket_policy(Bucket=bucket.name, Policy=as_json(bucket_policy(bucket.name)))
+
+    def put_rules(self, bucket: BucketPlan, *, without: str = "") -> None:
+        """Set a bucket's lifecycle rules as planned, leaving one out if it is named."""
+        rules = [self.live_rule(rule) for rule in bucket.rules if rule.id != without]
+        self.client.put_bucket_lifecycle_configuration(Bucket=bucket.name, LifecycleConfiguration={"Rules": rules})
+
+    def live_rule(self, rule: LifecycleRule) -> dict[str, Any]:
+        """A planned rule in S3's form, without what the backend has no field for."""
+        live: dict[str, Any] = {"ID": rule.id, "Status": "Enabled", "Filter": {"Prefix": rule.prefix}}
+        if rule.expire_after_days:
+            live["Expiration"] = {"Days": rule.expire_after_days}
+        if rule.expire_noncurrent_after_days:
+            live["NoncurrentVersionExpiration"] = {"NoncurrentDays": rule.expire_noncurrent_after_days}
+        if rule.abort_multipart_after_days and not self.deployment.cannot("abort_multipart"):
+            live["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": rule.abort_multipart_after_days}
+        if rule.transition and not self.deployment.cannot("transition"):
+            live["Transitions"] = [{"Days": rule.transition.after_days, "StorageClass": rule.transition.storage_class}]
+        return live
+
+    def _put_protection(self, bucket: BucketPlan) -> None:
+        self.client.put_public_access_block(
+            Bucket=bucket.name,
+            PublicAccessBlockConfiguration={
+                "BlockPublicAcls": True,
+                "BlockPublicPolicy": True,
+                "IgnorePublicAcls": True,
+                "RestrictPublicBuckets": True,
+            },
+        )
+        self.client.put_bucket_ownership_controls(
+            Bucket=bucket.name, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+        )
+        by_default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+        self.client.put_bucket_encryption(Bucket=bucket.name, ServerSideEncryptionConfiguration={"Rules": [by_default]})
+
+    def _identity(self, name: str) -> IdentityPlan:
+        return next(identity for identity in self.plan.identities if identity.name == name)
+
+
+def small_plan() -> StorePlan:
+    """A bucket of each kind, with one that nobody writes in, and an identity of each kind."""
+    content = {"bands": load().bands.model_dump(), "domains": DOMAINS, "identities": IDENTITIES}
+    return build_plan(parse(content, "x"), env="test", region_code="usw2", tls_only=True, where="x:")
+
+
+@contextmanager
+def running_store(cloud: Cloud, plan: StorePlan | None = None) -> Iterator[Store]:
+    """Start a server, make all that is planned on it, and stop it at the end."""
+    plan = plan or small_plan()
+    with tempfile.TemporaryDirectory() as folder, running_server(cloud, Path(folder)) as server:
+        client = _client(server, "s3")
+        deployment = build_deployment(
+            plan,
+            stack="test",
+            cloud=cloud,
+            region=server.region,
+            endpoint=server.endpoint if cloud == "aistor" else None,
+            provisioning_endpoint=server.endpoint if cloud == "aistor" else None,
+            # A deployment on AWS has none; here it is what makes the target trust the server.
+            ca_pem=Path(server.ca_bundle).read_text(encoding="ascii"),
+        )
+        identities = AistorIdentities(plan, server) if cloud == "aistor" else AwsIdentities(plan, server)
+        pairs = {identity.name: identities.make(identity) for identity in plan.identities}
+        store = Store(Target(deployment, pairs, server.endpoint), client, server, identities)
+        for bucket in plan.buckets:
+            store.make_bucket(bucket)
+        try:
+            yield store
+        finally:
+            client.close()
+            if isinstance(identities, AwsIdentities):
+                identities.iam.close()
+
+
+def credentials_json(store: Store) -> str:
+    """The key pairs as `pulumi stack output credentials --json --show-secrets` prints them."""
+    return json.dumps(
+        {
+            name: {"access_key_id": p.access_key_id, "secret_access_key": p.secret_access_key.get_secret_value()}
+            for name, p in store.target.credentials.items()
+        }
+    )
+
+
+def _client(server: RunningServer, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+    return boto3.session.Session().client(
+        service,  # type: ignore[call-overload]  # a name known at run time only
+        endpoint_url=server.endpoint,
+        region_name=server.region,
+        aws_access_key_id=server.admin.user,
+        aws_secret_access_key=server.admin.password,
+        verify=server.ca_bundle,
+    )

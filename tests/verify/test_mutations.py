@@ -1,0 +1,42 @@
+"""Mutation proof: each damage of a running store makes exactly the right checks fail, and none goes uncaught."""
+
+import pytest
+
+from tests.verify.mutations import MUTATIONS, Mutation
+from tests.verify.stores import Store  # noqa: TC001 - fixtures are annotated with it
+from verify import gather
+from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Status, judge
+from verify.gather import gather_facts
+from verify.wish import Part, Wish
+
+CASES = [
+    pytest.param(mutation, cloud, id=f"{cloud}-{mutation.name}") for mutation in MUTATIONS for cloud in mutation.clouds
+]
+
+
+@pytest.mark.parametrize(("mutation", "cloud"), CASES)
+def test_damage_is_found_out(
+    mutation: Mutation, cloud: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exactly the checks that the damage concerns fail."""
+    monkeypatch.setattr(gather, "NEW_KEY_SECONDS", 0)
+    store: Store = request.getfixturevalue("store" if cloud == "aistor" else "aws_store")
+    names = frozenset(store.plan.bucket(domain).name for domain in mutation.domains)
+    # Links wait until a URL has ended: they are tried where the damage concerns them.
+    links = mutation.fails & {name for name, (check, _) in BUCKET_CHECKS.items() if check.part is Part.LINKS}
+    parts = frozenset(Part) if links else frozenset(Part) - {Part.LINKS}
+    wish = Wish(parts=parts, buckets=names, deep=mutation.deep)
+
+    with mutation.damage(store) as target:
+        findings = judge(target.deployment, gather_facts(target, wish=wish), wish)
+
+    failed = {finding.check: str(finding) for finding in findings if finding.status is Status.FAIL}
+    wrong = {*failed} ^ mutation.fails
+    assert not wrong, "\n".join(failed.get(check, f"{check} did not fail") for check in sorted(wrong))
+
+
+def test_every_check_is_proven_by_a_damage() -> None:
+    """No check is without a damage that it finds out."""
+    proven = {check for mutation in MUTATIONS for check in mutation.fails}
+
+    assert proven == {*STORE_CHECKS, *BUCKET_CHECKS, *GRANT_CHECKS}

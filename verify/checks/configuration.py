@@ -1,0 +1,243 @@
+"""Checks of a bucket's configuration: where it is, its band, its access.
+
+The rule: the declared value is compared, never "something is there". What the backend has no means for is CANNOT TELL
+with the reason that the deployment gives.
+"""
+
+import json
+from collections.abc import Mapping
+
+from infra.deployment import Deployment
+from infra.plan import BucketPlan, LifecycleRule
+from infra.policies import bucket_policy
+from verify.checks.finding import LOOK_POLICY, UP, Status, Verdict, all_refused, cannot_tell, fail, judged, not_asked
+from verify.facts import Answer, BucketFacts, LiveRetention, LiveRule
+
+ABSENT = frozenset({"NotImplemented", "MalformedXML", "MethodNotAllowed"})
+ALL_BLOCKED = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+OWNED = "BucketOwnerEnforced"
+_LOOK = "look at the server and at the verifier's policy; a bucket's region cannot be changed"
+
+
+def bucket_in_region(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """The bucket exists and is in the deployment's region."""
+    wanted = f"the bucket in {deployment.region}"
+    right = facts.location.value == deployment.region
+    if deployment.cloud == "aistor" and facts.location.ok:
+        # A server without a configured region answers us-east-1 for every bucket and signs for any.
+        right = facts.location.value in (deployment.region, "us-east-1")
+    del plan
+    return judged(right, wanted, str(facts.location), UP if facts.location.code == "NoSuchBucket" else _LOOK)
+
+
+def versioning_as_planned(_: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Versioning is on in warm and cold buckets and was never on in hot ones."""
+    wanted = "Enabled" if plan.versioned else "Off"
+    return judged(facts.versioning.value == wanted, wanted, str(facts.versioning), UP)
+
+
+def lifecycle_as_planned(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """The lifecycle rules are exactly the planned ones; a foreign rule is named by its id."""
+    wanted = {rule.id: realisable(rule, deployment) for rule in plan.rules}
+    if facts.rules.value is None:
+        return Verdict(Status.FAIL, _rules_text(wanted.values()), str(facts.rules), LOOK_POLICY)
+    found = {rule.rule.id: rule for rule in facts.rules.value}
+    wrong_ids = [
+        *(rule_id for rule_id, rule in wanted.items() if not _rule_as_wanted(rule, found.get(rule_id))),
+        *(rule_id for rule_id in found if rule_id not in wanted),
+    ]
+    if not wrong_ids and len(facts.rules.value) == len(wanted):
+        return Verdict(Status.PASS, _rules_text(wanted.values()), "the same")
+    return Verdict(
+        Status.FAIL,
+        "; ".join(f"rule {i}: {rule_text(wanted[i]) if i in wanted else 'no such rule'}" for i in wrong_ids),
+        "; ".join(f"rule {i}: {_live_text(found[i]) if i in found else 'no such rule'}" for i in wrong_ids),
+        UP,
+    )
+
+
+def retention_as_planned(_: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Object lock is on exactly in cold buckets, with the planned default retention."""
+    if plan.retention is None:
+        right = facts.retention.value == LiveRetention(enabled=False)
+        return judged(right, "no object lock", _retention_text(facts.retention), LOOK_POLICY)
+    wanted = LiveRetention(enabled=True, mode=plan.retention.mode.value, days=plan.retention.days)
+    return judged(
+        facts.retention.value == wanted,
+        _retention_text(Answer(wanted)),
+        _retention_text(facts.retention),
+        f"{UP}; where object lock is off, the bucket must be made anew",
+    )
+
+
+def abort_multipart_as_planned(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Parts of unfinished uploads are removed after the planned days."""
+    wanted = {r.id: r.abort_multipart_after_days for r in plan.rules if r.abort_multipart_after_days is not None}
+    return _part_of_rules(
+        deployment.cannot("abort_multipart"),
+        wanted,
+        {r.rule.id: r.rule.abort_multipart_after_days for r in facts.rules.value or ()},
+        facts,
+        "unfinished uploads go after {} d",
+    )
+
+
+def transition_as_planned(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Current versions move to the planned storage class after the planned days."""
+    return _part_of_rules(
+        deployment.cannot("transition"),
+        {r.id: _move(r) for r in plan.rules if r.transition is not None},
+        {r.rule.id: _move(r.rule) for r in facts.rules.value or ()},
+        facts,
+        "move to {}",
+    )
+
+
+def _move(rule: LifecycleRule) -> str | None:
+    if rule.transition is None:
+        return None
+    return f"{rule.transition.storage_class} after {rule.transition.after_days} d"
+
+
+def _part_of_rules(
+    reason: str | None, wanted: Mapping[str, object], live: Mapping[str, object], facts: BucketFacts, words: str
+) -> Verdict:
+    if not wanted:
+        return not_asked("the band has none")
+    text = "; ".join(f"rule {rule_id}: {words.format(value)}" for rule_id, value in wanted.items())
+    if reason is not None:
+        return cannot_tell(text, reason)
+    if not facts.rules.ok:
+        return fail(text, str(facts.rules), LOOK_POLICY)
+    found = {rule_id: live.get(rule_id) for rule_id in wanted}
+    shown = "; ".join(
+        f"rule {i}: {words.format(v) if v is not None else 'nothing of the kind'}" for i, v in found.items()
+    )
+    return judged(found == wanted, text, shown, UP)
+
+
+def expiry_announced(_: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """HEAD of a probe names the planned rule: proof at once of which rule governs it, without waiting for the day."""
+    if facts.probe is None:
+        return not_asked("no probe was written")
+    wanted = "x-amz-expiration names the rule verify-probes"
+    said = facts.probe.expiry
+    if said.ok and said.value is None:
+        if any(live.rule.id in {rule.id for rule in plan.rules if rule.prefix} for live in facts.rules.value or ()):
+            return cannot_tell(wanted, "the server has the rule and sends no x-amz-expiration")
+        return fail(wanted, "no such header, as no such rule", UP)
+    names = {rule.id for rule in plan.rules if rule.prefix}
+    right = said.value is not None and said.value.rule_id in names
+    return judged(right, wanted, f"rule {said.value.rule_id}, {said.value.date}" if said.value else str(said), UP)
+
+
+def encryption_as_planned(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
+    """The bucket's default encryption is the deployment's."""
+    reason = deployment.cannot("encryption")
+    wanted = deployment.encryption or "encryption at rest"
+    if reason is not None:
+        return cannot_tell(wanted, reason)
+    return judged(facts.encryption.value == wanted, wanted, str(facts.encryption), UP)
+
+
+def public_access_blocked(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Public access is blocked; where the backend knows no such block, callers without a signature are refused."""
+    wanted = "all four settings of the public access block"
+    if deployment.cannot("public_access_block") is None:
+        found = (
+            ", ".join(facts.public_access.value or ()) or "none" if facts.public_access.ok else str(facts.public_access)
+        )
+        return judged(facts.public_access.value == ALL_BLOCKED, wanted, found, UP)
+    if facts.public_access.code not in ABSENT:
+        found = f"{facts.public_access}, where the deployment says that there is no such block"
+        return fail("no public access block", found, LOOK_POLICY)
+    if facts.strangers is None:
+        return cannot_tell(wanted, f"{deployment.cannot('public_access_block')}; anonymous callers were not tried")
+    return all_refused(
+        facts.strangers.anonymous,
+        frozenset({"AccessDenied"}),
+        "the backend has no such block, so every anonymous caller refused",
+        "remove the bucket's policy: `mc anonymous set none`",
+    )
+
+
+def ownership_enforced(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Objects belong to the bucket's owner and access lists are off."""
+    reason = deployment.cannot("ownership_controls")
+    if reason is not None:
+        return cannot_tell(OWNED, reason)
+    return judged(facts.ownership.value == OWNED, OWNED, str(facts.ownership), UP)
+
+
+def policy_as_planned(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """The bucket's policy is the planned one: on AWS the refusal of plain http, on AIStor none."""
+    planned = ""
+    if deployment.cloud == "aws" and deployment.plan.tls_only:
+        planned = json.dumps(bucket_policy(plan.name), sort_keys=True)
+    wanted = "the bucket policy that refuses plain http, and nothing else" if planned else "no bucket policy"
+    if facts.policy.value is None:
+        return fail(wanted, str(facts.policy), LOOK_POLICY)
+    same = _as_sets(facts.policy.value) == _as_sets(planned)
+    return judged(same, wanted, "the same" if same else facts.policy.value or "no bucket policy", UP)
+
+
+def _as_sets(policy: str) -> object:
+    """A policy for comparison: a list of one is the same as its element, and order says nothing (IAM's own rule)."""
+
+    def normal(value: object) -> object:
+        if isinstance(value, dict):
+            # AWS answers the principal "*" as it was given or as {"AWS": "*"}: both mean everybody.
+            return tuple(
+                sorted((k, normal("*" if k == "Principal" and v == {"AWS": "*"} else v)) for k, v in value.items())
+            )
+        if isinstance(value, list):
+            return normal(value[0]) if len(value) == 1 else tuple(sorted((normal(v) for v in value), key=repr))
+        return value
+
+    return normal(json.loads(policy)) if policy else None
+
+
+def realisable(rule: LifecycleRule, deployment: Deployment) -> LifecycleRule:
+    """A planned rule without what the backend has said that it cannot do."""
+    without: dict[str, None] = {}
+    if deployment.cannot("abort_multipart"):
+        without["abort_multipart_after_days"] = None
+    if deployment.cannot("transition"):
+        without["transition"] = None
+    return rule.model_copy(update=without)
+
+
+def rule_text(rule: LifecycleRule) -> str:
+    """A rule in words."""
+    parts = [f"keys under {rule.prefix}" if rule.prefix else "all keys"]
+    if rule.expire_after_days is not None:
+        parts.append(f"expire after {rule.expire_after_days} d")
+    if rule.expire_noncurrent_after_days is not None:
+        parts.append(f"noncurrent versions expire after {rule.expire_noncurrent_after_days} d")
+    if rule.abort_multipart_after_days is not None:
+        parts.append(f"unfinished uploads go after {rule.abort_multipart_after_days} d")
+    if rule.transition is not None:
+        parts.append(f"move to {rule.transition.storage_class} after {rule.transition.after_days} d")
+    return ", ".join(parts)
+
+
+def _rule_as_wanted(wanted: LifecycleRule, found: LiveRule | None) -> bool:
+    return found is not None and found.enabled and not found.beyond and found.rule == wanted
+
+
+def _rules_text(rules: object) -> str:
+    return "; ".join(f"rule {rule.id}: {rule_text(rule)}" for rule in rules)  # type: ignore[attr-defined]
+
+
+def _live_text(found: LiveRule) -> str:
+    return ", ".join(filter(None, [rule_text(found.rule), "" if found.enabled else "disabled", found.beyond]))
+
+
+def _retention_text(found: Answer[LiveRetention]) -> str:
+    if found.value is None:
+        return str(found)
+    if not found.value.enabled:
+        return "no object lock"
+    if found.value.mode is None:
+        return "object lock without default retention"
+    return f"object lock, {found.value.mode} {found.value.days} d"

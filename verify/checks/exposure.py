@@ -1,0 +1,142 @@
+"""Checks of what must be shut: to strangers, over plain http, outside the probe prefix; and of the store as a whole.
+
+The rule: shut means refused by a code that says so. A server that does not speak plain http at all is shut by that.
+"""
+
+from datetime import datetime
+
+from infra.deployment import Deployment
+from infra.plan import BucketPlan, bucket_name
+from verify.checks.finding import LOOK_POLICY, UP, Status, Verdict, all_refused, fail, judged, not_asked, outcome
+from verify.conversation import NO_ANSWER
+from verify.facts import BucketFacts, Facts
+
+DENIED = frozenset({"AccessDenied"})
+UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
+# What a server answers that has TLS alone on its port: MinIO and Go servers 400, others hang up.
+_NO_PLAIN_HTTP = NO_ANSWER | {"HTTP 400", "HTTP 426", "HTTP 301", "HTTP 308", "IncompleteRead", "ConnectionResetError"}
+# IAM says UnauthorizedOperation nowhere; MinIO's admin API says AccessDenied or XMinioAdminNotAllowed.
+_ADMIN_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+WARN_BELOW_DAYS = 30
+
+
+def anonymous_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Without a signature nothing can be listed, read or put."""
+    if facts.strangers is None:
+        return not_asked("not tried")
+    return all_refused(
+        facts.strangers.anonymous,
+        DENIED,
+        "refused",
+        "remove what makes the bucket public: its policy, or an access list",
+    )
+
+
+def plain_http_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Where the plan demands TLS, a signed request over plain http is refused, or not served at all."""
+    if not deployment.plan.tls_only:
+        return not_asked("the plan does not demand TLS")
+    if facts.strangers is None or facts.strangers.plain_http is None:
+        return not_asked("not tried")
+    found = facts.strangers.plain_http
+    right = found.code in DENIED | _NO_PLAIN_HTTP
+    shown = "not served" if found.code in _NO_PLAIN_HTTP else outcome(found)
+    return judged(right, "refused (AccessDenied) or not served", shown, UP)
+
+
+def verifier_confined(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Outside of the probe prefix the verifier can neither list, nor read, nor delete a version by bypass."""
+    if facts.strangers is None:
+        return not_asked("not tried")
+    return all_refused(facts.strangers.outside, DENIED, "refused outside .verify/", UP)
+
+
+def endpoint_reached(_: Deployment, facts: Facts) -> Verdict:
+    """Something answers at the endpoint, and goes on answering."""
+    door = facts.door
+    if facts.gave_up:
+        return fail(f"answers from {door.endpoint}", facts.gave_up, "look at the server and the network")
+    remedy = "look at the server, the network and `--via`; preflight tells more: python -m verify preflight"
+    return judged(
+        door.reached.ok, f"answers from {door.endpoint}", "it answers" if door.reached.ok else door.reached.said, remedy
+    )
+
+
+def certificate_valid(_: Deployment, facts: Facts) -> Verdict:
+    """The endpoint's certificate is trusted and holds its name, and does not end soon."""
+    if not facts.door.reached.ok:
+        return not_asked("nothing answers")
+    held = facts.door.certificate
+    if held is None:
+        return not_asked("the endpoint is plain http")
+    wanted = f"a trusted certificate for {facts.door.endpoint}, good for {WARN_BELOW_DAYS} days and more"
+    if held.value is None:
+        return fail(
+            wanted,
+            str(held),
+            "give the stack the right CA (object-store:caBundle), or the server a right certificate",
+        )
+    left = (datetime.fromisoformat(held.value.ends) - datetime.fromisoformat(facts.taken_at)).days
+    found = f"{', '.join(held.value.names)}, good for {left} days"
+    soon = f"renew the certificate: it ends in {left} days" if left < WARN_BELOW_DAYS else ""
+    return Verdict(Status.PASS, wanted, found, soon)
+
+
+def undeclared_buckets_absent(deployment: Deployment, facts: Facts) -> Verdict:
+    """No bucket has our prefix that the plan does not declare."""
+    if facts.store is None:
+        return not_asked("not tried")
+    names, prefix = facts.store.bucket_names, deployment.plan.bucket_prefix
+    wanted = f"no bucket {prefix}… but the declared ones"
+    if names.value is None:
+        return fail(wanted, str(names), LOOK_POLICY)
+    declared = {bucket.name for bucket in deployment.plan.buckets}
+    extra = sorted(name for name in names.value if name.startswith(prefix) and name not in declared)
+    return judged(
+        not extra,
+        wanted,
+        ", ".join(extra) or "no other",
+        "declare it in infra/taxonomy.yaml and import it, or see what is in it and remove it",
+    )
+
+
+def declared_buckets_present(deployment: Deployment, facts: Facts) -> Verdict:
+    """Every declared bucket is in the list of buckets."""
+    if facts.store is None:
+        return not_asked("not tried")
+    names, wanted = facts.store.bucket_names, f"{len(deployment.plan.buckets)} buckets"
+    if names.value is None:
+        return fail(wanted, str(names), LOOK_POLICY)
+    absent = [bucket.name for bucket in deployment.plan.buckets if bucket.name not in names.value]
+    return judged(not absent, wanted, f"absent: {', '.join(absent)}" if absent else "all of them", UP)
+
+
+def names_as_convention(deployment: Deployment, _: Facts) -> Verdict:
+    """Every bucket is named `joelclaw-{env}-{region code}-{domain}`."""
+    plan = deployment.plan
+    wrong = [b.name for b in plan.buckets if b.name != bucket_name(plan.env, plan.region_code, b.domain)]
+    wanted = bucket_name(plan.env, plan.region_code, "{domain}")
+    return judged(not wrong, wanted, ", ".join(wrong) or "all of that form", "pulumi up with this checkout")
+
+
+def default_keys_refused(_: Deployment, facts: Facts) -> Verdict:
+    """The vendor's well-known key pair is unknown to the server."""
+    if facts.store is None:
+        return not_asked("not tried")
+    if facts.store.default_keys is None:
+        return not_asked("AWS has no default keys")
+    found = facts.store.default_keys
+    return judged(
+        found.code in UNKNOWN_KEY,
+        f"refused ({' or '.join(sorted(UNKNOWN_KEY))})",
+        outcome(found),
+        "change the server's root credentials now: everybody knows these",
+    )
+
+
+def admin_api_refused(deployment: Deployment, facts: Facts) -> Verdict:
+    """No identity can call the IAM or admin API."""
+    if facts.store is None:
+        return not_asked("not tried")
+    api = "IAM API" if deployment.cloud == "aws" else "admin API"
+    return all_refused(facts.store.admin, _ADMIN_DENIED, f"the {api} refused to every identity", UP)

@@ -1,0 +1,54 @@
+"""Checks of the grants matrix: every identity in every bucket may do what the plan says, and nothing else.
+
+The rule: a refusal counts only after the identity has been seen to work somewhere, because a key that nobody knows is
+refused everywhere. What is neither let in nor refused by the backend's own code fails: it proves nothing.
+"""
+
+from infra.deployment import Deployment
+from infra.plan import BucketPlan, IdentityPlan
+from verify.actions import ACTIONS, NOT_TRIED, Action, refused
+from verify.checks.finding import RENEW, Status, Verdict, cannot_tell, fail, judged
+from verify.facts import Facts, Tried
+
+ABSENT = "NotImplemented"
+
+
+def seen_to_work(facts: Facts, identity: str) -> bool:
+    """Whether anything was ever let in with the identity's key."""
+    return any(
+        ACTIONS[name].let_in(answer)
+        for cell in facts.grants.get(identity, {}).values()
+        for name, answer in cell.items()
+    )
+
+
+def judge_cell(deployment: Deployment, facts: Facts, identity: IdentityPlan, bucket: BucketPlan) -> dict[str, Verdict]:
+    """The verdict on each action that was tried by the identity in the bucket."""
+    works = seen_to_work(facts, identity.name)
+    cell = facts.grants.get(identity.name, {}).get(bucket.name, {})
+    return {
+        name: _judge(deployment, ACTIONS[name], identity, bucket, answer, works=works) for name, answer in cell.items()
+    }
+
+
+def _judge(
+    deployment: Deployment, action: Action, identity: IdentityPlan, bucket: BucketPlan, answer: Tried, *, works: bool
+) -> Verdict:
+    let_in = action.let_in(answer)
+    found = f"let in ({answer.code or 'done'})" if let_in else str(answer)
+    if answer.code == NOT_TRIED:
+        return cannot_tell("allowed" if action.allowed(identity, bucket) else "refused", answer.said)
+    if action.allowed(identity, bucket):
+        return judged(let_in, "allowed", found, RENEW.format(identity.name))
+    if answer.code == ABSENT:
+        return cannot_tell("refused", f"the server has no such call: {found}")
+    if not refused(answer, deployment.cloud):
+        return fail("refused", found, RENEW.format(identity.name))
+    if not works:
+        return Verdict(
+            Status.CANNOT_TELL,
+            "refused",
+            f"{found}, but {identity.name} was never seen to work, so its refusals prove nothing",
+            f"give `--bucket` one that {identity.name} holds, or see whether its key is known to the server",
+        )
+    return Verdict(Status.PASS, "refused", found)

@@ -1,0 +1,59 @@
+"""Checks of immutability: what a bucket with object lock holds cannot be changed or removed.
+
+The rule: a refusal is this backend's code for it. MinIO says 400 InvalidRequest for a locked version where AWS says 403
+AccessDenied: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html and MinIO's cmd/api-errors.go
+(ErrObjectLocked).
+"""
+
+from infra.deployment import Deployment
+from infra.plan import BucketPlan
+from infra.policies import Cloud
+from verify.checks.finding import Verdict, all_refused, judged, not_asked
+from verify.facts import BucketFacts
+
+LOCK_CODES: dict[Cloud, frozenset[str]] = {
+    "aistor": frozenset({"AccessDenied", "InvalidRequest"}),
+    "aws": frozenset({"AccessDenied"}),
+}
+_NO_LOCK = not_asked("the bucket has no object lock")
+_MEND = "look at the bucket's object lock and at the identities' policies: `pulumi up --refresh` renews policies"
+
+
+def old_version_kept_on_overwrite(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """After an overwrite the version before reads back as it was."""
+    if facts.lock is None:
+        return _NO_LOCK
+    return judged(
+        facts.lock.overwritten.value is True, "the version before reads back", str(facts.lock.overwritten), _MEND
+    )
+
+
+def old_version_kept_on_delete(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """A delete without version id leaves a marker, and the version before reads back as it was."""
+    if facts.lock is None:
+        return _NO_LOCK
+    wanted = "a delete marker, and the version before reads back"
+    return judged(facts.lock.deleted.value is True, wanted, str(facts.lock.deleted), _MEND)
+
+
+def version_delete_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Without bypass nobody who holds the bucket can delete a locked version, nor can the verifier."""
+    if facts.lock is None:
+        return _NO_LOCK
+    return all_refused(facts.lock.version_deletes, LOCK_CODES[deployment.cloud], "refused to every holder", _MEND)
+
+
+def lock_bypass_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """No workload can bypass governance."""
+    if facts.lock is None:
+        return _NO_LOCK
+    if not facts.lock.bypasses:
+        return not_asked("no workload holds the bucket")
+    return all_refused(facts.lock.bypasses, frozenset({"AccessDenied"}), "refused to every workload", _MEND)
+
+
+def retention_shortening_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Without bypass nobody can let a retention end sooner."""
+    if facts.lock is None:
+        return _NO_LOCK
+    return all_refused(facts.lock.shortenings, LOCK_CODES[deployment.cloud], "refused to every holder", _MEND)

@@ -1,0 +1,247 @@
+"""Checks of what happens to objects: the smoke probe, the data path, presigned URLs.
+
+The rule: what goes in comes out, by hash and by every way of asking; and a presigned URL gives exactly what was
+signed, to whom it was given, while it lasts.
+"""
+
+from collections.abc import Mapping
+
+from infra.deployment import Deployment
+from infra.plan import BucketPlan
+from verify.checks.finding import RENEW, UP, Status, Verdict, cannot_tell, judged, not_asked, outcome
+from verify.data_path import CONTENT_TYPE, LISTED_KEYS, METADATA, metadata_text, range_text
+from verify.facts import Answer, BucketFacts, Carried, Described, LinkFacts, ProbeFacts, Tried
+from verify.probes import compliance
+
+_NO_PROBE = not_asked("no probe was written")
+_SERVER = "look at the server: it does not give back what it was given"
+_LOOK_SIGNATURES = "look at the server and whatever stands before it: it takes what was not signed"
+STAND_IN = "put by the verifier under a short governance lock"
+_NO_WORKLOAD = (
+    "in COMPLIANCE mode nobody could remove a workload's probe before its date, so none is put; "
+    "`--leave-locked-probe` puts one and leaves it there"
+)
+SIGNATURE_CODES = frozenset({"SignatureDoesNotMatch"})
+# MinIO and AWS both say AccessDenied, "Request has expired".
+EXPIRED_CODES = frozenset({"AccessDenied", "ExpiredToken"})
+
+
+def object_uploaded(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """An identity that may put a smoke object did, and the answer has its size."""
+    probe = facts.probe
+    if probe is None:
+        return _NO_PROBE
+    wanted = f"{probe.sent.size} bytes put by {probe.identity}"
+    right = probe.uploaded.value is not None and probe.uploaded.value.size == probe.sent.size
+    verdict = judged(right, wanted, described(probe.uploaded), RENEW.format(probe.identity))
+    stands_in = any(identity.verifies and identity.name == probe.identity for identity in deployment.plan.identities)
+    if verdict.status is Status.PASS and compliance(plan) and stands_in:
+        return cannot_tell(wanted, STAND_IN, _NO_WORKLOAD)
+    return verdict
+
+
+def object_read_back(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """The bytes, the content type, the etag and the size that went in come out."""
+    probe = facts.probe
+    if probe is None:
+        return _NO_PROBE
+    etag = _etag(probe)
+    wanted = Described(etag=etag, size=probe.sent.size, content_type=probe.sent.content_type, sha256=probe.sent.sha256)
+    came = probe.downloaded.value
+    told = probe.headed.value
+    right = (
+        came is not None
+        and told is not None
+        and etag is not None
+        and (came.sha256, came.size) == (wanted.sha256, wanted.size)
+        and (told.etag, told.size, told.content_type) == (wanted.etag, wanted.size, wanted.content_type)
+    )
+    found = f"{described(probe.downloaded)}; HEAD: {described(probe.headed)}"
+    return judged(right, described(Answer(wanted)), found, RENEW.format(probe.identity))
+
+
+def object_listed(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """A listing of the probe's prefix holds it with its etag and size."""
+    probe = facts.probe
+    if probe is None:
+        return _NO_PROBE
+    etag = _etag(probe)
+    wanted = Described(etag=etag, size=probe.sent.size)
+    found = "not listed" if probe.listed.ok and probe.listed.value is None else described(probe.listed)
+    right = etag is not None and probe.listed.value == wanted
+    return judged(right, described(Answer(wanted)), found, RENEW.format(probe.identity))
+
+
+def object_presigned(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """A presigned URL of the adapter's gives the object to a plain HTTP client."""
+    probe = facts.probe
+    if probe is None:
+        return _NO_PROBE
+    wanted = Described(size=probe.sent.size, sha256=probe.sent.sha256)
+    value = probe.presigned.value
+    right = value is not None and (value.size, value.sha256) == (wanted.size, wanted.sha256)
+    return judged(
+        right,
+        described(Answer(wanted)),
+        described(probe.presigned),
+        "look at the endpoint that the URL is signed for and at the clocks",
+    )
+
+
+def object_deleted(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """After a delete by an identity that may, the key is gone; where none may, nothing is asked."""
+    probe = facts.probe
+    if probe is None:
+        return _NO_PROBE
+    if probe.deleted is None:
+        return not_asked(f"{probe.identity} holds no grant to delete")
+    return judged(probe.deleted.value is True, "the key gone", str(probe.deleted), RENEW.format(probe.identity))
+
+
+def probes_removed(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Nothing of this run is left, locked versions and delete markers included, but a probe left by wish."""
+    by_wish = 0
+    if facts.probe is not None and compliance(plan) and facts.probe.uploaded.ok:
+        verifier = deployment.plan.verifier
+        by_wish = int(verifier is None or facts.probe.identity != verifier.name)
+    return judged(
+        facts.left.value == by_wish,
+        f"{by_wish} versions left",
+        f"{facts.left.value} versions left" if facts.left.ok else str(facts.left),
+        "the rule verify-probes expires what is left; look at the verifier's policy",
+    )
+
+
+def sizes_survive(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Bodies of 0 and 1 byte, and where large ones are tried 5 MiB ± 1 byte, come back as they were."""
+    return not_asked("not tried") if facts.objects is None else _carried(facts.objects.sizes)
+
+
+def multipart_survives(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """12 MiB put in parts with a checksum come back as they were."""
+    if facts.objects is None or facts.objects.multipart is None:
+        return not_asked("tried in one bucket of each band; `--deep` tries it in every bucket")
+    return _carried({"12 MiB in parts, with SHA-256": facts.objects.multipart})
+
+
+def keys_survive(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Keys with spaces, unicode, `+`, `%`, and of 1024 bytes lead to what was put under them."""
+    return not_asked("not tried") if facts.objects is None else _carried(facts.objects.keys)
+
+
+def odd_keys_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """The adapter sends no key that a server would change: a leading slash, an empty segment, `..`."""
+    if facts.objects is None:
+        return not_asked("not tried")
+    return _each_refused(
+        facts.objects.odd_keys, frozenset({"InvalidKey"}), "each refused by the adapter", "mend object_store.keys"
+    )
+
+
+def metadata_survives(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Content type and user metadata come back as they were given."""
+    if facts.objects is None:
+        return not_asked("not tried")
+    wanted = metadata_text(CONTENT_TYPE, METADATA)
+    return judged(facts.objects.metadata.value == wanted, wanted, str(facts.objects.metadata), _SERVER)
+
+
+def overwrite_refused_on_condition(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """A put with `If-None-Match: *` for a key that is there is refused."""
+    if facts.objects is None:
+        return not_asked("not tried")
+    return _each_refused(
+        {"If-None-Match: *": facts.objects.conditional},
+        frozenset({"PreconditionFailed"}),
+        "refused",
+        "producers cannot rely on conditional puts here: look at the server's version",
+    )
+
+
+def range_read(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """A range read gives exactly its bytes."""
+    if facts.objects is None:
+        return not_asked("not tried")
+    return judged(facts.objects.ranged.value == range_text(), repr(range_text()), str(facts.objects.ranged), _SERVER)
+
+
+def listing_complete(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """A listing of more keys than a page holds gives them all."""
+    if facts.objects is None or facts.objects.listed is None:
+        return not_asked("`--deep` tries it in one bucket of each band")
+    return judged(facts.objects.listed.value == LISTED_KEYS, f"{LISTED_KEYS} keys", str(facts.objects.listed), _SERVER)
+
+
+def presign_works(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """Presigned GET and PUT do what was signed."""
+    if facts.links is None:
+        return not_asked("not tried")
+    tried = {"GET": facts.links.get, "PUT": facts.links.put}
+    wrong = {method: found for method, found in tried.items() if not found.ok}
+    found = "; ".join(f"{method}: {outcome(answer)}" for method, answer in (wrong or tried).items())
+    return judged(
+        not wrong, f"GET and PUT let in, signed by {facts.links.identity}", found, RENEW.format(facts.links.identity)
+    )
+
+
+def tampered_presign_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """A URL whose signature was changed is refused."""
+    return _link_refused(facts.links, "tampered", SIGNATURE_CODES)
+
+
+def expired_presign_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """A URL is refused once its time is over."""
+    return _link_refused(facts.links, "expired", EXPIRED_CODES)
+
+
+def presign_bound_to_key(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """A URL gives no other key."""
+    return _link_refused(facts.links, "other_key", SIGNATURE_CODES)
+
+
+def presign_bound_to_method(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """A URL signed for GET deletes nothing."""
+    return _link_refused(facts.links, "other_method", SIGNATURE_CODES)
+
+
+def long_presign_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """The adapter signs nothing for longer than 7 days."""
+    return _link_refused(facts.links, "too_long", frozenset({"InvalidExpiry"}))
+
+
+def _link_refused(links: LinkFacts | None, what: str, codes: frozenset[str]) -> Verdict:
+    if links is None:
+        return not_asked("not tried")
+    tried: Tried = getattr(links, what)
+    return _each_refused({what.replace("_", " "): tried}, codes, "refused", _LOOK_SIGNATURES)
+
+
+def _each_refused(answers: Mapping[str, Tried], codes: frozenset[str], wanted: str, remedy: str) -> Verdict:
+    wrong = {what: answer for what, answer in answers.items() if answer.code not in codes}
+    found = "; ".join(f"{what}: {outcome(answer)}" for what, answer in (wrong or answers).items())
+    return judged(not wrong, f"{wanted} ({' or '.join(sorted(codes))})", found, remedy)
+
+
+def _carried(tried: Mapping[str, Carried]) -> Verdict:
+    wrong = {what: carried for what, carried in tried.items() if carried.came.value != carried.sent}
+    found = "; ".join(f"{what}: {described(carried.came)}" for what, carried in wrong.items())
+    remedy = UP if any(carried.came.code == "NoSuchBucket" for carried in wrong.values()) else _SERVER
+    return judged(not wrong, f"the same bytes back: {', '.join(tried)}", found or "the same bytes", remedy)
+
+
+def _etag(probe: ProbeFacts) -> str | None:
+    return probe.uploaded.value.etag if probe.uploaded.value else None
+
+
+def described(found: Answer[Described] | Answer[Described | None]) -> str:
+    """What an operation said of an object, in words."""
+    if found.value is None:
+        return str(found)
+    value = found.value
+    parts = [
+        None if value.size is None else f"{value.size} bytes",
+        value.content_type,
+        None if value.etag is None else f"etag {value.etag}",
+        None if value.sha256 is None else f"sha256 {value.sha256[:12]}…",
+    ]
+    return ", ".join(part for part in parts if part) or "nothing"

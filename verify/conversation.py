@@ -1,0 +1,266 @@
+"""One run's conversation with the store: clients by identity, plain HTTP, when to stop asking, what to abort.
+
+The rule: every request goes through `ask` or `send`, which turn errors into answers. When several requests in a row
+got no answer at all the server is taken for silent and nothing more is sent, so that a run's time is bounded; and once
+`stop` was called each worker ends with its next request. Clients never fall back to the machine's own credentials.
+"""
+
+import os
+import re
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import boto3
+import urllib3
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from verify.facts import DONE, Answer, Tried
+from verify.target import Target
+
+if TYPE_CHECKING:
+    from botocore.exceptions import _ClientErrorResponseTypeDef
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_SECONDS = 5
+READ_TIMEOUT_SECONDS = 15
+ATTEMPTS = 4
+# So many requests without any answer, one after the other and each already retried, and the server is taken for silent.
+SILENT_AFTER = 6
+SILENT = "ServerSilent"
+ANONYMOUS = ""
+
+
+class Interrupted(Exception):  # noqa: N818 - nothing failed: the run was asked to stop
+    """The run was asked to stop; raised in a worker in place of its next request."""
+
+
+class Conversation:
+    """What the parts of one run share; usable from several threads."""
+
+    def __init__(self, target: Target, connections: int) -> None:
+        """Speak to a target, with so many connections by identity at most."""
+        self.target = target
+        self.requests = 0
+        self.gave_up = ""
+        self.cleaning = False
+        self.uploads: set[tuple[str, str, str]] = set()
+        self._connections = connections
+        self._silent_in_a_row = 0
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[str, str | None], S3Client] = {}
+        self._cleanup = ExitStack()
+        config = target.config(target.deployment.plan.identities[0].name)
+        self.ca_pem = config.read_ca()
+        self.ca_file = self._written_ca()
+        context = ssl.create_default_context(cadata=self.ca_pem)
+        self._http = urllib3.PoolManager(
+            maxsize=connections,
+            ssl_context=context,
+            # As boto3's own: what is tried changes nothing, so any of it may be sent again.
+            retries=urllib3.Retry(
+                ATTEMPTS - 1,
+                allowed_methods=None,
+                status_forcelist=(500, 502, 503, 504),
+                backoff_factor=0.5,
+                raise_on_status=False,
+                redirect=False,
+            ),
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS),
+        )
+
+    def _written_ca(self) -> str | None:
+        if self.ca_pem is None:
+            return None
+        folder = self._cleanup.enter_context(tempfile.TemporaryDirectory())
+        path = Path(folder) / "ca.pem"
+        path.write_text(self.ca_pem, encoding="ascii")
+        return str(path)
+
+    def __enter__(self) -> Self:
+        """Nothing to do: clients are made when they are needed."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection."""
+        for client in self._clients.values():
+            client.close()
+        self._http.clear()
+        self._cleanup.close()
+
+    @property
+    def endpoint(self) -> str | None:
+        """Where requests go; None where the SDK finds AWS."""
+        return self.target.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+
+    def client(self, identity: str, endpoint: str | None = None) -> "S3Client":
+        """A client that signs with an identity's key (with none for ANONYMOUS), by another endpoint if one is given."""
+        with self._lock:
+            found = self._clients.get((identity, endpoint))
+            if found is None:
+                keys = None if identity == ANONYMOUS else self._keys(identity)
+                found = self._made(keys, endpoint)
+                self._clients[identity, endpoint] = found
+            return found
+
+    def client_with(self, access_key_id: str, secret_access_key: str) -> "S3Client":
+        """A client that signs with a key pair that is no identity's; close it after use."""
+        return self._made((access_key_id, secret_access_key), None)
+
+    def _keys(self, identity: str) -> tuple[str, str]:
+        pair = self.target.credentials[identity]
+        return pair.access_key_id, pair.secret_access_key.get_secret_value()
+
+    def _made(self, keys: tuple[str, str] | None, endpoint: str | None) -> "S3Client":
+        config = Config(
+            s3={"addressing_style": "path"} if self.target.endpoint else {},
+            retries={"mode": "standard", "max_attempts": ATTEMPTS},
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            max_pool_connections=self._connections,
+            # Said outright: without it boto3 still presigns by version 2 in some regions.
+            signature_version=UNSIGNED if keys is None else "s3v4",
+        )
+        made: S3Client = _session().client(
+            "s3",
+            endpoint_url=endpoint or self.target.endpoint,
+            region_name=self.target.deployment.region,
+            verify=self.ca_file,
+            config=config,
+            aws_access_key_id=keys[0] if keys else None,
+            aws_secret_access_key=keys[1] if keys else None,
+        )
+        made.meta.events.register("before-send.s3", self._count)
+        return made
+
+    def _count(self, **_: object) -> None:
+        self.requests += 1
+
+    def stop(self) -> None:
+        """Let each worker end with its next request."""
+        self._stop.set()
+
+    def ask(self, read: Callable[[], T]) -> Answer[T]:
+        """Call once; an error of the server or of the way to it becomes the answer.
+
+        Raises:
+            Interrupted: The run was asked to stop.
+        """
+        if not self.cleaning:
+            if self._stop.is_set():
+                raise Interrupted
+            if self.gave_up:
+                return Answer(code=SILENT, said=self.gave_up)
+        found = answer(read)
+        self._heed(found)
+        return found
+
+    def send(self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer[bytes]:
+        """Send a request as it stands, without a signature of its own; an error's XML code becomes the answer."""
+
+        def sent() -> bytes:
+            self.requests += 1
+            response = self._http.request(method, url, headers=dict(headers or {}), body=body, redirect=False)
+            if response.status >= 300:  # noqa: PLR2004 - redirects and errors
+                raise ClientError(_error_of(response), method)
+            return response.data
+
+        return self.ask(sent)
+
+    def _heed(self, found: Answer[T]) -> None:
+        with self._lock:
+            if found.code not in NO_ANSWER:
+                self._silent_in_a_row = 0
+                return
+            self._silent_in_a_row += 1
+            if self._silent_in_a_row >= SILENT_AFTER and not self.gave_up:
+                self.gave_up = (
+                    f"the server gave no answer to {SILENT_AFTER} requests in a row (the last: {found.code}), "
+                    "so nothing more was asked"
+                )
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """One for all: it holds the service's model, which takes longer to read than all clients take to make."""
+    return boto3.session.Session()
+
+
+NO_ANSWER = frozenset(
+    {
+        "ConnectTimeoutError",
+        "ConnectionClosedError",
+        "EndpointConnectionError",
+        "HTTPClientError",
+        "MaxRetryError",
+        "NewConnectionError",
+        "ProtocolError",
+        "ReadTimeoutError",
+        "SSLError",
+    }
+)
+
+
+def answer(read: Callable[[], T]) -> Answer[T]:
+    """Call once; an error of the server or of the way to it becomes the answer."""
+    try:
+        return Answer(read())
+    except ClientError as error:
+        return Answer(code=error.response["Error"]["Code"], said=error.response["Error"].get("Message", ""))
+    except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
+        return Answer(code=type(error).__name__, said="no usable answer")
+
+
+def done(act: Callable[[], object]) -> Callable[[], str]:
+    """An attempt whose result is of no interest."""
+
+    def acted() -> str:
+        act()
+        return DONE
+
+    return acted
+
+
+def body_of(client: "S3Client", bucket: str, key: str, **more: Any) -> bytes:  # noqa: ANN401 - boto3's own arguments
+    """An object's bytes, read to the end."""
+    return client.get_object(Bucket=bucket, Key=key, **more)["Body"].read()
+
+
+def abort_upload(conversation: Conversation, upload: tuple[str, str, str]) -> None:
+    """Abort a multipart upload (bucket, key, upload id) as the verifier, and forget it."""
+    verifier = conversation.target.deployment.plan.verifier
+    if verifier is None:
+        raise LookupError("the plan has no identity that verifies")
+    client, (bucket, key, upload_id) = conversation.client(verifier.name), upload
+    conversation.ask(lambda: client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id))
+    conversation.uploads.discard(upload)
+
+
+def as_tried(found: Answer[bytes]) -> Tried:
+    """Without the body."""
+    return Answer(DONE) if found.ok else Answer(code=found.code, said=found.said)
+
+
+def _error_of(response: urllib3.BaseHTTPResponse) -> "_ClientErrorResponseTypeDef":
+    """Code and message of an error in S3's XML or the admin API's JSON, or the status where there is neither."""
+    text = response.data.decode("utf-8", "replace")
+    code, message = (re.search(f'<{tag}>([^<]*)</{tag}>|"{tag}": ?"([^"]*)"', text) for tag in ("Code", "Message"))
+    return {
+        "Error": {
+            "Code": (code and (code.group(1) or code.group(2))) or f"HTTP {response.status}",
+            "Message": (message and (message.group(1) or message.group(2))) or "",
+        }
+    }

@@ -1,0 +1,264 @@
+"""The Kubernetes objects that run the suite from a pod: two ConfigMaps, a Job, and apart from them a Secret.
+
+The rule: only `secret_manifest` sees a credential. The Job names the Secret's keys, one pair for each identity of the
+plan, so that a pod with too few of them does not start and Kubernetes says which is missing. They reach the suite by
+its environment: a mounted Secret is root's, unreadable to the pod's user, or with `fsGroup` readable to a group, which
+the suite refuses. Pure: values in, plain dictionaries out; it leaves out where the values come from (`verify.job`).
+"""
+
+import hashlib
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from infra.deployment import Deployment, KeyPair
+from verify.target import CannotRunError, Via, credential_variables
+
+NAMESPACE = "joelclaw"
+IMAGE = "ghcr.io/joelhooks/object-store-verify:0.1.0"
+PULL_SECRET = "ghcr-pull"  # noqa: S105 - a Secret's name
+APP = "object-store-verify"
+USER_ID = 1000
+DEADLINE_SECONDS = 3600
+# The log is the report and goes with the Job: the usual 300 s are too few to come back to a run of some minutes.
+KEEP_SECONDS = 24 * 3600
+# When the deadline passes, the suite still removes its probes from every bucket.
+SWEEP_SECONDS = 120
+NAME_MAXIMUM = 63
+_SECRET_NAME_MAXIMUM = 253
+# https://kubernetes.io/docs/concepts/configuration/configmap/#motivation
+CONFIG_MAP_MAXIMUM_BYTES = 1024 * 1024
+_DEPLOYMENT_FOLDER = "/etc/object-store-verify/deployment"
+_CA_FOLDER = "/etc/object-store-verify/ca"
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_LABEL_FORM = re.compile(_LABEL)
+_SUBDOMAIN_FORM = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+# https://pkg.go.dev/github.com/distribution/reference: [HOST[:PORT]/]PATH, then a tag, a digest or both.
+_IMAGE_FORM = re.compile(
+    r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?/)?"
+    r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})"
+)
+# Text to PyYAML when it stands bare, and a number or a truth value to kubectl (1e3, y).
+_OTHERWISE_READ = re.compile(r"[-+.]?[0-9].*|[yYnN]")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and as what the suite runs.
+
+    Attributes:
+        name: Of the Job and both ConfigMaps, a DNS label.
+        namespace: Of everything.
+        secret: Name of the Secret with the credentials.
+        image: What runs, with a tag or a digest.
+        via: Which of the deployment's endpoints to verify.
+        options: Further options of the suite.
+    """
+
+    name: str
+    namespace: str
+    secret: str
+    image: str = IMAGE
+    via: Via = "client"
+    options: tuple[str, ...] = ()
+
+
+def placement(
+    stack: str,
+    *,
+    namespace: str = NAMESPACE,
+    secret: str | None = None,
+    image: str = IMAGE,
+    via: Via = "client",
+    options: Sequence[str] = (),
+) -> Placement:
+    """Name everything after a stack.
+
+    Args:
+        stack: The stack's name, whatever its form.
+        namespace: An existing namespace.
+        secret: The Secret's name; None makes it the Job's.
+        image: An image with a tag or a digest.
+        via: Which of the deployment's endpoints to verify.
+        options: Further options of the suite.
+
+    Raises:
+        CannotRunError: Kubernetes would not take a name; it says which and what may stand there.
+    """
+    label = f"lower case letters, digits and hyphens, at most {NAME_MAXIMUM} (joelclaw)"
+    if not _LABEL_FORM.fullmatch(namespace) or len(namespace) > NAME_MAXIMUM:
+        raise CannotRunError(f"--namespace {namespace!r} is no name of a namespace: {label}")
+    if secret is not None and (not _SUBDOMAIN_FORM.fullmatch(secret) or len(secret) > _SECRET_NAME_MAXIMUM):
+        raise CannotRunError(
+            f"--secret {secret!r} is no name of a Secret: lower case letters, digits, hyphens and dots, at most "
+            f"{_SECRET_NAME_MAXIMUM} ({APP})"
+        )
+    if not _IMAGE_FORM.fullmatch(image):
+        raise CannotRunError(
+            f"--image {image!r} names no one image: HOST/PATH with a tag or a digest ({IMAGE}, or …@sha256:…)"
+        )
+    name = job_name(stack)
+    return Placement(name, namespace, secret or name, image, via, tuple(options))
+
+
+def job_name(stack: str) -> str:
+    """A DNS label for a stack, another one for each stack: what a label cannot hold makes way for a digest.
+
+    >>> job_name("local")
+    'object-store-verify-local'
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", stack.lower()).strip("-")
+    name = f"{APP}-{plain}"
+    if plain and plain == stack and len(name) <= NAME_MAXIMUM:
+        return name
+    digest = hashlib.sha256(stack.encode()).hexdigest()[:8]
+    return f"{name[: NAME_MAXIMUM - len(digest) - 1].rstrip('-')}-{digest}"
+
+
+def job_manifests(deployment: Deployment, place: Placement) -> list[dict[str, Any]]:
+    """The ConfigMap of the deployment, that of its CA where it has one, and the Job; none holds a secret.
+
+    Raises:
+        CannotRunError: The deployment is larger than a ConfigMap may be.
+    """
+    # The CA has its own ConfigMap: it changes without the deployment, and other workloads mount it too.
+    content = deployment.model_copy(update={"ca_pem": None}).model_dump_json(indent=1) + "\n"
+    if len(content.encode()) > CONFIG_MAP_MAXIMUM_BYTES:
+        raise CannotRunError(
+            f"the deployment has {len(content.encode())} bytes, and a ConfigMap holds {CONFIG_MAP_MAXIMUM_BYTES}: "
+            "verify from a place with `python -m verify --deployment FILE`"
+        )
+    maps = [_config_map(place, place.name, {"deployment.json": content})]
+    if deployment.ca_pem is not None:
+        maps.append(_config_map(place, _ca_name(place), {"ca.pem": deployment.ca_pem}))
+    return [*maps, _job(deployment, place)]
+
+
+def secret_manifest(credentials: Mapping[str, KeyPair], deployment: Deployment, place: Placement) -> dict[str, Any]:
+    """The Secret that the Job reads: two keys for each identity of the plan."""
+    entries: dict[str, str] = {}
+    for identity in deployment.plan.identities:
+        pair = credentials[identity.name]
+        values = (pair.access_key_id, pair.secret_access_key.get_secret_value())
+        # In base64, not as `stringData`, which server-side apply does not follow:
+        # https://kubernetes.io/docs/tasks/configmap-secret/managing-secret-using-config-file/
+        encoded = [b64encode(value.encode()).decode() for value in values]
+        entries |= zip(credential_variables(identity.name), encoded, strict=True)
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": _metadata(place, place.secret),
+        "type": "Opaque",
+        "data": entries,
+    }
+
+
+def to_yaml(documents: Sequence[Mapping[str, Any]]) -> str:
+    """One YAML stream of several documents."""
+    return "".join(
+        f"---\n{yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)}"
+        for document in documents
+    )
+
+
+def _ca_name(place: Placement) -> str:
+    # Shortened as one, so that the longest stack's name leaves room for the suffix.
+    return f"{place.name[: NAME_MAXIMUM - len('-ca')].rstrip('-')}-ca"
+
+
+def _metadata(place: Placement, name: str) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/name": APP, "app.kubernetes.io/instance": place.name}
+    return {"name": name, "namespace": place.namespace, "labels": labels}
+
+
+def _config_map(place: Placement, name: str, data: dict[str, str]) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(place, name), "data": data}
+
+
+def _job(deployment: Deployment, place: Placement) -> dict[str, Any]:
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": _metadata(place, place.name),
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": DEADLINE_SECONDS,
+            "ttlSecondsAfterFinished": KEEP_SECONDS,
+            "template": {
+                "metadata": {"labels": _metadata(place, place.name)["labels"]},
+                "spec": _pod(deployment, place),
+            },
+        },
+    }
+
+
+def _pod(deployment: Deployment, place: Placement) -> dict[str, Any]:
+    """Like the worker's pod; besides, it writes nowhere but to /tmp and has no token of the cluster."""
+    volumes: list[dict[str, Any]] = [
+        {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+        {"name": "deployment", "configMap": {"name": place.name}},
+    ]
+    mounts: list[dict[str, Any]] = [
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own, empty at its start
+        {"name": "deployment", "mountPath": _DEPLOYMENT_FOLDER, "readOnly": True},
+    ]
+    arguments = ["--deployment", f"{_DEPLOYMENT_FOLDER}/deployment.json", "--via", place.via]
+    if deployment.ca_pem is not None:
+        volumes.append({"name": "ca", "configMap": {"name": _ca_name(place)}})
+        mounts.append({"name": "ca", "mountPath": _CA_FOLDER, "readOnly": True})
+        arguments += ["--ca-bundle", f"{_CA_FOLDER}/ca.pem"]
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": SWEEP_SECONDS,
+        "imagePullSecrets": [{"name": PULL_SECRET}],
+        "tolerations": [{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}],
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER_ID,
+            "runAsGroup": USER_ID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": "verify",
+                "image": place.image,
+                "imagePullPolicy": "Always",
+                "args": [*arguments, *place.options],
+                "env": [
+                    {"name": variable, "valueFrom": {"secretKeyRef": {"name": place.secret, "key": variable}}}
+                    for identity in deployment.plan.identities
+                    for variable in credential_variables(identity.name)
+                ],
+                "resources": {
+                    "requests": {"cpu": "100m", "memory": "256Mi"},
+                    "limits": {"cpu": "1", "memory": "1Gi"},
+                },
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "volumeMounts": mounts,
+            }
+        ],
+        "volumes": volumes,
+    }
+
+
+class _Dumper(yaml.SafeDumper):
+    """Strictly private: text of several lines as it stands, and no text that another YAML reader takes for a number."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in value else '"' if _OTHERWISE_READ.fullmatch(value) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)

@@ -1,0 +1,156 @@
+"""What Pulumi knows of a stack before it is deployed: its config, checked, and its state.
+
+The rule: everything is read by the `pulumi` on the path and by the program's own reading of config, so that the
+preflight speaks of the very plan that `pulumi up` would realise. Secrets stay in memory. Whatever keeps the stack from
+being read is `CannotRunError` or `InvalidInputError`.
+"""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
+from typing import TYPE_CHECKING, Any
+
+from infra.recover import NAMED_BY
+from verify.preflight.facts import StackFacts, StateAccess, StateFacts
+from verify.target import PULUMI_TIMEOUT_SECONDS, STACK_NAME_FORM, CannotRunError
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
+
+PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
+PROVIDERS = ("pulumi:providers:minio", "pulumi:providers:aws")
+BUCKET_TYPES = frozenset(kind for kind, key in NAMED_BY.items() if key == "bucket")
+# How an export with --show-secrets writes a secret: https://www.pulumi.com/docs/iac/concepts/secrets/
+_SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the mark of a secret, the same in every state
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack's settings and the facts made from them."""
+
+    settings: "Settings"
+    facts: StackFacts
+
+
+def read_stack(name: str, folder: Path, environ: Mapping[str, str]) -> Stack:
+    """Read a stack's config and state.
+
+    Args:
+        name: The stack's name.
+        folder: Where Pulumi.yaml is, for a relative `caBundle`.
+        environ: The process environment, for admin credentials that are not in config.
+
+    Raises:
+        CannotRunError: There is no pulumi, no such stack, or no SDK.
+        InvalidInputError: The config or the taxonomy is bad; `pulumi up` would say the same.
+    """
+    try:
+        # Here, because the rest of the suite runs where no Pulumi is.
+        from infra.program import plan_for  # noqa: PLC0415
+        from infra.settings import NAMESPACE, settings_from  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise CannotRunError(
+            f"no {error.name} here: the preflight runs where the stack is deployed from (`make env` there)"
+        ) from None
+    config, exported = _pulumi_says(name)
+    values = {
+        key.removeprefix(f"{NAMESPACE}:"): str(entry.get("value", ""))
+        for key, entry in config.items()
+        if key.startswith(f"{NAMESPACE}:")
+    }
+    settings = settings_from(values, name, folder, environ)
+    plan, own = plan_for(settings), settings.aistor
+    facts = StackFacts(
+        name=name,
+        cloud=settings.cloud,
+        planned={bucket.name: bucket.domain for bucket in plan.buckets},
+        state=state_facts(exported),
+        endpoint=own.endpoint if own else None,
+        client_endpoint=own.client_endpoint if own else None,
+        user=own.admin_user if own else "",
+        allowed_account_ids=settings.aws.allowed_account_ids if settings.aws else (),
+    )
+    return Stack(settings, facts)
+
+
+def project_folder(start: Path) -> Path:
+    """The nearest folder upwards with a project file, as pulumi looks for it; `start` where there is none."""
+    for folder in (start, *start.parents):
+        if any((folder / name).is_file() for name in PROJECT_FILES):
+            return folder
+    return start
+
+
+def state_facts(exported: Mapping[str, Any]) -> StateFacts:
+    """What an exported stack holds; one that was never deployed holds nothing."""
+    deployment = exported.get("deployment") or {}
+    resources = deployment.get("resources") or []
+    under_way = deployment.get("pending_operations") or []
+    creating = [operation["resource"] for operation in under_way if operation["type"] == "creating"]
+    # A provider that is being replaced is in the state twice, the old one marked for deletion.
+    providers = [one for one in resources if one["type"] in PROVIDERS and not one.get("delete")]
+    return StateFacts(
+        buckets=frozenset(one["id"] for one in resources if one["type"] in BUCKET_TYPES and one.get("id")),
+        pending=frozenset(one.get("inputs", {}).get("bucket", "") for one in creating if one["type"] in BUCKET_TYPES),
+        interrupted=len(under_way),
+        access=next((_access(one) for one in providers if one["type"] == PROVIDERS[0]), None),
+        provider=next((one["urn"] for one in providers), None),
+    )
+
+
+def _access(provider: Mapping[str, Any]) -> StateAccess:
+    inputs = {key: _plain(value) for key, value in provider.get("inputs", {}).items()}
+    scheme = "https" if str(inputs.get("minioSsl", "false")).lower() == "true" else "http"
+    return StateAccess(
+        endpoint=f"{scheme}://{inputs.get('minioServer', '')}",
+        user=str(inputs.get("minioUser", "")),
+        password=str(inputs.get("minioPassword", "")),
+    )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict) and _SECRET_SIGNATURE in value:
+        return json.loads(value.get("plaintext", '""'))
+    return value
+
+
+def _pulumi_says(stack: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The stack's config and its exported state."""
+    if not STACK_NAME_FORM.fullmatch(stack):
+        raise CannotRunError(f"{stack!r} is no stack name; `pulumi stack ls` shows the names")
+    program = which("pulumi")
+    if program is None:
+        raise CannotRunError(f'no pulumi on the path; for the sandbox first: eval "$(python -m sandbox env {stack})"')
+    commands = (("config", "--json"), ("stack", "export"))
+    with ThreadPoolExecutor(len(commands)) as pool:
+        config, exported = pool.map(lambda words: _pulumi([program, *words], stack), commands)
+    return config, exported
+
+
+def _pulumi(command: list[str], stack: str) -> dict[str, Any]:
+    shown = " ".join(["pulumi", *command[1:]])
+    try:
+        done = subprocess.run(  # noqa: S603 - the only variable part is the stack's name, which was checked
+            [*command, "--show-secrets", "--stack", stack, "--non-interactive"],
+            capture_output=True,
+            text=True,
+            timeout=PULUMI_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise CannotRunError(f"`{shown}` did not end within {PULUMI_TIMEOUT_SECONDS} s") from None
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise CannotRunError(
+            f"stack {stack!r}: {said[-1] if said else f'`{shown}` failed'}; `pulumi stack ls` shows the stacks, "
+            f"`pulumi stack init {stack}` makes it"
+        )
+    try:
+        found: dict[str, Any] = json.loads(done.stdout)
+    except json.JSONDecodeError:
+        raise CannotRunError(f"`{shown}` printed no JSON; which pulumi is on the path: {command[0]}") from None
+    return found

@@ -1,0 +1,108 @@
+"""Facts in a file: an audit record that can be judged again later, without a store and without credentials.
+
+The rule: the file holds the deployment, what was asked and the facts, and no secret; another version is refused
+rather than guessed at. The JSON report is here too: the findings, for programs.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from infra.deployment import Deployment
+from verify.checks import Finding
+from verify.facts import Facts
+from verify.target import CannotRunError
+from verify.wish import Wish
+
+VERSION: Literal[1] = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run found out, and all that is needed to judge it.
+
+    Attributes:
+        version: Of this form.
+        deployment: What should be.
+        wish: What was asked for.
+        facts: What is.
+    """
+
+    version: Literal[1]
+    deployment: Deployment
+    wish: Wish
+    facts: Facts
+
+
+_RECORD = TypeAdapter(Record)
+
+
+def save_record(path: Path, deployment: Deployment, wish: Wish, facts: Facts) -> None:
+    """Write the record.
+
+    Raises:
+        CannotRunError: The file cannot be written.
+    """
+    write_text(path, _RECORD.dump_json(Record(VERSION, deployment, wish, facts), indent=1).decode() + "\n")
+
+
+def load_record(path: Path) -> Record:
+    """Read a record.
+
+    Raises:
+        CannotRunError: It is missing, of another version, or malformed.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CannotRunError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise CannotRunError(f"{path}: is not JSON") from None
+    version = content.get("version") if isinstance(content, dict) else None
+    if version != VERSION:
+        raise CannotRunError(
+            f"{path}: facts of version {version!r}; this checkout reads version {VERSION}: "
+            "python -m verify --save-facts FILE writes it"
+        )
+    try:
+        return _RECORD.validate_json(json.dumps(content))
+    except ValidationError as error:
+        places = ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors(include_input=False)[:3])
+        raise CannotRunError(f"{path}: facts malformed at {places}") from None
+
+
+def json_report(deployment: Deployment, wish: Wish, facts: Facts, findings: Sequence[Finding]) -> str:
+    """The findings with where and when, as JSON."""
+    counts = Counter(finding.status.value for finding in findings)
+    report: dict[str, Any] = {
+        "version": VERSION,
+        "stack": deployment.stack,
+        "cloud": deployment.cloud,
+        "endpoint": facts.door.endpoint,
+        "run_id": facts.run_id,
+        "taken_at": facts.taken_at,
+        "requests": facts.requests,
+        "gave_up": facts.gave_up,
+        "untried_cells": wish.untried(deployment.plan),
+        "counts": dict(sorted(counts.items())),
+        "unsupported": [item.model_dump() for item in deployment.unsupported],
+        "findings": [asdict(finding) for finding in findings],
+    }
+    return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a report.
+
+    Raises:
+        CannotRunError: The file cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CannotRunError(f"{path}: cannot be written: {error.strerror}") from None
