@@ -10,10 +10,13 @@ from pathlib import Path
 
 import yaml
 
-from infra.deployment import json_schema
+from infra.deployment import build_deployment, json_schema
 from infra.plan import StorePlan, build_plan
 from infra.taxonomy import load
-from verify.checks import rule_text
+from tests.verify.mutations import MUTATIONS
+from verify.actions import ACTIONS
+from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS
+from verify.checks.configuration import rule_text
 
 ROOT = Path(__file__).parent.parent
 HEAD = "<!-- Written by `make docs`; `make lint` compares it. -->\n\n"
@@ -62,11 +65,61 @@ def config_page() -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
+def verification_page() -> str:
+    """Every check, who may do which action, what cannot be told where, and which damage each check finds out."""
+    lines = [
+        "# What the verification proves",
+        "",
+        "Each check compares the live store with the plan. `python -m verify --only CHECK` runs one.",
+    ]
+    for title, table in (("Of the store", STORE_CHECKS), ("Of each bucket", BUCKET_CHECKS)):
+        lines += ["", f"## {title}", "", "| check | proves that |", "|---|---|"]
+        lines += [f"| `{name}` | {_sentence(check.meaning)} |" for name, (check, _) in table.items()]
+    lines += ["", "## Of each identity in each bucket", ""]
+    lines += ["Tried with the identity's own key, without harm even where it is let in. `-` is nobody.", ""]
+    lines += ["| check | the plan lets in | and a caller who is let in is told by |", "|---|---|---|"]
+    holders = {
+        "read": "read, append, write, and the verifier",
+        "append": "append, write, and the verifier",
+        "write": "write, and the verifier",
+        "verifier": "the verifier alone",
+        "nobody": "-",
+    }
+    for action in ACTIONS.values():
+        proves = " or ".join(["success", *(f"`{code}`" for code in sorted(action.proves))])
+        lines.append(f"| `{action.name}_as_granted` | {holders[action.holder]} | {proves} |")
+    lines += ["", "## What cannot be told", "", "Never counted as proven; a test holds the list.", ""]
+    lines += ["| where | what | why |", "|---|---|---|"]
+    aistor = build_deployment(shipped_plan(), stack="local", cloud="aistor", region="us-west-2")
+    lines += [f"| AIStor | {item.feature.replace('_', ' ')} | {item.reason} |" for item in aistor.unsupported]
+    lines.append(
+        "| COMPLIANCE buckets | that a workload's own put works there | nobody could remove its probe before its date; "
+        "`--leave-locked-probe` puts one, and a put that its condition refuses is tried always |"
+    )
+    lines += ["", "## Which damage makes which checks fail", ""]
+    lines += [
+        "Each is done to a running store by `tests/verify/test_mutations.py`; exactly these checks fail, no others."
+    ]
+    lines += ["", "| damage | on | fails |", "|---|---|---|"]
+    for mutation in MUTATIONS:
+        fails = ", ".join(f"`{check}`" for check in sorted(mutation.fails))
+        lines.append(f"| {mutation.name} | {', '.join(mutation.clouds)} | {fails} |")
+    uncaught = {*STORE_CHECKS, *BUCKET_CHECKS, *GRANT_CHECKS} - {c for m in MUTATIONS for c in m.fails}
+    lines += ["", f"{len(MUTATIONS)} damages; checks that none of them makes fail: {', '.join(uncaught) or 'none'}."]
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def _sentence(meaning: str) -> str:
+    first = meaning[0] if meaning[1].isupper() else meaning[0].lower()
+    return first + meaning[1:].rstrip(".")
+
+
 def generated() -> dict[Path, str]:
     """Every generated file and its content."""
     return {
         ROOT / "docs" / "taxonomy.md": taxonomy_page(),
         ROOT / "docs" / "config.md": config_page(),
+        ROOT / "docs" / "verification.md": verification_page(),
         ROOT / "schemas" / "deployment.schema.json": json.dumps(json_schema(), indent=2) + "\n",
     }
 

@@ -5,7 +5,7 @@ one sentence without a stack trace.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -154,7 +154,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(config: pytest.Config) -> None:
     """Print the report and write the files once all is judged."""
     stash = config.stash
     facts = stash.get(FACTS, None)
@@ -166,7 +166,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not console.is_terminal:
         console.width = TABLE_WIDTH
     print_report(console, deployment, facts, findings, wish)
-    files = {
+    files: dict[str, Callable[[], str]] = {
         "--json": lambda: json_report(deployment, wish, facts, findings),
         "--html": lambda: _html(deployment, facts, findings, wish),
     }

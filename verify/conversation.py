@@ -22,6 +22,7 @@ import urllib3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from verify.facts import DONE, Answer, Tried
 from verify.target import Target
@@ -38,6 +39,8 @@ ATTEMPTS = 4
 # So many requests without any answer, one after the other and each already retried, and the server is taken for silent.
 SILENT_AFTER = 6
 SILENT = "ServerSilent"
+# A server that is too busy, after the retries of the client, is given so much time before it is asked again.
+BUSY_PAUSES_SECONDS = (1.0, 2.0)
 ANONYMOUS = ""
 
 
@@ -165,6 +168,13 @@ class Conversation:
             if self.gave_up:
                 return Answer(code=SILENT, said=self.gave_up)
         found = answer(read)
+        for pause in BUSY_PAUSES_SECONDS:
+            if found.code not in BUSY or (self.gave_up and not self.cleaning):
+                break
+            # Once all stops nobody waits any longer, but what is to be cleaned is asked again.
+            if self._stop.wait(pause) and not self.cleaning:
+                raise Interrupted
+            found = answer(read)
         self._heed(found)
         return found
 
@@ -182,7 +192,7 @@ class Conversation:
 
     def _heed(self, found: Answer[T]) -> None:
         with self._lock:
-            if found.code not in NO_ANSWER:
+            if found.code not in NO_ANSWER | BUSY:
                 self._silent_in_a_row = 0
                 return
             self._silent_in_a_row += 1
@@ -213,6 +223,8 @@ NO_ANSWER = frozenset(
     }
 )
 
+BUSY = frozenset({"503", "HTTP 503", "ServiceUnavailable", "SlowDown", "SlowDownRead", "SlowDownWrite"})
+
 
 def answer(read: Callable[[], T]) -> Answer[T]:
     """Call once; an error of the server or of the way to it becomes the answer."""
@@ -220,7 +232,7 @@ def answer(read: Callable[[], T]) -> Answer[T]:
         return Answer(read())
     except ClientError as error:
         return Answer(code=error.response["Error"]["Code"], said=error.response["Error"].get("Message", ""))
-    except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
+    except (BotoCoreError, ResponseParserError, urllib3.exceptions.HTTPError, OSError) as error:
         return Answer(code=type(error).__name__, said="no usable answer")
 
 

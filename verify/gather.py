@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from infra.plan import BucketPlan, IdentityPlan, StorePlan
 from object_store import ObjectStore
 from verify import reading
 from verify.actions import ACTIONS, Place, try_actions
-from verify.conversation import Conversation, abort_upload
+from verify.conversation import READ_TIMEOUT_SECONDS, Conversation, abort_upload
 from verify.data_path import try_objects
 from verify.exposure import look_at_door, try_store, try_strangers
 from verify.facts import Answer, BucketFacts, Facts, StoreFacts, Tried
@@ -135,7 +135,9 @@ def _uninterrupted() -> Iterator[None]:
 @contextmanager
 def _stores(target: Target) -> Iterator[dict[str, ObjectStore]]:
     names = [identity.name for identity in target.deployment.plan.identities]
-    stores = {name: ObjectStore(target.config(name)) for name in names}
+    # The adapter waits longer for large transfers than a silent server is worth.
+    patience = timedelta(seconds=READ_TIMEOUT_SECONDS)
+    stores = {name: ObjectStore(replace(target.config(name), stall_timeout=patience)) for name in names}
     try:
         yield stores
     finally:

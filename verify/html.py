@@ -13,24 +13,37 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from infra.deployment import Deployment
 from infra.plan import BucketPlan, IdentityPlan, LifecycleRule
+from infra.taxonomy import BandName
 from verify.checks import Finding, Status
 from verify.facts import Facts
 from verify.report import GROUPS, failures, grouped, places, summary_line
 from verify.wish import SAMPLE, Wish
 
-# A year and a month: what lies beyond is drawn at the end.
+# In days, each as far from the next; what lies beyond is drawn at the end.
 AXIS_DAYS = (1, 2, 7, 14, 30, 90, 180, 365, 730)
 _SIGNS = {Status.PASS: "✓", Status.FAIL: "✗", Status.CANNOT_TELL: "?", Status.NOT_ASKED: "-"}
 _CLASSES = {Status.PASS: "pass", Status.FAIL: "fail", Status.CANNOT_TELL: "untold", Status.NOT_ASKED: "none"}
+# In the table of buckets, as on the terminal: the sign says the rest.
+_WORDS = {Status.PASS: "ok", Status.FAIL: "FAIL", Status.CANNOT_TELL: "", Status.NOT_ASKED: ""}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: a class for its colour, what is written in it, and all of it in words."""
+    """One cell of a table.
+
+    Attributes:
+        kind: A class, for its colour.
+        sign: What it says, in a character.
+        word: What it says, in a word.
+        title: All of it, in words.
+        untold: How much of it cannot be told.
+    """
 
     kind: str
-    text: str
+    sign: str
+    word: str
     title: str
+    untold: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,11 @@ class Line:
     domains: str
     events: tuple[Event, ...]
 
+    @property
+    def expires(self) -> bool:
+        """Whether current versions ever do."""
+        return any(event.kind == "expire" for event in self.events)
+
 
 def render_html(deployment: Deployment, facts: Facts, findings: Sequence[Finding], wish: Wish) -> str:
     """The whole page."""
@@ -73,7 +91,7 @@ def render_html(deployment: Deployment, facts: Facts, findings: Sequence[Finding
         facts=facts,
         taken_at=f"{datetime.fromisoformat(facts.taken_at):%Y-%m-%d %H:%M:%S} UTC",
         summary=summary_line(findings),
-        verdict=_verdict(findings),
+        verdict=_verdict(facts, findings),
         groups=list(GROUPS),
         rows=_bucket_rows(deployment, findings),
         identities=identities,
@@ -91,16 +109,16 @@ def render_html(deployment: Deployment, facts: Facts, findings: Sequence[Finding
     )
 
 
-def _verdict(findings: Sequence[Finding]) -> Cell:
+def _verdict(facts: Facts, findings: Sequence[Finding]) -> Cell:
     failed = sum(finding.status is Status.FAIL for finding in findings)
     if failed:
-        return Cell("fail", f"✗ {failed} failed", "something is not as the plan says")
-    proven = any(finding.status is Status.PASS for finding in findings)
-    return (
-        Cell("pass", "✓ proven", "all that can be told is as the plan says")
-        if proven
-        else Cell("none", "–", "nothing asked")
-    )
+        return Cell("fail", "✗", f"{failed} failed", "something is not as the plan says")
+    # Also where the finding that says so was not selected.
+    if facts.gave_up or not facts.door.open:
+        return Cell("fail", "✗", "not finished", "the store did not answer to the end")
+    if any(finding.status is Status.PASS for finding in findings):
+        return Cell("pass", "✓", "proven", "all that can be told is as the plan says")
+    return Cell("none", "-", "nothing asked", "nothing was asked that can be told")
 
 
 def _bucket_rows(deployment: Deployment, findings: Sequence[Finding]) -> list[tuple[BucketPlan, list[Cell]]]:
@@ -119,10 +137,10 @@ def _group_cell(group: Sequence[Finding]) -> Cell:
     worst = _worst(group)
     told = "; ".join(f"{finding.check.replace('_', ' ')}: {finding.status.value}" for finding in group)
     untold = sum(finding.status is Status.CANNOT_TELL for finding in group)
-    passed = any(finding.status is Status.PASS for finding in group)
-    if worst is Status.CANNOT_TELL and passed:
-        return Cell("pass", f"✓ ?{untold}", told)
-    return Cell(_CLASSES[worst], _SIGNS[worst], told or "not asked")
+    if worst is Status.CANNOT_TELL and any(finding.status is Status.PASS for finding in group):
+        worst = Status.PASS
+    sign = "" if worst is Status.CANNOT_TELL else _SIGNS[worst]
+    return Cell(_CLASSES[worst], sign, _WORDS[worst], told or "not asked", untold)
 
 
 def _worst(group: Sequence[Finding]) -> Status:
@@ -149,7 +167,7 @@ def _heat_rows(
 
 def _heat_cell(identity: IdentityPlan, bucket: BucketPlan, cell: Sequence[Finding]) -> Cell:
     if not cell:
-        return Cell("none", "", "not tried")
+        return Cell("none", "", "", "not tried")
     granted = next((grant.access.value for grant in identity.grants if grant.bucket == bucket.name), "nothing")
     access = "verifier" if identity.verifies else granted
     worst = _worst(cell)
@@ -157,10 +175,12 @@ def _heat_cell(identity: IdentityPlan, bucket: BucketPlan, cell: Sequence[Findin
     told = (
         "; ".join(f"{f.action}: wanted {f.wanted}, found {f.found}" for f in wrong) or f"{len(cell)} actions as granted"
     )
-    text = access if access != "nothing" else "·"
-    if worst is Status.PASS:
-        return Cell(f"heat-{access}", text, f"{identity.name}: {access}: {told}")
-    return Cell(_CLASSES[worst], f"{text} {_SIGNS[worst]}", f"{identity.name}: {access}: {told}")
+    title = f"{identity.name}: {access}: {told}"
+    if worst is not Status.PASS:
+        return Cell(_CLASSES[worst], _SIGNS[worst], access, title)
+    if access == "nothing":
+        return Cell("heat-nothing", "·", "", title)
+    return Cell(f"heat-{access}", "", access, title)
 
 
 def _lines(deployment: Deployment, wish: Wish) -> list[Line]:
@@ -173,7 +193,11 @@ def _lines(deployment: Deployment, wish: Wish) -> list[Line]:
             events.append(_event(bucket.retention.days, f"locked until then ({mode})", "lock", None))
         events.sort(key=lambda event: event.days)
         alike.setdefault((bucket.band.value, tuple(events)), []).append(bucket.domain)
-    return [Line(band, ", ".join(domains), events) for (band, events), domains in alike.items()]
+    order = [band.value for band in BandName]
+    return [
+        Line(band, ", ".join(domains), events)
+        for (band, events), domains in sorted(alike.items(), key=lambda entry: order.index(entry[0][0]))
+    ]
 
 
 def _events(deployment: Deployment, rule: LifecycleRule) -> list[Event]:

@@ -48,7 +48,10 @@ def save_record(path: Path, deployment: Deployment, wish: Wish, facts: Facts) ->
     Raises:
         CannotRunError: The file cannot be written.
     """
-    write_text(path, _RECORD.dump_json(Record(VERSION, deployment, wish, facts), indent=1).decode() + "\n")
+    content = _RECORD.dump_python(Record(VERSION, deployment, wish, facts), mode="json")
+    # Sets have no order of their own, and the same record should be the same file.
+    content["wish"] = {key: sorted(v) if isinstance(v, list) else v for key, v in content["wish"].items()}
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def load_record(path: Path) -> Record:

@@ -36,6 +36,7 @@ MINIO_ACTIONS = {
     "s3:GetObject",
     "s3:GetObjectRetention",
     "s3:GetObjectVersion",
+    "s3:ListAllMyBuckets",
     "s3:ListBucket",
     "s3:ListBucketVersions",
     "s3:ListMultipartUploadParts",

@@ -35,3 +35,8 @@ def _any_store(request: pytest.FixtureRequest) -> Store:
 @pytest.fixture(scope="session", name="facts")
 def _facts(store: Store) -> Facts:
     return gather_facts(store.target)
+
+
+@pytest.fixture(scope="session", name="aws_facts")
+def _aws_facts(aws_store: Store) -> Facts:
+    return gather_facts(aws_store.target)

@@ -1,4 +1,4 @@
-"""`python -m verify`: exit statuses, the report, the JUnit file, and that nothing of a probe is left."""
+"""`python -m verify`: exit statuses, the reports, the options, and that nothing of a probe is left."""
 
 import json
 from dataclasses import replace
@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from object_store import ObjectStore
+from infra.plan import build_plan
+from infra.taxonomy import load, parse
+from tests.verify.stores import credentials_json, running_store
 from verify import gather
 from verify.__main__ import main
+from verify.checks import judge
 from verify.gather import gather_facts
 from verify.probes import writer_for
 from verify.target import CannotRunError, Target, target_from_file, target_from_stack
+from verify.wish import Part, Wish
 
 if TYPE_CHECKING:
-    from tests.verify.conftest import Store
+    from tests.verify.stores import Store
 
 PROBE = ".verify/"
 
@@ -25,11 +29,7 @@ def _files(store: "Store", tmp_path: Path) -> list[str]:
     """The options that lead to the store."""
     deployment, credentials = tmp_path / "deployment.json", tmp_path / "credentials.json"
     deployment.write_text(store.deployment.model_dump_json(), encoding="utf-8")
-    pairs = {
-        name: {"access_key_id": p.access_key_id, "secret_access_key": p.secret_access_key.get_secret_value()}
-        for name, p in store.target.credentials.items()
-    }
-    credentials.write_text(json.dumps(pairs), encoding="utf-8")
+    credentials.write_text(credentials_json(store), encoding="utf-8")
     credentials.chmod(0o600)
     return ["--deployment", str(deployment), "--credentials", str(credentials)]
 
@@ -51,14 +51,93 @@ def test_right_store_exits_0(
 
     assert main([*files, "--junitxml", str(junit)]) == 0
     said = capsys.readouterr().out
-    assert "5 buckets: 45 proven, 0 failed, 1 cannot tell" in said
+    assert "5 buckets: 387 proven, 0 failed, 19 cannot tell" in said
     assert all(bucket.domain in said for bucket in store.deployment.plan.buckets)
-    assert "cannot tell joelclaw-test-usw2-ledger object_uploaded" in said
-    assert "not on aistor: transition" in said
-    assert 'skipped="1"' in junit.read_text(encoding="utf-8")
+    assert "cannot tell object_uploaded (joelclaw-test-usw2-ledger)" in said
+    assert "cannot tell transition_as_planned (3 of: " in said
+    assert "AIStor has no storage classes" in said
+    assert "who may do what" in said
+    assert 'failures="0"' in junit.read_text(encoding="utf-8")
     assert probes_in(store) == []
-    secret = store.target.credentials["worker"].secret_access_key.get_secret_value()
-    assert secret not in said + junit.read_text(encoding="utf-8")
+
+
+def test_reports_and_facts_are_written_and_judged_again(
+    store: "Store", files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The facts are enough to make the same reports later, without a store and without keys."""
+    first, again = (
+        {option: str(tmp_path / f"{name}{option[2:]}") for option in ("--json", "--html", "--save-facts")}
+        for name in ("first-", "again-")
+    )
+    narrowed = ["--bucket", "scratch", "--identity", "worker"]
+
+    assert main([*files, *narrowed, *(word for pair in first.items() for word in pair)]) == 0
+    assert main(["--from-facts", first["--save-facts"], *(word for pair in again.items() for word in pair)]) == 0
+    capsys.readouterr()
+    for option, path in first.items():
+        assert Path(path).read_text("utf-8") == Path(again[option]).read_text("utf-8")
+    report = json.loads(Path(first["--json"]).read_text("utf-8"))
+    assert (report["stack"], report["counts"].get("FAIL", 0)) == (store.deployment.stack, 0)
+    assert {f["identity"] for f in report["findings"]} == {None, "worker"}
+    assert {f["bucket"] for f in report["findings"]} == {None, store.plan.bucket("scratch").name}
+
+
+def test_only_some_checks_ask_only_for_their_facts(
+    store: "Store", files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--only` runs the named checks, and those without which no other can be believed."""
+    report = tmp_path / "report.json"
+
+    assert main([*files, "--only", "range_read", "--only", "bucket_in_region", "--json", str(report)]) == 0
+    capsys.readouterr()
+    checks = {finding["check"] for finding in json.loads(report.read_text("utf-8"))["findings"]}
+    assert checks == {"range_read", "bucket_in_region", "endpoint_reached", "certificate_valid"}
+    assert probes_in(store) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--only", "bucket_is_nice"], "--only: no bucket_is_nice; there is endpoint_reached, "),
+        (["--bucket", "attic"], "--bucket: no attic; there is joelclaw-test-usw2-scratch, "),
+        (["--identity", "nobody"], "--identity: no nobody; there is worker, reader, verifier"),
+        (["--jobs", "0"], "--jobs: at least 1"),
+        (["--from-facts", "none"], "give one of --stack NAME, --deployment FILE, --from-facts FILE"),
+    ],
+)
+def test_wrong_option_is_refused_before_anything_is_sent(
+    files: list[str], options: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message has the legal values."""
+    assert main([*files, *options]) == 2
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "cannot be read"),
+        ("{", "is not JSON"),
+        ('{"version": 9}', "facts of version 9"),
+        ('{"version": 1}', "malformed"),
+    ],
+)
+def test_facts_that_cannot_be_judged(
+    tmp_path: Path, content: str | None, expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that is no record says so."""
+    path = tmp_path / "facts.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+
+    assert main(["--from-facts", str(path)]) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_report_that_cannot_be_written(files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is told, and is no success."""
+    assert main([*files, "--only", "bucket_in_region", "--json", str(tmp_path / "none" / "report.json")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_removed_rule_exits_1(store: "Store", files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,7 +145,7 @@ def test_removed_rule_exits_1(store: "Store", files: list[str], capsys: pytest.C
     bucket = store.deployment.plan.bucket("replay")
     store.put_rules(bucket, without="band-warm")
     try:
-        assert main([*files, "-k", "replay"]) == 1
+        assert main([*files, "-k", "replay", "--only", "lifecycle_as_planned"]) == 1
     finally:
         store.put_rules(bucket)
     said = capsys.readouterr().out
@@ -86,32 +165,57 @@ def test_usage(arguments: list[str], status: int, capsys: pytest.CaptureFixture[
     capsys.readouterr()
 
 
-def test_broken_off_run_leaves_nothing(store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interruption in the middle of a bucket sweeps it."""
-
-    def interrupted(*_: object) -> bytes:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(ObjectStore, "download", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        gather_facts(store.target)
-
-    assert probes_in(store) == []
-
-
-def test_refused_identity_is_facts(store: "Store") -> None:
-    """A key that the server does not know makes facts that fail, and the run ends."""
+def test_refused_identity_is_facts(store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that the server does not know is waited for, makes facts that fail, and the run ends."""
     wrong = store.target.credentials["worker"].model_copy(update={"access_key_id": "UNKNOWNKEY0000000000"})
     target = replace(store.target, credentials={**store.target.credentials, "worker": wrong})
-    monkey = pytest.MonkeyPatch()
-    monkey.setattr("verify.probes.NEW_KEY_SECONDS", 0)
-    try:
-        facts = gather_facts(target)
-    finally:
-        monkey.undo()
+    monkeypatch.setattr(gather, "NEW_KEY_SECONDS", 0.5)
+    monkeypatch.setattr(gather, "_NEW_KEY_PAUSE_SECONDS", 0.1)
+    name = store.plan.bucket("scratch").name
+    wish = Wish(parts=frozenset({Part.SMOKE, Part.GRANTS}), buckets=frozenset({name}))
 
-    probe = facts.buckets["joelclaw-test-usw2-scratch"].probe
+    facts = gather_facts(target, wish=wish)
+
+    probe = facts.buckets[name].probe
+    assert probe is not None
     assert (probe.uploaded.code, probe.presigned.code) == ("InvalidAccessKeyId", "HTTP 403")
+    assert facts.grants["worker"][name]["list"].code == "InvalidAccessKeyId"
+
+
+def test_locked_probe_is_left_by_wish() -> None:
+    """A workload writes in a COMPLIANCE bucket only if asked to; its probe stays, and is said to."""
+    with running_store("aistor") as store:
+        bucket = store.plan.bucket("ledger")
+        wish = Wish(parts=frozenset({Part.SMOKE}), buckets=frozenset({bucket.name}), leave_locked_probe=True)
+        facts = gather_facts(store.target, wish=wish)
+
+    probe = facts.buckets[bucket.name].probe
+    assert probe is not None
+    assert (probe.identity, probe.uploaded.ok, facts.buckets[bucket.name].left.value) == ("worker", True, 1)
+    verdicts = {f.check: f.status.value for f in judge(store.deployment, facts, wish)}
+    assert (verdicts["object_uploaded"], verdicts["probes_removed"]) == ("PASS", "PASS")
+
+
+def test_matrix_is_sampled_where_there_are_many_buckets() -> None:
+    """Each identity is tried in all buckets that it holds and in a sample of the others, the same every time."""
+    content = {
+        "bands": load().bands.model_dump(),
+        "domains": {f"d{number:02}": {"band": "hot"} for number in range(40)},
+        "identities": {
+            "worker": {"grants": {"d07": "write"}},
+            "reader": {"grants": {"*": "read"}},
+            "verifier": {"verifies": True},
+        },
+    }
+    plan = build_plan(parse(content, "x"), env="test", region_code="usw2", tls_only=True, where="x:")
+    cells = [(identity.name, bucket.domain) for identity, bucket in Wish().cells(plan)]
+
+    assert cells == [(identity.name, bucket.domain) for identity, bucket in Wish().cells(plan)]
+    assert ("worker", "d07") in cells
+    assert [sum(name == who for name, _ in cells) for who in ("worker", "reader", "verifier")] == [17, 40, 40]
+    assert Wish().untried(plan) == 23
+    assert len(Wish(full_matrix=True).cells(plan)) == 120
+    assert Wish(full_matrix=True).untried(plan) == 0
 
 
 def test_plan_without_verifier_cannot_be_gathered(store: "Store") -> None:
@@ -194,13 +298,13 @@ class TestTarget:
         with pytest.raises(CannotRunError, match="no identity that verifies"):
             target_from_file(Path(files[1]), Path(files[3]))
 
-    def test_unreachable_endpoint_names_the_other(self, store: "Store", files: list[str]) -> None:
-        """Where the client endpoint is not reached, the other one is offered."""
+    def test_malformed_endpoint(self, store: "Store", files: list[str]) -> None:
+        """An endpoint that is no URL stops the run."""
         content = json.loads(store.deployment.model_dump_json())
-        content["endpoint"] = "https://127.0.0.1:1"
+        content["endpoint"] = "127.0.0.1:9000"
         Path(files[1]).write_text(json.dumps(content), encoding="utf-8")
 
-        with pytest.raises(CannotRunError, match="--via provisioning"):
+        with pytest.raises(CannotRunError, match="has no scheme"):
             target_from_file(Path(files[1]), Path(files[3]))
         assert target_from_file(Path(files[1]), Path(files[3]), via="provisioning").endpoint is not None
 

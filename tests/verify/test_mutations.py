@@ -22,9 +22,9 @@ def test_damage_is_found_out(
     monkeypatch.setattr(gather, "NEW_KEY_SECONDS", 0)
     store: Store = request.getfixturevalue("store" if cloud == "aistor" else "aws_store")
     names = frozenset(store.plan.bucket(domain).name for domain in mutation.domains)
-    # Links wait until a URL has ended: they are tried where the damage concerns them.
-    links = mutation.fails & {name for name, (check, _) in BUCKET_CHECKS.items() if check.part is Part.LINKS}
-    parts = frozenset(Part) if links else frozenset(Part) - {Part.LINKS}
+    # Links wait until a URL has ended and large bodies take their time: both are tried where the damage concerns them.
+    concerned = {check.part for name, (check, _) in BUCKET_CHECKS.items() if name in mutation.fails}
+    parts = frozenset(Part) - ({Part.LINKS, Part.OBJECTS} - concerned)
     wish = Wish(parts=parts, buckets=names, deep=mutation.deep)
 
     with mutation.damage(store) as target:

@@ -4,7 +4,7 @@ The rule: each check has an id of the form `thing_state`, belongs to one kind of
 compares with the declared value. `judge` runs all that a run asked for; `catalogue` tells what there is.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from infra.deployment import Deployment
@@ -12,7 +12,7 @@ from infra.plan import BucketPlan
 from verify.actions import ACTIONS
 from verify.checks import configuration, exposure, grants, locks, objects
 from verify.checks.finding import Finding, Status, Verdict
-from verify.conversation import SILENT
+from verify.conversation import BUSY, NO_ANSWER, SILENT
 from verify.facts import BucketFacts, Facts
 from verify.wish import Part, Wish
 
@@ -31,6 +31,8 @@ __all__ = [
 BucketCheck = Callable[[Deployment, BucketPlan, BucketFacts], Verdict]
 StoreCheck = Callable[[Deployment, Facts], Verdict]
 STORE = "the store"
+# What the adapter and a plain GET call it when no answer came.
+_UNREACHED = NO_ANSWER | BUSY | {"EndpointUnreachable", "ResponseStreamingError", "TimeoutError", "URLError"}
 NO_FACTS_REMEDY = "run the verification again; the facts of this bucket were not gathered"
 
 
@@ -167,12 +169,18 @@ def judge(deployment: Deployment, facts: Facts, wish: Wish, only: frozenset[str]
         ]
     if Part.GRANTS in wish.parts:
         found += _grant_findings(deployment, facts, wish, only)
-    return [_unless_silent(finding) for finding in found]
+    codes = {SILENT} | (_UNREACHED if facts.gave_up else set())
+    return [_unless_silent(finding, codes) for finding in found]
 
 
-def _unless_silent(finding: Finding) -> Finding:
-    """What was not asked because the server had fallen silent has not failed: `endpoint_reached` has."""
-    if finding.status is Status.FAIL and f"{SILENT}: " in finding.found:
+def _unless_silent(finding: Finding, codes: Set[str]) -> Finding:
+    """What got no answer because the server had fallen silent has not failed: `endpoint_reached` has.
+
+    What a run could not remove is left all the same, so `probes_removed` fails.
+    """
+    parts = finding.found.split("; ")
+    silent = all(any(f"{code}: " in part for code in codes) for part in parts)
+    if finding.status is Status.FAIL and silent and finding.check != "probes_removed":
         return replace(finding, status=Status.NOT_ASKED, remedy="")
     return finding
 

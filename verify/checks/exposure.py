@@ -45,7 +45,7 @@ def plain_http_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts
 
 
 def verifier_confined(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Outside of the probe prefix the verifier can neither list, nor read, nor delete a version by bypass."""
+    """Outside of the probe prefix the verifier can neither list, nor read, nor delete a version."""
     if facts.strangers is None:
         return not_asked("not tried")
     return all_refused(facts.strangers.outside, DENIED, "refused outside .verify/", UP)

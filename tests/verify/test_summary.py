@@ -1,0 +1,284 @@
+"""verify.summary: what the reports show is what the findings say, each thing once, and nothing is counted as proven."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from verify.actions import NOT_TRIED
+from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Finding, Status, judge
+from verify.conversation import SILENT
+from verify.facts import DONE, Answer, Certificate, Facts, Tried
+from verify.summary import GROUP_OF, Deviation, Group, HeatCell, Holding, Kind, Life, Match, Summary, Tally, summarise
+from verify.wish import EVERYTHING, Wish
+
+if TYPE_CHECKING:
+    from tests.verify.stores import Store
+
+REFUSED: Tried = Answer(code="AccessDenied", said="no")
+LET_IN: Tried = Answer(DONE)
+UNKNOWN: Tried = Answer(code="InvalidAccessKeyId")
+
+
+def summary_of(store: "Store", facts: Facts, wish: Wish = EVERYTHING) -> Summary:
+    """Of the facts as they are judged."""
+    return summarise(store.deployment, facts, judge(store.deployment, facts, wish), wish)
+
+
+def answered(store: "Store", facts: Facts, identity: str, domain: str, **answers: Tried) -> Facts:
+    """The facts with other answers in a cell of the matrix."""
+    bucket, cells = store.plan.bucket(domain).name, facts.grants[identity]
+    return replace(facts, grants={**facts.grants, identity: {**cells, bucket: {**cells[bucket], **answers}}})
+
+
+def cell_of(summary: Summary, identity: str, domain: str) -> HeatCell:
+    """A cell of the heat map."""
+    row = next(row for row in summary.heat if row.bucket.domain == domain)
+    return row.cells[summary.identities.index(identity)]
+
+
+def life_of(summary: Summary, domain: str) -> Life:
+    """What becomes of objects of a domain."""
+    return next(life for life in summary.lives if domain in life.domains)
+
+
+def test_every_check_has_a_group() -> None:
+    """No check is left out of the tables, and no column is empty."""
+    assert set(GROUP_OF) == {*STORE_CHECKS, *BUCKET_CHECKS, *GRANT_CHECKS}
+    assert set(GROUP_OF.values()) == set(Group)
+    assert {name for name, group in GROUP_OF.items() if group is Group.STORE} == set(STORE_CHECKS)
+    assert {name for name, group in GROUP_OF.items() if group is Group.GRANTS} == set(GRANT_CHECKS)
+
+
+def test_counts_are_those_of_the_findings(store: "Store", facts: Facts) -> None:
+    """Every finding is counted once in the tables, and what cannot be told beside what is proven."""
+    counts = Counter(finding.status for finding in judge(store.deployment, facts, EVERYTHING))
+    summary = summary_of(store, facts)
+    in_tables = [tally for row in summary.rows for tally in row.tallies.values()]
+
+    assert summary.tally.passed == counts[Status.PASS] > 0
+    assert summary.tally.untold == counts[Status.CANNOT_TELL] > 0
+    assert sum(tally.untold for tally in in_tables) == summary.tally.untold
+    assert sum(tally.passed for tally in in_tables) + sum(
+        finding.status is Status.PASS for finding in summary.store
+    ) == (summary.tally.passed)
+    assert sum(line.tally.passed for line in summary.checks) == summary.tally.passed
+    assert f"5 buckets: {counts[Status.PASS]} proven, 0 failed, {counts[Status.CANNOT_TELL]} cannot" in summary.line
+
+
+@pytest.mark.parametrize(
+    ("tally", "worst"),
+    [
+        (Tally(5, 1, 1, 1), Status.FAIL),
+        (Tally(5, 0, 1, 1), Status.CANNOT_TELL),
+        (Tally(5, 0, 0, 1), Status.PASS),
+        (Tally(0, 0, 0, 1), Status.NOT_ASKED),
+        (Tally(), Status.NOT_ASKED),
+    ],
+)
+def test_worst_of_a_group(tally: Tally, worst: Status) -> None:
+    """One failure is worse than all else, and one thing untold is worse than any number proven."""
+    assert tally.worst is worst
+
+
+def test_row_is_as_bad_as_its_worst_group(store: "Store", facts: Facts) -> None:
+    """A failure is in the group of its check and in no other."""
+    name = store.plan.bucket("scratch").name
+    changed = replace(facts.buckets[name], versioning=Answer("Enabled"))
+    summary = summary_of(store, replace(facts, buckets={**facts.buckets, name: changed}))
+    row = next(row for row in summary.rows if row.bucket.domain == "scratch")
+
+    assert row.worst is Status.FAIL
+    assert {group for group, tally in row.tallies.items() if tally.failed} == {Group.CONFIGURATION}
+
+
+class TestHeatMap:
+    """The verdict on each identity in each bucket."""
+
+    def test_store_as_planned_is_exact_everywhere(self, store: "Store", facts: Facts) -> None:
+        """Every cell has what the plan grants, and nothing deviates."""
+        summary = summary_of(store, facts)
+
+        assert {cell.match for row in summary.heat for cell in row.cells} == {Match.EXACT}
+        assert cell_of(summary, "worker", "scratch").holding is Holding.WRITE
+        assert cell_of(summary, "worker", "replay").holding is Holding.APPEND
+        assert cell_of(summary, "worker", "orphan").holding is Holding.NONE
+        assert cell_of(summary, "reader", "orphan").holding is Holding.READ
+        assert cell_of(summary, "verifier", "orphan").holding is Holding.VERIFIER
+
+    @pytest.mark.parametrize(
+        ("answers", "match", "actions"),
+        [
+            ({"put": Answer(code="PreconditionFailed")}, Match.WIDER, ["put"]),
+            ({"get": REFUSED}, Match.NARROWER, ["get"]),
+            ({"put": UNKNOWN}, Match.UNCLEAR, ["put"]),
+            ({"put": Answer(code=NOT_TRIED, said="it would stay")}, Match.CANNOT_TELL, ["put"]),
+            ({"put": Answer(code=SILENT, said="gave up")}, Match.NOT_TRIED, ["put"]),
+            # The one that harms most is the verdict, and comes first.
+            ({"get": REFUSED, "put": UNKNOWN, "delete": LET_IN}, Match.WIDER, ["delete", "get", "put"]),
+        ],
+    )
+    def test_deviation(
+        self, store: "Store", facts: Facts, answers: dict[str, Tried], match: Match, actions: list[str]
+    ) -> None:
+        """An identity that may read is judged by the worst of what it was seen to do, and that is named."""
+        summary = summary_of(store, answered(store, facts, "reader", "replay", **answers))
+        cell = cell_of(summary, "reader", "replay")
+
+        assert (cell.holding, cell.match) == (Holding.READ, match)
+        assert [deviation.action for deviation in cell.deviations] == actions
+        assert [row.bucket.domain for row in summary.heat if row.amiss] == (
+            ["replay"] if match in (Match.WIDER, Match.NARROWER, Match.UNCLEAR) else []
+        )
+
+    def test_deviation_says_what_was_found(self, store: "Store", facts: Facts) -> None:
+        """What was wanted and what came instead are told as the check tells them."""
+        summary = summary_of(store, answered(store, facts, "reader", "replay", delete=LET_IN))
+
+        assert cell_of(summary, "reader", "replay").deviations == (
+            Deviation("delete", Match.WIDER, "refused", "let in (done)"),
+        )
+
+    def test_facts_that_are_missing_are_unclear(self, store: "Store", facts: Facts) -> None:
+        """A cell whose facts were not gathered is no proof of anything."""
+        bucket = store.plan.bucket("replay").name
+        left = {name: cell for name, cell in facts.grants["reader"].items() if name != bucket}
+        summary = summary_of(store, replace(facts, grants={**facts.grants, "reader": left}))
+
+        assert cell_of(summary, "reader", "replay").match is Match.UNCLEAR
+
+    def test_cell_without_findings_was_not_tried(self, store: "Store", facts: Facts) -> None:
+        """What was left out is shown as left out."""
+        findings = [
+            finding
+            for finding in judge(store.deployment, facts, EVERYTHING)
+            if (finding.identity, finding.bucket) != ("reader", store.plan.bucket("orphan").name)
+        ]
+        cell = cell_of(summarise(store.deployment, facts, findings, EVERYTHING), "reader", "orphan")
+
+        assert (cell.match, cell.tried, cell.holding) == (Match.NOT_TRIED, 0, Holding.READ)
+
+    def test_identities_that_were_not_asked_for_have_no_column(self, store: "Store", facts: Facts) -> None:
+        """A run of one identity and one bucket shows these alone."""
+        wish = Wish(identities=frozenset({"reader"}), buckets=frozenset({store.plan.bucket("replay").name}))
+        summary = summary_of(store, facts, wish)
+
+        assert summary.identities == ("reader",)
+        assert [row.bucket.domain for row in summary.heat] == ["replay"]
+        assert [row.bucket.domain for row in summary.rows] == ["replay"]
+
+
+class TestTold:
+    """Failures, warnings, and what cannot be told."""
+
+    def test_same_failure_in_many_buckets_is_told_once(self, store: "Store", facts: Facts) -> None:
+        """With all its places, what was wanted, what was found and what to do."""
+        suspended = {name: replace(held, versioning=Answer("Suspended")) for name, held in facts.buckets.items()}
+        summary = summary_of(store, replace(facts, buckets=suspended))
+        told = [told for told in summary.failures if told.check == "versioning_as_planned"]
+
+        assert [(t.wanted, t.found, len(t.places)) for t in told] == [
+            ("Off", "Suspended", 2),
+            ("Enabled", "Suspended", 3),
+        ]
+        assert all(t.remedy and t.meaning for t in told)
+        assert summary.tally.failed == 5
+
+    def test_cell_of_the_matrix_is_told_as_one(self, store: "Store", facts: Facts) -> None:
+        """All actions of a cell that went wrong are one failure."""
+        changed = answered(store, facts, "reader", "replay", delete=LET_IN, get=REFUSED)
+        (told,) = summary_of(store, changed).failures
+
+        assert told.places == (f"reader in {store.plan.bucket('replay').name}",)
+        assert told.wanted == "get allowed; delete refused"
+        assert told.found == "get AccessDenied: no; delete let in (done)"
+        assert "reader" in told.remedy
+
+    def test_what_cannot_be_told_has_its_reason(self, store: "Store", facts: Facts) -> None:
+        """The backend's limit is told once for all buckets, and is no failure."""
+        summary = summary_of(store, facts)
+        (told,) = [told for told in summary.untold if told.check == "abort_multipart_as_planned"]
+
+        assert told.found == store.deployment.cannot("abort_multipart")
+        assert len(told.places) == 5
+        assert told.where.startswith("5 of: ")
+        assert summary.failures == ()
+        assert summary.unsupported == store.deployment.unsupported
+
+    def test_warning(self, store: "Store", facts: Facts) -> None:
+        """What is right but will not be for long is told with what to do, and counted as proven."""
+        soon = replace(facts.door, certificate=Answer(Certificate(("localhost",), "2026-01-09T00:00:00+00:00")))
+        summary = summary_of(store, replace(facts, door=soon, taken_at="2026-01-01T00:00:00+00:00"))
+
+        assert [(told.check, told.remedy) for told in summary.warnings] == [
+            ("certificate_valid", "renew the certificate: it ends in 8 days")
+        ]
+        assert summary.tally.failed == 0
+
+    def test_places_are_named_where_they_are_few(self, store: "Store", facts: Facts) -> None:
+        """One place is named; of many the first, with how many there are."""
+        (told,) = summary_of(store, answered(store, facts, "reader", "replay", delete=LET_IN)).failures
+
+        assert told.where == f"reader in {store.plan.bucket('replay').name}"
+
+
+class TestLives:
+    """When what ends."""
+
+    def test_by_band(self, store: "Store", facts: Facts) -> None:
+        """Days are the plan's; a band without an expiration says never."""
+        summary = summary_of(store, facts)
+        days = {
+            domain: {event.kind: event.days for event in life_of(summary, domain).events}
+            for domain in ("scratch", "replay", "archive")
+        }
+
+        assert days["scratch"] == {Kind.EXPIRE: 14, Kind.ABORT: 2}
+        assert days["replay"] == {Kind.EXPIRE: 180, Kind.REPLACED: 30, Kind.MOVE: 30, Kind.ABORT: 7}
+        assert days["archive"] == {Kind.LOCK: 365, Kind.EXPIRE: None, Kind.REPLACED: 395, Kind.MOVE: 30, Kind.ABORT: 7}
+
+    def test_retention_modes_are_kept_apart(self, store: "Store", facts: Facts) -> None:
+        """COMPLIANCE is no GOVERNANCE, though the days are the same."""
+        summary = summary_of(store, facts)
+
+        assert "COMPLIANCE" in life_of(summary, "ledger").events[0].text
+        assert "GOVERNANCE" in life_of(summary, "archive").events[0].text
+        assert [life.band for life in summary.lives[:-1]] == ["hot", "warm", "cold", "cold"]
+
+    def test_what_the_backend_does_not_do_has_its_reason(
+        self, store: "Store", facts: Facts, aws_store: "Store", aws_facts: Facts
+    ) -> None:
+        """AIStor moves nothing and says why; AWS does."""
+        (here,) = [e for e in life_of(summary_of(store, facts), "archive").events if e.kind is Kind.MOVE]
+        (there,) = [e for e in life_of(summary_of(aws_store, aws_facts), "archive").events if e.kind is Kind.MOVE]
+
+        assert here.unsupported == store.deployment.cannot("transition")
+        assert there.unsupported == ""
+        assert "GLACIER_IR after 30 d" in there.text
+
+    def test_probes_are_told_once_for_all_buckets(self, store: "Store", facts: Facts) -> None:
+        """Keys of the suite end after a day, whatever the band."""
+        life = summary_of(store, facts).lives[-1]
+
+        assert (life.band, len(life.domains)) == ("keys under .verify/", 5)
+        assert [(event.kind, event.days) for event in life.events] == [(Kind.EXPIRE, 1)]
+
+
+def test_shut_door_is_no_proof(store: "Store", facts: Facts) -> None:
+    """Where nothing answers, nothing is proven but the names, and all the rest is not asked."""
+    shut = replace(facts.door, reached=Answer(code="EndpointUnreachable", said="no answer"))
+    summary = summary_of(store, Facts(facts.run_id, facts.taken_at, shut))
+
+    assert not summary.door_open
+    assert {row.worst for row in summary.rows} == {Status.NOT_ASKED}
+    assert [told.check for told in summary.failures] == ["endpoint_reached"]
+    assert summary.heat == ()
+
+
+def test_finding_of_an_unknown_check_is_no_silent_loss(store: "Store", facts: Facts) -> None:
+    """A check that no column holds is an error here, and not a finding that nobody sees."""
+    foreign = Finding("new_check", "x", Status.FAIL, "a", "b", bucket=store.plan.buckets[0].name)
+
+    with pytest.raises(KeyError, match="new_check"):
+        summarise(store.deployment, facts, [foreign], EVERYTHING)
