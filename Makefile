@@ -42,7 +42,7 @@ test: $(READY) ## Run the whole test suite, end to end on the real engine includ
 lint: $(READY) ## Check style, types and generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy infra object_store verify sandbox tests docs
+	@$(BIN)/mypy infra object_store verify sandbox tests docs bench
 	@$(BIN)/python -m docs.generate --check
 
 .PHONY: docs

@@ -151,7 +151,7 @@ def _sse_s3() -> dict[str, Any]:
 
 
 def _amend_versioning(cloud: Cloud) -> None:
-    """Versioning is Enabled or Suspended, of a locked bucket only Enabled; suspended it keeps what versions there are."""
+    """Versioning is Enabled or Suspended, of a locked bucket only Enabled; suspended, it keeps what it has."""
     put_versioning = _original(S3Backend, "put_bucket_versioning")
     put_object = _original(S3Backend, "put_object")
 

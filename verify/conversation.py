@@ -5,6 +5,7 @@ got no answer at all the server is taken for silent and nothing more is sent, so
 `stop` was called each worker ends with its next request. Clients never fall back to the machine's own credentials.
 """
 
+import logging
 import os
 import re
 import ssl
@@ -16,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from xml.etree.ElementTree import ParseError
 
 import boto3
 import urllib3
@@ -23,6 +25,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from verify.facts import DONE, Answer, Tried
 from verify.target import Target
@@ -42,6 +45,20 @@ SILENT = "ServerSilent"
 # A server that is too busy, after the retries of the client, is given so much time before it is asked again.
 BUSY_PAUSES_SECONDS = (1.0, 2.0)
 ANONYMOUS = ""
+
+
+_SIGNATURE = re.compile("(?<=X-Amz-Signature=)[0-9a-f]+")
+
+
+def _without_signature(record: logging.LogRecord) -> bool:
+    """Take signatures out of a log line."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(_SIGNATURE.sub("…", str(a)) if "X-Amz-Sig" in str(a) else a for a in record.args)
+    return True
+
+
+# urllib3 warns of each request that it sends again with the whole URL: while a signed one lives it is a secret.
+logging.getLogger("urllib3.connectionpool").addFilter(_without_signature)
 
 
 class Interrupted(Exception):  # noqa: N818 - nothing failed: the run was asked to stop
@@ -71,15 +88,7 @@ class Conversation:
         self._http = urllib3.PoolManager(
             maxsize=connections,
             ssl_context=context,
-            # As boto3's own: what is tried changes nothing, so any of it may be sent again.
-            retries=urllib3.Retry(
-                ATTEMPTS - 1,
-                allowed_methods=None,
-                status_forcelist=(500, 502, 503, 504),
-                backoff_factor=0.5,
-                raise_on_status=False,
-                redirect=False,
-            ),
+            retries=False,  # urllib3 would log each URL that it sends again, signature and all
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS),
         )
 
@@ -156,6 +165,11 @@ class Conversation:
         """Let each worker end with its next request."""
         self._stop.set()
 
+    def clean(self) -> None:
+        """From now on only what removes is asked; a server that fell silent is given another chance."""
+        self.cleaning = True
+        self._silent_in_a_row = 0
+
     def ask(self, read: Callable[[], T]) -> Answer[T]:
         """Call once; an error of the server or of the way to it becomes the answer.
 
@@ -167,6 +181,8 @@ class Conversation:
                 raise Interrupted
             if self.gave_up:
                 return Answer(code=SILENT, said=self.gave_up)
+        elif self._silent_in_a_row >= SILENT_AFTER:
+            return Answer(code=SILENT, said=self.gave_up)
         found = answer(read)
         for pause in BUSY_PAUSES_SECONDS:
             if found.code not in BUSY or (self.gave_up and not self.cleaning):
@@ -178,8 +194,24 @@ class Conversation:
         self._heed(found)
         return found
 
-    def send(self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer[bytes]:
-        """Send a request as it stands, without a signature of its own; an error's XML code becomes the answer."""
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        *,
+        once: bool = False,
+    ) -> Answer[bytes]:
+        """Send a request as it stands, without a signature of its own; an error's XML code becomes the answer.
+
+        Args:
+            method: Of HTTP.
+            url: Whole; it is never logged or shown.
+            headers: As they are.
+            body: As it is.
+            once: Not again where no answer came; what is sent changes nothing, so it may be.
+        """
 
         def sent() -> bytes:
             self.requests += 1
@@ -188,7 +220,13 @@ class Conversation:
                 raise ClientError(_error_of(response), method)
             return response.data
 
-        return self.ask(sent)
+        again = Retrying(
+            retry=retry_if_exception_type(urllib3.exceptions.HTTPError),
+            stop=stop_after_attempt(1 if once else ATTEMPTS),
+            wait=wait_exponential(multiplier=0.2, max=2),
+            reraise=True,
+        )
+        return self.ask(lambda: again(sent))
 
     def _heed(self, found: Answer[T]) -> None:
         with self._lock:
@@ -232,7 +270,7 @@ def answer(read: Callable[[], T]) -> Answer[T]:
         return Answer(read())
     except ClientError as error:
         return Answer(code=error.response["Error"]["Code"], said=error.response["Error"].get("Message", ""))
-    except (BotoCoreError, ResponseParserError, urllib3.exceptions.HTTPError, OSError) as error:
+    except (BotoCoreError, ResponseParserError, ParseError, urllib3.exceptions.HTTPError, OSError) as error:
         return Answer(code=type(error).__name__, said="no usable answer")
 
 

@@ -104,7 +104,7 @@ def gather_facts(target: Target, progress: Progress | None = None, jobs: int = J
                 with _uninterrupted():
                     conversation.stop()
                     pool.shutdown(wait=True, cancel_futures=True)
-                    conversation.cleaning = True
+                    conversation.clean()
                     _clean(run, jobs)
         return Facts(
             run_id=run.run_id,
@@ -278,14 +278,13 @@ def _bucket_tasks(run: _Run, bucket: BucketPlan) -> list[Callable[[], None]]:
 
 def _clean(run: _Run, jobs: int) -> None:
     """Abort what was begun, and sweep every bucket that is not clean, wherever the run has been."""
-    for upload in tuple(run.conversation.uploads):
-        abort_upload(run.conversation, upload)
 
     def clean(bucket: BucketPlan) -> None:
         run.left[bucket.name] = sweep(run.conversation, run.verifier.name, bucket, run.prefix)
 
     swept = {name for name, left in run.left.items() if left.ok}
     with ThreadPoolExecutor(jobs, "sweep") as pool:
+        list(pool.map(partial(abort_upload, run.conversation), tuple(run.conversation.uploads)))
         list(pool.map(clean, [bucket for bucket in run.wish.chosen(run.plan) if bucket.name not in swept]))
 
 

@@ -16,9 +16,6 @@ from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Check, Find
 from verify.facts import Facts, Tried
 from verify.wish import SAMPLE, Part, Wish
 
-# Of one thing that is said of many places, so many are named.
-PLACES_NAMED = 3
-
 
 @unique
 class Group(StrEnum):
@@ -200,10 +197,8 @@ class Told:
 
     @property
     def where(self) -> str:
-        """The places in a few words."""
-        if len(self.places) <= PLACES_NAMED:
-            return ", ".join(self.places)
-        return f"{len(self.places)} of: {', '.join(self.places[:PLACES_NAMED])}, …"
+        """The places in a few words; a failure is better told with all of `places`."""
+        return self.places[0] if len(self.places) == 1 else f"{len(self.places)} of: {self.places[0]}, …"
 
 
 @dataclass(frozen=True)

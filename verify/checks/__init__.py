@@ -4,7 +4,8 @@ The rule: each check has an id of the form `thing_state`, belongs to one kind of
 compares with the declared value. `judge` runs all that a run asked for; `catalogue` tells what there is.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from infra.deployment import Deployment
@@ -32,7 +33,20 @@ BucketCheck = Callable[[Deployment, BucketPlan, BucketFacts], Verdict]
 StoreCheck = Callable[[Deployment, Facts], Verdict]
 STORE = "the store"
 # What the adapter and a plain GET call it when no answer came.
-_UNREACHED = NO_ANSWER | BUSY | {"EndpointUnreachable", "ResponseStreamingError", "TimeoutError", "URLError"}
+_UNREACHED = (
+    NO_ANSWER
+    | BUSY
+    | {
+        "ConnectionResetError",
+        "EndpointUnreachable",
+        "IncompleteRead",
+        "RemoteDisconnected",
+        "ResponseStreamingError",
+        "TimeoutError",
+        "URLError",
+        "Unavailable",
+    }
+)
 NO_FACTS_REMEDY = "run the verification again; the facts of this bucket were not gathered"
 
 
@@ -173,7 +187,7 @@ def judge(deployment: Deployment, facts: Facts, wish: Wish, only: frozenset[str]
     return [_unless_silent(finding, codes) for finding in found]
 
 
-def _unless_silent(finding: Finding, codes: Set[str]) -> Finding:
+def _unless_silent(finding: Finding, codes: AbstractSet[str]) -> Finding:
     """What got no answer because the server had fallen silent has not failed: `endpoint_reached` has.
 
     What a run could not remove is left all the same, so `probes_removed` fails.

@@ -118,7 +118,7 @@ def _part_of_rules(
 
 def expiry_announced(_: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
     """HEAD of a probe names the planned rule: proof at once of which rule governs it, without waiting for the day."""
-    if facts.probe is None:
+    if facts.probe is None or not facts.probe.uploaded.ok:
         return not_asked("no probe was written")
     wanted = "x-amz-expiration names the rule verify-probes"
     said = facts.probe.expiry

@@ -97,7 +97,10 @@ def not_asked(why: str) -> Verdict:
 def all_refused(answers: Mapping[str, Answer[Any]], codes: frozenset[str], wanted: str, remedy: str) -> Verdict:
     """PASS where each answer is a refusal by one of the codes; the found text names every other."""
     wrong = {who: answer for who, answer in answers.items() if answer.code not in codes}
-    found = "; ".join(f"{who}: {outcome(answer)}" for who, answer in (wrong or answers).items())
+    found = "; ".join(f"{who}: {outcome(answer)}" for who, answer in wrong.items())
+    if not wrong:
+        by_code = {code: [who for who, answer in answers.items() if answer.code == code] for code in sorted(codes)}
+        found = "; ".join(f"{code} to {', '.join(who)}" for code, who in by_code.items() if who)
     return judged(not wrong, f"{wanted} ({' or '.join(sorted(codes))})", found or "nobody tried", remedy)
 
 

@@ -1,0 +1,280 @@
+"""What the suite says of a server that goes wrong, how long it takes to say so, and what it leaves behind.
+
+The rule: each fault comes from `tests.verify.faults` by a proxy, has one right verdict, and ends in bounded time. The
+waiting is shortened, never left out. It leaves out answers that are wrong by content: `tests.verify.mutations`.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.verify.faults import (
+    Fault,
+    Gone,
+    Hook,
+    On,
+    Request,
+    ResetAnswer,
+    ResetRequest,
+    Response,
+    SlowDown,
+    Stall,
+    TruncateAnswer,
+    WrongEtag,
+)
+from tests.verify.faulty_proxy import shut_endpoint
+from tests.verify.mutations import through
+from verify.checks import Finding, Status, judge
+from verify.conversation import Conversation
+from verify.gather import gather_facts
+from verify.seeds import sweep
+from verify.wish import Part, Wish
+
+if TYPE_CHECKING:
+    from tests.verify.stores import Store
+    from verify.facts import Facts
+    from verify.target import Target
+
+PROBE = ".verify/"
+GAVE_UP = "the server gave no answer to 6 requests in a row (the last: {0}), so nothing more was asked"
+# Without the adapter, whose own patience is shown by itself.
+ASKED = frozenset(Part) - {Part.SMOKE}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run by a faulty server."""
+
+    facts: "Facts"
+    findings: Sequence[Finding]
+    seconds: float
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """By check, the last that failed."""
+        return {f.check: str(f) for f in self.findings if f.status is Status.FAIL}
+
+    @property
+    def statuses(self) -> set[Status]:
+        """All that there are."""
+        return {finding.status for finding in self.findings}
+
+
+def run_through(store: "Store", *faults: Fault, wish: Wish) -> Outcome:
+    """Gather and judge by a proxy."""
+    with through(lambda _: faults)(store) as target:
+        return run(store, target, wish)
+
+
+def run(store: "Store", target: "Target", wish: Wish) -> Outcome:
+    """Gather and judge."""
+    began = time.monotonic()
+    facts = gather_facts(target, wish=wish)
+    return Outcome(facts, judge(store.deployment, facts, wish), time.monotonic() - began)
+
+
+def wish_for(store: "Store", *domains: str, parts: frozenset[Part] = ASKED) -> Wish:
+    """Some parts of some buckets."""
+    return Wish(parts=parts, buckets=frozenset(store.plan.bucket(domain).name for domain in domains))
+
+
+def left_in(store: "Store") -> list[str]:
+    """Every version, marker and upload under the probe prefix of any bucket, as the administrator sees them."""
+    found = []
+    for bucket in store.plan.buckets:
+        page = store.client.list_object_versions(Bucket=bucket.name, Prefix=PROBE)
+        uploads = store.client.list_multipart_uploads(Bucket=bucket.name, Prefix=PROBE).get("Uploads", [])
+        found += [e["Key"] for e in [*page.get("Versions", []), *page.get("DeleteMarkers", []), *uploads]]
+    return found
+
+
+@contextmanager
+def swept_at_last(store: "Store", monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Remove by the healthy endpoint whatever a run could not; the test says what that was."""
+    try:
+        yield
+    finally:
+        monkeypatch.setattr("verify.seeds.LEFTOVER_AFTER", timedelta(0))
+        sweep_all(store)
+        # An upload that could not be aborted is the server's to expire: MinIO lists none by a prefix.
+        for bucket in store.plan.buckets:
+            for upload in store.client.list_multipart_uploads(Bucket=bucket.name).get("Uploads", []):
+                store.client.abort_multipart_upload(Bucket=bucket.name, Key=upload["Key"], UploadId=upload["UploadId"])
+
+
+def sweep_all(store: "Store") -> None:
+    """As a later run of no object of its own does it."""
+    verifier = store.plan.verifier
+    assert verifier is not None
+    with Conversation(store.target, 1) as conversation:
+        for bucket in store.plan.buckets:
+            assert sweep(conversation, verifier.name, bucket, f"{PROBE}none/").ok
+
+
+@pytest.fixture(name="impatient")
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read timeouts of a moment; what is shown is that they count."""
+    monkeypatch.setattr("verify.conversation.READ_TIMEOUT_SECONDS", 0.7)
+    monkeypatch.setattr("verify.gather.READ_TIMEOUT_SECONDS", 0.7)
+    monkeypatch.setattr("verify.conversation.ATTEMPTS", 2)
+
+
+class TestGone:
+    """Nobody listens."""
+
+    def test_from_the_beginning(self, store: "Store") -> None:
+        """One check fails, in one sentence; nothing else was asked."""
+        endpoint = shut_endpoint()
+        found = run(store, replace(store.target, endpoint=endpoint), Wish())
+
+        assert found.seconds < 5
+        assert list(found.failed) == ["endpoint_reached"]
+        assert f"found nothing answers at {endpoint}: Connection refused. look at" in found.failed["endpoint_reached"]
+        others = [f for f in found.findings if f.check not in ("endpoint_reached", "names_as_convention")]
+        assert {finding.status for finding in others} == {Status.NOT_ASKED}
+        assert {finding.resource for finding in others} >= {bucket.name for bucket in store.plan.buckets}
+
+    def test_in_the_middle(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
+        """It ends soon; only what is known to be wrong fails, and what is left goes once it is a day old."""
+        with swept_at_last(store, monkeypatch):
+            found = run_through(store, Gone(when=On(skip=120)), wish=Wish())
+            left = left_in(store)
+
+            assert found.seconds < 30
+            assert GAVE_UP.format("")[:60] in found.failed["endpoint_reached"]
+            assert set(found.failed) == {"endpoint_reached", "probes_removed"}
+            assert {Status.PASS, Status.NOT_ASKED} <= found.statuses
+            assert left
+            run(store, store.target, wish_for(store, "scratch", "archive", parts=frozenset()))
+            assert sorted(left_in(store)) == sorted(left)
+        assert left_in(store) == []
+
+
+class TestBroken:
+    """The connection breaks, each time, at one object."""
+
+    @pytest.mark.parametrize(
+        ("fault", "fails", "sentence"),
+        [
+            (
+                ResetAnswer(when=On("GET", "/size-1$")),
+                {"sizes_survive"},
+                "found 1 byte: ResponseStreamingError: no usable answer. look at the server",
+            ),
+            (
+                ResetRequest(when=On("PUT", "/metadata$")),
+                {"metadata_survives", "range_read"},
+                ": no usable answer. look at the server",
+            ),
+            (
+                TruncateAnswer(when=On("GET", "/size-5242881$")),
+                {"sizes_survive"},
+                "found 5 MiB + 1: ResponseStreamingError: no usable answer. look at the server",
+            ),
+            (
+                ResetRequest(when=On("PUT", "/multipart$", "partNumber=2")),
+                {"multipart_survives"},
+                "found 12 MiB in parts, with SHA-256: ",
+            ),
+        ],
+        ids=["reset answer", "reset request", "truncated answer", "reset part"],
+    )
+    def test_the_right_check_fails(self, store: "Store", fault: Fault, fails: set[str], sentence: str) -> None:
+        """No other does, and the probes are removed."""
+        parts = frozenset({Part.OBJECTS})
+        found = run_through(store, fault, wish=wish_for(store, "scratch", parts=parts))
+
+        assert found.seconds < 20
+        assert set(found.failed) == fails
+        assert any(sentence in said for said in found.failed.values())
+        assert left_in(store) == []
+
+    @pytest.mark.parametrize(
+        "make", [lambda when: ResetRequest(when=when), lambda when: ResetAnswer(when=when), TruncateAnswer]
+    )
+    def test_once_is_nothing(self, store: "Store", make: Callable[..., Fault]) -> None:
+        """A request whose connection broke is sent again."""
+        found = run_through(store, make(when=On("PUT|DELETE|POST", times=3)), wish=wish_for(store, "scratch"))
+
+        assert found.failed == {}
+        assert left_in(store) == []
+
+    def test_wrong_etag(self, store: "Store") -> None:
+        """HEAD tells another etag than the upload."""
+        wish = wish_for(store, "scratch", parts=frozenset({Part.SMOKE}))
+        found = run_through(store, WrongEtag(when=On("HEAD", "/smoke$")), wish=wish)
+
+        assert set(found.failed) == {"object_read_back"}
+        assert f"etag {32 * '0'}" in found.failed["object_read_back"]
+        assert left_in(store) == []
+
+    @pytest.mark.parametrize(
+        ("query", "check"), [("location", "bucket_in_region"), ("lifecycle", "lifecycle_as_planned")]
+    )
+    def test_no_xml(self, store: "Store", query: str, check: str) -> None:
+        """What cannot be understood is an error of the server like any other, and the run goes on."""
+
+        def other(_: Request, response: Response) -> Response:
+            return replace(response, body=b"<html>busy") if response.status == 200 else response
+
+        wish = wish_for(store, "scratch", parts=frozenset({Part.OBJECTS}))
+        found = run_through(store, Hook(altering=other, when=On("GET", query=f"^{query}")), wish=wish)
+
+        assert set(found.failed) == {check}
+        assert left_in(store) == []
+
+
+class TestSlowDown:
+    """The server says that it is too busy."""
+
+    def test_burst_is_sat_out(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
+        """All is proven, although each client's own retries were used up by it."""
+        monkeypatch.setattr("verify.conversation.ATTEMPTS", 2)
+        monkeypatch.setattr("verify.conversation.BUSY_PAUSES_SECONDS", (0.1, 0.1))
+        burst = On(times=30)
+        found = run_through(store, SlowDown(when=burst), wish=wish_for(store, "scratch", "archive"))
+
+        assert burst.seen > 100
+        assert found.failed == {}
+        assert found.seconds < 20
+        assert left_in(store) == []
+
+    def test_for_ever(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
+        """The run gives up, and says that it was the server."""
+        monkeypatch.setattr("verify.conversation.ATTEMPTS", 1)
+        monkeypatch.setattr("verify.conversation.BUSY_PAUSES_SECONDS", (0.1,))
+        with swept_at_last(store, monkeypatch):
+            found = run_through(store, SlowDown(when=On(skip=60)), wish=wish_for(store, "scratch", "archive"))
+
+            assert found.seconds < 20
+            assert found.facts.gave_up == GAVE_UP.format("SlowDown")
+            assert set(found.failed) == {"endpoint_reached", "probes_removed"}
+
+
+@pytest.mark.usefixtures("impatient")
+class TestStall:
+    """An answer comes late, or never."""
+
+    def test_once_is_nothing(self, store: "Store") -> None:
+        """The request is sent again, and all is proven."""
+        stalled = On("GET|PUT|DELETE|POST", skip=40, times=2)
+        found = run_through(store, Stall(stall_seconds=3, when=stalled), wish=wish_for(store, "scratch"))
+
+        assert stalled.seen > 42
+        assert found.failed == {}
+        assert left_in(store) == []
+
+    def test_for_ever(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
+        """The run gives up, does not wait for the removal of each bucket either, and says so."""
+        with swept_at_last(store, monkeypatch):
+            wish = wish_for(store, *(bucket.domain for bucket in store.plan.buckets))
+            found = run_through(store, Stall(stall_seconds=60, when=On(skip=60)), wish=wish)
+
+            assert found.seconds < 40
+            assert found.facts.gave_up.endswith("so nothing more was asked")
+            assert set(found.failed) == {"endpoint_reached", "probes_removed"}

@@ -1,0 +1,153 @@
+"""A run that is broken off, two at once, and what an earlier one left: nothing stays, and nobody is disturbed.
+
+The rule: interrupts come to a real process from outside, in the middle: when the administrator sees its first objects.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.plan import PROBE_PREFIX
+from tests.verify.stores import credentials_json
+from verify.gather import gather_facts
+from verify.wish import Part, Wish
+
+if TYPE_CHECKING:
+    from tests.verify.stores import Store
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 30
+END_SECONDS = 15
+
+
+@pytest.fixture(name="command")
+def _command(store: "Store", tmp_path: Path) -> list[str]:
+    """The whole command against the store."""
+    deployment, credentials = tmp_path / "deployment.json", tmp_path / "credentials.json"
+    deployment.write_text(store.deployment.model_dump_json(), encoding="utf-8")
+    credentials.touch(mode=0o600)
+    credentials.write_text(credentials_json(store), encoding="utf-8")
+    target = ["--deployment", str(deployment), "--credentials", str(credentials)]
+    return [sys.executable, "-m", "verify", *target]
+
+
+@pytest.fixture(autouse=True)
+def _clean_at_last(store: "Store") -> Iterator[None]:
+    """What a failed test left is no other test's."""
+    yield
+    for name, key, version in versions_in(store):
+        store.client.delete_object(Bucket=name, Key=key, VersionId=version, BypassGovernanceRetention=True)
+
+
+def started(command: list[str]) -> subprocess.Popen[str]:
+    """A run in a process of its own."""
+    # S603: this interpreter, on a module of this checkout.
+    return subprocess.Popen(  # noqa: S603
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def versions_in(store: "Store", prefix: str = PROBE_PREFIX) -> list[tuple[str, str, str]]:
+    """Bucket, key and version id of every version and marker under a prefix, in any bucket."""
+    found = []
+    for bucket in store.plan.buckets:
+        page = store.client.list_object_versions(Bucket=bucket.name, Prefix=prefix)
+        entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        found += [(bucket.name, entry["Key"], entry["VersionId"]) for entry in entries]
+    return found
+
+
+def uploads_in(store: "Store") -> list[str]:
+    """Keys of the multipart uploads under way in any bucket."""
+    return [
+        upload["Key"]
+        for bucket in store.plan.buckets
+        for upload in store.client.list_multipart_uploads(Bucket=bucket.name).get("Uploads", [])
+    ]
+
+
+def in_the_middle(store: "Store", process: subprocess.Popen[str]) -> None:
+    """Return once the run has written something and has not ended."""
+    deadline = time.monotonic() + START_SECONDS
+    while not versions_in(store):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "the run wrote nothing"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_leaves_nothing(store: "Store", command: list[str], number: signal.Signals) -> None:
+    """It ends with 2 within seconds, without a stack trace; no version, no marker and no upload is left."""
+    process = started(command)
+    in_the_middle(store, process)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=END_SECONDS)
+
+    assert process.returncode == 2, said
+    assert "Traceback" not in said
+    assert " proven, " not in said
+    assert versions_in(store) == []
+    assert uploads_in(store) == []
+
+
+def test_signals_while_it_sweeps_do_not_stop_the_sweep(store: "Store", command: list[str]) -> None:
+    """Whoever presses Ctrl-C again, and again, leaves nothing behind either."""
+    process = started(command)
+    in_the_middle(store, process)
+    process.send_signal(signal.SIGINT)
+    for again in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+        # Apart, so that each arrives as a signal of its own while the workers end and the sweep is under way.
+        time.sleep(0.05)
+        process.send_signal(again)
+    said, _ = process.communicate(timeout=END_SECONDS)
+
+    assert process.returncode == 2, said
+    assert versions_in(store) == []
+    assert uploads_in(store) == []
+
+
+def test_two_runs_at_once_are_both_right(store: "Store", command: list[str]) -> None:
+    """Neither meets the other's objects, and neither removes them."""
+    both = [started(command), started(command)]
+    said = [process.communicate(timeout=60)[0] for process in both]
+
+    assert [process.returncode for process in both] == [0, 0], "\n".join(said)
+    assert all(" 0 failed" in text for text in said)
+    assert versions_in(store) == []
+
+
+def test_leftovers_are_swept_when_they_are_old(store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
+    """A younger one may be another run's under way; a locked version and its marker go too."""
+    other = f"{PROBE_PREFIX}20260101T000000Z-aaaaaa/"
+    scratch, archive = (store.plan.bucket(domain) for domain in ("scratch", "archive"))
+    for bucket in (scratch, archive):
+        store.client.put_object(Bucket=bucket.name, Key=f"{other}seed", Body=b"x", ChecksumAlgorithm="SHA256")
+    store.client.delete_object(Bucket=archive.name, Key=f"{other}seed")
+    beside = f"not{other}"
+    store.client.put_object(Bucket=scratch.name, Key=beside, Body=b"x")
+    wish = Wish(parts=frozenset({Part.SMOKE}), buckets=frozenset({scratch.name, archive.name}))
+
+    try:
+        facts = gather_facts(store.target, wish=wish)
+        assert [key for _, key, _ in versions_in(store)] == 3 * [f"{other}seed"]
+        assert [facts.buckets[name].left.value for name in (scratch.name, archive.name)] == [0, 0]
+
+        monkeypatch.setattr("verify.seeds.LEFTOVER_AFTER", timedelta(0))
+        gather_facts(store.target, wish=wish)
+        assert versions_in(store) == []
+        assert len(versions_in(store, beside)) == 1
+    finally:
+        store.client.delete_object(Bucket=scratch.name, Key=beside)
