@@ -170,8 +170,12 @@ class Conversation:
         self.cleaning = True
         self._silent_in_a_row = 0
 
-    def ask(self, read: Callable[[], T]) -> Answer[T]:
-        """Call once; an error of the server or of the way to it becomes the answer.
+    def ask(self, read: Callable[[], T], answered: "Callable[[Callable[[], T]], Answer[T]] | None" = None) -> Answer[T]:
+        """Call, and again where the server is too busy; an error of the server or of the way to it becomes the answer.
+
+        Args:
+            read: What to call.
+            answered: Calls it and makes an answer of its errors; None for boto3's and urllib3's.
 
         Raises:
             Interrupted: The run was asked to stop.
@@ -183,14 +187,15 @@ class Conversation:
                 return Answer(code=SILENT, said=self.gave_up)
         elif self._silent_in_a_row >= SILENT_AFTER:
             return Answer(code=SILENT, said=self.gave_up)
-        found = answer(read)
+        call = answered or answer
+        found = call(read)
         for pause in BUSY_PAUSES_SECONDS:
             if found.code not in BUSY or (self.gave_up and not self.cleaning):
                 break
             # Once all stops nobody waits any longer, but what is to be cleaned is asked again.
             if self._stop.wait(pause) and not self.cleaning:
                 raise Interrupted
-            found = answer(read)
+            found = call(read)
         self._heed(found)
         return found
 
@@ -252,16 +257,18 @@ NO_ANSWER = frozenset(
         "ConnectTimeoutError",
         "ConnectionClosedError",
         "EndpointConnectionError",
+        "EndpointUnreachable",
         "HTTPClientError",
         "MaxRetryError",
         "NewConnectionError",
         "ProtocolError",
         "ReadTimeoutError",
         "SSLError",
+        "URLError",
     }
 )
 
-BUSY = frozenset({"503", "HTTP 503", "ServiceUnavailable", "SlowDown", "SlowDownRead", "SlowDownWrite"})
+BUSY = frozenset({"503", "HTTP 503", "ServiceUnavailable", "SlowDown", "SlowDownRead", "SlowDownWrite", "Unavailable"})
 
 
 def answer(read: Callable[[], T]) -> Answer[T]:

@@ -85,6 +85,14 @@ class Expiry:
 
 
 @dataclass(frozen=True)
+class HeldRetention:
+    """An object's own retention: its mode, and the days that were left of it when it was read, to the nearest."""
+
+    mode: str
+    days: int
+
+
+@dataclass(frozen=True)
 class ProbeFacts:
     """What happened to one smoke object.
 
@@ -98,6 +106,7 @@ class ProbeFacts:
         presigned: What a plain GET of the presigned URL gave.
         deleted: After a delete by an identity that may: True where the key is then gone. None where none may.
         expiry: What HEAD says of its expiration; a value of None means that the server sends no such header.
+        retention: Its own retention, as the verifier reads it; None in a bucket without object lock.
     """
 
     identity: str
@@ -109,6 +118,7 @@ class ProbeFacts:
     presigned: Answer[Described]
     deleted: Answer[bool] | None
     expiry: Answer[Expiry | None] = field(default_factory=lambda: Answer(None))
+    retention: Answer[HeldRetention] | None = None
 
 
 @dataclass(frozen=True)

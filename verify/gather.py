@@ -246,7 +246,10 @@ def _bucket_tasks(run: _Run, bucket: BucketPlan) -> list[Callable[[], None]]:
     mover = writer_for(run.plan, bucket)
     large = bucket.name in wish.large(run.plan)
     makers: dict[Part, tuple[str, Callable[[], object]]] = {
-        Part.SMOKE: ("probe", lambda: try_probe(conversation, run.stores[writer.name], bucket, writer, prefix)),
+        Part.SMOKE: (
+            "probe",
+            lambda: try_probe(conversation, run.stores[writer.name], bucket, writer, run.verifier.name, prefix),
+        ),
         Part.OBJECTS: (
             "objects",
             lambda: try_objects(

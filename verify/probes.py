@@ -8,19 +8,15 @@ under an explicit short governance lock, unless it was asked to leave a locked p
 import hashlib
 import re
 import secrets
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from infra.plan import BucketPlan, IdentityPlan, StorePlan
 from infra.taxonomy import Access, RetentionMode
 from object_store import NotFound, ObjectStore, ObjectStoreError
 from verify.conversation import Conversation
-from verify.facts import Answer, Described, Expiry, ProbeFacts
+from verify.facts import Answer, Described, Expiry, HeldRetention, ProbeFacts
 from verify.seeds import short_lock
 
 if TYPE_CHECKING:
@@ -31,7 +27,6 @@ T = TypeVar("T")
 PROBE_BYTES = 2048
 PROBE_CONTENT_TYPE = "application/x-joelclaw-probe"
 PRESIGN_EXPIRY = timedelta(minutes=5)
-FETCH_TIMEOUT_SECONDS = 20
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html (x-amz-expiration)
 _EXPIRATION = re.compile(r'expiry-date="(?P<date>[^"]*)", rule-id="(?P<rule>[^"]*)"')
 
@@ -63,7 +58,12 @@ def may_delete(identity: IdentityPlan, bucket: BucketPlan) -> bool:
 
 
 def try_probe(
-    conversation: Conversation, store: ObjectStore, bucket: BucketPlan, identity: IdentityPlan, prefix: str
+    conversation: Conversation,
+    store: ObjectStore,
+    bucket: BucketPlan,
+    identity: IdentityPlan,
+    verifier: str,
+    prefix: str,
 ) -> ProbeFacts:
     """Write a probe as `identity`, read it in every way, delete it where that is granted.
 
@@ -72,16 +72,21 @@ def try_probe(
         store: The adapter with the identity's key.
         bucket: Where.
         identity: Who; see `writer_for`.
+        verifier: Who reads its retention.
         prefix: The run's prefix.
     """
     key = f"{prefix}smoke"
     body = secrets.token_bytes(PROBE_BYTES)
     sent = Described(size=len(body), content_type=PROBE_CONTENT_TYPE, sha256=_sha256(body))
     client = conversation.client(identity.name)
+
+    def tried(attempt: Callable[[], T]) -> Answer[T]:
+        return conversation.ask(attempt, _tried)
+
     if identity.verifies and bucket.locked:
         uploaded = conversation.ask(lambda: _put_with_short_lock(client, bucket, key, body))
     else:
-        uploaded = _tried(lambda: _upload(store, bucket.name, key, body))
+        uploaded = tried(lambda: _upload(store, bucket.name, key, body))
 
     def delete() -> bool:
         store.delete_object(bucket.name, key)
@@ -95,12 +100,15 @@ def try_probe(
         identity=identity.name,
         sent=sent,
         uploaded=uploaded,
-        headed=_tried(lambda: _head(store, bucket.name, key)),
-        downloaded=_tried(lambda: _download(store, bucket.name, key)),
-        listed=_tried(lambda: _listed(store, bucket.name, key)),
-        presigned=_tried(lambda: _fetch(store.presign(bucket.name, key, PRESIGN_EXPIRY), conversation.ca_pem)),
+        headed=tried(lambda: _head(store, bucket.name, key)),
+        downloaded=tried(lambda: _download(store, bucket.name, key)),
+        listed=tried(lambda: _listed(store, bucket.name, key)),
+        presigned=_fetched(conversation, _tried(lambda: store.presign(bucket.name, key, PRESIGN_EXPIRY))),
         expiry=conversation.ask(lambda: _expiry(client, bucket.name, key)),
-        deleted=_tried(delete) if may_delete(identity, bucket) else None,
+        retention=conversation.ask(lambda: _retention(conversation.client(verifier), bucket.name, key))
+        if bucket.locked
+        else None,
+        deleted=tried(delete) if may_delete(identity, bucket) else None,
     )
 
 
@@ -108,6 +116,11 @@ def _expiry(client: "S3Client", bucket: str, key: str) -> Expiry | None:
     said = client.head_object(Bucket=bucket, Key=key).get("Expiration")
     found = _EXPIRATION.search(said) if said else None
     return Expiry(found["rule"], found["date"]) if found else None
+
+
+def _retention(client: "S3Client", bucket: str, key: str) -> HeldRetention:
+    held = client.get_object_retention(Bucket=bucket, Key=key)["Retention"]
+    return HeldRetention(held["Mode"], round((held["RetainUntilDate"] - datetime.now(UTC)) / timedelta(days=1)))
 
 
 def _upload(store: ObjectStore, bucket: str, key: str, body: bytes) -> Described:
@@ -139,12 +152,14 @@ def _listed(store: ObjectStore, bucket: str, key: str) -> Described | None:
     return None
 
 
-def _fetch(url: str, ca_pem: str | None) -> Described:
-    context = ssl.create_default_context(cadata=ca_pem) if url.startswith("https:") else None
-    # S310: the URL was signed by the adapter for the target's own http(s) endpoint.
-    with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_SECONDS, context=context) as response:  # noqa: S310
-        body = response.read()
-    return Described(size=len(body), sha256=_sha256(body))
+def _fetched(conversation: Conversation, url: Answer[str]) -> Answer[Described]:
+    """What a plain HTTP client gets by a presigned URL."""
+    if url.value is None:
+        return Answer(code=url.code, said=url.said)
+    came = conversation.send("GET", url.value)
+    if came.value is None:
+        return Answer(code=came.code, said=f"a GET of the presigned URL: {came.said}")
+    return Answer(Described(size=len(came.value), sha256=_sha256(came.value)))
 
 
 def _sha256(body: bytes) -> str:
@@ -152,14 +167,8 @@ def _sha256(body: bytes) -> str:
 
 
 def _tried(attempt: Callable[[], T]) -> Answer[T]:
-    """Call once; the adapter's errors become the answer, signed URLs never show."""
+    """Call once; the adapter's errors become the answer."""
     try:
         return Answer(attempt())
     except ObjectStoreError as error:
         return Answer(code=error.code or type(error).__name__, said=str(error))
-    except urllib.error.HTTPError as error:
-        with suppress(OSError):
-            error.close()
-        return Answer(code=f"HTTP {error.code}", said="a GET of the presigned URL was refused")
-    except (urllib.error.URLError, OSError) as error:
-        return Answer(code=type(error).__name__, said="a GET of the presigned URL got no usable answer")

@@ -46,6 +46,7 @@ _ELSEWHERE: Mapping[str, Group] = {
     "ownership_enforced": Group.EXPOSURE,
     "policy_as_planned": Group.EXPOSURE,
     "probes_removed": Group.DATA_PATH,
+    "retention_applied": Group.IMMUTABILITY,
 }
 CHECKS: Mapping[str, Check] = {
     **{name: check for name, (check, _) in STORE_CHECKS.items()},

@@ -356,13 +356,15 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "default retention shortened",
         server_side(_default_retention(1), None, "archive"),
-        frozenset({"retention_as_planned"}),
+        frozenset({"retention_as_planned", "retention_applied"}),
         domains=("archive", "orphan"),
     ),
     Mutation(
         "default retention removed",
         server_side(_default_retention(None), None, "archive"),
-        frozenset({"retention_as_planned", "version_delete_refused", "retention_shortening_refused"}),
+        frozenset(
+            {"retention_as_planned", "retention_applied", "version_delete_refused", "retention_shortening_refused"}
+        ),
         domains=("archive", "orphan"),
     ),
     Mutation(

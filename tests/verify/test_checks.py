@@ -9,7 +9,7 @@ import pytest
 
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Finding, Status, judge, parts_of
 from verify.conversation import SILENT
-from verify.facts import DONE, Answer, BucketFacts, Certificate, Described, Expiry, Facts, LiveRetention
+from verify.facts import DONE, Answer, BucketFacts, Certificate, Described, Expiry, Facts, HeldRetention, LiveRetention
 from verify.wish import EVERYTHING, Part, Wish
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ UNTOLD = {
         "encryption_as_planned": 5,
         "ownership_enforced": 5,
         "object_uploaded": 1,
+        "retention_applied": 1,
     },
-    "aws": {"object_uploaded": 1},
+    "aws": {"object_uploaded": 1, "retention_applied": 1},
 }
 
 
@@ -218,6 +219,9 @@ WRONG: list[tuple[str, str, Damage, str]] = [
     ("presign_bound_to_key", "scratch", part("links", other_key=LET_IN), "it was let in"),
     ("presign_bound_to_method", "scratch", part("links", other_method=LET_IN), "it was let in"),
     ("long_presign_refused", "scratch", part("links", too_long=LET_IN), "it was let in"),
+    ("retention_applied", "archive", probe(retention=REFUSED), "AccessDenied"),
+    ("retention_applied", "archive", probe(retention=Answer(HeldRetention("GOVERNANCE", 1))), "GOVERNANCE for 1 days"),
+    ("retention_applied", "archive", probe(retention=Answer(HeldRetention("COMPLIANCE", 365))), "COMPLIANCE for 365"),
     ("old_version_kept_on_overwrite", "archive", part("lock", overwritten=Answer(value=False)), "found False"),
     ("old_version_kept_on_delete", "archive", part("lock", deleted=REFUSED), "AccessDenied"),
     ("version_delete_refused", "archive", part("lock", version_deletes={"worker": LET_IN}), "worker: it was let in"),
@@ -277,6 +281,9 @@ def test_wrong_store_on_aws_fails(
         ("listing_complete", "scratch", lambda f: f, Status.NOT_ASKED),
         ("version_delete_refused", "scratch", lambda f: f, Status.NOT_ASKED),
         ("lock_bypass_refused", "archive", part("lock", bypasses={}), Status.NOT_ASKED),
+        ("retention_applied", "scratch", lambda f: f, Status.NOT_ASKED),
+        ("retention_applied", "archive", probe(uploaded=REFUSED), Status.NOT_ASKED),
+        ("retention_applied", "ledger", lambda f: f, Status.CANNOT_TELL),
         ("plain_http_refused", "scratch", part("strangers", plain_http=None), Status.NOT_ASKED),
         ("plain_http_refused", "scratch", part("strangers", plain_http=Answer(code="HTTP 400")), Status.PASS),
         ("listing_complete", "scratch", part("objects", listed=Answer(1001)), Status.PASS),

@@ -42,8 +42,7 @@ if TYPE_CHECKING:
 
 PROBE = ".verify/"
 GAVE_UP = "the server gave no answer to 6 requests in a row (the last: {0}), so nothing more was asked"
-# Without the adapter, whose own patience is shown by itself.
-ASKED = frozenset(Part) - {Part.SMOKE}
+ASKED = frozenset(Part)
 
 
 @dataclass(frozen=True)
@@ -211,6 +210,15 @@ class TestBroken:
 
         assert set(found.failed) == {"object_read_back"}
         assert f"etag {32 * '0'}" in found.failed["object_read_back"]
+        assert left_in(store) == []
+
+    def test_truncated_presigned_answer(self, store: "Store") -> None:
+        """A plain GET that breaks off is an answer like any other, and the run goes on."""
+        wish = wish_for(store, "scratch", parts=frozenset({Part.SMOKE}))
+        found = run_through(store, TruncateAnswer(when=On("GET", "/smoke$", "X-Amz-Signature")), wish=wish)
+
+        assert set(found.failed) == {"object_presigned"}
+        assert "found ProtocolError: a GET of the presigned URL: no usable answer" in found.failed["object_presigned"]
         assert left_in(store) == []
 
     @pytest.mark.parametrize(

@@ -90,6 +90,7 @@ BUCKET_CHECKS: Mapping[str, tuple[Check, BucketCheck]] = {
         objects.object_listed,
         objects.object_presigned,
         objects.object_deleted,
+        locks.retention_applied,
     ),
     **_named(
         Part.OBJECTS,

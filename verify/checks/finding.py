@@ -13,6 +13,11 @@ from verify.facts import Answer
 
 UP = "`pulumi up --refresh` puts it right"
 LOOK_POLICY = "look at the verifier's policy and at the server"
+STAND_IN = "put by the verifier under a short governance lock"
+NO_WORKLOAD = (
+    "in COMPLIANCE mode nobody could remove a workload's probe before its date, so none is put; "
+    "`--leave-locked-probe` puts one and leaves it there"
+)
 RENEW = "look at the policy and the key of {0}: `pulumi up --refresh` renews both"
 
 

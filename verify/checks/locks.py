@@ -8,7 +8,7 @@ AccessDenied: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.
 from infra.deployment import Deployment
 from infra.plan import BucketPlan
 from infra.policies import Cloud
-from verify.checks.finding import Verdict, all_refused, judged, not_asked
+from verify.checks.finding import NO_WORKLOAD, STAND_IN, UP, Verdict, all_refused, cannot_tell, fail, judged, not_asked
 from verify.facts import BucketFacts
 
 LOCK_CODES: dict[Cloud, frozenset[str]] = {
@@ -17,6 +17,24 @@ LOCK_CODES: dict[Cloud, frozenset[str]] = {
 }
 _NO_LOCK = not_asked("the bucket has no object lock")
 _MEND = "look at the bucket's object lock and at the identities' policies: `pulumi up --refresh` renews policies"
+
+
+def retention_applied(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
+    """A workload's put got the bucket's default retention by itself, in mode and days."""
+    probe = facts.probe
+    if plan.retention is None:
+        return _NO_LOCK
+    if probe is None or probe.retention is None or not probe.uploaded.ok:
+        return not_asked("no probe was written")
+    mode, days = plan.retention.mode.value, plan.retention.days
+    wanted = f"{mode} for {days} days on what {probe.identity} put"
+    verifier = deployment.plan.verifier
+    if verifier is not None and probe.identity == verifier.name:
+        return cannot_tell(wanted, STAND_IN, NO_WORKLOAD)
+    held = probe.retention.value
+    if held is None:
+        return fail(wanted, str(probe.retention), _MEND)
+    return judged((held.mode, held.days) == (mode, days), wanted, f"{held.mode} for {held.days} days", UP)
 
 
 def old_version_kept_on_overwrite(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:

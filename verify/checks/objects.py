@@ -8,7 +8,18 @@ from collections.abc import Mapping
 
 from infra.deployment import Deployment
 from infra.plan import BucketPlan
-from verify.checks.finding import RENEW, UP, Status, Verdict, cannot_tell, judged, not_asked, outcome
+from verify.checks.finding import (
+    NO_WORKLOAD,
+    RENEW,
+    STAND_IN,
+    UP,
+    Status,
+    Verdict,
+    cannot_tell,
+    judged,
+    not_asked,
+    outcome,
+)
 from verify.data_path import CONTENT_TYPE, LISTED_KEYS, METADATA, metadata_text, range_text
 from verify.facts import Answer, BucketFacts, Carried, Described, LinkFacts, ProbeFacts, Tried
 from verify.probes import compliance
@@ -16,11 +27,6 @@ from verify.probes import compliance
 _NO_PROBE = not_asked("no probe was written")
 _SERVER = "look at the server: it does not give back what it was given"
 _LOOK_SIGNATURES = "look at the server and whatever stands before it: it takes what was not signed"
-STAND_IN = "put by the verifier under a short governance lock"
-_NO_WORKLOAD = (
-    "in COMPLIANCE mode nobody could remove a workload's probe before its date, so none is put; "
-    "`--leave-locked-probe` puts one and leaves it there"
-)
 SIGNATURE_CODES = frozenset({"SignatureDoesNotMatch"})
 # MinIO and AWS both say AccessDenied, "Request has expired".
 EXPIRED_CODES = frozenset({"AccessDenied", "ExpiredToken"})
@@ -36,7 +42,7 @@ def object_uploaded(deployment: Deployment, plan: BucketPlan, facts: BucketFacts
     verdict = judged(right, wanted, described(probe.uploaded), RENEW.format(probe.identity))
     stands_in = any(identity.verifies and identity.name == probe.identity for identity in deployment.plan.identities)
     if verdict.status is Status.PASS and compliance(plan) and stands_in:
-        return cannot_tell(wanted, STAND_IN, _NO_WORKLOAD)
+        return cannot_tell(wanted, STAND_IN, NO_WORKLOAD)
     return verdict
 
 
