@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from verify.target import Target
 
 GOAL = 0.9
-DOMAINS = 9
+DOMAINS = 30
 ROUNDS = 3
 Call = tuple[str, dict[str, Any]]
 
