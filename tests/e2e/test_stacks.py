@@ -285,5 +285,20 @@ def _kill_half_way(checkout: "Checkout", stack: str) -> None:
             assert time.monotonic() < deadline, "no bucket was made"
             assert engine.poll() is None, "the engine ended by itself"
             time.sleep(0.02)
+        # Killed in the very moment in which it writes its checkpoint, it would leave none that can be read.
+        os.killpg(engine.pid, signal.SIGSTOP)
+        while not _checkpoint_is_whole(checkout, stack):
+            assert time.monotonic() < deadline, "no checkpoint was written"
+            os.killpg(engine.pid, signal.SIGCONT)
+            time.sleep(0.02)
+            os.killpg(engine.pid, signal.SIGSTOP)
         os.killpg(engine.pid, signal.SIGKILL)
         engine.wait()
+
+
+def _checkpoint_is_whole(checkout: "Checkout", stack: str) -> bool:
+    try:
+        json.loads(state_of(checkout, stack))
+    except ValueError:
+        return False
+    return True
