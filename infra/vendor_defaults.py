@@ -3,5 +3,7 @@
 The rule: whoever takes a key pair refuses these. It leaves out how each reader says so.
 """
 
-# The pair that every MinIO and AIStor manifest ships with.
-VENDOR_DEFAULTS = frozenset({"minioadmin"})
+# Access key and secret key of every MinIO and AIStor manifest:
+# https://docs.min.io/community/minio-object-store/reference/minio-server/settings/root-credentials.html
+VENDOR_PAIR = ("minioadmin", "minioadmin")
+VENDOR_DEFAULTS = frozenset(VENDOR_PAIR)

@@ -16,7 +16,7 @@ from infra.deployment import Deployment
 from verify import gather
 from verify.checks import BUCKET_CHECKS, STORE_CHECKS, Check, Finding, judge
 from verify.facts import Facts
-from verify.options import add_options, checks_from, wish_from
+from verify.options import add_options, checks_from, refuse_ignored, wish_from
 from verify.record import Record, json_report, load_record, save_record, write_text
 from verify.report import TABLE_WIDTH, print_report
 from verify.target import CannotRunError, Target, target_from_file, target_from_stack
@@ -53,6 +53,7 @@ def _load(config: pytest.Config) -> None:
     stack, deployment, saved = (config.getoption(o) for o in ("--stack", "--deployment", "--from-facts"))
     if [stack, deployment, saved].count(None) != 2:  # noqa: PLR2004 - one of the three is given
         raise CannotRunError("give one of --stack NAME, --deployment FILE, --from-facts FILE")
+    refuse_ignored(config)
     config.stash[ONLY] = checks_from(config.getoption("--only"))
     if saved is not None:
         record = load_record(saved)

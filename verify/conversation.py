@@ -6,7 +6,6 @@ got no answer at all the server is taken for silent and nothing more is sent, so
 """
 
 import logging
-import os
 import re
 import ssl
 import tempfile
@@ -57,7 +56,7 @@ def _without_signature(record: logging.LogRecord) -> bool:
     return True
 
 
-# urllib3 warns of each request that it sends again with the whole URL: while a signed one lives it is a secret.
+# urllib3 logs whole URLs, at debug and where it sends one again: while a signed one lives it is a secret.
 logging.getLogger("urllib3.connectionpool").addFilter(_without_signature)
 
 
@@ -88,7 +87,7 @@ class Conversation:
         self._http = urllib3.PoolManager(
             maxsize=connections,
             ssl_context=context,
-            retries=False,  # urllib3 would log each URL that it sends again, signature and all
+            retries=False,  # `send` does it: what it may send again is its caller's to say
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS),
         )
 
@@ -112,11 +111,6 @@ class Conversation:
             client.close()
         self._http.clear()
         self._cleanup.close()
-
-    @property
-    def endpoint(self) -> str | None:
-        """Where requests go; None where the SDK finds AWS."""
-        return self.target.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
     def client(self, identity: str, endpoint: str | None = None) -> "S3Client":
         """A client that signs with an identity's key (with none for ANONYMOUS), by another endpoint if one is given."""

@@ -18,14 +18,13 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from infra.plan import BucketPlan
+from infra.vendor_defaults import VENDOR_PAIR
 from verify.conversation import ANONYMOUS, CONNECT_TIMEOUT_SECONDS, Conversation, as_tried, body_of, done
 from verify.facts import DONE, Answer, Certificate, DoorFacts, StoreFacts, StrangerFacts, Tried
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# https://docs.min.io/community/minio-object-store/reference/minio-server/settings/root-credentials.html
-VENDOR_PAIR = ("minioadmin", "minioadmin")
 ADMIN_VERSIONS = ("v3", "v4")
 VERSION_MISMATCH = "XMinioAdminVersionMismatch"
 
@@ -90,7 +89,7 @@ def _plain_http(conversation: Conversation, verifier: str, bucket: BucketPlan, s
     endpoint = conversation.client(verifier).meta.endpoint_url
     client: S3Client = conversation.client(verifier, endpoint.replace("https:", "http:", 1))
     url = client.generate_presigned_url("get_object", Params={"Bucket": bucket.name, "Key": seed}, ExpiresIn=60)
-    # Once: a server that speaks no plain http hangs up, and urllib3 would log the URL with each retry.
+    # Once: a server that speaks no plain http hangs up each time.
     return as_tried(conversation.send("GET", url, once=True))
 
 

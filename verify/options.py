@@ -43,6 +43,34 @@ def add_options(parser: "pytest.Parser") -> None:
     )
 
 
+# What each of the three sources takes no part in.
+_IGNORED = {
+    "--stack": ("--credentials", "--ca-bundle"),
+    "--from-facts": (
+        "--credentials",
+        "--ca-bundle",
+        "--via",
+        "--bucket",
+        "--identity",
+        "--deep",
+        "--full-matrix",
+        "--leave-locked-probe",
+    ),
+}
+
+
+def refuse_ignored(config: "pytest.Config") -> None:
+    """Refuse an option that would do nothing beside another.
+
+    Raises:
+        CannotRunError: There is one.
+    """
+    for source, options in _IGNORED.items():
+        ignored = [option for option in options if config.getoption(option)]
+        if config.getoption(source) is not None and ignored:
+            raise CannotRunError(f"{', '.join(ignored)}: has no meaning with {source}; leave it out")
+
+
 def checks_from(names: Iterable[str]) -> frozenset[str] | None:
     """The checks to run; None for all.
 

@@ -7,6 +7,7 @@ and everything else (defaults, unknowns, diffs, secrets) is computed from the ta
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
@@ -58,7 +59,7 @@ class Resource:
     inputs: Bag
 
 
-class ResourceType(Generic[Connection]):
+class ResourceType(ABC, Generic[Connection]):
     """One type of resource.
 
     Attributes:
@@ -72,21 +73,21 @@ class ResourceType(Generic[Connection]):
     # The hooks: what a concrete type does on the live server. They get plain values, raise `ProviderError`, and
     # return the properties that they set, or None for "it is not there" (the bridge's empty id).
 
+    @abstractmethod
     def create_live(self, connection: Connection, planned: Bag) -> tuple[str, Bag] | None:
         """Create the resource; return its id and what was learned."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read_live(self, connection: Connection, resource_id: str, state: Bag) -> Bag | None:
         """Read the live resource."""
-        raise NotImplementedError
 
-    def update_live(self, connection: Connection, resource_id: str, state: Bag, planned: Bag) -> Bag | None:
-        """Bring the live resource from the prior state to the planned one."""
-        raise NotImplementedError
+    def update_live(self, connection: Connection, resource_id: str, state: Bag, planned: Bag) -> Bag | None:  # noqa: ARG002 - a hook
+        """Bring the live resource from the prior state to the planned one; not for types that every change replaces."""
+        raise ProviderError(f"{self.token} ({resource_id}) is replaced by every change, never updated")
 
+    @abstractmethod
     def delete_live(self, connection: Connection, resource_id: str, state: Bag) -> None:
         """Delete the live resource."""
-        raise NotImplementedError
 
     def import_live(self, connection: Connection, resource_id: str) -> tuple[str, Bag] | None:  # noqa: ARG002 - a hook
         """Return the id and the state from which `read_live` starts when only the id is known."""

@@ -267,15 +267,9 @@ _ENCRYPTED: Mapping[str, Any] = {"Rules": [{"ApplyServerSideEncryptionByDefault"
 _EVERY_ACTION_OF_READ = ("list", "list_versions", "get", "presigned_get")
 _EVERY_ACTION_OF_PUT = ("put", "presigned_put", "multipart")
 
-# What a bucket that is gone can no longer show, on either cloud.
-_OF_A_BUCKET = frozenset(
+# What a bucket's writer who is let in shows.
+_OF_WRITING = frozenset(
     {
-        "declared_buckets_present",
-        "bucket_in_region",
-        "versioning_as_planned",
-        "lifecycle_as_planned",
-        "retention_as_planned",
-        "policy_as_planned",
         "object_uploaded",
         "object_read_back",
         "object_listed",
@@ -287,9 +281,22 @@ _OF_A_BUCKET = frozenset(
         "overwrite_refused_on_condition",
         "range_read",
         "presign_works",
+    }
+)
+# What a bucket that is gone can no longer show, on either cloud.
+_OF_A_BUCKET = (
+    _OF_WRITING
+    | {
+        "declared_buckets_present",
+        "bucket_in_region",
+        "versioning_as_planned",
+        "lifecycle_as_planned",
+        "retention_as_planned",
+        "policy_as_planned",
         "probes_removed",
     }
-) | granted(*_EVERY_ACTION_OF_READ, *_EVERY_ACTION_OF_PUT, "delete", "delete_version", "read_configuration")
+    | granted(*_EVERY_ACTION_OF_READ, *_EVERY_ACTION_OF_PUT, "delete", "delete_version", "read_configuration")
+)
 
 
 def _admin(store: Store, planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -427,23 +434,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "keys of two identities swapped",
         target_with(_keys_swapped),
-        frozenset(
-            {
-                "object_uploaded",
-                "object_read_back",
-                "object_listed",
-                "object_presigned",
-                "object_deleted",
-                "sizes_survive",
-                "multipart_survives",
-                "keys_survive",
-                "metadata_survives",
-                "overwrite_refused_on_condition",
-                "range_read",
-                "presign_works",
-            }
-            | granted(*_EVERY_ACTION_OF_READ, *_EVERY_ACTION_OF_PUT, "delete")
-        ),
+        _OF_WRITING | {"object_deleted"} | granted(*_EVERY_ACTION_OF_READ, *_EVERY_ACTION_OF_PUT, "delete"),
         domains=("scratch", "orphan"),
     ),
     Mutation(

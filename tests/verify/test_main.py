@@ -114,6 +114,16 @@ def test_wrong_option_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize(
+    ("source", "option"),
+    [("--stack", "--credentials=x"), ("--from-facts", "--bucket=scratch"), ("--from-facts", "--deep")],
+)
+def test_option_that_would_do_nothing_is_refused(source: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing that was asked for is left out silently."""
+    assert main([source, "none", option]) == 2
+    assert f"{option.partition('=')[0]}: has no meaning with {source}; leave it out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("content", "expected"),
     [
         (None, "cannot be read"),

@@ -1,7 +1,7 @@
 """Checks: pure functions from (deployment, facts) to findings.
 
 The rule: each check has an id of the form `thing_state`, belongs to one kind of resource and one part of the facts, and
-compares with the declared value. `judge` runs all that a run asked for; `catalogue` tells what there is.
+compares with the declared value. `judge` runs all that a run asked for; the three tables tell what there is.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -32,20 +32,11 @@ __all__ = [
 BucketCheck = Callable[[Deployment, BucketPlan, BucketFacts], Verdict]
 StoreCheck = Callable[[Deployment, Facts], Verdict]
 STORE = "the store"
-# What the adapter and a plain GET call it when no answer came.
+# What else an answer is called that never came whole.
 _UNREACHED = (
     NO_ANSWER
     | BUSY
-    | {
-        "ConnectionResetError",
-        "EndpointUnreachable",
-        "IncompleteRead",
-        "RemoteDisconnected",
-        "ResponseStreamingError",
-        "TimeoutError",
-        "URLError",
-        "Unavailable",
-    }
+    | {"ConnectionResetError", "IncompleteRead", "RemoteDisconnected", "ResponseStreamingError", "TimeoutError"}
 )
 NO_FACTS_REMEDY = "run the verification again; the facts of this bucket were not gathered"
 

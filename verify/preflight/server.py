@@ -21,8 +21,9 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
 from infra.endpoint import Endpoint
+from infra.vendor_defaults import VENDOR_PAIR
 from verify.conversation import answer, done
-from verify.exposure import ADMIN_VERSIONS, VENDOR_PAIR
+from verify.exposure import ADMIN_VERSIONS
 from verify.facts import DONE, Answer, Tried
 from verify.preflight.facts import NOT_ASKED, AistorFacts, AwsFacts, ServerCertificate, StackFacts, StateAccess
 

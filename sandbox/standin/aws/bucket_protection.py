@@ -178,23 +178,24 @@ class BucketPolicy(BucketSetting):
     def create_live(self, connection: Account, planned: Bag) -> tuple[str, Bag] | None:
         """Write the document; the provider calls it "putting", first time or not."""
         bucket = str(planned["bucket"])
-        self._put_document(connection.clients(planned["region"]), bucket, planned["policy"])
+        self.put(connection.clients(planned["region"]), bucket, planned)
         values = self.read_live(connection, bucket, planned)
         return None if values is None else (bucket, values)
 
     def update_live(self, connection: Account, resource_id: str, state: Bag, planned: Bag) -> Bag | None:  # noqa: ARG002 - a hook
         """Write the document anew."""
-        self._put_document(connection.clients(planned["region"]), resource_id, planned["policy"])
+        self.put(connection.clients(planned["region"]), resource_id, planned)
         return self.read_live(connection, resource_id, planned)
 
-    def _put_document(self, clients: AwsClients, bucket: str, document: str) -> None:
+    def put(self, clients: AwsClients, bucket: str, planned: Bag) -> None:
+        """Write the document."""
         with doing(f"putting S3 Bucket ({bucket}) Policy"):
             # A principal that was just made is malformed to AWS for a while.
             patiently(
                 PASSING | {"MalformedPolicy"},
                 clients.s3.put_bucket_policy,
                 Bucket=bucket,
-                Policy=policies.normalised(document),
+                Policy=policies.normalised(planned["policy"]),
             )
 
     def get(self, clients: AwsClients, bucket: str, state: Bag) -> Bag | None:

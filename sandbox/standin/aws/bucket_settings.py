@@ -6,6 +6,7 @@ bucket that is not there) means "gone". Left out: S3 Express buckets.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from sandbox.standin.aws.connection import AwsClients, doing, found, patiently
@@ -34,17 +35,17 @@ class BucketSetting(AwsResource):
 
     title: ClassVar[str]
 
+    @abstractmethod
     def put(self, clients: AwsClients, bucket: str, planned: Bag) -> None:
         """Write the setting."""
-        raise NotImplementedError
 
+    @abstractmethod
     def get(self, clients: AwsClients, bucket: str, state: Bag) -> Bag | None:
         """Return the setting, or None where the bucket has none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remove(self, clients: AwsClients, bucket: str, state: Bag) -> None:
         """Take the setting away; there being none is no failure."""
-        raise NotImplementedError
 
     def create_live(self, connection: Account, planned: Bag) -> tuple[str, Bag] | None:
         """Write the setting and read it back."""

@@ -158,10 +158,6 @@ class IamUserPolicyAttachment(ResourceType[MinioConnection]):
             attached = state["policyName"] in _policies_of(connection, state["userName"])
         return {"policyName": state["policyName"]} if attached else None
 
-    def update_live(self, connection: MinioConnection, resource_id: str, state: Bag, planned: Bag) -> Bag | None:
-        """Never called: every property forces a replacement."""
-        raise NotImplementedError
-
     def delete_live(self, connection: MinioConnection, resource_id: str, state: Bag) -> None:  # noqa: ARG002 - a hook
         """Take the policy out of the user's list."""
         user, policy = state["userName"], state["policyName"]
