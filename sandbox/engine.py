@@ -29,7 +29,7 @@ from sandbox.folder import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sandbox.voice import Voice
+    from sandbox.voice import Step, Voice
 
 VERSION = "3.274.1"  # what is installed or built; engine_module/go.mod pins the same
 MINIMUM = VersionInfo.parse("3.250.0")  # the oldest engine on PATH that is taken
@@ -186,8 +186,8 @@ def _plugins_for(engine: Path, environ: Mapping[str, str]) -> Path | None:
     ours = cache_root(environ) / f"language-host-{VERSION}"
     if not _has(ours, LANGUAGE_HOST, *SCRIPTS):
         try:
-            with _workshop(environ, f"language-host-{VERSION}") as workshop:
-                _add_language_host(_go(environ), workshop, environ)
+            with cache_entry(environ, f"language-host-{VERSION}") as workshop:
+                _add_language_host(find_go(environ), workshop, environ)
         except NoEngineError as reason:
             raise NoEngineError(f"{engine} has no {LANGUAGE_HOST}, and ours cannot be made: {reason}") from reason
     return ours
@@ -213,7 +213,7 @@ def _has(folder: Path, *names: str) -> bool:
 
 
 def _installed(environ: Mapping[str, str], voice: Voice) -> Engine:
-    with _workshop(environ, VERSION) as workshop, voice.step("Trying the official Pulumi installer") as step:
+    with cache_entry(environ, VERSION) as workshop, voice.step("Trying the official Pulumi installer") as step:
         root = workshop.parent / "root"
         command = [sys.executable, "-c", INSTALLER, str(root), VERSION]
         with process_group(command, environ=environ, stdout=subprocess.PIPE) as process:
@@ -255,37 +255,44 @@ def _lines_within(process: subprocess.Popen[str], step_update: Callable[[str], N
 
 
 def _built(environ: Mapping[str, str], voice: Voice) -> Engine:
-    go = _go(environ)
-    with _workshop(environ, VERSION) as workshop:
-        module = _module_copy(workshop)
-        go_environ = _go_environment(environ)
+    go = find_go(environ)
+    with cache_entry(environ, VERSION) as workshop:
+        module = module_copy(ENGINE_MODULE, workshop)
+        target = workshop / "pulumi"
         with voice.step(f"Building the Pulumi engine {VERSION} (about 6 minutes on 2 cores, once)") as step:
-            step.update("reading its modules")
-            total = len(_go_output(go, ["list", "-deps", ENGINE_PACKAGE], module, environ).split())
             flag = f"-X {SDK_MODULE}/go/common/version.Version={VERSION}"
-            target = str(workshop / "pulumi")
-            command = [go, "build", "-v", "-trimpath", "-o", target, "-ldflags", flag, ENGINE_PACKAGE]
-            compiled, tail = 0, [""]
-            with process_group(command, environ=go_environ, cwd=module, stdout=subprocess.PIPE) as process:
-                for line in process.stdout or ():
-                    compiled += not line.startswith(("go: ", "#"))
-                    tail = [*tail[-_TAIL_LINES:], line]
-                    step.update(f"{compiled} of {total} packages", compiled, total)
-                exit_code = process.wait()
-        if exit_code:
-            raise NoEngineError(f"`go build` ended with {exit_code}: {''.join(tail).strip()}")
-        built = _version_of(workshop / "pulumi", environ)
+            go_build(go, ENGINE_PACKAGE, module, target, step, environ, ldflags=flag)
+        built = _version_of(target, environ)
         if str(built) != VERSION:
             raise NoEngineError(f"the built engine says that it is {built}, not {VERSION}")
         _add_language_host(go, workshop, environ)
     return Engine(cache_root(environ) / VERSION / "pulumi", VERSION, Source.BUILD)
 
 
-def _go(environ: Mapping[str, str]) -> str:
+def go_build(
+    go: str, package: str, module: Path, target: Path, step: Step, environ: Mapping[str, str], *, ldflags: str = ""
+) -> None:
+    """Build a program of a pinned module, telling how far it is; NoEngineError if Go does not."""
+    step.update("reading its modules")
+    total = len(go_output(go, ["list", "-deps", package], module, environ).split())
+    command = [go, "build", "-v", "-trimpath", "-o", str(target), "-ldflags", ldflags, package]
+    compiled, tail = 0, [""]
+    with process_group(command, environ=_go_environment(environ), cwd=module, stdout=subprocess.PIPE) as process:
+        for line in process.stdout or ():
+            compiled += not line.startswith(("go: ", "#"))
+            tail = [*tail[-_TAIL_LINES:], line]
+            step.update(f"{compiled} of {total} packages", compiled, total)
+        exit_code = process.wait()
+    if exit_code:
+        raise NoEngineError(f"`go build` ended with {exit_code}: {''.join(tail).strip()}")
+
+
+def find_go(environ: Mapping[str, str]) -> str:
+    """The Go tool on PATH; NoEngineError if there is none that is new enough."""
     go = shutil.which("go", path=environ.get("PATH", os.defpath))
     if go is None:
         raise NoEngineError("no `go` on PATH")
-    version = _go_output(go, ["env", "GOVERSION"], Path(tempfile.gettempdir()), environ).strip()
+    version = go_output(go, ["env", "GOVERSION"], Path(tempfile.gettempdir()), environ).strip()
     numbers = re.match(r"go(\d+)\.(\d+)", version)
     if numbers is None or (int(numbers[1]), int(numbers[2])) < GO_MINIMUM:
         raise NoEngineError(f"{go} is {version or 'silent'}, and go{GO_MINIMUM[0]}.{GO_MINIMUM[1]} is needed")
@@ -296,7 +303,8 @@ def _go_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
 
 
-def _go_output(go: str, arguments: Sequence[str], directory: Path, environ: Mapping[str, str]) -> str:
+def go_output(go: str, arguments: Sequence[str], directory: Path, environ: Mapping[str, str]) -> str:
+    """What a command of the Go tool prints; NoEngineError with its last line if it fails."""
     answer = subprocess.run(  # noqa: S603 - the Go tool found on PATH
         [go, *arguments],
         cwd=directory,
@@ -311,15 +319,15 @@ def _go_output(go: str, arguments: Sequence[str], directory: Path, environ: Mapp
     return answer.stdout
 
 
-def _module_copy(workshop: Path) -> Path:
-    """A copy of the pinned module beside the workshop: Go may write next to go.mod."""
-    return Path(shutil.copytree(ENGINE_MODULE, workshop.parent / "module", dirs_exist_ok=True))
+def module_copy(module: Path, workshop: Path) -> Path:
+    """A copy of a pinned module beside the workshop: Go may write next to go.mod."""
+    return Path(shutil.copytree(module, workshop.parent / "module", dirs_exist_ok=True))
 
 
 def _add_language_host(go: str, workshop: Path, environ: Mapping[str, str]) -> None:
-    module = _module_copy(workshop)
-    _go_output(go, ["mod", "download", SDK_MODULE], module, environ)
-    sdk = Path(_go_output(go, ["list", "-m", "-f", "{{.Dir}}", SDK_MODULE], module, environ).strip())
+    module = module_copy(ENGINE_MODULE, workshop)
+    go_output(go, ["mod", "download", SDK_MODULE], module, environ)
+    sdk = Path(go_output(go, ["list", "-m", "-f", "{{.Dir}}", SDK_MODULE], module, environ).strip())
     for name, folder in SCRIPTS.items():
         shutil.copyfile(sdk / folder / name, workshop / name)
         (workshop / name).chmod(0o755)
@@ -327,7 +335,7 @@ def _add_language_host(go: str, workshop: Path, environ: Mapping[str, str]) -> N
 
 
 @contextmanager
-def _workshop(environ: Mapping[str, str], name: str) -> Iterator[Path]:
+def cache_entry(environ: Mapping[str, str], name: str) -> Iterator[Path]:
     """A folder to fill: it becomes `name` in the cache in one step at the end, or is gone if anything fails."""
     root = cache_root(environ)
     root.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-THREADS = 24
+THREADS = 128
 #: Seconds that an idle connection is kept; longer than clients keep theirs, or they would meet a closing one.
 IDLE = 120
 START_TIMEOUT = 60.0

@@ -1,0 +1,220 @@
+"""An S3 server that shares no code with the embedded one: versitygw, built from its Go modules and run on this machine.
+
+`gateway_module` pins it; the cache beside the engine's holds what was built, whole or not at all. A gateway that runs
+has a folder, a port and a key pair of its own, and all three are gone with the block that started it, or with the
+process. It speaks HTTP, and knows no users but its root. Left out: stacks; the embedded server is what these use.
+
+Source: https://github.com/versity/versitygw (Apache-2.0)
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sandbox.child import exclusive, process_group
+from sandbox.engine import NoEngineError, cache_entry, cache_root, find_go, go_build, module_copy
+from sandbox.folder import SandboxError
+from sandbox.voice import Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+VERSION: Final = "1.8.0"  # gateway_module/go.mod pins the same
+GATEWAY_MODULE: Final = Path(__file__).parent / "gateway_module"
+GATEWAY_PACKAGE: Final = "github.com/versity/versitygw/cmd/versitygw"
+ENTRY: Final = f"versitygw-{VERSION}"
+HOST: Final = "127.0.0.1"
+REGION: Final = "us-west-2"
+START_SECONDS: Final = 30.0
+_POLL_SECONDS = 0.05
+_PORT_TRIES = 5  # between the choice of a free port and the gateway's own bind somebody else may take it
+_TAIL_CHARACTERS = 2000
+# Outlives a starter that is killed: its standard input ends with the starter, and then it cleans up in its place.
+_WATCH = 'read -r line; kill -9 "-$1"; rm -rf -- "$2"'
+
+
+class NoGatewayError(SandboxError):
+    """There is no gateway and none can be built; the message is the reason, which a skipped test gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningGateway:
+    """A gateway that answers.
+
+    Attributes:
+        endpoint: `http://127.0.0.1:PORT`.
+        region: What requests must be signed for.
+        access_key_id: Its root's, made for this run.
+        secret_access_key: Likewise.
+        process_id: Of the server, for measuring it.
+    """
+
+    endpoint: str
+    region: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    process_id: int
+
+
+def existing_gateway(environ: Mapping[str, str]) -> Path | None:
+    """The executable in the cache, if it is there."""
+    executable = cache_root(environ) / ENTRY / "versitygw"
+    return executable if os.access(executable, os.X_OK) else None
+
+
+def find_gateway(environ: Mapping[str, str], voice: Voice) -> Path:
+    """Find the executable, or build it; only one process at a time builds it.
+
+    Raises:
+        NoGatewayError: it is not built yet, and Go is missing, too old, or cannot build it.
+    """
+    found = existing_gateway(environ)
+    if found:
+        return found
+    try:
+        go = find_go(environ)
+        with exclusive(cache_root(environ) / f"{ENTRY}.lock", voice, "the gateway that another process is building"):
+            return existing_gateway(environ) or _built(go, environ, voice)
+    except NoEngineError as reason:
+        raise NoGatewayError(f"versitygw {VERSION} is not built and cannot be: {reason}") from reason
+
+
+def _built(go: str, environ: Mapping[str, str], voice: Voice) -> Path:
+    with cache_entry(environ, ENTRY) as workshop:
+        module = module_copy(GATEWAY_MODULE, workshop)
+        target = workshop / "versitygw"
+        with voice.step(f"Building versitygw {VERSION} (about 2 minutes on 2 cores, once)") as step:
+            go_build(go, GATEWAY_PACKAGE, module, target, step, environ, ldflags=f"-X main.Version={VERSION}")
+        if VERSION not in _version_text(target):
+            raise NoEngineError(f"what was built does not say that it is {VERSION}")
+    return cache_root(environ) / ENTRY / "versitygw"
+
+
+def _version_text(executable: Path) -> str:
+    try:
+        return subprocess.run(  # noqa: S603 - the gateway that was just built
+            [executable, "--version"], capture_output=True, text=True, timeout=60, check=True, env={}
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NoEngineError(f"what was built does not run: {error}") from error
+
+
+@contextmanager
+def running_gateway(
+    folder: Path, *, environ: Mapping[str, str] | None = None, voice: Voice | None = None
+) -> Iterator[RunningGateway]:
+    """Run a gateway that keeps its objects in a folder of its own inside this one, which is gone at the end.
+
+    Args:
+        folder: What lies in it is left alone; it is made if need be.
+        environ: Where Go and the cache are found; this process's own by default.
+        voice: Says that it is building, if it must; aloud by default.
+
+    Raises:
+        NoGatewayError: no executable, and none can be built.
+        SandboxError: it does not start.
+    """
+    executable = find_gateway(os.environ if environ is None else environ, voice or Voice())
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="versitygw-", dir=folder) as own:
+        for _ in range(_PORT_TRIES):
+            with _started(executable, Path(own).resolve()) as gateway:
+                if gateway is not None:
+                    yield gateway
+                    return
+    raise SandboxError(f"versitygw found no free port on {HOST} in {_PORT_TRIES} tries")
+
+
+@contextmanager
+def _started(executable: Path, own: Path) -> Iterator[RunningGateway | None]:
+    """Start it on a port that was free a moment ago; None if it is not any more."""
+    port, key, secret = _free_port(), secrets.token_hex(8), secrets.token_urlsafe(24)
+    for name in ("data", "versions", "sidecar"):
+        (own / name).mkdir(exist_ok=True)
+    command = [str(executable), "--port", f"{HOST}:{port}", "--region", REGION, "--quiet", "--keep-alive", "posix"]
+    command += ["--versioning-dir", str(own / "versions")]
+    if not _has_attributes(own / "data"):
+        command += ["--sidecar", str(own / "sidecar")]
+    command.append(str(own / "data"))
+    # Nothing of this process's own environment: the gateway takes options from VGW_… there.
+    environ = {"ROOT_ACCESS_KEY": key, "ROOT_SECRET_KEY": secret}
+    log_path = own / "log"
+    with (
+        log_path.open("w") as log,
+        process_group(command, environ=environ, cwd=own, stdout=log) as process,
+        _watched(process.pid, own),
+    ):
+        if _answers(process, port, log_path):
+            yield RunningGateway(f"http://{HOST}:{port}", REGION, key, secret, process.pid)
+        else:
+            yield None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _has_attributes(folder: Path) -> bool:
+    """Whether files there can have extended attributes of the user's, in which the gateway keeps what it must know."""
+    if not hasattr(os, "setxattr"):
+        return False
+    probe = folder.parent / "probe"
+    try:
+        probe.touch()
+        os.setxattr(probe, "user.object-store", b"1")
+    except OSError:
+        return False
+    finally:
+        probe.unlink(missing_ok=True)
+    return True
+
+
+@contextmanager
+def _watched(leader: int, own: Path) -> Iterator[None]:
+    shell = shutil.which("sh", path=os.defpath) or "sh"
+    with subprocess.Popen(  # noqa: S603 - a line of our own
+        [shell, "-c", _WATCH, shell, str(leader), str(own)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=own.parent,
+        start_new_session=True,
+    ) as watch:
+        try:
+            yield
+        finally:
+            watch.kill()  # before the gateway is: a number that is free again may be somebody else's
+
+
+def _answers(process: subprocess.Popen[str], port: int, log: Path) -> bool:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            said = log.read_text(errors="replace")[-_TAIL_CHARACTERS:].strip()
+            if "address already in use" in said:
+                return False
+            raise SandboxError(f"versitygw ended with {process.returncode}: {said}")
+        with suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection(HOST, port, timeout=_POLL_SECONDS * 20)
+            try:
+                connection.request("GET", "/")
+                connection.getresponse().read()
+            finally:
+                connection.close()
+            if process.poll() is None:
+                return True
+        time.sleep(_POLL_SECONDS)
+    raise SandboxError(f"versitygw did not answer within {START_SECONDS:g} s")

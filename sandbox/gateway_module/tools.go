@@ -1,0 +1,5 @@
+//go:build tools
+
+package gateway
+
+import _ "github.com/versity/versitygw/cmd/versitygw"
