@@ -7,70 +7,120 @@
 
 An event carries the `ObjectRef`, never the body and never a path. `config` says which variables are read, `errors`
 what can go wrong, `keys` which keys are taken. Import the package, not its modules; `list` is best called as
-`object_store.list`.
+`object_store.list`. The comparison of two sides is `object_store.parity.parity`.
 """
 
+from object_store.arguments import MAX_EXPIRY
+from object_store.async_store import AsyncObjectStore
+from object_store.body import MAX_BODY_BYTES, MULTIPART_THRESHOLD, PART_SIZE
 from object_store.config import StoreConfig
-from object_store.default import default_store, delete_object, download, fetch, head, list, presign, upload  # noqa: A004  # the contract's name
+from object_store.default import (
+    default_store,
+    delete_object,
+    download,
+    download_file,
+    fetch,
+    head,
+    list,  # noqa: A004  # the contract's name
+    presign,
+    stream,
+    upload,
+)
+from object_store.dual_write import DualWrite, DualWriter
 from object_store.errors import (
     AccessDenied,
+    AlreadyExists,
     BadCredentials,
     BucketNotFound,
     CertificateNotTrusted,
     ClockSkew,
     ConfigurationError,
+    DualWriteFailed,
     EndpointUnreachable,
+    IncompleteTransfer,
     InvalidArgument,
     InvalidBody,
     InvalidBucketName,
     InvalidContentType,
     InvalidExpiry,
     InvalidKey,
+    InvalidMetadata,
+    InvalidReference,
+    LocalFileError,
     NotFound,
     ObjectStoreError,
+    PayloadUnresolved,
     QuotaExceeded,
     RequestRefused,
+    StaleReference,
     Unavailable,
     UnexpectedAnswer,
+    UnsafePath,
     WrongRegion,
 )
-from object_store.reference import Download, ObjectRef
-from object_store.store import MAX_EXPIRY, MULTIPART_THRESHOLD, PART_SIZE, ObjectStore
+from object_store.folders import Transfer
+from object_store.payload import LocalCopy, identity_of, resolve
+from object_store.reference import Download, ObjectInfo, ObjectRef, parse_uri
+from object_store.store import ObjectStore
+from object_store.stream import AsyncObjectStream, ObjectStream
 
 __all__ = [
+    "MAX_BODY_BYTES",
     "MAX_EXPIRY",
     "MULTIPART_THRESHOLD",
     "PART_SIZE",
     "AccessDenied",
+    "AlreadyExists",
+    "AsyncObjectStore",
+    "AsyncObjectStream",
     "BadCredentials",
     "BucketNotFound",
     "CertificateNotTrusted",
     "ClockSkew",
     "ConfigurationError",
     "Download",
+    "DualWrite",
+    "DualWriteFailed",
+    "DualWriter",
     "EndpointUnreachable",
+    "IncompleteTransfer",
     "InvalidArgument",
     "InvalidBody",
     "InvalidBucketName",
     "InvalidContentType",
     "InvalidExpiry",
     "InvalidKey",
+    "InvalidMetadata",
+    "InvalidReference",
+    "LocalCopy",
+    "LocalFileError",
     "NotFound",
+    "ObjectInfo",
     "ObjectRef",
     "ObjectStore",
     "ObjectStoreError",
+    "ObjectStream",
+    "PayloadUnresolved",
     "QuotaExceeded",
     "RequestRefused",
+    "StaleReference",
     "StoreConfig",
+    "Transfer",
     "Unavailable",
     "UnexpectedAnswer",
+    "UnsafePath",
     "WrongRegion",
     "default_store",
     "delete_object",
     "download",
+    "download_file",
     "fetch",
     "head",
+    "identity_of",
     "list",
+    "parse_uri",
     "presign",
+    "resolve",
+    "stream",
     "upload",
 ]

@@ -92,7 +92,7 @@ def _address(config: StoreConfig, bucket: str) -> tuple[str, bool]:
     if config.endpoint is not None:
         return config.endpoint, False
     domain = "amazonaws.com.cn" if config.region.startswith("cn-") else "amazonaws.com"
-    if "." in bucket:  # AWS's wildcard certificate covers one label
+    if config.path_style or "." in bucket:  # AWS's wildcard certificate covers one label
         return f"https://s3.{config.region}.{domain}", False
     return f"https://{bucket}.s3.{config.region}.{domain}", True
 
@@ -117,7 +117,7 @@ def listing_client(config: StoreConfig, ca_file: str | None) -> S3Client:
                 connect_timeout=config.connect_timeout.total_seconds(),
                 read_timeout=config.stall_timeout.total_seconds(),
                 retries={"total_max_attempts": 1 + config.max_retries, "mode": "standard"},
-                s3={"addressing_style": "auto" if config.endpoint is None else "path"},
+                s3={"addressing_style": "auto" if config.endpoint is None and not config.path_style else "path"},
                 signature_version="s3v4",
             ),
         )

@@ -5,9 +5,14 @@ own SDKs do. Then, and only then, their variables are honoured: `AWS_ENDPOINT_UR
 if `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is true) and `AWS_CA_BUNDLE` where `S3_CA_BUNDLE` is not set.
 An empty `S3_ENDPOINT` is an error, not AWS: a value that went missing in a manifest must not send data to a cloud.
 
+Two more spellings of the endpoint are taken, `S3_ENDPOINT_URL` and `MINIO_ENDPOINT`; where several are set they must
+agree. `MINIO_ENDPOINT` may be a bare host, with `MINIO_PORT` and `MINIO_USE_SSL` beside it.
+
 | variable | meaning | legal |
 |---|---|---|
 | `S3_ENDPOINT` | the S3 server; absent on AWS | `https://host[:port]` or `http://host[:port]`, no path |
+| `S3_CLIENT_ENDPOINT` | the server's name for who gets a presigned URL, if that is another | likewise |
+| `AWS_S3_FORCE_PATH_STYLE` | whether the bucket is in the path on AWS, too | `true`; `false` only on AWS |
 | `AWS_REGION` | region that requests are signed for | an AWS region; any word where `S3_ENDPOINT` is set |
 | `AWS_ACCESS_KEY_ID` | the credential's name | required |
 | `AWS_SECRET_ACCESS_KEY` | its secret | required |
@@ -27,10 +32,11 @@ import ssl
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from object_store.errors import ConfigurationError
+from object_store.spellings import endpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +55,8 @@ class StoreConfig:
 
     Attributes:
         endpoint: URL of the server, `https://host[:port]`; None is AWS itself. Path-style requests go to a given one.
+        client_endpoint: URL that presigned URLs are made for; None is the endpoint itself.
+        path_style: whether the bucket is in the path on AWS, too; elsewhere it always is.
         region: region that requests are signed for; without an endpoint it also names the AWS host.
         access_key_id: name of the credential.
         secret_access_key: its secret; in no repr and no error.
@@ -62,6 +70,8 @@ class StoreConfig:
     """
 
     endpoint: str | None = None
+    client_endpoint: str | None = None
+    path_style: bool = False
     region: str
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -75,6 +85,9 @@ class StoreConfig:
         """Refuse what cannot work: ConfigurationError."""
         if self.endpoint is not None:
             object.__setattr__(self, "endpoint", _checked_endpoint(self.endpoint, "S3_ENDPOINT"))
+        if self.client_endpoint is not None:
+            checked = _checked_endpoint(self.client_endpoint, "S3_CLIENT_ENDPOINT")
+            object.__setattr__(self, "client_endpoint", checked)
         _check_region(self.region, on_aws=self.endpoint is None)
         _check_credential("AWS_ACCESS_KEY_ID", self.access_key_id)
         _check_credential("AWS_SECRET_ACCESS_KEY", self.secret_access_key)
@@ -93,18 +106,39 @@ class StoreConfig:
             ConfigurationError: a variable is missing or cannot work.
         """
         env = os.environ if environ is None else environ
-        endpoint, ca_bundle = env.get("S3_ENDPOINT"), env.get("S3_CA_BUNDLE")
+        endpoint, ca_bundle = endpoint_of(env), env.get("S3_CA_BUNDLE")
+        path_style = _path_style(env, has_endpoint=endpoint is not None)
         if endpoint is None:
             endpoint, aws_ca_bundle = _as_the_aws_sdks_do(env)
             ca_bundle = aws_ca_bundle if ca_bundle is None else ca_bundle
         return cls(
             endpoint=endpoint,
+            client_endpoint=env.get("S3_CLIENT_ENDPOINT"),
+            path_style=path_style,
             region=_required(env, "AWS_REGION", "export AWS_REGION=us-west-2"),
             access_key_id=_required(env, "AWS_ACCESS_KEY_ID", "export AWS_ACCESS_KEY_ID=…"),
             secret_access_key=_required(env, "AWS_SECRET_ACCESS_KEY", "export AWS_SECRET_ACCESS_KEY=…"),
             session_token=env.get("AWS_SESSION_TOKEN") or None,
             ca_bundle=ca_bundle,
         )
+
+    @classmethod
+    def from_deployment(
+        cls,
+        deployment: Mapping[str, Any],
+        credentials: Mapping[str, Any],
+        identity: str,
+        *,
+        via: Literal["client", "provisioning"] = "client",
+    ) -> StoreConfig:
+        """Take one identity's way to a store from what its stack published: `published.config_of`.
+
+        Raises:
+            ConfigurationError: one of them is not of the published form, or there is no such identity.
+        """
+        from object_store.published import config_of  # noqa: PLC0415  # it is made of this class
+
+        return config_of(deployment, credentials, identity, via=via)
 
     @property
     def is_tls(self) -> bool:
@@ -144,6 +178,20 @@ class StoreConfig:
     def secrets(self) -> tuple[str, ...]:
         """Return what no message may hold."""
         return tuple(secret for secret in (self.secret_access_key, self.session_token) if secret)
+
+
+def _path_style(env: Mapping[str, str], *, has_endpoint: bool) -> bool:
+    value = env.get("AWS_S3_FORCE_PATH_STYLE", "").strip().lower()
+    if value not in {"", "true", "1", "false", "0"}:
+        raise ConfigurationError(
+            f"AWS_S3_FORCE_PATH_STYLE {value!r} is neither; legal: true, false: export AWS_S3_FORCE_PATH_STYLE=true"
+        )
+    if has_endpoint and value in {"false", "0"}:
+        raise ConfigurationError(
+            "AWS_S3_FORCE_PATH_STYLE is false, but a server of one's own has the bucket in the path; legal: true, or "
+            "not set: unset AWS_S3_FORCE_PATH_STYLE"
+        )
+    return value in {"true", "1"}
 
 
 def _as_the_aws_sdks_do(env: Mapping[str, str]) -> tuple[str | None, str | None]:

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Literal
 from object_store.store import ObjectStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import timedelta
+    from pathlib import Path
 
+    from object_store.body import Body
     from object_store.reference import Download, ObjectRef
+    from object_store.stream import ObjectStream
 
 
 @cache
@@ -28,19 +31,42 @@ def default_store() -> ObjectStore:
     return ObjectStore.from_environment()
 
 
-def upload(bucket: str, key: str, body: bytes, content_type: str | None = None) -> ObjectRef:
+def upload(
+    bucket: str,
+    key: str,
+    body: Body,
+    content_type: str | None = None,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    if_absent: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> ObjectRef:
     """Store a body under a key: `ObjectStore.upload`."""
-    return default_store().upload(bucket, key, body, content_type)
+    return default_store().upload(
+        bucket, key, body, content_type, metadata=metadata, if_absent=if_absent, progress=progress
+    )
 
 
-def download(bucket: str, key: str) -> bytes:
+def download(bucket: str, key: str, *, etag: str | None = None) -> bytes:
     """Return an object's whole body: `ObjectStore.download`."""
-    return default_store().download(bucket, key)
+    return default_store().download(bucket, key, etag=etag)
 
 
-def fetch(bucket: str, key: str) -> Download:
+def fetch(bucket: str, key: str, *, etag: str | None = None) -> Download:
     """Return an object's whole body with its reference: `ObjectStore.fetch`."""
-    return default_store().fetch(bucket, key)
+    return default_store().fetch(bucket, key, etag=etag)
+
+
+def stream(bucket: str, key: str, *, etag: str | None = None) -> ObjectStream:
+    """Return an object's body as an iterator of blocks, with its reference: `ObjectStore.stream`."""
+    return default_store().stream(bucket, key, etag=etag)
+
+
+def download_file(
+    bucket: str, key: str, path: Path, *, etag: str | None = None, progress: Callable[[int], None] | None = None
+) -> ObjectRef:
+    """Write an object's body to a file, whole or not at all: `ObjectStore.download_file`."""
+    return default_store().download_file(bucket, key, path, etag=etag, progress=progress)
 
 
 def head(bucket: str, key: str) -> ObjectRef:
@@ -48,9 +74,9 @@ def head(bucket: str, key: str) -> ObjectRef:
     return default_store().head(bucket, key)
 
 
-def list(bucket: str, prefix: str = "") -> Iterator[ObjectRef]:  # noqa: A001  # the name is part of the contract
+def list(bucket: str, prefix: str = "", *, after: str | None = None) -> Iterator[ObjectRef]:  # noqa: A001  # the name is part of the contract
     """Yield a reference for each object whose key begins with the prefix: `ObjectStore.list`."""
-    return default_store().list(bucket, prefix)
+    return default_store().list(bucket, prefix, after=after)
 
 
 def presign(bucket: str, key: str, expiry: timedelta | float, method: Literal["GET", "PUT"] = "GET") -> str:

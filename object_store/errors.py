@@ -10,9 +10,18 @@ of a server's answer unread. How an answer is sorted into this tree is in `trans
     │   ├── InvalidKey
     │   ├── InvalidExpiry
     │   ├── InvalidContentType
+    │   ├── InvalidMetadata
+    │   ├── InvalidReference                    JSON or a URI that is no reference
+    │   ├── UnsafePath                          a key that would lead out of its folder
     │   └── InvalidBody (also TypeError)
     ├── NotFound                                no such object
     │   └── BucketNotFound                      no such bucket
+    ├── AlreadyExists                           `if_absent`, and there is one
+    ├── StaleReference                          the object is not the one that the reference was made of
+    ├── IncompleteTransfer                      the body ended before, or after, its length
+    ├── PayloadUnresolved                       an event that leads to no bytes
+    ├── LocalFileError                          a file or folder of this machine, or of the NAS
+    ├── DualWriteFailed                         not both sides hold it; it says which does
     ├── AccessDenied                            known to the server, but not allowed
     ├── BadCredentials                          not known to the server, or the signature does not match
     ├── ClockSkew                               this machine's clock is too far from the server's
@@ -28,7 +37,7 @@ of a server's answer unread. How an answer is sorted into this tree is in `trans
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ObjectStoreError(Exception):
@@ -67,7 +76,7 @@ class ObjectStoreError(Exception):
             text += f" ({code})"
         super().__init__(f"{text.rstrip('.')}. {self.remedy}".rstrip())
 
-    def __reduce__(self) -> tuple[partial[ObjectStoreError], tuple[str]]:
+    def __reduce__(self) -> tuple[partial[Self], tuple[str]]:
         """Survive the way out of a worker process, which pickles the exception."""
         parts = partial(type(self), bucket=self.bucket, key=self.key, code=self.code, status=self.status)
         return parts, (self.reason,)
@@ -97,8 +106,20 @@ class InvalidContentType(InvalidArgument):
     """Not a media type such as `text/plain`."""
 
 
+class InvalidMetadata(InvalidArgument):
+    """Not metadata that every S3 server gives back as it got it."""
+
+
+class InvalidReference(InvalidArgument):
+    """Not the JSON of an `ObjectRef`, or not an `s3://` URI."""
+
+
+class UnsafePath(InvalidArgument):  # the tree names states, as S3 does
+    """A key that is no file below the folder it is for."""
+
+
 class InvalidBody(InvalidArgument, TypeError):  # noqa: N818  # likewise: the tree names states
-    """The body is not bytes."""
+    """The body is nothing that bytes can be read from."""
 
 
 class NotFound(ObjectStoreError):  # noqa: N818  # the name is part of the published contract
@@ -109,6 +130,70 @@ class BucketNotFound(NotFound):
     """There is no such bucket."""
 
     remedy = "Check the name and the environment it is for; buckets are made by the deployment, never by the adapter."
+
+
+class AlreadyExists(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
+    """There is an object already, and it was to be stored only if there is none; it was left as it is."""
+
+
+class StaleReference(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
+    """The object is not, or no longer, the one that the reference was made of."""
+
+    remedy = "It was stored anew since, or belongs to another event: get a new reference from who wrote it, or `head`."
+
+
+class IncompleteTransfer(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
+    """A body that is not as long as it was said to be; nothing of it was kept."""
+
+    remedy = "Try again."
+
+
+class PayloadUnresolved(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
+    """An event whose `objectRef` or `nasPath` leads to no bytes here."""
+
+
+class LocalFileError(ObjectStoreError):
+    """A file or folder that cannot be read or written."""
+
+
+class DualWriteFailed(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
+    """What was to be on the NAS and in the store is not on both.
+
+    Attributes:
+        nas: what the NAS holds: `"holds it"`, `"does not"` or `"unknown"`.
+        store: what the store holds, likewise.
+    """
+
+    remedy = "Write it again: that completes it, and changes nothing on a side that holds it."
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        bucket: str | None = None,
+        key: str | None = None,
+        code: str | None = None,
+        status: int | None = None,
+        nas: str = "unknown",
+        store: str = "unknown",
+    ) -> None:
+        """Make the message from its parts."""
+        self.nas = nas
+        self.store = store
+        super().__init__(reason, bucket=bucket, key=key, code=code, status=status)
+
+    def __reduce__(self) -> tuple[partial[Self], tuple[str]]:
+        """Survive the way out of a worker process, which pickles the exception."""
+        parts = partial(
+            type(self),
+            bucket=self.bucket,
+            key=self.key,
+            code=self.code,
+            status=self.status,
+            nas=self.nas,
+            store=self.store,
+        )
+        return parts, (self.reason,)
 
 
 class AccessDenied(ObjectStoreError):  # noqa: N818  # the name is part of the published contract

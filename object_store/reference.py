@@ -1,15 +1,26 @@
 """`ObjectRef`: what an event carries instead of a path or a body.
 
-Its JSON has exactly the names bucket, key, etag, size and contentType. It says where an object is and what it was when
-the reference was made; it holds no endpoint, no credential and no URL, so it means the same on every cloud.
+Its JSON has exactly the names bucket, key, etag, size and contentType (`schemas/object-ref.schema.json`). It says where
+an object is and what it was when the reference was made; it holds no endpoint, no credential and no URL, so it means
+the same on every cloud.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from datetime import datetime  # noqa: TC003  # pydantic and dataclasses read it at run time
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from object_store.errors import InvalidArgument, InvalidReference
+from object_store.keys import check_bucket
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SCHEME: Final = "s3://"
+_LEGAL: Final = "bucket, key, etag, size and contentType, as in schemas/object-ref.schema.json"
 
 
 class ObjectRef(BaseModel):
@@ -22,8 +33,7 @@ class ObjectRef(BaseModel):
         size: length of the body in bytes.
         content_type: `contentType` in JSON; None where it is not known, which is so in a listing.
 
-    `model_dump(mode="json")` and `model_dump_json()` give the published names; `model_validate_json` takes these and
-    no others.
+    `model_dump(mode="json")` and `model_dump_json()` give the published names; `parse` takes these and no others.
     """
 
     model_config = ConfigDict(
@@ -41,6 +51,55 @@ class ObjectRef(BaseModel):
     size: Annotated[int, Field(ge=0)]
     content_type: Annotated[str | None, Field(min_length=1, alias="contentType")] = None
 
+    @property
+    def uri(self) -> str:
+        """`s3://bucket/key`, the key unescaped, as the AWS CLI writes it; `parse_uri` is the way back."""
+        return f"{_SCHEME}{self.bucket}/{self.key}"
+
+    @classmethod
+    def parse(cls, content: str | bytes | bytearray | Mapping[str, Any]) -> Self:
+        """Read the JSON of a reference, as text or as what a JSON reader made of it.
+
+        Raises:
+            InvalidReference: a field is missing, unknown or of another type, or it is not JSON; the value is not shown.
+        """
+        try:
+            if isinstance(content, str | bytes | bytearray):
+                return cls.model_validate_json(content, by_alias=True, by_name=False)
+            return cls.model_validate(content, by_alias=True, by_name=False)
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{'.'.join(map(str, fault['loc'])) or 'objectRef'}: {fault['msg']}"
+                for fault in error.errors(include_input=False, include_url=False)
+            )
+        raise InvalidReference(f"not a reference: {faults}; legal: {_LEGAL}")
+
+
+def parse_uri(uri: str) -> tuple[str, str]:
+    """Return bucket and key of an `s3://bucket/key`; nothing in it is unescaped.
+
+    Raises:
+        InvalidReference: it is not of that form.
+    """
+    if not isinstance(uri, str) or not uri.startswith(_SCHEME):
+        raise InvalidReference(f"{uri!r} is no S3 URI; legal: s3://BUCKET/KEY")
+    bucket, slash, key = uri.removeprefix(_SCHEME).partition("/")
+    try:
+        check_bucket(bucket)
+    except InvalidArgument as fault:
+        raise InvalidReference(f"{uri!r}: {fault.reason}") from None
+    if not slash or not key:
+        raise InvalidReference(f"{uri!r} names no key; legal: s3://BUCKET/KEY")
+    return bucket, key
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a reference."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **ObjectRef.model_json_schema(mode="serialization"),
+    }
+
 
 @dataclass(frozen=True)
 class Download:
@@ -49,7 +108,24 @@ class Download:
     Attributes:
         ref: bucket, key, etag, size and content type as the server sent them with the body.
         body: the whole body.
+        metadata: what the writer gave with it, by lower-case name.
     """
 
     ref: ObjectRef
     body: bytes = field(repr=False)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What a server tells of an object without its body.
+
+    Attributes:
+        ref: bucket, key, etag, size and content type.
+        metadata: what the writer gave with it, by lower-case name.
+        modified: when it was stored, by the server's clock.
+    """
+
+    ref: ObjectRef
+    metadata: Mapping[str, str]
+    modified: datetime

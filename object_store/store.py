@@ -1,60 +1,53 @@
 """`ObjectStore`: the operations on objects, the same on AIStor and on AWS.
 
 Every call names its bucket, checks its arguments before anything is sent, and either does the whole operation or raises
-one error of `errors`. Bodies are bytes in memory here; buckets, lifecycle, locks and policies are the deployment's, not
-the adapter's.
+one error of `errors`. Bodies stream both ways (`body`, `stream`); `download` and `fetch` alone return one whole.
+Buckets, lifecycle, locks and policies are the deployment's, not the adapter's.
 """
 
 from __future__ import annotations
 
-import re
 import tempfile
 import weakref
 from contextlib import ExitStack
-from datetime import timedelta
+from dataclasses import replace
 from threading import Lock
-from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import obstore
 
+from object_store.answers import bare_etag, condition_of_get, condition_of_put, info_of, is_no_object, whole_body
+from object_store.arguments import Put, checked_get, checked_put, lifetime_of
+from object_store.body import MULTIPART_THRESHOLD, PART_SIZE, Blocks, Body, as_bytes, opened
 from object_store.clients import listing_client, object_client
 from object_store.config import StoreConfig
-from object_store.content_type import check_content_type, guess_content_type
 from object_store.errors import (
-    BucketNotFound,
     InvalidArgument,
-    InvalidBody,
-    InvalidExpiry,
     NotFound,
+    ObjectStoreError,
     UnexpectedAnswer,
 )
+from object_store.files import replacing
+from object_store.folders import JOBS, Transfer, download_dir, upload_dir
 from object_store.keys import check_bucket, check_key
-from object_store.reference import Download, ObjectRef
+from object_store.parts import PARTS_AT_ONCE, is_misread_by_obstore, upload_in_parts
+from object_store.reference import Download, ObjectInfo, ObjectRef
+from object_store.stream import ObjectStream
 from object_store.translation import BOTOCORE_ERRORS, OBSTORE_ERRORS, Place, answer_of, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import timedelta
+    from pathlib import Path
     from types import TracebackType
 
     from botocore.paginate import PageIterator
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
-    from obstore import GetResult
+    from obstore import GetResult, PutMode
     from obstore.store import S3Store
 
 T = TypeVar("T")
-
-MULTIPART_THRESHOLD: Final = 8 * 1024 * 1024
-"""Bytes up to which a body goes up in one request."""
-
-PART_SIZE: Final = 8 * 1024 * 1024
-"""Bytes in each part of a larger one (S3 wants at least 5 MiB in all but the last)."""
-
-MAX_EXPIRY: Final = timedelta(days=7)
-"""Longest life of a presigned URL; Signature Version 4 allows no more."""
-
-_MIN_EXPIRY = timedelta(seconds=1)  # the URL counts whole seconds
-_PARTS_AT_ONCE = 4
 
 
 class ObjectStore:
@@ -86,79 +79,138 @@ class ObjectStore:
         """
         return cls(StoreConfig.from_environment(environ))
 
-    def upload(self, bucket: str, key: str, body: bytes, content_type: str | None = None) -> ObjectRef:
+    def upload(
+        self,
+        bucket: str,
+        key: str,
+        body: Body,
+        content_type: str | None = None,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> ObjectRef:
         """Store a body under a key, over what was there before.
 
-        Readers see the old object or the whole new one. Above 8 MiB the body goes up in parts; if that breaks
-        off, parts without an object may stay on the server until its rule for unfinished uploads removes them.
+        Readers see the old object or the whole new one. Above 8 MiB the body goes up in parts of 8 MiB, four at a time,
+        and no more of it is in memory; if it fails, the upload is aborted. Only after a crash do parts without an
+        object stay on the server, until its rule for unfinished uploads removes them.
         A SHA-256 checksum goes with every request, which buckets with object lock on AWS demand.
 
         Args:
             bucket: the bucket's name.
             key: the whole key.
-            body: bytes, or anything that `memoryview` takes.
+            body: bytes, a `pathlib.Path`, a file opened in binary mode, or an iterable of bytes; at most 78 GiB.
             content_type: a media type; guessed from the key's suffix when None.
+            metadata: names of a-z, 0-9 and '-', with values of printable ASCII, together at most 2 KB.
+            if_absent: store it only if there is no object under the key. The server decides, so of several writers one
+                wins. After a lost answer the repeat meets the object of the first try, and raises AlreadyExists, too.
+            progress: called with the number of bytes that were handed on since it was called last.
 
         Returns:
             The reference to what was stored, as the server acknowledged it.
 
         Raises:
-            InvalidBody: the body is not bytes.
+            AlreadyExists: with `if_absent`, and there is an object.
+            InvalidBody: the body is nothing that bytes can be read from.
             InvalidContentType: the content type is none.
+            InvalidMetadata: the metadata would not come back as given.
+            LocalFileError: the file cannot be read.
             QuotaExceeded: there is no room for it.
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
         """
-        check_bucket(bucket)
-        check_key(bucket, key)
-        data = _as_bytes(bucket, key, body)
-        media_type = guess_content_type(key) if content_type is None else check_content_type(bucket, key, content_type)
-        stored = self._do(
-            bucket,
-            key,
-            lambda: obstore.put(
-                self._objects_of(bucket),
-                key,
-                data,
-                attributes={"Content-Type": media_type},
-                use_multipart=len(data) > MULTIPART_THRESHOLD,
-                chunk_size=PART_SIZE,
-                max_concurrency=_PARTS_AT_ONCE,
-            ),
-        )
-        return ObjectRef(
-            bucket=bucket,
-            key=key,
-            etag=_bare_etag(stored["e_tag"], bucket, key),
-            size=len(data),
-            content_type=media_type,
-        )
+        wanted = checked_put(bucket, key, content_type, metadata)
+        whole = as_bytes(bucket, key, body)
+        if whole is not None and len(whole) <= MULTIPART_THRESHOLD:
+            etag = self._put(wanted, whole, if_absent=if_absent)
+            if progress is not None:
+                progress(len(whole))
+            return wanted.stored(etag, len(whole))
+        with opened(bucket, key, body if whole is None else whole, progress) as blocks:
+            start, more = blocks.head()
+            if not more:
+                etag = self._put(wanted, start, if_absent=if_absent)
+                blocks.count(len(start))
+            elif if_absent or is_misread_by_obstore(self._endpoint, bucket, key):
+                etag = self._put_parts_by_botocore(wanted, blocks, if_absent=if_absent)
+            else:
+                etag = self._put_parts(wanted, blocks)
+        return wanted.stored(etag, blocks.sent)
 
-    def download(self, bucket: str, key: str) -> bytes:
+    def download(self, bucket: str, key: str, *, etag: str | None = None) -> bytes:
         """Return an object's whole body.
 
         Raises:
             NotFound: there is no such object (on AWS AccessDenied, for an identity that may not list the bucket).
+            StaleReference: its etag is not the one given.
+            IncompleteTransfer: the body is not as long as it was said to be.
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
         """
-        return self.fetch(bucket, key).body
+        return self.fetch(bucket, key, etag=etag).body
 
-    def fetch(self, bucket: str, key: str) -> Download:
+    def fetch(self, bucket: str, key: str, *, etag: str | None = None) -> Download:
         """Return an object's whole body with its reference, both from one answer.
+
+        Args:
+            bucket: the bucket's name.
+            key: the whole key.
+            etag: what the object's etag must be, as in a reference; None for any.
 
         Raises:
             NotFound: there is no such object (on AWS AccessDenied, for an identity that may not list the bucket).
+            StaleReference: its etag is not the one given.
+            IncompleteTransfer: the body is not as long as it was said to be.
         """
-        check_bucket(bucket)
-        check_key(bucket, key)
+        result, info = self._get(bucket, key, etag)
+        return whole_body(info, self._do(bucket, key, lambda: bytes(result.bytes())))
 
-        def get() -> tuple[GetResult, bytes]:
-            result = obstore.get(self._objects_of(bucket), key)
-            return result, bytes(result.bytes())
+    def stream(self, bucket: str, key: str, *, etag: str | None = None) -> ObjectStream:
+        """Return an object's body as an iterator of blocks of about 1 MiB, with its reference in `ref`.
 
-        result, body = self._do(bucket, key, get)
-        return Download(ref=_reference(bucket, key, result), body=body)
+        Its errors come from the iteration, too; IncompleteTransfer where the body is not as long as the reference says.
+
+        Raises:
+            NotFound: there is no such object (on AWS AccessDenied, for an identity that may not list the bucket).
+            StaleReference: its etag is not the one given.
+        """
+        result, info = self._get(bucket, key, etag)
+        return ObjectStream(result, info, self.place(bucket, key))
+
+    def download_file(
+        self,
+        bucket: str,
+        key: str,
+        path: Path,
+        *,
+        etag: str | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> ObjectRef:
+        """Write an object's body to a file, which then holds the whole body or is as it was before.
+
+        It is written beside the file under a temporary name, and renamed at the end.
+
+        Args:
+            bucket: the bucket's name.
+            key: the whole key.
+            path: the file; its folder must exist.
+            etag: what the object's etag must be, as in a reference; None for any.
+            progress: called with the number of bytes that were written since it was called last.
+
+        Raises:
+            NotFound: there is no such object (on AWS AccessDenied, for an identity that may not list the bucket).
+            StaleReference: its etag is not the one given.
+            IncompleteTransfer: the body is not as long as it was said to be.
+            LocalFileError: the file cannot be written: no such folder, no room, no right.
+        """
+        stream = self.stream(bucket, key, etag=etag)
+        with replacing(path, bucket=bucket, key=key) as write:
+            for block in stream:
+                write(block)
+                if progress is not None:
+                    progress(len(block))
+        return stream.ref
 
     def head(self, bucket: str, key: str) -> ObjectRef:
         """Return the reference to an object without moving its body.
@@ -167,6 +219,14 @@ class ObjectStore:
             NotFound: there is no such object (on AWS AccessDenied, for an identity that may not list the bucket).
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+        """
+        return self.stat(bucket, key).ref
+
+    def stat(self, bucket: str, key: str) -> ObjectInfo:
+        """Return an object's reference with its metadata and the time that it was stored at.
+
+        Raises:
+            NotFound: there is no such object (on AWS AccessDenied, for an identity that may not list the bucket).
         """
         check_bucket(bucket)
         check_key(bucket, key)
@@ -183,9 +243,9 @@ class ObjectStore:
             # missing bucket. The same request as GET, under the same permission, says which.
             return obstore.get(client, key)
 
-        return _reference(bucket, key, self._do(bucket, key, head))
+        return info_of(bucket, key, self._do(bucket, key, head))
 
-    def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectRef]:
+    def list(self, bucket: str, prefix: str = "", *, after: str | None = None) -> Iterator[ObjectRef]:
         """Yield a reference for each object whose key begins with the prefix, in the server's order.
 
         Pages of 1000 are asked for as the iterator gets there, so errors come from the iteration, too. A listing does
@@ -195,13 +255,14 @@ class ObjectStore:
         Args:
             bucket: the bucket's name.
             prefix: any beginning of a key, not only a whole segment; empty for all.
+            after: only keys that come after this one, in the order of their UTF-8 bytes.
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
         """
         check_bucket(bucket)
         if not isinstance(prefix, str):
             raise InvalidArgument(f"the prefix is {type(prefix).__name__}; legal: str", bucket=bucket)
-        return self._listed(bucket, prefix)
+        return self._listed(bucket, prefix, after)
 
     def presign(
         self,
@@ -212,7 +273,8 @@ class ObjectStore:
     ) -> str:
         """Return a URL that lets its holder read (GET) or store (PUT) this one object until it expires.
 
-        Nothing is sent: the URL is made here, for this store's endpoint, and may what the credential may when it is
+        Nothing is sent: the URL is made here, for the configuration's `client_endpoint` if it has one, else for its
+        endpoint: a signature holds for one host. It may what the credential may when it is
         used. Whoever has it needs no other credential, so it is a secret while it lives.
 
         Args:
@@ -229,10 +291,10 @@ class ObjectStore:
         """
         check_bucket(bucket)
         check_key(bucket, key)
-        lifetime = _as_lifetime(bucket, key, expiry)
+        lifetime = lifetime_of(bucket, key, expiry)
         if method not in {"GET", "PUT"}:
             raise InvalidArgument(f"method {method!r} is not presigned; legal: GET, PUT", bucket=bucket, key=key)
-        return self._do(bucket, key, lambda: obstore.sign(self._objects_of(bucket), method, key, lifetime))
+        return self._do(bucket, key, lambda: obstore.sign(self._signer_of(bucket), method, key, lifetime))
 
     def delete_object(self, bucket: str, key: str) -> None:
         """Remove an object; a key with none is no error.
@@ -246,10 +308,36 @@ class ObjectStore:
         check_key(bucket, key)
         try:
             self._do(bucket, key, lambda: obstore.delete(self._objects_of(bucket), key))
-        except BucketNotFound:
-            raise
-        except NotFound:  # AWS and MinIO answer 204, some other servers 404
-            return
+        except NotFound as failure:
+            # AWS and MinIO answer 204, some other servers 404.
+            if not is_no_object(failure):
+                raise
+
+    def upload_dir(
+        self,
+        folder: Path,
+        bucket: str,
+        prefix: str = "",
+        *,
+        jobs: int = JOBS,
+        skip_same: bool = True,
+        progress: Callable[[int], None] | None = None,
+    ) -> Transfer:
+        """Store each file below a folder: `folders.upload_dir`."""
+        return upload_dir(self, folder, bucket, prefix, jobs=jobs, skip_same=skip_same, progress=progress)
+
+    def download_dir(
+        self,
+        bucket: str,
+        prefix: str,
+        folder: Path,
+        *,
+        jobs: int = JOBS,
+        skip_same: bool = True,
+        progress: Callable[[int], None] | None = None,
+    ) -> Transfer:
+        """Write each object under a prefix to a folder: `folders.download_dir`."""
+        return download_dir(self, bucket, prefix, folder, jobs=jobs, skip_same=skip_same, progress=progress)
 
     def close(self) -> None:
         """Let go of connections and of the copy of the CA; the store makes new ones if it is used again."""
@@ -276,30 +364,89 @@ class ObjectStore:
     def _endpoint(self) -> str:
         return self.config.endpoint or f"AWS S3 in {self.config.region}"
 
-    def _place(self, bucket: str, key: str | None) -> Place:
-        return Place(self._endpoint, bucket, key, self.config.secrets())
-
     def _do(self, bucket: str, key: str | None, action: Callable[[], T]) -> T:
         try:
             return action()
         except (*OBSTORE_ERRORS, *BOTOCORE_ERRORS) as raw:
-            failure = translated(raw, self._place(bucket, key))
+            failure = translated(raw, self.place(bucket, key))
         # Raised out here, so that the raw error, whose text may hold anything, is not even its context.
         raise failure
 
-    def _listed(self, bucket: str, prefix: str) -> Iterator[ObjectRef]:
+    def _put(self, wanted: Put, body: bytes, *, if_absent: bool) -> str | None:
+        bucket, key = wanted.bucket, wanted.key
+        mode: PutMode | None = "create" if if_absent else None
+        client = self.objects_of(bucket, key)
+        try:
+            return self._do(
+                bucket,
+                key,
+                lambda: obstore.put(client, key, body, attributes=wanted.attributes, mode=mode, use_multipart=False),
+            )["e_tag"]
+        except ObjectStoreError as failure:
+            raise condition_of_put(failure, bucket, key, if_absent=if_absent) from None
+
+    def _put_parts(self, wanted: Put, blocks: Blocks) -> str | None:
+        bucket, key = wanted.bucket, wanted.key
+        client = self.objects_of(bucket, key)
+        try:
+            return self._do(
+                bucket,
+                key,
+                lambda: obstore.put(
+                    client,
+                    key,
+                    iter(blocks),
+                    attributes=wanted.attributes,
+                    use_multipart=True,
+                    chunk_size=PART_SIZE,
+                    max_concurrency=PARTS_AT_ONCE,
+                ),
+            )["e_tag"]
+        except ObjectStoreError:
+            if blocks.fault is None:
+                raise
+        raise blocks.fault
+
+    def _put_parts_by_botocore(self, wanted: Put, blocks: Blocks, *, if_absent: bool) -> str:
+        bucket, key = wanted.bucket, wanted.key
+        try:
+            return self._do(bucket, key, lambda: upload_in_parts(self._listings(), wanted, blocks, if_absent=if_absent))
+        except ObjectStoreError as failure:
+            raise condition_of_put(failure, bucket, key, if_absent=if_absent) from None
+
+    def _get(self, bucket: str, key: str, etag: str | None) -> tuple[GetResult, ObjectInfo]:
+        options = checked_get(bucket, key, etag)
+        client = self.objects_of(bucket, key)
+        try:
+            result = self._do(bucket, key, lambda: obstore.get(client, key, options=options))
+        except ObjectStoreError as failure:
+            raise condition_of_get(failure, bucket, key, etag) from None
+        return result, info_of(bucket, key, result, etag)
+
+    def _listed(self, bucket: str, prefix: str, after: str | None) -> Iterator[ObjectRef]:
         place = prefix or None
-        pages = self._do(bucket, place, lambda: iter(self._pages_of(bucket, prefix)))
+        pages = self._do(bucket, place, lambda: iter(self._pages_of(bucket, prefix, after)))
         while page := self._do(bucket, place, lambda: next(pages, None)):
             if "IsTruncated" not in page:  # botocore takes any XML for an empty listing
                 raise UnexpectedAnswer("the answer is not a listing", bucket=bucket, key=place)
             for entry in page.get("Contents", ()):
                 key = entry["Key"]
-                etag = _bare_etag(entry.get("ETag"), bucket, key)
+                etag = bare_etag(entry.get("ETag"), bucket, key)
                 yield ObjectRef(bucket=bucket, key=key, etag=etag, size=entry["Size"])
 
-    def _pages_of(self, bucket: str, prefix: str) -> PageIterator[ListObjectsV2OutputTypeDef]:
-        return self._listings().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    def _pages_of(self, bucket: str, prefix: str, after: str | None) -> PageIterator[ListObjectsV2OutputTypeDef]:
+        pages = self._listings().get_paginator("list_objects_v2")
+        if after is None:
+            return pages.paginate(Bucket=bucket, Prefix=prefix)
+        return pages.paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
+
+    def objects_of(self, bucket: str, key: str) -> S3Store:
+        """Return obstore's client for a bucket, made on its first use: the errors of any operation."""
+        return self._do(bucket, key, lambda: self._objects_of(bucket))
+
+    def place(self, bucket: str, key: str | None) -> Place:
+        """Return what an error about an object says and may not say."""
+        return Place(self._endpoint, bucket, key, self.config.secrets())
 
     def _objects_of(self, bucket: str) -> S3Store:
         with self._lock:
@@ -307,6 +454,11 @@ class ObjectStore:
             if client is None:
                 client = self._object_clients[bucket] = object_client(self.config, bucket)
             return client
+
+    def _signer_of(self, bucket: str) -> S3Store:
+        if self.config.client_endpoint is None:
+            return self._objects_of(bucket)
+        return object_client(replace(self.config, endpoint=self.config.client_endpoint), bucket)
 
     def _listings(self) -> S3Client:
         with self._lock:
@@ -328,46 +480,3 @@ class ObjectStore:
         copy.write(pem)
         copy.flush()
         return copy.name
-
-
-def _as_bytes(bucket: str, key: str, body: bytes) -> bytes:
-    if isinstance(body, bytes):
-        return body
-    try:
-        return bytes(memoryview(body))  # a copy: the caller may go on changing its buffer
-    except TypeError:
-        raise InvalidBody(
-            f"the body is {type(body).__name__}; legal: bytes (encode text first)", bucket=bucket, key=key
-        ) from None
-
-
-def _as_lifetime(bucket: str, key: str, expiry: timedelta | float) -> timedelta:
-    try:
-        lifetime = expiry if isinstance(expiry, timedelta) else timedelta(seconds=expiry)
-    except (TypeError, ValueError, OverflowError):
-        lifetime = None
-    if lifetime is None or isinstance(expiry, bool) or not _MIN_EXPIRY <= lifetime <= MAX_EXPIRY:
-        raise InvalidExpiry(
-            f"a presigned URL cannot live for {expiry!r}; legal: a timedelta or seconds, from 1 second to "
-            f"{MAX_EXPIRY.days} days ({int(MAX_EXPIRY.total_seconds())})",
-            bucket=bucket,
-            key=key,
-        )
-    return lifetime
-
-
-def _reference(bucket: str, key: str, result: GetResult) -> ObjectRef:
-    return ObjectRef(
-        bucket=bucket,
-        key=key,
-        etag=_bare_etag(result.meta["e_tag"], bucket, key),
-        size=result.meta["size"],
-        content_type=result.attributes.get("Content-Type") or None,
-    )
-
-
-def _bare_etag(etag: str | None, bucket: str, key: str) -> str:
-    bare = (etag or "").removeprefix("W/").strip('"')
-    if not re.fullmatch(r'[^"\s]+', bare):
-        raise UnexpectedAnswer("the answer has no usable ETag", bucket=bucket, key=key)
-    return bare

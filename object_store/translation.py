@@ -48,7 +48,7 @@ _CODES: Final[dict[str, type[errors.ObjectStoreError]]] = {
         errors.AccessDenied: "AccessDenied AllAccessDisabled AccountProblem",
         errors.BadCredentials: (
             "InvalidAccessKeyId SignatureDoesNotMatch ExpiredToken InvalidToken InvalidSecurity NotSignedUp "
-            "InvalidClientTokenId TokenRefreshRequired"
+            "InvalidClientTokenId TokenRefreshRequired XAdminUserNotFound"  # the last one is versitygw's, with 404
         ),
         errors.ClockSkew: "RequestTimeTooSkewed",
         errors.WrongRegion: (

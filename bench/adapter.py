@@ -1,0 +1,379 @@
+"""How fast the adapter is beside boto3 and rclone, on versitygw or on any S3 server.
+
+Both sides do the same work on the same server in one run, in turns; each side's median counts. boto3's is one client
+with its default settings (`put_object`, `get_object`, `upload_file`, `download_file`), shared by the threads; rclone's
+is `rclone copy`, at the best of a few `--transfers`, as ours is at the best of a few `jobs`. Goals: ratio 2 for gets
+and for large bodies, 1.7 for small puts, 1 for folders; peak memory of a 2 GB body under 150 MB either way.
+
+Server and clients share this machine's cores, so what the server takes bounds what either side can reach; its share is
+printed beside each figure (CPU seconds in each second, during ours and during the other's). A large put cannot be twice
+as fast as boto3's where the server's own MD5 and SHA-256 of the body take the cores. The server of this run has its
+folder in memory where the machine has `/dev/shm`: on a disk it is the disk's write-back that would be measured.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import boto3
+from botocore.config import Config
+
+from object_store import ObjectStore, StoreConfig
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+GOAL_GET, GOAL_SMALL_PUT, GOAL_LARGE, GOAL_FOLDER = 2.0, 1.7, 2.0, 1.0
+GOAL_MEMORY_MB = 150
+MB = 1_000_000
+PARTS = ("small", "large", "folders", "memory")
+
+
+@dataclass
+class Bench:
+    """One run: the server, both clients, and what came of it."""
+
+    config: StoreConfig
+    bucket: str
+    folder: Path
+    rounds: int
+    scale: int
+    server_process: int | None
+    store: ObjectStore
+    client: "S3Client"
+    figures: dict[str, str] = field(default_factory=dict)
+    missed: list[str] = field(default_factory=list)
+
+    def side_by_side(
+        self,
+        name: str,
+        own: Callable[[], object],
+        other: Callable[[], object],
+        *,
+        amount: float,
+        unit: str,
+        goal: float,
+    ) -> None:
+        """Time both in turns, and note the ratio of their medians."""
+        times: tuple[list[float], list[float]] = ([], [])
+        shares: tuple[list[float], list[float]] = ([], [])
+        for turn in range(self.rounds):
+            for side in (0, 1) if turn % 2 else (1, 0):
+                before, started = self._server_seconds(), time.monotonic()
+                (own, other)[side]()
+                took = time.monotonic() - started
+                times[side].append(took)
+                shares[side].append((self._server_seconds() - before) / took)
+        rates = [amount / statistics.median(each) for each in times]
+        self.note(name, rates, [statistics.median(each) for each in shares], unit, goal)
+
+    def note(self, name: str, rates: Sequence[float], shares: Sequence[float], unit: str, goal: float) -> None:
+        """Print one line, and keep the ratio."""
+        ratio = rates[0] / rates[1]
+        verdict = "" if ratio >= goal else f"   below the goal of {goal:g}"
+        if verdict and self.server_process is not None:
+            verdict += f": the server takes {shares[0]:.1f} of {os.cpu_count()} cores meanwhile"
+        sys.stdout.write(
+            f"{name:<22} adapter {rates[0]:>7.0f} {unit}, other {rates[1]:>7.0f} {unit}, ratio {ratio:.2f}, "
+            f"server {shares[0]:.1f} and {shares[1]:.1f}{verdict}\n"
+        )
+        sys.stdout.flush()
+        self.figures[name.replace(" ", "_")] = f"{ratio:.2f}"
+        if ratio < goal:
+            self.missed.append(name)
+
+    def _server_seconds(self) -> float:
+        """CPU seconds that the server has used; 0 where it is not ours."""
+        if self.server_process is None:
+            return 0.0
+        fields = Path(f"/proc/{self.server_process}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def small(bench: Bench) -> None:
+    """1 KB, one and sixteen at a time."""
+    body, store, client, bucket = os.urandom(1024), bench.store, bench.client, bench.bucket
+    for at_once, count in ((1, 1500 // bench.scale), (16, 3000 // bench.scale)):
+
+        def each(one: Callable[[int], object], at_once: int = at_once, count: int = count) -> None:
+            with ThreadPoolExecutor(at_once) as pool:
+                list(pool.map(one, range(count)))
+
+        bench.side_by_side(
+            f"put 1KB {at_once}",
+            lambda: each(lambda n: store.upload(bucket, f"small/own/{n}", body)),
+            lambda: each(lambda n: client.put_object(Bucket=bucket, Key=f"small/other/{n}", Body=body)),
+            amount=count,
+            unit="/s",
+            goal=GOAL_SMALL_PUT,
+        )
+        bench.side_by_side(
+            f"get 1KB {at_once}",
+            lambda: each(lambda n: store.download(bucket, f"small/own/{n}")),
+            lambda: each(lambda n: client.get_object(Bucket=bucket, Key=f"small/other/{n}")["Body"].read()),
+            amount=count,
+            unit="/s",
+            goal=GOAL_GET,
+        )
+
+
+def large(bench: Bench) -> None:
+    """One file of 256 MB."""
+    size = 256 * MB // bench.scale
+    path, store, client, bucket = bench.folder / "large", bench.store, bench.client, bench.bucket
+    fill(path, size)
+    own, other = bench.folder / "own", bench.folder / "other"
+    bench.side_by_side(
+        "put 256MB",
+        lambda: store.upload(bucket, "large/own", path),
+        lambda: client.upload_file(str(path), bucket, "large/other"),
+        amount=size / MB,
+        unit="MB/s",
+        goal=GOAL_LARGE,
+    )
+    bench.side_by_side(
+        "get 256MB",
+        lambda: store.download_file(bucket, "large/own", own),
+        lambda: client.download_file(bucket, "large/other", str(other)),
+        amount=size / MB,
+        unit="MB/s",
+        goal=GOAL_LARGE,
+    )
+    for each in (path, own, other):
+        each.unlink()
+
+
+def folders(bench: Bench) -> None:
+    """Many small files, and a few large ones, beside rclone."""
+    if shutil.which("rclone") is None:
+        sys.stdout.write("folders: not measured, there is no rclone on PATH (Debian: apt install rclone)\n")
+        bench.figures["folders"] = "not_measured"
+        bench.missed.append("folders")
+        return
+    for name, count, size in (("2000x16KB", 2000 // bench.scale, 16_000), ("4x256MB", 4, 256 * MB // bench.scale)):
+        source = bench.folder / "source"
+        for number in range(count):
+            fill(source / f"{number % 10}" / f"{number}.bin", size)
+        _folder(bench, name, source, count * size / MB)
+        shutil.rmtree(source)
+
+
+def _folder(bench: Bench, name: str, source: Path, amount: float) -> None:
+    store, bucket = bench.store, bench.bucket
+
+    def own_up(at_once: int) -> None:
+        store.upload_dir(source, bucket, f"{name}/own/{uuid4()}", jobs=at_once)
+
+    def other_up(at_once: int) -> None:
+        rclone(bench.config, str(source), f"x:{bucket}/{name}/other/{uuid4()}", at_once)
+
+    def own_down(at_once: int) -> None:
+        with emptied(bench.folder / "down") as target:
+            store.download_dir(bucket, f"{name}/one", target, jobs=at_once)
+
+    def other_down(at_once: int) -> None:
+        with emptied(bench.folder / "down") as target:
+            rclone(bench.config, f"x:{bucket}/{name}/one", str(target), at_once)
+
+    store.upload_dir(source, bucket, f"{name}/one")
+    for way, own, other in (("up", own_up, other_up), ("down", own_down, other_down)):
+        best = [fastest(side, (4, 16, 32) if "16KB" in name else (2, 4, 8)) for side in (own, other)]
+        bench.side_by_side(
+            f"{way} {name}",
+            lambda own=own, best=best: own(best[0]),  # type: ignore[misc]  # bound here
+            lambda other=other, best=best: other(best[1]),  # type: ignore[misc]  # bound here
+            amount=amount,
+            unit="MB/s",
+            goal=GOAL_FOLDER,
+        )
+        sys.stdout.write(f"{'':<22} at {best[0]} jobs and {best[1]} transfers\n")
+    empty(bench.client, bucket, name)
+
+
+def memory(bench: Bench) -> None:
+    """Peak memory of a process that does nothing but move 2 GB up, and of one that moves it down."""
+    if not Path("/proc/self/status").exists():
+        sys.stdout.write("memory: not measured, this machine has no /proc/self/status\n")
+        bench.missed.append("memory")
+        return
+    path = bench.folder / "two"
+    fill(path, 2000 * MB // bench.scale)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "S3_", "MINIO_"))}
+    for way in ("up", "down"):
+        done = subprocess.run(  # noqa: S603 - this very module
+            [sys.executable, "-m", "bench.adapter", "--move", way, "--file", str(path), "--bucket", bench.bucket],
+            env={**clean, **environment(bench.config)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        peak = int(done.stdout)
+        sys.stdout.write(f"{f'peak memory {way} 2GB':<22} {peak} MB\n")
+        bench.figures[f"peak_mb_{way}"] = str(peak)
+        if peak >= GOAL_MEMORY_MB:
+            bench.missed.append(f"peak memory {way}")
+    path.unlink()
+
+
+def move(way: str, bucket: str, path: Path) -> None:
+    """Be the process whose memory is measured."""
+    with ObjectStore.from_environment() as store:
+        if way == "up":
+            store.upload(bucket, "two", path)
+        else:
+            store.download_file(bucket, "two", path)
+    # Not getrusage: its peak holds that of the process before exec, too.
+    peak = next(line for line in Path("/proc/self/status").read_text("ascii").splitlines() if line.startswith("VmHWM:"))
+    sys.stdout.write(f"{int(peak.split()[1]) * 1024 // MB}\n")
+
+
+def fastest(side: Callable[[int], None], choices: Sequence[int]) -> int:
+    """The number at a time with which a side is fastest, each tried once."""
+
+    def took(at_once: int) -> float:
+        started = time.monotonic()
+        side(at_once)
+        return time.monotonic() - started
+
+    return min(choices, key=took)
+
+
+def rclone(config: StoreConfig, source: str, target: str, transfers: int) -> None:
+    """Copy by rclone; its settings come by the environment, so that no secret is an argument."""
+    settings = {
+        "TYPE": "s3",
+        "PROVIDER": "Other",
+        "ENDPOINT": config.endpoint or "",
+        "REGION": config.region,
+        "ACCESS_KEY_ID": config.access_key_id,
+        "SECRET_ACCESS_KEY": config.secret_access_key,
+        "NO_CHECK_BUCKET": "true",
+    }
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RCLONE_"))}
+    ca = {"RCLONE_CA_CERT": str(config.ca_bundle)} if config.ca_bundle else {}
+    subprocess.run(  # noqa: S603 - the tool beside which we are measured
+        ["rclone", "copy", source, target, f"--transfers={transfers}", f"--checkers={transfers}", "--config="],  # noqa: S607 - on PATH
+        env={**clean, **{f"RCLONE_CONFIG_X_{name}": value for name, value in settings.items()}, **ca},
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def environment(config: StoreConfig) -> dict[str, str]:
+    """The variables that lead to the store."""
+    given = {
+        "S3_ENDPOINT": config.endpoint,
+        "AWS_REGION": config.region,
+        "AWS_ACCESS_KEY_ID": config.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": config.secret_access_key,
+        "S3_CA_BUNDLE": config.ca_bundle and str(config.ca_bundle),
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def fill(path: Path, size: int) -> None:
+    """Write a file that nothing can compress."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    block = os.urandom(min(size, 8 * MB))
+    with path.open("wb") as file:
+        for start in range(0, size, len(block)):
+            file.write(block[: size - start])
+
+
+@contextmanager
+def emptied(folder: Path) -> Iterator[Path]:
+    """A folder that is not there before, nor after."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+def empty(client: "S3Client", bucket: str, prefix: str = "") -> None:
+    """Remove all objects below a prefix."""
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for entry in page.get("Contents", []):
+            client.delete_object(Bucket=bucket, Key=entry["Key"])
+
+
+@contextmanager
+def running(options: argparse.Namespace, folder: Path) -> Iterator[Bench]:
+    """The server, a bucket of the run's own, and both clients."""
+    with ExitStack() as stack:
+        process = None
+        if options.endpoint:
+            config = StoreConfig.from_environment(
+                {**os.environ, "S3_ENDPOINT": options.endpoint, "AWS_REGION": options.region}
+            )
+        else:
+            from sandbox.gateway import running_gateway  # noqa: PLC0415 - not needed for another endpoint
+
+            memory_folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - in memory, as said above
+            data = stack.enter_context(tempfile.TemporaryDirectory(dir=memory_folder, ignore_cleanup_errors=True))
+            gateway = stack.enter_context(running_gateway(Path(data)))
+            process = gateway.process_id
+            config = StoreConfig(
+                endpoint=gateway.endpoint,
+                region=gateway.region,
+                access_key_id=gateway.access_key_id,
+                secret_access_key=gateway.secret_access_key,
+            )
+        client = boto3.client(
+            "s3",
+            endpoint_url=config.endpoint,
+            region_name=config.region,
+            aws_access_key_id=config.access_key_id,
+            aws_secret_access_key=config.secret_access_key,
+            verify=str(config.ca_bundle) if config.ca_bundle else None,
+            config=Config(s3={"addressing_style": "path"}, max_pool_connections=16),
+        )
+        bucket = f"bench-{uuid4()}"
+        client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": config.region})  # type: ignore[typeddict-item]  # any region's name
+        stack.callback(client.close)
+        stack.callback(client.delete_bucket, Bucket=bucket)
+        stack.callback(empty, client, bucket)
+        store = stack.enter_context(ObjectStore(config))
+        yield Bench(config, bucket, folder, options.rounds, 16 if options.quick else 1, process, store, client)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure; 0 where every goal is reached, 1 where not."""
+    parser = argparse.ArgumentParser(prog="python -m bench.adapter", description=__doc__)
+    parser.add_argument("--endpoint", help="any S3 server; keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    parser.add_argument("--region", default=os.environ.get("AWS_REGION", "us-west-2"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure this part; may be given again")
+    parser.add_argument("--quick", action="store_true", help="a sixteenth of the work, to try it out")
+    parser.add_argument("--move", choices=("up", "down"), help=argparse.SUPPRESS)
+    parser.add_argument("--bucket", help=argparse.SUPPRESS)
+    parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.move:
+        move(options.move, options.bucket, options.file)
+        return 0
+    parts = {"small": small, "large": large, "folders": folders, "memory": memory}
+    with tempfile.TemporaryDirectory() as folder, running(options, Path(folder)) as bench:
+        for name in options.only or PARTS:
+            parts[name](bench)
+    if bench.missed:
+        sys.stdout.write(f"goals missed: {', '.join(bench.missed)}\n")
+    sys.stdout.write(
+        " ".join(f"{name}={value}" for name, value in bench.figures.items()) + f" missed={len(bench.missed)}\n"
+    )
+    return 1 if bench.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

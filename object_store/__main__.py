@@ -1,0 +1,247 @@
+"""`python -m object_store`: the adapter's operations at a shell. It says what it did, and is quiet where nobody looks.
+
+The rule: no secret is an argument. The store is the environment's (`object_store.config`), or that of `--deployment`
+and `--credentials`, files that a stack published. Results go to standard output, progress and errors to standard error.
+Exit status: 0 done, 1 it failed or the two sides differ, 2 what was asked for cannot be.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from object_store.errors import ConfigurationError, InvalidArgument, ObjectStoreError
+from object_store.keys import check_bucket
+from object_store.opening import store_of
+from object_store.parity import parity as compare
+from object_store.reference import ObjectRef, parse_uri
+from object_store.shown import moving, plain_size
+
+if TYPE_CHECKING:
+    from object_store.folders import Transfer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Objects of an S3 store: AIStor, AWS or any other, as the environment says.",
+)
+
+Deployment = Annotated[Path | None, typer.Option(help="A published deployment, in place of the environment.")]
+Credentials = Annotated[Path | None, typer.Option(help="With --deployment: its credentials, a file of mode 0600.")]
+Identity = Annotated[str | None, typer.Option(help="With --deployment: whose credential.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Jobs = Annotated[int, typer.Option(min=1, max=64, help="Files of a folder at a time.")]
+Uri = Annotated[str, typer.Argument(metavar="s3://BUCKET/KEY")]
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@app.command()
+def put(  # noqa: PLR0913, PLR0917  # the command's options
+    source: Annotated[str, typer.Argument(metavar="FILE|FOLDER|-")],
+    target: Uri,
+    content_type: Annotated[str | None, typer.Option(help="Guessed from the key if not given.")] = None,
+    metadata: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="May be given again.")] = None,
+    if_absent: Annotated[bool, typer.Option("--if-absent", help="Only if there is no object.")] = False,  # noqa: FBT002
+    jobs: Jobs = 8,
+    deployment: Deployment = None,
+    credentials: Credentials = None,
+    identity: Identity = None,
+    as_json: Json = False,  # noqa: FBT002
+    quiet: Quiet = False,  # noqa: FBT002
+) -> None:
+    """Store a file, a folder, or standard input (-)."""
+    with store_of(deployment, credentials, identity) as store:
+        path = Path(source)
+        if source != "-" and path.is_dir():
+            if content_type or metadata or if_absent:
+                raise InvalidArgument("--content-type, --metadata and --if-absent are for one object, not for a folder")
+            bucket, prefix = _bucket_and_prefix(target)
+            size: int | None = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+            with moving(f"storing {path}", size, quiet=quiet) as progress:
+                moved = store.upload_dir(path, bucket, prefix, jobs=jobs, progress=progress)
+            _say_transfer(moved, as_json=as_json)
+            return
+        bucket, key = parse_uri(f"{target}{path.name}" if target.endswith("/") and source != "-" else target)
+        total = None if source == "-" or not path.is_file() else path.stat().st_size
+        with moving(f"storing {source}", total, quiet=quiet) as progress:
+            ref = store.upload(
+                bucket,
+                key,
+                sys.stdin.buffer if source == "-" else path,
+                content_type,
+                metadata=_pairs(metadata or []),
+                if_absent=if_absent,
+                progress=progress,
+            )
+        _say_ref(ref, as_json=as_json)
+
+
+@app.command()
+def get(  # the command's options
+    source: Uri,
+    target: Annotated[str, typer.Argument(metavar="FILE|FOLDER|-")],
+    etag: Annotated[str | None, typer.Option(help="Only if the object has this etag.")] = None,
+    jobs: Jobs = 8,
+    deployment: Deployment = None,
+    credentials: Credentials = None,
+    identity: Identity = None,
+    as_json: Json = False,  # noqa: FBT002
+    quiet: Quiet = False,  # noqa: FBT002
+) -> None:
+    """Read an object to a file or standard output (-); with a URI that ends in a slash, all below it to a folder."""
+    with store_of(deployment, credentials, identity) as store:
+        if source.endswith("/"):
+            if etag or target == "-":
+                raise InvalidArgument("--etag and - are for one object, not for a folder")
+            bucket, prefix = _bucket_and_prefix(source)
+            with moving(f"reading {source}", None, quiet=quiet) as progress:
+                moved = store.download_dir(bucket, prefix, Path(target), jobs=jobs, progress=progress)
+            _say_transfer(moved, as_json=as_json)
+            return
+        bucket, key = parse_uri(source)
+        if target == "-":
+            for block in store.stream(bucket, key, etag=etag):
+                sys.stdout.buffer.write(block)
+            sys.stdout.buffer.flush()
+            return
+        path = Path(target)
+        path = path / key.rpartition("/")[2] if path.is_dir() else path
+        with moving(f"reading {source}", None, quiet=quiet) as progress:
+            ref = store.download_file(bucket, key, path, etag=etag, progress=progress)
+        _say_ref(ref, as_json=as_json)
+
+
+@app.command()
+def ls(
+    where: Annotated[str, typer.Argument(metavar="s3://BUCKET/PREFIX")],
+    deployment: Deployment = None,
+    credentials: Credentials = None,
+    identity: Identity = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """List the objects whose keys begin with the prefix; with --json one reference in each line."""
+    bucket, prefix = _bucket_and_prefix(where)
+    with store_of(deployment, credentials, identity) as store:
+        for ref in store.list(bucket, prefix):
+            sys.stdout.write(f"{ref.model_dump_json()}\n" if as_json else f"{ref.size:>14}  {ref.key}\n")
+
+
+@app.command()
+def presign(  # the command's options
+    target: Uri,
+    expires: Annotated[str, typer.Option(metavar="TIME", help="Such as 90s, 15m, 12h, 7d.")] = "15m",
+    method: Annotated[str, typer.Option(help="GET or PUT.")] = "GET",
+    deployment: Deployment = None,
+    credentials: Credentials = None,
+    identity: Identity = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Print a URL that reads (GET) or stores (PUT) the object until it expires. It is a secret while it lives."""
+    bucket, key = parse_uri(target)
+    with store_of(deployment, credentials, identity) as store:
+        url = store.presign(bucket, key, _duration(expires), method)  # type: ignore[arg-type]  # checked there
+    sys.stdout.write((json.dumps({"url": url, "method": method}) if as_json else url) + "\n")
+
+
+@app.command()
+def rm(
+    targets: Annotated[list[str], typer.Argument(metavar="s3://BUCKET/KEY...")],
+    deployment: Deployment = None,
+    credentials: Credentials = None,
+    identity: Identity = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Remove objects, each by its whole key; a key with none is no error."""
+    places = [parse_uri(target) for target in targets]
+    with store_of(deployment, credentials, identity) as store:
+        for bucket, key in places:
+            store.delete_object(bucket, key)
+            uri = f"s3://{bucket}/{key}"
+            sys.stdout.write((json.dumps({"removed": uri}) if as_json else f"removed {uri}") + "\n")
+
+
+@app.command()
+def parity(  # the command's options
+    nas_dir: Annotated[Path, typer.Argument(metavar="FOLDER")],
+    where: Annotated[str, typer.Argument(metavar="s3://BUCKET/PREFIX")],
+    journal: Annotated[Path | None, typer.Option(help="A file that an interrupted comparison goes on from.")] = None,
+    deployment: Deployment = None,
+    credentials: Credentials = None,
+    identity: Identity = None,
+    as_json: Json = False,  # noqa: FBT002
+    quiet: Quiet = False,  # noqa: FBT002
+) -> None:
+    """Compare a folder of the NAS with what the store holds, by checksum: missing, extra, different."""
+    bucket, prefix = _bucket_and_prefix(where)
+    with store_of(deployment, credentials, identity) as store, moving("comparing", None, quiet=quiet) as progress:
+        report = compare(nas_dir, store, bucket, prefix, journal=journal, progress=progress)
+    sys.stdout.write(report.as_json() + "\n" if as_json else report.as_text())
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _bucket_and_prefix(uri: str) -> tuple[str, str]:
+    """A URI that may name the whole bucket."""
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    if not uri.startswith("s3://") or not bucket:
+        parse_uri(uri)  # which says what is wrong with it
+    check_bucket(bucket)
+    return bucket, prefix
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    pairs = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise InvalidArgument(f"--metadata {each!r} has no value; legal: NAME=VALUE")
+        pairs[name] = value
+    return pairs
+
+
+def _duration(text: str) -> timedelta:
+    found = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text)
+    if found is None:
+        raise InvalidArgument(f"--expires {text!r} is no time; legal: a number and s, m, h or d, at most 7d")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2] or "s"])
+
+
+def _say_ref(ref: ObjectRef, *, as_json: bool) -> None:
+    sys.stdout.write((ref.model_dump_json() if as_json else f"{ref.uri}  {plain_size(ref.size)}  {ref.etag}") + "\n")
+
+
+def _say_transfer(moved: Transfer, *, as_json: bool) -> None:
+    if as_json:
+        content = {"copied": moved.copied, "skipped": moved.skipped, "transferredBytes": moved.transferred_bytes}
+        sys.stdout.write(json.dumps(content) + "\n")
+        return
+    sys.stdout.write(
+        f"{moved.copied} copied ({plain_size(moved.transferred_bytes)}), {moved.skipped} the same already\n"
+    )
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a command and translate its errors into an exit status."""
+    try:
+        app(args=arguments, prog_name="python -m object_store", standalone_mode=True)
+    except (ConfigurationError, InvalidArgument) as error:
+        status, text = 2, str(error)
+    except ObjectStoreError as error:
+        status, text = 1, str(error)
+    except BrokenPipeError:  # `ls | head`
+        sys.stderr.close()
+        sys.exit(0)
+    sys.stderr.write(f"{text}\n")
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The arguments of the operations, checked before anything is sent: what both stores do first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from object_store.answers import bare_etag, quoted
+from object_store.content_type import check_content_type, guess_content_type
+from object_store.errors import InvalidExpiry
+from object_store.keys import check_bucket, check_key
+from object_store.metadata import check_metadata
+from object_store.reference import ObjectRef
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from obstore import GetOptions
+
+MAX_EXPIRY: Final = timedelta(days=7)
+"""Longest life of a presigned URL; Signature Version 4 allows no more."""
+
+_MIN_EXPIRY = timedelta(seconds=1)  # the URL counts whole seconds
+
+
+@dataclass(frozen=True)
+class Put:
+    """An upload whose arguments are sound."""
+
+    bucket: str
+    key: str
+    content_type: str
+    metadata: dict[str, str]
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What obstore makes headers of."""
+        return {"Content-Type": self.content_type, **self.metadata}
+
+    def stored(self, etag: str | None, size: int) -> ObjectRef:
+        """Return the reference to what was stored: UnexpectedAnswer where the server gave no etag."""
+        return ObjectRef(
+            bucket=self.bucket,
+            key=self.key,
+            etag=bare_etag(etag, self.bucket, self.key),
+            size=size,
+            content_type=self.content_type,
+        )
+
+
+def checked_put(bucket: str, key: str, content_type: str | None, metadata: Mapping[str, str] | None) -> Put:
+    """Check the arguments of an upload, its body aside."""
+    check_bucket(bucket)
+    check_key(bucket, key)
+    media_type = guess_content_type(key) if content_type is None else check_content_type(bucket, key, content_type)
+    return Put(bucket, key, media_type, check_metadata(bucket, key, metadata))
+
+
+def checked_get(bucket: str, key: str, etag: str | None) -> GetOptions:
+    """Check the arguments of a download, and return its condition."""
+    check_bucket(bucket)
+    check_key(bucket, key)
+    return {} if etag is None else {"if_match": quoted(etag)}
+
+
+def lifetime_of(bucket: str, key: str, expiry: timedelta | float) -> timedelta:
+    """Return how long a presigned URL is to live: InvalidExpiry."""
+    try:
+        lifetime = expiry if isinstance(expiry, timedelta) else timedelta(seconds=expiry)
+    except (TypeError, ValueError, OverflowError):
+        lifetime = None
+    if lifetime is None or isinstance(expiry, bool) or not _MIN_EXPIRY <= lifetime <= MAX_EXPIRY:
+        raise InvalidExpiry(
+            f"a presigned URL cannot live for {expiry!r}; legal: a timedelta or seconds, from 1 second to "
+            f"{MAX_EXPIRY.days} days ({int(MAX_EXPIRY.total_seconds())})",
+            bucket=bucket,
+            key=key,
+        )
+    return lifetime

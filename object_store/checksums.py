@@ -1,0 +1,57 @@
+"""Whether a file and an object are the same, by checksum, without moving the object's body.
+
+The rule: an answer is only ever "the same" where that is proven. S3's etag is the body's MD5 for an upload in one
+request, and the MD5 of its parts' MD5s with `-N` for one in N parts; with SSE-KMS, or on other servers, it is anything.
+So an etag that comes out equal proves the content, and one that does not proves nothing: the body must then be read.
+boto3, the AWS CLI and this adapter all cut at 8 MiB.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html#checking-object-integrity-etag-and-md5
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from object_store.body import PART_SIZE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from object_store.reference import ObjectRef
+
+_ETAG = re.compile(r"[0-9a-f]{32}(?:-(?P<parts>[0-9]{1,5}))?")
+_BLOCK = 1024 * 1024
+
+
+def etag_of_file(path: Path, like: str) -> str | None:
+    """Return the etag that the file would have, in the form of another; None where the form says nothing.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    form = _ETAG.fullmatch(like)
+    if form is None:
+        return None
+    if form["parts"] is None:
+        whole = hashlib.md5(usedforsecurity=False)
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                whole.update(block)
+        return whole.hexdigest()
+    parts, digests = 0, hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while part := file.read(PART_SIZE):
+            parts += 1
+            digests.update(hashlib.md5(part, usedforsecurity=False).digest())
+    return f"{digests.hexdigest()}-{parts}"
+
+
+def same_content(path: Path, ref: ObjectRef) -> bool:
+    """Whether the file is proven to hold what the object held when its reference was made; False proves nothing.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return path.stat().st_size == ref.size and etag_of_file(path, ref.etag) == ref.etag

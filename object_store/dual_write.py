@@ -1,0 +1,208 @@
+"""`DualWriter`: one body to the NAS and to the store, for the time in which both must hold it.
+
+The rule: it returns only after both sides were read back and are equal to the body; else it raises, and says what each
+side holds. Neither side ever shows a part of a body. The same write done again completes it. Temporary files lie beside
+their target, locked while their writer lives; those of a killed one are removed by the next write in the folder.
+Left out: deleting, and bringing together what was written otherwise (`parity` tells of that).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from object_store.arguments import checked_put
+from object_store.body import opened
+from object_store.errors import DualWriteFailed, LocalFileError, ObjectStoreError
+from object_store.partials import locked_partial, make_folders, sweep, sync_folder, write_all
+from object_store.sides import Digest, Held, digest_of, digest_of_file, held_by_nas, held_by_store, mount_of, nas_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from object_store.body import Body
+    from object_store.reference import ObjectRef
+    from object_store.store import ObjectStore
+
+_SWEEP_SHARE: Final = 100  # sweeping takes at most one in so many seconds, however many files a folder has
+
+
+@dataclass(frozen=True)
+class DualWrite:
+    """What both sides hold.
+
+    Attributes:
+        ref: the object.
+        path: the file on the NAS.
+        sha256: of the body, in hexadecimal.
+    """
+
+    ref: ObjectRef
+    path: Path
+    sha256: str
+
+
+class DualWriter:
+    """Writes below one folder of the NAS and to one store; threads may share it."""
+
+    def __init__(self, nas_dir: Path, store: ObjectStore) -> None:
+        """Take the folder; it is never made here.
+
+        Make a writer while the NAS is mounted: the mount that the folder is on then is the one that it must stay on, so
+        that the empty folder that an unmounted one leaves is not written to.
+        """
+        self._nas_dir = nas_dir.absolute()
+        self._store = store
+        self._mount = mount_of(self._nas_dir) if self._nas_dir.is_dir() else None
+        self._sweep_again: dict[Path, float] = {}
+
+    def write(self, bucket: str, key: str, body: Body, content_type: str | None = None) -> DualWrite:
+        """Write a body to `nas_dir/key` and to the store, and read both back.
+
+        The body is read once, into a temporary file on the NAS; that is uploaded, the object is read back, and only
+        then the file gets its name. The object is compared by size, etag and SHA-256, the file by size and SHA-256.
+        A body's own failure comes out as it was raised, with both sides as they were.
+
+        Args:
+            bucket: the bucket's name.
+            key: the whole key; below `nas_dir` it is the path.
+            body: as for `ObjectStore.upload`.
+            content_type: a media type; guessed from the key's suffix when None.
+
+        Raises:
+            DualWriteFailed: not both sides hold it; its `nas` and `store` say what each does, its cause why: no room,
+                no right, an error of the disk, the NAS not mounted, the store out of reach, another writer meanwhile.
+            UnsafePath: the key would lead out of the folder, is a folder, or names a temporary file.
+            InvalidKey: as `ObjectStore.upload`, likewise InvalidBucketName, InvalidContentType, InvalidBody.
+            LocalFileError: the body is a file that cannot be read.
+        """
+        checked_put(bucket, key, content_type, None)
+        attempt = _Attempt(self._store, self._nas_dir, bucket, key, self._nas_dir.joinpath(key))
+        with attempt.on_nas("cannot be looked at"):
+            nas_file(self._nas_dir, bucket, key)
+        folder = attempt.path.parent
+        with opened(bucket, key, body) as blocks, ExitStack() as stack:
+            self._check_mount(attempt)
+            with attempt.on_nas("cannot take a new file"):
+                make_folders(self._nas_dir, folder)
+                self._sweep(folder)
+                descriptor, partial = stack.enter_context(locked_partial(folder))
+            attempt.fill(descriptor, blocks)
+            ref = attempt.upload(partial, content_type)
+            attempt.read_store_back(ref)
+            self._check_mount(attempt)
+            with attempt.on_nas("cannot give the file its name", store=Held.IT):
+                partial.replace(attempt.path)
+                sync_folder(folder)
+        digest = attempt.read_nas_back()
+        attempt.check_still_stored(ref)
+        return DualWrite(ref, attempt.path, digest.sha256)
+
+    def _check_mount(self, attempt: _Attempt) -> None:
+        with attempt.on_nas("cannot be looked at"):
+            mount = mount_of(self._nas_dir) if self._nas_dir.is_dir() else None
+        if mount is None:
+            attempt.fail(f"{self._nas_dir} is not there (is the NAS mounted?), and is not made here", nas=Held.UNKNOWN)
+        if self._mount not in {None, mount}:
+            attempt.fail(
+                f"{self._nas_dir} is no longer on {self._mount} but on {mount} (is the NAS mounted?)", nas=Held.UNKNOWN
+            )
+        self._mount = mount
+
+    def _sweep(self, folder: Path) -> None:
+        begun = time.monotonic()
+        if begun < self._sweep_again.get(folder, 0):
+            return
+        sweep(folder)
+        ended = time.monotonic()
+        self._sweep_again[folder] = ended + _SWEEP_SHARE * (ended - begun)
+
+
+@dataclass
+class _Attempt:
+    """One write, and what is known of it so far."""
+
+    store: ObjectStore
+    nas_dir: Path
+    bucket: str
+    key: str
+    path: Path
+    digest: Digest | None = field(default=None, init=False)
+
+    def fail(
+        self, reason: str, cause: Exception | None = None, *, nas: Held | None = None, store: Held | None = None
+    ) -> NoReturn:
+        """Raise DualWriteFailed; a side that nothing is said of is asked."""
+        nas = nas or held_by_nas(self.nas_dir, self.path, self.digest)
+        store = store or held_by_store(self.store, self.bucket, self.key, self.digest)
+        raise DualWriteFailed(
+            f"{reason}; now the NAS {nas.words} ({self.path}), and the store {store.words}",
+            bucket=self.bucket,
+            key=self.key,
+            code=getattr(cause, "code", None),
+            status=getattr(cause, "status", None),
+            nas=nas.state,
+            store=store.state,
+        ) from cause
+
+    @contextmanager
+    def on_nas(self, what: str, *, store: Held | None = None) -> Iterator[None]:
+        """Translate what the NAS does."""
+        try:
+            yield
+        except OSError as fault:
+            self.fail(f"the NAS {what}: {fault.strerror}", fault, store=store)
+
+    @contextmanager
+    def in_store(self, what: str, *, nas: Held | None = None) -> Iterator[None]:
+        """Translate what the store does."""
+        try:
+            yield
+        except DualWriteFailed:
+            raise
+        except ObjectStoreError as fault:
+            self.fail(f"the store {what}: {fault.reason}", fault, nas=nas)
+
+    def fill(self, descriptor: int, blocks: Iterable[bytes]) -> None:
+        size, sha256 = 0, hashlib.sha256()
+        for block in blocks:
+            sha256.update(block)
+            size += len(block)
+            with self.on_nas("cannot be written"):
+                write_all(descriptor, block)
+        self.digest = Digest(size, sha256.hexdigest())
+        with self.on_nas("did not keep what was written"):
+            os.fsync(descriptor)
+
+    def upload(self, partial: Path, content_type: str | None) -> ObjectRef:
+        with self.in_store("did not take it"):
+            try:
+                return self.store.upload(self.bucket, self.key, partial, content_type)
+            except LocalFileError as fault:
+                self.fail(f"the NAS does not give back what was written: {fault.reason}", fault)
+
+    def read_store_back(self, ref: ObjectRef) -> None:
+        with self.in_store("cannot be read back"):
+            stream = self.store.stream(self.bucket, self.key, etag=ref.etag)
+            found = digest_of(stream)
+        if found != self.digest or stream.ref.size != ref.size:
+            self.fail("what was read back from the store is not what was written", store=Held.OTHER)
+
+    def read_nas_back(self) -> Digest:
+        with self.on_nas("cannot be read back", store=Held.IT):
+            found = digest_of_file(self.path)
+        if found != self.digest:
+            self.fail("what was read back from the NAS is not what was written", nas=Held.OTHER, store=Held.IT)
+        return found
+
+    def check_still_stored(self, ref: ObjectRef) -> None:
+        """Of two writers of one key the one that ends last finds out here, or when it reads back."""
+        with self.in_store("cannot be asked again", nas=Held.IT):
+            now = self.store.head(self.bucket, self.key)
+        if now.etag != ref.etag:
+            self.fail("another writer stored it meanwhile", nas=Held.IT, store=Held.OTHER)

@@ -1,0 +1,155 @@
+"""The journal of a comparison: JSON lines that an interrupted one goes on from.
+
+The rule: what counts ends with a checkpoint; whatever comes after the last one, a torn line included, is dropped and
+done again. A file that is no journal, or one of another comparison, is never written to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from object_store.errors import InvalidArgument, LocalFileError
+from object_store.partials import lock, write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_NAME: Final = "object-store-parity"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not the same.
+
+    Attributes:
+        kind: `missing`, `extra`, `different` or `undecided`.
+        key: the whole key.
+        reason: why it is undecided, else empty.
+    """
+
+    kind: str
+    key: str
+    reason: str = ""
+
+
+@dataclass
+class Progress:
+    """How far a comparison has come.
+
+    Attributes:
+        through: the last key that is done; None at the beginning.
+        same: keys that were the same on both sides.
+        same_bytes: their length.
+        findings: what was not.
+    """
+
+    through: str | None = None
+    same: int = 0
+    same_bytes: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+class Journal:
+    """A file that a comparison is written down in, or nothing."""
+
+    def __init__(self, descriptor: int | None, path: Path | None, progress: Progress) -> None:
+        """Go on after what was read."""
+        self._descriptor = descriptor
+        self._path = path
+        self.progress = progress
+
+    def start(self, comparison: dict[str, str]) -> None:
+        """Note what is compared."""
+        self._write({"journal": _NAME, "version": 1, **comparison}, sync=True)
+
+    def add(self, finding: Finding) -> None:
+        """Note a finding."""
+        self.progress.findings.append(finding)
+        self._write({"finding": finding.kind, "key": finding.key, "reason": finding.reason})
+
+    def checkpoint(self, through: str) -> None:
+        """Note that every key up to this one is done."""
+        self.progress.through = through
+        self._write({"through": through, "same": self.progress.same, "sameBytes": self.progress.same_bytes}, sync=True)
+
+    def finish(self) -> None:
+        """Note that all is done, so that the next comparison starts anew."""
+        self._write({"done": True}, sync=True)
+
+    def _write(self, line: dict[str, object], *, sync: bool = False) -> None:
+        if self._descriptor is None:
+            return
+        try:
+            write_all(self._descriptor, json.dumps(line).encode() + b"\n")
+            if sync:
+                os.fsync(self._descriptor)
+        except OSError as fault:
+            raise LocalFileError(f"the journal {self._path} cannot be written: {fault.strerror}") from None
+
+
+@contextmanager
+def opened_journal(path: Path | None, **comparison: str) -> Iterator[Journal]:
+    """Open the journal of a comparison, and read how far it has come.
+
+    Raises:
+        InvalidArgument: it is of another comparison, or no journal.
+        LocalFileError: it cannot be read or written, or is in use.
+    """
+    if path is None:
+        yield Journal(None, None, Progress())
+        return
+    with ExitStack() as stack:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            stack.callback(os.close, descriptor)
+            if lock(descriptor) is False:
+                raise LocalFileError(f"the journal {path} is in use by another comparison")
+            with path.open("rb") as file:
+                progress, end = _read(file, path, comparison)
+            os.ftruncate(descriptor, end)
+        except OSError as fault:
+            raise LocalFileError(f"the journal {path} cannot be opened: {fault.strerror}") from None
+        journal = Journal(descriptor, path, progress)
+        if end == 0:
+            journal.start(comparison)
+        yield journal
+
+
+def _read(file: BinaryIO, path: Path, comparison: dict[str, str]) -> tuple[Progress, int]:
+    """Return what counts, and the number of bytes that it takes."""
+    expected: dict[str, object] = {"journal": _NAME, "version": 1, **comparison}
+    first = file.readline()
+    if not first.endswith(b"\n") and json.dumps(expected).encode().startswith(first):
+        return Progress(), 0  # empty, or torn at once
+    header = _json(first)
+    if not isinstance(header, dict) or header.get("journal") != _NAME:
+        raise InvalidArgument(f"{path} is no journal of a comparison, and stays as it is: name another file")
+    if header != expected:
+        raise InvalidArgument(f"{path} is the journal of another comparison ({header}): name another file or remove it")
+    end, pending, progress = file.tell(), list[Finding](), Progress()
+    for line in file:
+        match _json(line):
+            case {"finding": str(kind), "key": str(key), "reason": str(reason)}:
+                pending.append(Finding(kind, key, reason))
+            case {"through": str(through), "same": int(same), "sameBytes": int(same_bytes)}:
+                progress = Progress(through, same, same_bytes, [*progress.findings, *pending])
+                pending.clear()
+                end = file.tell()
+            case {"done": True}:
+                return Progress(), 0
+            case _:
+                break
+    return progress, end
+
+
+def _json(line: bytes) -> object:
+    """Read a whole line; None where it is torn or no JSON."""
+    try:
+        return json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None

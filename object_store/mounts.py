@@ -1,0 +1,65 @@
+"""Where this machine has the folders that the NAS exports, and what a `nasPath` is here.
+
+The rule: a path of an event is not trusted. It leads below a mount or nowhere; `..` and links out of it are refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_MOUNTS: Final[Mapping[str, Path]] = MappingProxyType(
+    {
+        "/volume1/joelclaw": Path("/Volumes/three-body"),
+        "/volume2/data": Path("/Volumes/nas-nvme"),
+        "/volume1/badass-media": Path("/Volumes/badass-media"),
+    }
+)
+"""Folders that the NAS exports, by its own names, and where they are mounted."""
+
+_NOT_EXPORTED: Final = "/volume1/home"
+
+
+def mounted(nas_path: str, mounts: Mapping[str, Path]) -> tuple[Path, str | None]:
+    """Return where a path of the NAS is here, and what is wrong with it; mounted paths are taken as they are."""
+    given = PurePosixPath(nas_path)
+    if not given.is_absolute() or ".." in given.parts or "\0" in nas_path:
+        return Path(), "is not absolute, or has '..' in it"
+    for exported, mount in mounts.items():
+        root = next((each for each in (exported, mount) if given.is_relative_to(each)), None)
+        if root is not None:
+            path = mount / given.relative_to(root)
+            return path, _out_of_reach(path, mount)
+    if given.is_relative_to(_NOT_EXPORTED):
+        where = ", ".join(mounts)
+        return Path(), f"is not exported: only the NAS itself sees {_NOT_EXPORTED}; send an objectRef, or use {where}"
+    legal = ", ".join(f"{exported}/… ({mount})" for exported, mount in mounts.items())
+    return Path(), f"is in no folder that the NAS exports; legal: {legal}"
+
+
+def unreadable(path: Path) -> str | None:
+    """Say why a path gives no bytes; None where it does."""
+    try:
+        if path.is_dir():
+            return "is a folder"
+        if not path.is_file():
+            return "is no regular file" if path.exists() else "is not there"
+        with path.open("rb"):
+            return None
+    except OSError as fault:
+        return f"cannot be read: {fault.strerror}"
+
+
+def _out_of_reach(path: Path, mount: Path) -> str | None:
+    try:
+        if not mount.is_dir():
+            return f"is on {mount}, which is not there; is the NAS mounted?"
+        if not path.resolve().is_relative_to(mount.resolve()):
+            return f"leads out of {mount} by a symbolic link"
+    except (OSError, RuntimeError) as fault:  # RuntimeError is pathlib's for links that lead to one another
+        return f"cannot be looked at: {fault}"
+    return None

@@ -1,0 +1,54 @@
+"""The store that a command line means: the environment's, or that of files which a stack published.
+
+The rule: a file with credentials that others may read is refused, and its content is never shown.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING, Any
+
+from object_store.config import StoreConfig
+from object_store.errors import ConfigurationError
+from object_store.store import ObjectStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def store_of(deployment: Path | None, credentials: Path | None, identity: str | None) -> ObjectStore:
+    """Return the store of the environment, or of a deployment, its credentials and an identity.
+
+    Raises:
+        ConfigurationError: only some of the three are given, or one of them cannot be used.
+    """
+    given = (deployment, credentials, identity)
+    if deployment is None or credentials is None or identity is None:
+        if any(each is not None for each in given):
+            raise ConfigurationError(
+                "--deployment, --credentials and --identity go together; legal: all three, or none for the environment"
+            )
+        return ObjectStore.from_environment()
+    if stat.S_IMODE(_status(credentials)) & 0o077:
+        raise ConfigurationError(f"{credentials} may be read by others; legal: mode 0600: chmod 600 {credentials}")
+    return ObjectStore(StoreConfig.from_deployment(_read(deployment), _read(credentials), identity))
+
+
+def _status(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except OSError as fault:
+        raise ConfigurationError(f"{path} cannot be read: {fault.strerror}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise ConfigurationError(f"{path} cannot be read: {fault.strerror}") from None
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path} is no JSON object; legal: what `pulumi stack output NAME --json` prints")
+    return content

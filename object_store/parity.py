@@ -1,0 +1,226 @@
+"""`parity`: whether a folder of the NAS and a prefix of the store hold the same, proven file by file.
+
+The rule: "the same" is proven by checksum, or the bytes of both were read; what could be neither proven nor refuted
+(links, files that change meanwhile, folders that cannot be read) is `undecided`, and then the report is not ok. Both
+sides are walked in the order of their keys, side by side, so neither is held in memory. Nothing is changed on either.
+Left out: what is written during the comparison may be seen on one side only; compare while nobody writes, or again.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from object_store.checksums import etag_of_file
+from object_store.errors import (
+    IncompleteTransfer,
+    InvalidArgument,
+    InvalidKey,
+    LocalFileError,
+    NotFound,
+    StaleReference,
+    UnexpectedAnswer,
+)
+from object_store.journal import Finding, opened_journal
+from object_store.parity_report import ParityReport
+from object_store.sides import digest_of, digest_of_file, mount_of, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from object_store.journal import Journal
+    from object_store.reference import ObjectRef
+    from object_store.sides import Entry
+    from object_store.store import ObjectStore
+
+CHECKPOINT_KEYS: Final = 1000
+"""Keys after which the journal gets a checkpoint, at the latest."""
+
+CHECKPOINT_SECONDS: Final = 5.0
+"""Time after which it does, likewise; a single large file may take longer."""
+
+
+def parity(
+    nas_dir: Path,
+    store: ObjectStore,
+    bucket: str,
+    prefix: str = "",
+    *,
+    journal: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> ParityReport:
+    """Compare the files below a folder with the objects under a prefix, where `upload_dir` would put them.
+
+    A file of the object's length is compared by the object's etag where that is a checksum; where it is not, or is not
+    equal, both are read and compared by SHA-256. Temporary files of the adapter, and empty objects whose key ends in a
+    slash (the folders of some other writers) are left out. Each finding takes memory, and nothing else does.
+
+    Args:
+        nas_dir: the folder.
+        store: the other side.
+        bucket: the bucket's name.
+        prefix: what each key begins with; a slash is put between it and the path.
+        journal: a file outside of the folder that an interrupted comparison goes on from; one that ended starts anew.
+        progress: called with the number of bytes that were compared since it was called last.
+
+    Returns:
+        The report; what a journal has of an earlier, interrupted run is in it.
+
+    Raises:
+        LocalFileError: the folder is not there, the NAS goes away meanwhile, or the journal cannot be written.
+        InvalidArgument: the journal is of another comparison, is none, or lies in the folder.
+        UnexpectedAnswer: the server does not list in the order of the keys' bytes, so nothing can be told.
+        ObjectStoreError: as `ObjectStore.list` and `stream` do; with a journal the next run goes on from there.
+    """
+    nas_dir = nas_dir.absolute()
+    start = f"{prefix.rstrip('/')}/" if prefix else ""
+    if journal is not None and journal.resolve().is_relative_to(nas_dir.resolve()):
+        raise InvalidArgument(f"the journal {journal} would be compared itself: put it outside of {nas_dir}")
+    nas = _Nas(nas_dir)
+    with opened_journal(journal, nasDir=str(nas_dir), bucket=bucket, prefix=start) as written:
+        after = written.progress.through
+        entries = walk(nas_dir, b"" if after is None else after.removeprefix(start).encode())
+        refs = _in_order(store.list(bucket, start, after=after), start)
+        passed = _Passed(written, nas)
+        try:
+            for entry, ref in _side_by_side(entries, refs):
+                if entry is not None and entry.is_folder:
+                    nas.check()
+                key, outcome = _key_of(entry, ref, start), _judge(store, entry, ref)
+                passed.note(key, outcome, resumable=entry is None or entry.key is not None)
+                if progress is not None and outcome.size:
+                    progress(outcome.size)
+        finally:
+            passed.keep()
+        nas.check()
+        written.finish()
+        return ParityReport.of(written.progress, nas_dir, bucket, start)
+
+
+class _Nas:
+    """The folder, and the mount that it must stay on: an empty one in its place would make every object extra."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._mount: Path | None = None
+        self.check()
+
+    def check(self) -> None:
+        if not self.is_there():
+            raise LocalFileError(f"{self._folder} is not there, or no longer on its mount; is the NAS mounted?")
+
+    def is_there(self) -> bool:
+        try:
+            mount = mount_of(self._folder) if self._folder.is_dir() else None
+        except OSError:
+            return False
+        self._mount = self._mount or mount
+        return mount is not None and mount == self._mount
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of one key; `kind` as in a finding, or `same`."""
+
+    kind: str
+    size: int = 0
+    reason: str = ""
+
+
+class _Passed:
+    """How far the journal may say that all is done; after a folder that cannot be read it waits for the next file."""
+
+    def __init__(self, journal: Journal, nas: _Nas) -> None:
+        self._journal = journal
+        self._nas = nas
+        self._last: str | None = None
+        self._keys, self._since = 0, time.monotonic()
+
+    def note(self, key: str, outcome: _Outcome, *, resumable: bool) -> None:
+        self._last = None  # an interrupt from here on must not leave a checkpoint without what belongs to it
+        if outcome.kind == "same":
+            self._journal.progress.same += 1
+            self._journal.progress.same_bytes += outcome.size
+        else:
+            self._journal.add(Finding(outcome.kind, key, outcome.reason))
+        self._keys += 1
+        if not resumable:
+            return
+        self._last = key
+        if self._keys >= CHECKPOINT_KEYS or time.monotonic() - self._since >= CHECKPOINT_SECONDS:
+            self._nas.check()
+            self.keep()
+
+    def keep(self) -> None:
+        """Write a checkpoint, unless the NAS went away: nobody knows since when."""
+        if self._last is not None and self._nas.is_there():
+            self._journal.checkpoint(self._last)
+            self._last = None
+        self._keys, self._since = 0, time.monotonic()
+
+
+def _key_of(entry: Entry | None, ref: ObjectRef | None, start: str) -> str:
+    if ref is not None:
+        return ref.key
+    return start + (entry.name.decode(errors="backslashreplace") if entry is not None else "")
+
+
+def _in_order(refs: Iterator[ObjectRef], start: str) -> Iterator[tuple[bytes, ObjectRef]]:
+    """Yield references with the rest of their keys: UnexpectedAnswer where they are not in order."""
+    before = b""
+    for ref in refs:
+        rest = ref.key.removeprefix(start).encode()
+        if rest <= before and not (rest == before == b""):
+            raise UnexpectedAnswer("the server does not list in the order of the keys' bytes", bucket=ref.bucket)
+        before = rest
+        if ref.size or not (ref.key.endswith("/")):
+            yield rest, ref
+
+
+def _side_by_side(
+    entries: Iterator[Entry], refs: Iterator[tuple[bytes, ObjectRef]]
+) -> Iterator[tuple[Entry | None, ObjectRef | None]]:
+    """Yield what has one key together; of a folder that cannot be read the objects are passed over."""
+    entry, listed = next(entries, None), next(refs, None)
+    while entry is not None or listed is not None:
+        if entry is not None and (listed is None or entry.name <= listed[0]):
+            folder, both = entry.is_folder, listed is not None and entry.name == listed[0]
+            yield entry, listed[1] if listed is not None and both and not folder else None
+            while folder and listed is not None and listed[0].startswith(entry.name):
+                listed = next(refs, None)
+            entry = next(entries, None)
+            if both and not folder:
+                listed = next(refs, None)
+        elif listed is not None:
+            yield None, listed[1]
+            listed = next(refs, None)
+
+
+def _judge(store: ObjectStore, entry: Entry | None, ref: ObjectRef | None) -> _Outcome:
+    if entry is None:
+        return _Outcome("extra")
+    if entry.fault is not None:
+        return _Outcome("undecided", reason=entry.fault)
+    try:
+        return _compared(store, entry.path, ref)
+    except OSError as fault:
+        return _Outcome("undecided", reason=f"the file cannot be read: {fault.strerror}")
+    except (NotFound, StaleReference, IncompleteTransfer, InvalidKey) as fault:
+        return _Outcome("undecided", reason=f"the object cannot be read: {fault.reason}")
+
+
+def _compared(store: ObjectStore, path: Path, ref: ObjectRef | None) -> _Outcome:
+    before = path.lstat()
+    if ref is None:
+        return _Outcome("missing", before.st_size)
+    if before.st_size != ref.size:
+        return _Outcome("different", before.st_size)
+    same = etag_of_file(path, ref.etag) == ref.etag or (
+        digest_of_file(path) == digest_of(store.stream(ref.bucket, ref.key, etag=ref.etag))
+    )
+    after = path.lstat()
+    if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
+        return _Outcome("undecided", reason="the file changed while it was compared")
+    return _Outcome("same" if same else "different", after.st_size)

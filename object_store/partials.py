@@ -1,0 +1,120 @@
+"""Temporary files of the NAS: locked while their writer lives, and removed by the next one where it was killed.
+
+The rule: what is removed was abandoned for certain. A file of this machine is, if its lock can be had; one of another
+machine, or where the file system has no locks, after a day. Errors are the system's own, OSError; `dual_write`
+translates them.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import socket
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from object_store.files import PARTIAL_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ABANDONED_AFTER_SECONDS: Final = 24 * 3600
+"""Age from which a temporary file counts as abandoned where its lock tells nothing."""
+
+_NOT_SUPPORTED: Final = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
+
+# Locks may hold on one machine only (macOS `locallocks`, Linux `nolock`), so a name tells whose file it is.
+_PREFIX: Final = f"{PARTIAL_PREFIX}nas-"
+_OWN_PREFIX: Final = f"{_PREFIX}{hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]}-"
+
+
+@contextmanager
+def locked_partial(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Make a temporary file that is locked; it is gone at the end, unless it was renamed."""
+    descriptor, path = _make_locked(folder)
+    try:
+        yield descriptor, path
+    finally:
+        _discard(descriptor, path)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files of a folder that were abandoned."""
+    with os.scandir(folder) as found:
+        partials = [Path(entry.path) for entry in found if entry.name.startswith(_PREFIX)]
+    for partial in partials:
+        with suppress(OSError):  # another writer was faster, or may do what we may not
+            descriptor = os.open(partial, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                locked = lock(descriptor)
+                old = time.time() - os.fstat(descriptor).st_mtime > ABANDONED_AFTER_SECONDS
+                if locked is not False and (old or (locked and partial.name.startswith(_OWN_PREFIX))):
+                    partial.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def write_all(descriptor: int, block: bytes) -> None:
+    """Write a block to its end."""
+    rest = memoryview(block)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def make_folders(top: Path, folder: Path) -> None:
+    """Make what is missing below the first, and never the first itself."""
+    for each in reversed([folder, *folder.parents]):
+        if each.is_relative_to(top) and each != top and not each.is_dir():
+            each.mkdir(exist_ok=True)
+            sync_folder(each.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a folder's names on the disk, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as fault:
+        if fault.errno not in _NOT_SUPPORTED:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _make_locked(folder: Path) -> tuple[int, Path]:
+    while True:
+        path = folder / f"{_OWN_PREFIX}{secrets.token_hex(8)}"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            # Until it is locked another writer may take it for abandoned, and lock or remove it: then make another.
+            if lock(descriptor) is not False and path.exists():
+                return descriptor, path
+        except BaseException:
+            _discard(descriptor, path)
+            raise
+        _discard(descriptor, path)
+
+
+def _discard(descriptor: int, path: Path) -> None:
+    with suppress(OSError):  # the NAS may be gone; then the next write removes it
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        os.close(descriptor)
+
+
+def lock(descriptor: int) -> bool | None:
+    """Lock a file until it is closed; whether that could be done, None where the file system has no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as fault:
+        if fault.errno in _NOT_SUPPORTED:
+            return None
+        raise
+    return True

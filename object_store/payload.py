@@ -1,0 +1,245 @@
+"""Events that say where their bytes are: by `objectRef`, or still by the shim `nasPath` (or `filePath`).
+
+The rule: the reference goes first, and one that fails is an error; the shim is used only where there is no reference,
+and every use is logged and counted, so that it can be retired. What is downloaded lies in a temporary folder that goes
+with the context; what is on the NAS is never deleted. A consumer deletes neither, whatever its own clean-up does.
+
+Three kinds of path share the name `nasPath`: the NAS's own (`/volume1/joelclaw/…`), which `mounts` translates, the
+mounted one (`/Volumes/three-body/…`), and `filePath`, a file of this machine. `/volume1/home` is not exported.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.json_schema import SkipJsonSchema  # noqa: TC002  # pydantic reads it at run time
+
+from object_store.errors import InvalidReference, LocalFileError, PayloadUnresolved, StaleReference
+from object_store.files import replacing
+from object_store.mounts import DEFAULT_MOUNTS, mounted, unreadable
+from object_store.reference import ObjectRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from object_store.store import ObjectStore
+
+Source: TypeAlias = Literal["objectRef", "nasPath", "filePath"]
+"""Which field of the event led to the bytes."""
+
+IDENTITY_EXPRESSION: Final = (
+    '((event.data.objectRef ? "s3://" + event.data.objectRef.bucket + "/" + event.data.objectRef.key + " " + '
+    "event.data.objectRef.etag : (event.data.nasPath ? event.data.nasPath : event.data.filePath)) + "
+    '(event.data.idempotencyKey ? "::" + event.data.idempotencyKey : ""))'
+)
+"""`identity_of` as the CEL expression that a function's `idempotency` takes."""
+
+_MAX_NAME_BYTES: Final = 200
+_LEGAL: Final = "legal: an objectRef, a nasPath or a filePath, as in schemas/payload.schema.json"
+_log = logging.getLogger(__name__)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """A reference that is not there is left out, never null."""
+    del schema["default"]
+
+
+class Payload(BaseModel):
+    """The fields of an event that this module reads; it may have any others.
+
+    Attributes:
+        object_ref: `objectRef` in JSON, with exactly the fields of a reference.
+        nas_path: `nasPath`; an empty one is as good as none.
+        file_path: `filePath`, likewise.
+        idempotency_key: `idempotencyKey`, what its sender tells repeats by.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        strict=True,
+        validate_by_alias=True,
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["objectRef"]},
+                {"required": ["nasPath"], "properties": {"nasPath": {"type": "string", "minLength": 1}}},
+                {"required": ["filePath"], "properties": {"filePath": {"type": "string", "minLength": 1}}},
+            ]
+        },
+    )
+
+    object_ref: Annotated[
+        ObjectRef | SkipJsonSchema[None],
+        Field(alias="objectRef", json_schema_extra=_without_default),
+    ] = None
+    nas_path: Annotated[str | None, Field(alias="nasPath")] = None
+    file_path: Annotated[str | None, Field(alias="filePath")] = None
+    idempotency_key: Annotated[str | None, Field(alias="idempotencyKey")] = None
+
+    @classmethod
+    def parse(cls, event: Mapping[str, Any]) -> Self:
+        """Read the data of an event.
+
+        Raises:
+            InvalidReference: `objectRef` is there and is no reference.
+            PayloadUnresolved: there is neither reference nor path, or another field is of the wrong type.
+        """
+        if not isinstance(event, Mapping):
+            raise PayloadUnresolved(f"the event's data is {type(event).__name__}, not an object; {_LEGAL}")
+        fields = {name: event[name] for name in ("nasPath", "filePath", "idempotencyKey") if name in event}
+        if "objectRef" in event:
+            fields["objectRef"] = _reference(event["objectRef"])
+        try:
+            payload = cls.model_validate(fields)
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+                for fault in error.errors(include_input=False, include_url=False)
+            )
+        else:
+            if payload.object_ref or payload.nas_path or payload.file_path:
+                return payload
+            faults = "nothing in it leads to bytes"
+        raise PayloadUnresolved(f"{faults}; {_LEGAL}")
+
+
+@dataclass(frozen=True)
+class LocalCopy:
+    """A file that holds the bytes while the context lasts; never delete it.
+
+    Attributes:
+        path: the file, with the suffix of its key or path.
+        source: which field of the event led to it.
+        temporary: whether it goes with the context.
+        ref: the object, as the store gave it; None for a path.
+    """
+
+    path: Path
+    source: Source
+    temporary: bool
+    ref: ObjectRef | None
+
+
+@contextmanager
+def resolve(
+    payload: Mapping[str, Any],
+    store: ObjectStore,
+    *,
+    mounts: Mapping[str, Path] = DEFAULT_MOUNTS,
+    count: Callable[[Source], None] | None = None,
+) -> Iterator[LocalCopy]:
+    """Give the bytes of an event as a file of this machine, for the time of the context.
+
+    Args:
+        payload: the event's data.
+        store: where references are looked up.
+        mounts: the NAS's own names of what it exports, and where that is mounted here.
+        count: called with the field that was used, once the bytes are there.
+
+    Yields:
+        The file, and how it came.
+
+    Raises:
+        InvalidReference: `objectRef` is no reference.
+        PayloadUnresolved: there is neither, or the path leads to no file here; it says what to do.
+        StaleReference: the object is another one by now, or its size is not that of the reference.
+        IncompleteTransfer: it did not come whole.
+        LocalFileError: the temporary file cannot be written.
+        ObjectStoreError: as `ObjectStore.stream` does; the shim is then not tried.
+    """
+    event = Payload.parse(payload)
+    with ExitStack() as stack:
+        ref = event.object_ref
+        local = _on_disk(event, mounts) if ref is None else _downloaded(ref, store, stack)
+        _log.info("payload by %s: %r", local.source, local.ref.uri if local.ref else str(local.path))
+        if count is not None:
+            count(local.source)
+        yield local
+
+
+def identity_of(payload: Mapping[str, Any]) -> str:
+    """Return what tells one event from another: never empty, and never only the sender's `idempotencyKey`.
+
+    It is `s3://BUCKET/KEY ETAG` where there is a reference, else `nasPath`, else `filePath`; then, if there is one,
+    `::` and `idempotencyKey`. For an event with a path and a key that is what docs-ingest has today. Its expression
+    gives `::KEY` for every event that has a reference alone, so all of them would count as one. Put in its place:
+
+        ((event.data.objectRef ? "s3://" + event.data.objectRef.bucket + "/" + event.data.objectRef.key + " " +
+        event.data.objectRef.etag : (event.data.nasPath ? event.data.nasPath : event.data.filePath)) +
+        (event.data.idempotencyKey ? "::" + event.data.idempotencyKey : ""))
+
+    which is `IDENTITY_EXPRESSION`, in one line.
+
+    Raises:
+        InvalidReference: `objectRef` is no reference.
+        PayloadUnresolved: there is neither reference nor path.
+    """
+    event = Payload.parse(payload)
+    place = f"{event.object_ref.uri} {event.object_ref.etag}" if event.object_ref else event.nas_path or event.file_path
+    return f"{place}::{event.idempotency_key}" if event.idempotency_key else str(place)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of an event's data."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Payload.model_json_schema(mode="validation"),
+    }
+
+
+def _reference(given: object) -> ObjectRef:
+    if isinstance(given, ObjectRef):
+        return given
+    if not isinstance(given, Mapping):
+        raise InvalidReference(f"objectRef is {type(given).__name__}, not an object; leave it out where there is none")
+    return ObjectRef.parse(given)
+
+
+def _downloaded(ref: ObjectRef, store: ObjectStore, stack: ExitStack) -> LocalCopy:
+    stream = store.stream(ref.bucket, ref.key, etag=ref.etag)
+    if stream.ref.size != ref.size:
+        raise StaleReference(
+            f"the object has {stream.ref.size} bytes, and the reference says {ref.size}", bucket=ref.bucket, key=ref.key
+        )
+    try:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="object-store-payload-"))
+    except OSError as fault:
+        raise LocalFileError(f"no temporary folder can be made: {fault.strerror}") from None
+    path = Path(folder, _name_of(ref.key))
+    with replacing(path, bucket=ref.bucket, key=ref.key) as write:
+        for block in stream:
+            write(block)
+    return LocalCopy(path, "objectRef", temporary=True, ref=stream.ref)
+
+
+def _name_of(key: str) -> str:
+    """Return the key's last segment, whose suffix consumers go by, short enough for a file system."""
+    name = key.rpartition("/")[2]
+    if len(name.encode()) <= _MAX_NAME_BYTES:
+        return name
+    suffix = PurePosixPath(name).suffix
+    return f"object{suffix if len(suffix.encode()) <= _MAX_NAME_BYTES else ''}"
+
+
+def _on_disk(event: Payload, mounts: Mapping[str, Path]) -> LocalCopy:
+    """`filePath` goes first, as docs-ingest has it: it is there before the file has come to the NAS."""
+    faults = []
+    if event.file_path:
+        fault = unreadable(Path(event.file_path)) if event.file_path.startswith("/") else "is not absolute"
+        if fault is None:
+            return LocalCopy(Path(event.file_path), "filePath", temporary=False, ref=None)
+        faults.append(f"filePath {event.file_path!r} {fault}")
+    if event.nas_path:
+        path, fault = mounted(event.nas_path, mounts)
+        fault = fault or unreadable(path)
+        if fault is None:
+            return LocalCopy(path, "nasPath", temporary=False, ref=None)
+        faults.append(f"nasPath {event.nas_path!r} {fault}")
+    raise PayloadUnresolved("; ".join(faults))

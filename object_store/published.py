@@ -1,0 +1,89 @@
+"""A configuration out of what a stack published: its deployment and one identity of its credentials.
+
+Only what a client needs is read of either, and nothing of `infra`, so that a workload can carry the adapter alone. The
+form is `schemas/deployment.schema.json`; another version of it is refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from object_store.config import StoreConfig
+from object_store.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_AGAIN = "pulumi stack output {name} --json"
+
+
+class _Published(BaseModel):
+    """The part of a deployment that a client needs."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    version: Literal[1]
+    region: str
+    endpoint: str | None
+    provisioning_endpoint: str | None
+    ca_pem: str | None
+
+
+class _Pair(BaseModel):
+    """One identity's credential."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    access_key_id: str
+    secret_access_key: SecretStr
+
+
+def config_of(
+    deployment: Mapping[str, Any],
+    credentials: Mapping[str, Any],
+    identity: str,
+    *,
+    via: Literal["client", "provisioning"] = "client",
+) -> StoreConfig:
+    """Return the configuration with which an identity reaches a deployment.
+
+    Args:
+        deployment: the stack's output `deployment`.
+        credentials: its output `credentials`, secrets shown.
+        identity: whose credential, such as `worker`.
+        via: which endpoint requests go to. Presigned URLs are made for the client's in either case.
+
+    Raises:
+        ConfigurationError: one of them is not of the published form, or there is no such identity. No secret is shown.
+    """
+    published = _checked(_Published, deployment, "deployment")
+    if identity not in credentials:
+        raise ConfigurationError(
+            f"there is no credential of identity {identity!r}; legal: {', '.join(sorted(credentials))}"
+        )
+    pair = _checked(_Pair, credentials[identity], "credentials")
+    return StoreConfig(
+        endpoint=published.endpoint if via == "client" else published.provisioning_endpoint,
+        client_endpoint=published.endpoint if via == "provisioning" else None,
+        region=published.region,
+        access_key_id=pair.access_key_id,
+        secret_access_key=pair.secret_access_key.get_secret_value(),
+        ca_bundle=published.ca_pem,
+    )
+
+
+def _checked(model: type[Model], content: object, name: str) -> Model:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or name}: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        )
+    raise ConfigurationError(
+        f"the {name} is not as a stack publishes it: {faults}; get it by: {_AGAIN.format(name=name)}"
+    )

@@ -1,0 +1,34 @@
+"""How a command shows what it does: a bar on a terminal, nothing elsewhere."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@contextmanager
+def moving(what: str, total_bytes: int | None, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Yield a function that is told of bytes that were moved, from any thread."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+        task = progress.add_task(what, total=total_bytes)
+        yield lambda size: progress.advance(task, size)
+
+
+def plain_size(size: int) -> str:
+    """Return a length for people, such as `1.2 MB`."""
+    return decimal(size)

@@ -1,0 +1,200 @@
+"""The NAS and the store as two sides of one thing: where a key is on the NAS, and what either side holds of it.
+
+The rule: a side holds something if its bytes were read and their SHA-256 is equal; nothing is concluded from names or
+times. A folder that is not there is never made in place of a mount: it would be on the local disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from object_store.errors import NotFound, ObjectStoreError, UnsafePath
+from object_store.files import PARTIAL_PREFIX
+from object_store.folders import path_of_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from object_store.store import ObjectStore
+
+_BLOCK: Final = 1024 * 1024
+
+
+class Held(Enum):
+    """What a side holds of a write; `state` is what `DualWriteFailed` has for it, `words` how a message says it."""
+
+    IT = ("holds it", "holds it")
+    OTHER = ("does not", "holds something else there")
+    NOTHING = ("does not", "holds nothing there")
+    UNTOUCHED = ("unknown", "holds what it held before")
+    UNKNOWN = ("unknown", "cannot be asked what it holds")
+
+    @property
+    def state(self) -> str:
+        """`"holds it"`, `"does not"` or `"unknown"`."""
+        return self.value[0]
+
+    @property
+    def words(self) -> str:
+        """The same as part of a sentence."""
+        return self.value[1]
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What tells one body from another.
+
+    Attributes:
+        size: in bytes.
+        sha256: in hexadecimal.
+    """
+
+    size: int
+    sha256: str
+
+
+def digest_of(blocks: Iterable[bytes]) -> Digest:
+    """Read blocks to their end, one at a time."""
+    size, digest = 0, hashlib.sha256()
+    for block in blocks:
+        size += len(block)
+        digest.update(block)
+    return Digest(size, digest.hexdigest())
+
+
+def digest_of_file(path: Path) -> Digest:
+    """Read a file: OSError."""
+    return digest_of(_blocks_of(path))
+
+
+def _blocks_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            yield block
+
+
+def nas_file(nas_dir: Path, bucket: str, key: str) -> Path:
+    """Return the file of a key.
+
+    Raises:
+        UnsafePath: it would not be below the folder, is a folder, has a file for a folder, or has the name of a
+            temporary file, which would be swept.
+    """
+    try:
+        path = path_of_key(nas_dir, key, "", bucket)
+    except (OSError, RuntimeError):  # RuntimeError is pathlib's for links that lead to one another (Python 3.11, 3.12)
+        raise UnsafePath(f"its folder below {nas_dir} leads nowhere", bucket=bucket, key=key) from None
+    if any(part.startswith(PARTIAL_PREFIX) for part in key.split("/")):
+        raise UnsafePath(f"{PARTIAL_PREFIX!r} begins the names of temporary files", bucket=bucket, key=key)
+    if path.is_dir() and not path.is_symlink():
+        raise UnsafePath(f"{path} is a folder, and cannot be a file as well", bucket=bucket, key=key)
+    for parent in path.relative_to(nas_dir).parents:
+        folder = nas_dir / parent
+        if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
+            raise UnsafePath(f"{folder} is a file, and cannot be a folder as well", bucket=bucket, key=key)
+    return path
+
+
+def mount_of(folder: Path) -> Path:
+    """Return the mount point that a folder is on; another one than before means that the NAS went away."""
+    place = folder.resolve()
+    return next(each for each in (place, *place.parents) if each == each.parent or os.path.ismount(each))
+
+
+def held_by_nas(nas_dir: Path, path: Path, wanted: Digest | None) -> Held:
+    """Say what the NAS holds; without a digest only whether there is anything."""
+    try:
+        if not nas_dir.is_dir():
+            return Held.UNKNOWN
+        found = path.lstat()
+        if wanted is None:
+            return Held.UNTOUCHED
+        return Held.IT if found.st_size == wanted.size and digest_of_file(path) == wanted else Held.OTHER
+    except (FileNotFoundError, NotADirectoryError):
+        return Held.NOTHING
+    except OSError:
+        return Held.UNKNOWN
+
+
+def held_by_store(store: ObjectStore, bucket: str, key: str, wanted: Digest | None) -> Held:
+    """Say what the store holds; without a digest only whether there is anything."""
+    try:
+        ref = store.head(bucket, key)
+        if wanted is None:
+            return Held.UNTOUCHED
+        if ref.size != wanted.size:
+            return Held.OTHER
+        return Held.IT if digest_of(store.stream(bucket, key, etag=ref.etag)) == wanted else Held.OTHER
+    except NotFound:
+        return Held.NOTHING
+    except ObjectStoreError:
+        return Held.UNKNOWN
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a walk comes to.
+
+    Attributes:
+        name: its path below the walked folder, slashes between the segments; a folder's ends in one.
+        path: where it is.
+        fault: why it cannot be compared; None for a regular file.
+    """
+
+    name: bytes
+    path: Path
+    fault: str | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder, which is yielded only where it cannot be read."""
+        return self.name.endswith(b"/") or not self.name
+
+    @property
+    def key(self) -> str | None:
+        """The name as a key; None where it is none: that of a folder, or bytes that are not UTF-8."""
+        try:
+            return None if self.is_folder else self.name.decode()
+        except UnicodeDecodeError:
+            return None
+
+
+def walk(folder: Path, after: bytes = b"", under: bytes = b"") -> Iterator[Entry]:
+    """Yield the files below a folder in the order of S3, that of their keys' UTF-8 bytes; one folder's names are held.
+
+    Links and devices come with a fault, and so does a folder that cannot be read, in place of its files.
+
+    Args:
+        folder: where to begin.
+        after: only names that come after this one; folders that end before it are not read.
+        under: the name of the folder itself.
+    """
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(_sortable(each) for each in found if not each.name.startswith(PARTIAL_PREFIX))
+    except OSError as fault:
+        yield Entry(under, folder, f"the folder cannot be read: {fault.strerror}")
+        return
+    for segment, shown, why in entries:
+        name = under + segment
+        if segment.endswith(b"/"):
+            if name > after or after.startswith(name):
+                yield from walk(folder / shown, after, name)
+        elif name > after:
+            entry = Entry(name, folder / shown, why or None)
+            yield entry if entry.key is not None else Entry(name, entry.path, "its name is not UTF-8, so it is no key")
+
+
+def _sortable(found: os.DirEntry[str]) -> tuple[bytes, str, str]:
+    """Return what orders it, its name, and why it cannot be compared, if so."""
+    segment = os.fsencode(found.name)
+    if found.is_dir(follow_symlinks=False):
+        return segment + b"/", found.name, ""
+    if found.is_symlink():
+        return segment, found.name, "a symbolic link, which is not followed"
+    return segment, found.name, "" if found.is_file(follow_symlinks=False) else "no regular file"

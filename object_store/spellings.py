@@ -1,0 +1,47 @@
+"""The spellings of an S3 endpoint in the environment that the owner's systems use.
+
+`S3_ENDPOINT` (the decision record), `S3_ENDPOINT_URL` (Convex) and `MINIO_ENDPOINT` (the Restate helper, also as a bare
+host beside `MINIO_PORT` and `MINIO_USE_SSL`). The rule: where more than one is set they mean the same server, or it is
+an error: no order of precedence may decide which store data goes to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from object_store.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SPELLINGS = ("S3_ENDPOINT", "S3_ENDPOINT_URL", "MINIO_ENDPOINT")
+_TRUE, _FALSE = {"true", "1"}, {"false", "0", ""}
+
+
+def endpoint_of(env: Mapping[str, str]) -> str | None:
+    """Return the endpoint that the environment names, unchecked; None where it names none.
+
+    Raises:
+        ConfigurationError: two spellings name two servers, or `MINIO_USE_SSL` is neither true nor false.
+    """
+    given = {name: env[name] for name in _SPELLINGS if name in env}
+    if "MINIO_ENDPOINT" in given:
+        given["MINIO_ENDPOINT"] = _minio_url(given["MINIO_ENDPOINT"], env)
+    different = {value.rstrip("/") for value in given.values()}
+    if len(different) > 1:
+        raise ConfigurationError(
+            f"{' and '.join(given)} name different servers; legal: one of them, or the same value in each: "
+            f"unset {' '.join(list(given)[1:])}"
+        )
+    return next(iter(given.values()), None)
+
+
+def _minio_url(value: str, env: Mapping[str, str]) -> str:
+    if "://" in value or not value.strip():
+        return value
+    tls = env.get("MINIO_USE_SSL", "").strip().lower()
+    if tls not in _TRUE | _FALSE:
+        raise ConfigurationError(f"MINIO_USE_SSL {tls!r} is neither; legal: true, false: export MINIO_USE_SSL=true")
+    port = env.get("MINIO_PORT", "").strip()
+    host = f"{value}:{port}" if port and ":" not in value else value
+    return f"{'https' if tls in _TRUE else 'http'}://{host}"

@@ -1,0 +1,257 @@
+"""Folders up and down: only what differs is moved, and nothing is ever written outside of the folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import object_store
+from object_store import MULTIPART_THRESHOLD, ObjectStore, Transfer, files
+from object_store.checksums import etag_of_file, same_content
+from object_store.files import PARTIAL_PREFIX, replacing
+from object_store.folders import path_of_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_s3 import S3Client
+
+FILES = {"a.txt": b"a", "b/c.bin": bytes(MULTIPART_THRESHOLD + 9), "b/d/e f+é.md": b"deep", "empty": b""}
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "up"
+    for name, content in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _empty(admin: S3Client, bucket: str) -> Iterator[None]:
+    yield
+    for entry in admin.list_objects_v2(Bucket=bucket).get("Contents", []):
+        admin.delete_object(Bucket=bucket, Key=entry["Key"])
+
+
+def _held(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("prefix", ["", "to/here", "to/here/"])
+def test_folder_comes_back_as_it_went(
+    store: ObjectStore, bucket: str, folder: Path, tmp_path: Path, prefix: str
+) -> None:
+    """Every file under its path; the second time, either way, nothing is moved."""
+    size = sum(map(len, FILES.values()))
+    told: list[int] = []
+
+    up = store.upload_dir(folder, bucket, prefix, progress=told.append)
+    down = store.download_dir(bucket, prefix, tmp_path / "down", progress=told.append)
+
+    assert up == down == Transfer(copied=4, skipped=0, transferred_bytes=size)
+    assert sum(told) == 2 * size
+    assert _held(tmp_path / "down") == FILES
+    start = f"{prefix.rstrip('/')}/" if prefix else ""
+    assert {ref.key for ref in store.list(bucket)} == {start + name for name in FILES}
+    assert store.upload_dir(folder, bucket, prefix) == Transfer(skipped=4)
+    assert store.download_dir(bucket, prefix, tmp_path / "down") == Transfer(skipped=4)
+
+
+def test_only_what_differs_is_moved(store: ObjectStore, bucket: str, folder: Path, tmp_path: Path) -> None:
+    """Content of the same length and time counts as another: the checksum decides."""
+    store.upload_dir(folder, bucket)
+    store.download_dir(bucket, "", tmp_path / "down")
+    times = (folder / "a.txt").stat()
+    (folder / "a.txt").write_bytes(b"X")
+    os.utime(folder / "a.txt", ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    assert store.upload_dir(folder, bucket) == Transfer(copied=1, skipped=3, transferred_bytes=1)
+    assert store.download_dir(bucket, "", tmp_path / "down") == Transfer(copied=1, skipped=3, transferred_bytes=1)
+    assert (tmp_path / "down" / "a.txt").read_bytes() == b"X"
+    assert store.upload_dir(folder, bucket, skip_same=False).copied == 4
+    assert store.download_dir(bucket, "", tmp_path / "down", skip_same=False).copied == 4
+
+
+def test_an_etag_that_is_no_checksum_proves_nothing(tmp_path: Path) -> None:
+    """With SSE-KMS the etag is anything: such a file is never taken for the same."""
+    path = tmp_path / "f"
+    path.write_bytes(b"x")
+
+    assert etag_of_file(path, "anything") is None
+    assert etag_of_file(path, "9dd4e461268c8034f5c8564e155c67a6") == "9dd4e461268c8034f5c8564e155c67a6"
+    for etag, same in (("anything", False), ("0" * 32, False), ("9dd4e461268c8034f5c8564e155c67a6", True)):
+        assert same_content(path, object_store.ObjectRef(bucket="b", key="k", etag=etag, size=1)) is same
+
+
+@pytest.mark.parametrize("key", ["../out", "a/../../out", "/etc/x", "a//b", "./a", "a/..", "a\\..\\b", " .. /x"])
+def test_key_that_leads_out_of_the_folder_is_refused(
+    store: ObjectStore, admin: S3Client, bucket: str, tmp_path: Path, key: str
+) -> None:
+    """UnsafePath, before anything is written, also where the store holds good keys beside it."""
+    admin.put_object(Bucket=bucket, Key="p/good", Body=b"good")
+    try:
+        admin.put_object(Bucket=bucket, Key=f"p/{key}", Body=b"bad")
+        with pytest.raises(object_store.UnsafePath, match="outside of its folder"):
+            store.download_dir(bucket, "p", tmp_path / "down")
+    finally:
+        admin.delete_object(Bucket=bucket, Key=f"p/{key}")
+
+    assert not (tmp_path / "down").exists()
+    assert _held(tmp_path) == {}
+
+
+@given(key=st.text(st.sampled_from("./\\ab ~\0\n"), min_size=1, max_size=12))
+def test_no_key_ever_leads_out(tmp_path_factory: pytest.TempPathFactory, key: str) -> None:
+    """Whatever the key: its file is below the folder, or it is refused."""
+    folder = tmp_path_factory.getbasetemp() / "target"
+    try:
+        path = path_of_key(folder, key, "", "probe")
+    except object_store.UnsafePath:
+        return
+    assert Path(os.path.normpath(path)).is_relative_to(folder)
+    assert Path(os.path.normpath(path)) != folder
+
+
+def test_symbolic_link_of_the_folder_leads_nowhere(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    """A link that somebody put there is not followed out of the folder, and links are not uploaded."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "down").mkdir()
+    (tmp_path / "down" / "link").symlink_to(tmp_path / "outside")
+    store.upload(bucket, "link/x", b"x")
+
+    with pytest.raises(object_store.UnsafePath, match="symbolic link"):
+        store.download_dir(bucket, "", tmp_path / "down")
+
+    assert _held(tmp_path / "outside") == {}
+    assert store.upload_dir(tmp_path / "down", bucket, "copy") == Transfer()
+
+
+def test_key_that_is_file_and_folder_is_refused(
+    store: ObjectStore, admin: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    """`a` and `a/b` are two objects but cannot be two files."""
+    for key in ("p/a", "p/a/b"):
+        admin.put_object(Bucket=bucket, Key=key, Body=b"")
+
+    with pytest.raises(object_store.UnsafePath, match="cannot be file and folder"):
+        store.download_dir(bucket, "p", tmp_path / "down")
+
+
+def test_folder_objects_of_other_writers_are_left_out(
+    store: ObjectStore, admin: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    """A key that ends in a slash, as consoles make it, is no file."""
+    admin.put_object(Bucket=bucket, Key="p/folder/", Body=b"")
+    admin.put_object(Bucket=bucket, Key="p/folder/x", Body=b"x")
+
+    assert store.download_dir(bucket, "p", tmp_path / "down").copied == 1
+    assert _held(tmp_path / "down") == {"folder/x": b"x"}
+
+
+def test_failure_is_told_and_a_second_run_completes(
+    store: ObjectStore, bucket: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk: LocalFileError with the path, no partial file and no temporary one; then the rest is fetched."""
+    store.upload_dir(folder, bucket)
+    real = files._create_partial
+
+    class Full:
+        """A file on a full disk, but for small ones."""
+
+        def __init__(self, file: Any) -> None:  # noqa: ANN401  # a file
+            self._file = file
+
+        def close(self) -> None:
+            self._file.close()
+
+        def flush(self) -> None:
+            self._file.flush()
+
+        def write(self, block: bytes) -> int:
+            if len(block) > 1000:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return int(self._file.write(block))
+
+    def full(folder: Path) -> tuple[Path, Any]:
+        path, file = real(folder)
+        return path, Full(file)
+
+    monkeypatch.setattr(files, "_create_partial", full)
+    with pytest.raises(object_store.LocalFileError, match=r"c\.bin cannot be written: No space left"):
+        store.download_dir(bucket, "", tmp_path / "down", jobs=1)
+    monkeypatch.undo()
+
+    assert "b/c.bin" not in _held(tmp_path / "down")
+    assert not [name for name in _held(tmp_path / "down") if PARTIAL_PREFIX in name]
+    store.download_dir(bucket, "", tmp_path / "down")
+    assert _held(tmp_path / "down") == FILES
+
+
+def test_file_name_that_is_no_key_stops_before_anything_is_sent(store: ObjectStore, bucket: str, folder: Path) -> None:
+    """A control character in a file's name: InvalidKey, and nothing was stored."""
+    (folder / "bad\x01name").write_bytes(b"")
+
+    with pytest.raises(object_store.InvalidKey, match="control character"):
+        store.upload_dir(folder, bucket)
+
+    assert list(store.list(bucket)) == []
+
+
+def test_arguments_that_cannot_be(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    """No such folder, a file in a folder's place, no job: a typed error each."""
+    with pytest.raises(object_store.LocalFileError, match="is no folder"):
+        store.upload_dir(tmp_path / "none", bucket)
+    (tmp_path / "file").write_bytes(b"")
+    store.upload(bucket, "k", b"")
+    with pytest.raises(object_store.LocalFileError, match="cannot be made"):
+        store.download_dir(bucket, "", tmp_path / "file" / "sub")
+    with pytest.raises(object_store.InvalidArgument, match="legal: 1 or more"):
+        store.upload_dir(tmp_path, bucket, jobs=0)
+
+
+def test_existing_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    """What breaks off in the middle leaves the old content, and no other file."""
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+
+    def broken() -> None:
+        with replacing(path) as write:
+            write(b"ne")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken()
+
+    assert _held(tmp_path) == {"f": b"old"}
+    with replacing(path) as write:
+        write(b"new")
+    assert _held(tmp_path) == {"f": b"new"}
+
+
+@pytest.mark.parametrize("fault", ["no folder", "a folder there", "no right"])
+def test_file_that_cannot_be_written_is_told(store: ObjectStore, bucket: str, tmp_path: Path, fault: str) -> None:
+    """LocalFileError with the path and the reason; nothing is left."""
+    path = tmp_path / "sub" / "f"
+    if fault != "no folder":
+        path.parent.mkdir()
+    if fault == "a folder there":
+        (path / "x").mkdir(parents=True)
+    if fault == "no right":
+        if os.geteuid() == 0:
+            path = Path("/proc/self/none")  # where root may not write either
+        else:
+            path.parent.chmod(0o500)
+    store.upload(bucket, "k", b"1")
+
+    with pytest.raises(object_store.LocalFileError, match=f"{path} cannot be written"):
+        store.download_file(bucket, "k", path)
+
+    assert not [name for name in _held(tmp_path) if PARTIAL_PREFIX in name]

@@ -1,0 +1,208 @@
+"""The command line: what it prints, where to, and its exit status."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from object_store import ObjectRef, ObjectStore
+from object_store.__main__ import main
+from tests.object_store.conftest import ACCESS_KEY, REGION, SECRET_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, moto_endpoint: str) -> None:
+    for name, value in (
+        ("S3_ENDPOINT", moto_endpoint),
+        ("AWS_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+    ):
+        monkeypatch.setenv(name, value)
+
+
+Run = Any
+
+
+@pytest.fixture(name="run")
+def _run(capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process: exit status, standard output, standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsysbinary.readouterr()
+        code = ended.value.code
+        return (0 if code is None else int(code)), out.decode(), err.decode()
+
+    return run
+
+
+def test_put_get_ls_presign_rm(run: Run, store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    """The five operations in turn, as text and as JSON."""
+    (tmp_path / "talk.txt").write_bytes(b"a transcript")
+    uri = f"s3://{bucket}/a/talk.txt"
+
+    status, out, err = run("put", tmp_path / "talk.txt", f"s3://{bucket}/a/", "--metadata", "run=7", "--json")
+    ref = ObjectRef.parse(out)
+    assert (status, err, ref.uri, ref.content_type) == (0, "", uri, "text/plain")
+    assert store.stat(bucket, "a/talk.txt").metadata == {"run": "7"}
+    assert run("put", tmp_path / "talk.txt", uri)[:2] == (0, f"{uri}  12 bytes  {ref.etag}\n")
+    assert run("get", uri, tmp_path)[0] == 0
+    assert run("get", uri, tmp_path / "copy", "--etag", ref.etag)[0] == 0
+    assert (tmp_path / "copy").read_bytes() == b"a transcript"
+    assert run("get", uri, "-")[1] == "a transcript"
+    assert run("ls", f"s3://{bucket}/a/")[1] == f"{12:>14}  a/talk.txt\n"
+    assert ObjectRef.parse(run("ls", f"s3://{bucket}", "--json")[1]).key == "a/talk.txt"
+    assert run("presign", uri, "--expires", "2h", "--method", "PUT")[1].startswith("http://127.0.0.1:")
+    assert "X-Amz-Expires=7200" in json.loads(run("presign", uri, "--expires", "7200", "--json")[1])["url"]
+    assert run("rm", uri, uri)[:2] == (0, f"removed {uri}\nremoved {uri}\n")
+    assert list(store.list(bucket)) == []
+
+
+def test_standard_input_is_stored(run: Run, store: ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`put -` streams what is piped in."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"piped")))
+
+    assert run("put", "-", f"s3://{bucket}/piped", "--if-absent")[0] == 0
+    assert store.download(bucket, "piped") == b"piped"
+    store.delete_object(bucket, "piped")
+
+
+def test_folders_go_up_and_down(run: Run, store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    """A folder and a URI that ends in a slash; the second time all is the same."""
+    (tmp_path / "up").mkdir()
+    (tmp_path / "up" / "f").write_bytes(b"f" * 1500)
+
+    assert run("put", tmp_path / "up", f"s3://{bucket}/d")[1] == "1 copied (1.5 kB), 0 the same already\n"
+    assert run("get", f"s3://{bucket}/d/", tmp_path / "down")[0] == 0
+    assert (tmp_path / "down" / "f").read_bytes() == b"f" * 1500
+    again = json.loads(run("get", f"s3://{bucket}/d/", tmp_path / "down", "--json")[1])
+    assert again == {"copied": 0, "skipped": 1, "transferredBytes": 0}
+    store.delete_object(bucket, "d/f")
+
+
+def test_parity_says_what_differs(run: Run, store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    """Exit status 1 where the sides differ, 0 where not."""
+    nas = tmp_path / "nas"
+    nas.mkdir()
+    (nas / "f").write_bytes(b"f")
+
+    status, out, _ = run("parity", nas, f"s3://{bucket}/p")
+    assert status == 1
+    assert "f" in out
+    run("put", nas, f"s3://{bucket}/p")
+    status, out, _ = run("parity", nas, f"s3://{bucket}/p", "--json", "--journal", tmp_path / "journal")
+    assert status == 0
+    assert json.loads(out)
+    store.delete_object(bucket, "p/f")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("get", "s3://BUCKET/none", "-"), 1, "NoSuchKey"),
+        (("get", "s3://no-such-bucket/none", "-"), 1, "buckets are made by the deployment"),
+        (("get", "s3://BUCKET/", "-"), 2, "for one object"),
+        (("get", "BUCKET/none", "-"), 2, "legal: s3://BUCKET/KEY"),
+        (("ls", "BUCKET"), 2, "legal: s3://BUCKET/KEY"),
+        (("ls", "s3://A"), 2, "cannot be a bucket's name"),
+        (("put", "/nonexistent", "s3://BUCKET/k"), 1, "/nonexistent cannot be read"),
+        (("put", "/dev/null", "s3://BUCKET/k", "--metadata", "x"), 2, "legal: NAME=VALUE"),
+        (("put", "/dev", "s3://BUCKET/k", "--if-absent"), 2, "not for a folder"),
+        (("presign", "s3://BUCKET/k", "--expires", "8d"), 2, "legal: a timedelta or seconds"),
+        (("presign", "s3://BUCKET/k", "--expires", "soon"), 2, "at most 7d"),
+        (("presign", "s3://BUCKET/k", "--method", "POST"), 2, "legal: GET, PUT"),
+        (("ls", "s3://BUCKET", "--identity", "worker"), 2, "go together"),
+        (("frobnicate",), 2, "No such command"),
+    ],
+)
+def test_faults_are_told_on_standard_error(
+    run: Run, bucket: str, arguments: tuple[str, ...], status: int, words: str
+) -> None:
+    """1 where it failed, 2 where what was asked for cannot be; nothing on standard output, no traceback."""
+    code, out, err = run(*(argument.replace("BUCKET", bucket) for argument in arguments))
+
+    assert (code, out) == (status, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+class TestPublished:
+    """A deployment's files in place of the environment."""
+
+    @pytest.fixture(name="files")
+    def _files(self, tmp_path: Path, moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        for name in ("S3_ENDPOINT", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        deployment = {"version": 1, "region": REGION, "endpoint": moto_endpoint, "provisioning_endpoint": None}
+        (tmp_path / "deployment.json").write_text(json.dumps(deployment | {"ca_pem": None}))
+        pair = {"access_key_id": ACCESS_KEY, "secret_access_key": SECRET_KEY}
+        (tmp_path / "credentials.json").write_text(json.dumps({"worker": pair}))
+        (tmp_path / "credentials.json").chmod(0o600)
+        return [
+            f"--deployment={tmp_path / 'deployment.json'}",
+            f"--credentials={tmp_path / 'credentials.json'}",
+            "--identity=worker",
+        ]
+
+    def test_they_lead_to_the_store(self, run: Run, bucket: str, files: list[str]) -> None:
+        """Without any variable."""
+        assert run("ls", f"s3://{bucket}", *files)[0] == 0
+
+    def test_credentials_that_others_may_read_are_refused(
+        self, run: Run, bucket: str, files: list[str], tmp_path: Path
+    ) -> None:
+        """The line that mends it is in the message, the secret is not."""
+        (tmp_path / "credentials.json").chmod(0o640)
+
+        status, _, err = run("ls", f"s3://{bucket}", *files)
+
+        assert status == 2
+        assert "chmod 600" in err
+        assert SECRET_KEY not in err
+
+    @pytest.mark.parametrize("content", ["[]", "{", SECRET_KEY])
+    def test_files_that_are_not_that_are_refused(
+        self, run: Run, bucket: str, files: list[str], tmp_path: Path, content: str
+    ) -> None:
+        """Neither is their content shown."""
+        (tmp_path / "credentials.json").write_text(content)
+
+        status, _, err = run("ls", f"s3://{bucket}", *files)
+
+        assert status == 2
+        assert "is no JSON object" in err
+        assert SECRET_KEY not in err
+
+    def test_missing_file_is_told(self, run: Run, bucket: str, files: list[str], tmp_path: Path) -> None:
+        """With its name."""
+        (tmp_path / "credentials.json").unlink()
+
+        assert "credentials.json cannot be read" in run("ls", f"s3://{bucket}", *files)[2]
+
+
+def test_reader_that_goes_away_is_no_fault(bucket: str, store: ObjectStore) -> None:
+    """`ls | head`: no traceback."""
+    for number in range(3):
+        store.upload(bucket, f"pipe/{number}", b"")
+    with subprocess.Popen(  # noqa: S603  # our own command
+        [sys.executable, "-m", "object_store", "ls", f"s3://{bucket}/pipe/"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    for number in range(3):
+        store.delete_object(bucket, f"pipe/{number}")
