@@ -1,0 +1,43 @@
+"""Writes `docs/differences.md`: what the S3 servers of the contract tests answered, side by side.
+
+    python -m docs.differences [--endpoint URL]
+
+The rule: every cell comes from a run of `tests/contract/observations.py` on the server of its column;
+`tests/contract/test_differences.py` compares. It is apart from `docs.generate`, which asks no server. With an endpoint
+(credential as for `pytest tests/contract`), its answers are printed beside the table's, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from tests.contract.observations import observe
+from tests.contract.page import HEAD, PAGE, column, tables, titles
+from tests.contract.servers import OWN, given_server
+
+
+def main(arguments: list[str]) -> int:
+    """Ask all servers and write the page, or ask one and print."""
+    parser = argparse.ArgumentParser(prog="python -m docs.differences", description="What S3 servers answer.")
+    parser.add_argument("--endpoint", metavar="URL", help="ask this server, and write nothing")
+    endpoint = parser.parse_args(arguments).endpoint
+    if endpoint:
+        server = given_server(endpoint, None, os.environ)
+        page = PAGE.read_text("utf-8")
+        known = {title: column(page, title) for title in titles(page)}
+        sys.stdout.write(tables({**known, server.title: observe(server)}))
+        return 0
+    columns = {}
+    for name, running in OWN.items():
+        sys.stderr.write(f"asking {name}\n")
+        with running() as server:
+            columns[server.title] = observe(server)
+    PAGE.write_text(HEAD + tables(columns), encoding="utf-8")
+    sys.stdout.write(f"docs/{PAGE.name} written\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""Which servers the contract is held against: the sandbox's and versitygw, or the one of `--endpoint` alone.
+
+    pytest tests/contract --endpoint https://s3.example.net [--bucket NAME]
+
+takes the credential from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the region from AWS_REGION (us-west-2 where it is
+not set) and the CA from S3_CA_BUNDLE. Without `--bucket` it makes two buckets and removes them; with it, everything is
+below prefixes of its own in that bucket.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from object_store import ConfigurationError, ObjectStore
+from tests.contract.servers import GIVEN, OWN, Server, given_server, made_bucket, remove_objects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_s3 import S3Client
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options; a run of all tests is too late here for them, and has their defaults."""
+    group = parser.getgroup("contract")
+    group.addoption("--endpoint", metavar="URL", help="hold the contract against this S3 server alone")
+    group.addoption("--bucket", metavar="NAME", help="with --endpoint: use this bucket and make none")
+
+
+def _given(config: pytest.Config) -> Server | None:
+    endpoint, bucket = config.getoption("--endpoint", None), config.getoption("--bucket", None)
+    if endpoint is None:
+        if bucket is not None:
+            raise pytest.UsageError("--bucket goes with --endpoint URL")
+        return None
+    try:
+        return given_server(endpoint, bucket, os.environ)
+    except ConfigurationError as fault:
+        raise pytest.UsageError(f"--endpoint: {fault}") from None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse options that cannot work before anything is collected."""
+    _given(config)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on each server."""
+    if "server" in metafunc.fixturenames:
+        marks = {"versitygw": pytest.mark.versitygw}
+        own = [pytest.param(name, marks=marks.get(name, ())) for name in OWN]
+        names = own if _given(metafunc.config) is None else [GIVEN]
+        metafunc.parametrize("server", names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session", name="server")
+def _server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server, running."""
+    with ExitStack() as running:
+        if request.param == GIVEN:
+            given = _given(request.config)
+            assert given is not None
+            yield given
+            return
+        from sandbox.gateway import NoGatewayError  # noqa: PLC0415 - not needed for another endpoint
+
+        try:
+            server: Server = running.enter_context(OWN[request.param]())
+        except NoGatewayError as reason:
+            pytest.skip(str(reason))
+        yield server
+
+
+@pytest.fixture(scope="session", name="client")
+def _client(server: Server) -> Iterator[S3Client]:
+    """A client that is not the adapter's, to make and look at what the adapter does not."""
+    client = server.client()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session", name="store")
+def _store(server: Server) -> Iterator[ObjectStore]:
+    """The adapter."""
+    with ObjectStore(server.config) as store:
+        yield store
+
+
+@pytest.fixture(scope="session", name="bucket")
+def _bucket(server: Server, client: S3Client) -> Iterator[str]:
+    """A bucket without versions; the given one, if one is given."""
+    if server.bucket is not None:
+        yield server.bucket
+        return
+    with made_bucket(server, client) as name:
+        yield name
+
+
+@pytest.fixture(name="prefix")
+def _prefix(client: S3Client, bucket: str) -> Iterator[str]:
+    """A prefix of the test's own, empty before and after it."""
+    prefix = f"contract/{uuid.uuid4().hex}/"
+    yield prefix
+    remove_objects(client, bucket, prefix)

@@ -1,0 +1,51 @@
+"""The table of differences as `docs/differences.md` has it: written from answers, and read back.
+
+Left out: asking the servers, which is `observations`' part, and the command that writes the page, `docs.differences`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.contract.observations import OBSERVATIONS
+
+PAGE = Path(__file__).parents[2] / "docs" / "differences.md"
+HEAD = """<!-- Written by `python -m docs.differences`; tests/contract/test_differences.py compares it. -->
+
+# What S3 servers answer differently
+
+The contract in `tests/contract/test_contract.py` holds on each of them; this is what lies below it, as a client without
+the adapter meets it. `sandbox` is the embedded server of a stack, moto behind the sandbox's gate, and no proof of
+what AIStor or AWS do; versitygw is an independent server. Another one's answers beside these:
+`python -m docs.differences --endpoint URL`.
+
+"""
+
+
+def column(page: str, title: str) -> dict[str, str]:
+    """One server's answers as a page has them; none if it has no such server."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
+    names = titles(page)
+    if title not in names:
+        return {}
+    index = names.index(title) + 1
+    # A row of two cells holds for all.
+    return {row[0]: row[min(index, len(row) - 1)] for row in rows if row[0] in OBSERVATIONS}
+
+
+def titles(page: str) -> list[str]:
+    """The servers of a page."""
+    head = next((line for line in page.splitlines() if line.startswith("|")), "")
+    return [cell.strip() for cell in head.strip("|").split("|")[1:]]
+
+
+def tables(columns: dict[str, dict[str, str]]) -> str:
+    """Answers by question, one column for each server: where they differ, then where they are alike."""
+    alike = {q: len({answers[q] for answers in columns.values()}) == 1 for q in OBSERVATIONS}
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    lines += [
+        f"| {q} | " + " | ".join(answers[q] for answers in columns.values()) + " |" for q in alike if not alike[q]
+    ]
+    lines += ["", "## What all of them answer alike", "", "| | |", "|---|---|"]
+    lines += [f"| {q} | {next(iter(columns.values()))[q]} |" for q in alike if alike[q]]
+    return "\n".join(lines) + "\n"

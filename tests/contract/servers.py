@@ -1,0 +1,192 @@
+"""The servers that the contract is held against, each as an endpoint with a credential and nothing else.
+
+The rule: what is here knows how to start a server and how to reach it; what a server does is told by `test_contract`
+and `observations` alone. The sandbox is imported only where one of its servers is started, so that a run against
+another endpoint needs neither it nor Go.
+"""
+
+from __future__ import annotations
+
+import ssl
+import urllib.error
+import urllib.request
+import uuid
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from object_store import StoreConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mypy_boto3_s3 import S3Client
+
+GIVEN: Final = "given"
+_ENVIRONMENT = ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "S3_CA_BUNDLE")
+
+
+@dataclass(frozen=True)
+class Server:
+    """An S3 server that answers.
+
+    Attributes:
+        name: `local`, `aws`, `versitygw` or `given`.
+        title: The head of its column in the table of differences.
+        config: How the adapter reaches it.
+        bucket: An existing bucket to use; None to make one and remove it.
+        most_keys: How many keys a listing is tried with; moto takes about 300 a second.
+    """
+
+    name: str
+    title: str
+    config: StoreConfig = field(repr=False)
+    bucket: str | None = None
+    most_keys: int = 10_000
+
+    def client(self, **changes: Any) -> S3Client:  # noqa: ANN401 - what boto3 takes
+        """A client that shares nothing with the adapter; no checksum but what is asked for, no second try."""
+        config = self.config
+        values: dict[str, Any] = {
+            "endpoint_url": config.endpoint,
+            "region_name": config.region,
+            "aws_access_key_id": config.access_key_id,
+            "aws_secret_access_key": config.secret_access_key,
+            "aws_session_token": config.session_token,
+            "verify": str(config.ca_bundle) if config.ca_bundle else None,
+            "config": Config(
+                s3={"addressing_style": "path"},
+                signature_version="s3v4",
+                retries={"total_max_attempts": 1},
+                request_checksum_calculation="when_required",
+            ),
+        }
+        return boto3.session.Session().client("s3", **values | changes)
+
+    def open(self, url: str, method: str = "GET", body: bytes | None = None) -> tuple[int, bytes]:
+        """What the server answers to a holder of the URL alone: status and body."""
+        trusted = ssl.create_default_context(cafile=str(self.config.ca_bundle) if self.config.ca_bundle else None)
+        request = urllib.request.Request(url, body, {"Content-Type": "text/plain"}, method=method)  # noqa: S310 - a URL of the server's
+        try:
+            with urllib.request.urlopen(request, timeout=30, context=trusted) as answer:  # noqa: S310 - likewise
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.code, refusal.read()
+
+
+@contextmanager
+def made_bucket(server: Server, client: S3Client, *, locked: bool = False) -> Iterator[str]:
+    """A bucket of a name of its own, gone at the end with all that is in it; a locked one retains for a day."""
+    name = f"contract-{uuid.uuid4().hex[:16]}"
+    options: dict[str, Any] = {"ObjectLockEnabledForBucket": True} if locked else {}
+    if server.config.region != "us-east-1":  # which AWS takes no constraint for
+        options["CreateBucketConfiguration"] = {"LocationConstraint": server.config.region}
+    client.create_bucket(Bucket=name, **options)
+    try:
+        if locked:
+            retention: Any = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
+            client.put_object_lock_configuration(
+                Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": retention}
+            )
+        yield name
+    finally:
+        remove_uploads(client, name)
+        remove_objects(client, name, versions=locked)
+        client.delete_bucket(Bucket=name)
+
+
+def keys_of(client: S3Client, bucket: str, prefix: str = "") -> list[str]:
+    """The keys under a prefix, in the server's order."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+
+
+def uploads_of(client: S3Client, bucket: str, prefix: str = "") -> list[tuple[str, str]]:
+    """Key and id of each upload that was begun and neither completed nor aborted; at most 1000."""
+    begun = client.list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", ())
+    return [(one["Key"], one["UploadId"]) for one in begun if one["Key"].startswith(prefix)]
+
+
+def remove_objects(client: S3Client, bucket: str, prefix: str = "", *, versions: bool = False) -> None:
+    """Remove all objects under a prefix, and in a bucket with versions all of these."""
+    removed: list[dict[str, str]] = []
+    bypass: dict[str, Any] = {}
+    if not versions:
+        removed = [{"Key": key} for key in keys_of(client, bucket, prefix)]
+    else:
+        bypass = {"BypassGovernanceRetention": True}
+        pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+        removed = [
+            {"Key": entry["Key"], "VersionId": entry["VersionId"]}
+            for page in pages
+            for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+        ]
+    for start in range(0, len(removed), 1000):
+        batch: Any = removed[start : start + 1000]
+        client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True}, **bypass)
+
+
+def remove_uploads(client: S3Client, bucket: str) -> None:
+    """Abort what was begun and left."""
+    for key, upload in uploads_of(client, bucket):
+        with suppress(ClientError):
+            client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+
+
+def given_server(endpoint: str, bucket: str | None, environ: Mapping[str, str]) -> Server:
+    """The server of `--endpoint`: ConfigurationError where the environment does not hold what it needs."""
+    chosen = {name: environ[name] for name in _ENVIRONMENT if name in environ}
+    config = StoreConfig.from_environment({"AWS_REGION": "us-west-2", **chosen, "S3_ENDPOINT": endpoint})
+    return Server(GIVEN, endpoint, config, bucket)
+
+
+@contextmanager
+def _embedded(name: str, cloud: str) -> Iterator[Server]:
+    from sandbox.server import running_server  # noqa: PLC0415 - only where this server is started
+
+    with TemporaryDirectory() as folder, running_server(cloud, Path(folder)) as running:
+        config = StoreConfig(
+            endpoint=running.endpoint,
+            region=running.region,
+            access_key_id=running.admin.user,
+            secret_access_key=running.admin.password,
+            ca_bundle=running.ca_bundle,
+        )
+        yield Server(name, f"sandbox `{name}`", config, most_keys=1001)
+
+
+@contextmanager
+def _local() -> Iterator[Server]:
+    with _embedded("local", "aistor") as server:
+        yield server
+
+
+@contextmanager
+def _aws() -> Iterator[Server]:
+    with _embedded("aws", "aws") as server:
+        yield server
+
+
+@contextmanager
+def _versitygw() -> Iterator[Server]:
+    from sandbox.gateway import VERSION, running_gateway  # noqa: PLC0415 - likewise
+
+    with TemporaryDirectory() as folder, running_gateway(Path(folder)) as running:
+        config = StoreConfig(
+            endpoint=running.endpoint,
+            region=running.region,
+            access_key_id=running.access_key_id,
+            secret_access_key=running.secret_access_key,
+        )
+        yield Server("versitygw", f"versitygw {VERSION}", config)
+
+
+OWN: Final[dict[str, Callable[[], Any]]] = {"local": _local, "aws": _aws, "versitygw": _versitygw}
+"""Context managers of the servers that are run without `--endpoint`; `versitygw` raises NoGatewayError without Go."""
