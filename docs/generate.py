@@ -10,9 +10,11 @@ from pathlib import Path
 
 import yaml
 
+from docs.operations import operations_page
 from infra.deployment import build_deployment, json_schema
 from infra.plan import StorePlan, build_plan
 from infra.taxonomy import load
+from object_store import payload, reference
 from tests.verify.mutations import MUTATIONS
 from verify.actions import ACTIONS
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS
@@ -120,6 +122,9 @@ def generated() -> dict[Path, str]:
         ROOT / "docs" / "taxonomy.md": taxonomy_page(),
         ROOT / "docs" / "config.md": config_page(),
         ROOT / "docs" / "verification.md": verification_page(),
+        ROOT / "docs" / "adapter.md": HEAD + operations_page(),
+        ROOT / "schemas" / "object-ref.schema.json": json.dumps(reference.json_schema(), indent=2) + "\n",
+        ROOT / "schemas" / "payload.schema.json": json.dumps(payload.json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "deployment.schema.json": json.dumps(json_schema(), indent=2) + "\n",
     }
 

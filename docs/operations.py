@@ -1,0 +1,77 @@
+"""The page of the adapter's operations, out of their own docstrings: what each does, takes, gives and raises."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from object_store.dual_write import DualWriter
+from object_store.parity import parity
+from object_store.payload import identity_of, resolve
+
+import object_store
+from object_store import ObjectStore
+from object_store import config as settings
+
+OPERATIONS = (
+    ObjectStore.upload,
+    ObjectStore.download,
+    ObjectStore.fetch,
+    ObjectStore.stream,
+    ObjectStore.download_file,
+    ObjectStore.head,
+    ObjectStore.stat,
+    ObjectStore.list,
+    ObjectStore.presign,
+    ObjectStore.delete_object,
+)
+FOLDERS = (object_store.folders.upload_dir, object_store.folders.download_dir)
+MOVING = (resolve, identity_of, DualWriter.write, parity)
+HEADINGS = ("Args:", "Returns:", "Yields:", "Raises:")
+
+
+def operations_page() -> str:
+    """The page."""
+    lines = ["# The adapter's operations", ""]
+    lines += [_text(inspect.getdoc(ObjectStore) or ""), ""]
+    lines.append("`AsyncObjectStore` has the same as coroutines; `python -m object_store --help` has them as commands.")
+    for title, group in (
+        ("Objects", OPERATIONS),
+        ("Folders", FOLDERS),
+        ("From NAS paths to references", MOVING),
+    ):
+        lines += ["", f"## {title}"]
+        for operation in group:
+            lines += ["", f"### `{operation.__name__}`", "", *_operation(operation)]
+    lines += ["", "## Settings", "", _text(inspect.getdoc(settings) or "")]
+    lines += ["", "## Errors", "", "```", _drawing(), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _operation(operation: Callable[..., Any]) -> list[str]:
+    signature = str(inspect.signature(operation)).replace("self, ", "").replace("'", "")
+    return ["```python", f"{operation.__name__}{signature}", "```", "", _text(inspect.getdoc(operation) or "")]
+
+
+def _text(docstring: str) -> str:
+    """Google's sections as lists."""
+    lines: list[str] = []
+    section = False
+    for line in docstring.splitlines():
+        bare = line.strip()
+        if bare in HEADINGS:
+            lines += [f"**{bare.rstrip(':')}**", ""]
+            section = True
+        elif section and line.startswith("    ") and not line.startswith("     ") and bare:
+            name, colon, rest = bare.partition(": ")
+            lines.append(f"- `{name}`: {rest}" if colon and " " not in name else f"- {bare}")
+        elif bare.startswith("Source:"):
+            lines.append(bare.replace("Source:", "Source:", 1))
+        else:
+            section = section and (not bare or line.startswith(" "))
+            lines.append(f"  {bare}" if section and bare else bare)
+    return "\n".join(lines)
+
+
+def _drawing() -> str:
+    drawn = inspect.getdoc(object_store.errors) or ""
+    return inspect.cleandoc(drawn[drawn.index("    ObjectStoreError") :])
