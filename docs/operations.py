@@ -4,13 +4,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from object_store.dual_write import DualWriter
-from object_store.parity import parity
-from object_store.payload import identity_of, resolve
-
 import object_store
 from object_store import ObjectStore
 from object_store import config as settings
+from object_store.dual_write import DualWriter
+from object_store.parity import parity
+from object_store.payload import identity_of, resolve
 
 OPERATIONS = (
     ObjectStore.upload,

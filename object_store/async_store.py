@@ -21,6 +21,7 @@ from object_store.arguments import checked_get, checked_put
 from object_store.body import MULTIPART_THRESHOLD, AsyncBody, as_bytes
 from object_store.errors import NotFound, ObjectStoreError
 from object_store.folders import JOBS
+from object_store.ranges import STREAMS
 from object_store.store import ObjectStore
 from object_store.stream import AsyncObjectStream
 from object_store.translation import OBSTORE_ERRORS, translated
@@ -103,7 +104,7 @@ class AsyncObjectStore:
     async def stream(self, bucket: str, key: str, *, etag: str | None = None) -> AsyncObjectStream:
         """Return an object's body for `async for`, with its reference in `ref`: `ObjectStore.stream`."""
         result, info = await self._get(bucket, key, etag)
-        return AsyncObjectStream(result, info, self.sync.place(bucket, key))
+        return AsyncObjectStream(result, info.ref, info.metadata, self.sync.place(bucket, key), info.ref.size)
 
     async def download_file(
         self,
@@ -112,10 +113,13 @@ class AsyncObjectStore:
         path: Path,
         *,
         etag: str | None = None,
+        streams: int = STREAMS,
         progress: Callable[[int], None] | None = None,
     ) -> ObjectRef:
         """Write an object's body to a file, whole or not at all: `ObjectStore.download_file`."""
-        return await self._in_thread(self.sync.download_file, bucket, key, path, etag=etag, progress=progress)
+        return await self._in_thread(
+            self.sync.download_file, bucket, key, path, etag=etag, streams=streams, progress=progress
+        )
 
     async def head(self, bucket: str, key: str) -> ObjectRef:
         """Return the reference to an object without moving its body: `ObjectStore.head`."""

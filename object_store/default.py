@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from object_store.ranges import STREAMS
 from object_store.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -63,10 +64,16 @@ def stream(bucket: str, key: str, *, etag: str | None = None) -> ObjectStream:
 
 
 def download_file(
-    bucket: str, key: str, path: Path, *, etag: str | None = None, progress: Callable[[int], None] | None = None
+    bucket: str,
+    key: str,
+    path: Path,
+    *,
+    etag: str | None = None,
+    streams: int = STREAMS,
+    progress: Callable[[int], None] | None = None,
 ) -> ObjectRef:
     """Write an object's body to a file, whole or not at all: `ObjectStore.download_file`."""
-    return default_store().download_file(bucket, key, path, etag=etag, progress=progress)
+    return default_store().download_file(bucket, key, path, etag=etag, streams=streams, progress=progress)
 
 
 def head(bucket: str, key: str) -> ObjectRef:

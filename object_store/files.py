@@ -7,6 +7,7 @@ any time.
 
 from __future__ import annotations
 
+import os
 import secrets
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -20,9 +21,36 @@ if TYPE_CHECKING:
 PARTIAL_PREFIX: Final = ".object-store-partial-"
 
 
+class Partial:
+    """A file that is not whole yet: written one block after the other, or each where it belongs, but not both."""
+
+    def __init__(self, file: BinaryIO, fault: Callable[[OSError], LocalFileError]) -> None:
+        """Take the file, and what makes our error of the system's."""
+        self._file = file
+        self._fault = fault
+
+    def write(self, block: bytes) -> None:
+        """Add a block."""
+        try:
+            self._file.write(block)
+        except OSError as raw:
+            raise self._fault(raw) from None
+
+    def write_at(self, offset: int, block: bytes) -> None:
+        """Put a block where it belongs; threads may do so at a time."""
+        rest = memoryview(block)
+        try:
+            while rest:
+                written = os.pwrite(self._file.fileno(), rest, offset)
+                offset += written
+                rest = rest[written:]
+        except OSError as raw:
+            raise self._fault(raw) from None
+
+
 @contextmanager
-def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) -> Iterator[Callable[[bytes], None]]:
-    """Yield a function that writes blocks; at the end of the context, and only then, the file holds them.
+def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) -> Iterator[Partial]:
+    """Yield what blocks are written to; at the end of the context, and only then, the file holds them.
 
     Raises:
         LocalFileError: no such folder, no room, no right, or a folder has the name.
@@ -36,14 +64,7 @@ def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) 
     except OSError as raw:
         raise fault(raw) from None
     try:
-
-        def write(block: bytes) -> None:
-            try:
-                file.write(block)
-            except OSError as raw:
-                raise fault(raw) from None
-
-        yield write
+        yield Partial(file, fault)
         try:
             file.flush()
             partial.replace(path)

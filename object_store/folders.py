@@ -136,7 +136,7 @@ def download_dir(
         path, ref = paths[key], refs[key]
         if skip_same and _is_there(path, ref):
             return None
-        return store.download_file(bucket, key, path, etag=ref.etag, progress=progress).size
+        return store.download_file(bucket, key, path, etag=ref.etag, streams=1, progress=progress).size
 
     return _each(one, list(refs), jobs)
 

@@ -213,9 +213,9 @@ def _downloaded(ref: ObjectRef, store: ObjectStore, stack: ExitStack) -> LocalCo
     except OSError as fault:
         raise LocalFileError(f"no temporary folder can be made: {fault.strerror}") from None
     path = Path(folder, _name_of(ref.key))
-    with replacing(path, bucket=ref.bucket, key=ref.key) as write:
+    with replacing(path, bucket=ref.bucket, key=ref.key) as partial:
         for block in stream:
-            write(block)
+            partial.write(block)
     return LocalCopy(path, "objectRef", temporary=True, ref=stream.ref)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import obstore
 
+from object_store import ranges
 from object_store.answers import bare_etag, condition_of_get, condition_of_put, info_of, is_no_object, whole_body
 from object_store.arguments import Put, checked_get, checked_put, lifetime_of
 from object_store.body import MULTIPART_THRESHOLD, PART_SIZE, Blocks, Body, as_bytes, opened
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from botocore.paginate import PageIterator
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
-    from obstore import GetResult, PutMode
+    from obstore import GetOptions, GetResult, PutMode
     from obstore.store import S3Store
 
 T = TypeVar("T")
@@ -176,7 +177,7 @@ class ObjectStore:
             StaleReference: its etag is not the one given.
         """
         result, info = self._get(bucket, key, etag)
-        return ObjectStream(result, info, self.place(bucket, key))
+        return ObjectStream(result, info.ref, info.metadata, self.place(bucket, key), info.ref.size)
 
     def download_file(
         self,
@@ -185,6 +186,7 @@ class ObjectStore:
         path: Path,
         *,
         etag: str | None = None,
+        streams: int = ranges.STREAMS,
         progress: Callable[[int], None] | None = None,
     ) -> ObjectRef:
         """Write an object's body to a file, which then holds the whole body or is as it was before.
@@ -196,20 +198,35 @@ class ObjectStore:
             key: the whole key.
             path: the file; its folder must exist.
             etag: what the object's etag must be, as in a reference; None for any.
-            progress: called with the number of bytes that were written since it was called last.
+            streams: connections at a time, for an object of 64 MiB or more.
+            progress: called with the number of bytes that were written since it was called last, from several threads.
 
         Raises:
+            InvalidArgument: no connection.
             NotFound: there is no such object (on AWS AccessDenied, for an identity that may not list the bucket).
             StaleReference: its etag is not the one given.
             IncompleteTransfer: the body is not as long as it was said to be.
             LocalFileError: the file cannot be written: no such folder, no room, no right.
         """
+        if streams < 1:
+            raise InvalidArgument(f"{streams} connections; legal: 1 or more", bucket=bucket, key=key)
         stream = self.stream(bucket, key, etag=etag)
-        with replacing(path, bucket=bucket, key=key) as write:
-            for block in stream:
-                write(block)
-                if progress is not None:
-                    progress(len(block))
+        tell = progress or (lambda _: None)
+        with replacing(path, bucket=bucket, key=key) as partial:
+            if streams == 1 or stream.ref.size < ranges.RANGES_THRESHOLD:
+                for block in stream:
+                    partial.write(block)
+                    tell(len(block))
+                return stream.ref
+
+            def ranged(start: int, end: int) -> Iterator[bytes]:
+                return iter(self._ranged(stream.ref, start, end))
+
+            def write_at(offset: int, block: bytes) -> None:
+                partial.write_at(offset, block)
+                tell(len(block))
+
+            ranges.in_ranges(stream, ranged, write_at, streams=streams, range_size=ranges.RANGE_SIZE)
         return stream.ref
 
     def head(self, bucket: str, key: str) -> ObjectRef:
@@ -422,6 +439,18 @@ class ObjectStore:
         except ObjectStoreError as failure:
             raise condition_of_get(failure, bucket, key, etag) from None
         return result, info_of(bucket, key, result, etag)
+
+    def _ranged(self, ref: ObjectRef, start: int, end: int) -> ObjectStream:
+        """Part of an object, under the condition that it is still the same."""
+        bucket, key = ref.bucket, ref.key
+        client = self.objects_of(bucket, key)
+        options: GetOptions = {**checked_get(bucket, key, ref.etag), "range": (start, end)}
+        try:
+            result = self._do(bucket, key, lambda: obstore.get(client, key, options=options))
+        except ObjectStoreError as failure:
+            raise condition_of_get(failure, bucket, key, ref.etag) from None
+        info_of(bucket, key, result, ref.etag)
+        return ObjectStream(result, ref, {}, self.place(bucket, key), end - start)
 
     def _listed(self, bucket: str, prefix: str, after: str | None) -> Iterator[ObjectRef]:
         place = prefix or None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from obstore import GetResult
 
-    from object_store.reference import ObjectInfo, ObjectRef
+    from object_store.reference import ObjectRef
     from object_store.translation import Place
 
 BLOCK_SIZE: Final = 1024 * 1024
@@ -26,23 +26,26 @@ BLOCK_SIZE: Final = 1024 * 1024
 class _Stream:
     """What is known before the first block."""
 
-    def __init__(self, result: GetResult, info: ObjectInfo, place: Place) -> None:
-        self.ref: ObjectRef = info.ref
-        self.metadata: Mapping[str, str] = info.metadata
+    def __init__(
+        self, result: GetResult, ref: ObjectRef, metadata: Mapping[str, str], place: Place, length: int
+    ) -> None:
+        self.ref = ref
+        self.metadata = metadata
         self._result = result
         self._place = place
+        self._length = length
         self._received = 0
 
     def _count(self, block: bytes) -> bytes:
         self._received += len(block)
-        if self._received > self.ref.size:
+        if self._received > self._length:
             self._check_length()
         return block
 
     def _check_length(self) -> None:
-        if self._received != self.ref.size:
+        if self._received != self._length:
             raise IncompleteTransfer(
-                f"{self._received} bytes came, and {self.ref.size} were to come",
+                f"{self._received} bytes came, and {self._length} were to come",
                 bucket=self.ref.bucket,
                 key=self.ref.key,
             )

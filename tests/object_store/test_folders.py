@@ -223,16 +223,16 @@ def test_existing_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     path.write_bytes(b"old")
 
     def broken() -> None:
-        with replacing(path) as write:
-            write(b"ne")
+        with replacing(path) as partial:
+            partial.write(b"ne")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         broken()
 
     assert _held(tmp_path) == {"f": b"old"}
-    with replacing(path) as write:
-        write(b"new")
+    with replacing(path) as partial:
+        partial.write(b"new")
     assert _held(tmp_path) == {"f": b"new"}
 
 

@@ -1,0 +1,109 @@
+"""A large object to a file by several connections at a time, each with a part of its own.
+
+One connection seldom fills a network or a disk. The rule: the answer that was begun goes on from the front, the others
+take ranges from the back, and where they meet it is done. Every range is asked for under the etag of the first answer,
+so all come from one object.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from object_store.stream import ObjectStream
+
+RANGES_THRESHOLD: Final = 64 * 1024 * 1024
+"""Bytes from which on a download is worth more than one connection."""
+
+RANGE_SIZE: Final = 16 * 1024 * 1024
+"""Bytes in each range; the last one may be shorter."""
+
+STREAMS: Final = 4
+"""Connections of one download, unless told otherwise."""
+
+
+class _Left:
+    """The ranges that nobody has taken yet."""
+
+    def __init__(self, size: int, range_size: int) -> None:
+        self._ranges = deque((start, min(start + range_size, size)) for start in range(0, size, range_size))
+        self._lock = Lock()
+
+    def front(self) -> tuple[int, int] | None:
+        with self._lock:
+            return self._ranges.popleft() if self._ranges else None
+
+    def back(self) -> tuple[int, int] | None:
+        with self._lock:
+            return self._ranges.pop() if self._ranges else None
+
+    @contextmanager
+    def given_up_on_fault(self) -> Iterator[None]:
+        """Leave nothing to the others where one fails."""
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._ranges.clear()
+            raise
+
+
+def in_ranges(
+    first: ObjectStream,
+    ranged: Callable[[int, int], Iterable[bytes]],
+    write_at: Callable[[int, bytes], None],
+    *,
+    streams: int,
+    range_size: int = RANGE_SIZE,
+) -> None:
+    """Read an object whose answer has begun.
+
+    Args:
+        first: the begun answer, for the whole object.
+        ranged: gives the blocks from one byte to another, the second one not included.
+        write_at: takes where a block belongs, and the block; called from several threads.
+        streams: connections at a time, the first one included; 2 or more.
+        range_size: bytes in each range.
+
+    Raises:
+        ObjectStoreError: whatever a connection fails with; the others then end, too.
+    """
+    left = _Left(first.ref.size, range_size)
+    with ThreadPoolExecutor(streams - 1, thread_name_prefix="object-store-range") as pool:
+        others = [pool.submit(_from_the_back, left, ranged, write_at) for _ in range(streams - 1)]
+        with left.given_up_on_fault():
+            _from_the_front(left, first, write_at)
+        for other in others:
+            other.result()
+
+
+def _from_the_front(left: _Left, first: ObjectStream, write_at: Callable[[int, bytes], None]) -> None:
+    at, end = 0, 0
+    for block in first:
+        rest = block
+        while rest:
+            if at == end:
+                part = left.front()
+                if part is None:
+                    return
+                end = part[1]
+            piece, rest = rest[: end - at], rest[end - at :]
+            write_at(at, piece)
+            at += len(piece)
+
+
+def _from_the_back(
+    left: _Left, ranged: Callable[[int, int], Iterable[bytes]], write_at: Callable[[int, bytes], None]
+) -> None:
+    with left.given_up_on_fault():
+        while (part := left.back()) is not None:
+            at, end = part
+            for block in ranged(at, end):  # which are as many bytes as that, or it fails
+                write_at(at, block)
+                at += len(block)

@@ -1,0 +1,120 @@
+"""Large downloads by several connections: the whole object, of one etag, or nothing."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+import object_store
+from object_store import ObjectStore, ranges
+from object_store.files import PARTIAL_PREFIX
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.object_store.conftest import Answer, MakeStore, Request, ScriptedServer
+
+BODY = os.urandom(5_000_123)
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranges, "RANGES_THRESHOLD", 1_000_000)
+    monkeypatch.setattr(ranges, "RANGE_SIZE", 300_000)
+
+
+@pytest.mark.parametrize("streams", [1, 2, 4, 16])
+def test_file_is_the_object_however_many_connections(
+    store: ObjectStore, bucket: str, tmp_path: Path, streams: int
+) -> None:
+    """Every byte is where it belongs, and progress adds up to the length."""
+    ref = store.upload(bucket, "large", BODY)
+    told: list[int] = []
+
+    assert store.download_file(bucket, "large", tmp_path / "f", streams=streams, progress=told.append) == ref
+
+    assert (tmp_path / "f").read_bytes() == BODY
+    assert sum(told) == len(BODY)
+
+
+def _ranged(answer: type[Answer], *, etag: str = '"e"', cut: int = 0, status: int = 206) -> object:
+    """A server that answers the whole object slowly enough, and ranges with a fault."""
+
+    def reply(request: Request) -> Answer:
+        dated = {"Last-Modified": "Mon, 24 Nov 2025 10:00:00 GMT"}
+        wanted = request.headers.get("range")
+        if wanted is None:
+            return answer(200, BODY, {"ETag": '"e"', **dated})
+        start, end = (int(part) for part in wanted.removeprefix("bytes=").split("-"))
+        if status != 206:
+            return answer.refusal(status, "PreconditionFailed")
+        body = BODY[start : end + 1 - cut]
+        span = {"Content-Range": f"bytes {start}-{end - cut}/{len(BODY)}"}
+        return answer(206, body, {"ETag": etag, **dated, **span})
+
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ({"etag": '"other"'}, object_store.StaleReference),
+        ({"status": 412}, object_store.StaleReference),
+        ({"cut": 1}, (object_store.IncompleteTransfer, object_store.UnexpectedAnswer)),
+    ],
+    ids=["another object", "stored anew", "too short"],
+)
+def test_fault_of_one_range_fails_the_download(  # fixtures
+    scripted: ScriptedServer,
+    answer: type[Answer],
+    store_at: MakeStore,
+    tmp_path: Path,
+    fault: dict[str, str | int],
+    error: type[Exception],
+) -> None:
+    """A typed error; the file is as it was, and there is no other one."""
+    scripted.answer = _ranged(answer, **fault)  # type: ignore[arg-type, assignment]  # the faults' own types
+    (tmp_path / "f").write_bytes(b"old")
+
+    with pytest.raises(error):
+        store_at(scripted.endpoint).download_file("probe", "k", tmp_path / "f", streams=8)
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"f": b"old"}
+
+
+def test_ranges_are_asked_for_under_the_first_etag(
+    scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore, tmp_path: Path
+) -> None:
+    """An object that is stored anew meanwhile cannot be mixed with the old one."""
+    scripted.answer = _ranged(answer)  # type: ignore[assignment]  # a function of a request
+
+    store_at(scripted.endpoint).download_file("probe", "k", tmp_path / "f", streams=8)
+
+    asked = [request for request in scripted.seen if "range" in request.headers]
+    assert asked
+    assert {request.headers["if-match"] for request in asked} == {'"e"'}
+    assert (tmp_path / "f").read_bytes() == BODY
+
+
+def test_file_that_cannot_be_written_fails_once(
+    store: ObjectStore, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk under several writers is one LocalFileError, and nothing is left."""
+    store.upload(bucket, "large", BODY)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("object_store.files.os.pwrite", full)
+    with pytest.raises(object_store.LocalFileError, match="No space left"):
+        store.download_file(bucket, "large", tmp_path / "f")
+
+    assert not [path for path in tmp_path.iterdir() if PARTIAL_PREFIX in path.name]
+
+
+def test_no_connection_is_refused(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    """It cannot be none."""
+    with pytest.raises(object_store.InvalidArgument, match="legal: 1 or more"):
+        store.download_file(bucket, "large", tmp_path / "f", streams=0)
