@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from threading import Event
+from threading import Event, Semaphore
 from typing import TYPE_CHECKING, Final
 
+from object_store.body import MULTIPART_THRESHOLD
 from object_store.checksums import same_content
 from object_store.errors import InvalidArgument, LocalFileError, UnsafePath
 from object_store.files import PARTIAL_PREFIX
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
     from object_store.store import ObjectStore
 
 JOBS: Final = 8
-"""Files at a time, unless told otherwise; each large one takes up to four parts of 8 MiB of memory."""
+"""Files at a time, unless told otherwise."""
+
+LARGE_AT_ONCE: Final = 2
+"""How many of them may be going up in parts, each of which takes four parts of 8 MiB of memory."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +84,18 @@ def upload_dir(
         check_key(bucket, key)
     there = {ref.key: ref for ref in store.list(bucket, start)} if skip_same and files else {}
 
+    large = Semaphore(LARGE_AT_ONCE)
+
     def one(key: str) -> int | None:
         path, held = files[key], there.get(key)
         try:
             if held is not None and same_content(path, held):
                 return None
+            in_parts = path.stat().st_size > MULTIPART_THRESHOLD
         except OSError as fault:
             raise LocalFileError(f"{path} cannot be read: {fault.strerror}", bucket=bucket, key=key) from None
-        return store.upload(bucket, key, path, progress=progress).size
+        with large if in_parts else nullcontext():
+            return store.upload(bucket, key, path, progress=progress).size
 
     return _each(one, sorted(files), jobs)
 

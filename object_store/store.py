@@ -66,7 +66,7 @@ class ObjectStore:
         """Make a store from an explicit configuration."""
         self.config = config
         self._lock = Lock()
-        self._object_clients: dict[str, S3Store] = {}
+        self._object_clients: dict[tuple[str | None, str], S3Store] = {}
         self._listing_client: S3Client | None = None
         self._resources = ExitStack()
         weakref.finalize(self, self._resources.close)
@@ -478,16 +478,19 @@ class ObjectStore:
         return Place(self._endpoint, bucket, key, self.config.secrets())
 
     def _objects_of(self, bucket: str) -> S3Store:
-        with self._lock:
-            client = self._object_clients.get(bucket)
-            if client is None:
-                client = self._object_clients[bucket] = object_client(self.config, bucket)
-            return client
+        return self._client_of(bucket, self.config)
 
     def _signer_of(self, bucket: str) -> S3Store:
-        if self.config.client_endpoint is None:
-            return self._objects_of(bucket)
-        return object_client(replace(self.config, endpoint=self.config.client_endpoint), bucket)
+        """The client whose URLs are good for who gets them."""
+        theirs = self.config.client_endpoint
+        return self._client_of(bucket, replace(self.config, endpoint=theirs) if theirs else self.config)
+
+    def _client_of(self, bucket: str, config: StoreConfig) -> S3Store:
+        with self._lock:
+            client = self._object_clients.get((config.endpoint, bucket))
+            if client is None:
+                client = self._object_clients[config.endpoint, bucket] = object_client(config, bucket)
+            return client
 
     def _listings(self) -> S3Client:
         with self._lock:

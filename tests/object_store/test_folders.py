@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import object_store
 from object_store import MULTIPART_THRESHOLD, ObjectStore, Transfer, files
 from object_store.checksums import etag_of_file, same_content
 from object_store.files import PARTIAL_PREFIX, replacing
-from object_store.folders import path_of_key
+from object_store.folders import LARGE_AT_ONCE, path_of_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +79,31 @@ def test_only_what_differs_is_moved(store: ObjectStore, bucket: str, folder: Pat
     assert (tmp_path / "down" / "a.txt").read_bytes() == b"X"
     assert store.upload_dir(folder, bucket, skip_same=False).copied == 4
     assert store.download_dir(bucket, "", tmp_path / "down", skip_same=False).copied == 4
+
+
+def test_not_many_large_files_go_up_at_a_time(
+    store: ObjectStore, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many jobs: their parts are what takes memory, so two at most are under way."""
+    for number in range(6):
+        (tmp_path / f"{number}").write_bytes(bytes([number]) * (MULTIPART_THRESHOLD + 1))
+    under_way, most = [0], [0]
+    lock, real = threading.Lock(), store.upload
+
+    def counted(*given: Any, **named: Any) -> object_store.ObjectRef:  # noqa: ANN401  # as the operation takes it
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+        try:
+            return real(*given, **named)
+        finally:
+            with lock:
+                under_way[0] -= 1
+
+    monkeypatch.setattr(store, "upload", counted)
+
+    assert store.upload_dir(tmp_path, bucket, "large", jobs=6).copied == 6
+    assert most[0] == LARGE_AT_ONCE
 
 
 def test_an_etag_that_is_no_checksum_proves_nothing(tmp_path: Path) -> None:
