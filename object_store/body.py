@@ -75,6 +75,8 @@ class Blocks:
             for block in self._blocks:
                 self.count(len(block))
                 yield block
+        except GeneratorExit:  # the client lets go of it after a failure of its own, which is the one to tell of
+            raise
         except BaseException as fault:
             self.fault = fault
             raise

@@ -22,12 +22,7 @@ from object_store.arguments import Put, checked_get, checked_put, lifetime_of
 from object_store.body import MULTIPART_THRESHOLD, PART_SIZE, Blocks, Body, as_bytes, opened
 from object_store.clients import listing_client, object_client
 from object_store.config import StoreConfig
-from object_store.errors import (
-    InvalidArgument,
-    NotFound,
-    ObjectStoreError,
-    UnexpectedAnswer,
-)
+from object_store.errors import EndpointUnreachable, InvalidArgument, NotFound, ObjectStoreError, UnexpectedAnswer
 from object_store.files import replacing
 from object_store.folders import JOBS, Transfer, download_dir, upload_dir
 from object_store.keys import check_bucket, check_key
@@ -94,8 +89,10 @@ class ObjectStore:
         """Store a body under a key, over what was there before.
 
         Readers see the old object or the whole new one. Above 8 MiB the body goes up in parts of 8 MiB, four at a time,
-        and no more of it is in memory; if it fails, the upload is aborted. Only after a crash do parts without an
-        object stay on the server, until its rule for unfinished uploads removes them.
+        and no more of it is in memory; if it fails, the upload is aborted. Where that cannot be told to the server,
+        after a crash or when it is gone, parts without an object stay there until its rule for unfinished uploads
+        removes them. If the last answer is lost, nobody knows whether the object is stored: storing it again settles
+        that.
         A SHA-256 checksum goes with every request, which buckets with object lock on AWS demand.
 
         Args:
@@ -419,6 +416,16 @@ class ObjectStore:
                     max_concurrency=PARTS_AT_ONCE,
                 ),
             )["e_tag"]
+        except NotFound as failure:
+            # The answer that joined the parts was lost: obstore then aborts what is no upload any more, and says so.
+            if blocks.fault is None and failure.code == "NoSuchUpload":
+                raise EndpointUnreachable(
+                    "the connection was lost at the end of the upload: the object may be stored, or not",
+                    bucket=bucket,
+                    key=key,
+                ) from None
+            if blocks.fault is None:
+                raise
         except ObjectStoreError:
             if blocks.fault is None:
                 raise

@@ -70,6 +70,7 @@ _ANSWER = re.compile(r"Server returned non-2xx status code: (?P<status>\d{3})[^:
 _NO_ANSWER = re.compile(r"HttpError|reqwest::Error")
 _CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)")
 _CERTIFICATE_BY_PYTHON = re.compile(r"(?:certificate verify failed: |(?=hostname))([^(]+)")
+_BROKEN_OFF = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer", re.IGNORECASE)
 _LOST = "the connection was lost before the whole answer was there"
 _NO_TLS = "what listens there does not speak TLS; is it an http:// endpoint?"
 _SIGNED_QUERY = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"'<>]+", re.IGNORECASE)
@@ -144,7 +145,7 @@ def _from_botocore(raw: Exception, place: Place) -> errors.ObjectStoreError:
         code, status = given.get("Code", ""), raw.response["ResponseMetadata"]["HTTPStatusCode"]
         if code == "500":  # what botocore makes of a 200 that it cannot read
             return errors.UnexpectedAnswer(
-                f"what {place.endpoint} answered to a listing broke off, or is not S3's",
+                f"what {place.endpoint} answered broke off, or is not S3's",
                 bucket=place.bucket,
                 key=place.key,
             )
@@ -152,12 +153,14 @@ def _from_botocore(raw: Exception, place: Place) -> errors.ObjectStoreError:
         return _from_answer(Answer(status, None if code.isdigit() else code or None, given.get("Message", "")), place)
     if isinstance(raw, SSLError):
         certificate = _CERTIFICATE_BY_PYTHON.search(str(raw))
-        return _untrusted(certificate, place) if certificate else _unreachable(_NO_TLS, place)
+        if certificate:
+            return _untrusted(certificate, place)
+        return _unreachable(_LOST if _BROKEN_OFF.search(str(raw)) else _NO_TLS, place)
     for kind, reason in _BOTOCORE_FAULTS:
         if isinstance(raw, kind):
             return _unreachable(reason, place)
     return errors.UnexpectedAnswer(
-        f"what {place.endpoint} answered to a listing is not understood ({type(raw).__name__})",
+        f"what {place.endpoint} answered is not understood ({type(raw).__name__})",
         bucket=place.bucket,
         key=place.key,
     )

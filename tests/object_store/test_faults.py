@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -9,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 import object_store
-from object_store import PART_SIZE, DualWriteFailed, DualWriter, ObjectStore, StoreConfig
+from object_store import PART_SIZE, AsyncObjectStore, DualWriteFailed, DualWriter, ObjectStore, StoreConfig
 from object_store.files import PARTIAL_PREFIX
 from tests.contract.servers import OWN, Server, keys_of, made_bucket, uploads_of
 from tests.verify.faults import Fault, Gone, On, ResetAnswer, ResetRequest, SlowDown, TruncateAnswer, WrongEtag
 from tests.verify.faulty_proxy import FaultyProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
@@ -120,6 +121,55 @@ def test_part_3_that_never_arrives_leaves_nothing(  # fixtures
     proxy.faults = ()
     through.upload(place, key, BODY, if_absent=if_absent)
     assert witness.get_object(Bucket=place, Key=key)["Body"].read() == BODY
+
+
+@pytest.mark.parametrize("kind", ["bytes", "iterator", "asynchronous iterator"])
+@pytest.mark.parametrize("if_absent", [False, True])
+@pytest.mark.parametrize("query", ["partNumber=3", "^uploadId=[^&]*$"], ids=["part 3", "join"])
+def test_server_that_goes_away_midway_is_a_typed_error(  # fixtures
+    server: Server, proxy: FaultyProxy, through: ObjectStore, place: str, query: str, kind: str, *, if_absent: bool
+) -> None:
+    """EndpointUnreachable whatever the body comes as, no object; and when the server is back a second run completes."""
+    key = f"gone-{query[:3]}-{kind}-{if_absent}"
+    proxy.faults = (Gone(when=On("PUT|POST", query=query)),)
+
+    async def blocks() -> AsyncIterator[bytes]:
+        yield BODY
+
+    async def asynchronously() -> None:
+        async with AsyncObjectStore(through.config) as store:
+            await store.upload(place, key, blocks(), if_absent=if_absent)
+
+    uploads: dict[str, Callable[[], object]] = {
+        "bytes": lambda: through.upload(place, key, BODY, if_absent=if_absent),
+        "iterator": lambda: through.upload(place, key, iter([BODY]), if_absent=if_absent),
+        "asynchronous iterator": lambda: asyncio.run(asynchronously()),
+    }
+    with pytest.raises(object_store.EndpointUnreachable) as caught:
+        uploads[kind]()
+
+    assert "TLS" not in str(caught.value)
+    with ObjectStore(server.config) as direct:
+        with pytest.raises(object_store.NotFound):
+            direct.head(place, key)
+        assert direct.upload(place, key, BODY, if_absent=if_absent).size == len(BODY)
+
+
+@pytest.mark.parametrize("if_absent", [False, True])
+def test_lost_answer_to_the_join_says_that_nobody_knows(
+    proxy: FaultyProxy, through: ObjectStore, place: str, *, if_absent: bool
+) -> None:
+    """The object is stored whole, and the writer is told that it may be; a second run settles it."""
+    key = f"joined-{if_absent}"
+    proxy.faults = (ResetAnswer(when=On("POST", query="^uploadId=[^&]*$")),)
+
+    with pytest.raises((object_store.EndpointUnreachable, object_store.AlreadyExists)):
+        through.upload(place, key, BODY, if_absent=if_absent)
+
+    proxy.faults = ()
+    assert through.head(place, key).size == len(BODY)
+    if not if_absent:
+        assert through.upload(place, key, BODY).size == len(BODY)
 
 
 def test_old_object_stays_while_the_new_one_fails(proxy: FaultyProxy, through: ObjectStore, place: str) -> None:
