@@ -132,7 +132,7 @@ _session_lock = Lock()
 def _session() -> botocore.session.Session:
     """The one session of the process: it holds no setting of any store, only botocore's parsed description of S3."""
     # (name in a profile, variable, value, conversion): neither is looked at, as the configuration promises.
-    return botocore.session.Session(
+    session = botocore.session.Session(
         session_vars={
             "profile": (None, None, None, None),
             "config_file": (None, None, os.devnull, None),
@@ -140,3 +140,6 @@ def _session() -> botocore.session.Session:
             "ignore_configured_endpoint_urls": (None, None, True, None),
         }
     )
+    # A listing has a time for each object, which nobody reads here and which take longer to parse than all the rest.
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
+    return session

@@ -12,14 +12,14 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from threading import Event, Semaphore
 from typing import TYPE_CHECKING, Final
 
 from object_store.body import MULTIPART_THRESHOLD
 from object_store.checksums import same_content
 from object_store.errors import InvalidArgument, LocalFileError, UnsafePath
-from object_store.files import PARTIAL_PREFIX
+from object_store.files import PARTIAL_PREFIX, replacing
 from object_store.keys import check_key
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ JOBS: Final = 8
 
 LARGE_AT_ONCE: Final = 2
 """How many of them may be going up in parts, each of which takes four parts of 8 MiB of memory."""
+
+
+WHOLE_BYTES: Final = 1024 * 1024
+"""Length up to which an object is read as one block."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def download_dir(
     """
     start = f"{prefix.rstrip('/')}/" if prefix else ""
     refs = {ref.key: ref for ref in store.list(bucket, start) if not ref.key.endswith("/")}
-    paths = {key: path_of_key(folder, key, start, bucket) for key in refs}
+    paths = paths_of_keys(folder, refs, start, bucket)
     _check_names(bucket, start, paths)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -145,22 +149,38 @@ def download_dir(
         path, ref = paths[key], refs[key]
         if skip_same and _is_there(path, ref):
             return None
-        return store.download_file(bucket, key, path, etag=ref.etag, streams=1, progress=progress).size
+        if ref.size > WHOLE_BYTES:
+            return store.download_file(bucket, key, path, etag=ref.etag, streams=1, progress=progress).size
+        body = store.download(bucket, key, etag=ref.etag)  # one block, without the ado of many
+        with replacing(path, bucket=bucket, key=key) as partial:
+            partial.write(body)
+        if progress is not None:
+            progress(len(body))
+        return len(body)
 
     return _each(one, list(refs), jobs)
 
 
+def paths_of_keys(folder: Path, keys: Iterable[str], start: str, bucket: str) -> dict[str, Path]:
+    """Return the file that each key is written to, all of them below the folder: UnsafePath."""
+    paths = {key: path_of_key(folder, key, start, bucket) for key in keys}
+    home = folder.resolve()
+    outside = {
+        parent for parent in {path.parent for path in paths.values()} if not parent.resolve().is_relative_to(home)
+    }
+    for key, path in paths.items():
+        if path.parent in outside:
+            raise UnsafePath("a symbolic link leads out of the folder", bucket=bucket, key=key)
+    return paths
+
+
 def path_of_key(folder: Path, key: str, start: str, bucket: str) -> Path:
-    """Return the file that a key is written to, which is below the folder: UnsafePath."""
+    """Return the file that a key is written to, below the folder but for its symbolic links: UnsafePath."""
     rest = key.removeprefix(start)
-    path = PurePosixPath(rest)
     parts = rest.split("/")
-    if path.is_absolute() or "\\" in rest or "\0" in rest or any(part.strip() in {"", ".", ".."} for part in parts):
+    if "\\" in rest or "\0" in rest or any(part.strip() in {"", ".", ".."} for part in parts):
         raise UnsafePath("it would be written outside of its folder, or nowhere", bucket=bucket, key=key)
-    target = folder.joinpath(*parts)
-    if not target.parent.resolve().is_relative_to(folder.resolve()):
-        raise UnsafePath("a symbolic link leads out of the folder", bucket=bucket, key=key)
-    return target
+    return folder.joinpath(*parts)
 
 
 def _check_names(bucket: str, start: str, paths: dict[str, Path]) -> None:

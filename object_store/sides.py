@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from object_store.errors import NotFound, ObjectStoreError, UnsafePath
 from object_store.files import PARTIAL_PREFIX
-from object_store.folders import path_of_key
+from object_store.folders import paths_of_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,7 +86,7 @@ def nas_file(nas_dir: Path, bucket: str, key: str) -> Path:
             temporary file, which would be swept.
     """
     try:
-        path = path_of_key(nas_dir, key, "", bucket)
+        path = paths_of_keys(nas_dir, (key,), "", bucket)[key]
     except (OSError, RuntimeError):  # RuntimeError is pathlib's for links that lead to one another (Python 3.11, 3.12)
         raise UnsafePath(f"its folder below {nas_dir} leads nowhere", bucket=bucket, key=key) from None
     if any(part.startswith(PARTIAL_PREFIX) for part in key.split("/")):

@@ -655,7 +655,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "adapter: signs for longer than 7 days",
-        patched("object_store.store.MAX_EXPIRY", timedelta(days=8)),
+        patched("object_store.arguments.MAX_EXPIRY", timedelta(days=8)),
         frozenset({"long_presign_refused"}),
         AISTOR,
     ),
