@@ -419,11 +419,7 @@ class ObjectStore:
         except NotFound as failure:
             # The answer that joined the parts was lost: obstore then aborts what is no upload any more, and says so.
             if blocks.fault is None and failure.code == "NoSuchUpload":
-                raise EndpointUnreachable(
-                    "the connection was lost at the end of the upload: the object may be stored, or not",
-                    bucket=bucket,
-                    key=key,
-                ) from None
+                raise _lost_end(bucket, key) from None
             if blocks.fault is None:
                 raise
         except ObjectStoreError:
@@ -436,6 +432,8 @@ class ObjectStore:
         try:
             return self._do(bucket, key, lambda: upload_in_parts(self._listings(), wanted, blocks, if_absent=if_absent))
         except ObjectStoreError as failure:
+            if failure.code == "NoSuchUpload":  # likewise, where botocore has asked again
+                raise _lost_end(bucket, key) from None
             raise condition_of_put(failure, bucket, key, if_absent=if_absent) from None
 
     def _get(self, bucket: str, key: str, etag: str | None) -> tuple[GetResult, ObjectInfo]:
@@ -519,3 +517,9 @@ class ObjectStore:
         copy.write(pem)
         copy.flush()
         return copy.name
+
+
+def _lost_end(bucket: str, key: str) -> EndpointUnreachable:
+    return EndpointUnreachable(
+        "the connection was lost at the end of the upload: the object may be stored, or not", bucket=bucket, key=key
+    )
