@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from object_store.errors import ConfigurationError, InvalidArgument, ObjectStoreError
+from object_store.folders import JOBS
 from object_store.keys import check_bucket
 from object_store.opening import store_of
 from object_store.parity import parity as compare
@@ -50,7 +51,7 @@ def put(  # noqa: PLR0913, PLR0917  # the command's options
     content_type: Annotated[str | None, typer.Option(help="Guessed from the key if not given.")] = None,
     metadata: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="May be given again.")] = None,
     if_absent: Annotated[bool, typer.Option("--if-absent", help="Only if there is no object.")] = False,  # noqa: FBT002
-    jobs: Jobs = 8,
+    jobs: Jobs = JOBS,
     deployment: Deployment = None,
     credentials: Credentials = None,
     identity: Identity = None,
@@ -89,7 +90,7 @@ def get(  # the command's options
     source: Uri,
     target: Annotated[str, typer.Argument(metavar="FILE|FOLDER|-")],
     etag: Annotated[str | None, typer.Option(help="Only if the object has this etag.")] = None,
-    jobs: Jobs = 8,
+    jobs: Jobs = JOBS,
     deployment: Deployment = None,
     credentials: Credentials = None,
     identity: Identity = None,

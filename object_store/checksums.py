@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from object_store.body import PART_SIZE
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from object_store.reference import ObjectRef
 
 _ETAG = re.compile(r"[0-9a-f]{32}(?:-(?P<parts>[0-9]{1,5}))?")
-_BLOCK = 1024 * 1024
 
 
 def etag_of_file(path: Path, like: str) -> str | None:
@@ -35,11 +35,8 @@ def etag_of_file(path: Path, like: str) -> str | None:
     if form is None:
         return None
     if form["parts"] is None:
-        whole = hashlib.md5(usedforsecurity=False)
         with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                whole.update(block)
-        return whole.hexdigest()
+            return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
     parts, digests = 0, hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
         while part := file.read(PART_SIZE):

@@ -140,6 +140,6 @@ def _session() -> botocore.session.Session:
             "ignore_configured_endpoint_urls": (None, None, True, None),
         }
     )
-    # A listing has a time for each object, which nobody reads here and which take longer to parse than all the rest.
+    # A listing has a time for each object, which nobody reads here and which takes as long to parse as all the rest.
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
     return session

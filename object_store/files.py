@@ -1,38 +1,34 @@
-"""Files of this machine, or of a NAS, that are written whole or not at all.
+"""Files of this machine that are written whole or not at all.
 
-The rule: what is written goes to a temporary name in the same folder, and becomes the file by one rename. The name
-begins with `PARTIAL_PREFIX`, which nothing here takes for a file of its own. What a killed process has left may go at
-any time.
+The rule: what is written goes to a temporary file in the same folder (`partials`), and becomes the file by one rename.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, BinaryIO, Final
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from object_store.errors import LocalFileError
+from object_store.partials import locked_partial, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-PARTIAL_PREFIX: Final = ".object-store-partial-"
-
 
 class Partial:
     """A file that is not whole yet: written one block after the other, or each where it belongs, but not both."""
 
-    def __init__(self, file: BinaryIO, fault: Callable[[OSError], LocalFileError]) -> None:
-        """Take the file, and what makes our error of the system's."""
-        self._file = file
+    def __init__(self, descriptor: int, fault: Callable[[OSError], LocalFileError]) -> None:
+        """Take the open file, and what makes our error of the system's."""
+        self._descriptor = descriptor
         self._fault = fault
 
     def write(self, block: bytes) -> None:
         """Add a block."""
         try:
-            self._file.write(block)
+            write_all(self._descriptor, block)
         except OSError as raw:
             raise self._fault(raw) from None
 
@@ -41,7 +37,7 @@ class Partial:
         rest = memoryview(block)
         try:
             while rest:
-                written = os.pwrite(self._file.fileno(), rest, offset)
+                written = os.pwrite(self._descriptor, rest, offset)
                 offset += written
                 rest = rest[written:]
         except OSError as raw:
@@ -59,31 +55,13 @@ def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) 
     def fault(raw: OSError) -> LocalFileError:
         return LocalFileError(f"{path} cannot be written: {raw.strerror}", bucket=bucket, key=key)
 
-    try:
-        partial, file = _create_partial(path.parent)
-    except OSError as raw:
-        raise fault(raw) from None
-    try:
-        yield Partial(file, fault)
+    with ExitStack() as stack:
         try:
-            file.flush()
+            descriptor, partial = stack.enter_context(locked_partial(path.parent))
+        except OSError as raw:
+            raise fault(raw) from None
+        yield Partial(descriptor, fault)
+        try:
             partial.replace(path)
         except OSError as raw:
             raise fault(raw) from None
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink()
-        raise
-    finally:
-        with suppress(OSError):  # a full disk was told of already
-            file.close()
-
-
-def _create_partial(folder: Path) -> tuple[Path, BinaryIO]:
-    """Make a temporary file in a folder.
-
-    Raises:
-        OSError: no such folder, no room, no right.
-    """
-    path = folder / f"{PARTIAL_PREFIX}{secrets.token_hex(8)}"
-    return path, path.open("xb")

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final
 from object_store.body import MULTIPART_THRESHOLD
 from object_store.checksums import same_content
 from object_store.errors import InvalidArgument, LocalFileError, UnsafePath
-from object_store.files import PARTIAL_PREFIX, replacing
+from object_store.files import replacing
 from object_store.keys import check_key
+from object_store.partials import PARTIAL_PREFIX, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -142,8 +143,9 @@ def download_dir(
         folder.mkdir(parents=True, exist_ok=True)
         for parent in sorted({path.parent for path in paths.values()}):
             parent.mkdir(parents=True, exist_ok=True)
+            sweep(parent)
     except OSError as fault:
-        raise LocalFileError(f"{fault.filename} cannot be made: {fault.strerror}", bucket=bucket) from None
+        raise LocalFileError(f"{fault.filename} cannot be made or read: {fault.strerror}", bucket=bucket) from None
 
     def one(key: str) -> int | None:
         path, ref = paths[key], refs[key]

@@ -1,8 +1,8 @@
-"""Temporary files of the NAS: locked while their writer lives, and removed by the next one where it was killed.
+"""Temporary files: locked while their writer lives, and removed by the next one where it was killed.
 
 The rule: what is removed was abandoned for certain. A file of this machine is, if its lock can be had; one of another
-machine, or where the file system has no locks, after a day. Errors are the system's own, OSError; `dual_write`
-translates them.
+machine, or where the file system has no locks, after a day. No upload of a folder and no comparison takes one for a
+file. Errors are the system's own, OSError; `files` and `dual_write` translate them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from object_store.files import PARTIAL_PREFIX
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+PARTIAL_PREFIX: Final = ".object-store-partial-"
+"""What the name of each begins with."""
 
 ABANDONED_AFTER_SECONDS: Final = 24 * 3600
 """Age from which a temporary file counts as abandoned where its lock tells nothing."""
@@ -29,7 +30,7 @@ ABANDONED_AFTER_SECONDS: Final = 24 * 3600
 _NOT_SUPPORTED: Final = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
 
 # Locks may hold on one machine only (macOS `locallocks`, Linux `nolock`), so a name tells whose file it is.
-_PREFIX: Final = f"{PARTIAL_PREFIX}nas-"
+_PREFIX: Final = f"{PARTIAL_PREFIX}by-"
 _OWN_PREFIX: Final = f"{_PREFIX}{hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]}-"
 
 

@@ -13,8 +13,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from object_store.errors import NotFound, ObjectStoreError, UnsafePath
-from object_store.files import PARTIAL_PREFIX
 from object_store.folders import paths_of_keys
+from object_store.partials import PARTIAL_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
@@ -26,6 +26,7 @@ from object_store.errors import EndpointUnreachable, InvalidArgument, NotFound, 
 from object_store.files import replacing
 from object_store.folders import JOBS, Transfer, download_dir, upload_dir
 from object_store.keys import check_bucket, check_key
+from object_store.partials import sweep
 from object_store.parts import PARTS_AT_ONCE, is_misread_by_obstore, upload_in_parts
 from object_store.reference import Download, ObjectInfo, ObjectRef
 from object_store.stream import ObjectStream
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from botocore.paginate import PageIterator
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
-    from obstore import GetOptions, GetResult, PutMode
+    from obstore import GetResult, PutMode
     from obstore.store import S3Store
 
 T = TypeVar("T")
@@ -209,6 +210,8 @@ class ObjectStore:
             raise InvalidArgument(f"{streams} connections; legal: 1 or more", bucket=bucket, key=key)
         stream = self.stream(bucket, key, etag=etag)
         tell = progress or (lambda _: None)
+        with suppress(OSError):  # a folder that cannot be read may still be written to
+            sweep(path.parent)
         with replacing(path, bucket=bucket, key=key) as partial:
             if streams == 1 or stream.ref.size < ranges.RANGES_THRESHOLD:
                 for block in stream:
@@ -288,8 +291,8 @@ class ObjectStore:
         """Return a URL that lets its holder read (GET) or store (PUT) this one object until it expires.
 
         Nothing is sent: the URL is made here, for the configuration's `client_endpoint` if it has one, else for its
-        endpoint: a signature holds for one host. It may what the credential may when it is
-        used. Whoever has it needs no other credential, so it is a secret while it lives.
+        endpoint: a signature holds for one host. It may do what the credential may when it is used. Whoever has it
+        needs no other credential, so it is a secret while it lives.
 
         Args:
             bucket: the bucket's name.
@@ -416,16 +419,11 @@ class ObjectStore:
                     max_concurrency=PARTS_AT_ONCE,
                 ),
             )["e_tag"]
-        except NotFound as failure:
-            # The answer that joined the parts was lost: obstore then aborts what is no upload any more, and says so.
-            if blocks.fault is None and failure.code == "NoSuchUpload":
-                raise _lost_end(bucket, key) from None
-            if blocks.fault is None:
-                raise
-        except ObjectStoreError:
-            if blocks.fault is None:
-                raise
-        raise blocks.fault
+        except ObjectStoreError as failure:
+            # Where the answer that joins the parts is lost, obstore aborts what is no upload any more, and says so.
+            lost = failure.code == "NoSuchUpload"
+            fault = blocks.fault or (_lost_end(bucket, key) if lost else failure)
+        raise fault
 
     def _put_parts_by_botocore(self, wanted: Put, blocks: Blocks, *, if_absent: bool) -> str:
         bucket, key = wanted.bucket, wanted.key
@@ -436,8 +434,12 @@ class ObjectStore:
                 raise _lost_end(bucket, key) from None
             raise condition_of_put(failure, bucket, key, if_absent=if_absent) from None
 
-    def _get(self, bucket: str, key: str, etag: str | None) -> tuple[GetResult, ObjectInfo]:
+    def _get(
+        self, bucket: str, key: str, etag: str | None, span: tuple[int, int] | None = None
+    ) -> tuple[GetResult, ObjectInfo]:
         options = checked_get(bucket, key, etag)
+        if span is not None:
+            options["range"] = span
         client = self.objects_of(bucket, key)
         try:
             result = self._do(bucket, key, lambda: obstore.get(client, key, options=options))
@@ -447,15 +449,8 @@ class ObjectStore:
 
     def _ranged(self, ref: ObjectRef, start: int, end: int) -> ObjectStream:
         """Part of an object, under the condition that it is still the same."""
-        bucket, key = ref.bucket, ref.key
-        client = self.objects_of(bucket, key)
-        options: GetOptions = {**checked_get(bucket, key, ref.etag), "range": (start, end)}
-        try:
-            result = self._do(bucket, key, lambda: obstore.get(client, key, options=options))
-        except ObjectStoreError as failure:
-            raise condition_of_get(failure, bucket, key, ref.etag) from None
-        info_of(bucket, key, result, ref.etag)
-        return ObjectStream(result, ref, {}, self.place(bucket, key), end - start)
+        result, info = self._get(ref.bucket, ref.key, ref.etag, (start, end))
+        return ObjectStream(result, info.ref, info.metadata, self.place(ref.bucket, ref.key), end - start)
 
     def _listed(self, bucket: str, prefix: str, after: str | None) -> Iterator[ObjectRef]:
         place = prefix or None

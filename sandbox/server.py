@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Clients open spare TLS connections that they send nothing on, and each holds a thread as long as it is idle.
 THREADS = 128
 #: Seconds that an idle connection is kept; longer than clients keep theirs, or they would meet a closing one.
 IDLE = 120

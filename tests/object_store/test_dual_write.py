@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import object_store
 from object_store import MULTIPART_THRESHOLD, DualWriteFailed, ObjectStore, StoreConfig, partials
 from object_store.dual_write import DualWriter
-from object_store.files import PARTIAL_PREFIX
+from object_store.partials import PARTIAL_PREFIX
 from object_store.sides import mount_of, nas_file
 
 if TYPE_CHECKING:

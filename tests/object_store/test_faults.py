@@ -11,7 +11,7 @@ import pytest
 
 import object_store
 from object_store import PART_SIZE, AsyncObjectStore, DualWriteFailed, DualWriter, ObjectStore, StoreConfig
-from object_store.files import PARTIAL_PREFIX
+from object_store.partials import PARTIAL_PREFIX
 from tests.contract.servers import OWN, Server, keys_of, made_bucket, uploads_of
 from tests.verify.faults import Fault, Gone, On, ResetAnswer, ResetRequest, SlowDown, TruncateAnswer, WrongEtag
 from tests.verify.faulty_proxy import FaultyProxy

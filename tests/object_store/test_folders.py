@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import object_store
-from object_store import MULTIPART_THRESHOLD, ObjectStore, Transfer, files
+from object_store import MULTIPART_THRESHOLD, ObjectStore, Transfer
 from object_store.checksums import etag_of_file, same_content
-from object_store.files import PARTIAL_PREFIX, replacing
+from object_store.files import replacing
 from object_store.folders import LARGE_AT_ONCE, path_of_key
+from object_store.partials import PARTIAL_PREFIX, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,30 +191,13 @@ def test_failure_is_told_and_a_second_run_completes(
 ) -> None:
     """A full disk: LocalFileError with the path, no partial file and no temporary one; then the rest is fetched."""
     store.upload_dir(folder, bucket)
-    real = files._create_partial
 
-    class Full:
-        """A file on a full disk, but for small ones."""
+    def full(descriptor: int, block: bytes) -> None:
+        if len(block) > 1000:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_all(descriptor, block)
 
-        def __init__(self, file: Any) -> None:  # noqa: ANN401  # a file
-            self._file = file
-
-        def close(self) -> None:
-            self._file.close()
-
-        def flush(self) -> None:
-            self._file.flush()
-
-        def write(self, block: bytes) -> int:
-            if len(block) > 1000:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return int(self._file.write(block))
-
-    def full(folder: Path) -> tuple[Path, Any]:
-        path, file = real(folder)
-        return path, Full(file)
-
-    monkeypatch.setattr(files, "_create_partial", full)
+    monkeypatch.setattr("object_store.files.write_all", full)
     with pytest.raises(object_store.LocalFileError, match=r"c\.bin cannot be written: No space left"):
         store.download_dir(bucket, "", tmp_path / "down", jobs=1)
     monkeypatch.undo()
@@ -219,6 +206,34 @@ def test_failure_is_told_and_a_second_run_completes(
     assert not [name for name in _held(tmp_path / "down") if PARTIAL_PREFIX in name]
     store.download_dir(bucket, "", tmp_path / "down")
     assert _held(tmp_path / "down") == FILES
+
+
+@pytest.mark.parametrize("way", ["download_dir", "download_file"])
+def test_what_a_killed_download_has_left_goes_with_the_next(
+    store: ObjectStore, bucket: str, tmp_path: Path, way: str
+) -> None:
+    """SIGKILL in the middle: the file is not there, its temporary one is, and the second run leaves the file alone."""
+    store.upload(bucket, "p/f", b"body")
+    script = (
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "from object_store.files import replacing\n"
+        f"with replacing(Path({str(tmp_path / 'f')!r})) as partial:\n"
+        "    partial.write(b'bo')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    died = subprocess.run(  # noqa: S603  # our own interpreter and text
+        [sys.executable, "-c", script], cwd=Path(__file__).parents[2], check=False
+    )
+    assert died.returncode == -signal.SIGKILL
+    assert [name.startswith(PARTIAL_PREFIX) for name in _held(tmp_path)] == [True]
+
+    if way == "download_dir":
+        store.download_dir(bucket, "p", tmp_path)
+    else:
+        store.download_file(bucket, "p/f", tmp_path / "f")
+
+    assert _held(tmp_path) == {"f": b"body"}
 
 
 def test_file_name_that_is_no_key_stops_before_anything_is_sent(store: ObjectStore, bucket: str, folder: Path) -> None:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 import object_store
 from object_store import MULTIPART_THRESHOLD, ObjectRef, ObjectStore
 from object_store import parity as module
-from object_store.files import PARTIAL_PREFIX
 from object_store.parity import parity
 from object_store.parity_report import ParityReport
+from object_store.partials import PARTIAL_PREFIX
 from object_store.sides import walk
 
 if TYPE_CHECKING:

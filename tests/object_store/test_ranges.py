@@ -9,7 +9,7 @@ import pytest
 
 import object_store
 from object_store import ObjectStore, ranges
-from object_store.files import PARTIAL_PREFIX
+from object_store.partials import PARTIAL_PREFIX
 
 if TYPE_CHECKING:
     from pathlib import Path
