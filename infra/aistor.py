@@ -13,7 +13,7 @@ from infra.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan
 from infra.policies import as_json, identity_policy, service_account_policy
 from infra.retention import DefaultRetention
 from infra.settings import AistorSettings, Settings
-from infra.store import Credential
+from infra.store import Credential, bucket_options
 from infra.taxonomy import BandName
 
 
@@ -52,7 +52,7 @@ class AistorStore(pulumi.ComponentResource):
             acl="private",
             object_locking=plan.locked,
             force_destroy=settings.empty_on_destroy and plan.band is not BandName.COLD,
-            opts=pulumi.ResourceOptions(parent=self, protect=settings.protect),
+            opts=bucket_options(self, plan, protect=settings.protect),
         )
         last: pulumi.Resource = bucket
         if plan.retention is not None and settings.aistor is not None:
@@ -63,7 +63,7 @@ class AistorStore(pulumi.ComponentResource):
                 endpoint=settings.aistor.endpoint.url,
                 region=settings.region,
                 ca_pem=settings.aistor.ca_pem,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[last]),
+                opts=bucket_options(self, plan, "-retention", after=last),
             )
         elif plan.versioned:
             # Not on locked buckets: lock implies versioning, and there the resource could never be deleted.
@@ -71,13 +71,13 @@ class AistorStore(pulumi.ComponentResource):
                 f"{plan.domain}-versioning",
                 bucket=bucket.bucket,
                 versioning_configuration={"status": "Enabled"},
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[last]),
+                opts=bucket_options(self, plan, "-versioning", after=last),
             )
         minio.IlmPolicy(
             f"{plan.domain}-lifecycle",
             bucket=bucket.bucket,
             rules=[lifecycle_rule(rule) for rule in plan.rules],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[last]),
+            opts=bucket_options(self, plan, "-lifecycle", after=last),
         )
         return bucket
 

@@ -19,7 +19,7 @@ from infra.policies import (
 )
 from infra.problems import InvalidInputError, Problem
 from infra.settings import AwsSettings, Settings
-from infra.store import Credential
+from infra.store import Credential, bucket_options
 from infra.taxonomy import BandName
 
 
@@ -64,11 +64,8 @@ class AwsStore(pulumi.ComponentResource):
             # Only at creation: switching it on later replaces, that is destroys, the bucket.
             object_lock_enabled=plan.locked,
             force_destroy=settings.empty_on_destroy and plan.band is not BandName.COLD,
-            opts=pulumi.ResourceOptions(parent=self, protect=settings.protect),
+            opts=bucket_options(self, plan, protect=settings.protect),
         )
-
-        def after(last: pulumi.Resource, *, keep: bool = False) -> pulumi.ResourceOptions:
-            return pulumi.ResourceOptions(parent=self, depends_on=[last], retain_on_delete=keep)
 
         last: pulumi.Resource = aws.s3.BucketPublicAccessBlock(
             f"{plan.domain}-public-access",
@@ -77,16 +74,19 @@ class AwsStore(pulumi.ComponentResource):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=after(bucket),
+            opts=bucket_options(self, plan, "-public-access", after=bucket),
         )
         last = aws.s3.BucketOwnershipControls(
             f"{plan.domain}-ownership",
             bucket=bucket.bucket,
             rule={"object_ownership": "BucketOwnerEnforced"},
-            opts=after(last),
+            opts=bucket_options(self, plan, "-ownership", after=last),
         )
         last = aws.s3.BucketServerSideEncryptionConfiguration(
-            f"{plan.domain}-encryption", bucket=bucket.bucket, rules=[_encryption_rule(own)], opts=after(last)
+            f"{plan.domain}-encryption",
+            bucket=bucket.bucket,
+            rules=[_encryption_rule(own)],
+            opts=bucket_options(self, plan, "-encryption", after=last),
         )
         if plan.retention is not None:
             last = aws.s3.BucketObjectLockConfiguration(
@@ -95,26 +95,26 @@ class AwsStore(pulumi.ComponentResource):
                 rule={"default_retention": {"mode": plan.retention.mode.value, "days": plan.retention.days}},
                 # Deleting it waits two minutes and then fails (terraform-provider-aws issue 33943), and would weaken
                 # a bucket that may yet survive; it goes with the bucket.
-                opts=after(last, keep=True),
+                opts=bucket_options(self, plan, "-retention", after=last, keep=True),
             )
         elif plan.versioned:
             last = aws.s3.BucketVersioning(
                 f"{plan.domain}-versioning",
                 bucket=bucket.bucket,
                 versioning_configuration={"status": "Enabled"},
-                opts=after(last),
+                opts=bucket_options(self, plan, "-versioning", after=last),
             )
         last = aws.s3.BucketLifecycleConfiguration(
             f"{plan.domain}-lifecycle",
             bucket=bucket.bucket,
             rules=[lifecycle_rule(rule) for rule in plan.rules],
-            opts=after(last),
+            opts=bucket_options(self, plan, "-lifecycle", after=last),
         )
         aws.s3.BucketPolicy(
             f"{plan.domain}-policy",
             bucket=bucket.bucket,
             policy=as_json(bucket_policy(plan.name)),
-            opts=after(last),
+            opts=bucket_options(self, plan, "-policy", after=last),
         )
         return bucket
 

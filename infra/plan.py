@@ -82,11 +82,12 @@ class BucketPlan(_Planned):
 
     Attributes:
         domain: What it is for.
-        name: `joelclaw-{env}-{region code}-{domain}`.
+        name: `joelclaw-{env}-{region code}-{domain}`, of the oldest name where the domain was renamed.
         band: Its lifecycle band.
         versioned: Versions are kept. A bucket with object lock is versioned by that alone.
         retention: Default retention; present exactly on buckets with object lock.
         rules: Its lifecycle rules, in order.
+        renamed_from: Names that the domain had, the oldest first; the bucket's name is made of the oldest.
     """
 
     domain: str
@@ -95,6 +96,12 @@ class BucketPlan(_Planned):
     versioned: bool
     retention: Retention | None
     rules: tuple[LifecycleRule, ...]
+    renamed_from: tuple[str, ...] = ()
+
+    @property
+    def named_after(self) -> str:
+        """The domain's oldest name, of which the bucket's is made."""
+        return next(iter(self.renamed_from), self.domain)
 
     @property
     def locked(self) -> bool:
@@ -170,11 +177,12 @@ def build_plan(taxonomy: Taxonomy, *, env: str, region_code: str, tls_only: bool
     buckets = tuple(
         BucketPlan(
             domain=name,
-            name=bucket_name(env, region_code, name),
+            name=bucket_name(env, region_code, next(iter(domain.renamed_from), name)),
             band=domain.band,
             versioned=domain.band is not BandName.HOT,
             retention=_retention(domain, taxonomy.bands.cold),
             rules=_rules(domain, taxonomy),
+            renamed_from=domain.renamed_from,
         )
         for name, domain in taxonomy.domains.items()
     )

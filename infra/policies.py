@@ -24,12 +24,12 @@ MANAGED_POLICIES_PER_USER = 10
 # What MinIO takes as a service account's inline policy (maxSVCSessionPolicySize in its cmd/iam.go).
 SERVICE_ACCOUNT_POLICY_CHARACTERS = 4096
 
-_LIST_ACTIONS = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"]
-_READ_ACTIONS = ["s3:GetObject", "s3:GetObjectVersion"]
-_PUT_ACTIONS = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
-_DELETE_ACTIONS = ["s3:DeleteObject"]
+LIST_ACTIONS = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"]
+READ_ACTIONS = ["s3:GetObject", "s3:GetObjectVersion"]
+PUT_ACTIONS = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
+DELETE_ACTIONS = ["s3:DeleteObject"]
 _NEVER_ACTIONS = ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:PutObjectRetention"]
-_PROBE_ACTIONS = [
+PROBE_ACTIONS = [
     "s3:AbortMultipartUpload",
     "s3:BypassGovernanceRetention",
     "s3:DeleteObject",
@@ -185,10 +185,10 @@ def _grant_statements(plan: StorePlan, identity: IdentityPlan) -> list[Statement
 
     granted = held(*Access)
     wanted: list[tuple[str, list[str], list[str]]] = [
-        ("List", _LIST_ACTIONS, _buckets(granted)),
-        ("Read", _READ_ACTIONS, _objects(granted)),
-        ("Put", _PUT_ACTIONS, _objects(held(Access.APPEND, Access.WRITE))),
-        ("Delete", _DELETE_ACTIONS, _objects(held(Access.WRITE))),
+        ("List", LIST_ACTIONS, _buckets(granted)),
+        ("Read", READ_ACTIONS, _objects(granted)),
+        ("Put", PUT_ACTIONS, _objects(held(Access.APPEND, Access.WRITE))),
+        ("Delete", DELETE_ACTIONS, _objects(held(Access.WRITE))),
     ]
     statements: list[Statement] = [
         {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
@@ -220,5 +220,5 @@ def _verifier_statements(plan: StorePlan, cloud: Cloud) -> list[Statement]:
             "Resource": _buckets(names),
             "Condition": {"StringLike": {"s3:prefix": [f"{PROBE_PREFIX}*"]}},
         },
-        {"Sid": "Probes", "Effect": "Allow", "Action": _PROBE_ACTIONS, "Resource": _objects(names, PROBE_PREFIX)},
+        {"Sid": "Probes", "Effect": "Allow", "Action": PROBE_ACTIONS, "Resource": _objects(names, PROBE_PREFIX)},
     ]

@@ -11,6 +11,7 @@ from infra.deployment import Deployment, build_deployment
 from infra.plan import StorePlan, build_plan
 from infra.problems import InvalidInputError
 from infra.settings import Settings, read_settings
+from infra.standing import check_standing
 from infra.taxonomy import extended, load
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def main() -> None:
     try:
         settings = read_settings()
         plan = plan_for(settings)
+        check_standing(plan, settings)
         store = _store(plan, settings)
     except InvalidInputError as error:
         raise pulumi.RunError(str(error)) from None

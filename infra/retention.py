@@ -8,22 +8,18 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectLockConfigu
 """
 
 import os
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pulumi
-from botocore.config import Config as BotoConfig
 from botocore.exceptions import ClientError
 from pulumi import dynamic
 
 from infra.plan import Retention
+from infra.s3_client import open_client
 from infra.settings import admin_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from mypy_boto3_s3 import S3Client
 
@@ -59,7 +55,7 @@ class DefaultRetentionProvider(dynamic.ResourceProvider):
                 found: dict[str, Any] = {}
             else:
                 found = dict(answer["ObjectLockConfiguration"].get("Rule", {}).get("DefaultRetention", {}))
-        days = found.get("Days", 365 * found.get("Years", 0))
+        days = found.get("Days") or 365 * found.get("Years", 0)
         return dynamic.ReadResult(id_=id_, outs={**_outputs(props), "mode": found.get("Mode", ""), "days": days})
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
@@ -125,22 +121,11 @@ def _same_number(value: object) -> object:
     return float(value) if isinstance(value, int | float) else value
 
 
-@contextmanager
-def _client(props: dict[str, Any], user: str, password: str) -> "Iterator[S3Client]":
-    with tempfile.TemporaryDirectory() as folder:
-        ca_file = Path(folder) / "ca.pem"
-        ca_file.write_text(props["ca_pem"], encoding="ascii")
-        yield boto3.session.Session().client(
-            "s3",
-            endpoint_url=props["endpoint"],
-            region_name=props["region"],
-            aws_access_key_id=user,
-            aws_secret_access_key=password,
-            verify=str(ca_file) if props["ca_pem"] else None,
-            config=BotoConfig(
-                s3={"addressing_style": "path"},
-                retries={"mode": "standard", "max_attempts": 5},
-                connect_timeout=5,
-                read_timeout=30,
-            ),
-        )
+def _client(props: dict[str, Any], user: str, password: str) -> "AbstractContextManager[S3Client]":
+    return open_client(
+        endpoint=props["endpoint"],
+        region=props["region"],
+        ca_pem=props["ca_pem"] or None,
+        access_key_id=user,
+        secret_access_key=password,
+    )

@@ -56,6 +56,7 @@ class StackConfig(BaseModel):
     tags: dict[str, str] = Field(default_factory=dict)
     domains: dict[str, Any] = Field(default_factory=dict)
     identities: dict[str, Any] = Field(default_factory=dict)
+    acknowledge: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _kms_key_with_kms(self) -> Self:

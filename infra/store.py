@@ -1,4 +1,4 @@
-"""What both stores have in common: their constructor's arguments and the credentials that they hand out.
+"""What both stores have in common: the options of a bucket's resources and the credentials that they hand out.
 
 The rule: a store realises a plan as it stands; it decides nothing that the plan should. It leaves out what a backend
 cannot do, which `infra.deployment` states.
@@ -7,6 +7,39 @@ cannot do, which `infra.deployment` states.
 from dataclasses import dataclass, field
 
 import pulumi
+
+from infra.plan import BucketPlan
+
+
+def bucket_options(
+    parent: pulumi.Resource,
+    plan: BucketPlan,
+    suffix: str = "",
+    *,
+    after: pulumi.Resource | None = None,
+    protect: bool | None = None,
+    keep: bool | None = None,
+) -> pulumi.ResourceOptions:
+    """The options of a resource `{domain}{suffix}` that belongs to a bucket.
+
+    A domain that was renamed answers to its former names, so nothing of its bucket is deleted or replaced.
+
+    Args:
+        parent: The store.
+        plan: The bucket.
+        suffix: Of the resource's name.
+        after: What was set on the bucket before it.
+        protect: It cannot be deleted.
+        keep: It is left on the server when it is deleted from the stack.
+    """
+    return pulumi.ResourceOptions(
+        parent=parent,
+        depends_on=None if after is None else [after],
+        protect=protect,
+        retain_on_delete=keep,
+        aliases=[pulumi.Alias(name=f"{former}{suffix}") for former in plan.renamed_from if former != plan.domain]
+        or None,
+    )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from infra.problems import InvalidInputError, Problem
@@ -118,6 +118,10 @@ class Bands(Declared):
     cold: ColdBand
 
 
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 class Domain(Declared):
     """What one bucket is for.
 
@@ -127,6 +131,8 @@ class Domain(Declared):
         expire_after_days: Current versions go after this many days; absent means the band's default.
         retention_days: Cold only: default Object Lock retention in days.
         retention_mode: Cold only.
+        renamed_from: Names that the domain had, the oldest first (one may stand without brackets): its bucket, which
+            cannot be renamed, keeps the oldest.
     """
 
     band: BandName
@@ -134,6 +140,7 @@ class Domain(Declared):
     expire_after_days: Annotated[int, Field(strict=True)] | None = None
     retention_days: Annotated[int, Field(strict=True)] | None = None
     retention_mode: RetentionMode | None = None
+    renamed_from: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
 
 
 class Identity(Declared):
@@ -318,6 +325,8 @@ def _check(taxonomy: Taxonomy, where: str) -> None:
     for name, domain in taxonomy.domains.items():
         problems += _name_problems(name, key_path(where, f"domains.{name}"))
         problems += _days_problems(name, domain, taxonomy.bands, where)
+    now_named = {former: name for name, domain in taxonomy.domains.items() for former in domain.renamed_from}
+    problems += _rename_problems(taxonomy.domains, where)
     for name, identity in taxonomy.identities.items():
         problems += _name_problems(name, key_path(where, f"identities.{name}"))
         known = (*taxonomy.domains, EVERY_DOMAIN)
@@ -326,7 +335,7 @@ def _check(taxonomy: Taxonomy, where: str) -> None:
                 key_path(where, f"identities.{name}.grants.{domain}"),
                 f"a grant on an unknown domain, {domain!r}",
                 ", ".join(known),
-                f"{nearest(domain, tuple(taxonomy.domains))}: {access.value}",
+                f"{now_named.get(domain) or nearest(domain, tuple(taxonomy.domains))}: {access.value}",
             )
             for domain, access in identity.grants.items()
             if domain not in known
@@ -345,6 +354,28 @@ def _name_problems(name: str, place: str) -> list[Problem]:
         return []
     better = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "media-raw"
     return [Problem(place, f"the name {name!r} is malformed", NAME_FORM, f"{better}:")]
+
+
+def _rename_problems(domains: Mapping[str, Domain], where: str) -> list[Problem]:
+    problems: list[Problem] = []
+    claimed: dict[str, str] = {}
+    for name, domain in domains.items():
+        place = key_path(where, f"domains.{name}.renamed_from")
+        for former in domain.renamed_from:
+            problems += _name_problems(former, place)
+            # Its own name is one where it was renamed back.
+            if (former in domains and former != name) or former in claimed:
+                holder = "declared itself" if former in domains else f"a former name of {claimed[former]}"
+                problems.append(
+                    Problem(
+                        place,
+                        f"{former!r} is {holder}",
+                        "a name that no other domain has or had",
+                        "(remove the line, or the other domain)",
+                    )
+                )
+            claimed[former] = name
+    return problems
 
 
 def _days_problems(name: str, domain: Domain, bands: Bands, where: str) -> list[Problem]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pulumi
 import pytest
@@ -16,6 +17,7 @@ from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
 from infra.program import main
+from infra.standing import STATE_FUNCTION
 
 ROOT = Path(__file__).parents[2]
 ADMIN_PASSWORD = "planted-admin-password"  # noqa: S105 - planted
@@ -34,6 +36,7 @@ class Declared:
         protect: Whether it is protected.
         retain_on_delete: Whether deleting it leaves the thing alone.
         depends_on: Logical names of what it waits for, by dependency or by input.
+        aliases: Logical names that it had; not the types, which a provider's SDK adds.
     """
 
     type: str
@@ -43,6 +46,7 @@ class Declared:
     protect: bool
     retain_on_delete: bool
     depends_on: frozenset[str]
+    aliases: tuple[str, ...]
 
 
 class Recorder(mocks.Mocks):
@@ -59,9 +63,18 @@ class Recorder(mocks.Mocks):
             outputs |= {"arn": f"arn:aws:iam::123456789012:policy/{args.name}"}
         return f"{args.name}-id", outputs
 
+    def __init__(self, state: dict[str, Any], unreadable: int = 0) -> None:
+        """Begin with what the stack holds, by URN, which cannot be read so many times."""
+        self.state = state
+        self.unreadable = unreadable
+
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        """The program calls nothing."""
-        raise AssertionError(f"unexpected call of {args.token}")
+        """The program asks for the stack's state and calls nothing else."""
+        assert args.token == STATE_FUNCTION
+        if self.unreadable:
+            self.unreadable -= 1
+            return {}, [("", "failed to load checkpoint: EOF")]
+        return {"outputs": self.state}, []
 
 
 class RecordingMonitor(mocks.MockMonitor):
@@ -107,20 +120,27 @@ def _run_program() -> Iterator[Callable[..., Run]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
-        def run(cloud: str, **changes: object) -> Run:
+        def run(
+            cloud: str,
+            state: dict[str, Any] | None = None,
+            existing: set[str] | None = None,
+            unreadable: int = 0,
+            **changes: object,
+        ) -> Run:
             values: dict[str, object] = {"cloud": cloud, "env": "local", "region": "us-west-2", **changes}
             if cloud == "aistor":
                 values = {"endpoint": endpoint, "adminUser": "provisioner", "adminPassword": ADMIN_PASSWORD, **values}
-            return _run(values)
+            with patch("infra.standing.existing_buckets", lambda names, _settings: set(names) & (existing or set())):
+                return _run(values, Recorder(state or {}, unreadable))
 
         yield run
 
 
-def _run(values: dict[str, object]) -> Run:
+def _run(values: dict[str, object], recorder: Recorder) -> Run:
     config = {
         f"object-store:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in values.items()
     }
-    monitor = RecordingMonitor(Recorder())
+    monitor = RecordingMonitor(recorder)
     outputs: dict[str, Any] = {}
 
     async def body() -> None:
@@ -159,6 +179,7 @@ def _declared(request: Any, by_urn: dict[str, str]) -> Declared:  # noqa: ANN401
         protect=request.protect,
         retain_on_delete=request.retainOnDelete,
         depends_on=frozenset(by_urn[urn] for urn in waits),
+        aliases=tuple(alias.spec.name for alias in request.aliases if alias.spec.name),
     )
 
 

@@ -176,3 +176,15 @@ def test_plan_round_trips_through_json() -> None:
     found = plan()
 
     assert StorePlan.model_validate_json(found.model_dump_json()) == found
+
+
+def test_renamed_domain_keeps_the_name_of_its_bucket() -> None:
+    """The bucket is named after the oldest name; grants and rules follow the present one."""
+    bucket = plan({"now": {"band": "warm", "renamed_from": ["once", "then"]}}).bucket("now")
+
+    assert bucket.name == "joelclaw-local-usw2-once"
+    assert bucket.renamed_from == ("once", "then")
+    reader = next(
+        one for one in plan({"now": {"band": "hot", "renamed_from": "once"}}).identities if one.name == "reader"
+    )
+    assert [grant.bucket for grant in reader.grants if grant.domain == "now"] == ["joelclaw-local-usw2-once"]

@@ -195,3 +195,48 @@ class TestExtended:
 
         assert expected in str(caught.value)
         assert "Pulumi.local.yaml: object-store:" in str(caught.value)
+
+
+class TestRenames:
+    """`renamed_from`: a domain's former names."""
+
+    def test_takes_one_name_or_several(self, content: dict[str, Any]) -> None:
+        """One name may stand without brackets; the oldest is first."""
+        content["domains"]["media-raw"]["renamed_from"] = "raw"
+        content["domains"]["docs-raw"]["renamed_from"] = ["papers", "docs"]
+        taxonomy = parse(content, "test")
+
+        assert taxonomy.domains["media-raw"].renamed_from == ("raw",)
+        assert taxonomy.domains["docs-raw"].renamed_from == ("papers", "docs")
+
+    def test_may_name_the_domain_itself_where_it_was_renamed_back(self, content: dict[str, Any]) -> None:
+        """The oldest name is then the present one."""
+        content["domains"]["media-raw"]["renamed_from"] = ["media-raw", "raw"]
+
+        assert parse(content, "test").domains["media-raw"].renamed_from == ("media-raw", "raw")
+
+    @pytest.mark.parametrize(
+        ("former", "expected"),
+        [
+            ("docs-raw", "'docs-raw' is declared itself"),
+            ("Docs", "the name 'Docs' is malformed"),
+            ("twice", "'twice' is a former name of docs-derived"),
+        ],
+    )
+    def test_refuses_a_name_that_is_anothers(self, content: dict[str, Any], former: str, expected: str) -> None:
+        """A former name belongs to one domain, and to none that is declared."""
+        content["domains"]["docs-derived"]["renamed_from"] = "twice"
+        content["domains"]["session-archive"]["renamed_from"] = former
+        with pytest.raises(InvalidInputError) as caught:
+            parse(content, "test")
+
+        assert f"domains.session-archive.renamed_from: {expected}" in str(caught.value)
+
+    def test_grant_on_a_former_name_is_answered_with_the_present_one(self, content: dict[str, Any]) -> None:
+        """The line to paste names the renamed domain."""
+        content["domains"]["media-raw"]["renamed_from"] = "originals"
+        content["identities"]["worker"]["grants"]["originals"] = "read"
+        with pytest.raises(InvalidInputError) as caught:
+            parse(content, "test")
+
+        assert "write: media-raw: read" in str(caught.value)

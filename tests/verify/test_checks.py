@@ -470,3 +470,29 @@ def test_what_the_backend_cannot_do_is_not_wanted_there(store: "Store", facts: F
     assert finding.status is Status.FAIL
     assert "move to STANDARD_IA after 30 d" in finding.wanted
     assert "unfinished uploads go after 7 d" in finding.wanted
+
+
+def test_renamed_domain_keeps_the_name_of_its_bucket(store: "Store", facts: Facts) -> None:
+    """The convention is that of the domain's oldest name; without `renamed_from` the same name breaks it."""
+    scratch = store.plan.bucket("scratch")
+
+    def named(domain: str, *former: str) -> Status:
+        renamed = scratch.model_copy(update={"domain": domain, "renamed_from": former})
+        plan = store.plan.model_copy(update={"buckets": (renamed,)})
+        deployment = store.deployment.model_copy(update={"plan": plan})
+        (finding,) = judge(deployment, facts, EVERYTHING, frozenset({"names_as_convention"}))
+        return finding.status
+
+    assert named("scratch") is Status.PASS
+    assert named("drafts", "scratch") is Status.PASS
+    assert named("drafts") is Status.FAIL
+
+
+def test_bucket_that_moved_from_warm_to_hot_may_be_suspended(store: "Store", facts: Facts) -> None:
+    """Versioning cannot be set back to Off: a hot bucket may be suspended, a warm one may not."""
+
+    def suspended(found: BucketFacts) -> BucketFacts:
+        return replace(found, versioning=Answer("Suspended"))
+
+    assert judged(store, facts, "scratch", "versioning_as_planned", suspended).status is Status.PASS
+    assert judged(store, facts, "replay", "versioning_as_planned", suspended).status is Status.FAIL

@@ -83,7 +83,7 @@ def page_of(store: "Store", facts: Facts, wish: Wish = EVERYTHING) -> str:
     return render_html(store.deployment, facts, judge(store.deployment, facts, wish), wish)
 
 
-def damaged(store: "Store", facts: Facts, found: str = "Suspended") -> Facts:
+def damaged(store: "Store", facts: Facts, found: str = "Enabled") -> Facts:
     """One bucket's versioning is another, and one identity may delete where it should not."""
     scratch, replay = store.plan.bucket("scratch").name, store.plan.bucket("replay").name
     reader = facts.grants["reader"]
@@ -154,7 +154,7 @@ class TestVerdicts:
 
         assert "✗ 2 failed" in page.text
         assert "✗ versioning as planned" in end
-        assert "wanted Off found Suspended do" in end
+        assert "wanted Off or Suspended found Enabled do" in end
         assert "pulumi up --refresh puts it right" in end
         assert "✗ read" in page.text[page.text.index("Who may do what") :]
         assert "delete let in (done)" in end

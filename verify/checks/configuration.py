@@ -31,9 +31,10 @@ def bucket_in_region(deployment: Deployment, plan: BucketPlan, facts: BucketFact
 
 
 def versioning_as_planned(_: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Versioning is on in warm and cold buckets and was never on in hot ones."""
-    wanted = "Enabled" if plan.versioned else "Off"
-    return judged(facts.versioning.value == wanted, wanted, str(facts.versioning), UP)
+    """Versioning is on in warm and cold buckets, and off in hot ones or, where one was warm before, suspended."""
+    # It cannot be set back to Off: https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html
+    legal = ("Enabled",) if plan.versioned else ("Off", "Suspended")
+    return judged(facts.versioning.value in legal, " or ".join(legal), str(facts.versioning), UP)
 
 
 def lifecycle_as_planned(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:

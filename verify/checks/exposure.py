@@ -112,9 +112,9 @@ def declared_buckets_present(deployment: Deployment, facts: Facts) -> Verdict:
 
 
 def names_as_convention(deployment: Deployment, _: Facts) -> Verdict:
-    """Every bucket is named `joelclaw-{env}-{region code}-{domain}`."""
+    """Every bucket is named `joelclaw-{env}-{region code}-{domain}`, after the domain's oldest name."""
     plan = deployment.plan
-    wrong = [b.name for b in plan.buckets if b.name != bucket_name(plan.env, plan.region_code, b.domain)]
+    wrong = [b.name for b in plan.buckets if b.name != bucket_name(plan.env, plan.region_code, b.named_after)]
     wanted = bucket_name(plan.env, plan.region_code, "{domain}")
     return judged(not wrong, wanted, ", ".join(wrong) or "all of that form", "pulumi up with this checkout")
 

@@ -1,0 +1,130 @@
+"""What stands before anything is declared: the stack's buckets, asked of the engine, and buckets of the server.
+
+The rule: the state is asked for, not what was last published, because a first update that broke off half way
+published nothing. Only the names and locks of buckets are kept of the answer, which holds the stack's secrets too.
+What may not be changed about what stands is `infra.moves`.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import pulumi
+from tenacity import Retrying, stop_after_delay, wait_fixed
+
+from infra.moves import already_there, impossible_moves
+from infra.plan import StorePlan
+from infra.problems import InvalidInputError, Problem
+from infra.settings import Settings
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from mypy_boto3_s3 import S3Client
+
+# A function of the engine itself: resource/deploy/builtins.go of pulumi/pulumi.
+STATE_FUNCTION = "pulumi:pulumi:readStackResourceOutputs"
+LOCK_OUTPUT = {"minio:index/s3Bucket:S3Bucket": "objectLocking", "aws:s3/bucket:Bucket": "objectLockEnabled"}
+JOBS = 16
+STATE_SECONDS = 10
+STATE_PAUSE_SECONDS = 0.1
+
+
+def check_standing(plan: StorePlan, settings: Settings) -> None:
+    """Refuse what cannot be done to the buckets that stand.
+
+    Raises:
+        InvalidInputError: A lock would have to change, or a bucket to be made exists already.
+    """
+    locked = buckets_of_stack()
+    problems = impossible_moves(plan, locked)
+    new = [bucket.name for bucket in plan.buckets if bucket.name not in locked]
+    problems += already_there(existing_buckets(new, settings), settings.stack)
+    if problems:
+        raise InvalidInputError(problems)
+
+
+def buckets_of_stack() -> dict[str, bool]:
+    """The buckets in the state of the running stack, and whether each was made with object lock.
+
+    A state that is kept in a file is not written at once, and the engine writes it when the program starts: what was
+    read in that moment ("failed to load checkpoint: EOF") is read again.
+
+    Raises:
+        pulumi.RunError: The state cannot be read.
+    """
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    try:
+        for attempt in Retrying(
+            stop=stop_after_delay(STATE_SECONDS), wait=wait_fixed(STATE_PAUSE_SECONDS), reraise=True
+        ):
+            with attempt:
+                answer = pulumi.runtime.invoke(STATE_FUNCTION, {"stackName": name}).value or {}
+    except Exception as error:  # noqa: BLE001 - invoke raises no narrower class
+        raise pulumi.RunError(f"the state of {name} cannot be read, so nothing was declared: {error}") from None
+    return {
+        resource["outputs"]["bucket"]: bool(resource["outputs"].get(LOCK_OUTPUT[resource["type"]]))
+        for resource in (answer.get("outputs") or {}).values()
+        if resource["type"] in LOCK_OUTPUT and "bucket" in resource["outputs"]
+    }
+
+
+def existing_buckets(names: Iterable[str], settings: Settings) -> set[str]:
+    """Those of the names that are buckets which the provisioning admin can see.
+
+    Raises:
+        InvalidInputError: The server does not answer the question, or refuses the keys.
+    """
+    wanted = list(names)
+    if not wanted:
+        return set()
+    with _admin_client(settings) as client, ThreadPoolExecutor(min(JOBS, len(wanted))) as pool:
+        found = pool.map(lambda name: _exists(client, name, settings), wanted)
+        return {name for name, exists in zip(wanted, found, strict=True) if exists}
+
+
+def _exists(client: "S3Client", name: str, settings: Settings) -> bool:
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as boto3
+
+    try:
+        client.head_bucket(Bucket=name)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status == HTTPStatus.NOT_FOUND:
+            return False
+        if status == HTTPStatus.MOVED_PERMANENTLY:
+            return True  # ours, in another region
+        if status == HTTPStatus.FORBIDDEN and settings.aistor is None:
+            return False  # anybody's, or nobody's: creating it will tell
+        raise InvalidInputError([_unanswered(name, f"HTTP {status}", settings)]) from None
+    except BotoCoreError as error:
+        raise InvalidInputError([_unanswered(name, str(error), settings)]) from None
+    return True
+
+
+def _unanswered(name: str, answer: str, settings: Settings) -> Problem:
+    where, legal = (
+        ("the SDK's own chain", "AWS credentials that may list the bucket")
+        if settings.aistor is None
+        else (f"{settings.where}adminUser, adminPassword, region", "the provisioning admin's keys, the server's region")
+    )
+    return Problem(
+        where,
+        f"whether {name} exists cannot be told: {answer}",
+        legal,
+        f"python -m verify preflight --stack {settings.stack}",
+    )
+
+
+def _admin_client(settings: Settings) -> "AbstractContextManager[S3Client]":
+    from infra.s3_client import open_client  # noqa: PLC0415 - a preview that makes no bucket does not pay for boto3
+
+    aistor = settings.aistor
+    return open_client(
+        endpoint=aistor.endpoint.url if aistor else None,
+        region=settings.region,
+        ca_pem=aistor.ca_pem if aistor else None,
+        access_key_id=aistor.admin_user if aistor else None,
+        secret_access_key=aistor.admin_password if aistor else None,
+    )
