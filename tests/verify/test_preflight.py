@@ -162,7 +162,7 @@ def test_bucket_of_somebody_else_stops(
 
     assert status == 1
     assert stops(found) == {"buckets_ours": "joelclaw-test-usw2-media-raw exists and is not in the state"}
-    assert "pulumi import minio:index/s3Bucket:S3Bucket media-raw joelclaw-test-usw2-media-raw" in text
+    assert "python -m infra.adopt --stack local" in text
     assert "admin_api_spoken" not in text.partition("{")[0]
 
 

@@ -5,7 +5,6 @@ Pure: from facts to findings, as `verify.preflight.aistor` and `verify.preflight
 
 from collections.abc import Iterable, Sequence
 
-from infra.recover import NAMED_BY
 from verify.facts import Answer
 from verify.preflight.facts import StackFacts
 from verify.preflight.finding import Before, Finding, Level, harms_refresh, passed, untold
@@ -13,13 +12,6 @@ from verify.preflight.finding import Before, Finding, Level, harms_refresh, pass
 SKEW_WARN_SECONDS = 60
 SKEW_STOP_SECONDS = 900  # S3 refuses a signature that is further off
 SHOWN = 5
-COMPONENT_AND_PROVIDER = {
-    "aistor": ("object-store:storage:AistorStore", "pulumi:providers:minio::aistor"),
-    "aws": ("object-store:storage:AwsStore", "pulumi:providers:aws::aws"),
-}
-BUCKET_TYPE = {
-    kind.partition(":")[0].replace("minio", "aistor"): kind for kind, key in NAMED_BY.items() if key == "bucket"
-}
 
 
 def clock_in_step(skew: Answer[float]) -> Finding:
@@ -45,26 +37,11 @@ def buckets_ours(stack: StackFacts, buckets: Answer[frozenset[str]]) -> Iterable
         return
     foreign = sorted((buckets.value & stack.planned.keys()) - stack.state.buckets - stack.state.pending)
     for name in foreign:
-        yield Finding(check, Level.STOP, wanted, f"{name} exists and is not in the state", import_line(stack, name))
+        remedy = f"if what is in it is yours, adopt it: python -m infra.adopt --stack {stack.name}"
+        yield Finding(check, Level.STOP, wanted, f"{name} exists and is not in the state", remedy)
     if not foreign:
         held = len(stack.planned.keys() & stack.state.buckets)
         yield passed(check, wanted, f"{len(stack.planned)} planned, {held} in the state")
-
-
-def import_line(stack: StackFacts, name: str) -> str:
-    """What to run to adopt a bucket that exists; Pulumi needs the stack's component and provider for it."""
-    component, provider = COMPONENT_AND_PROVIDER[stack.cloud]
-    own = f"urn:pulumi:{stack.name}::object-store::"
-    urns = {"store": f"{own}{component}::store", provider.rpartition("::")[2]: f"{own}{provider}"}
-    (_, parent), (short, of_provider) = urns.items()
-    line = (
-        f"pulumi import {BUCKET_TYPE[stack.cloud]} {stack.planned[name]} {name} --parent 'store={parent}' "
-        f"--provider '{short}={of_provider}' --generate-code=false --yes --stack {stack.name}"
-    )
-    if stack.state.provider is None:
-        targets = " ".join(f"--target '{urn}'" for urn in urns.values())
-        line = f"pulumi up {targets} --yes --skip-preview --suppress-outputs --stack {stack.name} && {line}"
-    return f"if what is in it is yours, adopt it: {line}"
 
 
 def state_buckets_seen(stack: StackFacts, buckets: Answer[frozenset[str]], before: Before) -> Finding:

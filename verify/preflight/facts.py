@@ -39,14 +39,12 @@ class StateFacts:
         pending: Names of the buckets that an interrupted update was making.
         interrupted: How many operations an interrupted update had under way.
         access: How a refresh reaches the server; None before the first `pulumi up`, and on AWS.
-        provider: URN of the provider; None before the first `pulumi up`.
     """
 
     buckets: frozenset[str] = frozenset()
     pending: frozenset[str] = frozenset()
     interrupted: int = 0
     access: StateAccess | None = None
-    provider: str | None = None
 
 
 @dataclass(frozen=True)

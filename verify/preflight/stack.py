@@ -98,7 +98,6 @@ def state_facts(exported: Mapping[str, Any]) -> StateFacts:
         pending=frozenset(one.get("inputs", {}).get("bucket", "") for one in creating if one["type"] in BUCKET_TYPES),
         interrupted=len(under_way),
         access=next((_access(one) for one in providers if one["type"] == PROVIDERS[0]), None),
-        provider=next((one["urn"] for one in providers), None),
     )
 
 

@@ -1,0 +1,48 @@
+"""A stack's settings, read outside the program.
+
+The rule: they are read by the `pulumi` on the path and checked by `infra.settings`, so that whoever asks speaks of the
+very plan that `pulumi up` would realise. Secrets stay in memory.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra.engine import STACK_NAME_FORM, EngineError, run_pulumi
+from infra.settings import NAMESPACE, Settings, settings_from
+
+PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
+
+
+def read_stack(stack: str, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check a stack's config; connects to nothing.
+
+    Args:
+        stack: The stack's name.
+        environ: The process environment, for admin credentials that are not in config.
+
+    Raises:
+        EngineError: There is no pulumi, or no such stack.
+        InvalidInputError: The config is bad; `pulumi up` would say the same.
+    """
+    if not STACK_NAME_FORM.fullmatch(stack):
+        raise EngineError(f"{stack!r} is no stack name; `pulumi stack ls` shows the names")
+    said = run_pulumi("config", "--json", "--show-secrets", "--stack", stack, environ=environ).output
+    try:
+        config: dict[str, dict[str, object]] = json.loads(said)
+    except json.JSONDecodeError:
+        raise EngineError("`pulumi config` printed no JSON; which pulumi is on the path?") from None
+    prefix = f"{NAMESPACE}:"
+    values = {
+        key.removeprefix(prefix): str(entry.get("value", "")) for key, entry in config.items() if key.startswith(prefix)
+    }
+    return settings_from(values, stack, project_folder(Path.cwd()), environ)
+
+
+def project_folder(start: Path) -> Path:
+    """The nearest folder upwards with a project file, as pulumi looks for it; `start` where there is none."""
+    return next(
+        (folder for folder in (start, *start.parents) if any((folder / name).is_file() for name in PROJECT_FILES)),
+        start,
+    )

@@ -1,0 +1,221 @@
+"""Adopting on both stacks: a lost state, things made by hand, and what must not be taken over."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import Checkout, Done, copy_checkout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.e2e
+
+PREFIX = {"local": "joelclaw-local-usw2-", "aws": "joelclaw-prod-usw2-"}
+# What an `up` makes of these is not what the plan says without them.
+OTHER_SETTINGS = {
+    "domains": {"extra": {"band": "hot"}, "docs-derived": {"expire_after_days": 100}},
+    "identities": {"worker": {"grants": {"extra": "write"}}},
+}
+LEFT_TO_UP = {
+    "local": {
+        *(f"{name}-key-1" for name in ("worker", "session-archiver", "otel-exporter", "vault-backup", "reader")),
+        "verifier-key-1",
+        *(f"{domain}-retention" for domain in ("media-raw", "docs-raw", "otel-archive", "vault-backups")),
+    },
+    "aws": {
+        *(f"{name}-key-1" for name in ("worker", "session-archiver", "otel-exporter", "vault-backup", "reader")),
+        "verifier-key-1",
+    },
+}
+
+
+@pytest.fixture(scope="module", name="own")
+def _own(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A sandbox that may lose its state."""
+    del engine
+    own = copy_checkout(tmp_path_factory.mktemp("adopt"))
+    try:
+        done = own.python("sandbox", "up", "--stack", "all")
+        assert done.status == 0, done.output
+        yield own
+    finally:
+        own.python("sandbox", "down", "--stack", "all")
+
+
+@contextmanager
+def config(checkout: Checkout, stack: str, **values: object) -> Iterator[None]:
+    """More config for a while; the key that the stack's secrets need is kept."""
+    path = checkout.folder(stack).stack_file
+    before = path.read_text(encoding="utf-8")
+    content = yaml.safe_load(before)
+    content["config"] |= {f"object-store:{key}": value for key, value in values.items()}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.write_text(before, encoding="utf-8")
+
+
+def state_file(checkout: Checkout, stack: str) -> "Path":
+    """Where a stack's state is."""
+    (path,) = checkout.folder(stack).state.glob(f".pulumi/stacks/*/{stack}.json")
+    return path
+
+
+def adopt(checkout: Checkout, stack: str, *arguments: str) -> Done:
+    """Run the command; a secret of the server is in nothing that it says."""
+    done = checkout.python("infra.adopt", "--stack", stack, *arguments, stack=stack)
+    secret = json.loads(checkout.folder(stack).admin_file.read_text(encoding="utf-8"))["password"]
+    assert len(secret) >= 16
+    assert secret not in done.output
+    return done
+
+
+def previewed(checkout: Checkout, stack: str) -> dict[str, set[str]]:
+    """What a preview would do: names by operation, without what stays."""
+    done = checkout.pulumi(stack, "preview", "--json", "--stack", stack)
+    assert done.status == 0, done.output
+    found: dict[str, set[str]] = {}
+    for step in json.loads(done.output[done.output.index("{") :])["steps"]:
+        if step["op"] != "same":
+            found.setdefault(step["op"], set()).add(step["urn"].rpartition("::")[2])
+    return found
+
+
+def lose_state(checkout: Checkout, stack: str) -> None:
+    """As after the loss of a backend: the config is there and nothing else."""
+    for path in checkout.folder(stack).state.glob(f".pulumi/stacks/*/{stack}.json*"):
+        path.unlink()
+    done = checkout.pulumi(stack, "stack", "init", stack)
+    assert done.status == 0, done.output
+
+
+def change_by_hand(client: Any, prefix: str) -> None:  # noqa: ANN401 - boto3's S3 client
+    """Other lifecycles, versioning off or never on, a bucket as `aws s3 mb` makes it, another retention."""
+    client.put_bucket_lifecycle_configuration(
+        Bucket=f"{prefix}session-archive",
+        LifecycleConfiguration={
+            "Rules": [{"ID": "mine", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 3}}]
+        },
+    )
+    client.put_bucket_versioning(Bucket=f"{prefix}session-archive", VersioningConfiguration={"Status": "Suspended"})
+    client.delete_bucket_lifecycle(Bucket=f"{prefix}media-derived")
+    location = {"CreateBucketConfiguration": {"LocationConstraint": client.meta.region_name}}
+    client.delete_bucket(Bucket=f"{prefix}discovery-raw")
+    client.create_bucket(Bucket=f"{prefix}discovery-raw", **location)
+    retention = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 400}}
+    client.put_object_lock_configuration(
+        Bucket=f"{prefix}otel-archive",
+        ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": retention},
+    )
+
+
+def test_lost_state_and_what_was_made_by_hand_are_adopted(own: Checkout, stack: str, tmp_path: "Path") -> None:
+    """After adopting there is no delete and no replace; `up` mends what was different, and verification is green."""
+    with config(own, stack, **OTHER_SETTINGS):
+        made = own.up(stack, "--stack", stack)
+        assert made.status == 0, made.output
+    client, prefix = own.client(stack), PREFIX[stack]
+    client.delete_bucket(Bucket=f"{prefix}extra")
+    change_by_hand(client, prefix)
+    lose_state(own, stack)
+    out = tmp_path / "import.json"
+
+    done = adopt(own, stack, "--yes", "--out", str(out))
+
+    assert done.status == 0, done.output
+    assert f"{prefix}otel-archive: GOVERNANCE 400 d becomes GOVERNANCE 365 d" in done.output
+    assert f"{prefix}session-archive: bucket" in done.output
+    assert "extra" not in done.output
+    file = json.loads(out.read_text(encoding="utf-8"))
+    assert [one["logicalName"] for one in file["resources"][:2]] == ["store", {"local": "aistor"}.get(stack, stack)]
+    assert "ciphertext" not in out.read_text(encoding="utf-8")
+    assert "plaintext" not in out.read_text(encoding="utf-8")
+
+    found = previewed(own, stack)
+    assert set(found) == {"create", "update"}
+    by_hand = {"media-derived-lifecycle", "discovery-raw-lifecycle"}
+    if stack == "aws":
+        by_hand |= {f"discovery-raw-{aspect}" for aspect in ("public-access", "ownership", "policy")}
+    assert found["create"] <= LEFT_TO_UP[stack] | by_hand
+    assert found["create"] >= LEFT_TO_UP[stack] | {"discovery-raw-lifecycle", "media-derived-lifecycle"}
+    assert found["update"] >= {
+        "session-archive-lifecycle",
+        "session-archive-versioning",
+        "discovery-raw-versioning",
+        "docs-derived-lifecycle",
+        "worker-policy",
+        "reader-policy",
+    }
+
+    assert own.up(stack, "--stack", stack).status == 0
+    proven = own.python("verify", "--stack", stack, stack=stack)
+    assert proven.status == 0, proven.output
+    again = adopt(own, stack, "--yes")
+    assert (again.status, "nothing to adopt" in again.output) == (0, True)
+
+
+def test_nothing_is_imported_that_was_not_agreed_to(checkout: Checkout, stack: str) -> None:
+    """Where nobody can be asked and no --yes is given, what is found is shown and the state stays as it is."""
+    client, name = checkout.client(stack), f"{PREFIX[stack]}by-hand"
+    with config(
+        checkout,
+        stack,
+        domains={"by-hand": {"band": "hot"}},
+        identities={"newcomer": {"grants": {"by-hand": "read"}}},
+    ):
+        client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": client.meta.region_name})
+        before = state_file(checkout, stack).read_bytes()
+        try:
+            done = adopt(checkout, stack)
+        finally:
+            client.delete_bucket(Bucket=name)
+
+    assert done.status == 2
+    assert f"{name}: bucket" in done.output
+    assert "newcomer" not in done.output
+    assert "add --yes" in done.output
+    assert state_file(checkout, stack).read_bytes() == before
+
+
+@pytest.mark.parametrize(("band", "locked"), [("cold", False), ("hot", True)])
+def test_bucket_of_another_lock_is_refused(checkout: Checkout, stack: str, band: str, *, locked: bool) -> None:
+    """A bucket that lacks the planned lock, or has one that is not planned, is named with what to do."""
+    client, name = checkout.client(stack), f"{PREFIX[stack]}by-hand"
+    with config(checkout, stack, domains={"by-hand": {"band": band}}):
+        client.create_bucket(
+            Bucket=name,
+            ObjectLockEnabledForBucket=locked,
+            CreateBucketConfiguration={"LocationConstraint": client.meta.region_name},
+        )
+        before = state_file(checkout, stack).read_bytes()
+        try:
+            done = adopt(checkout, stack, "--yes")
+        finally:
+            client.delete_bucket(Bucket=name)
+
+    assert done.status == 1
+    assert f"{name}: it has {'' if locked else 'no '}object lock" in done.output
+    assert state_file(checkout, stack).read_bytes() == before
+
+
+def test_server_that_is_down_is_told(checkout: Checkout, stack: str) -> None:
+    """Nothing answering is an error with a name, and nothing is taken for gone."""
+    before = state_file(checkout, stack).read_bytes()
+    nowhere = "https://127.0.0.1:1"
+    with config(checkout, stack, **({"endpoint": nowhere} if stack == "local" else {})):
+        done = checkout.run(
+            [sys.executable, "-m", "infra.adopt", "--stack", stack, "--yes"], stack, {"AWS_ENDPOINT_URL": nowhere}
+        )
+
+    assert done.status == 2
+    assert nowhere in done.output
+    assert "Nothing was adopted." in done.output
+    assert "Traceback" not in done.output
+    assert state_file(checkout, stack).read_bytes() == before
