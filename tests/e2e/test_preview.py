@@ -1,0 +1,572 @@
+"""What a change would do to the data, said after the real engine's preview of both stacks."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Checkout, Done
+
+pytestmark = pytest.mark.e2e
+
+Edit = Callable[[dict[str, Any]], object]
+DOMAINS = (
+    "agent-loop-artifacts",
+    "discovery-raw",
+    "docs-derived",
+    "docs-raw",
+    "media-derived",
+    "media-raw",
+    "otel-archive",
+    "session-archive",
+    "vault-backups",
+)
+IDENTITIES = ("otel-exporter", "reader", "session-archiver", "vault-backup", "verifier", "worker")
+SHORTER = "session-archive: objects now expire after 90 days (was 365)"
+
+
+def each(names: tuple[str, ...], what: str) -> list[str]:
+    """One sentence for each."""
+    return [f"{name}: {what}" for name in names]
+
+
+def domain(name: str, **values: object) -> Edit:
+    """Set something of a domain; None takes it away."""
+
+    def edit(taxonomy: dict[str, Any]) -> None:
+        for key, value in values.items():
+            taxonomy["domains"][name][key] = value
+            if value is None:
+                del taxonomy["domains"][name][key]
+
+    return edit
+
+
+def band(name: str, **values: object) -> Edit:
+    """Set something of a band."""
+    return lambda taxonomy: taxonomy["bands"][name].update(values)
+
+
+def grant(identity: str, name: str, access: str | None) -> Edit:
+    """Set a grant; None takes it away."""
+
+    def edit(taxonomy: dict[str, Any]) -> None:
+        grants = taxonomy["identities"][identity]["grants"]
+        grants[name] = access
+        if access is None:
+            del grants[name]
+
+    return edit
+
+
+def renamed(*, kept: bool) -> Edit:
+    """vault-backups becomes vaults."""
+
+    def edit(taxonomy: dict[str, Any]) -> None:
+        taxonomy["domains"] = {
+            "vaults" if name == "vault-backups" else name: value for name, value in taxonomy["domains"].items()
+        }
+        if kept:
+            taxonomy["domains"]["vaults"]["renamed_from"] = "vault-backups"
+        taxonomy["identities"]["vault-backup"]["grants"] = {"vaults": "append"}
+
+    return edit
+
+
+def dropped(taxonomy: dict[str, Any]) -> None:
+    """vault-backups goes, and the identity that wrote to it."""
+    del taxonomy["domains"]["vault-backups"]
+    del taxonomy["identities"]["vault-backup"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """An edit and what must be said of it.
+
+    Attributes:
+        edit: Of the taxonomy.
+        config: Of the stack's file.
+        danger: Sentences of that risk, on both stacks.
+        notice: Likewise.
+        safe: Likewise.
+        aws_notice: Further ones on aws alone.
+        aws_safe: Further ones on aws alone.
+        stale: Acknowledgements that are not needed.
+        exit_code: Of the command.
+        error: A piece of the error's text.
+        only: The one stack that it is for.
+    """
+
+    edit: Edit | None = None
+    config: Mapping[str, object] = field(default_factory=dict)
+    danger: list[str] = field(default_factory=list)
+    notice: list[str] = field(default_factory=list)
+    safe: list[str] = field(default_factory=list)
+    aws_notice: list[str] = field(default_factory=list)
+    aws_safe: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    exit_code: int = 0
+    error: str = ""
+    only: str = ""
+
+
+CASES = {
+    "nothing": Case(),
+    "a purpose": Case(domain("docs-raw", purpose="other words")),
+    "days shorter": Case(domain("session-archive", expire_after_days=90), danger=[SHORTER], exit_code=3),
+    "days taken away: the band's hold": Case(
+        domain("session-archive", expire_after_days=None),
+        danger=["session-archive: objects now expire after 180 days (was 365)"],
+        exit_code=3,
+    ),
+    "days longer": Case(
+        domain("discovery-raw", expire_after_days=365),
+        safe=["discovery-raw: objects now expire after 365 days (was 180)"],
+    ),
+    "hot days shorter": Case(
+        domain("agent-loop-artifacts", expire_after_days=7),
+        danger=["agent-loop-artifacts: objects now expire after 7 days (was 14)"],
+        exit_code=3,
+    ),
+    "hot days longer": Case(
+        domain("agent-loop-artifacts", expire_after_days=30),
+        safe=["agent-loop-artifacts: objects now expire after 30 days (was 14)"],
+    ),
+    "days of a stack's own file": Case(
+        config={"domains": {"session-archive": {"expire_after_days": 120}}},
+        danger=["session-archive: objects now expire after 120 days (was 365)"],
+        exit_code=3,
+    ),
+    "noncurrent days shorter, for a whole band": Case(
+        band("warm", expire_noncurrent_after_days=10),
+        danger=each(
+            ("discovery-raw", "docs-derived", "media-derived", "session-archive"),
+            "noncurrent versions are now removed after 10 days (was 30)",
+        ),
+        exit_code=3,
+    ),
+    "expiry introduced": Case(
+        domain("otel-archive", expire_after_days=365),
+        danger=["otel-archive: objects now expire after 365 days (was never)"],
+        exit_code=3,
+    ),
+    "retention longer": Case(
+        domain("vault-backups", retention_days=730),
+        safe=[
+            "vault-backups: noncurrent versions are now removed after 760 days (was 395)",
+            "vault-backups: retention of new objects is now 730 days (was 365)",
+        ],
+    ),
+    "a stronger mode": Case(
+        domain("docs-raw", retention_mode="COMPLIANCE"),
+        notice=["docs-raw: retention mode of new objects is now COMPLIANCE (was GOVERNANCE)"],
+    ),
+    "hot to warm": Case(
+        domain("agent-loop-artifacts", band="warm"),
+        notice=["agent-loop-artifacts: noncurrent versions are now removed after 30 days (was never)"],
+        safe=[
+            "agent-loop-artifacts: moves from hot to warm",
+            "agent-loop-artifacts: objects now expire after 180 days (was 14)",
+            "agent-loop-artifacts: noncurrent versions under .verify/ are now removed after 1 day (was never)",
+            "agent-loop-artifacts: versions are now kept",
+        ],
+        aws_notice=["agent-loop-artifacts: objects now move to STANDARD_IA after 30 days (was never)"],
+        aws_safe=["agent-loop-artifacts: unfinished uploads are now removed after 7 days (was 2)"],
+    ),
+    "warm to hot": Case(
+        domain("discovery-raw", band="hot"),
+        danger=[
+            "discovery-raw: objects now expire after 14 days (was 180)",
+            "discovery-raw: versioning would be SUSPENDED",
+        ],
+        notice=["discovery-raw: noncurrent versions are no longer removed (was after 30 days)"],
+        safe=[
+            "discovery-raw: moves from warm to hot",
+            "discovery-raw: noncurrent versions under .verify/ are no longer removed (was after 1 day)",
+        ],
+        aws_notice=[
+            "discovery-raw: unfinished uploads are now removed after 2 days (was 7)",
+            "discovery-raw: objects no longer move to another storage class (was STANDARD_IA after 30 days)",
+        ],
+        exit_code=3,
+    ),
+    "a lock on a bucket that stands": Case(
+        domain("session-archive", band="cold"),
+        exit_code=1,
+        error="stands without object lock, and a bucket gets it only when it is made",
+    ),
+    "leaving cold": Case(
+        domain("media-raw", band="warm"), exit_code=1, error="stands with object lock, which cannot be taken off"
+    ),
+    "a new domain": Case(
+        lambda taxonomy: taxonomy["domains"].update({"build-cache": {"band": "hot"}}),
+        safe=[
+            "build-cache: bucket is new (hot, objects expire after 14 days)",
+            "reader: may now read in build-cache",
+            "verifier: may now verify in build-cache",
+        ],
+    ),
+    "a stack's own domain": Case(
+        config={"domains": {"images": {"band": "warm"}}},
+        safe=[
+            "images: bucket is new (warm, objects expire after 180 days)",
+            "reader: may now read in images",
+            "verifier: may now verify in images",
+        ],
+    ),
+    "a domain dropped": Case(
+        dropped,
+        danger=["vault-backups: bucket would be DELETED"],
+        notice=["vault-backup: identity would be DELETED, and its key refused"],
+        safe=["reader: may no longer read in vault-backups", "verifier: may no longer verify in vault-backups"],
+        exit_code=3,
+    ),
+    "a rename that keeps the bucket": Case(
+        renamed(kept=True), safe=["vaults: renamed from vault-backups; its bucket BUCKET(vault-backups) is kept"]
+    ),
+    "a rename that does not": Case(
+        renamed(kept=False),
+        danger=["vault-backups: bucket would be DELETED"],
+        notice=["vaults: is it vault-backups under a new name?"],
+        safe=[
+            "vaults: bucket is new (cold, GOVERNANCE for 365 days, objects do not expire)",
+            "reader: may now read in vaults",
+            "reader: may no longer read in vault-backups",
+            "vault-backup: may now read and put in vaults",
+            "vault-backup: may no longer read and put in vault-backups",
+            "verifier: may now verify in vaults",
+            "verifier: may no longer verify in vault-backups",
+        ],
+        exit_code=3,
+    ),
+    "a grant widened": Case(
+        grant("worker", "discovery-raw", "write"), danger=["worker: may now delete in discovery-raw"], exit_code=3
+    ),
+    "a grant narrowed": Case(grant("worker", "media-raw", "read"), notice=["worker: may no longer put in media-raw"]),
+    "a grant taken away": Case(
+        grant("worker", "docs-raw", None), notice=["worker: may no longer read and put in docs-raw"]
+    ),
+    "a new grant": Case(
+        grant("worker", "otel-archive", "read"), danger=["worker: may now read in otel-archive"], exit_code=3
+    ),
+    "a grant on every domain": Case(
+        grant("reader", "*", "append"), danger=[f"reader: may now put in {name}" for name in DOMAINS], exit_code=3
+    ),
+    "a new identity": Case(
+        lambda taxonomy: taxonomy["identities"].update({"auditor": {"grants": {"media-raw": "read"}}}),
+        danger=["auditor: may now read in media-raw"],
+        safe=["auditor: identity is new (user USER(auditor))"],
+        exit_code=3,
+    ),
+    "an identity dropped": Case(
+        lambda taxonomy: taxonomy["identities"].pop("otel-exporter"),
+        notice=["otel-exporter: identity would be DELETED, and its key refused"],
+    ),
+    "another environment": Case(
+        config={"env": "lab"},
+        danger=each(DOMAINS, "bucket would be REPLACED")
+        + each(IDENTITIES, "credential would be REPLACED without overlap"),
+        aws_safe=["stack: connection is updated (defaultTags)"],
+        exit_code=3,
+    ),
+    "protection": Case(
+        config={"protect": True, "emptyOnDestroy": False},
+        safe=each(DOMAINS, "it is now protected against deletion")
+        + each(
+            ("agent-loop-artifacts", "discovery-raw", "docs-derived", "media-derived", "session-archive"),
+            "it is no longer emptied when it is destroyed",
+        ),
+    ),
+    "acknowledged": Case(
+        domain("session-archive", expire_after_days=90), config={"acknowledge": [SHORTER]}, danger=[SHORTER]
+    ),
+    "another danger acknowledged": Case(
+        domain("session-archive", expire_after_days=91),
+        config={"acknowledge": [SHORTER]},
+        danger=["session-archive: objects now expire after 91 days (was 365)"],
+        stale=[SHORTER],
+        exit_code=3,
+    ),
+    "acknowledged and not needed": Case(config={"acknowledge": [SHORTER]}, stale=[SHORTER]),
+    "a later move to a cheaper class": Case(
+        band("warm", transition={"storage_class": "STANDARD_IA", "after_days": 60}),
+        aws_notice=each(
+            ("discovery-raw", "docs-derived", "media-derived", "session-archive"),
+            "objects now move to STANDARD_IA after 60 days (was STANDARD_IA after 30 days)",
+        ),
+    ),
+    "unfinished uploads": Case(
+        band("cold", abort_multipart_after_days=3),
+        aws_notice=each(
+            ("docs-raw", "media-raw", "otel-archive", "vault-backups"),
+            "unfinished uploads are now removed after 3 days (was 7)",
+        ),
+    ),
+    "bad input": Case(domain("docs-raw", band="frozen"), exit_code=1, error="legal: hot, warm, cold"),
+    "tags": Case(
+        config={"tags": {"team": "platform"}},
+        safe=[*each((*DOMAINS, *IDENTITIES), "its tags change"), "stack: connection is updated (defaultTags)"],
+        only="aws",
+    ),
+    "encryption": Case(
+        config={"encryption": "SSE-KMS", "kmsKeyArn": "arn:aws:kms:us-west-2:123456789012:key/x"},
+        notice=each(DOMAINS, "default encryption is now SSE-KMS (was SSE-S3)"),
+        only="aws",
+    ),
+    "another region": Case(
+        config={"region": "us-east-2"},
+        danger=each(DOMAINS, "bucket would be REPLACED"),
+        notice=["stack: clients now get the region us-east-2 (was us-west-2)"],
+        safe=["stack: connection is updated (region)"],
+        exit_code=3,
+        only="aws",
+    ),
+    "what clients are told": Case(
+        config={"clientEndpoint": "https://aistor-s3-api.aistor:443"},
+        notice=["stack: clients now get the endpoint https://aistor-s3-api.aistor:443 (was ENDPOINT)"],
+        only="local",
+    ),
+}
+NAMES = {"local": "joelclaw-local-", "aws": "joelclaw-prod-"}
+
+
+@contextmanager
+def edited(
+    checkout: "Checkout", stack: str, edit: Edit | None = None, config: Mapping[str, object] | None = None
+) -> "Iterator[None]":
+    """The checkout with a change, as long as the block lasts."""
+    taxonomy, file = checkout.path / "infra" / "taxonomy.yaml", checkout.folder(stack).stack_file
+    kept = {path: path.read_text(encoding="utf-8") for path in (taxonomy, file)}
+    try:
+        if edit is not None:
+            content = yaml.safe_load(kept[taxonomy])
+            edit(content)
+            taxonomy.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        if config:
+            content = yaml.safe_load(kept[file])
+            content["config"].update({f"object-store:{key}": value for key, value in config.items()})
+            file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        yield
+    finally:
+        for path, text in kept.items():
+            path.write_text(text, encoding="utf-8")
+
+
+def previewed(checkout: "Checkout", stack: str, *arguments: str) -> "Done":
+    """`python -m infra.preview` of a stack."""
+    return checkout.python("infra.preview", "--stack", stack, *arguments, stack=stack)
+
+
+def spelled(sentences: list[str], checkout: "Checkout", stack: str) -> list[str]:
+    """Sentences with the stack's own names, sorted."""
+    endpoint = json.loads(checkout.folder(stack).server_file.read_text(encoding="utf-8"))["endpoint"]
+    return sorted(
+        sentence.replace("BUCKET(vault-backups)", f"{NAMES[stack]}usw2-vault-backups")
+        .replace("USER(auditor)", f"{NAMES[stack]}auditor")
+        .replace("ENDPOINT", endpoint)
+        for sentence in sentences
+    )
+
+
+@pytest.mark.parametrize(
+    ("stack", "name"),
+    [(stack, name) for stack in ("local", "aws") for name, case in CASES.items() if case.only in ("", stack)],
+)
+def test_edit_is_said_exactly(checkout: "Checkout", stack: str, name: str) -> None:
+    """An edit of taxonomy or config gives exactly these sentences, risks and exit code; nothing is changed."""
+    case = CASES[name]
+    with edited(checkout, stack, case.edit, case.config):
+        done = previewed(checkout, stack, "--format", "json")
+
+    assert done.status == case.exit_code, done.output
+    said = json.loads(done.output)
+    found = {risk: sorted(c["sentence"] for c in said["changes"] if c["risk"] == risk) for risk in said["totals"]}
+    on_aws = stack == "aws"
+    assert found["danger"] == spelled(case.danger, checkout, stack)
+    assert found["notice"] == spelled([*case.notice, *(case.aws_notice if on_aws else [])], checkout, stack)
+    assert found["safe"] == spelled([*case.safe, *(case.aws_safe if on_aws else [])], checkout, stack)
+    assert said["stale_acknowledgements"] == case.stale
+    assert case.error in "\n".join(said["errors"])
+    assert bool(said["errors"]) == bool(case.error)
+
+
+def test_bucket_that_is_protected_is_said_to_be(checkout: "Checkout", stack: str) -> None:
+    """The engine stops at a protected bucket: a danger that is not acknowledged exits 3, one that is exits 1."""
+    urn = next(
+        line.split()[-1]
+        for line in checkout.pulumi(stack, "stack", "--show-urns", "--stack", stack).output.splitlines()
+        if "URN: " in line and line.endswith("Bucket::vault-backups")
+    )
+    gone = "vault-backups: bucket would be DELETED"
+    assert checkout.pulumi(stack, "state", "protect", urn, "--yes", "--stack", stack).status == 0
+    try:
+        with edited(checkout, stack, dropped):
+            open_danger = previewed(checkout, stack)
+        with edited(checkout, stack, dropped, {"acknowledge": [gone]}):
+            acknowledged = previewed(checkout, stack)
+        off = previewed(checkout, stack, "--format", "json")
+    finally:
+        assert checkout.pulumi(stack, "state", "unprotect", urn, "--yes", "--stack", stack).status == 0
+
+    assert (open_danger.status, acknowledged.status) == (3, 1)
+    assert f"danger  {gone}\n" in open_danger.output
+    assert f'    - "{gone}"' in open_danger.output
+    assert "the bucket is protected, and the update would stop there" in acknowledged.output
+    assert [c["sentence"] for c in json.loads(off.output)["changes"] if c["risk"] == "danger"] == [
+        "vault-backups: its protection against deletion is taken off"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("block_public_policy=True", "block_public_policy=False", "public access is no longer blocked"),
+        (
+            "policy=as_json(bucket_policy(plan.name))",
+            "policy=as_json(bucket_policy(plan.name)).replace('Deny', 'Allow')",
+            "its policy now lets anyone in",
+        ),
+    ],
+)
+def test_public_access_is_a_danger(checkout: "Checkout", old: str, new: str, sentence: str) -> None:
+    """What opens a bucket to everybody is said for each bucket, wherever in the program it comes from."""
+    path = checkout.path / "infra" / "aws.py"
+    before = path.read_text(encoding="utf-8")
+    assert old in before
+    path.write_text(before.replace(old, new), encoding="utf-8")
+    try:
+        done = previewed(checkout, "aws", "--format", "json")
+    finally:
+        path.write_text(before, encoding="utf-8")
+
+    assert done.status == 3, done.output
+    said = json.loads(done.output)
+    assert sorted(c["sentence"] for c in said["changes"] if c["risk"] == "danger") == each(DOMAINS, sentence)
+
+
+def test_drift_is_seen_after_a_refresh_only(checkout: "Checkout", stack: str) -> None:
+    """A rule changed by hand is in no plain preview; `--refresh` says what `up` would do about it."""
+    client, bucket = checkout.client(stack), f"{NAMES[stack]}usw2-discovery-raw"
+    rules = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    drifted = [{**rule, "Expiration": {"Days": 300}} if rule["ID"] == "band-warm" else rule for rule in rules]
+    client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": drifted})
+    try:
+        plain, fresh = previewed(checkout, stack), previewed(checkout, stack, "--refresh")
+    finally:
+        client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
+
+    mended = previewed(checkout, stack, "--refresh")
+
+    assert (plain.status, fresh.status) == (0, 3)
+    assert plain.output.startswith(f"{stack}: no change; ")
+    assert mended.output.startswith(plain.output.splitlines()[0])
+    assert "discovery-raw: objects now expire after 180 days (was 300)" in fresh.output
+
+
+def test_failure_that_the_engine_does_not_explain_is_one(checkout: "Checkout") -> None:
+    """A preview that fails exits 1, whatever its JSON says."""
+    more = {"PULUMI_DEBUG_PROVIDERS": "minio:1"}
+    command = [sys.executable, "-m", "infra.preview", "--stack", "local"]
+    done = checkout.run(command, "local", more)
+
+    assert done.status == 1, done.output
+    assert "would fail" in done.output or "gave no preview" in done.output
+
+
+def test_data_at_risk_is_read_with_a_handed_out_key(checkout: "Checkout", stack: str) -> None:
+    """Objects of buckets whose expiry gets shorter are counted, by an identity that may read them."""
+    client, bucket = checkout.client(stack), f"{NAMES[stack]}usw2-session-archive"
+    client.put_object(Bucket=bucket, Key="a", Body=b"x" * 1000)
+    client.put_object(Bucket=bucket, Key="b", Body=b"x" * 500)
+    try:
+        with edited(checkout, stack, domain("session-archive", expire_after_days=90)):
+            shorter = previewed(checkout, stack, "--data-at-risk", "--format", "json")
+        with edited(
+            checkout,
+            stack,
+            lambda taxonomy: (
+                taxonomy["domains"].pop("session-archive"),
+                taxonomy["identities"].pop("session-archiver"),
+            ),
+        ):
+            gone = previewed(checkout, stack, "--data-at-risk", "--max-keys", "1")
+    finally:
+        for version in client.list_object_versions(Bucket=bucket).get("Versions", []):
+            client.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+
+    assert shorter.status == 3, shorter.output
+    said = json.loads(shorter.output)
+    assert said["unread"] == []
+    (found,) = said["data_at_risk"]
+    assert found["bucket"] == bucket
+    assert (found["read_keys"], found["complete"], found["current"]["within_30_days"]["objects"]) == (2, True, 0)
+    assert "nothing would be eligible within 30 days" in found["sentences"][0]
+    assert gone.status == 3
+    assert "at least 1 object" in gone.output
+    assert "would go with the bucket" in gone.output
+
+
+def test_moves_between_hot_and_warm_and_a_rename_are_done_in_place(checkout: "Checkout", stack: str) -> None:
+    """`up` makes no bucket anew and deletes none, an object stays, and verification is green after each step."""
+    client, bucket = checkout.client(stack), f"{NAMES[stack]}usw2-discovery-raw"
+    client.put_object(Bucket=bucket, Key="kept", Body=b"kept")
+    taxonomy = checkout.path / "infra" / "taxonomy.yaml"
+    before = taxonomy.read_text(encoding="utf-8")
+
+    def stepped(edit: "Edit") -> None:
+        content = yaml.safe_load(taxonomy.read_text(encoding="utf-8"))
+        edit(content)
+        taxonomy.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        done = checkout.up(stack, "--stack", stack)
+        assert done.status == 0, done.output
+        assert "replaced" not in done.output
+        assert "Bucket vault" not in done.output
+        verified = checkout.python("verify", "--stack", stack, stack=stack)
+        assert verified.status == 0, verified.output
+        assert checkout.pulumi(stack, "preview", "--expect-no-changes", "--stack", stack).status == 0
+        assert client.get_object(Bucket=bucket, Key="kept")["Body"].read() == b"kept"
+
+    def named_as_before(content: dict[str, Any]) -> None:
+        renamed(kept=True)(content)
+        content["domains"] = {
+            "vault-backups" if name == "vaults" else name: value for name, value in content["domains"].items()
+        }
+        content["domains"]["vault-backups"]["renamed_from"] = ["vault-backups", "vaults"]
+        content["identities"]["vault-backup"]["grants"] = {"vault-backups": "append"}
+
+    try:
+        stepped(domain("discovery-raw", band="hot"))
+        stepped(domain("discovery-raw", band="warm"))
+        stepped(renamed(kept=True))
+        taxonomy.write_text(before, encoding="utf-8")
+        stepped(named_as_before)
+    finally:
+        taxonomy.write_text(before, encoding="utf-8")
+        client.delete_object(Bucket=bucket, Key="kept")
+    done = checkout.up(stack, "--stack", stack)
+    assert done.status == 0, done.output
+    assert previewed(checkout, stack).output.startswith(f"{stack}: no change")
+
+
+def test_bucket_that_exists_is_not_taken_over(checkout: "Checkout", stack: str) -> None:
+    """A new domain whose bucket somebody made stops before anything is declared, with the way to adopt it."""
+    name = f"{NAMES[stack]}usw2-build-cache"
+    checkout.client(stack).create_bucket(
+        Bucket=name, **({"CreateBucketConfiguration": {"LocationConstraint": "us-west-2"}} if stack == "aws" else {})
+    )
+    try:
+        with edited(checkout, stack, config={"domains": {"build-cache": {"band": "hot"}}}):
+            done = checkout.up(stack, "--stack", stack)
+    finally:
+        checkout.client(stack).delete_bucket(Bucket=name)
+
+    assert done.status != 0
+    assert f"{name}: the bucket exists already, and the stack does not know it" in done.output
+    assert f"python -m infra.adopt --stack {stack}" in done.output
+    assert "Traceback" not in done.output
