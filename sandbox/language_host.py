@@ -200,7 +200,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self, request: language_pb2.RunPluginRequest, context: grpc.ServicerContext
     ) -> Iterator[language_pb2.RunPluginResponse]:
         """Run a plugin that is written in Python (a policy pack, a provider) and pass on what it prints."""
-        python = self._interpreter(request.info, context)
+        try:
+            python = interpreter(request.info)
+        except VirtualenvMissingError:
+            # The sandbox writes this Python into the project that it makes, but not into a plugin's own file.
+            python = Path(sys.executable)
         command = [str(python), "-u", request.info.program_directory, *request.args]
         environment = environment_for(python, dict(pair.split("=", 1) for pair in request.env) or os.environ)
         with self._child(command, request.pwd, environment, context, stdout=subprocess.PIPE) as child:

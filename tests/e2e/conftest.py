@@ -22,7 +22,7 @@ from sandbox.folder import StackFolder, StackName
 from sandbox.server_process import admin_credentials, running_server
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.aws.yaml", "infra", "object_store", "verify", "sandbox")
+COPIED = ("Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.aws.yaml", "infra", "object_store", "policy", "verify", "sandbox")
 TIMEOUT_SECONDS = 240
 # The whole environment of a person's shell, without what could lead anywhere.
 SHELL = {key: os.environ[key] for key in ("PATH", "HOME", "XDG_CACHE_HOME", "LANG") if key in os.environ}

@@ -189,16 +189,20 @@ def test_questions_of_the_engine_are_answered(host: Host) -> None:
     assert (list(packages.packages), list(plugins.plugins), list(prompts.prompts)) == ([], [], [])
 
 
-def test_plugin_written_in_python_is_run(host: Host) -> None:
-    """A Python plugin's output and exit code are streamed to the engine."""
+@pytest.mark.parametrize("virtualenv", [None, "nowhere"])
+def test_plugin_written_in_python_is_run(host: Host, virtualenv: str | None) -> None:
+    """A Python plugin's output and exit code are streamed; with its environment absent it runs by the sandbox's."""
     (host.folder / "plugin").mkdir()
-    (host.folder / "plugin" / "__main__.py").write_text("import sys; print('port', sys.argv[1]); raise SystemExit(3)")
+    program = "import sys; print('port', sys.argv[1], sys.executable); raise SystemExit(3)"
+    (host.folder / "plugin" / "__main__.py").write_text(program)
     info = language_pb2.ProgramInfo(root_directory=str(host.folder), program_directory=str(host.folder / "plugin"))
+    if virtualenv:
+        info.options.update({"virtualenv": virtualenv})
     request = language_pb2.RunPluginRequest(pwd=str(host.folder), args=["4711"], info=info)
 
     parts = list(host.stub.RunPlugin(request, timeout=20))
 
-    assert b"".join(part.stdout for part in parts) == b"port 4711\n"
+    assert b"".join(part.stdout for part in parts).decode() == f"port 4711 {sys.executable}\n"
     assert parts[-1].exitcode == 3
 
 

@@ -1,0 +1,168 @@
+"""Policies on policy documents: nothing is allowed by a wildcard, and on AWS plain http is refused.
+
+The rule: a document is judged by its allowing statements; `NotAction` and `NotPrincipal` in one are wildcards with
+exceptions. Which resources a statement names is the grants' matter, not this module's.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pulumi_policy import (
+    PolicyResource,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationPolicy,
+)
+
+from infra.plan import PROJECT
+from policy.resources import (
+    AWS_BUCKET,
+    AWS_BUCKET_POLICY,
+    MINIO_KEY,
+    Properties,
+    of_each_bucket,
+    of_types,
+    on_bucket,
+    type_of,
+)
+
+_ARN = "arn:aws:s3:::"
+_ENVIRONMENT = re.compile(re.escape(f"{_ARN}{PROJECT}-") + r"[a-z][a-z0-9]{0,11}-[a-z]{2,4}[0-9]-\*")
+_CARRIERS = (
+    MINIO_KEY,
+    "minio:index/iamPolicy:IamPolicy",
+    "minio:index/iamGroupPolicy:IamGroupPolicy",
+    "minio:index/s3BucketPolicy:S3BucketPolicy",
+    AWS_BUCKET,
+    AWS_BUCKET_POLICY,
+    "aws:iam/policy:Policy",
+    "aws:iam/userPolicy:UserPolicy",
+    "aws:iam/groupPolicy:GroupPolicy",
+    "aws:iam/rolePolicy:RolePolicy",
+)
+
+
+class MalformedDocumentError(ValueError):
+    """What stands as a policy is no policy document; the text is not shown."""
+
+
+def statements_of(policy: object) -> list[Properties]:
+    """The statements of a policy, given as JSON or as a value; none where there is no policy.
+
+    Raises:
+        MalformedDocumentError: It is no policy document.
+    """
+    if policy is None or policy == "":
+        return []
+    if isinstance(policy, str):
+        try:
+            policy = json.loads(policy)
+        except ValueError:
+            raise MalformedDocumentError("the policy is not JSON") from None
+    statements = policy.get("Statement") if isinstance(policy, Mapping) else None
+    found = [statements] if isinstance(statements, Mapping) else _listed(statements)
+    if not found or not all(isinstance(one, Mapping) for one in found):
+        raise MalformedDocumentError("the policy holds no statements")
+    return [one for one in found if isinstance(one, Mapping)]
+
+
+def _listed(value: object) -> list[Any]:
+    """One or many, as IAM writes them."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+
+
+def _principals(statement: Properties) -> list[str]:
+    principal = statement.get("Principal")
+    parts = list(principal.values()) if isinstance(principal, Mapping) else [principal]
+    return [str(one) for part in parts for one in _listed(part)]
+
+
+def _wildcards(args: ResourceValidationArgs) -> Iterator[str]:
+    try:
+        statements = statements_of(args.props.get("policy"))
+    except MalformedDocumentError as error:
+        yield str(error)
+        return
+    if type_of(args) == MINIO_KEY and _is_within_the_environment(statements):
+        return
+    for number, statement in enumerate(statements, start=1):
+        if statement.get("Effect") != "Allow":
+            continue
+        name = f"statement {statement.get('Sid') or number}"
+        if "NotAction" in statement or any(
+            "*" in str(one) or "?" in str(one) for one in _listed(statement.get("Action"))
+        ):
+            yield f"{name} allows actions by a wildcard"
+        if "NotPrincipal" in statement or any("*" in one for one in _principals(statement)):
+            yield f"{name} allows anybody (a wildcard principal)"
+
+
+def _is_within_the_environment(statements: Sequence[Properties]) -> bool:
+    """Whether it is the one wide document that `infra.policies.service_account_policy` falls back to.
+
+    A service account may do what its user's policy and its own both allow, so this widens nothing; MinIO takes no
+    more than 4096 characters there, and the user's own policy is judged like any other.
+    """
+    if len(statements) != 1:
+        return False
+    statement = statements[0]
+    resources = [str(one) for one in _listed(statement.get("Resource"))]
+    first = resources[0] if resources else ""
+    return (
+        set(statement) <= {"Sid", "Effect", "Action", "Resource"}
+        and _listed(statement.get("Action")) == ["s3:*"]
+        and resources == [first, f"{first}/*"]
+        and _ENVIRONMENT.fullmatch(first) is not None  # both codes written out, and nothing open before the end
+    )
+
+
+def _tls_only(bucket: PolicyResource, resources: Sequence[PolicyResource]) -> Iterator[str]:
+    policies = on_bucket(bucket, resources, frozenset({AWS_BUCKET_POLICY}))
+    if len(policies) != 1:
+        yield f"the bucket has {len(policies)} bucket policies instead of one"
+        return
+    try:
+        statements = statements_of(policies[0].props.get("policy"))
+    except MalformedDocumentError as error:
+        yield str(error)
+        return
+    name = str(bucket.props.get("bucket"))
+    if not any(_refuses_plain_http(statement, name) for statement in statements):
+        yield (
+            "its bucket policy does not deny s3:* on the bucket and its objects to everybody over plain http "
+            "(aws:SecureTransport false)"
+        )
+
+
+def _refuses_plain_http(statement: Properties, bucket: str) -> bool:
+    conditions = statement.get("Condition") or {}
+    secure = {key.lower(): value for key, value in (conditions.get("Bool") or {}).items()}.get("aws:securetransport")
+    return (
+        statement.get("Effect") == "Deny"
+        and "*" in _principals(statement)
+        and bool({"s3:*", "*"} & set(_listed(statement.get("Action"))))
+        and {f"{_ARN}{bucket}", f"{_ARN}{bucket}/*"} <= {str(one) for one in _listed(statement.get("Resource"))}
+        and len(conditions) == 1
+        and len(conditions["Bool"]) == 1
+        and [str(one).lower() for one in _listed(secure)] == ["false"]
+    )
+
+
+POLICIES = [
+    ResourceValidationPolicy(
+        "wildcard-grants",
+        "No statement allows by a wildcard principal or action: it grants to everybody, or grants what does not exist "
+        "yet and nobody has reviewed.",
+        of_types(_CARRIERS, _wildcards),
+    ),
+    StackValidationPolicy(
+        "tls-only",
+        "Every AWS bucket has a policy that refuses plain http: S3 answers it otherwise, and keys and objects would "
+        "cross the network in clear.",
+        of_each_bucket(_tls_only, frozenset({AWS_BUCKET})),
+    ),
+]

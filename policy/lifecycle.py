@@ -1,0 +1,172 @@
+"""Policies on lifecycle: exactly one set of rules per bucket, within the limits of the band that its rule names.
+
+The rule: the band of a bucket is what its rule's id says (`band-hot`, `band-warm`, `band-cold`); limits come from
+`infra.taxonomy`, in days. Cold's lock and retention are `policy.retention`'s.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pulumi_policy import (
+    PolicyResource,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationPolicy,
+)
+
+from infra.plan import PROBE_PREFIX
+from infra.taxonomy import COLD_RETENTION_DAYS_MINIMUM, HOT_EXPIRE_DAYS, WARM_EXPIRE_DAYS, BandName
+from policy.resources import (
+    AWS_BUCKET,
+    LIFECYCLES,
+    MINIO_LIFECYCLE,
+    VERSIONINGS,
+    Properties,
+    is_locked,
+    of_each_bucket,
+    of_types,
+    on_bucket,
+    type_of,
+)
+
+_BAND_RULES = {f"band-{band}": band for band in BandName}
+_PROBE_RULE = "verify-probes"
+_DAYS = re.compile(r"([0-9]+)d")
+_ENABLED = "Enabled"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A lifecycle rule of either cloud.
+
+    Attributes:
+        id: Its id.
+        prefix: Keys that it governs; empty for all.
+        expire_after_days: Of current versions; None where they stay.
+        narrowed: By something beside the prefix (a tag, a size), or by a date instead of days.
+        enabled: Whether it is in force.
+    """
+
+    id: str
+    prefix: str
+    expire_after_days: int | None
+    narrowed: bool
+    enabled: bool
+
+
+def rules_of(resource: PolicyResource | ResourceValidationArgs) -> list[Rule]:
+    """The rules of a lifecycle resource.
+
+    Raises:
+        UnknownValueError: A part that matters is not known yet.
+    """
+    parse = _minio_rule if type_of(resource) == MINIO_LIFECYCLE else _aws_rule
+    return [parse(rule) for rule in resource.props.get("rules") or []]
+
+
+def band_rule(rules: Sequence[Rule]) -> tuple[BandName, Rule] | None:
+    """The one rule that names the band; None where there is none or more."""
+    found = [(_BAND_RULES[rule.id], rule) for rule in rules if rule.id in _BAND_RULES]
+    return found[0] if len(found) == 1 else None
+
+
+def _minio_rule(rule: Properties) -> Rule:
+    # Its `status` is the server's and unknown before the first update: pulumi-minio can only make enabled rules.
+    expiration = rule.get("expiration")
+    days = _DAYS.fullmatch(str(expiration or ""))
+    return Rule(
+        id=str(rule.get("id")),
+        prefix=str(rule.get("filter") or ""),
+        expire_after_days=int(days[1]) if days else None,
+        narrowed=bool(rule.get("tags")) or bool(expiration and not days),
+        enabled=True,
+    )
+
+
+def _aws_rule(rule: Properties) -> Rule:
+    where = rule.get("filter") or {}
+    expiration = rule.get("expiration") or {}
+    return Rule(
+        id=str(rule.get("id")),
+        prefix=str(where.get("prefix") or rule.get("prefix") or ""),
+        expire_after_days=int(expiration["days"]) if expiration.get("days") else None,
+        narrowed=any(where.get(key) for key in where if key != "prefix") or bool(expiration.get("date")),
+        enabled=rule.get("status") == _ENABLED,
+    )
+
+
+def _limits(args: ResourceValidationArgs) -> Iterator[str]:
+    if type_of(args) == AWS_BUCKET:
+        if args.props.get("lifecycleRules"):
+            yield "the bucket has lifecycle rules of its own beside its lifecycle resource"
+        return
+    rules = rules_of(args)
+    found = band_rule(rules)
+    if found is None:
+        yield f"there must be exactly one rule of {', '.join(_BAND_RULES)}"
+    else:
+        yield from _band_limits(*found)
+    for rule in rules:
+        if rule.id == _PROBE_RULE and rule.prefix != PROBE_PREFIX:
+            yield f"the rule {_PROBE_RULE} is not limited to {PROBE_PREFIX}"
+        elif rule.id not in (_PROBE_RULE, *_BAND_RULES):
+            yield f"the rule {rule.id!r} is neither the band's nor {_PROBE_RULE}"
+
+
+def _band_limits(band: BandName, rule: Rule) -> Iterator[str]:
+    if rule.prefix or rule.narrowed or not rule.enabled:
+        yield f"the rule {rule.id} must be enabled, count in days and govern every key"
+    days = rule.expire_after_days
+    if band is BandName.COLD:
+        if days is not None and days < COLD_RETENTION_DAYS_MINIMUM:
+            yield f"cold objects expire after {days} d; the least is {COLD_RETENTION_DAYS_MINIMUM} d"
+        return
+    least, most = HOT_EXPIRE_DAYS if band is BandName.HOT else WARM_EXPIRE_DAYS
+    if days is None or not least <= days <= most:
+        found = "never expire" if days is None else f"expire after {days} d"
+        yield f"{band} objects {found}; the limits are {least} to {most} d"
+
+
+def _exactly_one(bucket: PolicyResource, resources: Sequence[PolicyResource]) -> Iterator[str]:
+    count = len(on_bucket(bucket, resources, LIFECYCLES))
+    if count != 1:
+        yield f"the bucket has {count} lifecycle resources instead of one"
+
+
+def _band_versioning(bucket: PolicyResource, resources: Sequence[PolicyResource]) -> Iterator[str]:
+    lifecycles = on_bucket(bucket, resources, LIFECYCLES)
+    found = band_rule(rules_of(lifecycles[0])) if len(lifecycles) == 1 else None
+    if found is None or found[0] is BandName.COLD:
+        return
+    band = found[0]
+    if is_locked(bucket):
+        yield f"a {band} bucket has object lock, so its objects cannot expire as the band says"
+    versioned = any(
+        (one.props.get("versioningConfiguration") or {}).get("status") == _ENABLED
+        for one in on_bucket(bucket, resources, VERSIONINGS)
+    )
+    if versioned != (band is BandName.WARM):
+        yield f"a {band} bucket must be {'versioned' if band is BandName.WARM else 'unversioned'}"
+
+
+POLICIES = [
+    ResourceValidationPolicy(
+        "lifecycle-limits",
+        "Lifecycle rules keep their band's limits: too short loses what was to be kept, too long keeps what was to be "
+        "gone, and a rule beside the band's can expire anything.",
+        of_types((*LIFECYCLES, AWS_BUCKET), _limits),
+    ),
+    StackValidationPolicy(
+        "bucket-lifecycle",
+        "Every bucket has exactly one lifecycle resource: without one it grows for ever, and a second silently empties "
+        "the first.",
+        of_each_bucket(_exactly_one),
+    ),
+    StackValidationPolicy(
+        "band-versioning",
+        "Hot is unversioned and warm is versioned, neither with object lock: a hot bucket's versions would never be "
+        "removed, and a warm one's overwritten objects could not be had back.",
+        of_each_bucket(_band_versioning),
+    ),
+]

@@ -1,0 +1,136 @@
+"""What the policies have in common: types of both clouds, what stands on which bucket, and values not known yet.
+
+The rule: a value that is unknown during preview is neither right nor wrong. What is certain is reported first, then
+`UnknownValueError` goes up, which the engine shows as "can't run policy … during preview" and asks again in the update.
+Messages never quote a property's value unless it is a name, a number of days or a statement's Sid: the engine hands a
+policy every secret in clear.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from pulumi_policy import (
+    PolicyResource,
+    ReportViolation,
+    ResourceValidation,
+    ResourceValidationArgs,
+    StackValidation,
+    StackValidationArgs,
+)
+from pulumi_policy.proxy import UnknownValueError
+
+Properties: TypeAlias = Mapping[str, Any]
+
+MINIO_BUCKET = "minio:index/s3Bucket:S3Bucket"
+AWS_BUCKET = "aws:s3/bucket:Bucket"
+AWS_BUCKET_ACL = "aws:s3/bucketAcl:BucketAcl"
+BUCKETS = frozenset({MINIO_BUCKET, AWS_BUCKET})
+MINIO_LIFECYCLE = "minio:index/ilmPolicy:IlmPolicy"
+AWS_LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+LIFECYCLES = frozenset({MINIO_LIFECYCLE, AWS_LIFECYCLE})
+VERSIONINGS = frozenset(
+    {"minio:index/s3BucketVersioning:S3BucketVersioning", "aws:s3/bucketVersioning:BucketVersioning"}
+)
+MINIO_RETENTION = "pulumi-python:dynamic/storage:DefaultRetention"
+AWS_RETENTION = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
+RETENTIONS = frozenset({MINIO_RETENTION, AWS_RETENTION})
+PUBLIC_ACCESS_BLOCKS = frozenset({"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"})
+AWS_BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
+MINIO_USER = "minio:index/iamUser:IamUser"
+AWS_USER = "aws:iam/user:User"
+MINIO_KEY = "minio:index/iamServiceAccount:IamServiceAccount"
+AWS_KEY = "aws:iam/accessKey:AccessKey"
+STACK = "pulumi:pulumi:Stack"
+STORES = frozenset({"object-store:storage:AistorStore", "object-store:storage:AwsStore"})
+
+
+def type_of(resource: PolicyResource | ResourceValidationArgs) -> str:
+    """The type token; a deprecated `…V2` of pulumi-aws counts as the type that it became."""
+    return resource.resource_type.replace("V2", "")
+
+
+def of_types(types: Iterable[str], check: Callable[[ResourceValidationArgs], Iterable[str]]) -> ResourceValidation:
+    """A validation of the resources of some types by a check that gives what is wrong with one."""
+    wanted = frozenset(types)
+
+    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        if type_of(args) in wanted:
+            for problem in check(args):
+                report(problem, None)
+
+    return validate
+
+
+def of_each_bucket(
+    check: Callable[[PolicyResource, Sequence[PolicyResource]], Iterable[str]], types: frozenset[str] = BUCKETS
+) -> StackValidation:
+    """A validation of each bucket of a stack, given all the stack's resources.
+
+    What cannot be known of one bucket hides nothing of the others.
+    """
+
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        unknown: UnknownValueError | None = None
+        for bucket in args.resources:
+            if type_of(bucket) not in types:
+                continue
+            try:
+                for problem in check(bucket, args.resources):
+                    report(f"{bucket.name}: {problem}", bucket.urn)
+            except UnknownValueError as error:
+                unknown = unknown or at(bucket.name, error)
+        if unknown is not None:
+            raise unknown
+
+    return validate
+
+
+def at(name: str, error: UnknownValueError) -> UnknownValueError:
+    """The same, naming the resource as well."""
+    return UnknownValueError(error.unknown_type_sentinel, [name, *error.props])
+
+
+def on_bucket(
+    bucket: PolicyResource, resources: Sequence[PolicyResource], types: frozenset[str]
+) -> list[PolicyResource]:
+    """The resources of some types that set something on a bucket.
+
+    Raises:
+        UnknownValueError: One names a bucket that cannot be told yet.
+    """
+    return [one for one in resources if type_of(one) in types and _stands_on(one, bucket)]
+
+
+def _stands_on(resource: PolicyResource, bucket: PolicyResource) -> bool:
+    try:
+        return bool(resource.props.get("bucket") == bucket.props.get("bucket"))
+    except UnknownValueError as error:
+        # A name that the provider gives is not known yet; what it is computed from is.
+        sources = resource.property_dependencies.get("bucket")
+        if not sources:
+            raise at(resource.name, error) from None
+        return bucket in sources
+
+
+def is_locked(bucket: PolicyResource | ResourceValidationArgs) -> bool:
+    """Whether object lock is on since creation."""
+    key = "objectLocking" if type_of(bucket) == MINIO_BUCKET else "objectLockEnabled"
+    return bool(bucket.props.get(key))
+
+
+def values_in(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Each scalar in a value with its path; an unknown one as the `UnknownValueError` that it raises."""
+    if isinstance(value, Mapping):
+        items: Iterable[str | int] = value
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        items = range(len(value))
+    else:
+        yield path, value
+        return
+    for key in items:
+        try:
+            inner = value[key]  # type: ignore[index]  # a mapping's key or a sequence's index
+        except UnknownValueError as error:
+            yield (*path, str(key)), error
+        else:
+            yield from values_in(inner, (*path, str(key)))
