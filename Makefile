@@ -42,8 +42,10 @@ test: $(READY) ## Run the whole test suite, end to end on the real engine includ
 lint: $(READY) ## Check style, types and generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy infra object_store verify sandbox tests docs bench
+	@$(BIN)/mypy infra object_store policy verify sandbox tests docs bench
 	@$(BIN)/python -m docs.generate --check
+	@$(BIN)/python -m sandbox.actionlint
+	@$(BIN)/zizmor --offline --quiet --no-progress --persona=auditor .github
 
 .PHONY: docs
 docs: $(READY) ## Write the generated tables and schemas

@@ -1,0 +1,112 @@
+"""`python -m sandbox.actionlint`: checks the workflows with actionlint, which is built from its Go modules if need be.
+
+`actionlint_module` pins it; the cache beside the engine's holds what was built, whole or not at all. The rule: where it
+is neither built nor on PATH and there is no Go to build it with, nothing was checked, and a line says so; that is no
+failure. What the shell lines of a step say is checked with the shellcheck of this environment (the PyPI package), never
+with one that happens to be on PATH, so that every machine says the same.
+
+Exit status: 0 nothing found, or not run; 1 something found; another of actionlint's own where it could not check.
+
+Source: https://github.com/rhysd/actionlint (MIT)
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sandbox.child import exclusive
+from sandbox.engine import NoEngineError, cache_entry, cache_root, find_go, go_build, module_copy
+from sandbox.folder import repository
+from sandbox.voice import Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+VERSION: Final = "1.7.12"  # actionlint_module/go.mod pins the same
+MODULE: Final = Path(__file__).parent / "actionlint_module"
+PACKAGE: Final = "github.com/rhysd/actionlint/cmd/actionlint"
+ENTRY: Final = f"actionlint-{VERSION}"
+WORKFLOWS: Final = Path(".github") / "workflows"
+
+
+class NoActionlintError(Exception):
+    """There is no actionlint and none can be built; the message is the reason."""
+
+
+def find_actionlint(environ: Mapping[str, str], voice: Voice) -> Path:
+    """Find the executable, or build it; only one process at a time builds it.
+
+    One of another version on PATH is the last resort: it may know fewer rules.
+
+    Raises:
+        NoActionlintError: There is none, and Go is missing, too old, or cannot build it.
+    """
+    found = _existing(environ)
+    if found:
+        return found
+    try:
+        go = find_go(environ)
+        with exclusive(cache_root(environ) / f"{ENTRY}.lock", voice, "the actionlint that another process is building"):
+            return _existing(environ) or _built(go, environ, voice)
+    except NoEngineError as reason:
+        on_path = shutil.which("actionlint", path=environ.get("PATH", os.defpath))
+        if on_path:
+            return Path(on_path)
+        raise NoActionlintError(f"actionlint {VERSION} is not on PATH, and cannot be built: {reason}") from reason
+
+
+def _existing(environ: Mapping[str, str]) -> Path | None:
+    executable = cache_root(environ) / ENTRY / "actionlint"
+    return executable if os.access(executable, os.X_OK) else None
+
+
+def _built(go: str, environ: Mapping[str, str], voice: Voice) -> Path:
+    with cache_entry(environ, ENTRY) as workshop:
+        module = module_copy(MODULE, workshop)
+        target = workshop / "actionlint"
+        with voice.step(f"Building actionlint {VERSION} (once)") as step:
+            go_build(
+                go, PACKAGE, module, target, step, environ, ldflags=f"-X github.com/rhysd/actionlint.version={VERSION}"
+            )
+        if VERSION not in _version_text(target):
+            raise NoEngineError(f"what was built does not say that it is {VERSION}")
+    return cache_root(environ) / ENTRY / "actionlint"
+
+
+def _version_text(executable: Path) -> str:
+    try:
+        return subprocess.run(  # noqa: S603 - what was just built
+            [executable, "-version"], capture_output=True, text=True, timeout=60, check=True, env={}
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NoEngineError(f"what was built does not run: {error}") from error
+
+
+def check(executable: Path, root: Path, arguments: Sequence[str] = ()) -> int:
+    """Check every workflow of a repository; what is found is shown. Returns actionlint's exit status."""
+    files = sorted(path for pattern in ("*.yml", "*.yaml") for path in (root / WORKFLOWS).glob(pattern))
+    if not files:
+        return 0
+    shellcheck = Path(sys.prefix) / "bin" / "shellcheck"
+    command = [str(executable), f"-shellcheck={shellcheck if shellcheck.exists() else ''}", "-pyflakes=", *arguments]
+    command += [str(path.relative_to(root)) for path in files]
+    return subprocess.run(command, cwd=root, check=False).returncode  # noqa: S603 - the linter, on our own files
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Find it and check; `arguments` are handed on to actionlint."""
+    try:
+        executable = find_actionlint(os.environ, Voice())
+    except NoActionlintError as reason:
+        sys.stderr.write(f"actionlint: not run: {reason}\n")
+        return 0
+    return check(executable, repository(), arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,154 @@
+"""How actionlint is built, found and run; a script stands for Go where the build is looked at.
+
+The last class runs the real one, which is built if it is not in the cache yet.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from sandbox import actionlint
+from sandbox.actionlint import NoActionlintError, check, find_actionlint, main
+from sandbox.engine import cache_root
+from sandbox.voice import Voice
+
+FAKE_GO = r"""#!/bin/sh
+echo "$*" >> "$FAKE_GO_LOG"
+case "$1 $2" in
+    "env GOVERSION") echo go1.26.8 ;;
+    "list -deps") printf 'one\ntwo\n' ;;
+    "build -v")
+        if [ -n "${FAKE_GO_FAILS:-}" ]; then echo "undefined: everything" >&2; exit 2; fi
+        while [ "$1" != -o ]; do shift; done
+        printf '#!/bin/sh\necho "%s"\n' "$FAKE_GO_BUILDS" > "$2"; chmod +x "$2" ;;
+esac
+"""
+
+
+@pytest.fixture(name="environ")
+def _environ(tmp_path: Path) -> dict[str, str]:
+    """An environment with a shell's own tools, no Go, and an empty cache."""
+    return {"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path / "home")}
+
+
+@pytest.fixture(name="go")
+def _go(environ: dict[str, str], tmp_path: Path) -> Path:
+    """A Go on PATH that builds a script; returns the log of its calls."""
+    folder, log = tmp_path / "go", tmp_path / "go.log"
+    folder.mkdir()
+    (folder / "go").write_text(FAKE_GO)
+    (folder / "go").chmod(0o755)
+    log.touch()
+    environ["PATH"] = f"{folder}:{environ['PATH']}"
+    environ |= {"FAKE_GO_LOG": str(log), "FAKE_GO_BUILDS": actionlint.VERSION}
+    return log
+
+
+def put_on_path(environ: dict[str, str], folder: Path) -> Path:
+    """An actionlint on PATH."""
+    folder.mkdir()
+    (folder / "actionlint").write_text("#!/bin/sh\n")
+    (folder / "actionlint").chmod(0o755)
+    environ["PATH"] = f"{folder}:{environ['PATH']}"
+    return folder / "actionlint"
+
+
+class TestFind:
+    """Found or built."""
+
+    def test_it_is_built_from_the_pinned_module_once(self, environ: dict[str, str], go: Path) -> None:
+        """The second time it is found without Go, and one on PATH is not asked."""
+        found = find_actionlint(environ, Voice(quiet=True))
+        environ["PATH"] = "/usr/bin:/bin"
+        again = find_actionlint(environ, Voice(quiet=True))
+
+        (build,) = [line for line in go.read_text().splitlines() if line.startswith("build ")]
+        assert found == again == cache_root(environ) / actionlint.ENTRY / "actionlint"
+        assert build.endswith(actionlint.PACKAGE)
+
+    @pytest.mark.parametrize(
+        ("variable", "value", "reason"),
+        [
+            ("FAKE_GO_FAILS", "yes", r"`go build` ended with 2: undefined: everything"),
+            ("FAKE_GO_BUILDS", "1.7.0", r"what was built does not say that it is 1\.7\.12"),
+        ],
+    )
+    @pytest.mark.usefixtures("go")
+    def test_build_that_fails_leaves_nothing(
+        self, environ: dict[str, str], variable: str, value: str, reason: str
+    ) -> None:
+        """The reason is Go's own, and the cache is as it was."""
+        environ[variable] = value
+
+        with pytest.raises(NoActionlintError, match=reason):
+            find_actionlint(environ, Voice(quiet=True))
+
+        assert [path.name for path in cache_root(environ).iterdir() if path.suffix != ".lock"] == []
+
+    def test_one_on_path_is_the_last_resort(self, environ: dict[str, str], tmp_path: Path) -> None:
+        """Without Go, any version is better than none."""
+        mine = put_on_path(environ, tmp_path / "bin")
+
+        assert find_actionlint(environ, Voice(quiet=True)) == mine
+
+    def test_module_pins_the_version(self) -> None:
+        """go.mod requires the version that the code names, go.sum has its sum, and tools.go needs the package."""
+        texts = {path.name: path.read_text() for path in actionlint.MODULE.iterdir()}
+
+        assert set(texts) == {"go.mod", "go.sum", "tools.go"}
+        assert f"require github.com/rhysd/actionlint v{actionlint.VERSION}\n" in texts["go.mod"]
+        assert re.search(rf"^github\.com/rhysd/actionlint v{actionlint.VERSION} h1:", texts["go.sum"], re.MULTILINE)
+        assert f'import _ "{actionlint.PACKAGE}"' in texts["tools.go"]
+
+
+def test_without_any_it_says_so_and_fails_nothing(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`make lint` goes on, and its reader sees that the workflows were not checked, and why."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    assert main([]) == 0
+
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert said.err == ("actionlint: not run: actionlint 1.7.12 is not on PATH, and cannot be built: no `go` on PATH\n")
+
+
+@pytest.fixture(scope="module", name="real")
+def _real() -> Path:
+    """The real one, built if need be; skips by name where it cannot be."""
+    try:
+        return find_actionlint(os.environ, Voice())
+    except NoActionlintError as reason:
+        pytest.skip(str(reason))
+
+
+class TestRun:
+    """The real one."""
+
+    def test_a_fault_is_found(self, real: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        """A workflow that GitHub would refuse is named with its line, in both spellings of the suffix."""
+        workflows = tmp_path / ".github" / "workflows"
+        workflows.mkdir(parents=True)
+        text = "on: push\njobs:\n  one:\n    runs-on: ubuntu-24.04\n    stepps: []\n"
+        for name in ("one.yml", "two.yaml"):
+            (workflows / name).write_text(text)
+
+        assert check(real, tmp_path, ["-no-color"]) == 1
+
+        said = capfd.readouterr().out
+        assert '.github/workflows/one.yml:5:5: unexpected key "stepps"' in said
+        assert '.github/workflows/two.yaml:5:5: unexpected key "stepps"' in said
+
+    def test_our_workflows_have_none(self, real: Path) -> None:
+        """Those of this repository."""
+        assert check(real, Path(__file__).parents[2]) == 0
+
+    def test_no_workflow_is_no_fault(self, real: Path, tmp_path: Path) -> None:
+        """A repository without any is clean."""
+        assert check(real, tmp_path) == 0
