@@ -123,16 +123,22 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--stack", required=True)
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--out", type=Path, help="write the import file there, without the admin's password")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="where the import file goes, which holds no password (adopt-STACK.json)",
+    )
     options = parser.parse_args(arguments)
     try:
-        return _run(options.stack, options.out, yes=options.yes)
+        out = options.out or Path(f"adopt-{options.stack.rpartition('/')[2]}.json")
+        return _run(options.stack, out, yes=options.yes)
     except (AdoptionError, EngineError, InvalidInputError, OSError) as error:
         sys.stderr.write(f"{error}\nNothing was adopted.\n")
         return FAILED
 
 
-def _run(stack: str, out: Path | None, *, yes: bool) -> int:
+def _run(stack: str, out: Path, *, yes: bool) -> int:
     settings = read_stack(stack)
     state = held(json.loads(run_pulumi("stack", "export", "--stack", stack).output))
     if state.interrupted:
@@ -149,9 +155,9 @@ def _run(stack: str, out: Path | None, *, yes: bool) -> int:
         )
         return DECLINED
     sys.stdout.write(_listed(stack, found))
-    if out is not None:
-        out.write_text(json.dumps(file_for(settings, state, found.adopted, password=False), indent=2) + "\n")
-        sys.stdout.write(f"Import file: {out}\n")
+    content = file_for(settings, state, found.adopted, password=False)
+    out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    sys.stdout.write(f"Import file, without the admin's password: {out}\n")
     if not yes and not sys.stdin.isatty():
         sys.stderr.write("Nothing was adopted: there is nobody to ask here; to adopt them, add --yes\n")
         return FAILED

@@ -11,14 +11,13 @@ its secret was never handed out. It is named, for a person to remove.
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from shutil import which
 from typing import Any
 
-TIMEOUT_SECONDS = 600
+from infra.engine import EngineError, run_pulumi
+
 STS_REGION = "us-east-1"
 # Where the id is a name that was given. All else that the stores declare is made anew by a write that replaces.
 NAMED_BY = {
@@ -28,10 +27,6 @@ NAMED_BY = {
 }
 AWS_POLICY = "aws:iam/policy:Policy"
 KEYS = ("minio:index/iamServiceAccount:IamServiceAccount", "aws:iam/accessKey:AccessKey")
-
-
-class RecoveryError(Exception):
-    """The stack could not be taken up; its state is as it was."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +73,15 @@ def recover(stack: str) -> TakenUp:
     """Take a stack up; a stack in order is left alone.
 
     Raises:
-        RecoveryError: There is no pulumi, no such stack, or a step failed.
+        EngineError: There is no pulumi, no such stack, or a step failed.
     """
-    _pulumi("cancel", "--yes", "--stack", stack, may_fail=True)
-    exported = json.loads(_pulumi("stack", "export", "--stack", stack))
+    run_pulumi("cancel", "--yes", "--stack", stack, may_fail=True)
+    exported = json.loads(run_pulumi("stack", "export", "--stack", stack).output)
     policies = any(operation["resource"]["type"] == AWS_POLICY for operation in _operations(exported))
     found = taken_up(exported, _account_id() if policies else None)
     if found.count:
-        _pulumi("stack", "import", "--stack", stack, text=json.dumps(found.state))
-        _pulumi("refresh", "--yes", "--skip-preview", "--stack", stack)
+        run_pulumi("stack", "import", "--stack", stack, text=json.dumps(found.state))
+        run_pulumi("refresh", "--yes", "--skip-preview", "--stack", stack)
     return found
 
 
@@ -109,23 +104,6 @@ def _account_id() -> str:
     return str(session.client("sts", session.region_name or STS_REGION).get_caller_identity()["Account"])
 
 
-def _pulumi(*arguments: str, may_fail: bool = False, text: str = "") -> str:
-    program = which("pulumi")
-    if program is None:
-        raise RecoveryError("no pulumi on the path")
-    done = subprocess.run(  # noqa: S603 - pulumi, with a stack's name and URNs of its own state
-        [program, *arguments],
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    if done.returncode and not may_fail:
-        raise RecoveryError(f"`pulumi {arguments[0]}` failed:\n{done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
-
-
 def main(arguments: Sequence[str]) -> int:
     """Take up the stack named; 0 done or nothing to do, 2 it could not be."""
     parser = argparse.ArgumentParser(prog="python -m infra.recover", description=__doc__)
@@ -133,7 +111,7 @@ def main(arguments: Sequence[str]) -> int:
     stack = parser.parse_args(arguments).stack
     try:
         found = recover(stack)
-    except RecoveryError as error:
+    except EngineError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     if not found.count:

@@ -26,7 +26,8 @@ Deployed to the sandbox and verified. What to try next (with .venv/bin on the pa
   pulumi preview --expect-no-changes        nothing to do
   pulumi stack output deployment            what the stack publishes
   python -m verify --stack local            prove it again
-  edit infra/taxonomy.yaml, pulumi preview  what a change would do
+  edit infra/taxonomy.yaml, then            what the change would do to the data
+  python -m infra.preview --stack local
   make test, make down                      the test suite; stop and remove the sandbox
 Your real AIStor and AWS: README.md."""
 
