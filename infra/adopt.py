@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.adopt_live import AdoptionError, account_id, existing, live_buckets
+from infra.adopt_live import AdoptionError, account_id, existing, live_buckets, live_identities
 from infra.adoptable import (
     BUCKET,
     Adoptable,
@@ -31,10 +31,12 @@ from infra.adoptable import (
     retention_changes,
 )
 from infra.engine import EngineError, run_pulumi
+from infra.identity.in_state import StateError, added
 from infra.problems import InvalidInputError
 from infra.program import plan_for
 from infra.settings import Settings
 from infra.stack_config import read_stack
+from infra.switch_admin_api import place_of
 
 DONE, DECLINED, FAILED = 0, 1, 2
 # The plugin takes a relative path from the program's folder, and so it stands in every state.
@@ -68,9 +70,13 @@ def find(settings: Settings, state: Held) -> Found:
     """
     plan = plan_for(settings)
     live = live_buckets(plan, settings)
-    possible = adoptables(plan, settings.cloud, account_id(settings), live)
+    by = settings.aistor.admin_api if settings.aistor else "v3"
+    possible = adoptables(plan, settings.cloud, account_id(settings), live, by)
     asked = [one for one in possible if not state.has(one)]
-    adopted = tuple(existing(settings, asked))
+    adopted = (
+        *existing(settings, [one for one in asked if not one.own]),
+        *live_identities(settings, [one for one in asked if one.own]),
+    )
     # A bucket that the state holds is `pulumi up`'s affair.
     new = {one.of: live[one.of] for one in asked if one.kind == BUCKET[settings.cloud]}
     unread = new.keys() - {one.of for one in adopted if one.kind == BUCKET[settings.cloud]}
@@ -88,8 +94,23 @@ def adopt(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> None
     """Import resources into a stack's state.
 
     Raises:
+        AdoptionError: An identity could not be read.
         EngineError: The engine failed; what it read before that may have been imported, and a second run goes on.
     """
+    by_engine = [one for one in adopted if not one.own]
+    if by_engine:
+        _import(settings, state, by_engine)
+    own = [one for one in adopted if one.own]
+    if own and settings.aistor is not None:
+        # The engine imports no dynamic resource, since it has no provider to read it by before it is in the state.
+        found = [(one.kind.word, one.name, one.id, values) for one, values in live_identities(settings, own).items()]
+        exported = json.loads(run_pulumi("stack", "export", "--stack", settings.stack).output)
+        state_with = added(exported, found, place_of(settings, settings.aistor))
+        hidden = [settings.aistor.admin_password]
+        run_pulumi("stack", "import", "--stack", settings.stack, text=json.dumps(state_with), hidden=hidden)
+
+
+def _import(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> None:
     content = file_for(settings, state, adopted, password=True)
     # By standard input, because the admin's password is in it. The engine previews first: what cannot be read stops
     # it before anything is imported. Protected until `up` says what is to be, so that nothing adopted can be deleted.
@@ -113,7 +134,8 @@ def file_for(settings: Settings, state: Held, adopted: Iterable[Adoptable], *, p
     ca_file = None
     if settings.aistor is not None and settings.aistor.ca_file is not None:
         ca_file = os.path.relpath(Path(settings.aistor.ca_file).resolve(), PROGRAM_FOLDER)
-    return import_file(adopted, state, settings.cloud, provider_inputs(settings, ca_file, password=password))
+    by_engine = [one for one in adopted if not one.own]
+    return import_file(by_engine, state, settings.cloud, provider_inputs(settings, ca_file, password=password))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -133,7 +155,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         out = options.out or Path(f"adopt-{options.stack.rpartition('/')[2]}.json")
         return _run(options.stack, out, yes=options.yes)
-    except (AdoptionError, EngineError, InvalidInputError, OSError) as error:
+    except (AdoptionError, EngineError, InvalidInputError, OSError, StateError) as error:
         sys.stderr.write(f"{error}\nNothing was adopted.\n")
         return FAILED
 

@@ -3,7 +3,8 @@
 The rule: buckets and their locks are asked of S3, with the very credentials that the provider uses, and all else of the
 provider itself, which reads users and policies as no public client does: into the state of a scratch stack in a
 temporary folder, where a refresh keeps what exists and drops the rest. Nothing is changed on the server. S3 comes
-first, because the plugin takes a refused admin for "it is gone".
+first, because the plugin takes a refused admin for "it is gone". What `infra.identity` manages is asked of the
+admin API.
 """
 
 import json
@@ -21,9 +22,11 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.admin_api import AdminApi, AdminApiError, NotFoundError
 from infra.adoptable import PROVIDER, Adoptable, LiveBucket, provider_inputs, provider_version
 from infra.endpoint import check_reachable
 from infra.engine import EngineError, Said, run_pulumi
+from infra.identity.in_state import POLICY, USER
 from infra.s3_client import open_client
 
 if TYPE_CHECKING:
@@ -115,6 +118,41 @@ def existing(settings: "Settings", asked: Collection[Adoptable]) -> list[Adoptab
         return scratch.read(
             settings, asked, provider_inputs(settings, str(ca_file) if ca_file else None, password=True)
         )
+
+
+def live_identities(settings: "Settings", asked: Collection[Adoptable]) -> dict[Adoptable, dict[str, Any]]:
+    """Those resources of `infra.identity` that exist, each with its live values.
+
+    Raises:
+        AdoptionError: One could not be read.
+    """
+    own = settings.aistor
+    if own is None or not asked:
+        return {}
+    with AdminApi(
+        endpoint=own.endpoint.url,
+        region=settings.region,
+        ca_pem=own.ca_pem,
+        access_key_id=own.admin_user,
+        secret_access_key=own.admin_password,
+    ) as api:
+        found = {one: _identity(api, one) for one in asked}
+    return {one: values for one, values in found.items() if values is not None}
+
+
+def _identity(api: AdminApi, one: Adoptable) -> dict[str, Any] | None:
+    try:
+        if one.kind.word == USER:
+            return {"name": one.id, "status": api.user(one.id)["status"]}
+        if one.kind.word == POLICY:
+            return {"name": one.id, "policy": json.dumps(api.policy(one.id))}
+        user, _, policy = one.id.partition("/")
+        attached = policy in str(api.user(user).get("policyName", "")).split(",")
+    except NotFoundError:
+        return None
+    except AdminApiError as error:
+        raise AdoptionError(f"the {one.kind.word} of {one.of} could not be read: {error}") from None
+    return {"userName": user, "policyName": policy} if attached else None
 
 
 @contextmanager

@@ -12,14 +12,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
+from infra.identity.in_state import ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, POLICY, USER
 from infra.plan import BucketPlan, IdentityPlan, Retention, StorePlan
 from infra.policies import Cloud, identity_policy, managed_policies
-from infra.settings import Settings
+from infra.settings import AdminApiVersion, Settings
+from infra.state_secret import secret
 
-# How a deployment writes a secret: https://www.pulumi.com/docs/iac/concepts/secrets/
-_SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
 PASSWORD_INPUT = "minioPassword"  # noqa: S105 - an input's name
 STORE_NAME = "store"
 STORE = {"aistor": "object-store:storage:AistorStore", "aws": "object-store:storage:AwsStore"}
@@ -54,11 +54,21 @@ _AWS_ALWAYS = {
     "policy": Kind("aws:s3/bucketPolicy:BucketPolicy", "bucket policy"),
 }
 _AWS_RETENTION = Kind("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration", "retention")
-_USER = {"aistor": Kind("minio:index/iamUser:IamUser", "user"), "aws": Kind("aws:iam/user:User", "user")}
-_POLICY = {"aistor": Kind("minio:index/iamPolicy:IamPolicy", "policy"), "aws": Kind("aws:iam/policy:Policy", "policy")}
+# By the cloud, and on AIStor by the admin API.
+_USER = {
+    "v3": Kind(PLUGIN_TYPES[USER], USER),
+    "v4": Kind(OWN_TYPES[USER], USER),
+    "aws": Kind("aws:iam/user:User", USER),
+}
+_POLICY = {
+    "v3": Kind(PLUGIN_TYPES[POLICY], POLICY),
+    "v4": Kind(OWN_TYPES[POLICY], POLICY),
+    "aws": Kind("aws:iam/policy:Policy", POLICY),
+}
 _ATTACHMENT = {
-    "aistor": Kind("minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment", "attachment"),
-    "aws": Kind("aws:iam/userPolicyAttachment:UserPolicyAttachment", "attachment"),
+    "v3": Kind(PLUGIN_TYPES[ATTACHMENT], ATTACHMENT),
+    "v4": Kind(OWN_TYPES[ATTACHMENT], ATTACHMENT),
+    "aws": Kind("aws:iam/userPolicyAttachment:UserPolicyAttachment", ATTACHMENT),
 }
 
 
@@ -77,6 +87,11 @@ class Adoptable:
     name: str
     id: str
     of: str
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a resource of `infra.identity`, which the engine cannot import."""
+        return self.kind.type in OWN_TYPES.values()
 
 
 @dataclass(frozen=True)
@@ -129,7 +144,9 @@ def held(exported: Mapping[str, Any]) -> Held:
     return Held(frozenset(names | ids), urns, len(deployment.get("pending_operations") or []))
 
 
-def adoptables(plan: StorePlan, cloud: Cloud, account_id: str, live: Iterable[str]) -> list[Adoptable]:
+def adoptables(
+    plan: StorePlan, cloud: Cloud, account_id: str, live: Iterable[str], admin_api: AdminApiVersion = "v3"
+) -> list[Adoptable]:
     """All of a plan that might exist: every identity's resources, and those of the buckets that are live.
 
     Args:
@@ -137,11 +154,12 @@ def adoptables(plan: StorePlan, cloud: Cloud, account_id: str, live: Iterable[st
         cloud: Where it is realised.
         account_id: The AWS account, which is part of a managed policy's id.
         live: Names of buckets that exist; nothing of another bucket can.
+        admin_api: By what AIStor's identities are managed.
     """
     there = frozenset(live)
     found = [one for bucket in plan.buckets if bucket.name in there for one in _of_bucket(bucket, cloud)]
     for identity in plan.identities:
-        found += _of_identity(plan, identity, cloud, account_id)
+        found += _of_identity(plan, identity, cloud, account_id, admin_api if cloud == "aistor" else "aws")
     return found
 
 
@@ -157,16 +175,18 @@ def _of_bucket(bucket: BucketPlan, cloud: Cloud) -> list[Adoptable]:
     return [Adoptable(kind, bucket.domain + suffix, bucket.name, bucket.name) for suffix, kind in kinds.items()]
 
 
-def _of_identity(plan: StorePlan, identity: IdentityPlan, cloud: Cloud, account_id: str) -> list[Adoptable]:
+def _of_identity(
+    plan: StorePlan, identity: IdentityPlan, cloud: Cloud, account_id: str, by: AdminApiVersion | Literal["aws"]
+) -> list[Adoptable]:
     user = identity.user_name
-    found = [Adoptable(_USER[cloud], f"{identity.name}-user", user, user)]
+    found = [Adoptable(_USER[by], f"{identity.name}-user", user, user)]
     documents = managed_policies(identity_policy(plan, identity, cloud)) if cloud == "aws" else [None]
     for index in range(len(documents)):
         suffix = f"-{index + 1}" if index else ""
         policy = f"{user}{suffix}" if cloud == "aistor" else f"arn:aws:iam::{account_id}:policy/{user}{suffix}"
         found += [
-            Adoptable(_POLICY[cloud], f"{identity.name}-policy{suffix}", policy, user),
-            Adoptable(_ATTACHMENT[cloud], f"{identity.name}-attachment{suffix}", f"{user}/{policy}", user),
+            Adoptable(_POLICY[by], f"{identity.name}-policy{suffix}", policy, user),
+            Adoptable(_ATTACHMENT[by], f"{identity.name}-attachment{suffix}", f"{user}/{policy}", user),
         ]
     return found
 
@@ -262,11 +282,6 @@ def provider_inputs(settings: Settings, ca_file: str | None, *, password: bool) 
 def provider_version(cloud: Cloud) -> str:
     """The version of the provider's SDK, which is that of its plugin."""
     return version("pulumi_minio" if cloud == "aistor" else "pulumi_aws")
-
-
-def secret(value: str) -> dict[str, str]:
-    """A secret that the engine is to encrypt."""
-    return {**_SECRET, "plaintext": json.dumps(value)}
 
 
 def import_file(adopted: Iterable[Adoptable], state: Held, cloud: Cloud, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The plan on AIStor, by pulumi-minio 0.17.1.
+"""The plan on AIStor, by pulumi-minio 0.17.1, and identities by the admin API v4 where the settings say so.
 
 The rule: everything that writes to one bucket is chained. The plugin's writes of versioning and lifecycle at the same
 time lose one of the two on a real server, silently (measured: a green `up` whose rules were gone at the next refresh).
@@ -21,7 +21,8 @@ class AistorStore(pulumi.ComponentResource):
     """**Pulumi type:** `object-store:storage:AistorStore`. All buckets and identities of a plan on AIStor.
 
     Produces for each bucket `S3Bucket`, `S3BucketVersioning` (warm), `DefaultRetention` (cold), `IlmPolicy`; for each
-    identity `IamUser`, `IamPolicy`, `IamUserPolicyAttachment`, `IamServiceAccount`.
+    identity `IamUser`, `IamPolicy`, `IamUserPolicyAttachment`, `IamServiceAccount`, or with `adminApi: v4` those of
+    `infra.identity`.
 
     Attributes:
         buckets: By domain, the bucket resources.
@@ -42,7 +43,7 @@ class AistorStore(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider]))
         super().__init__("object-store:storage:AistorStore", name, None, opts)
         self.buckets = {bucket.domain: self._bucket(bucket, settings) for bucket in plan.buckets}
-        self.credentials = {identity.name: self._identity(plan, identity) for identity in plan.identities}
+        self.credentials = self._identities(plan, settings.aistor, settings.region)
         self.register_outputs({"bucket_names": [bucket.name for bucket in plan.buckets]})
 
     def _bucket(self, plan: BucketPlan, settings: Settings) -> minio.S3Bucket:
@@ -80,6 +81,14 @@ class AistorStore(pulumi.ComponentResource):
             opts=bucket_options(self, plan, "-lifecycle", after=last),
         )
         return bucket
+
+    def _identities(self, plan: StorePlan, settings: AistorSettings, region: str) -> dict[str, Credential]:
+        if settings.admin_api == "v3":
+            return {identity.name: self._identity(plan, identity) for identity in plan.identities}
+        # Imported where chosen: a stack of the plugin's needs no client of the admin API.
+        from infra.identity.declared import declare_identities  # noqa: PLC0415
+
+        return declare_identities(self, plan, settings, region)
 
     def _identity(self, plan: StorePlan, identity: IdentityPlan) -> Credential:
         child = pulumi.ResourceOptions(parent=self)

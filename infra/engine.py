@@ -3,6 +3,7 @@
 The rule: what is secret goes in by standard input and stays out of errors; a command never asks, it fails.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -74,7 +75,8 @@ def run_pulumi(
         raise EngineError(f"`{shown}` did not end within {TIMEOUT_SECONDS} s") from None
     output, errors = done.stdout, done.stderr
     for one in hidden:
-        output, errors = output.replace(one, "[secret]"), errors.replace(one, "[secret]")
+        for form in (one, json.dumps(one)[1:-1]):  # in a state that it quotes, as JSON has it
+            output, errors = output.replace(form, "[secret]"), errors.replace(form, "[secret]")
     if done.returncode and not may_fail:
         raise EngineError(f"`{shown}` failed:\n{errors.strip() or output.strip()}")
     return Said(done.returncode, output, errors)

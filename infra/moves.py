@@ -1,4 +1,4 @@
-"""What a change of the taxonomy cannot do to a bucket that stands, and the steps that would do it.
+"""What a change of taxonomy or config cannot do to what stands, and the steps that would do it.
 
 The rule: object lock is given when a bucket is made and never taken off. The engine would say "update" and do nothing
 (AIStor: pulumi-minio 0.17.1) or destroy the bucket to make another (AWS: `object_lock_enabled` replaces,
@@ -6,11 +6,19 @@ terraform-provider-aws issue 36529), so the program refuses before the engine is
 between hot and warm are done in place. Pure: what stands is read by `infra.standing`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from infra.plan import BucketPlan, StorePlan
 from infra.problems import Problem
 from infra.taxonomy import BandName
+
+# One of each identity's resources tells by which admin API all of them are managed.
+MANAGED_BY = {
+    "minio:index/iamUser:IamUser": "v3",
+    "minio:index/iamServiceAccount:IamServiceAccount": "v3",
+    "pulumi-python:dynamic/identity:User": "v4",
+    "pulumi-python:dynamic/identity:ServiceAccount": "v4",
+}
 
 
 def impossible_moves(plan: StorePlan, locked: Mapping[str, bool]) -> list[Problem]:
@@ -24,6 +32,33 @@ def impossible_moves(plan: StorePlan, locked: Mapping[str, bool]) -> list[Proble
         _lock_problem(bucket)
         for bucket in plan.buckets
         if bucket.name in locked and locked[bucket.name] != bucket.locked
+    ]
+
+
+def managed_by(types: Iterable[str]) -> frozenset[str]:
+    """The admin APIs that manage identities of a state, given the types of its resources; none where it has none."""
+    return frozenset(MANAGED_BY[kind] for kind in types if kind in MANAGED_BY)
+
+
+def unswitched(held: Collection[str], wanted: str, where: str, stack: str) -> list[Problem]:
+    """Identities that an update would make anew and then delete, because another admin API manages them.
+
+    Args:
+        held: By what the state's identities are managed (`managed_by`).
+        wanted: What the config says.
+        where: How a problem names the config.
+        stack: The stack's name.
+    """
+    others = sorted(set(held) - {wanted})
+    return [
+        Problem(
+            f"{where}adminApi",
+            f"it says {wanted}, and the users, policies and keys of this stack are managed by {other}: an update would "
+            "make them anew and delete the old ones, keys included",
+            f"{other}, or {wanted} once the stack was moved",
+            f"python -m infra.switch_admin_api --stack {stack} --to {wanted}",
+        )
+        for other in others
     ]
 
 

@@ -19,14 +19,21 @@ from typing import Any
 from infra.engine import EngineError, run_pulumi
 
 STS_REGION = "us-east-1"
-# Where the id is a name that was given. All else that the stores declare is made anew by a write that replaces.
+# Where the id is made of names that were given. All else that the stores declare is made anew by a write that replaces.
 NAMED_BY = {
-    "minio:index/s3Bucket:S3Bucket": "bucket",
-    "aws:s3/bucket:Bucket": "bucket",
-    "aws:iam/user:User": "name",
+    "minio:index/s3Bucket:S3Bucket": ("bucket",),
+    "aws:s3/bucket:Bucket": ("bucket",),
+    "aws:iam/user:User": ("name",),
+    "pulumi-python:dynamic/identity:User": ("name",),
+    "pulumi-python:dynamic/identity:Policy": ("name",),
+    "pulumi-python:dynamic/identity:Attachment": ("userName", "policyName"),
 }
 AWS_POLICY = "aws:iam/policy:Policy"
-KEYS = ("minio:index/iamServiceAccount:IamServiceAccount", "aws:iam/accessKey:AccessKey")
+KEYS = (
+    "minio:index/iamServiceAccount:IamServiceAccount",
+    "pulumi-python:dynamic/identity:ServiceAccount",
+    "aws:iam/accessKey:AccessKey",
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,8 @@ def _known_id(resource: Mapping[str, Any], account_id: str | None) -> str | None
     inputs = resource.get("inputs", {})
     if resource["type"] == AWS_POLICY and account_id:
         return f"arn:aws:iam::{account_id}:policy/{inputs['name']}"
-    return inputs[NAMED_BY[resource["type"]]] if resource["type"] in NAMED_BY else None
+    names = NAMED_BY.get(resource["type"])
+    return "/".join(inputs[name] for name in names) if names else None
 
 
 def _account_id() -> str:

@@ -26,11 +26,12 @@ from infra.taxonomy import nearest
 from infra.vendor_defaults import VENDOR_DEFAULTS
 
 NAMESPACE = "object-store"
+AdminApiVersion = Literal["v3", "v4"]
 ADMIN_USER_VARIABLE = "AISTOR_ROOT_USER"
 ADMIN_PASSWORD_VARIABLE = "AISTOR_ROOT_PASSWORD"  # noqa: S105 - a variable's name
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _ACCOUNT_ID = r"^[0-9]{12}$"
-_AISTOR_ONLY = ("endpoint", "client_endpoint", "ca_bundle", "admin_user", "admin_password")
+_AISTOR_ONLY = ("endpoint", "client_endpoint", "ca_bundle", "admin_user", "admin_password", "admin_api")
 _AWS_ONLY = ("allowed_account_ids", "kms_key_arn")
 
 
@@ -48,6 +49,7 @@ class StackConfig(BaseModel):
     ca_bundle: str = ""
     admin_user: str = ""
     admin_password: str = ""
+    admin_api: AdminApiVersion = "v3"
     protect: bool = True
     empty_on_destroy: bool = False
     allowed_account_ids: list[Annotated[str, Field(pattern=_ACCOUNT_ID)]] = Field(default_factory=list)
@@ -83,6 +85,7 @@ class AistorSettings:
         ca_pem: Its content, public certificates.
         admin_user: Access key of the provisioning admin.
         admin_password: Its secret key, in no representation; the store hands it on as a Pulumi secret.
+        admin_api: Who manages identities: v3 is the plugin, v4 the dynamic resources of `infra.identity`.
     """
 
     endpoint: Endpoint
@@ -91,6 +94,7 @@ class AistorSettings:
     ca_pem: str | None
     admin_user: str
     admin_password: str = field(repr=False)
+    admin_api: AdminApiVersion = "v3"
 
 
 @dataclass(frozen=True)
@@ -265,6 +269,7 @@ def _aistor(config: StackConfig, where: str, folder: Path, environ: Mapping[str,
         ca_pem=ca_pem,
         admin_user=user,
         admin_password=password,
+        admin_api=config.admin_api,
     )
 
 
@@ -278,7 +283,7 @@ def _cloud_problems(config: StackConfig, where: str) -> list[Problem]:
             "(remove the line)",
         )
         for name in names
-        if getattr(config, name)
+        if getattr(config, name) not in ("", [], StackConfig.model_fields[name].default)
     ]
     if config.cloud == "aws" and not _AWS_REGION.fullmatch(config.region):
         wrong = f"{config.region!r} is no AWS region" if config.region else "the aws cloud needs a region"

@@ -26,6 +26,21 @@ def read_stack(stack: str, environ: Mapping[str, str] = os.environ) -> Settings:
         EngineError: There is no pulumi, or no such stack.
         InvalidInputError: The config is bad; `pulumi up` would say the same.
     """
+    prefix = f"{NAMESPACE}:"
+    values = {
+        key.removeprefix(prefix): value
+        for key, (value, _) in read_config(stack, environ).items()
+        if key.startswith(prefix)
+    }
+    return settings_from(values, stack, project_folder(Path.cwd()), environ)
+
+
+def read_config(stack: str, environ: Mapping[str, str] = os.environ) -> dict[str, tuple[str, bool]]:
+    """A stack's config as it is: by full key, the text of the value and whether it is secret.
+
+    Raises:
+        EngineError: There is no pulumi, or no such stack.
+    """
     if not STACK_NAME_FORM.fullmatch(stack):
         raise EngineError(f"{stack!r} is no stack name; `pulumi stack ls` shows the names")
     said = run_pulumi("config", "--json", "--show-secrets", "--stack", stack, environ=environ).output
@@ -33,11 +48,7 @@ def read_stack(stack: str, environ: Mapping[str, str] = os.environ) -> Settings:
         config: dict[str, dict[str, object]] = json.loads(said)
     except json.JSONDecodeError:
         raise EngineError("`pulumi config` printed no JSON; which pulumi is on the path?") from None
-    prefix = f"{NAMESPACE}:"
-    values = {
-        key.removeprefix(prefix): str(entry.get("value", "")) for key, entry in config.items() if key.startswith(prefix)
-    }
-    return settings_from(values, stack, project_folder(Path.cwd()), environ)
+    return {key: (str(entry.get("value", "")), bool(entry.get("secret"))) for key, entry in config.items()}
 
 
 def project_folder(start: Path) -> Path:

@@ -1,19 +1,19 @@
-"""What stands before anything is declared: the stack's buckets, asked of the engine, and buckets of the server.
+"""What stands before anything is declared: the stack's resources, asked of the engine, and buckets of the server.
 
 The rule: the state is asked for, not what was last published, because a first update that broke off half way
-published nothing. Only the names and locks of buckets are kept of the answer, which holds the stack's secrets too.
+published nothing. Only types, and names and locks of buckets, are kept of the answer, which holds secrets too.
 What may not be changed about what stands is `infra.moves`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from tenacity import Retrying, stop_after_delay, wait_fixed
 
-from infra.moves import already_there, impossible_moves
+from infra.moves import already_there, impossible_moves, managed_by, unswitched
 from infra.plan import StorePlan
 from infra.problems import InvalidInputError, Problem
 from infra.settings import Settings
@@ -32,21 +32,30 @@ STATE_PAUSE_SECONDS = 0.1
 
 
 def check_standing(plan: StorePlan, settings: Settings) -> None:
-    """Refuse what cannot be done to the buckets that stand.
+    """Refuse what cannot be done to what stands.
 
     Raises:
-        InvalidInputError: A lock would have to change, or a bucket to be made exists already.
+        InvalidInputError: A lock would have to change, a bucket to be made exists already, or identities are managed by
+            another admin API than the config says.
     """
-    locked = buckets_of_stack()
+    resources = resources_of_stack()
+    locked = {
+        resource["outputs"]["bucket"]: bool(resource["outputs"].get(LOCK_OUTPUT[resource["type"]]))
+        for resource in resources
+        if resource["type"] in LOCK_OUTPUT and "bucket" in resource["outputs"]
+    }
     problems = impossible_moves(plan, locked)
+    if settings.aistor is not None:
+        by = managed_by(resource["type"] for resource in resources)
+        problems += unswitched(by, settings.aistor.admin_api, settings.where, settings.stack)
     new = [bucket.name for bucket in plan.buckets if bucket.name not in locked]
     problems += already_there(existing_buckets(new, settings), settings.stack)
     if problems:
         raise InvalidInputError(problems)
 
 
-def buckets_of_stack() -> dict[str, bool]:
-    """The buckets in the state of the running stack, and whether each was made with object lock.
+def resources_of_stack() -> list[Mapping[str, Any]]:
+    """The resources in the state of the running stack, each with its `type` and its `outputs`.
 
     A state that is kept in a file is not written at once, and the engine writes it when the program starts: what was
     read in that moment ("failed to load checkpoint: EOF") is read again.
@@ -63,11 +72,7 @@ def buckets_of_stack() -> dict[str, bool]:
                 answer = pulumi.runtime.invoke(STATE_FUNCTION, {"stackName": name}).value or {}
     except Exception as error:  # noqa: BLE001 - invoke raises no narrower class
         raise pulumi.RunError(f"the state of {name} cannot be read, so nothing was declared: {error}") from None
-    return {
-        resource["outputs"]["bucket"]: bool(resource["outputs"].get(LOCK_OUTPUT[resource["type"]]))
-        for resource in (answer.get("outputs") or {}).values()
-        if resource["type"] in LOCK_OUTPUT and "bucket" in resource["outputs"]
-    }
+    return list((answer.get("outputs") or {}).values())
 
 
 def existing_buckets(names: Iterable[str], settings: Settings) -> set[str]:

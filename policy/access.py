@@ -19,11 +19,14 @@ from pulumi_policy.proxy import UnknownValueError
 
 from policy.documents import MalformedDocumentError, statements_of
 from policy.resources import (
+    AISTOR_KEYS,
     AWS_BUCKET,
     AWS_KEY,
     AWS_USER,
     MINIO_KEY,
     MINIO_USER,
+    OWN_KEY,
+    OWN_USER,
     PUBLIC_ACCESS_BLOCKS,
     STACK,
     STORES,
@@ -37,7 +40,13 @@ from policy.resources import (
 
 CREDENTIALS = "credentials"
 _BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-_KEY_PROPERTIES = {AWS_KEY: ("id", "secret"), MINIO_KEY: ("accessKey", "secretKey"), MINIO_USER: ("secret",)}
+_KEY_PROPERTIES = {
+    AWS_KEY: ("id", "secret"),
+    MINIO_KEY: ("accessKey", "secretKey"),
+    MINIO_USER: ("secret",),
+    OWN_KEY: ("accessKey", "secretKey"),
+    OWN_USER: ("secret",),
+}
 _SECRET_PROPERTIES = ("secret", "secretKey")
 _KEY_NAME = re.compile(r"secret|accesskey|password")
 _AWS_KEY_ID = re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b")
@@ -144,13 +153,13 @@ POLICIES = [
         "service-account-policy",
         "Every service account has a policy: without one it may do all that its user may, and every preview shows a "
         "difference.",
-        of_types((MINIO_KEY,), _service_account),
+        of_types(AISTOR_KEYS, _service_account),
     ),
     ResourceValidationPolicy(
         "key-maker",
         "Access keys are made by the store's component: any other key belongs to no identity, so nobody rotates or "
         "verifies it.",
-        of_types((MINIO_KEY, AWS_KEY), _made_by_store),
+        of_types((*AISTOR_KEYS, AWS_KEY), _made_by_store),
     ),
     StackValidationPolicy(
         "key-outputs",

@@ -18,9 +18,10 @@ from pulumi_policy import (
 
 from infra.plan import PROJECT
 from policy.resources import (
+    AISTOR_KEYS,
     AWS_BUCKET,
     AWS_BUCKET_POLICY,
-    MINIO_KEY,
+    OWN_POLICY,
     Properties,
     of_each_bucket,
     of_types,
@@ -31,7 +32,8 @@ from policy.resources import (
 _ARN = "arn:aws:s3:::"
 _ENVIRONMENT = re.compile(re.escape(f"{_ARN}{PROJECT}-") + r"[a-z][a-z0-9]{0,11}-[a-z]{2,4}[0-9]-\*")
 _CARRIERS = (
-    MINIO_KEY,
+    *AISTOR_KEYS,
+    OWN_POLICY,
     "minio:index/iamPolicy:IamPolicy",
     "minio:index/iamGroupPolicy:IamGroupPolicy",
     "minio:index/s3BucketPolicy:S3BucketPolicy",
@@ -87,7 +89,7 @@ def _wildcards(args: ResourceValidationArgs) -> Iterator[str]:
     except MalformedDocumentError as error:
         yield str(error)
         return
-    if type_of(args) == MINIO_KEY and _is_within_the_environment(statements):
+    if type_of(args) in AISTOR_KEYS and _is_within_the_environment(statements):
         return
     for number, statement in enumerate(statements, start=1):
         if statement.get("Effect") != "Allow":

@@ -16,6 +16,8 @@ from infra.preview.shape import BucketShape, IdentityShape, StoreShape
 from infra.taxonomy import BandName, RetentionMode
 
 _TAGS = {"tags", "tagsAll"}
+# What our own resources have of the way to the server.
+_WAY = {"endpoint", "region", "caPem", "ca_pem"}
 
 
 @unique
@@ -443,13 +445,17 @@ def _unsaid(changes: Iterable[Change], touched: Iterable[Touched]) -> list[Chang
         if {(item.subject, item.aspect), (item.subject, Aspect.WHOLE)} & covered:
             continue
         said.append(_by_name(item))
-    return said
+    # What is said of user, access and key alike is said once.
+    return list(dict.fromkeys(said))
 
 
 def _by_name(item: Touched) -> Change:
     """What is left to say of a resource: that it changes, and which of its inputs."""
     if item.operation == "update" and item.properties and set(item.properties) <= _TAGS:
         return Change(item.subject, "its tags change", Risk.SAFE, item.aspect)
+    if item.operation == "update" and item.properties and set(item.properties) <= _WAY:
+        what = f"is reached another way ({', '.join(item.properties)}), and stays as it is"
+        return Change(item.subject, what, Risk.SAFE, Aspect.CONNECTION)
     if item.operation == "update" and item.aspect is Aspect.ACCESS and set(item.properties) <= {"policy", *_TAGS}:
         what = "its policy is written anew, what it allows does not change"
         return Change(item.subject, what, Risk.SAFE, item.aspect)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra.plan import LifecycleRule, Retention, StorageClassChange
+from infra.policy_meaning import same_meaning
 from infra.preview.access import allowed, lets_anyone_in, refuses_plain_http
 from infra.preview.explain import Aspect, Change, Risk, Touched
 from infra.preview.shape import BucketShape, IdentityShape, StoreShape
@@ -35,6 +36,7 @@ OTHER = "stack"
 # What the engine adds when the program has said already why it stops.
 NOT_TELLING = "an unhandled error occurred: Program exited with non-zero exit code"
 STACK = "pulumi:pulumi:Stack"
+DYNAMIC = "pulumi-python:dynamic/"
 
 _BUCKET_KINDS: dict[str, tuple[Aspect, str]] = {
     "S3Bucket": (Aspect.BUCKET, ""),
@@ -57,6 +59,8 @@ _IDENTITY_KINDS: dict[str, tuple[Aspect, re.Pattern[str]]] = {
     "Policy": (Aspect.ACCESS, re.compile(r"-policy(-[0-9]+)?$")),
     "IamUserPolicyAttachment": (Aspect.ACCESS, re.compile(r"-attachment(-[0-9]+)?$")),
     "UserPolicyAttachment": (Aspect.ACCESS, re.compile(r"-attachment(-[0-9]+)?$")),
+    "Attachment": (Aspect.ACCESS, re.compile(r"-attachment$")),
+    "ServiceAccount": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
     "IamServiceAccount": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
     "AccessKey": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
 }
@@ -182,7 +186,21 @@ def _properties(step: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of inputs that differ, never their values."""
     found = step.get("diffReasons") or step.get("replaceReasons") or []
     names = {re.split(r"[.\[]", name)[0] for name in (*found, *(step.get("detailedDiff") or {}))}
-    return tuple(sorted(name for name in names if not name.startswith("__")))
+    return tuple(sorted(name for name in names or _unlike(step) if not name.startswith("__")))
+
+
+def _unlike(step: Mapping[str, Any]) -> set[str]:
+    """Names of inputs that are not as they were: a dynamic provider says that something differs, and not what."""
+    old, new = step.get("oldState"), step.get("newState")
+    if not old or not new or not str(new["type"]).startswith(DYNAMIC):
+        return set()
+    # As a refresh saw it, where there was one.
+    held = {**(old.get("inputs") or {}), **(old.get("outputs") or {})}
+    return {
+        name
+        for name, value in (new.get("inputs") or {}).items()
+        if value != held.get(name) and not same_meaning(str(value), str(held.get(name)))
+    }
 
 
 def _refusals(diagnostics: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -259,7 +277,7 @@ class _Side:
         # A bound that is not known bounds nothing here: rather too much is said than too little.
         bounds = [found for key in keys if (found := _document((key.get("inputs") or {}).get("policy")))]
         known = len(policies) == len(given)
-        on_aistor = str(user["type"]).startswith("minio:")
+        on_aistor = not str(user["type"]).startswith("aws:")
         return IdentityShape(
             name=name,
             user_name=str((user.get("inputs") or {}).get("name")),

@@ -55,7 +55,7 @@ class Recorder(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         """Give an id and what the program reads of it."""
         outputs = dict(args.inputs)
-        if args.typ.endswith("IamServiceAccount"):
+        if args.typ.endswith("ServiceAccount"):
             outputs |= {"accessKey": f"AK-{args.name}", "secretKey": f"secret-of-{args.name}"}
         if args.typ.endswith("AccessKey"):
             outputs |= {"secret": f"secret-of-{args.name}"}

@@ -20,6 +20,8 @@ from policy.pack import POLICIES
 UNKNOWN = UNKNOWN_STRING_VALUE
 BY_NAME = {policy.name: policy for policy in POLICIES}
 CLOUDS = ("aistor", "aws")
+# Identities of an AIStor are the plugin's (`aistor`) or our own resources (`own`).
+WHERE = (*CLOUDS, "own")
 TYPES = {
     "aistor": {
         "bucket": "minio:index/s3Bucket:S3Bucket",
@@ -45,6 +47,12 @@ TYPES = {
         "acl": "aws:s3/bucketAcl:BucketAcl",
         "store": "object-store:storage:AwsStore",
     },
+}
+TYPES["own"] = {
+    **TYPES["aistor"],
+    "user": "pulumi-python:dynamic/identity:User",
+    "key": "pulumi-python:dynamic/identity:ServiceAccount",
+    "policy": "pulumi-python:dynamic/identity:Policy",
 }
 STACK = "pulumi:pulumi:Stack"
 BUCKET = "joelclaw-test-usw2-media-raw"
@@ -139,7 +147,7 @@ def bucket(
     cloud: str, *, locked: bool = False, protect: bool = True, name: str = "media-raw", **props: object
 ) -> Thing:
     """A bucket that is as it must be, but for the given properties."""
-    lock = "objectLocking" if cloud == "aistor" else "objectLockEnabled"
+    lock = "objectLocking" if cloud != "aws" else "objectLockEnabled"
     given = {"bucket": BUCKET, "forceDestroy": False, lock: locked, **props}
     return Thing(TYPES[cloud]["bucket"], given, name, protect)
 
@@ -151,7 +159,7 @@ def lifecycle(cloud: str, *rules: Mapping[str, Any], on: object = BUCKET) -> Thi
 
 def rule(cloud: str, name: str, days: int | None, prefix: str = "", **more: object) -> dict[str, Any]:
     """A lifecycle rule in a cloud's form."""
-    if cloud == "aistor":
+    if cloud != "aws":
         return {"id": name, "expiration": f"{days}d" if days else None, "filter": prefix or None, **more}
     expiration = {"days": days} if days else None
     return {"id": name, "status": "Enabled", "filter": {"prefix": prefix}, "expiration": expiration, **more}
@@ -169,6 +177,6 @@ def retention(cloud: str, days: int, mode: str = "GOVERNANCE") -> Thing:
     own = {"mode": mode, "days": days}
     return Thing(
         TYPES[cloud]["retention"],
-        {"bucket": BUCKET, **(own if cloud == "aistor" else {"rule": {"defaultRetention": own}})},
+        {"bucket": BUCKET, **(own if cloud != "aws" else {"rule": {"defaultRetention": own}})},
         "retention",
     )

@@ -5,7 +5,7 @@ import json
 import pytest
 from pulumi_policy.proxy import UnknownValueError
 
-from tests.policy.conftest import BUCKET, CLOUDS, STACK, TYPES, UNKNOWN, Thing, bucket, judged
+from tests.policy.conftest import BUCKET, CLOUDS, STACK, TYPES, UNKNOWN, WHERE, Thing, bucket, judged
 
 BLOCKS = {"blockPublicAcls": True, "blockPublicPolicy": True, "ignorePublicAcls": True, "restrictPublicBuckets": True}
 SECRET = "planted-secret-of-the-worker"  # noqa: S105 - planted
@@ -20,7 +20,7 @@ def block(**changes: object) -> Thing:
 
 def key(cloud: str, **props: object) -> Thing:
     """A key made by the store, as it is after an update."""
-    names = ("accessKey", "secretKey") if cloud == "aistor" else ("id", "secret")
+    names = ("accessKey", "secretKey") if cloud != "aws" else ("id", "secret")
     given = {**dict(zip(names, (KEY_ID, SECRET), strict=True)), "policy": POLICY, **props}
     return Thing(TYPES[cloud]["key"], given, "key", parent=(STACK, TYPES[cloud]["store"]))
 
@@ -53,16 +53,25 @@ def test_user_has_no_force_destroy(cloud: str) -> None:
     assert judged("user-force-destroy", Thing(user, {"name": "a", "forceDestroy": True})) == ["forceDestroy is on"]
 
 
-def test_service_account_has_a_policy() -> None:
+@pytest.mark.parametrize("cloud", ["aistor", "own"])
+def test_service_account_has_a_policy(cloud: str) -> None:
     """None, an empty one and what is no document are refused; one that is not known yet is not judged."""
-    assert judged("service-account-policy", key("aistor")) == []
+    assert judged("service-account-policy", key(cloud)) == []
     for absent in (None, "", "{", '{"Statement": []}'):
-        assert len(judged("service-account-policy", key("aistor", policy=absent))) == 1
+        assert len(judged("service-account-policy", key(cloud, policy=absent))) == 1
     with pytest.raises(UnknownValueError):
-        judged("service-account-policy", key("aistor", policy=UNKNOWN))
+        judged("service-account-policy", key(cloud, policy=UNKNOWN))
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
+def test_secret_of_our_own_user_is_one() -> None:
+    """It is handed to nobody, and stands in no other resource and no output."""
+    user = Thing(TYPES["own"]["user"], {"name": "a", "secret": SECRET, "__provider": "gASV"}, "user")
+
+    assert judged("key-outputs", user, stack(note="nothing")) == []
+    assert len(judged("key-outputs", user, stack(note=SECRET), bucket("own", tags={"note": SECRET}))) == 2
+
+
+@pytest.mark.parametrize("cloud", WHERE)
 def test_keys_are_made_by_the_store(cloud: str) -> None:
     """A key under the stack, under another component or under nothing belongs to no identity."""
     kind = TYPES[cloud]["key"]
@@ -72,7 +81,7 @@ def test_keys_are_made_by_the_store(cloud: str) -> None:
         assert len(judged("key-maker", Thing(kind, {}, parent=parent))) == 1
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("cloud", WHERE)
 def test_keys_are_in_the_credentials_and_nowhere_else(cloud: str) -> None:
     """The output `credentials` may hold both halves; what the program exports beside it passes."""
     outputs = {
@@ -83,7 +92,7 @@ def test_keys_are_in_the_credentials_and_nowhere_else(cloud: str) -> None:
     assert judged("key-outputs", stack(**outputs), key(cloud), bucket(cloud)) == []
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("cloud", WHERE)
 @pytest.mark.parametrize(
     ("outputs", "problem"),
     [
@@ -115,7 +124,7 @@ def test_unknown_output_is_not_taken_for_a_pass() -> None:
     assert len(caught.value.reported) == 1  # type: ignore[attr-defined]  # put there by the judge
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("cloud", WHERE)
 def test_secret_in_another_resource_is_refused(cloud: str) -> None:
     """A tag, a document, a component's output: none of them is kept as a secret."""
     (found,) = judged("key-outputs", key(cloud), bucket(cloud, tags={"note": f"use {SECRET}"}), stack())

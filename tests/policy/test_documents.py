@@ -40,7 +40,10 @@ def carrier(cloud: str, kind: str, policy: object) -> Thing:
     return Thing(TYPES[cloud][kind], {"policy": policy, "bucket": BUCKET}, kind)
 
 
-EVERYWHERE = [(cloud, kind) for cloud in TYPES for kind in ("policy", "bucket policy")] + [("aistor", "key")]
+EVERYWHERE = [(cloud, kind) for cloud in TYPES for kind in ("policy", "bucket policy")] + [
+    ("aistor", "key"),
+    ("own", "key"),
+]
 
 
 @pytest.mark.parametrize(("cloud", "kind"), EVERYWHERE)
@@ -120,6 +123,8 @@ def test_documents_of_the_program_pass(domains: int) -> None:
         ("aistor", "policy", {}),
         ("aws", "policy", {}),
         ("aistor", "key", {"Resource": ["arn:aws:s3:::joelclaw-*", "arn:aws:s3:::joelclaw-*/*"]}),
+        ("own", "key", {"Resource": ["arn:aws:s3:::joelclaw-*", "arn:aws:s3:::joelclaw-*/*"]}),
+        ("own", "policy", {}),
         ("aistor", "key", {"Resource": ["arn:aws:s3:::joelclaw-*-usw2-*", "arn:aws:s3:::joelclaw-*-usw2-*/*"]}),
         ("aistor", "key", {"Resource": [*WITHIN, "arn:aws:s3:::other"]}),
         ("aistor", "key", {"Resource": WITHIN[:1]}),

@@ -30,6 +30,14 @@ AWS = {
     "attachment": "aws:iam/userPolicyAttachment:UserPolicyAttachment",
     "key": "aws:iam/accessKey:AccessKey",
 }
+# AIStor with `adminApi: v4`.
+OWN = {
+    **MINIO,
+    "user": "pulumi-python:dynamic/identity:User",
+    "policy": "pulumi-python:dynamic/identity:Policy",
+    "attachment": "pulumi-python:dynamic/identity:Attachment",
+    "key": "pulumi-python:dynamic/identity:ServiceAccount",
+}
 # What the engine writes for a value that it does not know before the update.
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 

@@ -10,7 +10,7 @@ from infra.preview.explain import Aspect, Risk, Touched, explain
 from infra.preview.shape import BucketShape
 from infra.preview.steps import acknowledged_in, clients_told, read_preview
 from infra.taxonomy import RetentionMode
-from tests.preview.handmade import AWS, MINIO, UNKNOWN, Inputs, allow, deny, document, preview, step, urn
+from tests.preview.handmade import AWS, MINIO, OWN, UNKNOWN, Inputs, allow, deny, document, preview, step, urn
 
 READS = document(allow(["s3:GetObject"], ["x-logs/*"]))
 WRITES = document(allow(["s3:GetObject", "s3:PutObject"], ["x-logs/*"]))
@@ -289,6 +289,10 @@ def test_only_names_of_inputs_are_kept() -> None:
         (AWS["attachment"], "worker-attachment-2", "worker", Aspect.ACCESS),
         (AWS["key"], "worker-key-10", "worker", Aspect.KEY),
         (AWS["user"], "key-user-user", "key-user", Aspect.USER),
+        (OWN["user"], "worker-user", "worker", Aspect.USER),
+        (OWN["policy"], "worker-policy", "worker", Aspect.ACCESS),
+        (OWN["attachment"], "worker-attachment", "worker", Aspect.ACCESS),
+        (OWN["key"], "worker-key-2", "worker", Aspect.KEY),
         (MINIO["versioning"], "logs-versioning", "logs", Aspect.VERSIONING),
         (MINIO["retention"], "logs-retention", "logs", Aspect.RETENTION),
         ("pulumi:providers:aws", "aws", "stack", Aspect.CONNECTION),
@@ -336,7 +340,7 @@ def key(operation: str, kinds: dict[str, str], number: int = 1, **inputs: object
     return step(operation, kinds["key"], f"worker-key-{number}", old, new)
 
 
-@pytest.mark.parametrize("kinds", [MINIO, AWS])
+@pytest.mark.parametrize("kinds", [MINIO, AWS, OWN])
 def test_identity(kinds: dict[str, str]) -> None:
     """Its user, all of its policies together, and its keys."""
     found = read_preview(
@@ -355,15 +359,58 @@ def test_identity(kinds: dict[str, str]) -> None:
     assert found.access == frozenset({Allowed("x-logs", "", "s3:GetObject"), Allowed("x-logs", None, "s3:ListBucket")})
     assert (found.name, found.user_name, found.keys) == ("worker", "x-worker", frozenset({"key-1", "key-2"}))
     # On AWS it is the bucket's policy that refuses plain http.
-    assert found.tls_only is (True if kinds is MINIO else None)
+    assert found.tls_only is (None if kinds is AWS else True)
 
 
-@pytest.mark.parametrize("kinds", [MINIO, AWS])
+@pytest.mark.parametrize("kinds", [MINIO, AWS, OWN])
 def test_widened_grant(kinds: dict[str, str]) -> None:
     """Whichever cloud, and however the policy is written."""
     steps = (user(kinds), policy(kinds, READS, WRITES), key("same", kinds))
 
     assert said(*steps) == [("danger", "worker: may now s3:PutObject in x-logs")]
+
+
+def own(word: str, name: str, old: Inputs, new: Inputs, live: Inputs | None = None) -> dict[str, Any]:
+    """An update of a resource of ours: the engine gives no reason; `live` is what a refresh saw."""
+    made = step("update", OWN[word], name, {"__provider": "gASV", **old}, {"__provider": "gASW", **new})
+    made["oldState"]["outputs"] = {**old, **(live or {})}
+    return made
+
+
+def test_dynamic_resources_say_what_is_unlike_by_themselves() -> None:
+    """The engine names no input of theirs: what differs is found, by meaning where it is a policy."""
+    again = document(allow(["s3:PutObject", "s3:GetObject"], ["x-logs/*"]))
+    identity = (user(OWN), policy(OWN, WRITES))
+
+    assert said(*identity, own("key", "worker-key-1", {"policy": READS}, {"policy": WRITES})) == [
+        ("danger", "worker: may now s3:PutObject in x-logs")
+    ]
+    assert said(
+        *identity,
+        own(
+            "key",
+            "worker-key-1",
+            {"policy": WRITES, "status": "on"},
+            {"policy": again, "status": "on"},
+            {"status": "off"},
+        ),
+    ) == [("safe", "worker: key is updated (status)")]
+    assert said(
+        *identity, own("user", "worker-user", {"status": "enabled"}, {"status": "enabled"}, {"status": "disabled"})
+    ) == [("safe", "worker: user is updated (status)")]
+
+
+def test_another_way_to_the_server_is_safe_and_said_once() -> None:
+    """Endpoint, region and CA are inputs of each of our resources; nothing of what they stand for changes."""
+    old, new = {"endpoint": "https://a", "caPem": "A"}, {"endpoint": "https://b", "caPem": "B"}
+    texts = {"policy": WRITES}
+    steps = (
+        own("user", "worker-user", {"name": "x-worker", **old}, {"name": "x-worker", **new}),
+        own("policy", "worker-policy", {**texts, **old}, {**texts, **new}),
+        own("key", "worker-key-1", {**texts, **old}, {**texts, **new}),
+    )
+
+    assert said(*steps) == [("safe", "worker: is reached another way (caPem, endpoint), and stays as it is")]
 
 
 def test_rewritten_policy_is_no_change_of_access() -> None:
@@ -519,7 +566,7 @@ def test_protection_taken_off_is_seen_where_the_engine_sees_no_change() -> None:
     assert said(kept) == [("danger", "logs: its protection against deletion is taken off")]
 
 
-@pytest.mark.parametrize("kinds", [MINIO, AWS])
+@pytest.mark.parametrize("kinds", [MINIO, AWS, OWN])
 def test_credential_replaced_without_overlap(kinds: dict[str, str]) -> None:
     """User renamed; key made anew; first key deleted while a second is made: each cuts the workload off."""
     expected = [("danger", "worker: credential would be REPLACED without overlap")]
@@ -530,7 +577,7 @@ def test_credential_replaced_without_overlap(kinds: dict[str, str]) -> None:
     assert said(user(kinds), key("delete", kinds)) == expected
 
 
-@pytest.mark.parametrize("kinds", [MINIO, AWS])
+@pytest.mark.parametrize("kinds", [MINIO, AWS, OWN])
 def test_keys_that_overlap(kinds: dict[str, str]) -> None:
     """A second beside the first is safe, and to take the first away then is to notice."""
     assert said(user(kinds), key("same", kinds), key("create", kinds, 2)) == [("safe", "worker: key-2 is made")]

@@ -26,19 +26,22 @@ def exported(*operations: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_named_resources_become_part_of_the_state() -> None:
-    """A bucket, a user and a managed policy are known by the names they were given."""
+    """A bucket, a user, a policy and an attachment of ours are known by the names they were given."""
     found = taken_up(
         exported(
             creating("minio:index/s3Bucket:S3Bucket", bucket="b"),
             creating("aws:iam/user:User", name="u"),
             creating("aws:iam/policy:Policy", name="p"),
+            creating("pulumi-python:dynamic/identity:User", name="own"),
+            creating("pulumi-python:dynamic/identity:Policy", name="own"),
+            creating("pulumi-python:dynamic/identity:Attachment", userName="own", policyName="p"),
         ),
         "123456789012",
     )
 
     ids = [resource.get("id") for resource in found.state["deployment"]["resources"]]
-    assert ids == [None, "b", "u", "arn:aws:iam::123456789012:policy/p"]
-    assert (found.count, found.state["deployment"]["pending_operations"]) == (3, [])
+    assert ids == [None, "b", "u", "arn:aws:iam::123456789012:policy/p", "own", "own", "own/p"]
+    assert (found.count, found.state["deployment"]["pending_operations"]) == (6, [])
 
 
 def test_the_rest_is_forgotten_and_keys_are_named() -> None:
@@ -48,13 +51,15 @@ def test_the_rest_is_forgotten_and_keys_are_named() -> None:
             creating("minio:index/ilmPolicy:IlmPolicy", bucket="b"),
             creating("aws:iam/policy:Policy", name="p"),
             creating("minio:index/iamServiceAccount:IamServiceAccount", targetUser="u"),
+            creating("pulumi-python:dynamic/identity:ServiceAccount", targetUser="u"),
             {"type": "updating", "resource": {"urn": "urn::there", "type": "x"}},
         ),
         None,
     )
 
     assert len(found.state["deployment"]["resources"]) == 1
-    assert (found.count, found.keys) == (4, ("urn::minio:index/iamServiceAccount:IamServiceAccount",))
+    kinds = ("minio:index/iamServiceAccount:IamServiceAccount", "pulumi-python:dynamic/identity:ServiceAccount")
+    assert (found.count, found.keys) == (5, tuple(f"urn::{kind}" for kind in kinds))
 
 
 def fake_pulumi(folder: Path, monkeypatch: pytest.MonkeyPatch, content: dict[str, Any], fails: str = "none") -> Path:

@@ -325,7 +325,7 @@ def small_server(
     [
         (Behaviour(), 0, "admin_api_spoken", "PASS", "403"),
         (Behaviour(admin={"v3": 426, "v4": 403}), 1, "admin_api_spoken", "STOP", "426"),
-        (Behaviour(admin={"v3": 502, "v4": 502}), 0, "admin_api_spoken", "WARN", "cannot tell: 502"),
+        (Behaviour(admin={"v3": 502, "v4": 502}), 0, "admin_api_spoken", "WARN", "cannot tell: v3: 502, v4: 502"),
         (Behaviour(ahead=timedelta(minutes=2)), 0, "clock_in_step", "WARN", "s behind"),
         (Behaviour(ahead=timedelta(minutes=-20)), 1, "clock_in_step", "STOP", "s ahead"),
         (Behaviour(ahead=None), 0, "clock_in_step", "WARN", "cannot tell"),

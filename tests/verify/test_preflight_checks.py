@@ -33,7 +33,7 @@ GOOD = AistorFacts(
     door=Answer(DONE),
     certificate=Answer(CERTIFICATE),
     skew_seconds=Answer(0.4),
-    admin_api=Answer(403),
+    admin_api=Answer({"v3": 403, "v4": 426}),
     buckets=Answer(frozenset({"a", "other"})),
     admin_info=None,
     default_pair=Answer(code="InvalidAccessKeyId"),
@@ -97,8 +97,12 @@ def test_all_passes_where_all_is_well() -> None:
         ({"skew_seconds": Answer(61.0)}, "clock_in_step", Level.WARN, "61 s ahead", "NTP"),
         ({"skew_seconds": Answer(-901.0)}, "clock_in_step", Level.STOP, "901 s behind", "NTP"),
         ({"skew_seconds": Answer(code="NoDate")}, "clock_in_step", Level.WARN, "cannot tell: NoDate", ""),
-        ({"admin_api": Answer(426)}, "admin_api_spoken", Level.STOP, "426", "legacy MinIO"),
-        ({"admin_api": Answer(404)}, "admin_api_spoken", Level.WARN, "cannot tell: 404", "proxy"),
+        ({"admin_api": Answer({"v3": 426, "v4": 426})},
+         "admin_api_spoken", Level.STOP, "v3: 426, v4: 426", "legacy MinIO"),
+        ({"admin_api": Answer({"v3": 426, "v4": 403})},
+         "admin_api_spoken", Level.STOP, "v3: 426, v4: 403", "config set object-store:adminApi v4 --stack"),
+        ({"admin_api": Answer({"v3": 404, "v4": 404})},
+         "admin_api_spoken", Level.WARN, "cannot tell: v3: 404", "proxy"),
         ({"default_pair": Answer(DONE)}, "default_pair_refused", Level.STOP, "let in", "MINIO_ROOT_PASSWORD"),
         ({"default_pair": DENIED}, "default_pair_refused", Level.STOP, "known", "MINIO_ROOT_PASSWORD"),
         ({"default_pair": Answer(code="ReadTimeoutError")}, "default_pair_refused", Level.WARN, "cannot tell", ""),
@@ -111,6 +115,45 @@ def test_aistor_check_speaks_alone(change: dict[str, Any], check: str, level: Le
     finding = one(findings, check)
     assert (finding.level, found in finding.found, remedy in finding.remedy) == (level, True, True), finding
     assert others(findings, check) == {Level.PASS}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "level"),
+    [
+        ({"v3": 403, "v4": 426}, Level.PASS),
+        ({"v3": 426, "v4": 403}, Level.PASS),
+        ({"v3": 403, "v4": 403}, Level.PASS),
+        ({"v3": 426, "v4": 426}, Level.STOP),
+        ({"v3": 426, "v4": 502}, Level.WARN),
+    ],
+)
+def test_our_own_resources_need_either_version(statuses: dict[str, int], level: Level) -> None:
+    """With adminApi v4 a server may speak v4 or v3, and only one that speaks neither stops."""
+    found = aistor(replace(GOOD, admin_api=Answer(statuses)), replace(STACK, admin_api="v4"))
+
+    assert one(found, "admin_api_spoken").level is level
+    assert others(found, "admin_api_spoken") == {Level.PASS}
+
+
+def test_stack_that_stands_is_moved_and_not_set() -> None:
+    """Where the plugin manages identities already, the advice for a v4-only server is the move that keeps the keys."""
+    held = replace(STACK, state=replace(STATE, managed_by=frozenset({"v3"})))
+    found = aistor(replace(GOOD, admin_api=Answer({"v3": 426, "v4": 403})), held)
+
+    assert "python -m infra.switch_admin_api --stack local --to v4" in one(found, "admin_api_spoken").remedy
+    assert one(found, "identities_managed_as_set").level is Level.PASS
+
+
+@pytest.mark.parametrize(("held", "setting"), [("v3", "v4"), ("v4", "v3")])
+def test_setting_that_the_state_does_not_follow_stops(held: str, setting: str) -> None:
+    """An update would make identities anew; both ways out are named."""
+    stack = replace(STACK, admin_api=setting, state=replace(STATE, managed_by=frozenset({held})))
+
+    finding = one(aistor(replace(GOOD, admin_api=Answer({"v3": 403, "v4": 403})), stack), "identities_managed_as_set")
+
+    assert finding.level is Level.STOP
+    assert f"python -m infra.switch_admin_api --stack local --to {setting}" in finding.remedy
+    assert f"pulumi config set object-store:adminApi {held} --stack local" in finding.remedy
 
 
 @pytest.mark.parametrize(

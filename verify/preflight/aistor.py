@@ -3,19 +3,21 @@
 Pure: from facts to findings.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from urllib3.util.ssl_match_hostname import CertificateError, match_hostname
 
+from infra.moves import unswitched
 from verify.facts import Answer
 from verify.preflight.checks import buckets_ours, clock_in_step, nothing_interrupted, state_buckets_seen
 from verify.preflight.facts import NOT_ASKED, AistorFacts, ServerCertificate, StackFacts
 from verify.preflight.finding import Before, Finding, Level, harms_refresh, passed, untold
 
 EXPIRY_WARN = timedelta(days=30)
-ADMIN_V3_SPOKEN = 403
-ADMIN_V3_REFUSED = 426
+# To an unsigned question of the admin API: https://github.com/aminueza/terraform-provider-minio/issues/1071
+ADMIN_SPOKEN = 403
+ADMIN_REFUSED = 426
 WRONG_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
 KNOWN_WITHOUT_RIGHT = "AccessDenied"
 # https://docs.min.io/enterprise/aistor-object-store/operations/licenses
@@ -41,7 +43,8 @@ def judge_aistor(stack: StackFacts, facts: AistorFacts, before: Before, now: dat
         _admin_accepted(stack, facts),
         _admin_let_in(facts),
         _default_pair_refused(facts),
-        _admin_api_spoken(facts.admin_api),
+        _admin_api_spoken(stack, facts.admin_api),
+        *_identities_managed(stack),
         *_state_access_accepted(stack, facts, before),
         *buckets_ours(stack, facts.buckets),
         state_buckets_seen(stack, facts.buckets, before),
@@ -145,20 +148,49 @@ def _default_pair_refused(facts: AistorFacts) -> Finding:
     return Finding(check, Level.STOP, wanted, found, remedy)
 
 
-def _admin_api_spoken(status: Answer[int]) -> Finding:
-    check, wanted = "admin_api_spoken", "403 to an unsigned GET /minio/admin/v3/info"
-    if status.value is None:
-        return untold(check, wanted, status)
-    if status.value == ADMIN_V3_SPOKEN:
-        return passed(check, wanted, str(status.value))
-    if status.value == ADMIN_V3_REFUSED:
-        remedy = (
-            "this server speaks admin API v4 only, and pulumi-minio 0.17.1 speaks v3 only: users, policies and service "
-            "accounts cannot be managed there. Use a release that speaks v3, or the legacy MinIO (README: Rollback)"
+def _admin_api_spoken(stack: StackFacts, answer: Answer[Mapping[str, int]]) -> Finding:
+    """The plugin (v3) speaks v3 alone; our own resources (v4) speak either."""
+    usable = {"v3": ("v3",), "v4": ("v4", "v3")}[stack.admin_api]
+    check = "admin_api_spoken"
+    wanted = (
+        f"403 to an unsigned GET /minio/admin/{' or '.join(usable)}/info, for object-store:adminApi {stack.admin_api}"
+    )
+    statuses = answer.value
+    if statuses is None:
+        return untold(check, wanted, answer)
+    found = ", ".join(f"{version}: {status}" for version, status in statuses.items())
+    if any(statuses[version] == ADMIN_SPOKEN for version in usable):
+        return passed(check, wanted, found)
+    if not all(statuses[version] == ADMIN_REFUSED for version in usable):
+        remedy = "is it a MinIO or AIStor server, and is no proxy before it that hides /minio/admin?"
+        return Finding(check, Level.WARN, wanted, f"cannot tell: {found}", remedy)
+    if ADMIN_SPOKEN in statuses.values():
+        held = stack.state.managed_by - {"v4"}
+        advice = (
+            f"`python -m infra.switch_admin_api --stack {stack.name} --to v4`, which makes no key anew"
+            if held
+            else f"`pulumi config set object-store:adminApi v4 --stack {stack.name}`"
         )
-        return Finding(check, Level.STOP, wanted, f"{ADMIN_V3_REFUSED}: the version is refused", remedy)
-    remedy = "is it a MinIO or AIStor server, and is no proxy before it that hides /minio/admin?"
-    return Finding(check, Level.WARN, wanted, f"cannot tell: {status.value}", remedy)
+        remedy = f"this server speaks v4 only, and pulumi-minio 0.17.1 speaks v3 only: {advice}"
+        return Finding(check, Level.STOP, wanted, f"{found}: the version is refused", remedy)
+    remedy = "it speaks neither: use a release that does, or the legacy MinIO (README: Rollback)"
+    return Finding(check, Level.STOP, wanted, f"{found}: both versions are refused", remedy)
+
+
+def _identities_managed(stack: StackFacts) -> Iterable[Finding]:
+    if not stack.state.managed_by:
+        return
+    check, wanted = "identities_managed_as_set", f"the state's identities are managed by {stack.admin_api}"
+    held = ", ".join(sorted(stack.state.managed_by))
+    problems = unswitched(stack.state.managed_by, stack.admin_api, "object-store:", stack.name)
+    if not problems:
+        yield passed(check, wanted, held)
+        return
+    remedy = (
+        f"`{problems[0].paste}`, or `pulumi config set object-store:adminApi {held} --stack {stack.name}`; an update "
+        "now would make them anew and delete the old ones, keys included"
+    )
+    yield Finding(check, Level.STOP, wanted, held, remedy)
 
 
 def _state_access_accepted(stack: StackFacts, facts: AistorFacts, before: Before) -> Iterable[Finding]:

@@ -39,12 +39,14 @@ class StateFacts:
         pending: Names of the buckets that an interrupted update was making.
         interrupted: How many operations an interrupted update had under way.
         access: How a refresh reaches the server; None before the first `pulumi up`, and on AWS.
+        managed_by: The admin APIs that manage its identities, v3 or v4; none where it has none, and on AWS.
     """
 
     buckets: frozenset[str] = frozenset()
     pending: frozenset[str] = frozenset()
     interrupted: int = 0
     access: StateAccess | None = None
+    managed_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class StackFacts:
         endpoint: aistor: where provisioning talks to.
         client_endpoint: aistor: where clients are sent.
         user: aistor: access key of the admin.
+        admin_api: aistor: the setting, v3 or v4.
         allowed_account_ids: aws: no other account may be changed; empty for any.
     """
 
@@ -69,6 +72,7 @@ class StackFacts:
     endpoint: Endpoint | None = None
     client_endpoint: Endpoint | None = None
     user: str = ""
+    admin_api: str = "v3"
     allowed_account_ids: tuple[str, ...] = ()
 
 
@@ -93,7 +97,7 @@ class AistorFacts:
         door: Whether a connection came about.
         certificate: What it presented; None over plain http.
         skew_seconds: This machine's clock less the server's.
-        admin_api: HTTP status of an unsigned request to the admin API v3.
+        admin_api: HTTP status of an unsigned request to the admin API, by its version.
         buckets: What the admin sees.
         admin_info: Whether the admin API let the admin in; asked only where the listing was refused.
         default_pair: Whether the vendor's default pair was let in.
@@ -103,7 +107,7 @@ class AistorFacts:
     door: Tried
     certificate: Answer[ServerCertificate] | None
     skew_seconds: Answer[float]
-    admin_api: Answer[int]
+    admin_api: Answer[Mapping[str, int]]
     buckets: Answer[frozenset[str]]
     admin_info: Tried | None
     default_pair: Tried

@@ -6,6 +6,7 @@ there is no connection, or the first request gets no answer, nothing more is ask
 
 import socket
 import ssl
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
@@ -152,12 +153,21 @@ class _Asking:
         self._open.callback(made.close)
         return made
 
-    def admin_api(self) -> tuple[Answer[int], Answer[float]]:
-        """The status of an unsigned request to the admin API v3, and the clock's skew by the same answer."""
-        sent = answer(lambda: self._http.send(AWSRequest("GET", self._admin_url(ADMIN_VERSIONS[0])).prepare()))
-        if sent.value is None:
-            return Answer(code=sent.code, said=sent.said), Answer(code=sent.code, said=sent.said)
-        return Answer(sent.value.status_code), skew_by(sent.value.headers.get("date"))
+    def admin_api(self) -> tuple[Answer[Mapping[str, int]], Answer[float]]:
+        """The status of an unsigned request to each version of the admin API, and the clock's skew by the first one."""
+        statuses: dict[str, int] = {}
+        skew = Answer[float](code=NOT_ASKED)
+        for version in ADMIN_VERSIONS:
+            url = self._admin_url(version)
+            sent = answer(lambda url=url: self._http.send(AWSRequest("GET", url).prepare()))  # type: ignore[misc]  # bound for this round
+            if sent.value is None:
+                return Answer(code=sent.code, said=sent.said), skew if statuses else Answer(
+                    code=sent.code, said=sent.said
+                )
+            if not statuses:
+                skew = skew_by(sent.value.headers.get("date"))
+            statuses[version] = sent.value.status_code
+        return Answer(statuses), skew
 
     def admin_info(self, credentials: Credentials) -> Tried:
         """Whether the admin API, of the version that the server speaks, lets these credentials in."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Any
 
+from infra.moves import managed_by
 from infra.recover import NAMED_BY
 from verify.preflight.facts import StackFacts, StateAccess, StateFacts
 from verify.target import PULUMI_TIMEOUT_SECONDS, STACK_NAME_FORM, CannotRunError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
 PROVIDERS = ("pulumi:providers:minio", "pulumi:providers:aws")
-BUCKET_TYPES = frozenset(kind for kind, key in NAMED_BY.items() if key == "bucket")
+BUCKET_TYPES = frozenset(kind for kind, names in NAMED_BY.items() if names == ("bucket",))
 # How an export with --show-secrets writes a secret: https://www.pulumi.com/docs/iac/concepts/secrets/
 _SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the mark of a secret, the same in every state
 
@@ -72,6 +73,7 @@ def read_stack(name: str, folder: Path, environ: Mapping[str, str]) -> Stack:
         endpoint=own.endpoint if own else None,
         client_endpoint=own.client_endpoint if own else None,
         user=own.admin_user if own else "",
+        admin_api=own.admin_api if own else "",
         allowed_account_ids=settings.aws.allowed_account_ids if settings.aws else (),
     )
     return Stack(settings, facts)
@@ -98,6 +100,7 @@ def state_facts(exported: Mapping[str, Any]) -> StateFacts:
         pending=frozenset(one.get("inputs", {}).get("bucket", "") for one in creating if one["type"] in BUCKET_TYPES),
         interrupted=len(under_way),
         access=next((_access(one) for one in providers if one["type"] == PROVIDERS[0]), None),
+        managed_by=managed_by(one["type"] for one in resources),
     )
 
 

@@ -1,0 +1,390 @@
+"""MinIO's admin API over HTTP: users, policies, what is attached to whom, and service accounts; no more commands.
+
+The rule: a body is in no log and no error, because bodies hold secrets; they travel encrypted with the admin's own.
+The newest version that the server speaks is taken (v4, else v3): paths apart, the two are the same. It leaves out the
+rules of this project: what exists and what may be done to it is `infra.identity`'s.
+
+Source: https://github.com/minio/madmin-go; each command was tried on a real server and is replayed in
+tests/unit/test_admin_api.py.
+"""
+
+import json
+import ssl
+from collections.abc import Mapping
+from http import HTTPStatus
+from io import BytesIO
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+from minio.credentials.credentials import Credentials
+from minio.crypto import decrypt, encrypt
+from minio.helpers import sha256_hash
+from minio.signer import sign_v4_s3
+from minio.time import to_amz_date, utcnow
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+VERSIONS = ("v4", "v3")
+ATTEMPTS = 4
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 3.0
+TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
+_VERSION_MISMATCH = HTTPStatus.UPGRADE_REQUIRED
+_PAGE = "text/html"
+_CUT_SHORT = "the answer was cut short or is encrypted with another secret"
+
+
+class AdminApiError(Exception):
+    """A command was refused, or its answer cannot be used.
+
+    Attributes:
+        code: The server's code, such as `XMinioAdminNoSuchUser`, or a word of ours where it gave none.
+        status: The HTTP status; 0 where no answer came.
+    """
+
+    def __init__(self, command: str, code: str, message: str, status: int = 0) -> None:
+        """Say the command, the code and the server's words, which repeat no secret."""
+        super().__init__(f"{command}: {code}: {message}")
+        self.code = code
+        self.status = status
+
+
+class NotFoundError(AdminApiError):
+    """There is no such user, policy or service account."""
+
+
+class AlreadyAppliedError(AdminApiError):
+    """It is attached, or detached, already."""
+
+
+class InUseError(AdminApiError):
+    """The policy is attached to somebody."""
+
+
+class TakenError(AdminApiError):
+    """The access key is somebody's already."""
+
+
+class CredentialsRefusedError(AdminApiError):
+    """The admin is unknown, its secret is wrong, or it may not do this."""
+
+
+class ClockSkewError(AdminApiError):
+    """The clock of this machine and the server's are more than 15 minutes apart."""
+
+
+class VersionRefusedError(AdminApiError):
+    """The server speaks neither v4 nor v3."""
+
+
+class UnavailableError(AdminApiError):
+    """No usable answer came within the attempts; whether the command was carried out is not known."""
+
+
+_BY_CODE: dict[str, type[AdminApiError]] = {
+    "XMinioAdminNoSuchUser": NotFoundError,
+    "XMinioAdminNoSuchPolicy": NotFoundError,
+    "XMinioAdminPolicyChangeAlreadyApplied": AlreadyAppliedError,
+    "XMinioIAMPolicyInUse": InUseError,
+    "XMinioIAMServiceAccountNotAllowed": TakenError,
+    "AccessDenied": CredentialsRefusedError,
+    "InvalidAccessKeyId": CredentialsRefusedError,
+    "SignatureDoesNotMatch": CredentialsRefusedError,
+    "RequestTimeTooSkewed": ClockSkewError,
+}
+# Said of a service account that is not there, and with another status of keys that are not allowed.
+_NO_SUCH_ACCOUNT = "XMinioInvalidIAMCredentials"
+_REMEDIES: dict[type[AdminApiError], str] = {
+    CredentialsRefusedError: "are the admin's keys right (object-store:adminUser, adminPassword), and may it do this?",
+    ClockSkewError: "set this machine's clock by the network (`timedatectl set-ntp true`), or the server's",
+}
+
+
+class AdminApi:
+    """A client of one server; safe to share between threads."""
+
+    def __init__(
+        self, *, endpoint: str, region: str, ca_pem: str | None, access_key_id: str, secret_access_key: str
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            endpoint: The server's URL.
+            region: What requests are signed for.
+            ca_pem: Text of a CA bundle; None for the system's.
+            access_key_id: The admin's.
+            secret_access_key: Its secret key, in no representation and no error.
+        """
+        self._endpoint = endpoint.rstrip("/")
+        self._region = region
+        self._credentials = Credentials(access_key_id, secret_access_key)
+        self._http = _pool(self._endpoint, ca_pem)
+        self._versions = list(VERSIONS)
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self._http.clear()
+
+    def user(self, name: str) -> dict[str, Any]:
+        """`status` (`enabled`, `disabled`) and, where there are any, `policyName` (several with commas between).
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        return _object("user-info", self._call("GET", "user-info", {"accessKey": name}))
+
+    def add_user(self, name: str, secret_key: str) -> None:
+        """Make a user; one that exists silently gets this secret (8 to 40 characters)."""
+        body = {"status": "enabled", "secretKey": secret_key}
+        self._call("PUT", "add-user", {"accessKey": name}, self._encrypted(body))
+
+    def set_user_status(self, name: str, status: str) -> None:
+        """`enabled` or `disabled`."""
+        self._call("PUT", "set-user-status", {"accessKey": name, "status": status})
+
+    def remove_user(self, name: str) -> None:
+        """Remove a user, and with it its service accounts.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        self._call("DELETE", "remove-user", {"accessKey": name})
+
+    def policy(self, name: str) -> dict[str, Any]:
+        """A policy's document.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        return _object("info-canned-policy", self._call("GET", "info-canned-policy", {"name": name}))
+
+    def put_policy(self, name: str, document: str) -> None:
+        """Make a policy or replace its document (JSON text)."""
+        self._call("PUT", "add-canned-policy", {"name": name}, document.encode())
+
+    def remove_policy(self, name: str) -> None:
+        """Remove a policy; one that is not there is no error.
+
+        Raises:
+            InUseError: Somebody has it.
+        """
+        self._call("DELETE", "remove-canned-policy", {"name": name})
+
+    def attach(self, user: str, policy: str) -> None:
+        """Give a user a policy more.
+
+        Raises:
+            AlreadyAppliedError: It has it.
+            NotFoundError: There is no such user, or no such policy.
+        """
+        self._change_policies("attach", user, policy)
+
+    def detach(self, user: str, policy: str) -> None:
+        """Take a policy from a user.
+
+        Raises:
+            AlreadyAppliedError: It has it not.
+            NotFoundError: There is no such user, or no such policy.
+        """
+        self._change_policies("detach", user, policy)
+
+    def add_service_account(self, target_user: str, policy: str, access_key: str, secret_key: str) -> None:
+        """Make a service account of a user's, with a policy (JSON text) and keys chosen by the caller.
+
+        Since the keys are known before, an answer that is lost is no key that is lost.
+
+        Args:
+            target_user: Whose.
+            policy: Its own policy.
+            access_key: 3 to 20 characters.
+            secret_key: 8 to 40 characters.
+
+        Raises:
+            NotFoundError: There is no such user.
+            TakenError: The access key exists.
+        """
+        body = {
+            "targetUser": target_user,
+            "policy": json.loads(policy),
+            "accessKey": access_key,
+            "secretKey": secret_key,
+        }
+        self._call("PUT", "add-service-account", {}, self._encrypted(body))
+
+    def service_account(self, access_key: str) -> dict[str, Any]:
+        """What is known of a service account but its secret.
+
+        Returns:
+            `parentUser`, `accountStatus` (`on`, `off`), `policy` (text), and `impliedPolicy`: it has none of its
+            own and may do all that its user may.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        command = "info-service-account"
+        return _object(command, self._decrypted(command, self._call("GET", command, {"accessKey": access_key})))
+
+    def update_service_account(self, access_key: str, *, policy: str, status: str) -> None:
+        """Set a service account's policy and status; both, since an update without the policy takes it away.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        body = {"newPolicy": json.loads(policy), "newStatus": status}
+        self._call("POST", "update-service-account", {"accessKey": access_key}, self._encrypted(body))
+
+    def delete_service_account(self, access_key: str) -> None:
+        """Remove a service account.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        self._call("DELETE", "delete-service-account", {"accessKey": access_key})
+
+    def _change_policies(self, verb: str, user: str, policy: str) -> None:
+        body = {"policies": [policy], "user": user}
+        self._call("POST", f"idp/builtin/policy/{verb}", {}, self._encrypted(body))
+
+    def _encrypted(self, body: Mapping[str, Any]) -> bytes:
+        return encrypt(json.dumps(body).encode(), self._credentials.secret_key)
+
+    def _decrypted(self, command: str, body: bytes) -> bytes:
+        answer = urllib3.HTTPResponse(body=BytesIO(body), preload_content=False)
+        try:
+            return decrypt(answer, self._credentials.secret_key)
+        except (OSError, ValueError):
+            raise UnavailableError(command, "UnreadableAnswer", _CUT_SHORT) from None
+
+    def _call(self, method: str, command: str, query: Mapping[str, str], body: bytes = b"") -> bytes:
+        """The answer's body; the newest version that is spoken is found out by asking."""
+        while True:
+            version = self._versions[0]
+            status, answer = self._answered(method, f"/minio/admin/{version}/{command}", query, body, command)
+            others = [one for one in self._versions if one != version]
+            if status == _VERSION_MISMATCH and others:
+                self._versions = others
+                continue
+            if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+                raise _refusal(command, status, answer)
+            return answer
+
+    def _answered(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes, command: str
+    ) -> tuple[int, bytes]:
+        retrying = Retrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential_jitter(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
+            retry=retry_if_exception_type(UnavailableError),
+            reraise=True,
+        )
+        return retrying(self._sent, method, path, query, body, command)
+
+    def _sent(self, method: str, path: str, query: Mapping[str, str], body: bytes, command: str) -> tuple[int, bytes]:
+        url = urlsplit(f"{self._endpoint}{path}?{urlencode(sorted(query.items()), quote_via=quote)}")
+        checksum, now = sha256_hash(body), utcnow()
+        headers = {
+            "Host": url.netloc,
+            "Content-Type": "application/octet-stream",
+            "x-amz-content-sha256": checksum,
+            "x-amz-date": to_amz_date(now),
+        }
+        signed = sign_v4_s3(
+            method=method,
+            url=url,
+            region=self._region,
+            headers=headers,  # type: ignore[arg-type]  # it takes values in lists as well
+            credentials=self._credentials,
+            content_sha256=checksum,
+            date=now,
+        )
+        try:
+            answer = self._http.request(
+                method,
+                url.geturl(),
+                body=body or None,
+                headers=signed,  # type: ignore[arg-type]  # likewise
+                retries=False,
+                redirect=False,
+                timeout=TIMEOUT,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise UnavailableError(command, "NoAnswer", f"{self._endpoint}: {_reason(error)}") from None
+        # A page that a proxy answers with 200 would pass for the empty answer of a command that was carried out.
+        is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and answer.headers.get("Content-Type", "").startswith(
+            _PAGE
+        )
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or is_page:
+            raise _refusal(command, answer.status, answer.data)
+        return answer.status, answer.data
+
+
+def versions_spoken(endpoint: str, ca_pem: str | None) -> frozenset[str]:
+    """Those of `VERSIONS` that a server speaks: an unsigned question is answered 403 where it does, 426 where not.
+
+    Raises:
+        UnavailableError: It gave another answer, or none.
+    """
+    found: set[str] = set()
+    pool = _pool(endpoint, ca_pem)
+    try:
+        for version in VERSIONS:
+            url = f"{endpoint.rstrip('/')}/minio/admin/{version}/info"
+            answer = pool.request("GET", url, retries=False, redirect=False, timeout=TIMEOUT)
+            if answer.status not in (HTTPStatus.FORBIDDEN, _VERSION_MISMATCH):
+                raise UnavailableError("info", f"HTTP {answer.status}", "no answer of a MinIO server", answer.status)
+            if answer.status == HTTPStatus.FORBIDDEN:
+                found.add(version)
+    except urllib3.exceptions.HTTPError as error:
+        raise UnavailableError("info", "NoAnswer", f"{endpoint}: {_reason(error)}") from None
+    finally:
+        pool.clear()
+    return frozenset(found)
+
+
+def _pool(endpoint: str, ca_pem: str | None) -> urllib3.PoolManager:
+    parts = urlsplit(endpoint)
+    context = ssl.create_default_context(cadata=ca_pem) if parts.scheme == "https" else None
+    proxy = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+    if proxy:
+        return urllib3.ProxyManager(proxy, ssl_context=context)
+    return urllib3.PoolManager(ssl_context=context)
+
+
+def _object(command: str, body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UnavailableError(command, "UnreadableAnswer", "the answer is no JSON object, or was cut short")
+    return found
+
+
+def _refusal(command: str, status: int, body: bytes) -> AdminApiError:
+    try:
+        said = json.loads(body)
+        code, message = str(said["Code"]), str(said["Message"])
+    except (ValueError, KeyError, TypeError):
+        code, message = f"HTTP {status}", "no answer of a MinIO server; is a proxy before it?"
+    kind = _BY_CODE.get(code, AdminApiError)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.MULTIPLE_CHOICES:
+        kind = UnavailableError
+    elif status == _VERSION_MISMATCH:
+        kind = VersionRefusedError
+    elif code == _NO_SUCH_ACCOUNT and status == HTTPStatus.NOT_FOUND:
+        kind = NotFoundError
+    remedy = _REMEDIES.get(kind)
+    return kind(command, code, message if remedy is None else f"{message} ({remedy})", status)
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong in a few words; urllib3's own texts hold no header and no body."""
+    return str(getattr(error, "reason", None) or error) or type(error).__name__

@@ -1,0 +1,53 @@
+"""The identities of a plan as resources of this package, under the names that the plugin's have in `infra.aistor`.
+
+The rule: what is declared here and what is declared there differ in type alone.
+"""
+
+import pulumi
+
+from infra.identity.attachment import Attachment
+from infra.identity.connection import connection_inputs
+from infra.identity.policy import Policy
+from infra.identity.service_account import ServiceAccount
+from infra.identity.user import User
+from infra.plan import IdentityPlan, StorePlan
+from infra.policies import as_json, identity_policy, service_account_policy
+from infra.settings import AistorSettings
+from infra.store import Credential
+
+
+def declare_identities(
+    parent: pulumi.Resource, plan: StorePlan, settings: AistorSettings, region: str
+) -> dict[str, Credential]:
+    """Declare user, policy, attachment and service account of each identity; their keys by identity."""
+    connection = connection_inputs(settings, region)
+    return {identity.name: _identity(parent, plan, identity, connection) for identity in plan.identities}
+
+
+def _identity(
+    parent: pulumi.Resource, plan: StorePlan, identity: IdentityPlan, connection: dict[str, pulumi.Input[str]]
+) -> Credential:
+    child = pulumi.ResourceOptions(parent=parent)
+    user = User(f"{identity.name}-user", name=identity.user_name, connection=connection, opts=child)
+    policy = Policy(
+        f"{identity.name}-policy",
+        name=identity.user_name,
+        policy=as_json(identity_policy(plan, identity, "aistor")),
+        connection=connection,
+        opts=child,
+    )
+    attachment = Attachment(
+        f"{identity.name}-attachment",
+        user_name=user.name,
+        policy_name=policy.name,
+        connection=connection,
+        opts=child,
+    )
+    account = ServiceAccount(
+        f"{identity.name}-key-1",
+        target_user=user.name,
+        policy=as_json(service_account_policy(plan, identity)),
+        connection=connection,
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[attachment]),
+    )
+    return Credential(account.accessKey, pulumi.Output.secret(account.secretKey))

@@ -1,0 +1,85 @@
+"""A policy document under a name.
+
+The rule: documents are compared by their meaning, and the text of the program stays in the state as long as the live
+document means the same; the server gives it back in another order each time.
+"""
+
+import json
+from typing import Any, ClassVar
+
+import pulumi
+from pulumi import dynamic
+
+from infra.admin_api import AdminApi, NotFoundError
+from infra.identity.connection import IdentityError, IdentityProvider, gone
+from infra.policy_meaning import same_meaning
+
+
+class PolicyProvider(IdentityProvider):
+    """Makes, reads, replaces and removes a policy's document."""
+
+    compared: ClassVar[tuple[str, ...]] = ("policy",)
+    replaced: ClassVar[tuple[str, ...]] = ("name",)
+
+    def same(self, key: str, one: Any, other: Any) -> bool:  # noqa: ANN401 - a property's value
+        """Documents by meaning."""
+        return same_meaning(str(one), str(other)) if key == "policy" else super().same(key, one, other)
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        """Make the policy; the id is its name."""
+        name = props["name"]
+        with self.api(props, f"policy {name} could not be made") as api:
+            found = _document(api, name)
+            if found is not None and not same_meaning(found, props["policy"]):
+                raise IdentityError(
+                    f"policy {name} exists with another document and is not in this stack's state; to take it over: "
+                    "python -m infra.adopt --stack NAME"
+                )
+            api.put_policy(name, props["policy"])
+        return dynamic.CreateResult(id_=name, outs=dict(props))
+
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+        """Read the live document."""
+        with self.api(props, f"policy {id_} could not be read") as api:
+            found = _document(api, id_)
+        if found is None:
+            return gone(props)
+        held = str(props.get("policy", ""))
+        live = held if same_meaning(held, found) else found
+        return dynamic.ReadResult(id_=id_, outs={**props, "name": id_, "policy": live})
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
+        """Replace the document."""
+        with self.api(_news, f"policy {_id} could not be replaced") as api:
+            api.put_policy(_id, _news["policy"])
+        return dynamic.UpdateResult(outs=dict(_news))
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Remove the policy; one that is gone already is no error."""
+        with self.api(_props, f"policy {_id} could not be removed; is it attached by hand to somebody else?") as api:
+            api.remove_policy(_id)
+
+
+class Policy(dynamic.Resource, module="identity", name="Policy"):
+    """**Pulumi type:** `pulumi-python:dynamic/identity:Policy`. Outputs: `name`, `policy` (JSON text)."""
+
+    name: pulumi.Output[str]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        name: str,
+        policy: str,
+        connection: dict[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """Declare it; `policy` is JSON text, `connection` says where (`connection_inputs`)."""
+        super().__init__(PolicyProvider(), resource_name, {"name": name, "policy": policy, **connection}, opts)
+
+
+def _document(api: AdminApi, name: str) -> str | None:
+    try:
+        return json.dumps(api.policy(name))
+    except NotFoundError:
+        return None

@@ -1,0 +1,133 @@
+"""A service account: a key pair of a user's, bound by a policy of its own.
+
+The rule: the policy goes with every update, because an update without it makes the account inherit all that its user
+may do. The keys are made here before the server is asked, so that an answer that is lost leaves no key that nobody
+knows.
+"""
+
+import contextlib
+import secrets
+import string
+from typing import Any, ClassVar
+
+import pulumi
+from pulumi import dynamic
+
+from infra.admin_api import AdminApi, AdminApiError, NotFoundError, TakenError, UnavailableError
+from infra.identity.connection import IdentityError, IdentityProvider, gone
+from infra.policy_meaning import same_meaning
+
+ON = "on"
+_ACCESS_KEY_CHARACTERS = 20
+_SECRET_BYTES = 30  # 40 characters, the longest that the server takes
+
+
+class ServiceAccountProvider(IdentityProvider):
+    """Makes, reads, changes and removes a service account."""
+
+    compared: ClassVar[tuple[str, ...]] = ("policy", "status")
+    replaced: ClassVar[tuple[str, ...]] = ("targetUser",)
+
+    def same(self, key: str, one: Any, other: Any) -> bool:  # noqa: ANN401 - a property's value
+        """Documents by meaning."""
+        return same_meaning(str(one), str(other)) if key == "policy" else super().same(key, one, other)
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        """Make the account; the id is its access key."""
+        user, access_key, secret_key = props["targetUser"], _access_key(), secrets.token_urlsafe(_SECRET_BYTES)
+        with self.api(props, f"a key of user {user} could not be made") as api:
+            try:
+                _add(api, user, props["policy"], access_key, secret_key)
+            except UnavailableError as error:
+                _take_back(api, user, access_key, error)
+                raise
+        return dynamic.CreateResult(id_=access_key, outs={**props, "accessKey": access_key, "secretKey": secret_key})
+
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+        """Read owner, status and policy; a policy that is inherited reads as none."""
+        with self.api(props, f"key {id_} could not be read") as api:
+            try:
+                found = api.service_account(id_)
+            except NotFoundError:
+                return gone(props)
+        held = str(props.get("policy", ""))
+        live = "" if found.get("impliedPolicy") else str(found.get("policy", ""))
+        outs = {
+            **props,
+            "accessKey": id_,
+            "targetUser": found.get("parentUser", ""),
+            "status": found.get("accountStatus", ""),
+            "policy": held if same_meaning(held, live) else live,
+        }
+        return dynamic.ReadResult(id_=id_, outs=outs)
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
+        """Set policy and status together; the keys stay."""
+        with self.api(_news, f"key {_id} could not be changed") as api:
+            api.update_service_account(_id, policy=_news["policy"], status=_news["status"])
+        keys = {"accessKey": _id, "secretKey": _olds.get("secretKey", "")}
+        return dynamic.UpdateResult(outs={**_news, **keys})
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Remove the account; one that is gone already is no error."""
+        with self.api(_props, f"key {_id} could not be removed") as api, contextlib.suppress(NotFoundError):
+            api.delete_service_account(_id)
+
+
+class ServiceAccount(dynamic.Resource, module="identity", name="ServiceAccount"):
+    """**Pulumi type:** `pulumi-python:dynamic/identity:ServiceAccount`.
+
+    Outputs: `targetUser`, `policy` (JSON text), `status`, `accessKey`, `secretKey` (secret).
+    """
+
+    accessKey: pulumi.Output[str]  # noqa: N815 - as the property is called on the wire
+    secretKey: pulumi.Output[str]  # noqa: N815 - likewise
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        target_user: pulumi.Input[str],
+        policy: str,
+        connection: dict[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """Declare it, switched on; `policy` is JSON text, `connection` says where (`connection_inputs`)."""
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["secretKey"]))
+        properties: dict[str, Any] = {
+            "targetUser": target_user,
+            "policy": policy,
+            "status": ON,
+            # Outputs; none of them is sent.
+            "accessKey": None,
+            "secretKey": None,
+            **connection,
+        }
+        super().__init__(ServiceAccountProvider(), resource_name, properties, opts)
+
+
+def _access_key() -> str:
+    alphabet = string.ascii_uppercase + string.digits
+    return "".join(secrets.choice(alphabet) for _ in range(_ACCESS_KEY_CHARACTERS))
+
+
+def _add(api: AdminApi, user: str, policy: str, access_key: str, secret_key: str) -> None:
+    try:
+        api.add_service_account(user, policy, access_key, secret_key)
+    except TakenError:
+        # An attempt whose answer was lost has made it: nobody else can have 20 random characters.
+        if api.service_account(access_key).get("parentUser") != user:
+            raise
+
+
+def _take_back(api: AdminApi, user: str, access_key: str, error: AdminApiError) -> None:
+    """Remove what may have been made without an answer; say its access key where that cannot be done either."""
+    try:
+        api.delete_service_account(access_key)
+    except NotFoundError:
+        return
+    except AdminApiError:
+        raise IdentityError(
+            f"a key of user {user} could not be made: {error}. It may have been left behind, unused; once the server "
+            f"answers: mc admin accesskey rm store/ {access_key}"
+        ) from None

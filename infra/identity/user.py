@@ -1,0 +1,91 @@
+"""A user, whose name is its access key.
+
+The rule: a user that exists is never taken over in passing, because adding it again would silently change its secret;
+`infra.adopt` does it knowingly. Its secret is made here and handed to nobody: workloads get service accounts.
+"""
+
+import contextlib
+import secrets
+from typing import Any, ClassVar
+
+import pulumi
+from pulumi import dynamic
+
+from infra.admin_api import AdminApi, AdminApiError, NotFoundError, UnavailableError
+from infra.identity.connection import IdentityError, IdentityProvider, gone
+
+ENABLED = "enabled"
+_SECRET_BYTES = 30  # 40 characters, the longest that the server takes
+
+
+class UserProvider(IdentityProvider):
+    """Makes, reads, switches on and removes a user."""
+
+    compared: ClassVar[tuple[str, ...]] = ("status",)
+    replaced: ClassVar[tuple[str, ...]] = ("name",)
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        """Make the user with a secret of its own; the id is its name."""
+        name, secret = props["name"], secrets.token_urlsafe(_SECRET_BYTES)
+        with self.api(props, f"user {name} could not be made") as api:
+            if _exists(api, name):
+                raise IdentityError(
+                    f"user {name} exists and is not in this stack's state; to take it over: "
+                    "python -m infra.adopt --stack NAME"
+                )
+            try:
+                api.add_user(name, secret)
+                if props["status"] != ENABLED:
+                    api.set_user_status(name, props["status"])
+            except UnavailableError:
+                # It may be there or not; it was not before, and the next attempt must not find it.
+                with contextlib.suppress(AdminApiError):
+                    api.remove_user(name)
+                raise
+        return dynamic.CreateResult(id_=name, outs={**props, "secret": secret})
+
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+        """Read the live status."""
+        with self.api(props, f"user {id_} could not be read") as api:
+            try:
+                found = api.user(id_)
+            except NotFoundError:
+                return gone(props)
+        return dynamic.ReadResult(id_=id_, outs={**props, "name": id_, "status": found.get("status", "")})
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
+        """Switch the user on or off."""
+        with self.api(_news, f"user {_id} could not be switched to {_news['status']}") as api:
+            api.set_user_status(_id, _news["status"])
+        return dynamic.UpdateResult(outs={**_news, "secret": _olds.get("secret", "")})
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Remove the user; one that is gone already is no error."""
+        with self.api(_props, f"user {_id} could not be removed") as api, contextlib.suppress(NotFoundError):
+            api.remove_user(_id)
+
+
+class User(dynamic.Resource, module="identity", name="User"):
+    """**Pulumi type:** `pulumi-python:dynamic/identity:User`. Outputs: `name`, `status`, `secret` (secret)."""
+
+    name: pulumi.Output[str]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        name: str,
+        connection: dict[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """Declare it, switched on; `connection` says where (`connection_inputs`)."""
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["secret"]))
+        super().__init__(UserProvider(), resource_name, {"name": name, "status": ENABLED, **connection}, opts)
+
+
+def _exists(api: AdminApi, name: str) -> bool:
+    try:
+        api.user(name)
+    except NotFoundError:
+        return False
+    return True
