@@ -52,11 +52,25 @@ StackOption = Annotated[Stacks, typer.Option("--stack", help="Which stack's sand
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")]
 
 
+@unique
+class AdminApi(StrEnum):
+    """What --admin-api takes."""
+
+    V3 = "v3"
+    V4 = "v4"
+
+
+AdminApiOption = Annotated[
+    AdminApi | None,
+    typer.Option("--admin-api", help="The one admin API that the local server speaks; as before, at first v3."),
+]
+
+
 @app.command()
-def up(stack: StackOption = Stacks.ALL, *, quiet: QuietOption = False) -> None:
+def up(stack: StackOption = Stacks.ALL, *, admin_api: AdminApiOption = None, quiet: QuietOption = False) -> None:
     """Start the servers, find or make the engine, make the project folders. Deploys nothing."""
     voice = Voice(quiet=quiet)
-    search = commands.up(stack.names, os.environ, voice)
+    search = commands.up(stack.names, os.environ, voice, admin_api)
     for name in stack.names:
         standing = commands.standing(name)
         if standing.server is not None:
@@ -102,9 +116,9 @@ def env(stack: Annotated[StackName, typer.Argument(help="Which stack.")]) -> Non
 
 
 @app.command()
-def deploy(stack: StackOption = Stacks.ALL, *, quiet: QuietOption = False) -> None:
+def deploy(stack: StackOption = Stacks.ALL, *, admin_api: AdminApiOption = None, quiet: QuietOption = False) -> None:
     """Bring the sandbox up, run `pulumi up` on each stack and verify it: what `make up` does."""
-    deployment.deploy(stack.names, os.environ, Voice(quiet=quiet))
+    deployment.deploy(stack.names, os.environ, Voice(quiet=quiet), admin_api)
     Voice(quiet=quiet).say(deployment.NEXT)
 
 
@@ -163,12 +177,13 @@ def _print_standings(standings: list[commands.Standing], search: Search) -> None
             "up" if standing.server else "down",
             standing.server.endpoint if standing.server else "-",
             f"{standing.server.plugin}:{standing.server.plugin_port}" if standing.server else "-",
+            standing.server.admin_api if standing.server and standing.server.cloud == "aistor" else "-",
             "-" if standing.resources is None else str(standing.resources),
             made,
         )
         for standing in standings
     ]
-    headings = ("stack", "server", "endpoint", "plugin", "resources", "engine")
+    headings = ("stack", "server", "endpoint", "plugin", "admin API", "resources", "engine")
     if not console.is_terminal:
         for row in rows:
             sys.stdout.write(", ".join(f"{h} {v}" for h, v in zip(headings, row, strict=True)) + "\n")

@@ -36,14 +36,32 @@ class Standing:
     resources: int | None  # in the Pulumi state; None where there is no stack yet
 
 
-def up(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice) -> Search:
-    """Start the servers, find or make the engine, and make the project folders."""
+def up(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice, admin_api: str | None = None) -> Search:
+    """Start the servers, find or make the engine, and make the project folders.
+
+    Args:
+        stacks: Which.
+        environ: The environment to look for an engine in.
+        voice: Says what is done.
+        admin_api: The admin API that the `local` server is to speak; None for the one that it has. A server that runs
+            with another is started anew, with all that it holds.
+
+    Raises:
+        SandboxError: Something could not be started, or an admin API is wanted of AWS.
+    """
+    if admin_api is not None and StackName.LOCAL not in stacks:
+        raise SandboxError("--admin-api is for the local stack; legal: --stack local, --stack all")
     folders = [StackFolder.of(stack) for stack in stacks]
     with ExitStack() as ending:
         for folder in folders:
             ending.enter_context(exclusive(folder.lock, voice, f"another command on the {folder.stack} sandbox"))
+        wanted = {folder: admin_api if folder.stack is StackName.LOCAL else None for folder in folders}
+        for folder in folders:
+            _stop_other(folder, wanted[folder], voice)
         # All are started before the engine is looked for: a server takes seconds to come up.
-        starting = {folder: server_process.start(folder) for folder in folders if running_server(folder) is None}
+        starting = {
+            folder: server_process.start(folder, wanted[folder]) for folder in folders if running_server(folder) is None
+        }
         ending.callback(server_process.end, starting.values())  # those that are never seen to be ready
         search = find_engine(environ, voice)
         for folder in folders:
@@ -58,6 +76,15 @@ def up(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice) ->
                 raise SandboxError(f"The {folder.stack} server has just ended; see {folder.server_log}.")
             _prepare(folder, server, search, environ, voice)
     return search
+
+
+def _stop_other(folder: StackFolder, admin_api: str | None, voice: Voice) -> None:
+    """Stop a server that speaks another admin API than is wanted; what it holds is kept."""
+    server = running_server(folder)
+    if admin_api is None or server is None or server.admin_api == admin_api:
+        return
+    with voice.step(f"Stopping the {folder.stack} server, which speaks admin API {server.admin_api}"):
+        server_process.stop(folder)
 
 
 def _prepare(

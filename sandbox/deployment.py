@@ -32,13 +32,19 @@ Deployed to the sandbox and verified. What to try next (with .venv/bin on the pa
 Your real AIStor and AWS: README.md."""
 
 
-def deploy(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice) -> None:
+def deploy(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice, admin_api: str | None = None) -> None:
     """Bring the sandbox up, deploy each stack and verify it.
+
+    Args:
+        stacks: Which.
+        environ: The environment to start from.
+        voice: Says what is done.
+        admin_api: As `commands.up` takes it.
 
     Raises:
         SandboxError: A step failed; its own output says why.
     """
-    search = commands.up(stacks, environ, voice)
+    search = commands.up(stacks, environ, voice, admin_api)
     for stack in stacks:
         if search.engine is not None:
             voice.say(f"\n== {stack}: python -m verify preflight")

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from sandbox import lifecycle, minio_iam_commands, moto_store, policy_engine, signatures
+from sandbox import lifecycle, minio_admin_api, minio_iam_commands, moto_store, policy_engine, signatures
 from sandbox.answers import Answer, ApiError, admin_error, iam_error, s3_error
 from sandbox.moto_amendments import RIGHTS, Rights
 from sandbox.s3_actions import Cloud, Need, delete_need, is_multi_delete, needs
@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 
 _BUCKET_NAME = re.compile(r"(?!xn--)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _READING = ("GET", "HEAD")
-_ADMIN_VERSION = "v3"
 #: Headers of moto's own making, which no S3 server sends.
 _MOTO_HEADERS = (
     "access-control-allow-origin",
@@ -82,13 +81,15 @@ class Gate:
         backends: Backends,
         minio_iam: MinioIam | None = None,
         on_change: Callable[[], None] = lambda: None,
+        admin_api: str = "v3",
     ) -> None:
-        """`on_change` is called after each request that may have changed something."""
+        """`on_change` is called after each request that may have changed something; one admin API is spoken."""
         self._cloud = cloud
         self._authority = authority
         self._backends = backends
         self._minio_iam = minio_iam
         self._on_change = on_change
+        self._admin_api = admin_api
         #: Held while moto works; the snapshot takes it too.
         self.lock = threading.RLock()
         self._server_name = "MinIO" if cloud is Cloud.AISTOR else "AmazonS3"
@@ -135,8 +136,8 @@ class Gate:
         return s3_error(error, request.path)
 
     def _answer(self, request: Request) -> Answer:
-        if self._cloud is Cloud.AISTOR and request.path.startswith("/minio/"):
-            return self._minio_path(request)
+        if self._minio_iam is not None and request.path.startswith("/minio/"):
+            return self._minio_path(request, self._minio_iam)
         signature = signatures.read_signature(request)
         caller = self._authenticate(request, signature)
         known = _Known(request, signature, caller)
@@ -169,7 +170,8 @@ class Gate:
         return caller
 
     def _check_region(self, request: Request, signature: Signature) -> None:
-        anywhere = self._cloud is Cloud.AISTOR and (not request.bucket or "location" in request.parameters)
+        of_admin = minio_admin_api.is_admin_path(request.path)
+        anywhere = self._cloud is Cloud.AISTOR and (of_admin or not request.bucket or "location" in request.parameters)
         if signature.region == moto_store.REGION or anywhere or not request.path.strip("/"):
             return
         code = "AuthorizationHeaderMalformed" if signature.expires is None else "AuthorizationQueryParametersError"
@@ -428,6 +430,8 @@ class Gate:
     # MinIO's own paths
 
     def _minio_command(self, known: _Known, iam: MinioIam) -> Answer:
+        if self._admin_api != minio_iam_commands.OF_VERSION:
+            raise minio_admin_api.mismatch(self._admin_api, minio_iam_commands.OF_VERSION)
         if known.request.method != "POST":
             raise ApiError("MethodNotAllowed", "The specified method is not allowed against this resource.", 405)
         command = minio_iam_commands.find(known.request.path)
@@ -437,35 +441,23 @@ class Gate:
         self._on_change()
         return answer
 
-    def _minio_path(self, request: Request) -> Answer:
+    def _minio_path(self, request: Request, iam: MinioIam) -> Answer:
         if request.path.startswith("/minio/health/"):
             return Answer(200)
-        found = re.match(r"/minio/admin/(v\d+)/", request.path)
-        if found is None:
+        if not minio_admin_api.is_admin_path(request.path):
             raise ApiError("AccessDenied", "Access Denied.", 403)
-        version = found.group(1)
-        if version != _ADMIN_VERSION:
-            older = int(version[1:]) < int(_ADMIN_VERSION[1:])
-            raise ApiError(
-                "XMinioAdminVersionMismatch",
-                f"Server expects client requests with 'admin' API version '{_ADMIN_VERSION}', found '{version}', "
-                "please upgrade the client to latest releases"
-                if older
-                else f"Unexpected client 'admin' API version found '{version}', expected '{_ADMIN_VERSION}', please "
-                "downgrade the client to older releases",
-                426,
-            )
+        route = minio_admin_api.find(request, self._admin_api)
         signature = signatures.read_signature(request)
         known = _Known(request, signature, self._authenticate(request, signature))
-        words = request.path.rsplit("/", 1)[-1].split("-")
-        need = Need(f"admin:{''.join(word.capitalize() for word in words)}")
-        if known.caller is None or not self._allows(known, need):
+        need = Need(minio_admin_api.action_of(route))
+        caller = known.caller
+        if caller is None or not (
+            self._allows(known, need) or minio_admin_api.is_about_itself(route, request, iam, caller)
+        ):
             raise ApiError("AccessDenied", "Access Denied.", 403)
-        raise ApiError(
-            "NotImplemented",
-            f"the admin API is not served here; use {minio_iam_commands.PREFIX}<command>",
-            501,
-        )
+        answer = minio_admin_api.run(route, request, iam, caller)
+        self._on_change()
+        return answer
 
 
 def _iam_resource(form: dict[str, list[str]]) -> str:

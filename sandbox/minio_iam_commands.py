@@ -1,8 +1,8 @@
 """The commands of the MinIO IAM store over HTTP: names and fields as MinIO's admin API has them, bodies in clear JSON.
 
 `POST /sandbox/minio-iam/<command>`: query parameters and body of the real call are the fields of one JSON object. The
-real API encrypts its bodies with the caller's secret; this one relies on TLS and the signature, which the gate
-checks.
+real API (`minio_admin_api`) encrypts its bodies with the caller's secret; this one, for the stand-in plugin, relies on
+TLS and the signature, which the gate checks.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sandbox.minio_iam import MinioIam
 
 PREFIX = "/sandbox/minio-iam/"
+#: They stand for the admin API that the plugin speaks; a server of another version refuses them as it would the plugin.
+OF_VERSION = "v3"
 
 
 class _Fields:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sandbox.server_process import AdminCredentials, RunningServer
 
 NAMESPACE = "object-store"
+DEFAULT_ADMIN_API = "v3"
 ACCOUNT_ID = "123456789012"  # the one account of the aws server, moto's
 
 
@@ -50,6 +51,8 @@ def overrides(stack: StackName, server: RunningServer, admin: AdminCredentials) 
     else:
         facts |= {"endpoint": server.endpoint, "clientEndpoint": server.endpoint, "caBundle": server.ca_bundle}
         secret |= {"adminUser": admin.user, "adminPassword": admin.password}
+        if server.admin_api != DEFAULT_ADMIN_API:
+            choices["adminApi"] = server.admin_api
     return Overrides(_full(choices), _full(facts), _full(secret))
 
 

@@ -1,9 +1,9 @@
 """The background process of one sandbox stack: the embedded server and the stand-in plugin, until it is told to stop.
 
-`python -m sandbox.serve --cloud aistor|aws --directory DIR`. `DIR/server.json` stands there exactly while both
-answer; a port from an earlier run is taken again if it is free, so that a stack's stored endpoint stays true. It logs
-to `DIR/serve.log` and never a secret. Starting it in the background, and ending one that hangs, is its caller's
-business.
+`python -m sandbox.serve --cloud aistor|aws --directory DIR [--admin-api v3|v4]`. `DIR/server.json` stands there
+exactly while both answer; a port from an earlier run is taken again if it is free, so that a stack's stored endpoint
+stays true. It logs to `DIR/serve.log` and never a secret. Starting it in the background, and ending one that hangs, is
+its caller's business.
 """
 
 import fcntl
@@ -41,6 +41,13 @@ class Plugin(Enum):
     AWS = "aws"
 
 
+class AdminApi(Enum):
+    """The version of MinIO's admin API that an `aistor` server speaks."""
+
+    V3 = "v3"
+    V4 = "v4"
+
+
 def _log_to(path: Path) -> None:
     handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -50,7 +57,7 @@ def _log_to(path: Path) -> None:
 
 
 def _earlier(directory: Path) -> dict[str, Any]:
-    """What the run before used, so that its ports can be used again."""
+    """What the run before used, so that its ports can be used again, and the version of its admin API."""
     for name in ("server.json", "ports.json"):
         try:
             state = json.loads((directory / name).read_text())
@@ -128,22 +135,27 @@ def _watch(parent: int, stop: threading.Event) -> None:
             continue
 
 
-def run(cloud: Cloud, directory: Path, *, parent_pid: int | None, with_plugin: bool) -> None:
+def run(
+    cloud: Cloud, directory: Path, *, parent_pid: int | None, with_plugin: bool, admin_api: AdminApi | None
+) -> None:
     """Serve until a signal or the end of the parent."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     _log_to(directory / "serve.log")
     with _alone(directory):
-        _serve(cloud, directory, parent_pid, with_plugin=with_plugin)
+        _serve(cloud, directory, parent_pid, with_plugin=with_plugin, admin_api=admin_api)
 
 
-def _serve(cloud: Cloud, directory: Path, parent_pid: int | None, *, with_plugin: bool) -> None:
+def _serve(
+    cloud: Cloud, directory: Path, parent_pid: int | None, *, with_plugin: bool, admin_api: AdminApi | None
+) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     earlier = _earlier(directory)
     state_file = directory / "server.json"
     state_file.unlink(missing_ok=True)
-    server = EmbeddedServer(cloud, directory, _port_of(str(earlier.get("endpoint", ""))))
+    spoken = admin_api.value if admin_api else str(earlier.get("admin_api") or AdminApi.V3.value)
+    server = EmbeddedServer(cloud, directory, _port_of(str(earlier.get("endpoint", ""))), admin_api=spoken)
     server.start()
     plugin, plugin_port = _start_plugin(server, int(earlier.get("plugin_port") or 0)) if with_plugin else (None, None)
     state = {
@@ -154,8 +166,13 @@ def _serve(cloud: Cloud, directory: Path, parent_pid: int | None, *, with_plugin
         "plugin_port": plugin_port,
         "ca_bundle": str(server.certificates.ca.resolve()),
         "region": moto_store.REGION,
+        "admin_api": spoken,
     }
-    ports = {"endpoint": server.endpoint, "plugin_port": plugin_port or earlier.get("plugin_port")}
+    ports = {
+        "endpoint": server.endpoint,
+        "plugin_port": plugin_port or earlier.get("plugin_port"),
+        "admin_api": spoken,
+    }
     write_private(directory / "ports.json", json.dumps(ports).encode())
     write_private(state_file, json.dumps(state).encode())
     log.info("%s at %s, plugin port %s", cloud, server.endpoint, plugin_port)
@@ -176,10 +193,13 @@ def main(
     directory: Annotated[Path, typer.Option(help="where all its state is kept")],
     parent_pid: Annotated[int | None, typer.Option(help="stop when this process is gone")] = None,
     plugin: Annotated[bool, typer.Option(help="serve the stand-in of the provider plugin too")] = True,  # noqa: FBT002 - typer makes a flag of it
+    admin_api: Annotated[
+        AdminApi | None, typer.Option(help="the admin API that aistor speaks; as in the run before, at first v3")
+    ] = None,
 ) -> None:
     """Serve one sandbox stack until told to stop."""
     try:
-        run(cloud, directory, parent_pid=parent_pid, with_plugin=plugin)
+        run(cloud, directory, parent_pid=parent_pid, with_plugin=plugin, admin_api=admin_api)
     except Exception:
         log.exception("the server could not go on")
         raise

@@ -87,8 +87,8 @@ class _LazyHandshake(BuiltinSSLAdapter):
 class EmbeddedServer:
     """S3 and IAM of one cloud, with its state in a folder."""
 
-    def __init__(self, cloud: Cloud, directory: Path, port: int = 0) -> None:
-        """Load what was saved, and listen; nothing is answered before `start`."""
+    def __init__(self, cloud: Cloud, directory: Path, port: int = 0, *, admin_api: str = "v3") -> None:
+        """Load what was saved, and listen; nothing is answered before `start`. AIStor speaks one admin API."""
         self.cloud = cloud
         self.admin = read_admin(directory, cloud)
         self.certificates = make_certificates(directory)
@@ -97,7 +97,7 @@ class EmbeddedServer:
         self.minio_iam = self._minio_iam(self._snapshot.load())
         self._saver = Saver(self.save)
         backends = Backends(*(create_backend_app(service) for service in ("s3", "iam", "sts")))
-        self._gate = Gate(cloud, self._authority(), backends, self.minio_iam, self._saver.touch)
+        self._gate = Gate(cloud, self._authority(), backends, self.minio_iam, self._saver.touch, admin_api)
         self._server = self._bound(port)
         self._thread = threading.Thread(target=self._server.serve, name="server", daemon=True)
 
@@ -172,13 +172,17 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(cloud: Cloud | str, directory: Path, *, plugin: bool = False) -> Iterator[RunningServer]:
+def running_server(
+    cloud: Cloud | str, directory: Path, *, plugin: bool = False, admin_api: str | None = None
+) -> Iterator[RunningServer]:
     """Start the server process of a folder, wait until it answers, and stop it at the end."""
     cloud = Cloud(cloud)
     command = [sys.executable, "-m", "sandbox.serve", "--cloud", cloud, "--directory", str(directory)]
     command += ["--parent-pid", str(os.getpid())]
     if not plugin:
         command.append("--no-plugin")
+    if admin_api is not None:
+        command += ["--admin-api", admin_api]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603 - our own module
     try:
         yield _wait_until_ready(process, directory, cloud)

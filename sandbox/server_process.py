@@ -47,6 +47,7 @@ class RunningServer(BaseModel):
     plugin_port: int
     ca_bundle: str
     region: str
+    admin_api: str = "v3"
 
 
 class AdminCredentials(BaseModel):
@@ -84,11 +85,18 @@ def admin_credentials(folder: StackFolder) -> AdminCredentials:
         ) from error
 
 
-def start(folder: StackFolder) -> subprocess.Popen[bytes]:
-    """Start the server in a session of its own, so that it outlives this process and its terminal."""
+def start(folder: StackFolder, admin_api: str | None = None) -> subprocess.Popen[bytes]:
+    """Start the server in a session of its own, so that it outlives this process and its terminal.
+
+    Args:
+        folder: The stack's.
+        admin_api: The version that it is to speak; None for that of its last run.
+    """
     folder.server.mkdir(parents=True, exist_ok=True)
     folder.server.chmod(0o700)
     command = [sys.executable, "-m", MODULE, "--cloud", folder.stack.cloud, "--directory", str(folder.server)]
+    if admin_api is not None:
+        command += ["--admin-api", admin_api]
     with folder.server_log.open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own module
             command,

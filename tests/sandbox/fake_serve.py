@@ -16,6 +16,7 @@ FAULT = os.environ.get("FAKE_SERVE", "")
 parser = argparse.ArgumentParser()
 parser.add_argument("--cloud", required=True)
 parser.add_argument("--directory", required=True, type=Path)
+parser.add_argument("--admin-api", choices=("v3", "v4"))
 known = parser.parse_args()
 signal.signal(signal.SIGTERM, signal.SIG_IGN if FAULT == "stubborn" else lambda *_: sys.exit(0))
 if FAULT == "dies":
@@ -31,6 +32,10 @@ if not admin.exists():
     admin.touch(mode=0o600)
     admin.write_text(json.dumps({"user": "planted-user", "password": "planted-password"}))
 (known.directory / "ca.pem").write_text("a certificate\n")
+# As in its last run, where it is not told.
+spoken = known.directory / "spoken"
+if known.admin_api:
+    spoken.write_text(known.admin_api)
 answer = {
     "pid": os.getpid(),
     "cloud": known.cloud,
@@ -39,6 +44,7 @@ answer = {
     "plugin_port": 4711,
     "ca_bundle": str(known.directory / "ca.pem"),
     "region": "us-west-2",
+    "admin_api": spoken.read_text() if spoken.exists() else "v3",
 }
 written = known.directory / ".server.json"
 written.write_text(json.dumps(answer))

@@ -157,7 +157,8 @@ def test_sandbox_comes_up_is_used_stops_and_goes_on(clone: Clone, engine_version
     assert (stack_file.read_bytes(), clone.server("local")) == (before, server)
     status = clone.run("status")
     assert status.returncode == 0
-    assert f"stack local, server up, endpoint {server['endpoint']}, plugin minio:4711, resources 3" in status.stdout
+    told = f"stack local, server up, endpoint {server['endpoint']}, plugin minio:4711, admin API v3, resources 3"
+    assert told in status.stdout
 
     assert clone.run("down", "--keep").returncode == 0
     assert clone.run("status").returncode == 3
@@ -168,6 +169,39 @@ def test_sandbox_comes_up_is_used_stops_and_goes_on(clone: Clone, engine_version
     down = clone.run("down")
     assert down.returncode == 0, down.stderr
     assert not (clone.path / ".sandbox").exists()
+
+
+def test_local_server_speaks_the_admin_api_that_is_asked_for(without_engine: Clone) -> None:
+    """It is kept until another one is asked for, which starts the server anew; the stack's config follows."""
+    clone = without_engine
+    stack_file = clone.path / ".sandbox" / "local" / "project" / "Pulumi.local.yaml"
+
+    clone.run("up", "--stack", "local", "--admin-api", "v4")
+    first = clone.server("local")
+    assert first["admin_api"] == "v4"
+    assert "object-store:adminApi: v4" in stack_file.read_text()
+    assert "admin API v4" in clone.run("status", "--stack", "local").stdout
+
+    clone.run("up", "--stack", "all")
+    assert clone.server("local") == first
+    assert clone.server("aws")["admin_api"] == "v3"
+    clone.run("down", "--keep")
+    clone.run("up", "--stack", "local")
+    assert clone.server("local")["admin_api"] == "v4"
+
+    back = clone.run("up", "--stack", "local", "--admin-api", "v3")
+    assert "speaks admin API v4" in back.stderr
+    assert clone.server("local")["admin_api"] == "v3"
+    assert "adminApi" not in stack_file.read_text()
+
+
+def test_aws_has_no_admin_api(without_engine: Clone) -> None:
+    """The option is refused by name, and nothing is started."""
+    refused = without_engine.run("up", "--stack", "aws", "--admin-api", "v4")
+
+    assert refused.returncode == 1
+    assert "--admin-api is for the local stack" in refused.stderr
+    assert not (without_engine.path / ".sandbox").exists()
 
 
 @pytest.mark.e2e
@@ -230,7 +264,7 @@ def test_nothing_up_is_told(clone: Clone) -> None:
         assert "Traceback" not in answer.stderr
     status = clone.run("status", "--stack", "local")
     assert status.returncode == 3
-    assert status.stdout.startswith("stack local, server down, endpoint -, plugin -, resources -, engine")
+    assert status.stdout.startswith("stack local, server down, endpoint -, plugin -, admin API -, resources -, engine")
     assert clone.run("down").returncode == 0
 
 

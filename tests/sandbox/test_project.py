@@ -27,7 +27,7 @@ CONFIG = {
 ADMIN = AdminCredentials(user="planted-user", password="planted-password")
 
 
-def server_at(port: int, folder: Path, stack: StackName) -> RunningServer:
+def server_at(port: int, folder: Path, stack: StackName, admin_api: str = "v3") -> RunningServer:
     """A server of a stack, as it would say of itself."""
     return RunningServer(
         pid=1,
@@ -37,6 +37,7 @@ def server_at(port: int, folder: Path, stack: StackName) -> RunningServer:
         plugin_port=4711,
         ca_bundle=str(folder / "ca.pem"),
         region="us-west-2",
+        admin_api=admin_api,
     )
 
 
@@ -58,10 +59,10 @@ def commit(repository: Path, stack: StackName, values: dict[str, Any]) -> None:
     (repository / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(document))
 
 
-def make(repository: Path, stack: StackName, port: int = 9000) -> StackFolder:
+def make(repository: Path, stack: StackName, port: int = 9000, admin_api: str = "v3") -> StackFolder:
     """Make the project folder for a server on that port."""
     folder = StackFolder(stack, repository / ".sandbox")
-    project.make_project(folder, server_at(port, repository, stack), ADMIN)
+    project.make_project(folder, server_at(port, repository, stack, admin_api), ADMIN)
     return folder
 
 
@@ -270,3 +271,14 @@ def test_private_file_is_private_from_its_first_byte(tmp_path: Path, monkeypatch
 
     assert modes == [0o600]
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("secret", "one")]
+
+
+def test_config_follows_the_admin_api_of_the_server(repository: Path) -> None:
+    """A server of v4 makes it the setting, one of v3 leaves the default; what a person set stays."""
+    assert "adminApi" not in config(make(repository, StackName.LOCAL))
+    assert config(make(repository, StackName.LOCAL, admin_api="v4"))["adminApi"] == "v4"
+    assert "adminApi" not in config(make(repository, StackName.LOCAL))
+    folder = make(repository, StackName.LOCAL, admin_api="v4")
+    as_pulumi_saves(folder, adminApi="v3")
+
+    assert config(make(repository, StackName.LOCAL, admin_api="v4"))["adminApi"] == "v3"
