@@ -318,9 +318,8 @@ class AdminApi:
         except urllib3.exceptions.HTTPError as error:
             raise UnavailableError(command, "NoAnswer", f"{self._endpoint}: {_reason(error)}") from None
         # A page that a proxy answers with 200 would pass for the empty answer of a command that was carried out.
-        is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and answer.headers.get("Content-Type", "").startswith(
-            _PAGE
-        )
+        succeeded = answer.status < HTTPStatus.MULTIPLE_CHOICES
+        is_page = succeeded and answer.headers.get("Content-Type", "").startswith(_PAGE)
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or is_page:
             raise _refusal(command, answer.status, answer.data)
         return answer.status, answer.data

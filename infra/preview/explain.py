@@ -389,7 +389,7 @@ def _identity(
             Change(name, "credential would be REPLACED without overlap", Risk.DANGER, Aspect.WHOLE, "deliver it anew")
         )
     else:
-        changes += _keys(name, before.keys, after.keys)
+        changes += [*_keys(name, before.keys, after.keys), *_switches(name, before, after)]
     if before.access is not None and after.access is not None:
         changes += _access(name, before.access, after.access, names)
     elif before.access is not None:
@@ -407,8 +407,24 @@ def _keys(name: str, before: frozenset[str], after: frozenset[str]) -> list[Chan
         return [
             Change(name, "credential would be REPLACED without overlap", Risk.DANGER, Aspect.KEY, "deliver it anew")
         ]
-    changes = [Change(name, f"{key} is made", Risk.SAFE, Aspect.KEY) for key in new]
+    # Where no key stands, whoever had one has none that is let in.
+    advice = "" if before else "deliver it anew"
+    changes = [Change(name, f"{key} is made", Risk.SAFE, Aspect.KEY, advice) for key in new]
     return changes + [Change(name, f"{key} would be DELETED", Risk.NOTICE, Aspect.KEY) for key in gone]
+
+
+def _switches(name: str, before: IdentityShape, after: IdentityShape) -> list[Change]:
+    """A user or a key that stands, switched on or off."""
+    standing = {"user", *(before.keys & after.keys)}
+    changes = []
+    for word in sorted(standing & (before.off ^ after.off)):
+        aspect = Aspect.USER if word == "user" else Aspect.KEY
+        if word in after.off:
+            changes.append(Change(name, f"{word} would be SWITCHED OFF", Risk.DANGER, aspect))
+        else:
+            advice = "did somebody switch it off on purpose?"
+            changes.append(Change(name, f"{word} is switched on again", Risk.NOTICE, aspect, advice))
+    return changes
 
 
 def _access(name: str, before: frozenset[Allowed], after: frozenset[Allowed], names: _Names) -> list[Change]:

@@ -163,11 +163,19 @@ def _plain(text: str, where: str) -> dict[str, str]:
 def _config_changes(before: StackConfig | None, after: StackConfig | None) -> list[Change]:
     if before is None or after is None:
         return []
-    return [
+    changes = [
         Change("stack", f"{name.replace('_', ' ')} changes in the stack's file", Risk.NOTICE, Aspect.CONNECTION)
         for name in _SAID
         if getattr(before, name) != getattr(after, name)
     ]
+    if before.admin_api != after.admin_api:
+        what = f"adminApi is now {after.admin_api} (was {before.admin_api}) in the stack's file"
+        advice = (
+            "a stack that stands refuses it until it is moved: "
+            f"python -m infra.switch_admin_api --stack NAME --to {after.admin_api}"
+        )
+        changes.append(Change("stack", what, Risk.NOTICE, Aspect.CONNECTION, advice))
+    return changes
 
 
 def _stack_text(path: Path) -> str:

@@ -55,6 +55,7 @@ class IdentityShape:
         access: All that it may do; None where a policy of it is not known before the update.
         tls_only: It may do nothing over plain http; None where that is not the user's policy's matter.
         keys: Its keys, by the end of their logical name (`key-1`).
+        off: What of it is switched off: `user`, or a key.
     """
 
     name: str
@@ -62,6 +63,7 @@ class IdentityShape:
     access: frozenset[Allowed] | None = frozenset()
     tls_only: bool | None = None
     keys: frozenset[str] = frozenset()
+    off: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

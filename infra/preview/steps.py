@@ -64,6 +64,8 @@ _IDENTITY_KINDS: dict[str, tuple[Aspect, re.Pattern[str]]] = {
     "IamServiceAccount": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
     "AccessKey": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
 }
+# The status of a user or a key that is switched off: MinIO's users, its service accounts, AWS's access keys.
+_OFF = ("disabled", "off", "Inactive")
 _ALGORITHMS = {"AES256": "SSE-S3", "aws:kms": "SSE-KMS"}
 # Terminal escapes, and the engine's own colour tags.
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|<\{%[^%]*%\}>")
@@ -109,9 +111,9 @@ def read_preview(preview: Mapping[str, Any]) -> Previewed:
         subject, aspect, ending = _about(new or old)
         operation = step["op"]
         if old and not operation.startswith("create"):
-            before.add(old)
+            before.add(_live(old))
         if new and not operation.startswith("delete"):
-            after.add(new)
+            after.add(_live(new) if operation in UNCHANGED else new)
         if operation in UNCHANGED:
             unchanged += 1
         else:
@@ -194,13 +196,25 @@ def _unlike(step: Mapping[str, Any]) -> set[str]:
     old, new = step.get("oldState"), step.get("newState")
     if not old or not new or not str(new["type"]).startswith(DYNAMIC):
         return set()
-    # As a refresh saw it, where there was one.
-    held = {**(old.get("inputs") or {}), **(old.get("outputs") or {})}
+    held = _live(old)["inputs"]
     return {
         name
         for name, value in (new.get("inputs") or {}).items()
         if value != held.get(name) and not same_meaning(str(value), str(held.get(name)))
     }
+
+
+def _live(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The state with what was read last as its inputs, beside what was declared.
+
+    A refresh reads a plugin's inputs anew, all but whether a user or key is switched on; of a dynamic resource it reads
+    outputs alone.
+    """
+    inputs, outputs = state.get("inputs") or {}, state.get("outputs") or {}
+    read = (
+        outputs if str(state["type"]).startswith(DYNAMIC) else {key: outputs[key] for key in outputs if key == "status"}
+    )
+    return {**state, "inputs": {**inputs, **read}}
 
 
 def _refusals(diagnostics: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -277,6 +291,7 @@ class _Side:
         # A bound that is not known bounds nothing here: rather too much is said than too little.
         bounds = [found for key in keys if (found := _document((key.get("inputs") or {}).get("policy")))]
         known = len(policies) == len(given)
+        switched = {"user": user, **{_about(key)[2].removeprefix("-"): key for key in keys}}
         on_aistor = not str(user["type"]).startswith("aws:")
         return IdentityShape(
             name=name,
@@ -285,6 +300,9 @@ class _Side:
             access=allowed(policies, bounds[:1]) if known else None,
             tls_only=refuses_plain_http(policies) if on_aistor and known else None,
             keys=frozenset(_about(key)[2].removeprefix("-") for key in keys),
+            off=frozenset(
+                word for word, state in switched.items() if (state.get("inputs") or {}).get("status") in _OFF
+            ),
         )
 
 
@@ -309,7 +327,7 @@ def _retention(inputs: Mapping[str, Any] | None) -> Retention | None:
     if inputs is None:
         return None
     found = (inputs.get("rule") or {}).get("defaultRetention") or inputs
-    if "mode" not in found or "days" not in found:
+    if not found.get("mode") or not found.get("days"):
         return None
     return Retention(mode=found["mode"], days=int(found["days"]))
 

@@ -20,6 +20,7 @@ from infra.program import main
 from infra.standing import STATE_FUNCTION
 
 ROOT = Path(__file__).parents[2]
+STACK_TYPE = "pulumi:pulumi:Stack"
 ADMIN_PASSWORD = "planted-admin-password"  # noqa: S105 - planted
 ASPECTS = ("public-access", "ownership", "encryption", "versioning", "retention", "lifecycle", "policy")
 
@@ -37,6 +38,7 @@ class Declared:
         retain_on_delete: Whether deleting it leaves the thing alone.
         depends_on: Logical names of what it waits for, by dependency or by input.
         aliases: Logical names that it had; not the types, which a provider's SDK adds.
+        secret_outputs: Outputs that the engine is to keep as secrets.
     """
 
     type: str
@@ -47,6 +49,7 @@ class Declared:
     retain_on_delete: bool
     depends_on: frozenset[str]
     aliases: tuple[str, ...]
+    secret_outputs: frozenset[str]
 
 
 class Recorder(mocks.Mocks):
@@ -57,6 +60,8 @@ class Recorder(mocks.Mocks):
         outputs = dict(args.inputs)
         if args.typ.endswith("ServiceAccount"):
             outputs |= {"accessKey": f"AK-{args.name}", "secretKey": f"secret-of-{args.name}"}
+        if args.typ == "pulumi-python:dynamic/identity:User":
+            outputs |= {"secret": f"secret-of-{args.name}"}
         if args.typ.endswith("AccessKey"):
             outputs |= {"secret": f"secret-of-{args.name}"}
         if args.typ.endswith("Policy"):
@@ -166,7 +171,9 @@ def _run(values: dict[str, object], recorder: Recorder) -> Run:
             asyncio.set_event_loop(None)
             gc.collect()
     by_urn = {monitor.make_urn(r.parent, r.type, r.name): r.name for r in monitor.requests}
-    return Run([_declared(request, by_urn) for request in monitor.requests], outputs)
+    # The stack itself is registered in a process's first run alone.
+    declared = [_declared(request, by_urn) for request in monitor.requests if request.type != STACK_TYPE]
+    return Run(declared, outputs)
 
 
 def _declared(request: Any, by_urn: dict[str, str]) -> Declared:  # noqa: ANN401 - gRPC's request
@@ -180,6 +187,7 @@ def _declared(request: Any, by_urn: dict[str, str]) -> Declared:  # noqa: ANN401
         retain_on_delete=request.retainOnDelete,
         depends_on=frozenset(by_urn[urn] for urn in waits),
         aliases=tuple(alias.spec.name for alias in request.aliases if alias.spec.name),
+        secret_outputs=frozenset(request.additionalSecretOutputs),
     )
 
 

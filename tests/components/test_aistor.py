@@ -1,11 +1,15 @@
 """infra.aistor: what the plan comes to on pulumi-minio."""
 
+import base64
 import json
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pulumi
 import pytest
+
+from infra.identity.in_state import OWN_TYPES
+from tests.components.conftest import ADMIN_PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +25,11 @@ IDENTITIES = {"worker", "session-archiver", "otel-exporter", "vault-backup", "re
 @pytest.fixture(scope="module", name="run")
 def _run(run_program: "Callable[..., Run]") -> "Run":
     return run_program("aistor")
+
+
+@pytest.fixture(scope="module", name="run_v4")
+def _run_v4(run_program: "Callable[..., Run]") -> "Run":
+    return run_program("aistor", adminApi="v4")
 
 
 def test_buckets_are_locked_exactly_when_cold(run: "Run") -> None:
@@ -154,3 +163,34 @@ def test_bad_input_declares_nothing(run_program: "Callable[..., Run]") -> None:
     """A mistake ends the program with its message before any resource is registered."""
     with pytest.raises(pulumi.RunError, match=r"domains\.Media: the name 'Media' is malformed"):
         run_program("aistor", domains={"Media": {"band": "hot"}})
+
+
+class TestAdminApiV4:
+    """Identities by the admin API; that they are otherwise the plugin's is `test_identity`'s."""
+
+    def test_identities_are_switched_on_and_say_where_they_are(self, run_v4: "Run") -> None:
+        """The server's URL and region stand in the state, no key of the admin's does."""
+        endpoint = f"http://{run_v4.of('minio')['aistor'].inputs['minioServer']}"
+        for resource in run_v4.resources:
+            if resource.type in OWN_TYPES.values():
+                assert [resource.inputs[key] for key in ("endpoint", "region", "caPem")] == [endpoint, "us-west-2", ""]
+                assert ADMIN_PASSWORD not in json.dumps(resource.inputs)
+        assert {user.inputs["status"] for user in run_v4.of("User").values()} == {"enabled"}
+        assert {account.inputs["status"] for account in run_v4.of("ServiceAccount").values()} == {"on"}
+
+    def test_provider_in_the_state_is_a_reference_in_clear(self, run_v4: "Run") -> None:
+        """One text for each type, the same in every resource, and no secret that would differ at each update."""
+        for kind in ("User", "Policy", "Attachment", "ServiceAccount"):
+            (form,) = {resource.inputs["__provider"] for resource in run_v4.of(kind).values()}
+            assert b"infra.identity." in base64.b64decode(form)
+
+    def test_secrets_are_secret_outputs(self, run_v4: "Run") -> None:
+        """The user's secret and the account's are encrypted in the state."""
+        assert {frozenset(user.secret_outputs) for user in run_v4.of("User").values()} == {frozenset({"secret"})}
+        accounts = run_v4.of("ServiceAccount").values()
+        assert {frozenset(account.secret_outputs) for account in accounts} == {frozenset({"secretKey"})}
+
+    def test_outputs_are_the_same(self, run: "Run", run_v4: "Run") -> None:
+        """Nothing downstream can tell: the deployment, and the credentials as a secret."""
+        assert run_v4.outputs == run.outputs
+        assert type(run_v4.outputs["credentials"]).__name__ == "Secret"

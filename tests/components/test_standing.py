@@ -96,3 +96,54 @@ def test_state_that_stays_unreadable_declares_nothing(
     monkeypatch.setattr("infra.standing.STATE_SECONDS", 0.3)
     with pytest.raises(pulumi.RunError, match=r"cannot be read, so nothing was declared: .*failed to load checkpoint"):
         run_program("aistor", unreadable=1000)
+
+
+PLUGINS = ("minio:index/iamUser:IamUser", "minio:index/iamServiceAccount:IamServiceAccount")
+OWN = ("pulumi-python:dynamic/identity:User", "pulumi-python:dynamic/identity:ServiceAccount")
+
+
+def with_types(*types: str) -> "dict[str, Any]":
+    """A state with a resource of each of these types."""
+    return {f"urn:{kind}": {"type": kind, "outputs": {}} for kind in types}
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "by"), [(PLUGINS, "v4", "v3"), (OWN, "v3", "v4")], ids=["v3 to v4", "v4 to v3"]
+)
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "partly made"])
+def test_identities_of_another_admin_api_declare_nothing(
+    run_program: "Callable[..., Run]", held: tuple[str, ...], wanted: str, by: str, *, whole: bool
+) -> None:
+    """One user or one key that stands is enough: an update would make all anew and delete the old ones."""
+    for types in [held] if whole else [(one,) for one in held]:
+        with pytest.raises(pulumi.RunError) as caught:
+            run_program("aistor", state=with_types(*types), adminApi=wanted)
+
+        assert f"adminApi: it says {wanted}, and the users" in str(caught.value)
+        assert f"are managed by {by}" in str(caught.value)
+        assert f"python -m infra.switch_admin_api --stack test --to {wanted}" in str(caught.value)
+
+
+@pytest.mark.parametrize(("held", "wanted"), [(PLUGINS, "v3"), (OWN, "v4"), ((), "v3"), ((), "v4")])
+def test_identities_of_the_same_admin_api_and_none_at_all_are_declared(
+    run_program: "Callable[..., Run]", held: tuple[str, ...], wanted: str
+) -> None:
+    """What stands goes on, and a new stack may begin with either."""
+    run = run_program("aistor", state={**with_types(*held), **state("aistor", media_raw=True)}, adminApi=wanted)
+
+    assert len(run.of({"v3": "IamUser", "v4": "User"}[wanted])) == 6
+
+
+def test_state_with_both_is_refused_either_way(run_program: "Callable[..., Run]") -> None:
+    """A move that broke off half way; whatever the config says, the other half would be made anew."""
+    for wanted in ("v3", "v4"):
+        with pytest.raises(pulumi.RunError, match=f"adminApi: it says {wanted}"):
+            run_program("aistor", state=with_types(PLUGINS[0], OWN[1]), adminApi=wanted)
+
+
+def test_aws_is_never_asked_about_its_admin_api(run_program: "Callable[..., Run]") -> None:
+    """It has none, whatever its state holds."""
+    for held in (PLUGINS, OWN):
+        run = run_program("aws", state=with_types(*held))
+
+        assert len(run.of("Bucket")) == 9

@@ -147,6 +147,23 @@ def test_config_of_the_stack_counts_and_encrypted_values_are_left_out(clone: Pat
     assert ENCRYPTED not in done.stdout
 
 
+@pytest.mark.parametrize(("was", "now"), [("v3", "v4"), ("v4", "v3")])
+def test_another_admin_api_is_said_with_the_move(clone: Path, was: str, now: str) -> None:
+    """The plan is the same either way, so the setting is said itself, and how a stack that stands is moved."""
+    edit(clone / "Pulumi.local.yaml", lambda content: content["config"].update({"object-store:adminApi": was}))
+    git(clone, "-c", "user.name=t", "-c", "user.email=t@example.invalid", "commit", "--quiet", "--allow-empty", "-am", was)
+    edit(clone / "Pulumi.local.yaml", lambda content: content["config"].update({"object-store:adminApi": now}))
+    done = offline(clone, "--format", "json")
+
+    assert done.returncode == 0, done.stderr
+    (change,) = json.loads(done.stdout)["changes"]
+    assert (change["risk"], change["sentence"]) == (
+        "notice",
+        f"stack: adminApi is now {now} (was {was}) in the stack's file",
+    )
+    assert f"python -m infra.switch_admin_api --stack NAME --to {now}" in change["advice"]
+
+
 def test_rename_that_keeps_the_bucket_is_safe(clone: Path) -> None:
     """A rename with `renamed_from` is one safe sentence."""
 

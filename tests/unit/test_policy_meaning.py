@@ -1,7 +1,6 @@
 """infra.policy_meaning: spellings of one document are the same, and whatever changes what it allows is not."""
 
 import json
-from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -15,7 +14,6 @@ from infra.policy_meaning import same_meaning
 from infra.taxonomy import load
 
 Document = dict[str, Any]
-Change = Callable[[Document], None]
 
 ACTIONS = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket", "s3:GetBucketLocation"]
 RESOURCES = [f"arn:aws:s3:::{name}" for name in ("a", "a/*", "b", "b/*", "c/.verify/*")]
@@ -38,7 +36,7 @@ STATEMENTS = st.fixed_dictionaries(
     },
 )
 # Each statement has a name of its own, so that a changed one cannot become another.
-DOCUMENTS = st.lists(STATEMENTS, min_size=1, max_size=4).map(
+DOCUMENTS: st.SearchStrategy[Document] = st.lists(STATEMENTS, min_size=1, max_size=4).map(
     lambda found: {
         "Version": "2012-10-17",
         "Statement": [{"Sid": f"S{number}", **one} for number, one in enumerate(found)],
@@ -180,7 +178,10 @@ def test_every_policy_of_the_plan_survives_what_the_server_does_to_it() -> None:
     """All documents of the taxonomy, with actions reversed and lists of one unpacked."""
     plan = build_plan(load(), env="local", region_code="usw2", tls_only=True, where="test: ")
     for identity in plan.identities:
-        for text in (as_json(identity_policy(plan, identity, "aistor")), as_json(service_account_policy(plan, identity))):
+        for text in (
+            as_json(identity_policy(plan, identity, "aistor")),
+            as_json(service_account_policy(plan, identity)),
+        ):
             given_back = json.loads(text)
             for statement in given_back["Statement"]:
                 for key in ("Action", "Resource"):

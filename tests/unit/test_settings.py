@@ -144,11 +144,23 @@ class TestAistor:
             ({"domains": "[]"}, "valid dictionary"),
             ({"lifecycle": "x"}, "unknown key 'lifecycle'"),
             ({"emdpoint": "x"}, "write: object-store:endpoint"),
+            ({"adminApi": "v5"}, "object-store:adminApi: the value is not legal here"),
+            ({"adminApi": "v5"}, "v3, v4"),
+            ({"adminApi": "4"}, "write: object-store:adminApi: v3"),
+            ({"adminAPI": "v4"}, "unknown key 'adminAPI'"),
         ],
     )
     def test_mistake_is_refused(self, aistor: dict[str, str], change: dict[str, str], expected: str) -> None:
         """A mistake is named with its key, what may stand there, and the line to paste."""
         assert expected in refused({**aistor, **change})
+
+    def test_admin_api_is_the_plugins_unless_said(self, aistor: dict[str, str]) -> None:
+        """Both versions are legal."""
+        for values, expected in (({}, "v3"), ({"adminApi": "v3"}, "v3"), ({"adminApi": "v4"}, "v4")):
+            found = read({**aistor, **values})
+
+            assert found.aistor is not None
+            assert found.aistor.admin_api == expected
 
     @pytest.mark.parametrize("key", ["cloud", "env"])
     def test_needed_key_is_asked_for(self, aistor: dict[str, str], key: str) -> None:
@@ -176,6 +188,10 @@ class TestAws:
         assert (found.aws.allowed_account_ids, found.aws.kms_key_arn) == ((), None)
         assert found.tls_only is True
 
+    def test_default_of_the_admin_api_is_no_mistake(self) -> None:
+        """The engine hands declared defaults on, on aws too."""
+        assert read({**AWS, "adminApi": "v3"}).aistor is None
+
     def test_the_rest(self) -> None:
         """Accounts, KMS, tags and additions are read."""
         more = {"allowedAccountIds": '["123456789012"]', "encryption": "SSE-KMS", "kmsKeyArn": "arn:aws:kms:x"}
@@ -193,6 +209,7 @@ class TestAws:
             ({"region": "usw2"}, "'usw2' is no AWS region"),
             ({"endpoint": "https://localhost:9000"}, "object-store:endpoint: is for AIStor"),
             ({"caBundle": "ca.pem"}, "object-store:caBundle: is for AIStor"),
+            ({"adminApi": "v4"}, "object-store:adminApi: is for AIStor"),
             ({"allowedAccountIds": '["12"]'}, "allowedAccountIds.0"),
         ],
     )

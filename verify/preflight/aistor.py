@@ -187,8 +187,8 @@ def _identities_managed(stack: StackFacts) -> Iterable[Finding]:
         yield passed(check, wanted, held)
         return
     remedy = (
-        f"`{problems[0].paste}`, or `pulumi config set object-store:adminApi {held} --stack {stack.name}`; an update "
-        "now would make them anew and delete the old ones, keys included"
+        f"`pulumi config set object-store:adminApi {held} --stack {stack.name}`, or to go on with {stack.admin_api}: "
+        f"`{problems[0].paste}`; an update now would make them anew and delete the old ones, keys included"
     )
     yield Finding(check, Level.STOP, wanted, held, remedy)
 
