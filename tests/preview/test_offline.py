@@ -151,7 +151,8 @@ def test_config_of_the_stack_counts_and_encrypted_values_are_left_out(clone: Pat
 def test_another_admin_api_is_said_with_the_move(clone: Path, was: str, now: str) -> None:
     """The plan is the same either way, so the setting is said itself, and how a stack that stands is moved."""
     edit(clone / "Pulumi.local.yaml", lambda content: content["config"].update({"object-store:adminApi": was}))
-    git(clone, "-c", "user.name=t", "-c", "user.email=t@example.invalid", "commit", "--quiet", "--allow-empty", "-am", was)
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
+    git(clone, *who, "commit", "--quiet", "--allow-empty", "-am", was)
     edit(clone / "Pulumi.local.yaml", lambda content: content["config"].update({"object-store:adminApi": now}))
     done = offline(clone, "--format", "json")
 

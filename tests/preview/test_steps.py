@@ -394,10 +394,41 @@ def test_dynamic_resources_say_what_is_unlike_by_themselves() -> None:
             {"policy": again, "status": "on"},
             {"status": "off"},
         ),
-    ) == [("safe", "worker: key is updated (status)")]
+    ) == [("notice", "worker: key-1 is switched on again")]
     assert said(
         *identity, own("user", "worker-user", {"status": "enabled"}, {"status": "enabled"}, {"status": "disabled"})
-    ) == [("safe", "worker: user is updated (status)")]
+    ) == [("notice", "worker: user is switched on again")]
+
+
+def test_key_that_would_be_switched_off_is_dangerous() -> None:
+    """Whoever has it is cut off; on AWS the status is an input, and one that is off already is no change."""
+    off = step("update", AWS["key"], "worker-key-1", {"status": "Active"}, {"status": "Inactive"})
+    stays = step("same", AWS["key"], "worker-key-1", {"status": "Inactive"})
+
+    assert said(user(AWS), policy(AWS, READS), off) == [("danger", "worker: key-1 would be SWITCHED OFF")]
+    assert said(user(AWS), policy(AWS, READS), stays) == []
+
+
+def test_drift_of_the_plugins_user_is_said_as_ours() -> None:
+    """The plugin reads the status as an output, and declares another input."""
+    made = step("update", MINIO["user"], "worker-user", {"name": "u"}, {"name": "u"}, diffReasons=["disableUser"])
+    made["oldState"]["outputs"] = {"status": "disabled"}
+
+    assert said(made, policy(MINIO, READS)) == [("notice", "worker: user is switched on again")]
+
+
+def test_retention_taken_off_by_hand_is_no_retention() -> None:
+    """A refresh of our own resource reads no mode and no days."""
+    gone = own_retention({"mode": "GOVERNANCE", "days": 365}, {"mode": "", "days": 0})
+
+    assert only_bucket(minio_bucket(), gone).retention is None
+
+
+def own_retention(declared: Inputs, live: Inputs) -> dict[str, Any]:
+    """The dynamic resource that sets default retention, as a refresh saw it."""
+    made = step("update", MINIO["retention"], "logs-retention", declared, declared)
+    made["oldState"]["outputs"] = dict(live)
+    return made
 
 
 def test_another_way_to_the_server_is_safe_and_said_once() -> None:
