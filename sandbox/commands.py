@@ -74,7 +74,7 @@ def up(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice, ad
                 voice.say(f"The {folder.stack} server is running already.")
             if server is None:
                 raise SandboxError(f"The {folder.stack} server has just ended; see {folder.server_log}.")
-            _prepare(folder, server, search, environ, voice)
+            _prepare(folder, server, search, environ, voice, admin_api_asked=wanted[folder] is not None)
     return search
 
 
@@ -88,9 +88,15 @@ def _stop_other(folder: StackFolder, admin_api: str | None, voice: Voice) -> Non
 
 
 def _prepare(
-    folder: StackFolder, server: RunningServer, search: Search, environ: Mapping[str, str], voice: Voice
+    folder: StackFolder,
+    server: RunningServer,
+    search: Search,
+    environ: Mapping[str, str],
+    voice: Voice,
+    *,
+    admin_api_asked: bool,
 ) -> None:
-    wanted = make_project(folder, server, admin_credentials(folder))
+    wanted = make_project(folder, server, admin_credentials(folder), admin_api_asked=admin_api_asked)
     if search.engine:
         write_wrapper(folder, search.engine)
         environment = stack_environment(folder, server, environ).applied_to(environ)

@@ -41,8 +41,17 @@ class Overrides:
     secret_facts: Mapping[str, str] = field(repr=False)
 
 
-def overrides(stack: StackName, server: RunningServer, admin: AdminCredentials) -> Overrides:
-    """What the sandbox says instead of the committed config: it is disposable, and it is reached elsewhere."""
+def overrides(
+    stack: StackName, server: RunningServer, admin: AdminCredentials, *, admin_api_asked: bool = False
+) -> Overrides:
+    """What the sandbox says instead of the committed config: it is disposable, and it is reached elsewhere.
+
+    Args:
+        stack: Which.
+        server: Its server.
+        admin: The server's administrator.
+        admin_api_asked: The server's admin API was asked for just now, so the config follows whoever set it before.
+    """
     choices: dict[str, Any] = {"protect": False, "emptyOnDestroy": True}
     facts: dict[str, Any] = {}
     secret: dict[str, str] = {}
@@ -51,7 +60,9 @@ def overrides(stack: StackName, server: RunningServer, admin: AdminCredentials) 
     else:
         facts |= {"endpoint": server.endpoint, "clientEndpoint": server.endpoint, "caBundle": server.ca_bundle}
         secret |= {"adminUser": admin.user, "adminPassword": admin.password}
-        if server.admin_api != DEFAULT_ADMIN_API:
+        if admin_api_asked:
+            facts["adminApi"] = server.admin_api
+        elif server.admin_api != DEFAULT_ADMIN_API:
             choices["adminApi"] = server.admin_api
     return Overrides(_full(choices), _full(facts), _full(secret))
 
@@ -61,9 +72,11 @@ def committed_config(stack: StackName) -> dict[str, Any]:
     return dict(_read_yaml(repository() / f"Pulumi.{stack}.yaml").get("config") or {})
 
 
-def make_project(folder: StackFolder, server: RunningServer, admin: AdminCredentials) -> Overrides:
-    """Write every file of the project folder that holds no Pulumi secret."""
-    wanted = overrides(folder.stack, server, admin)
+def make_project(
+    folder: StackFolder, server: RunningServer, admin: AdminCredentials, *, admin_api_asked: bool = False
+) -> Overrides:
+    """Write every file of the project folder that holds no Pulumi secret; arguments as of `overrides`."""
+    wanted = overrides(folder.stack, server, admin, admin_api_asked=admin_api_asked)
     folder.project.mkdir(parents=True, exist_ok=True)
     folder.state.mkdir(parents=True, exist_ok=True)
     if not folder.passphrase.exists():

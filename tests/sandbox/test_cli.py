@@ -192,7 +192,7 @@ def test_local_server_speaks_the_admin_api_that_is_asked_for(without_engine: Clo
     back = clone.run("up", "--stack", "local", "--admin-api", "v3")
     assert "speaks admin API v4" in back.stderr
     assert clone.server("local")["admin_api"] == "v3"
-    assert "adminApi" not in stack_file.read_text()
+    assert "object-store:adminApi: v3" in stack_file.read_text()
 
 
 def test_aws_has_no_admin_api(without_engine: Clone) -> None:

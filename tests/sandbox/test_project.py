@@ -59,10 +59,13 @@ def commit(repository: Path, stack: StackName, values: dict[str, Any]) -> None:
     (repository / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(document))
 
 
-def make(repository: Path, stack: StackName, port: int = 9000, admin_api: str = "v3") -> StackFolder:
+def make(
+    repository: Path, stack: StackName, port: int = 9000, admin_api: str = "v3", *, asked: bool = False
+) -> StackFolder:
     """Make the project folder for a server on that port."""
     folder = StackFolder(stack, repository / ".sandbox")
-    project.make_project(folder, server_at(port, repository, stack, admin_api), ADMIN)
+    server = server_at(port, repository, stack, admin_api)
+    project.make_project(folder, server, ADMIN, admin_api_asked=asked)
     return folder
 
 
@@ -282,3 +285,13 @@ def test_config_follows_the_admin_api_of_the_server(repository: Path) -> None:
     as_pulumi_saves(folder, adminApi="v3")
 
     assert config(make(repository, StackName.LOCAL, admin_api="v4"))["adminApi"] == "v3"
+
+
+@pytest.mark.parametrize("earlier", ["v3", "v4"])
+def test_config_follows_the_admin_api_that_is_asked_for(repository: Path, earlier: str) -> None:
+    """Whatever a person set before: who asks for a server of another version wants its setting too."""
+    as_pulumi_saves(make(repository, StackName.LOCAL), adminApi=earlier)
+    for asked in ("v4", "v3", "v4"):
+        folder = make(repository, StackName.LOCAL, admin_api=asked, asked=True)
+        assert config(folder)["adminApi"] == asked
+    assert config(make(repository, StackName.LOCAL, admin_api="v4"))["adminApi"] == "v4"
