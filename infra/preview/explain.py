@@ -469,7 +469,8 @@ def _by_name(item: Touched) -> Change:
     """What is left to say of a resource: that it changes, and which of its inputs."""
     if item.operation == "update" and item.properties and set(item.properties) <= _TAGS:
         return Change(item.subject, "its tags change", Risk.SAFE, item.aspect)
-    if item.operation == "update" and item.properties and set(item.properties) <= _WAY:
+    of_ours = item.aspect is not Aspect.CONNECTION  # a provider's own region is said as that
+    if of_ours and item.operation == "update" and item.properties and set(item.properties) <= _WAY:
         what = f"is reached another way ({', '.join(item.properties)}), and stays as it is"
         return Change(item.subject, what, Risk.SAFE, Aspect.CONNECTION)
     if item.operation == "update" and item.aspect is Aspect.ACCESS and set(item.properties) <= {"policy", *_TAGS}:

@@ -582,6 +582,12 @@ def touch(subject: str, aspect: Aspect, operation: str, *properties: str) -> Tou
         ),
         (touch("worker", Aspect.ACCESS, "update", "policyName"), SAFE, "worker: access is updated (policyName)"),
         (touch("worker", Aspect.KEY, "update", "status"), SAFE, "worker: key is updated (status)"),
+        (
+            touch("worker", Aspect.KEY, "update", "caPem", "endpoint"),
+            SAFE,
+            "worker: is reached another way (caPem, endpoint), and stays as it is",
+        ),
+        (touch("stack", Aspect.CONNECTION, "update", "region"), SAFE, "stack: connection is updated (region)"),
         (touch("stack", Aspect.OTHER, "delete"), NOTICE, "stack: other would be DELETED"),
         (touch("stack", Aspect.OTHER, "unheard-of"), SAFE, "stack: other is updated"),
     ],
