@@ -5,7 +5,7 @@ import json
 import pytest
 from pulumi_policy.proxy import UnknownValueError
 
-from tests.policy.conftest import BUCKET, CLOUDS, STACK, TYPES, UNKNOWN, WHERE, Thing, bucket, judged
+from tests.policy.conftest import BUCKET, BY_NAME, CLOUDS, STACK, TYPES, UNKNOWN, WHERE, Thing, bucket, judged
 
 BLOCKS = {"blockPublicAcls": True, "blockPublicPolicy": True, "ignorePublicAcls": True, "restrictPublicBuckets": True}
 SECRET = "planted-secret-of-the-worker"  # noqa: S105 - planted
@@ -69,6 +69,22 @@ def test_secret_of_our_own_user_is_one() -> None:
 
     assert judged("key-outputs", user, stack(note="nothing")) == []
     assert len(judged("key-outputs", user, stack(note=SECRET), bucket("own", tags={"note": SECRET}))) == 2
+
+
+def test_what_the_engine_adds_to_our_own_resources_trips_nothing() -> None:
+    """A pickled class in each of them, and the stack's config in their provider."""
+    pickled = {"__provider": "gASVKwAAAAAAAACME2luZnJhLmlkZW50aXR5LnVzZXKUjAxVc2VyUHJvdmlkZXKUk5QpgZQu"}
+    where = {"endpoint": "https://127.0.0.1:9000", "region": "us-west-2", "caPem": "", **pickled}
+    user = Thing(TYPES["own"]["user"], {"name": "a", "status": "enabled", "secret": SECRET, **where}, "user")
+    policy = Thing(TYPES["own"]["policy"], {"name": "a", "policy": POLICY, **where}, "policy")
+    attachment = Thing(
+        "pulumi-python:dynamic/identity:Attachment", {"userName": "a", "policyName": "a", **where}, "attachment"
+    )
+    config = {"object-store:adminUser": "admin", "object-store:adminPassword": "planted-password-of-the-admin"}
+    provider = Thing("pulumi:providers:pulumi-python", config, "default")
+
+    for name in BY_NAME:
+        assert judged(name, provider, user, policy, attachment, key("own", **where), stack()) == [], name
 
 
 @pytest.mark.parametrize("cloud", WHERE)

@@ -417,6 +417,35 @@ def test_drift_of_the_plugins_user_is_said_as_ours() -> None:
     assert said(made, policy(MINIO, READS)) == [("notice", "worker: user is switched on again")]
 
 
+def drifted(kinds: dict[str, str], word: str, name: str, declared: str, live: str) -> dict[str, Any]:
+    """A policy changed by hand, as a refresh saw it: a plugin's inputs are read anew, ours are outputs alone."""
+    if kinds is OWN:
+        return own(word, name, {"policy": declared}, {"policy": declared}, {"policy": live})
+    return step("update", kinds[word], name, {"policy": live}, {"policy": declared}, diffReasons=["policy"])
+
+
+@pytest.mark.parametrize("kinds", [MINIO, OWN])
+def test_policy_changed_by_hand_is_said_as_what_mending_it_gives(kinds: dict[str, str]) -> None:
+    """Both ways, of the user's policy and of the key's own; the same sentences whoever manages it."""
+    gives = [("danger", "worker: may now s3:PutObject in x-logs")]
+    takes = [("notice", "worker: may no longer s3:PutObject in x-logs")]
+
+    for declared, live, expected in ((WRITES, READS, gives), (READS, WRITES, takes)):
+        of_user = drifted(kinds, "policy", "worker-policy", declared, live)
+        of_key = drifted(kinds, "key", "worker-key-1", declared, live)
+        assert said(user(kinds), of_user, key("same", kinds)) == expected
+        assert said(user(kinds), policy(kinds, WRITES), of_key) == expected
+
+
+def test_retention_changed_by_hand_is_said_as_what_mending_it_does() -> None:
+    """Of our own resource a refresh reads outputs alone; numbers come as floats."""
+    declared = {"mode": "GOVERNANCE", "days": 365}
+
+    assert said(minio_bucket(objectLocking=True), own_retention(declared, {"mode": "GOVERNANCE", "days": 400.0})) == [
+        ("danger", "logs: retention of new objects is now 365 days (was 400)")
+    ]
+
+
 def test_retention_taken_off_by_hand_is_no_retention() -> None:
     """A refresh of our own resource reads no mode and no days."""
     gone = own_retention({"mode": "GOVERNANCE", "days": 365}, {"mode": "", "days": 0})

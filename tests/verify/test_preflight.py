@@ -259,7 +259,7 @@ class Behaviour:
     """How the small server answers.
 
     Attributes:
-        admin: Status of the admin API, v3 and v4.
+        admin: Status of the admin API, v3 and v4; one that is missing hangs up.
         listing: Status and code of a listing of buckets, by anybody.
         ahead: How far its clock is ahead; None for no `Date` header at all.
     """
@@ -278,7 +278,11 @@ def small_server(
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path.startswith("/minio/admin/"):
-                self.answer(behaviour.admin[self.path.split("/")[3]], b"")
+                status = behaviour.admin.get(self.path.split("/")[3])
+                if status is None:
+                    self.close_connection = True
+                else:
+                    self.answer(status, b"")
             elif "Credential=minioadmin/" in self.headers.get("Authorization", ""):
                 self.answer(403, b"<Error><Code>InvalidAccessKeyId</Code></Error>")
             else:
@@ -325,6 +329,8 @@ def small_server(
     [
         (Behaviour(), 0, "admin_api_spoken", "PASS", "403"),
         (Behaviour(admin={"v3": 426, "v4": 403}), 1, "admin_api_spoken", "STOP", "426"),
+        (Behaviour(admin={"v3": 403}), 0, "admin_api_spoken", "PASS", "v3: 403"),
+        (Behaviour(admin={"v3": 426}), 1, "admin_api_spoken", "STOP", "v3: 426"),
         (Behaviour(admin={"v3": 502, "v4": 502}), 0, "admin_api_spoken", "WARN", "cannot tell: v3: 502, v4: 502"),
         (Behaviour(ahead=timedelta(minutes=2)), 0, "clock_in_step", "WARN", "s behind"),
         (Behaviour(ahead=timedelta(minutes=-20)), 1, "clock_in_step", "STOP", "s ahead"),
@@ -523,6 +529,47 @@ def test_state_is_read_as_pulumi_exports_it() -> None:
     plain = state_facts(exported).access
     assert plain is not None
     assert (plain.endpoint, plain.password) == ("http://new:1", PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "managed_by"),
+    [
+        ([], set()),
+        (["minio:index/iamUser:IamUser", "minio:index/iamPolicy:IamPolicy"], {"v3"}),
+        (["pulumi-python:dynamic/identity:ServiceAccount"], {"v4"}),
+        (["pulumi-python:dynamic/storage:DefaultRetention", "pulumi:providers:pulumi-python"], set()),
+        (["minio:index/iamServiceAccount:IamServiceAccount", "pulumi-python:dynamic/identity:User"], {"v3", "v4"}),
+    ],
+)
+def test_state_tells_what_manages_its_identities(kinds: list[str], managed_by: set[str]) -> None:
+    """By the types of users and keys; other dynamic resources say nothing of identities."""
+    exported: dict[str, Any] = state_of("https://a:1", "admin", PASSWORD, "b")
+    exported["deployment"]["resources"] += [{"urn": f"urn::{kind}", "type": kind, "id": "x"} for kind in kinds]
+
+    assert state_facts(exported).managed_by == managed_by
+
+
+@pytest.mark.parametrize(
+    ("held", "advice"),
+    [
+        (None, "`pulumi config set object-store:adminApi v4 --stack local`"),
+        ("minio:index/iamUser:IamUser", "`python -m infra.switch_admin_api --stack local --to v4`"),
+    ],
+)
+def test_server_of_v4_alone_stops_with_the_line_for_this_stack(
+    held: str | None, advice: str, pulumi: FakePulumi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A new stack is set, one whose state holds identities of the plugin is moved; either line passes afterwards."""
+    resources = [{"urn": "urn::u", "type": held, "id": "x", "inputs": {}}] if held else []
+    with small_server(pulumi.folder, Behaviour(admin={"v3": 426, "v4": 403})) as config:
+        pulumi.holds("local", config, {"deployment": {"resources": resources}})
+        refused, found, printed = run(capsys)
+        moved = [{**one, "type": "pulumi-python:dynamic/identity:User"} for one in resources]
+        pulumi.holds("local", {**config, "adminApi": "v4"}, {"deployment": {"resources": moved}})
+        passed, after, _ = run(capsys)
+
+    assert (refused, list(stops(found)), advice in printed) == (1, ["admin_api_spoken"], True)
+    assert (passed, after["admin_api_spoken"][0]) == (0, "PASS")
 
 
 def test_time_is_bounded() -> None:

@@ -135,6 +135,39 @@ def test_our_own_resources_need_either_version(statuses: dict[str, int], level: 
     assert others(found, "admin_api_spoken") == {Level.PASS}
 
 
+@pytest.mark.parametrize(
+    ("setting", "statuses", "level", "remedy"),
+    [
+        ("v3", {"v3": 403}, Level.PASS, ""),
+        ("v4", {"v3": 403}, Level.PASS, ""),
+        ("v3", {"v3": 426}, Level.STOP, "whether the server speaks v4 cannot be told"),
+        ("v3", {"v3": 426, "v4": 502}, Level.STOP, "whether the server speaks v4 cannot be told"),
+        ("v4", {"v3": 426}, Level.WARN, "proxy"),
+    ],
+)
+def test_version_that_gave_no_answer_is_not_taken_for_refused(
+    setting: str, statuses: dict[str, int], level: Level, remedy: str
+) -> None:
+    """What is certain is judged; of the other version nothing is claimed."""
+    found = aistor(replace(GOOD, admin_api=Answer(statuses)), replace(STACK, admin_api=setting))
+
+    finding = one(found, "admin_api_spoken")
+    assert (finding.level, remedy in finding.remedy, "neither" in finding.remedy) == (level, True, False), finding
+    assert others(found, "admin_api_spoken") == {Level.PASS}
+
+
+@pytest.mark.parametrize("setting", ["v3", "v4"])
+def test_state_managed_by_both_has_one_way_out(setting: str) -> None:
+    """No setting would be the state's, so the move alone is named."""
+    stack = replace(STACK, admin_api=setting, state=replace(STATE, managed_by=frozenset({"v3", "v4"})))
+
+    finding = one(aistor(replace(GOOD, admin_api=Answer({"v3": 403, "v4": 403})), stack), "identities_managed_as_set")
+
+    assert finding.level is Level.STOP
+    assert f"python -m infra.switch_admin_api --stack local --to {setting}" in finding.remedy
+    assert "config set" not in finding.remedy
+
+
 def test_stack_that_stands_is_moved_and_not_set() -> None:
     """Where the plugin manages identities already, the advice for a v4-only server is the move that keeps the keys."""
     held = replace(STACK, state=replace(STATE, managed_by=frozenset({"v3"})))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from urllib3.util.ssl_match_hostname import CertificateError, match_hostname
 
 from infra.moves import unswitched
+from verify.exposure import ADMIN_VERSIONS
 from verify.facts import Answer
 from verify.preflight.checks import buckets_ours, clock_in_step, nothing_interrupted, state_buckets_seen
 from verify.preflight.facts import NOT_ASKED, AistorFacts, ServerCertificate, StackFacts
@@ -159,11 +160,11 @@ def _admin_api_spoken(stack: StackFacts, answer: Answer[Mapping[str, int]]) -> F
     if statuses is None:
         return untold(check, wanted, answer)
     found = ", ".join(f"{version}: {status}" for version, status in statuses.items())
-    if any(statuses[version] == ADMIN_SPOKEN for version in usable):
+    if any(statuses.get(version) == ADMIN_SPOKEN for version in usable):
         return passed(check, wanted, found)
-    if not all(statuses[version] == ADMIN_REFUSED for version in usable):
-        remedy = "is it a MinIO or AIStor server, and is no proxy before it that hides /minio/admin?"
-        return Finding(check, Level.WARN, wanted, f"cannot tell: {found}", remedy)
+    no_proxy = "is it a MinIO or AIStor server, and is no proxy before it that hides /minio/admin?"
+    if not all(statuses.get(version) == ADMIN_REFUSED for version in usable):
+        return Finding(check, Level.WARN, wanted, f"cannot tell: {found}", no_proxy)
     if ADMIN_SPOKEN in statuses.values():
         held = stack.state.managed_by - {"v4"}
         advice = (
@@ -173,6 +174,9 @@ def _admin_api_spoken(stack: StackFacts, answer: Answer[Mapping[str, int]]) -> F
         )
         remedy = f"this server speaks v4 only, and pulumi-minio 0.17.1 speaks v3 only: {advice}"
         return Finding(check, Level.STOP, wanted, f"{found}: the version is refused", remedy)
+    if not all(statuses.get(version) == ADMIN_REFUSED for version in ADMIN_VERSIONS):
+        remedy = f"pulumi-minio 0.17.1 speaks v3 only, and whether the server speaks v4 cannot be told: {no_proxy}"
+        return Finding(check, Level.STOP, wanted, f"{found}: v3 is refused", remedy)
     remedy = "it speaks neither: use a release that does, or the legacy MinIO (README: Rollback)"
     return Finding(check, Level.STOP, wanted, f"{found}: both versions are refused", remedy)
 
@@ -186,9 +190,11 @@ def _identities_managed(stack: StackFacts) -> Iterable[Finding]:
     if not problems:
         yield passed(check, wanted, held)
         return
+    # Where both manage some, no setting is the state's.
+    stay = f"`pulumi config set object-store:adminApi {held} --stack {stack.name}`, or "
     remedy = (
-        f"`pulumi config set object-store:adminApi {held} --stack {stack.name}`, or to go on with {stack.admin_api}: "
-        f"`{problems[0].paste}`; an update now would make them anew and delete the old ones, keys included"
+        f"{stay if len(stack.state.managed_by) == 1 else ''}to go on with {stack.admin_api}: `{problems[0].paste}`; "
+        "an update now would make them anew and delete the old ones, keys included"
     )
     yield Finding(check, Level.STOP, wanted, held, remedy)
 

@@ -97,7 +97,7 @@ class AistorFacts:
         door: Whether a connection came about.
         certificate: What it presented; None over plain http.
         skew_seconds: This machine's clock less the server's.
-        admin_api: HTTP status of an unsigned request to the admin API, by its version.
+        admin_api: HTTP status of an unsigned request to the admin API, by its version; without those unanswered.
         buckets: What the admin sees.
         admin_info: Whether the admin API let the admin in; asked only where the listing was refused.
         default_pair: Whether the vendor's default pair was let in.

@@ -154,16 +154,19 @@ class _Asking:
         return made
 
     def admin_api(self) -> tuple[Answer[Mapping[str, int]], Answer[float]]:
-        """The status of an unsigned request to each version of the admin API, and the clock's skew by the first one."""
+        """The status of an unsigned request to each version of the admin API, and the clock's skew by the first one.
+
+        What was answered before an answer failed to come is kept.
+        """
         statuses: dict[str, int] = {}
         skew = Answer[float](code=NOT_ASKED)
         for version in ADMIN_VERSIONS:
             url = self._admin_url(version)
             sent = answer(lambda url=url: self._http.send(AWSRequest("GET", url).prepare()))  # type: ignore[misc]  # bound for this round
             if sent.value is None:
-                return Answer(code=sent.code, said=sent.said), skew if statuses else Answer(
-                    code=sent.code, said=sent.said
-                )
+                if statuses:
+                    break
+                return Answer(code=sent.code, said=sent.said), Answer(code=sent.code, said=sent.said)
             if not statuses:
                 skew = skew_by(sent.value.headers.get("date"))
             statuses[version] = sent.value.status_code
