@@ -26,7 +26,7 @@ from infra.admin_api import AdminApi, AdminApiError, NotFoundError
 from infra.adoptable import PROVIDER, Adoptable, LiveBucket, provider_inputs, provider_version
 from infra.endpoint import check_reachable
 from infra.engine import EngineError, Said, run_pulumi
-from infra.identity.in_state import POLICY, USER
+from infra.identity.types import POLICY, USER
 from infra.s3_client import open_client
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
 
-from infra.identity.in_state import ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, POLICY, USER
+from infra.identity.types import ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, POLICY, USER, AdminApiVersion
 from infra.plan import BucketPlan, IdentityPlan, Retention, StorePlan
 from infra.policies import Cloud, identity_policy, managed_policies
-from infra.settings import AdminApiVersion, Settings
+from infra.settings import Settings
 from infra.state_secret import secret
 
 PASSWORD_INPUT = "minioPassword"  # noqa: S105 - an input's name

@@ -8,17 +8,13 @@ between hot and warm are done in place. Pure: what stands is read by `infra.stan
 
 from collections.abc import Collection, Iterable, Mapping
 
+from infra.identity.types import ACCOUNT, TYPES, USER
 from infra.plan import BucketPlan, StorePlan
 from infra.problems import Problem
 from infra.taxonomy import BandName
 
-# One of each identity's resources tells by which admin API all of them are managed.
-MANAGED_BY = {
-    "minio:index/iamUser:IamUser": "v3",
-    "minio:index/iamServiceAccount:IamServiceAccount": "v3",
-    "pulumi-python:dynamic/identity:User": "v4",
-    "pulumi-python:dynamic/identity:ServiceAccount": "v4",
-}
+# A user or a key tells by which admin API all of an identity is managed.
+MANAGED_BY = {kinds[word]: version for version, kinds in TYPES.items() for word in (USER, ACCOUNT)}
 
 
 def impossible_moves(plan: StorePlan, locked: Mapping[str, bool]) -> list[Problem]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.engine import EngineError, run_pulumi
+from infra.identity.types import ACCOUNT, ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, POLICY, USER
 
 STS_REGION = "us-east-1"
 # Where the id is made of names that were given. All else that the stores declare is made anew by a write that replaces.
@@ -24,16 +25,12 @@ NAMED_BY = {
     "minio:index/s3Bucket:S3Bucket": ("bucket",),
     "aws:s3/bucket:Bucket": ("bucket",),
     "aws:iam/user:User": ("name",),
-    "pulumi-python:dynamic/identity:User": ("name",),
-    "pulumi-python:dynamic/identity:Policy": ("name",),
-    "pulumi-python:dynamic/identity:Attachment": ("userName", "policyName"),
+    OWN_TYPES[USER]: ("name",),
+    OWN_TYPES[POLICY]: ("name",),
+    OWN_TYPES[ATTACHMENT]: ("userName", "policyName"),
 }
 AWS_POLICY = "aws:iam/policy:Policy"
-KEYS = (
-    "minio:index/iamServiceAccount:IamServiceAccount",
-    "pulumi-python:dynamic/identity:ServiceAccount",
-    "aws:iam/accessKey:AccessKey",
-)
+KEYS = (PLUGIN_TYPES[ACCOUNT], OWN_TYPES[ACCOUNT], "aws:iam/accessKey:AccessKey")
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from infra.endpoint import Endpoint, check_reachable, parse_endpoint, read_ca_bundle
+from infra.identity.types import AdminApiVersion
 from infra.policies import Cloud
 from infra.problems import InvalidInputError, Problem
 from infra.taxonomy import nearest
 from infra.vendor_defaults import VENDOR_DEFAULTS
 
 NAMESPACE = "object-store"
-AdminApiVersion = Literal["v3", "v4"]
 ADMIN_USER_VARIABLE = "AISTOR_ROOT_USER"
 ADMIN_PASSWORD_VARIABLE = "AISTOR_ROOT_PASSWORD"  # noqa: S105 - a variable's name
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")

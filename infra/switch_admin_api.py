@@ -18,9 +18,11 @@ from collections.abc import Sequence
 from infra.admin_api import AdminApiError, versions_spoken
 from infra.endpoint import check_reachable
 from infra.engine import EngineError, run_pulumi
-from infra.identity.in_state import Place, StateError, connection_values, engine_config, identities_of, moved
+from infra.identity.connection import connection_inputs
+from infra.identity.in_state import Place, StateError, engine_config, identities_of, moved
+from infra.identity.types import AdminApiVersion
 from infra.problems import InvalidInputError
-from infra.settings import NAMESPACE, AdminApiVersion, AistorSettings, Settings
+from infra.settings import NAMESPACE, AistorSettings, Settings
 from infra.stack_config import read_config, read_stack
 
 DONE, DECLINED, FAILED = 0, 1, 2
@@ -40,7 +42,7 @@ def place_of(settings: Settings, own: AistorSettings) -> Place:
     return Place(
         stack=settings.stack.rpartition("/")[2],
         project=NAMESPACE,
-        connection=connection_values(own, settings.region),
+        connection=connection_inputs(own, settings.region),
         config=engine_config(read_config(settings.stack)),
     )
 

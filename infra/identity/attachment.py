@@ -4,6 +4,7 @@ The rule: only this one policy of the user is looked at and changed; others that
 """
 
 import contextlib
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pulumi
@@ -66,7 +67,7 @@ class Attachment(dynamic.Resource, module="identity", name="Attachment"):
         *,
         user_name: pulumi.Input[str],
         policy_name: pulumi.Input[str],
-        connection: dict[str, pulumi.Input[str]],
+        connection: Mapping[str, str],
         opts: pulumi.ResourceOptions,
     ) -> None:
         """Declare it; `connection` says where (`connection_inputs`)."""

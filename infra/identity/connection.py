@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-import pulumi
 from pulumi import dynamic
 
 from infra.admin_api import AdminApi, AdminApiError
+from infra.policy_meaning import same_meaning
 from infra.settings import AistorSettings, admin_credentials
 
 #: Where the server is; an input of every resource, since a state must say of which server it speaks.
@@ -46,13 +46,9 @@ class IdentityProvider(dynamic.ResourceProvider):
         """Another name or owner is a replacement; anything else is set in place."""
         replaces = [key for key in self.replaced if _olds.get(key) != _news.get(key)]
         changed = [
-            key for key in (*self.compared, *CONNECTION) if not self.same(key, _olds.get(key, ""), _news.get(key, ""))
+            key for key in (*self.compared, *CONNECTION) if not _same(key, _olds.get(key, ""), _news.get(key, ""))
         ]
         return dynamic.DiffResult(changes=bool(changed or replaces), replaces=replaces)
-
-    def same(self, _key: str, one: Any, other: Any) -> bool:  # noqa: ANN401 - a property's value
-        """Whether two values of an input come to the same."""
-        return bool(one == other)
 
     @contextmanager
     def api(self, props: Mapping[str, Any], doing: str) -> Iterator[AdminApi]:
@@ -79,6 +75,11 @@ def gone(props: Mapping[str, Any]) -> dynamic.ReadResult:
     return dynamic.ReadResult(id_="", outs=dict(props))
 
 
-def connection_inputs(settings: AistorSettings, region: str) -> dict[str, pulumi.Input[str]]:
+def connection_inputs(settings: AistorSettings, region: str) -> dict[str, str]:
     """The inputs that say where the server is, none of them secret."""
     return {"endpoint": settings.endpoint.url, "region": region, "caPem": settings.ca_pem or ""}
+
+
+def _same(key: str, one: object, other: object) -> bool:
+    """Whether two values of an input come to the same; a policy by its meaning."""
+    return same_meaning(str(one), str(other)) if key == "policy" else one == other

@@ -3,6 +3,8 @@
 The rule: what is declared here and what is declared there differ in type alone.
 """
 
+from collections.abc import Mapping
+
 import pulumi
 
 from infra.identity.attachment import Attachment
@@ -25,7 +27,7 @@ def declare_identities(
 
 
 def _identity(
-    parent: pulumi.Resource, plan: StorePlan, identity: IdentityPlan, connection: dict[str, pulumi.Input[str]]
+    parent: pulumi.Resource, plan: StorePlan, identity: IdentityPlan, connection: Mapping[str, str]
 ) -> Credential:
     child = pulumi.ResourceOptions(parent=parent)
     user = User(f"{identity.name}-user", name=identity.user_name, connection=connection, opts=child)

@@ -18,27 +18,12 @@ from pulumi.dynamic import ResourceProvider
 from pulumi.dynamic.dynamic import PROVIDER_KEY, serialize_provider
 
 from infra.identity.attachment import AttachmentProvider
-from infra.identity.connection import CONNECTION
 from infra.identity.policy import PolicyProvider
 from infra.identity.service_account import ON, ServiceAccountProvider
+from infra.identity.types import ACCOUNT, ATTACHMENT, OWN_TYPES, POLICY, TYPES, USER, AdminApiVersion
 from infra.identity.user import ENABLED, UserProvider
-from infra.settings import AdminApiVersion, AistorSettings
 from infra.state_secret import secret
 
-USER, POLICY, ATTACHMENT, ACCOUNT = "user", "policy", "attachment", "key"
-PLUGIN_TYPES = {
-    USER: "minio:index/iamUser:IamUser",
-    POLICY: "minio:index/iamPolicy:IamPolicy",
-    ATTACHMENT: "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment",
-    ACCOUNT: "minio:index/iamServiceAccount:IamServiceAccount",
-}
-OWN_TYPES = {
-    USER: "pulumi-python:dynamic/identity:User",
-    POLICY: "pulumi-python:dynamic/identity:Policy",
-    ATTACHMENT: "pulumi-python:dynamic/identity:Attachment",
-    ACCOUNT: "pulumi-python:dynamic/identity:ServiceAccount",
-}
-TYPES: dict[AdminApiVersion, dict[str, str]] = {"v3": PLUGIN_TYPES, "v4": OWN_TYPES}
 _PROVIDERS: dict[str, type[ResourceProvider]] = {
     USER: UserProvider,
     POLICY: PolicyProvider,
@@ -78,7 +63,7 @@ class Place:
     Attributes:
         stack: The stack's own name, without organisation and project.
         project: The project's.
-        connection: The values of `infra.identity.connection.CONNECTION`.
+        connection: Where the server is (`infra.identity.connection.connection_inputs`).
         config: The stack's config as the engine hands it to a provider, secret values in the engine's own form.
     """
 
@@ -90,11 +75,6 @@ class Place:
     def urn(self, kind: str, name: str, parent: str = "") -> str:
         """The URN of a resource; `parent` is the type of what it stands under, if that is not the stack."""
         return f"urn:pulumi:{self.stack}::{self.project}::{parent}{'$' if parent else ''}{kind}::{name}"
-
-
-def connection_values(settings: AistorSettings, region: str) -> dict[str, str]:
-    """The values of the connection's inputs."""
-    return dict(zip(CONNECTION, (settings.endpoint.url, region, settings.ca_pem or ""), strict=True))
 
 
 def identities_of(exported: Mapping[str, Any], version: AdminApiVersion) -> list[str]:

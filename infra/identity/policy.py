@@ -5,6 +5,7 @@ document means the same; the server gives it back in another order each time.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pulumi
@@ -20,10 +21,6 @@ class PolicyProvider(IdentityProvider):
 
     compared: ClassVar[tuple[str, ...]] = ("policy",)
     replaced: ClassVar[tuple[str, ...]] = ("name",)
-
-    def same(self, key: str, one: Any, other: Any) -> bool:  # noqa: ANN401 - a property's value
-        """Documents by meaning."""
-        return same_meaning(str(one), str(other)) if key == "policy" else super().same(key, one, other)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Make the policy; the id is its name."""
@@ -71,7 +68,7 @@ class Policy(dynamic.Resource, module="identity", name="Policy"):
         *,
         name: str,
         policy: str,
-        connection: dict[str, pulumi.Input[str]],
+        connection: Mapping[str, str],
         opts: pulumi.ResourceOptions,
     ) -> None:
         """Declare it; `policy` is JSON text, `connection` says where (`connection_inputs`)."""

@@ -8,6 +8,7 @@ knows.
 import contextlib
 import secrets
 import string
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pulumi
@@ -27,10 +28,6 @@ class ServiceAccountProvider(IdentityProvider):
 
     compared: ClassVar[tuple[str, ...]] = ("policy", "status")
     replaced: ClassVar[tuple[str, ...]] = ("targetUser",)
-
-    def same(self, key: str, one: Any, other: Any) -> bool:  # noqa: ANN401 - a property's value
-        """Documents by meaning."""
-        return same_meaning(str(one), str(other)) if key == "policy" else super().same(key, one, other)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Make the account; the id is its access key."""
@@ -89,7 +86,7 @@ class ServiceAccount(dynamic.Resource, module="identity", name="ServiceAccount")
         *,
         target_user: pulumi.Input[str],
         policy: str,
-        connection: dict[str, pulumi.Input[str]],
+        connection: Mapping[str, str],
         opts: pulumi.ResourceOptions,
     ) -> None:
         """Declare it, switched on; `policy` is JSON text, `connection` says where (`connection_inputs`)."""

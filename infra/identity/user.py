@@ -6,6 +6,7 @@ The rule: a user that exists is never taken over in passing, because adding it a
 
 import contextlib
 import secrets
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pulumi
@@ -75,7 +76,7 @@ class User(dynamic.Resource, module="identity", name="User"):
         resource_name: str,
         *,
         name: str,
-        connection: dict[str, pulumi.Input[str]],
+        connection: Mapping[str, str],
         opts: pulumi.ResourceOptions,
     ) -> None:
         """Declare it, switched on; `connection` says where (`connection_inputs`)."""

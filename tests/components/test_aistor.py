@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 import pytest
 
-from infra.identity.in_state import OWN_TYPES
+from infra.identity.types import OWN_TYPES
 from tests.components.conftest import ADMIN_PASSWORD
 
 if TYPE_CHECKING:

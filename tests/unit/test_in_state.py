@@ -6,16 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.identity.in_state import (
-    OWN_TYPES,
-    PLUGIN_TYPES,
-    Place,
-    StateError,
-    added,
-    engine_config,
-    identities_of,
-    moved,
-)
+from infra.identity.in_state import Place, StateError, added, engine_config, identities_of, moved
+from infra.identity.types import OWN_TYPES, PLUGIN_TYPES
 
 STACK = "urn:pulumi:local::object-store::"
 ROOT = f"{STACK}pulumi:pulumi:Stack::object-store-local"
