@@ -31,7 +31,7 @@ _PATH = re.compile(r"/minio/admin/(?P<version>v[0-9]+)/(?P<command>.*)")
 _MODE = "mode-server-xl-single"
 _MISMATCH = "XMinioAdminVersionMismatch"
 _MISMATCH_STATUS = 426
-#: What a user may do to its own service accounts with no right of an administrator (list and delete: seen on a real server).
+#: What a user may do to its own service accounts with no right of an administrator (a real server: list and delete).
 _OWN = ("list-service-accounts", "delete-service-account", "info-service-account")
 
 
