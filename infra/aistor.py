@@ -26,7 +26,7 @@ class AistorStore(pulumi.ComponentResource):
 
     Attributes:
         buckets: By domain, the bucket resources.
-        credentials: By identity, the service account's keys.
+        credentials: By identity, the keys of its service accounts, one for each live generation.
     """
 
     def __init__(
@@ -102,13 +102,17 @@ class AistorStore(pulumi.ComponentResource):
         attachment = minio.IamUserPolicyAttachment(
             f"{identity.name}-attachment", user_name=user.name, policy_name=policy.name, opts=child
         )
-        account = minio.IamServiceAccount(
-            f"{identity.name}-key-1",
-            target_user=user.name,
-            policy=as_json(service_account_policy(plan, identity)),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
-        )
-        return Credential(account.access_key, pulumi.Output.secret(account.secret_key))
+
+        def key(generation: int) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+            account = minio.IamServiceAccount(
+                f"{identity.name}-key-{generation}",
+                target_user=user.name,
+                policy=as_json(service_account_policy(plan, identity)),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
+            )
+            return account.access_key, account.secret_key
+
+        return Credential.of_generations(identity.credential, key)
 
 
 def aistor_provider(settings: AistorSettings, region: str) -> minio.Provider:

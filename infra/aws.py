@@ -33,7 +33,7 @@ class AwsStore(pulumi.ComponentResource):
 
     Attributes:
         buckets: By domain, the bucket resources.
-        credentials: By identity, the access key.
+        credentials: By identity, its access keys, one for each live generation.
     """
 
     def __init__(
@@ -135,12 +135,16 @@ class AwsStore(pulumi.ComponentResource):
                     f"{identity.name}-attachment{suffix}", user=user.name, policy_arn=policy.arn, opts=child
                 )
             )
-        key = aws.iam.AccessKey(
-            f"{identity.name}-key-1",
-            user=user.name,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=attachments),
-        )
-        return Credential(key.id, pulumi.Output.secret(key.secret))
+
+        def key(generation: int) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+            made = aws.iam.AccessKey(
+                f"{identity.name}-key-{generation}",
+                user=user.name,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=attachments),
+            )
+            return made.id, made.secret
+
+        return Credential.of_generations(identity.credential, key)
 
 
 def aws_provider(own: AwsSettings, settings: Settings) -> aws.Provider:

@@ -95,12 +95,19 @@ class Deployment(BaseModel):
 
 
 class KeyPair(BaseModel):
-    """One identity's credential, as read back from a stack."""
+    """One identity's credential, as read back from a stack.
+
+    Attributes:
+        access_key_id: The current access key.
+        secret_access_key: Its secret key.
+        previous: The pair of the generation before, while it lives (`IdentityPlan.credential` says which they are).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     access_key_id: Annotated[str, Field(min_length=1)]
     secret_access_key: SecretStr
+    previous: "KeyPair | None" = None
 
 
 Credentials = TypeAdapter(dict[str, KeyPair])

@@ -6,6 +6,7 @@ terraform-provider-aws issue 36529), so the program refuses before the engine is
 between hot and warm are done in place. Pure: what stands is read by `infra.standing`.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 
 from infra.identity.types import ACCOUNT, TYPES, USER
@@ -14,6 +15,10 @@ from infra.problems import Problem
 from infra.taxonomy import BandName
 
 # A user or a key tells by which admin API all of an identity is managed.
+KEY_TYPES = frozenset({*(kinds[ACCOUNT] for kinds in TYPES.values()), "aws:iam/accessKey:AccessKey"})
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+KEYS_PER_USER = 2
+_KEY_NAME = re.compile(r"::(?P<identity>[^:]+)-key-(?P<generation>[0-9]+)$")
 MANAGED_BY = {kinds[word]: version for version, kinds in TYPES.items() for word in (USER, ACCOUNT)}
 
 
@@ -56,6 +61,43 @@ def unswitched(held: Collection[str], wanted: str, where: str, stack: str) -> li
         )
         for other in others
     ]
+
+
+def generations_of(resources: Iterable[tuple[str, str]]) -> dict[str, frozenset[int]]:
+    """By identity, the generations of its key that a state holds, given type and URN of its resources."""
+    found: dict[str, set[int]] = {}
+    for kind, urn in resources:
+        match = _KEY_NAME.search(urn) if kind in KEY_TYPES else None
+        if match:
+            found.setdefault(match["identity"], set()).add(int(match["generation"]))
+    return {identity: frozenset(generations) for identity, generations in found.items()}
+
+
+def too_many_keys(plan: StorePlan, held: Mapping[str, Collection[int]], where: str, stack: str) -> list[Problem]:
+    """Identities whose user would have more than two access keys while the update runs: new ones come before old go.
+
+    Args:
+        plan: What is wanted, on AWS.
+        held: By identity, the generations that stand.
+        where: How a problem names the config.
+        stack: The stack's name.
+    """
+    problems = []
+    for identity in plan.identities:
+        standing = set(held.get(identity.name, ()))
+        wanted = set(identity.credential.live)
+        if len(standing | wanted) > KEYS_PER_USER and wanted - standing:
+            keys = " and ".join(map(str, sorted(standing)))
+            problems.append(
+                Problem(
+                    f"{where}credentials.{identity.name}",
+                    f"generations {keys} of its key live, and AWS gives a user two access keys: there is no room for "
+                    f"generation {max(wanted - standing)}",
+                    f"{max(standing)}, with or without the one before, until one of the two is gone",
+                    f"python -m infra.credentials retire {identity.name} --stack {stack}",
+                )
+            )
+    return problems
 
 
 def already_there(found: Collection[str], stack: str) -> list[Problem]:

@@ -7,10 +7,12 @@ It leaves out how an access is spelled as IAM policy (`infra.policies`) and what
 """
 
 import re
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from infra.generations import Generations
 from infra.problems import InvalidInputError, Problem
 from infra.taxonomy import (
     EVERY_DOMAIN,
@@ -125,12 +127,14 @@ class IdentityPlan(_Planned):
         user_name: The user's name on the server.
         grants: By domain, in the order of the taxonomy; none for the verifier.
         verifies: May do everything under `.verify/` in every bucket, and read every bucket's configuration.
+        credential: The generations of its key that live.
     """
 
     name: str
     user_name: str
     grants: tuple[Grant, ...]
     verifies: bool = False
+    credential: Generations = Generations()
 
 
 class StorePlan(_Planned):
@@ -158,7 +162,15 @@ def bucket_name(env: str, region_code: str, domain: str) -> str:
     return f"{PROJECT}-{env}-{region_code}-{domain}"
 
 
-def build_plan(taxonomy: Taxonomy, *, env: str, region_code: str, tls_only: bool, where: str) -> StorePlan:
+def build_plan(
+    taxonomy: Taxonomy,
+    *,
+    env: str,
+    region_code: str,
+    tls_only: bool,
+    where: str,
+    generations: Mapping[str, Generations] | None = None,
+) -> StorePlan:
     """Turn a taxonomy into the plan of one environment.
 
     Args:
@@ -167,6 +179,7 @@ def build_plan(taxonomy: Taxonomy, *, env: str, region_code: str, tls_only: bool
         region_code: Region code, the second.
         tls_only: Requests over plain http must be refused to every identity.
         where: How a problem names the config, such as `Pulumi.local.yaml: object-store:`.
+        generations: By identity, the generations of its key that live; the first alone where it is not named.
 
     Raises:
         InvalidInputError: A code is malformed, or a name gets too long.
@@ -192,6 +205,7 @@ def build_plan(taxonomy: Taxonomy, *, env: str, region_code: str, tls_only: bool
             user_name=f"{PROJECT}-{env}-{name}",
             grants=_grants(identity.grants, buckets),
             verifies=identity.verifies,
+            credential=(generations or {}).get(name, Generations()),
         )
         for name, identity in taxonomy.identities.items()
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from infra.deployment import Deployment, build_deployment
+from infra.generations import parse_generations
 from infra.plan import StorePlan, build_plan
 from infra.problems import InvalidInputError
 from infra.settings import Settings, read_settings
@@ -35,15 +36,7 @@ def main() -> None:
     pulumi.export("deployment", deployment_for(plan, settings).model_dump(mode="json"))
     pulumi.export(
         "credentials",
-        pulumi.Output.secret(
-            {
-                name: {
-                    "access_key_id": credential.access_key_id,
-                    "secret_access_key": credential.secret_access_key,
-                }
-                for name, credential in store.credentials.items()
-            }
-        ),
+        pulumi.Output.secret({name: credential.published for name, credential in store.credentials.items()}),
     )
 
 
@@ -60,6 +53,7 @@ def plan_for(settings: Settings) -> StorePlan:
         region_code=settings.region_code,
         tls_only=settings.tls_only,
         where=settings.where,
+        generations=parse_generations(settings.credentials, taxonomy.identities, settings.where),
     )
 
 

@@ -2,7 +2,8 @@
 
 The rule: this is the only reader of `pulumi.Config`, its keys are declared with type, description and default in
 `Pulumi.yaml`, and an unknown key is an error. The cloud is a declared setting, never guessed from the stack's name.
-It leaves out domains and identities, which it hands to `infra.taxonomy` unread.
+It leaves out domains, identities and generations of keys, which it hands on unread (`infra.taxonomy`,
+`infra.generations`).
 """
 
 import json
@@ -58,6 +59,7 @@ class StackConfig(BaseModel):
     tags: dict[str, str] = Field(default_factory=dict)
     domains: dict[str, Any] = Field(default_factory=dict)
     identities: dict[str, Any] = Field(default_factory=dict)
+    credentials: dict[str, Any] = Field(default_factory=dict)
     acknowledge: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -133,6 +135,7 @@ class Settings:
     tags: Mapping[str, str]
     domains: Mapping[str, object]
     identities: Mapping[str, object]
+    credentials: Mapping[str, object] = field(default_factory=dict)
     aistor: AistorSettings | None = None
     aws: AwsSettings | None = None
 
@@ -191,6 +194,7 @@ def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: 
         tags=tags,
         domains=config.domains,
         identities=config.identities,
+        credentials=config.credentials,
         aistor=_aistor(config, where, folder, environ) if config.cloud == "aistor" else None,
         aws=AwsSettings(tuple(config.allowed_account_ids), config.kms_key_arn or None)
         if config.cloud == "aws"

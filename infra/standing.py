@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from tenacity import Retrying, stop_after_delay, wait_fixed
 
-from infra.moves import already_there, impossible_moves, managed_by, unswitched
+from infra.moves import already_there, generations_of, impossible_moves, managed_by, too_many_keys, unswitched
 from infra.plan import StorePlan
 from infra.problems import InvalidInputError, Problem
 from infra.settings import Settings
@@ -35,8 +35,8 @@ def check_standing(plan: StorePlan, settings: Settings) -> None:
     """Refuse what cannot be done to what stands.
 
     Raises:
-        InvalidInputError: A lock would have to change, a bucket to be made exists already, or identities are managed by
-            another admin API than the config says.
+        InvalidInputError: A lock would have to change, a bucket to be made exists already, identities are managed by
+            another admin API than the config says, or a user would have a third access key.
     """
     resources = resources_of_stack()
     locked = {
@@ -48,6 +48,9 @@ def check_standing(plan: StorePlan, settings: Settings) -> None:
     if settings.aistor is not None:
         by = managed_by(resource["type"] for resource in resources)
         problems += unswitched(by, settings.aistor.admin_api, settings.where, settings.stack)
+    else:
+        held = generations_of((resource["type"], resource["urn"]) for resource in resources)
+        problems += too_many_keys(plan, held, settings.where, settings.stack)
     new = [bucket.name for bucket in plan.buckets if bucket.name not in locked]
     problems += already_there(existing_buckets(new, settings), settings.stack)
     if problems:
@@ -55,7 +58,7 @@ def check_standing(plan: StorePlan, settings: Settings) -> None:
 
 
 def resources_of_stack() -> list[Mapping[str, Any]]:
-    """The resources in the state of the running stack, each with its `type` and its `outputs`.
+    """The resources in the state of the running stack, each with its `urn`, its `type` and its `outputs`.
 
     A state that is kept in a file is not written at once, and the engine writes it when the program starts: what was
     read in that moment ("failed to load checkpoint: EOF") is read again.
@@ -72,7 +75,7 @@ def resources_of_stack() -> list[Mapping[str, Any]]:
                 answer = pulumi.runtime.invoke(STATE_FUNCTION, {"stackName": name}).value or {}
     except Exception as error:  # noqa: BLE001 - invoke raises no narrower class
         raise pulumi.RunError(f"the state of {name} cannot be read, so nothing was declared: {error}") from None
-    return list((answer.get("outputs") or {}).values())
+    return [{**resource, "urn": urn} for urn, resource in (answer.get("outputs") or {}).items()]
 
 
 def existing_buckets(names: Iterable[str], settings: Settings) -> set[str]:

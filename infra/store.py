@@ -4,10 +4,13 @@ The rule: a store realises a plan as it stands; it decides nothing that the plan
 cannot do, which `infra.deployment` states.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import pulumi
 
+from infra.generations import Generations
 from infra.plan import BucketPlan
 
 
@@ -44,12 +47,35 @@ def bucket_options(
 
 @dataclass(frozen=True)
 class Credential:
-    """An identity's key pair, both parts known only once the stack is up.
+    """An identity's current key pair, both parts known only once the stack is up.
 
     Attributes:
         access_key_id: The access key.
         secret_access_key: The secret key, a Pulumi secret.
+        previous: The pair of the generation before, while it lives.
     """
 
     access_key_id: pulumi.Output[str]
     secret_access_key: pulumi.Output[str] = field(repr=False)
+    previous: "Credential | None" = None
+
+    @classmethod
+    def of_generations(
+        cls, generations: Generations, made: Callable[[int], tuple[pulumi.Output[str], pulumi.Output[str]]]
+    ) -> Self:
+        """Declare the key of each live generation.
+
+        Args:
+            generations: Which live.
+            made: Declares one; gives its access key and its secret key.
+        """
+        pairs = [made(generation) for generation in generations.live]
+        previous = [cls(key, pulumi.Output.secret(secret)) for key, secret in pairs[1:]]
+        key, secret = pairs[0]
+        return cls(key, pulumi.Output.secret(secret), next(iter(previous), None))
+
+    @property
+    def published(self) -> dict[str, Any]:
+        """As the output `credentials` has it (`infra.deployment.KeyPair`)."""
+        own: dict[str, Any] = {"access_key_id": self.access_key_id, "secret_access_key": self.secret_access_key}
+        return own if self.previous is None else {**own, "previous": self.previous.published}

@@ -21,7 +21,7 @@ from infra.store import Credential
 def declare_identities(
     parent: pulumi.Resource, plan: StorePlan, settings: AistorSettings, region: str
 ) -> dict[str, Credential]:
-    """Declare user, policy, attachment and service account of each identity; their keys by identity."""
+    """Declare user, policy, attachment and service accounts of each identity; their keys by identity."""
     connection = connection_inputs(settings, region)
     return {identity.name: _identity(parent, plan, identity, connection) for identity in plan.identities}
 
@@ -45,11 +45,15 @@ def _identity(
         connection=connection,
         opts=child,
     )
-    account = ServiceAccount(
-        f"{identity.name}-key-1",
-        target_user=user.name,
-        policy=as_json(service_account_policy(plan, identity)),
-        connection=connection,
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[attachment]),
-    )
-    return Credential(account.accessKey, pulumi.Output.secret(account.secretKey))
+
+    def key(generation: int) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        account = ServiceAccount(
+            f"{identity.name}-key-{generation}",
+            target_user=user.name,
+            policy=as_json(service_account_policy(plan, identity)),
+            connection=connection,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[attachment]),
+        )
+        return account.accessKey, account.secretKey
+
+    return Credential.of_generations(identity.credential, key)

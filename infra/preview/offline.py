@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from infra.deployment import Deployment, build_deployment
+from infra.generations import parse_generations
 from infra.moves import impossible_moves
 from infra.plan import StorePlan, build_plan
 from infra.preview.explain import Aspect, Change, Risk, explain
@@ -122,7 +123,14 @@ def _side(taxonomy: Taxonomy, text: str, stack: str) -> Side:
     where = f"Pulumi.{stack}.yaml: {NAMESPACE}:"
     config = parse_config(_plain(text, where), where)
     whole = extended(taxonomy, domains=config.domains, identities=config.identities, where=where)
-    plan = build_plan(whole, env=config.env, region_code=config.region_code, tls_only=_tls_only(config), where=where)
+    plan = build_plan(
+        whole,
+        env=config.env,
+        region_code=config.region_code,
+        tls_only=_tls_only(config),
+        where=where,
+        generations=parse_generations(config.credentials, whole.identities, where),
+    )
     deployment = build_deployment(
         plan, stack=stack, cloud=config.cloud, region=config.region, kms=config.encryption == "SSE-KMS"
     )

@@ -11,8 +11,6 @@ from infra.plan import BucketPlan, IdentityPlan, LifecycleRule, Retention, Store
 from infra.policies import Cloud, identity_policy
 from infra.preview.access import Allowed, allowed, refuses_plain_http
 
-FIRST_KEY = "key-1"
-
 
 @dataclass(frozen=True)
 class BucketShape:
@@ -135,5 +133,5 @@ def _identity(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> Identity
         user_name=identity.user_name,
         access=allowed([document]),
         tls_only=refuses_plain_http([document]) if cloud == "aistor" else None,
-        keys=frozenset({FIRST_KEY}),
+        keys=frozenset(f"key-{generation}" for generation in identity.credential.live),
     )
