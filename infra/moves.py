@@ -14,11 +14,11 @@ from infra.plan import BucketPlan, StorePlan
 from infra.problems import Problem
 from infra.taxonomy import BandName
 
-# A user or a key tells by which admin API all of an identity is managed.
 KEY_TYPES = frozenset({*(kinds[ACCOUNT] for kinds in TYPES.values()), "aws:iam/accessKey:AccessKey"})
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 KEYS_PER_USER = 2
 _KEY_NAME = re.compile(r"::(?P<identity>[^:]+)-key-(?P<generation>[0-9]+)$")
+# A user or a key tells by which admin API all of an identity is managed.
 MANAGED_BY = {kinds[word]: version for version, kinds in TYPES.items() for word in (USER, ACCOUNT)}
 
 
@@ -63,13 +63,19 @@ def unswitched(held: Collection[str], wanted: str, where: str, stack: str) -> li
     ]
 
 
+def key_name(kind: str, urn: str) -> tuple[str, int] | None:
+    """Whose key a resource is and of which generation; None for what is no key."""
+    match = _KEY_NAME.search(urn) if kind in KEY_TYPES else None
+    return (match["identity"], int(match["generation"])) if match else None
+
+
 def generations_of(resources: Iterable[tuple[str, str]]) -> dict[str, frozenset[int]]:
     """By identity, the generations of its key that a state holds, given type and URN of its resources."""
     found: dict[str, set[int]] = {}
     for kind, urn in resources:
-        match = _KEY_NAME.search(urn) if kind in KEY_TYPES else None
-        if match:
-            found.setdefault(match["identity"], set()).add(int(match["generation"]))
+        named = key_name(kind, urn)
+        if named is not None:
+            found.setdefault(named[0], set()).add(named[1])
     return {identity: frozenset(generations) for identity, generations in found.items()}
 
 

@@ -73,13 +73,18 @@ def taken_up(exported: Mapping[str, Any], account_id: str | None) -> TakenUp:
     return TakenUp(state, len(operations), tuple(keys))
 
 
-def recover(stack: str) -> TakenUp:
+def recover(stack: str, *, unlock: bool = True) -> TakenUp:
     """Take a stack up; a stack in order is left alone.
+
+    Args:
+        stack: The stack's name.
+        unlock: Take the engine's lock off first; without it a stack that is locked is an error.
 
     Raises:
         EngineError: There is no pulumi, no such stack, or a step failed.
     """
-    run_pulumi("cancel", "--yes", "--stack", stack, may_fail=True)
+    if unlock:
+        run_pulumi("cancel", "--yes", "--stack", stack, may_fail=True)
     exported = json.loads(run_pulumi("stack", "export", "--stack", stack).output)
     policies = any(operation["resource"]["type"] == AWS_POLICY for operation in _operations(exported))
     found = taken_up(exported, _account_id() if policies else None)

@@ -60,6 +60,7 @@ class StackConfig(BaseModel):
     domains: dict[str, Any] = Field(default_factory=dict)
     identities: dict[str, Any] = Field(default_factory=dict)
     credentials: dict[str, Any] = Field(default_factory=dict)
+    max_key_age_days: Annotated[int, Field(ge=1)] = 90
     acknowledge: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -122,6 +123,8 @@ class Settings:
         protect: Buckets cannot be destroyed.
         empty_on_destroy: Hot and warm buckets are emptied when destroyed; cold ones never are.
         tags: On every resource that takes tags.
+        credentials: Generations of keys that live, unread.
+        max_key_age_days: From what age on `infra.credentials status` warns of a key.
     """
 
     where: str
@@ -136,6 +139,7 @@ class Settings:
     domains: Mapping[str, object]
     identities: Mapping[str, object]
     credentials: Mapping[str, object] = field(default_factory=dict)
+    max_key_age_days: int = 90
     aistor: AistorSettings | None = None
     aws: AwsSettings | None = None
 
@@ -195,6 +199,7 @@ def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: 
         domains=config.domains,
         identities=config.identities,
         credentials=config.credentials,
+        max_key_age_days=config.max_key_age_days,
         aistor=_aistor(config, where, folder, environ) if config.cloud == "aistor" else None,
         aws=AwsSettings(tuple(config.allowed_account_ids), config.kms_key_arn or None)
         if config.cloud == "aws"

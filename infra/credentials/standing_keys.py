@@ -1,0 +1,64 @@
+"""The keys that a stack's state holds, by identity and generation.
+
+The rule: the state is asked, not what was last published, because an update that was killed published nothing. Only
+ids and times are kept of it, no secret. Pure: the exported state is handed in.
+
+The form of a state: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go (ResourceV3).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from infra.identity.in_state import resources_of
+from infra.moves import KEY_TYPES, key_name
+
+
+@dataclass(frozen=True)
+class StandingKey:
+    """A key of the state.
+
+    Attributes:
+        identity: Whose.
+        generation: Which.
+        access_key_id: Its access key.
+        made_at: When it was made; None where the state does not say.
+    """
+
+    identity: str
+    generation: int
+    access_key_id: str
+    made_at: datetime | None
+
+
+def standing_keys(exported: Mapping[str, Any]) -> list[StandingKey]:
+    """The keys of an exported state."""
+    found = []
+    for resource in resources_of(exported):
+        named = key_name(resource["type"], resource["urn"])
+        # What is to be deleted still stands, under the same URN as what takes its place.
+        if named is None or resource.get("delete"):
+            continue
+        identity, generation = named
+        made_at = resource.get("created") or (resource.get("outputs") or {}).get("createDate")
+        found.append(StandingKey(identity, generation, str(resource.get("id", "")), _time(made_at)))
+    return found
+
+
+def being_made(exported: Mapping[str, Any]) -> frozenset[str]:
+    """Identities of which an interrupted update may have made a key that no state holds."""
+    operations = (exported.get("deployment") or {}).get("pending_operations") or []
+    names = [
+        key_name(operation["resource"]["type"], operation["resource"]["urn"])
+        for operation in operations
+        if operation["type"] == "creating" and operation["resource"]["type"] in KEY_TYPES
+    ]
+    return frozenset(named[0] for named in names if named is not None)
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)) if text else None
+    except ValueError:
+        return None
