@@ -274,8 +274,8 @@ def _check_unused(stack: Stack, identity: IdentityPlan, way: Way) -> None:
         raise RotationError(
             f"generation {previous} of {identity.name}'s key ({old.access_key_id}) was used at "
             f"{use.at:%Y-%m-%d %H:%M} UTC ({use.of}): somebody still has it. Deliver generation "
-            f"{identity.credential.current}, wait until nobody has used it for {way.unused_hours:g} h, or say how long "
-            "is enough: --unused-for HOURS"
+            f"{identity.credential.current} and wait until nobody has used the old one for {way.unused_hours:g} h, "
+            "or say how long is enough: --unused-for HOURS"
         )
     last = "never" if use.at is None else f"last at {use.at:%Y-%m-%d %H:%M} UTC"
     way.say(f"generation {previous} was used {last}")

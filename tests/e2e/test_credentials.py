@@ -1,0 +1,356 @@
+"""The life of a key on the real engine: rotation under load, a third key, revocation, engines that are killed."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.admin_api import AdminApi
+from infra.credentials.__main__ import main
+from infra.deployment import KeyPair
+from sandbox.server_process import admin_credentials, running_server
+from tests.e2e.conftest import Checkout
+from tests.e2e.killing import SHIM
+
+pytestmark = pytest.mark.e2e
+
+IDENTITY, DOMAIN = "session-archiver", "session-archive"
+ENV = {"local": "local", "aws": "prod"}
+
+
+@dataclass(frozen=True)
+class Keys:
+    """An identity's keys on one stack.
+
+    Attributes:
+        checkout: The deployed copy.
+        stack: Which.
+    """
+
+    checkout: Checkout
+    stack: str
+
+    @property
+    def user(self) -> str:
+        """The user's name on the server."""
+        return f"joelclaw-{ENV[self.stack]}-{IDENTITY}"
+
+    @property
+    def bucket(self) -> str:
+        """A bucket that the identity may append to."""
+        return f"joelclaw-{ENV[self.stack]}-usw2-{DOMAIN}"
+
+    def published(self) -> KeyPair:
+        """What the stack hands out."""
+        said = self.checkout.pulumi(
+            self.stack, "stack", "output", "credentials", "--json", "--show-secrets", "--stack", self.stack
+        )
+        assert said.status == 0, said.output
+        return KeyPair.model_validate(json.loads(said.output)[IDENTITY])
+
+    def live(self) -> set[str]:
+        """The access keys that the user has on the server."""
+        if self.stack == "aws":
+            found = self.checkout.client("aws", "iam").list_access_keys(UserName=self.user)
+            return {key["AccessKeyId"] for key in found["AccessKeyMetadata"]}
+        with self.api() as api:
+            return set(api.service_accounts(self.user))
+
+    def api(self) -> AdminApi:
+        """The local server's admin API."""
+        server, admin = (
+            running_server(self.checkout.folder(self.stack)),
+            admin_credentials(self.checkout.folder(self.stack)),
+        )
+        assert server is not None
+        return AdminApi(
+            endpoint=server.endpoint,
+            region=server.region,
+            ca_pem=Path(server.ca_bundle).read_text(encoding="ascii"),
+            access_key_id=admin.user,
+            secret_access_key=admin.password,
+        )
+
+    def client(self, access_key_id: str, secret_access_key: str) -> Any:  # noqa: ANN401 - boto3's client
+        """S3 with a pair of the identity's."""
+        server = running_server(self.checkout.folder(self.stack))
+        assert server is not None
+        return boto3.session.Session().client(
+            "s3",
+            endpoint_url=server.endpoint,
+            region_name=server.region,
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            verify=server.ca_bundle,
+        )
+
+    def refused(self, pair: KeyPair) -> bool:
+        """Whether a pair is let in no more."""
+        try:
+            self.client(pair.access_key_id, pair.secret_access_key.get_secret_value()).list_objects_v2(
+                Bucket=self.bucket, MaxKeys=1
+            )
+        except ClientError as error:
+            return error.response["Error"]["Code"] == "InvalidAccessKeyId"
+        return False
+
+    def set_config(self, *arguments: str) -> None:
+        """`pulumi config …`."""
+        done = self.checkout.pulumi(self.stack, "config", *arguments, "--stack", self.stack)
+        assert done.status == 0, done.output
+
+
+@pytest.fixture(name="keys")
+def _keys(checkout: Checkout, stack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keys]:
+    """The session's stacks, with this process's environment led to one; what the tests did to the key is undone."""
+    monkeypatch.chdir(checkout.path)
+    for name in set(os.environ) - set(checkout.environment(stack)):
+        monkeypatch.delenv(name)
+    for name, value in checkout.environment(stack).items():
+        monkeypatch.setenv(name, value)
+    keys = Keys(checkout, stack)
+    yield keys
+    keys.set_config("rm", "object-store:credentials")
+    if len(keys.live()) > 1:  # AWS has no room for a third
+        keys.set_config("set", "--path", f'object-store:credentials["{IDENTITY}"].current', "2")
+        assert checkout.up(stack, "--stack", stack).status == 0
+        keys.set_config("rm", "object-store:credentials")
+    assert checkout.up(stack, "--stack", stack).status == 0
+
+
+def verified(keys: Keys) -> bool:
+    """Whether all is proven."""
+    done = keys.checkout.python("verify", "--stack", keys.stack, stack=keys.stack)
+    return done.status == 0
+
+
+@dataclass
+class Writer:
+    """A workload: writes with the pair of a file, and reads the file again when it is refused.
+
+    Attributes:
+        keys: Whose.
+        path: The delivered file.
+        written: Keys of the objects that the store took.
+        reloads: How often it was refused and had to read anew.
+        failure: What ended it, where something did.
+    """
+
+    keys: Keys
+    path: Path
+    written: list[str] = field(default_factory=list)
+    reloads: int = 0
+    failure: Exception | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Write until told to end; each object is written, or it is a failure."""
+        try:
+            client = self._loaded()
+            while not self.done.is_set():
+                key = f"load/{len(self.written):06}"
+                client = self._put(client, key)
+                self.written.append(key)
+                time.sleep(0.02)
+        except Exception as error:  # noqa: BLE001 - told by the test that waits for it
+            self.failure = error
+
+    def _put(self, client: Any, key: str) -> Any:  # noqa: ANN401 - boto3's client
+        try:
+            client.put_object(Bucket=self.keys.bucket, Key=key, Body=key.encode())
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "InvalidAccessKeyId":
+                raise
+            self.reloads += 1
+            client = self._loaded()
+            client.put_object(Bucket=self.keys.bucket, Key=key, Body=key.encode())
+        return client
+
+    def _loaded(self) -> Any:  # noqa: ANN401 - boto3's client
+        # As a shell reads it.
+        said = subprocess.run(  # noqa: S603 - a file of this test
+            ["/bin/sh", "-c", f'set -a; . "{self.path}"; echo "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY"'],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={},
+        ).stdout.split()
+        return self.keys.client(*said)
+
+
+@pytest.fixture(name="writing")
+def _writing(keys: Keys, tmp_path: Path) -> Iterator[Callable[[], Writer]]:
+    """Starts the workload on the file; ends it with the test."""
+    started: list[tuple[Writer, threading.Thread]] = []
+
+    def start() -> Writer:
+        writer = Writer(keys, tmp_path / "worker.env")
+        thread = threading.Thread(target=writer.run)
+        thread.start()
+        started.append((writer, thread))
+        return writer
+
+    yield start
+    for writer, thread in started:
+        writer.done.set()
+        thread.join()
+
+
+def stored(keys: Keys) -> set[str]:
+    """What the bucket holds of the workload's."""
+    pages = (
+        keys.checkout.client(keys.stack).get_paginator("list_objects_v2").paginate(Bucket=keys.bucket, Prefix="load/")
+    )
+    return {found["Key"] for page in pages for found in page.get("Contents", [])}
+
+
+def test_rotation_under_load_loses_no_write(
+    keys: Keys, writing: Callable[[], Writer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Through rotate, deliver and retire every write is stored, verification is green, and the old key is refused."""
+    deliver = ["deliver", "--stack", keys.stack, "--to", "dotenv", "--file", str(tmp_path / "worker.env")]
+    deliver += ["--identity", IDENTITY]
+    assert main(deliver) == 0
+    first = keys.published()
+    writer = writing()
+
+    assert main(["rotate", IDENTITY, "--stack", keys.stack, "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert f"Pulumi.{keys.stack}.yaml: object-store:credentials.{IDENTITY}: {{current: 2, previous: 1}}" in said
+    second = keys.published()
+    assert second.previous == first
+    assert len(keys.live()) == 2
+    assert verified(keys)
+
+    assert main(["rotate", IDENTITY, "--stack", keys.stack, "--yes"]) == 1
+    assert f"infra.credentials retire {IDENTITY}" in capsys.readouterr().err
+    if keys.stack == "aws":
+        assert main(["retire", IDENTITY, "--stack", keys.stack, "--yes"]) == 1
+        assert "somebody still has it" in capsys.readouterr().err
+    assert keys.published() == second
+
+    assert main(deliver) == 0
+    assert writer.reloads == 0
+    capsys.readouterr()
+    assert main(["status", "--stack", keys.stack, "--json"]) == 0
+    told = [one for one in json.loads(capsys.readouterr().out) if one["identity"] == IDENTITY]
+    assert [(one["generation"], one["role"], one["access_key_id"]) for one in told] == [
+        (2, "current", second.access_key_id),
+        (1, "previous", first.access_key_id),
+    ]
+
+    assert main(["retire", IDENTITY, "--stack", keys.stack, "--yes", "--unused-for", "0"]) == 0
+    assert "is refused" in capsys.readouterr().out
+    assert keys.refused(first)
+    assert keys.live() == {second.access_key_id}
+    assert keys.published().previous is None
+    assert verified(keys)
+
+    time.sleep(0.5)
+    writer.done.set()
+    assert writer.failure is None
+    assert writer.reloads == 1
+    assert len(writer.written) > 20
+    assert set(writer.written) <= stored(keys)
+
+
+def test_revocation_replaces_every_key_at_once(keys: Keys, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two keys live, made by a plain `pulumi up` of the config: both are refused after it, and a third lives."""
+    first = keys.published()
+    assert main(["rotate", IDENTITY, "--stack", keys.stack, "--yes", "--config-only"]) == 0
+    assert f"Next, here or in CI: pulumi up --stack {keys.stack}" in capsys.readouterr().out
+    assert keys.live() == {first.access_key_id}
+    assert keys.checkout.up(keys.stack, "--stack", keys.stack).status == 0
+    before = keys.published()
+    assert before.previous == first
+    if keys.stack == "aws":
+        _third_key_is_refused(keys)
+
+    assert main(["revoke", IDENTITY, "--stack", keys.stack]) == 1
+    assert "add --yes" in capsys.readouterr().err
+    assert keys.published() == before
+
+    assert main(["revoke", IDENTITY, "--stack", keys.stack, "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert f"Whatever uses user {keys.user}, with grants on {DOMAIN} (append), is refused" in said
+    after = keys.published()
+    assert keys.live() == {after.access_key_id}
+    assert keys.refused(before)
+    assert keys.refused(first)
+    assert not keys.refused(after)
+
+
+def _third_key_is_refused(keys: Keys) -> None:
+    """The program refuses a config that would need a third key for a moment, before the engine is asked."""
+    place = f'object-store:credentials["{IDENTITY}"]'
+    for wanted, refused in ((3, True), (2, False)):
+        values = [f"{place}.current={wanted}", f"{place}.previous={wanted - 1}"]
+        keys.set_config("set-all", "--path", *(word for value in values for word in ("--plaintext", value)))
+        done = keys.checkout.pulumi(keys.stack, "preview", "--stack", keys.stack)
+        assert (done.status != 0) is refused, done.output
+        assert ("AWS gives a user two access keys" in done.output) is refused
+
+
+# Between them every step of each command; a run of each on both clouds would say nothing more.
+KILLED = {
+    "local": [("rotate", "before"), ("retire", "removing"), ("rotate", "making"), ("revoke", "made")],
+    "aws": [("rotate", "making"), ("retire", "before"), ("rotate", "made"), ("retire", "after")],
+}
+
+
+def test_killed_engine_leaves_a_key_that_works_and_the_next_command_completes(keys: Keys, tmp_path: Path) -> None:
+    """SIGKILL between any two steps: a published key works at once, and the same command again ends as it should."""
+    (tmp_path / "pulumi").write_text(SHIM, encoding="utf-8")
+    (tmp_path / "pulumi").chmod(0o755)
+    for command, point in KILLED[keys.stack]:
+        arguments = [command, IDENTITY, "--stack", keys.stack, "--yes"]
+        arguments += ["--unused-for", "0"] if command == "retire" else []
+        _killed(keys, tmp_path, arguments, point)
+
+        held = keys.published()
+        assert not all(keys.refused(pair) for pair in (held, held.previous) if pair is not None), (command, point)
+        if point == "making" and len(keys.live()) == 1:
+            # The request that was cut off may have arrived: then there is a key of which nobody has the secret.
+            _make_by_hand(keys)
+
+        assert main(arguments) == 0, (command, point)
+        after = keys.published()
+        pairs = [pair for pair in (after, after.previous) if pair is not None]
+        assert len(pairs) == (2 if command == "rotate" else 1), (command, point)
+        assert keys.live() == {pair.access_key_id for pair in pairs}, (command, point)
+        assert not any(keys.refused(pair) for pair in pairs), (command, point)
+    again = keys.checkout.pulumi(keys.stack, "preview", "--expect-no-changes", "--stack", keys.stack)
+    assert again.status == 0, again.output
+
+
+def _killed(keys: Keys, shim: Path, arguments: list[str], point: str) -> None:
+    (state,) = keys.checkout.folder(keys.stack).state.glob(f".pulumi/stacks/*/{keys.stack}.json")
+    done = keys.checkout.run(
+        [sys.executable, "-m", "infra.credentials", *arguments],
+        keys.stack,
+        {
+            "PATH": f"{shim}:{keys.checkout.environment(keys.stack)['PATH']}",
+            "KILL_AT": point,
+            "KILL_ENGINE": str(keys.checkout.folder(keys.stack).wrapper),
+            "KILL_STATE": str(state),
+        },
+    )
+    assert done.status == -9, done.output
+
+
+def _make_by_hand(keys: Keys) -> None:
+    if keys.stack == "aws":
+        keys.checkout.client("aws", "iam").create_access_key(UserName=keys.user)
+        return
+    with keys.api() as api:
+        api.add_service_account(keys.user, '{"Version":"2012-10-17","Statement":[]}', "LEFTBEHIND0123456789", "x" * 20)
