@@ -75,6 +75,9 @@ def run(options: argparse.Namespace) -> int:
     except UnfinishedDeliveryError as error:
         sys.stderr.write(f"{options.to}: {error}\n  to complete it: {_again(options)}\n")
         return FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write(f"interrupted; to see what {options.to} holds, and to complete it: {_again(options)}\n")
+        return FAILED
     # Standard output may be the delivery itself.
     report = sys.stderr if _to_pipe(options) else sys.stdout
     report.write("".join(f"{line}\n" for line in _lines(outcomes, skipped)))

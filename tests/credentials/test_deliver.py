@@ -9,6 +9,7 @@ from infra.credentials.published import published_by
 from infra.engine import EngineError
 from tests.credentials.conftest import Deliver, Stack
 from tests.credentials.fakes import fake_kubectl
+from tests.verify.stores import Store, credentials_json
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,36 @@ def test_target_changes_meanwhile(deliver: Deliver, stack: Stack, monkeypatch: p
     assert (other.status, gone.status) == (1, 1)
     assert "it is another key pair than the stack publishes" in other.errors
     assert "the Secret objectstore-worker holds no whole key pair" in gone.errors
+
+
+def test_on_aws(deliver: Deliver, stack: Stack, aws_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On AWS there is no endpoint to hand over, and the pair works where the SDK goes."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws_store.server.endpoint)
+    stack.publish(
+        deployment=json.loads(aws_store.deployment.model_dump_json()),
+        credentials=json.loads(credentials_json(aws_store)),
+    )
+
+    done = deliver("json", identity=None, payload=True)
+
+    assert done.status == 0
+    assert all("S3_ENDPOINT" not in one for one in json.loads(done.output).values())
+    assert done.errors.count("works") == 3
+
+
+def test_interrupted(deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is no traceback: the line that tells and completes is said."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("infra.credentials.targets.as_json.AsJson.deliver", interrupt)
+    done = deliver("json", "--from", "cluster")
+
+    assert done.status == 1
+    assert done.errors.endswith(
+        "python -m infra.credentials deliver --stack local --to json --identity worker --from cluster\n"
+    )
 
 
 class TestPublished:
