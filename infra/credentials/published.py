@@ -38,10 +38,13 @@ def published_by(stack: str) -> Published:
     """
     if not STACK_NAME_FORM.fullmatch(stack):
         raise EngineError(f"{stack!r} is no stack name; `pulumi stack ls` shows the names")
-    said = run_pulumi("stack", "output", "--json", "--show-secrets", "--stack", stack).output
+    said = run_pulumi("stack", "output", "--json", "--show-secrets", "--stack", stack, may_fail=True)
+    if said.status:
+        # Its output, which an error of `run_pulumi` falls back on, may hold the key pairs.
+        raise EngineError(f"`pulumi stack output` failed:\n{said.errors.strip() or f'exit status {said.status}'}")
     again = f"pulumi up --stack {stack}"
     try:
-        outputs = json.loads(said)
+        outputs = json.loads(said.output)
     except json.JSONDecodeError:
         raise EngineError("`pulumi stack output` printed no JSON; which pulumi is on the path?") from None
     if not isinstance(outputs, dict) or not {"deployment", "credentials"} <= set(outputs):

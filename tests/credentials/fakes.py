@@ -81,8 +81,10 @@ elif command in ("add", "update"):
     if (command == "add") == (name in state):
         what = f'secret "{name}": secret ' + ("already exists" if name in state else "not found")
         fail(f"failed to {command} secret: RPC error -32603: {what}", 1)
+    if mood.get("read only"):
+        fail("failed to write the store: read-only file system", 1)
     if mood.get("dies at") == name:
-        mood["daemon"] = mood.get("then", "up")
+        mood |= mood.get("then", {})
         (folder / f"{me}.mood").write_text(json.dumps(mood))
         print(f"panic: could not store {stdin}", file=sys.stderr)
         os.kill(os.getpid(), 9)
@@ -90,6 +92,8 @@ elif command in ("add", "update"):
         time.sleep(600)
     state[name] = "another" if mood.get("forgets") == name else (stdin.splitlines() or [""])[0].strip()
     save()
+    if mood.get("down after") == name:
+        (folder / f"{me}.mood").write_text(json.dumps(mood | {"daemon": "down"}))
     tell(success=True, message=f"Secret '{name}' set") if OLD else print("ok")
 else:
     fail("unknown command " + command, 1)
@@ -127,6 +131,9 @@ elif words[0] == "apply":
     for place, document in enumerate(yaml.safe_load_all(stdin)):
         if not tried and mood.get("dies after") == place:
             refuse("Error from server: etcdserver: request timed out; sent: " + stdin)
+        if not tried and mood.get("gone after") == place:
+            (folder / f"{me}.mood").write_text('{"unreachable": true}')
+            refuse("error: connection lost")
         if not tried and mood.get("hangs after") == place:
             time.sleep(600)
         if not tried:
@@ -142,6 +149,7 @@ if "output" not in words or "--show-secrets" not in words:
 if words[words.index("--stack") + 1] not in state:
     sys.exit("error: no stack named 'x' found")
 print(json.dumps(state[words[words.index("--stack") + 1]]))
+sys.exit(mood.get("status", 0))
 """
 
 

@@ -1,9 +1,15 @@
 """Delivery to the owner's store: both versions of its CLI, and everything that it can do wrong."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
+from infra.credentials import outside
+from infra.credentials.targets import agent_secrets
 from infra.credentials.targets.agent_secrets import AgentSecrets, pair_names
 from infra.credentials.targets.outcome import CannotDeliverError
+from infra.engine import Said
 from tests.credentials.conftest import Deliver, Stack
 from tests.credentials.fakes import Fake, exposed, fake_secrets
 
@@ -186,13 +192,50 @@ class TestUnfinished:
 
     def test_store_is_gone_afterwards(self, new_cli: Fake, deliver: Deliver) -> None:
         """Where nobody can tell what the store holds now, that is what is said."""
-        new_cli.mood(then="down", **{"dies at": SECRET})
+        new_cli.mood(then={"daemon": "down"}, **{"dies at": SECRET})
 
         done = deliver("agent-secrets")
 
         assert done.status == 1
         assert "could not be read afterwards" in done.errors
         assert "written: nothing" in done.errors
+
+    def test_half_a_pair_cannot_be_put_back(self, new_cli: Fake, deliver: Deliver) -> None:
+        """Then it is said that what the store holds opens nothing."""
+        deliver("agent-secrets")
+        new_cli.state = new_cli.state | {KEY_ID: "OLDKEY", SECRET: "old-secret"}
+        new_cli.mood(then={"read only": True}, **{"dies at": SECRET})
+
+        done = deliver("agent-secrets")
+
+        assert done.status == 1
+        assert f"{KEY_ID} is new and {SECRET} is old: together they open nothing" in done.errors
+        assert f"not written: {SECRET}\n" in done.errors
+
+    def test_store_goes_after_the_last_write(self, new_cli: Fake, deliver: Deliver) -> None:
+        """All was taken, and nobody can see it: that is no success."""
+        new_cli.mood(**{"down after": "objectstore_endpoint"})
+
+        done = deliver("agent-secrets")
+
+        assert done.status == 1
+        assert "the store took every value and cannot be read afterwards" in done.errors
+
+    def test_interrupted_in_a_write(self, new_cli: Fake, deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Ctrl-C in a write is told as a failed write."""
+        real = outside.run
+
+        def interrupted(command: Sequence[str], **options: Any) -> Said:  # noqa: ANN401 - as it is called
+            if list(command[1:]) == ["add", SECRET]:
+                raise KeyboardInterrupt
+            return real(command, **options)
+
+        monkeypatch.setattr(agent_secrets, "run", interrupted)
+        done = deliver("agent-secrets")
+
+        assert done.status == 1
+        assert done.errors.startswith(f"agent-secrets: interrupted\n  written: {KEY_ID}\n")
+        assert set(new_cli.state) == {KEY_ID}
 
     def test_hangs_in_a_write(
         self, new_cli: Fake, stack: Stack, deliver: Deliver, monkeypatch: pytest.MonkeyPatch

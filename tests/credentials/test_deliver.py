@@ -125,6 +125,15 @@ class TestPublished:
         assert done.status == 2
         assert said in done.errors
 
+    def test_engine_that_fails_after_it_printed(self, deliver: Deliver, stack: Stack) -> None:
+        """What it printed is never the reason: it may be the key pairs."""
+        (stack.folder / "pulumi.mood").write_text('{"status": 3}', encoding="utf-8")
+
+        done = deliver("json")
+
+        assert done.status == 2
+        assert done.errors == "`pulumi stack output` failed:\nexit status 3\nNothing was written.\n"
+
     def test_no_such_stack(self, stack: Stack) -> None:
         """Its name is checked before it reaches the engine; an unknown one is the engine's to refuse."""
         (stack.folder / "pulumi.state").write_text(json.dumps({"empty": {}}), encoding="utf-8")

@@ -155,6 +155,17 @@ class TestUnfinished:
         assert "did not end within 1.5 s" in done.errors
         assert f"written: nothing\n  not written: {', '.join(NAMES)}\n" in done.errors
 
+    def test_cluster_is_gone_afterwards(self, cluster: Fake, deliver: Deliver) -> None:
+        """Where nobody can tell what the cluster holds now, that is what is said."""
+        cluster.mood(**{"gone after": 1})
+
+        done = deliver("kubernetes")
+
+        assert done.status == 1
+        assert "connection lost" in done.errors
+        assert "the cluster could not be read afterwards" in done.errors
+        assert f"written: nothing\n  not written: {', '.join(NAMES)}\n" in done.errors
+
 
 class TestFile:
     """Manifests in a file, for a cluster that this machine does not reach."""

@@ -79,11 +79,11 @@ class AgentSecrets:
         changed = [outcome.name for outcome in outcomes if outcome.change == "changed"]
         if changed:
             self._check_updates(changed)
-        for entry, outcome in zip(entries, outcomes, strict=True):
-            if outcome.change != "unchanged":
-                self._put(entry, entries)
+        differing = [entry for entry in entries if entry.before != entry.value]
+        for entry in differing:
+            self._put(entry, entries)
         try:
-            complete = all(self._read(entry.name) == entry.value for entry in entries)
+            complete = all(self._read(entry.name) == entry.value for entry in differing)
         except CannotDeliverError as error:
             raise UnfinishedDeliveryError(
                 f"the store took every value and cannot be read afterwards: {error}", [one.name for one in entries], []
