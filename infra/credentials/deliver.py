@@ -11,7 +11,9 @@ Exit status: 0 delivered; 1 a write failed or a delivered key pair does not work
 import argparse
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,6 +33,7 @@ from infra.engine import EngineError
 from infra.problems import InvalidInputError
 
 DELIVERED, FAILED, CANNOT = 0, 1, 2
+PROGRESS_AFTER_SECONDS = 2.0
 TARGETS = ("agent-secrets", "kubernetes", "dotenv", "pulumi-esc", "json")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _WITH_FILE = ("dotenv", "kubernetes", "pulumi-esc")
@@ -59,15 +62,15 @@ def run(options: argparse.Namespace) -> int:
     console = Console(stderr=True, quiet=options.quiet or not sys.stderr.isatty())
     try:
         target = _target(options)
-        with console.status(f"asking {options.to}"):
+        with _doing(console, f"asking {options.to}"):
             target.check()
-        with console.status(f"reading stack {options.stack}"):
+        with _doing(console, f"reading stack {options.stack}"):
             published = published_by(options.stack)
         chosen, skipped = _chosen(published, options.identity)
         reach: Reach = options.reach or ("cluster" if options.to == "kubernetes" else "host")
         given = handovers(published.deployment, published.credentials, chosen, reach)
         _warn_of_loopback(given, in_pod=options.to == "kubernetes" or reach == "cluster")
-        with console.status(f"handing over to {options.to}"):
+        with _doing(console, f"handing over to {options.to}"):
             outcomes = target.deliver(given)
     except (CannotDeliverError, EngineError, InvalidInputError) as error:
         sys.stderr.write(f"{error}\nNothing was written.\n")
@@ -83,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     report.write("".join(f"{line}\n" for line in _lines(outcomes, skipped)))
     failed = False
     for identity in chosen:
-        with console.status(f"trying the key pair of {identity}"):
+        with _doing(console, f"trying the key pair of {identity}"):
             why = _why_not(target, published, identity)
         failed = failed or why is not None
         if why is None:
@@ -91,6 +94,21 @@ def run(options: argparse.Namespace) -> int:
         else:
             sys.stderr.write(f"{identity}: what {options.to} holds now does not work: {why}\n")
     return FAILED if failed else DELIVERED
+
+
+@contextmanager
+def _doing(console: Console, what: str) -> Iterator[None]:
+    """Say what is being done, once it has taken a while."""
+    status = console.status(what)
+    timer = threading.Timer(PROGRESS_AFTER_SECONDS, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        status.stop()
 
 
 def _target(options: argparse.Namespace) -> Target:

@@ -1,10 +1,15 @@
 """The command: options that do not go together, what a stack does not publish, and the probe's last word."""
 
+import io
 import json
+import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from infra.credentials import deliver as deliver_command
+from infra.credentials.deliver import _doing
 from infra.credentials.published import published_by
 from infra.engine import EngineError
 from tests.credentials.conftest import Deliver, Stack
@@ -104,6 +109,21 @@ def test_interrupted(deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.errors.endswith(
         "python -m infra.credentials deliver --stack local --to json --identity worker --from cluster\n"
     )
+
+
+def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal something that takes a while is named; what is quick is not."""
+    monkeypatch.setattr(deliver_command, "PROGRESS_AFTER_SECONDS", 0.05)
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True)
+
+    with _doing(console, "quick"):
+        pass
+    with _doing(console, "slow"):
+        time.sleep(0.5)
+
+    assert "slow" in screen.getvalue()
+    assert "quick" not in screen.getvalue()
 
 
 class TestPublished:

@@ -83,7 +83,7 @@ class TestDotenv:
     def test_foreign_lines_stay(self, stack: Stack, deliver: Deliver, tmp_path: Path) -> None:
         """Ours are replaced where they stand, once; what went away is removed; a wide mode is narrowed."""
         path = tmp_path / ".env"
-        path.write_text("# mine\nFOO='a b'\nexport AWS_REGION=old\nBAR=1\nAWS_REGION=older\n", encoding="utf-8")
+        path.write_text("# mine\nFOO='a\u2028b'\nexport AWS_REGION=old\nBAR=1\nAWS_REGION=older\n", encoding="utf-8")
         path.chmod(0o664)
         stack.publish(deployment=json.loads(stack.deployment.model_copy(update={"ca_pem": None}).model_dump_json()))
         path.write_text(path.read_text() + "S3_CA_BUNDLE=/gone\n", encoding="utf-8")
@@ -91,12 +91,12 @@ class TestDotenv:
         # The store is not trusted without its CA: the delivery is whole, the probe fails.
         done = deliver("dotenv", "--file", str(path))
 
-        lines = path.read_text().splitlines()
+        lines = path.read_text().split("\n")
         assert done.status == 1
         assert "what dotenv holds now does not work" in done.errors
         assert done.changes() | {"AWS_REGION": "changed", "AWS_ACCESS_KEY_ID": "added"} == done.changes()
         assert "changed    S3_CA_BUNDLE (removed)" in done.output
-        assert lines[:4] == ["# mine", "FOO='a b'", f"AWS_REGION={stack.deployment.region}", "BAR=1"]
+        assert lines[:4] == ["# mine", "FOO='a\u2028b'", f"AWS_REGION={stack.deployment.region}", "BAR=1"]
         assert sum("AWS_REGION" in line for line in lines) == 1
         assert not any("S3_CA_BUNDLE" in line for line in lines)
         assert path.stat().st_mode & 0o777 == 0o600

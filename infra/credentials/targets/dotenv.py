@@ -87,11 +87,13 @@ class Dotenv:
 
     def _lines(self) -> list[str]:
         try:
-            return self.path.read_text(encoding="utf-8").splitlines()
+            text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return []
         except (OSError, UnicodeDecodeError):
             raise CannotDeliverError(f"{self.path} is there and cannot be read as text") from None
+        # At line feeds alone: what else Python takes for the end of a line may stand in a foreign value.
+        return text.removesuffix("\n").split("\n") if text else []
 
     def _ca_outcome(self, handover: Handover) -> Outcome | None:
         if handover.ca_pem is None:
