@@ -109,9 +109,12 @@ def refuse(text):
     print(text, file=sys.stderr)
     sys.exit(1)
 if moody("unreachable"):
+    get = 'Get "http://localhost:6443/api?timeout=20s": dial tcp 127.0.0.1:6443: connect: connection refused'
+    for _ in range(5):
+        print(f'E1126 04:10:46.8 3589 memcache.go:265] "Unhandled Error" err="{get}"', file=sys.stderr)
     refuse("The connection to the server localhost:6443 was refused - did you specify the right host or port?")
 if words[:2] == ["auth", "can-i"]:
-    print("no" if mood.get("forbidden") else "yes")
+    print("no - no RBAC policy matched" if mood.get("forbidden") else "yes")
     sys.exit(1 if mood.get("forbidden") else 0)
 if words[0] == "get":
     kind, name = words[1:3]

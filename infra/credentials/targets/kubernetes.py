@@ -42,6 +42,7 @@ _REQUEST_TIMEOUT = "--request-timeout=20s"
 _LABEL_FORM = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 #: What an earlier delivery may have written; anything else in the objects is not ours.
 _OURS = (*NAMES, BUCKETS_KEY, CA_KEY)
+_LOG_LINE = re.compile(r"[IWE][0-9]{4} ")
 _CONFLICT = re.compile(r"conflict", re.IGNORECASE)
 
 
@@ -76,7 +77,7 @@ class Kubernetes:
             return
         asked = ("auth", "can-i", "patch", "secrets", "--namespace", self.namespace)
         said = self._kubectl(*asked)
-        if said.status and said.output.strip() == "no":
+        if said.status and re.match(r"no\b", said.output):
             raise CannotDeliverError(
                 f"this user may not write Secrets in namespace {self.namespace} (`kubectl {' '.join(asked)}` says no); "
                 "choose another with --context, or write the manifests to a file: --file PATH"
@@ -177,8 +178,9 @@ class Kubernetes:
             raise CannotDeliverError(f"{path} is there and is no YAML; name another file") from None
 
     def _refusal(self, command: str, said: Said) -> str:
-        # Only what it wrote as errors: its output may be the object itself.
-        reason = shown(Said(said.status, "", said.errors), self._hidden)
+        # Only what it wrote as errors: its output may be the object itself. Its log lines come before the sentence.
+        errors = "\n".join(line for line in said.errors.splitlines() if not _LOG_LINE.match(line))
+        reason = shown(Said(said.status, "", errors), self._hidden)
         advice = ""
         if _CONFLICT.search(reason):
             advice = (
