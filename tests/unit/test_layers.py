@@ -26,6 +26,7 @@ FORBIDDEN = {
     "infra/preview/steps.py": {"pulumi", "boto3", "infra.settings", "infra.aistor", "infra.aws"},
     "infra/aistor.py": {"infra.aws", "infra.deployment", "infra.program", "pulumi_aws"},
     "infra/aws.py": {"infra.aistor", "infra.deployment", "infra.program", "pulumi_minio"},
+    "infra/credentials/variables.py": {"pulumi", "boto3", "infra.settings", "infra.aistor", "infra.aws"},
     "infra/deployment.py": {"pulumi", "pulumi_aws", "pulumi_minio", "boto3", "infra.aistor", "infra.aws"},
 }
 
