@@ -10,6 +10,7 @@ from rich.console import Console
 
 from infra.credentials import deliver as deliver_command
 from infra.credentials.deliver import _doing
+from infra.credentials.probe import PATIENCE_SECONDS
 from infra.credentials.published import published_by
 from infra.engine import EngineError
 from tests.credentials.conftest import Deliver, Stack
@@ -50,8 +51,11 @@ def test_identity_without_a_key_pair(deliver: Deliver, stack: Stack) -> None:
     assert "reader: no key pair is published (a role on AWS has none)" in alone.errors
 
 
-def test_key_pair_that_does_not_work(deliver: Deliver, stack: Stack, tmp_path: Path) -> None:
+def test_key_pair_that_does_not_work(
+    deliver: Deliver, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stack that publishes what the store does not know is found out after the delivery, and by name."""
+    monkeypatch.setitem(PATIENCE_SECONDS, "aistor", 0.0)
     wrong = "planted-wrong-secret-0123456789abcdefghi"
     pair = {"access_key_id": stack.credentials["worker"].access_key_id, "secret_access_key": wrong}
     stack.publish(credentials={"worker": pair})
