@@ -23,6 +23,7 @@ from infra.taxonomy import (
     Taxonomy,
     WarmBand,
 )
+from infra.trust import OidcTrust
 
 PROJECT = "joelclaw"
 PROBE_PREFIX = ".verify/"
@@ -118,19 +119,21 @@ class Grant(_Planned):
 
 
 class IdentityPlan(_Planned):
-    """A workload's user and what it may do.
+    """A workload's user, or role, and what it may do.
 
     Attributes:
         name: The identity's name in the taxonomy.
-        user_name: The user's name on the server.
+        user_name: The user's name on the server, or the role's.
         grants: By domain, in the order of the taxonomy; none for the verifier.
         verifies: May do everything under `.verify/` in every bucket, and read every bucket's configuration.
+        trust: Who assumes its role; with one it has neither a user nor a key.
     """
 
     name: str
     user_name: str
     grants: tuple[Grant, ...]
     verifies: bool = False
+    trust: OidcTrust | None = None
 
 
 class StorePlan(_Planned):
@@ -192,6 +195,7 @@ def build_plan(taxonomy: Taxonomy, *, env: str, region_code: str, tls_only: bool
             user_name=f"{PROJECT}-{env}-{name}",
             grants=_grants(identity.grants, buckets),
             verifies=identity.verifies,
+            trust=identity.trust.oidc if identity.trust else None,
         )
         for name, identity in taxonomy.identities.items()
     )
