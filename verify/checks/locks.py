@@ -9,9 +9,9 @@ from infra.deployment import Deployment
 from infra.plan import BucketPlan
 from infra.policies import Cloud
 from verify.checks.finding import (
-    SEE_TRUST,
     NO_WORKLOAD,
     NO_WRITER,
+    SEE_TRUST,
     STAND_IN,
     UP,
     Verdict,

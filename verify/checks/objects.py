@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from infra.deployment import Deployment
 from infra.plan import BucketPlan
 from verify.checks.finding import (
-    SEE_TRUST,
     NO_WORKLOAD,
     NO_WRITER,
     RENEW,
+    SEE_TRUST,
     STAND_IN,
     UP,
     Status,
