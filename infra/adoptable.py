@@ -70,6 +70,8 @@ _ATTACHMENT = {
     "v4": Kind(OWN_TYPES[ATTACHMENT], ATTACHMENT),
     "aws": Kind("aws:iam/userPolicyAttachment:UserPolicyAttachment", ATTACHMENT),
 }
+_ROLE = Kind("aws:iam/role:Role", "role")
+_ROLE_ATTACHMENT = Kind("aws:iam/rolePolicyAttachment:RolePolicyAttachment", ATTACHMENT)
 
 
 @dataclass(frozen=True)
@@ -179,14 +181,18 @@ def _of_identity(
     plan: StorePlan, identity: IdentityPlan, cloud: Cloud, account_id: str, by: AdminApiVersion | Literal["aws"]
 ) -> list[Adoptable]:
     user = identity.user_name
-    found = [Adoptable(_USER[by], f"{identity.name}-user", user, user)]
+    # A role is named as the user would be, and an attachment's id is written in the same way.
+    has_role = identity.trust is not None
+    own = Adoptable(_ROLE if has_role else _USER[by], f"{identity.name}-{'role' if has_role else 'user'}", user, user)
+    attachment = _ROLE_ATTACHMENT if has_role else _ATTACHMENT[by]
+    found = [own]
     documents = managed_policies(identity_policy(plan, identity, cloud)) if cloud == "aws" else [None]
     for index in range(len(documents)):
         suffix = f"-{index + 1}" if index else ""
         policy = f"{user}{suffix}" if cloud == "aistor" else f"arn:aws:iam::{account_id}:policy/{user}{suffix}"
         found += [
             Adoptable(_POLICY[by], f"{identity.name}-policy{suffix}", policy, user),
-            Adoptable(_ATTACHMENT[by], f"{identity.name}-attachment{suffix}", f"{user}/{policy}", user),
+            Adoptable(attachment, f"{identity.name}-attachment{suffix}", f"{user}/{policy}", user),
         ]
     return found
 

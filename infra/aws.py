@@ -8,6 +8,7 @@ per bucket, because a second silently empties the first (pulumi-aws issue 5187).
 import pulumi
 import pulumi_aws as aws
 
+from infra.aws_role import declare_role
 from infra.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan
 from infra.policies import (
     MANAGED_POLICIES_PER_USER,
@@ -21,6 +22,7 @@ from infra.problems import InvalidInputError, Problem
 from infra.settings import AwsSettings, Settings
 from infra.store import Credential, bucket_options
 from infra.taxonomy import BandName
+from infra.trust import the_account
 
 
 class AwsStore(pulumi.ComponentResource):
@@ -29,11 +31,11 @@ class AwsStore(pulumi.ComponentResource):
     Produces for each bucket `Bucket`, `BucketPublicAccessBlock`, `BucketOwnershipControls`,
     `BucketServerSideEncryptionConfiguration`, `BucketVersioning` (warm) or `BucketObjectLockConfiguration` (cold),
     `BucketLifecycleConfiguration`, `BucketPolicy`; for each identity `User`, `Policy` (as many as the size limit
-    needs), `UserPolicyAttachment`, `AccessKey`.
+    needs), `UserPolicyAttachment`, `AccessKey`; for one with a trust those of `infra.aws_role` instead.
 
     Attributes:
         buckets: By domain, the bucket resources.
-        credentials: By identity, its access keys, one for each live generation.
+        credentials: By identity, of those without a role, its access keys, one for each live generation.
     """
 
     def __init__(
@@ -53,8 +55,14 @@ class AwsStore(pulumi.ComponentResource):
         super().__init__("object-store:storage:AwsStore", name, None, opts)
         self.buckets = {bucket.domain: self._bucket(bucket, settings, settings.aws) for bucket in plan.buckets}
         self.credentials = {
-            identity.name: self._identity(identity, documents[identity.name]) for identity in plan.identities
+            identity.name: self._identity(identity, documents[identity.name])
+            for identity in plan.identities
+            if identity.trust is None
         }
+        account = the_account(settings.aws.allowed_account_ids)
+        for identity in plan.identities:
+            if identity.trust is not None and account is not None:  # which `infra.program` has seen to
+                declare_role(identity, identity.trust, documents[identity.name], account, self)
         self.register_outputs({"bucket_names": [bucket.name for bucket in plan.buckets]})
 
     def _bucket(self, plan: BucketPlan, settings: Settings, own: AwsSettings) -> aws.s3.Bucket:
@@ -161,7 +169,7 @@ def policy_documents(plan: StorePlan, identity: IdentityPlan) -> list[PolicyDocu
     """An identity's managed policies.
 
     Raises:
-        InvalidInputError: They are more than may be attached to one user.
+        InvalidInputError: They are more than may be attached to one user or role.
     """
     documents = managed_policies(identity_policy(plan, identity, "aws"))
     if len(documents) > MANAGED_POLICIES_PER_USER:
@@ -170,7 +178,7 @@ def policy_documents(plan: StorePlan, identity: IdentityPlan) -> list[PolicyDocu
                 Problem(
                     f"identities.{identity.name}",
                     f"its grants need {len(documents)} managed policies",
-                    f"at most {MANAGED_POLICIES_PER_USER} per user (the default quota of IAM)",
+                    f"at most {MANAGED_POLICIES_PER_USER} per user or role (the default quota of IAM)",
                     "two identities with fewer domains each",
                 )
             ]

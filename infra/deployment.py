@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, Valid
 from infra.plan import StorePlan
 from infra.policies import Cloud
 from infra.problems import InvalidInputError, Problem
+from infra.trust import role_arn
 
 VERSION: Literal[1] = 1
 
@@ -24,6 +25,22 @@ class Unsupported(BaseModel):
 
     feature: str
     reason: str
+
+
+class Role(BaseModel):
+    """A role that callers assume in place of a key.
+
+    Attributes:
+        arn: What `sts:AssumeRoleWithWebIdentity` is asked for.
+        issuer: Whose tokens it takes.
+        audience: Whom they must be meant for.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arn: str
+    issuer: str
+    audience: str
 
 
 class Deployment(BaseModel):
@@ -40,6 +57,7 @@ class Deployment(BaseModel):
         encryption: Default encryption of buckets; None where the backend has none without a key service.
         plan: The plan it realised.
         unsupported: What of the plan the backend cannot do, and why.
+        roles: By identity, the role of each that has one; it is absent from the credentials.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,6 +72,7 @@ class Deployment(BaseModel):
     encryption: Literal["SSE-S3", "SSE-KMS"] | None
     plan: StorePlan
     unsupported: tuple[Unsupported, ...]
+    roles: dict[str, Role] = Field(default_factory=dict)
 
     def cannot(self, feature: str) -> str | None:
         """Why the backend cannot do a feature; None where it can."""
@@ -147,6 +166,7 @@ def build_deployment(
     provisioning_endpoint: str | None = None,
     ca_pem: str | None = None,
     kms: bool = False,
+    account: str | None = None,
 ) -> Deployment:
     """The deployment of a plan on a cloud."""
     return Deployment(
@@ -159,6 +179,15 @@ def build_deployment(
         encryption=None if cloud == "aistor" else ("SSE-KMS" if kms else "SSE-S3"),
         plan=plan,
         unsupported=_AISTOR_UNSUPPORTED if cloud == "aistor" else (),
+        roles={
+            identity.name: Role(
+                arn=role_arn(identity.user_name, account),
+                issuer=identity.trust.issuer,
+                audience=identity.trust.audience,
+            )
+            for identity in plan.identities
+            if identity.trust is not None and account is not None
+        },
     )
 
 

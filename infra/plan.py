@@ -25,6 +25,7 @@ from infra.taxonomy import (
     Taxonomy,
     WarmBand,
 )
+from infra.trust import OidcTrust
 
 PROJECT = "joelclaw"
 PROBE_PREFIX = ".verify/"
@@ -120,14 +121,15 @@ class Grant(_Planned):
 
 
 class IdentityPlan(_Planned):
-    """A workload's user and what it may do.
+    """A workload's user, or role, and what it may do.
 
     Attributes:
         name: The identity's name in the taxonomy.
-        user_name: The user's name on the server.
+        user_name: The user's name on the server, or the role's.
         grants: By domain, in the order of the taxonomy; none for the verifier.
         verifies: May do everything under `.verify/` in every bucket, and read every bucket's configuration.
         credential: The generations of its key that live.
+        trust: Who assumes its role; with one it has neither a user nor a key.
     """
 
     name: str
@@ -135,6 +137,7 @@ class IdentityPlan(_Planned):
     grants: tuple[Grant, ...]
     verifies: bool = False
     credential: Generations = Generations()
+    trust: OidcTrust | None = None
 
 
 class StorePlan(_Planned):
@@ -206,6 +209,7 @@ def build_plan(
             grants=_grants(identity.grants, buckets),
             verifies=identity.verifies,
             credential=(generations or {}).get(name, Generations()),
+            trust=identity.trust.oidc if identity.trust else None,
         )
         for name, identity in taxonomy.identities.items()
     )

@@ -14,13 +14,14 @@ from typing import Literal, NotRequired, TypedDict
 
 from infra.plan import PROBE_PREFIX, IdentityPlan, StorePlan
 from infra.taxonomy import Access
+from infra.trust import OidcTrust, wild
 
 Cloud = Literal["aistor", "aws"]
 
 # Managed policy size, white space not counted; managed policies attached to a user (default quota):
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MANAGED_POLICY_CHARACTERS = 6144
-MANAGED_POLICIES_PER_USER = 10
+MANAGED_POLICIES_PER_USER = 10  # and per role
 # What MinIO takes as a service account's inline policy (maxSVCSessionPolicySize in its cmd/iam.go).
 SERVICE_ACCOUNT_POLICY_CHARACTERS = 4096
 
@@ -75,7 +76,24 @@ class PolicyDocument(TypedDict):
     Statement: list[Statement]
 
 
-def as_json(document: PolicyDocument) -> str:
+class TrustStatement(TypedDict):
+    """The statement of a role's trust policy."""
+
+    Sid: str
+    Effect: Literal["Allow"]
+    Principal: dict[Literal["Federated"], str]
+    Action: Literal["sts:AssumeRoleWithWebIdentity"]
+    Condition: dict[str, dict[str, list[str] | str]]
+
+
+class TrustDocument(TypedDict):
+    """A role's trust policy: who may be it."""
+
+    Version: Literal["2012-10-17"]
+    Statement: list[TrustStatement]
+
+
+def as_json(document: PolicyDocument | TrustDocument) -> str:
     """The document as the compact JSON that is sent; the same value gives the same text."""
     return json.dumps(document, separators=(",", ":"))
 
@@ -144,6 +162,33 @@ def bucket_policy(bucket: str) -> PolicyDocument:
                 "Action": ["s3:*"],
                 "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
                 "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ],
+    }
+
+
+def trust_policy(trust: OidcTrust, provider_arn: str) -> TrustDocument:
+    """Who may assume an identity's role: callers with a token of the issuer for the audience about a subject.
+
+    The audience and the subject are both asked for: without the first a token that was made for another service would
+    do, without the second one that the issuer gave to anybody.
+    """
+    audience: dict[str, list[str] | str] = {f"{trust.provider}:aud": trust.audience}
+    subjects: dict[str, list[str] | str] = {f"{trust.provider}:sub": list(trust.subject)}
+    condition = (
+        {"StringEquals": audience, "StringLike": subjects}
+        if any(wild(subject) for subject in trust.subject)
+        else {"StringEquals": audience | subjects}
+    )
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "Trust",
+                "Effect": "Allow",
+                "Principal": {"Federated": provider_arn},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": condition,
             }
         ],
     }

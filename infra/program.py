@@ -14,6 +14,7 @@ from infra.problems import InvalidInputError
 from infra.settings import Settings, read_settings
 from infra.standing import check_standing
 from infra.taxonomy import extended, load
+from infra.trust import check_trusts, the_account
 
 if TYPE_CHECKING:
     from infra.aistor import AistorStore
@@ -44,10 +45,10 @@ def plan_for(settings: Settings) -> StorePlan:
     """The plan of a stack: the taxonomy, the stack's additions, the stack's codes.
 
     Raises:
-        InvalidInputError: Either is malformed.
+        InvalidInputError: Either is malformed, or an identity has a trust that the stack can have no role for.
     """
     taxonomy = extended(load(), domains=settings.domains, identities=settings.identities, where=settings.where)
-    return build_plan(
+    plan = build_plan(
         taxonomy,
         env=settings.env,
         region_code=settings.region_code,
@@ -55,6 +56,13 @@ def plan_for(settings: Settings) -> StorePlan:
         where=settings.where,
         generations=parse_generations(settings.credentials, taxonomy.identities, settings.where),
     )
+    check_trusts(
+        [identity.name for identity in plan.identities if identity.trust],
+        settings.cloud,
+        settings.aws.allowed_account_ids if settings.aws else (),
+        settings.where,
+    )
+    return plan
 
 
 def deployment_for(plan: StorePlan, settings: Settings) -> Deployment:
@@ -69,6 +77,7 @@ def deployment_for(plan: StorePlan, settings: Settings) -> Deployment:
         provisioning_endpoint=aistor.endpoint.url if aistor else None,
         ca_pem=aistor.ca_pem if aistor else None,
         kms=bool(settings.aws and settings.aws.kms_key_arn),
+        account=the_account(settings.aws.allowed_account_ids) if settings.aws else None,
     )
 
 

@@ -25,6 +25,7 @@ NAMED_BY = {
     "minio:index/s3Bucket:S3Bucket": ("bucket",),
     "aws:s3/bucket:Bucket": ("bucket",),
     "aws:iam/user:User": ("name",),
+    "aws:iam/role:Role": ("name",),
     OWN_TYPES[USER]: ("name",),
     OWN_TYPES[POLICY]: ("name",),
     OWN_TYPES[ATTACHMENT]: ("userName", "policyName"),

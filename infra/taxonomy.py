@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from infra.problems import InvalidInputError, Problem
+from infra.trust import EXAMPLE, OidcTrust, Trust, one_or_more
 
 TAXONOMY_FILE = Path(__file__).with_name("taxonomy.yaml")
 
@@ -33,6 +34,8 @@ NAME_FORM = "lower case letters, digits and single hyphens, beginning with a let
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 EVERY_DOMAIN = "*"
+# What a stack may say of an identity that is declared already.
+_ADDED = frozenset({"grants", "trust"})
 
 
 @unique
@@ -118,10 +121,6 @@ class Bands(Declared):
     cold: ColdBand
 
 
-def _one_or_more(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
 class Domain(Declared):
     """What one bucket is for.
 
@@ -140,7 +139,7 @@ class Domain(Declared):
     expire_after_days: Annotated[int, Field(strict=True)] | None = None
     retention_days: Annotated[int, Field(strict=True)] | None = None
     retention_mode: RetentionMode | None = None
-    renamed_from: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
+    renamed_from: Annotated[tuple[str, ...], BeforeValidator(one_or_more)] = ()
 
 
 class Identity(Declared):
@@ -150,11 +149,13 @@ class Identity(Declared):
         purpose: One line for people.
         grants: Domain to access; the domain `*` stands for every domain.
         verifies: This is the verification suite's identity: `.verify/` in each bucket and configuration reads.
+        trust: On AWS a role that callers with such a token assume, in place of a user with a key.
     """
 
     purpose: str = ""
     grants: dict[str, Access] = Field(default_factory=dict)
     verifies: bool = False
+    trust: Trust | None = None
 
     @model_validator(mode="after")
     def _grants_or_verifies(self) -> Self:
@@ -253,7 +254,8 @@ def extended(
     Args:
         taxonomy: What `taxonomy.yaml` declares.
         domains: Name to a whole new domain (with `band`), or to days of a declared one (without).
-        identities: Name to a new identity, or to a declared one's `grants` on domains that this stack adds.
+        identities: Name to a new identity, or to a declared one's `grants` on domains that this stack adds and its
+            `trust`, which is each stack's own.
         where: How a problem names the source, such as `Pulumi.local.yaml: object-store:`.
 
     Raises:
@@ -289,18 +291,21 @@ def extended(
             grants = value.get("grants")
             grants = grants if isinstance(grants, Mapping) else {}
             again = [domain for domain in grants if domain in taxonomy.domains]
-            if set(value) != {"grants"} or again:
+            if not set(value) <= _ADDED or again:
                 problems.append(
                     Problem(
                         place,
                         "the same identity twice: infra/taxonomy.yaml declares it already, with "
-                        + (", ".join(again) or "all but grants"),
-                        "for a declared identity: grants on domains that this stack adds, and nothing else",
+                        + (", ".join(again) or "all but grants and trust"),
+                        "for a declared identity: grants on domains that this stack adds, trust, and nothing else",
                         f"{name}: {{grants: {{build-cache: write}}}}",
                     )
                 )
             else:
-                merged_identities[name]["grants"] = {**merged_identities[name]["grants"], **grants}
+                merged_identities[name] |= {
+                    **value,
+                    "grants": {**merged_identities[name]["grants"], **grants},
+                }
     if problems:
         raise InvalidInputError(problems)
     return parse(
@@ -442,6 +447,8 @@ def _legal_keys(path: tuple[int | str, ...]) -> str:
         bands: dict[int | str, type[BaseModel]] = {"hot": HotBand, "warm": WarmBand, "cold": ColdBand}
         model = bands.get(path[1], Bands) if len(path) > 2 else Bands  # noqa: PLR2004 - depth of a band's key
         return ", ".join(model.model_fields)
+    if "trust" in path[2:-1]:
+        return ", ".join((OidcTrust if path[-2] == "oidc" else Trust).model_fields)
     return ", ".join(by_depth[str(path[0])]().model_fields)
 
 
@@ -449,6 +456,8 @@ def _problem(detail: ErrorDetails, where: str) -> Problem:
     path = tuple(detail["loc"])
     place = key_path(where, ".".join(map(str, path)))
     key = str(path[-1]) if path else ""
+    if "trust" in path[2:] and detail["type"] != "extra_forbidden":
+        return _trust_problem(detail, place)
     if detail["type"] == "extra_forbidden":
         legal = _legal_keys(path)
         return Problem(place, f"unknown key {key!r}", legal, f"{nearest(key, tuple(legal.split(', ')))}: …")
@@ -461,3 +470,10 @@ def _problem(detail: ErrorDetails, where: str) -> Problem:
     legal = message[0].lower() + message[1:]
     shown = "the entry" if isinstance(detail["input"], Mapping) else repr(detail["input"])
     return Problem(place, f"{shown} is not legal here", legal, f"{key}: (a legal value)")
+
+
+def _trust_problem(detail: ErrorDetails, place: str) -> Problem:
+    if detail["type"] == "missing":
+        return Problem(place, "is missing", "a value", EXAMPLE)
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return Problem(place, "this trust is not legal", message, EXAMPLE)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from sandbox import moto_store
+from sandbox import moto_store, signatures
 from sandbox.answers import ApiError
 from sandbox.policy_engine import Access, Policy, PolicyError, Verdict, evaluate, parse_text
 from sandbox.s3_actions import Need
@@ -35,6 +35,8 @@ class Caller:
     root: bool
     #: Each group of policies must allow.
     layers: tuple[tuple[Policy, ...], ...] = ()
+    #: What a temporary key is sent with, and when it ends; None for one that lasts.
+    session: signatures.Session | None = None
 
     def __repr__(self) -> str:
         """Without the secret."""
@@ -125,9 +127,15 @@ class AwsAuthority:
         self._root = Caller(root_key, root_secret, moto_store.ACCOUNT, arn, root=True)
 
     def caller(self, access_key: str) -> Caller | None:
-        """Root or an IAM user."""
+        """Root, an IAM user, or a session of a role."""
         if access_key == self._root.access_key:
             return self._root
+        held = moto_store.role_session(access_key)
+        if held is not None:
+            session, layer = signatures.Session(held.token, held.expires), _layer(held.documents)
+            return Caller(
+                access_key, held.secret_key, held.name, held.arn, root=False, layers=(layer,), session=session
+            )
         key = moto_store.iam_key(access_key)
         if key is None or not key.active:
             return None

@@ -19,7 +19,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from sandbox import lifecycle, minio_admin_api, minio_iam_commands, moto_store, policy_engine, signatures
+from sandbox import (
+    lifecycle,
+    minio_admin_api,
+    minio_iam_commands,
+    moto_store,
+    policy_engine,
+    signatures,
+    web_identity,
+)
 from sandbox.answers import Answer, ApiError, admin_error, iam_error, s3_error
 from sandbox.moto_amendments import RIGHTS, Rights
 from sandbox.s3_actions import Cloud, Need, delete_need, is_multi_delete, needs
@@ -131,7 +139,8 @@ class Gate:
         if request.path.startswith(("/minio/", "/sandbox/")):
             return admin_error(error, request.path)
         authorization = request.headers.get("authorization", "")
-        if self._cloud is Cloud.AWS and re.search(r"/(iam|sts)/aws4_request", authorization):
+        of_iam = re.search(r"/(iam|sts)/aws4_request", authorization) or web_identity.is_asked(request)
+        if self._cloud is Cloud.AWS and of_iam:
             return iam_error(error)
         return s3_error(error, request.path)
 
@@ -144,6 +153,8 @@ class Gate:
         request.unwrap()
         if self._minio_iam is not None and request.path.startswith(minio_iam_commands.PREFIX):
             return self._minio_command(known, self._minio_iam)
+        if self._cloud is Cloud.AWS and signature is None and web_identity.is_asked(request):
+            return self._assume(request)
         if signature is not None and signature.service in ("iam", "sts") and self._cloud is Cloud.AWS:
             return self._iam(known, signature.service)
         if signature is not None and signature.service != "s3":
@@ -166,7 +177,7 @@ class Gate:
             raise ApiError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
         if of_s3:
             self._check_region(request, signature)
-        signatures.verify(request, signature, caller.secret_key)
+        signatures.verify(request, signature, caller.secret_key, session=caller.session)
         return caller
 
     def _check_region(self, request: Request, signature: Signature) -> None:
@@ -427,6 +438,11 @@ class Gate:
         self._on_change()
         return answer
 
+    def _assume(self, request: Request) -> Answer:
+        with self.lock:
+            web_identity.check(request)
+            return self._call(self._backends.sts, request, Rights(lambda *_: False, lambda _: False))
+
     # MinIO's own paths
 
     def _minio_command(self, known: _Known, iam: MinioIam) -> Answer:
@@ -461,7 +477,7 @@ class Gate:
 
 
 def _iam_resource(form: dict[str, list[str]]) -> str:
-    if "PolicyArn" in form and "UserName" not in form:
+    if "PolicyArn" in form and not {"UserName", "RoleName"} & set(form):
         return form["PolicyArn"][0]
     for parameter, kind in (("UserName", "user"), ("RoleName", "role"), ("PolicyName", "policy")):
         if parameter in form:

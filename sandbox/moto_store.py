@@ -6,13 +6,14 @@ The only module besides the amendments and the snapshot that looks into moto's m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.iam.models import IAMBackend, iam_backends
+from moto.iam.models import IAMBackend, Role, iam_backends
 from moto.s3.models import FakeBucket, FakeKey, S3Backend, s3_backends
 from moto.s3.utils import bucket_policy_is_public
+from moto.sts.models import sts_backends
 
 from sandbox.lifecycle import Rule, StoredObject
 
@@ -31,6 +32,18 @@ class IamKey:
     secret_key: str
     active: bool
     user: str
+    arn: str
+    documents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSession:
+    """The temporary key of somebody who assumed a role, with the policies that count for it."""
+
+    secret_key: str
+    token: str
+    expires: datetime
+    name: str
     arn: str
     documents: tuple[str, ...]
 
@@ -133,7 +146,42 @@ def iam_key(access_key: str) -> IamKey | None:
     return IamKey(key.secret_access_key, key.status == "Active", user.name, user.arn, documents)
 
 
-def _documents(user: Any) -> Iterator[str]:  # noqa: ANN401 - a user or a group of moto's, which share no type
+def role_session(access_key: str) -> RoleSession | None:
+    """A temporary key, None if it is unknown; a role that is gone lets nobody in any more.
+
+    Sessions are in no snapshot: a server that was started anew knows none.
+    """
+    assumed = sts_backends[ACCOUNT][PARTITION].get_assumed_role_from_access_key(access_key)
+    role = None if assumed is None else _role(assumed.role_arn)
+    if assumed is None or role is None:
+        return None
+    return RoleSession(
+        assumed.secret_access_key,
+        assumed.session_token,
+        assumed.expiration.replace(tzinfo=UTC),
+        assumed.session_name,
+        assumed.arn,
+        tuple(_documents(role)),
+    )
+
+
+def trust_of(role_arn: str) -> str | None:
+    """A role's trust policy, None if there is no such role."""
+    role = _role(role_arn)
+    return None if role is None else str(role.assume_role_policy_document)
+
+
+def audiences(provider_arn: str) -> tuple[str, ...] | None:
+    """The audiences of an OpenID Connect provider, None if there is no such provider."""
+    provider = iam().open_id_providers.get(provider_arn)
+    return None if provider is None else tuple(provider.client_id_list)
+
+
+def _role(arn: str) -> Role | None:
+    return next((role for role in iam().get_roles() if role.arn == arn), None)
+
+
+def _documents(user: Any) -> Iterator[str]:  # noqa: ANN401 - a user, group or role of moto's, which share no type
     yield from user.policies.values()
     for policy in user.managed_policies.values():
         yield from (one.document for one in policy.versions if one.is_default)

@@ -2,7 +2,7 @@
 
 A signature is right if botocore makes the same one from the secret, the signed headers and the request as it arrived;
 nothing is taken from the client but what it signed. Who the key belongs to, and what it may do, is decided elsewhere.
-SigV2 and session tokens are refused: nothing here hands them out.
+A temporary key counts only with its session token, while it lasts. SigV2 is refused: nothing here hands it out.
 """
 
 from __future__ import annotations
@@ -82,6 +82,18 @@ class Signature:
         return "REST-HEADER" if self.expires is None else "REST-QUERY-STRING"
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What makes a temporary key good: its token, and until when."""
+
+    token: str
+    expires: datetime
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Session({self.expires.isoformat()})"
+
+
 def read_signature(request: Request) -> Signature | None:
     """The signature that a request carries, None if it carries none. Refuses one that cannot be read."""
     authorization = request.headers.get("authorization")
@@ -135,11 +147,23 @@ def _from_query(request: Request) -> Signature:
 
 
 def verify(
-    request: Request, signature: Signature, secret_key: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    request: Request,
+    signature: Signature,
+    secret_key: str,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    session: Session | None = None,
 ) -> None:
-    """Refuse unless the signature is right, of this time, and over this body."""
-    if "x-amz-security-token" in request.headers or "X-Amz-Security-Token" in request.parameters:
+    """Refuse unless the signature is right, of this time, over this body, and with the session's token if it has one.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (ExpiredToken, InvalidToken)
+    """
+    token = request.headers.get("x-amz-security-token", request.parameters.get("X-Amz-Security-Token"))
+    if session is not None and token is None:
+        raise ApiError("InvalidAccessKeyId", "The Access Key Id you provided does not exist in our records.", 403)
+    if token != (None if session is None else session.token):
         raise ApiError("InvalidToken", "The provided token is malformed or otherwise invalid.", 400)
+    if session is not None and now() >= session.expires:
+        raise ApiError("ExpiredToken", "The provided token has expired.", 400)
     if not hmac.compare_digest(_computed(request, signature, secret_key).encode(), signature.value.encode()):
         raise ApiError(
             "SignatureDoesNotMatch",

@@ -20,7 +20,7 @@ from infra.plan import BucketPlan, IdentityPlan
 from infra.policies import Cloud
 from infra.taxonomy import Access, RetentionMode
 from verify.conversation import Conversation, abort_upload, as_tried, body_of, done
-from verify.facts import DONE, Answer, Tried
+from verify.facts import DONE, NOT_TRIED, Answer, Tried
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -30,7 +30,6 @@ _LINKED = b"put by link"
 # AWS asks for a checksum where the bucket has a default retention; botocore adds none to a presigned URL.
 _LINKED_MD5 = base64.b64encode(hashlib.md5(_LINKED, usedforsecurity=False).digest()).decode()
 LOCK = timedelta(minutes=10)
-NOT_TRIED = "NotTried"
 CONDITIONAL = frozenset({"put", "presigned_put"})
 _WOULD_STAY = "the server ignores If-None-Match, so a put that is let in would stay locked until its date"
 REFUSED: dict[Cloud, frozenset[str]] = {
@@ -290,4 +289,13 @@ def try_actions(place: Place) -> dict[str, Tried]:
         action.name: Answer(code=NOT_TRIED, said=_WOULD_STAY) if action.name in unsafe else action.attempt(place)
         for action in ACTIONS.values()
         if place.bucket.locked or not action.locked_only
+    }
+
+
+def not_tried(bucket: BucketPlan, why: str) -> dict[str, Tried]:
+    """In place of attempts by somebody who is not to be had."""
+    return {
+        action.name: Answer(code=NOT_TRIED, said=why)
+        for action in ACTIONS.values()
+        if bucket.locked or not action.locked_only
     }

@@ -26,7 +26,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from verify.facts import DONE, Answer, Tried
+from verify.facts import DONE, NOT_TRIED, Answer, Tried
+from verify.roles import session_token
 from verify.target import Target
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
+# Access key id, secret access key, session token.
+_Keys = tuple[str, str, str | None]
 
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 15
@@ -46,13 +49,13 @@ BUSY_PAUSES_SECONDS = (1.0, 2.0)
 ANONYMOUS = ""
 
 
-_SIGNATURE = re.compile("(?<=X-Amz-Signature=)[0-9a-f]+")
+_SIGNATURE = re.compile("(X-Amz-Signature|X-Amz-Security-Token)=[^&\\s]+")
 
 
 def _without_signature(record: logging.LogRecord) -> bool:
-    """Take signatures out of a log line."""
+    """Take signatures and session tokens out of a log line."""
     if isinstance(record.args, tuple):
-        record.args = tuple(_SIGNATURE.sub("…", str(a)) if "X-Amz-Sig" in str(a) else a for a in record.args)
+        record.args = tuple(_SIGNATURE.sub(r"\1=…", str(a)) if "X-Amz-Sig" in str(a) else a for a in record.args)
     return True
 
 
@@ -80,7 +83,7 @@ class Conversation:
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str | None], S3Client] = {}
         self._cleanup = ExitStack()
-        config = target.config(target.deployment.plan.identities[0].name)
+        config = target.config(next(i.name for i in target.deployment.plan.identities if i.name not in target.absent))
         self.ca_pem = config.read_ca()
         self.ca_file = self._written_ca()
         context = ssl.create_default_context(cadata=self.ca_pem)
@@ -124,13 +127,20 @@ class Conversation:
 
     def client_with(self, access_key_id: str, secret_access_key: str) -> "S3Client":
         """A client that signs with a key pair that is no identity's; close it after use."""
-        return self._made((access_key_id, secret_access_key), None)
+        return self._made((access_key_id, secret_access_key, None), None)
 
-    def _keys(self, identity: str) -> tuple[str, str]:
+    def ask_as(self, identity: str, act: "Callable[[S3Client], object]") -> Tried:
+        """Try something as an identity; what an identity that is not to be had would be answered is not known."""
+        if identity in self.target.absent:
+            return Answer(code=NOT_TRIED, said=self.target.absent[identity])
+        client = self.client(identity)
+        return self.ask(done(lambda: act(client)))
+
+    def _keys(self, identity: str) -> "_Keys":
         pair = self.target.credentials[identity]
-        return pair.access_key_id, pair.secret_access_key.get_secret_value()
+        return pair.access_key_id, pair.secret_access_key.get_secret_value(), session_token(pair)
 
-    def _made(self, keys: tuple[str, str] | None, endpoint: str | None) -> "S3Client":
+    def _made(self, keys: "_Keys | None", endpoint: str | None) -> "S3Client":
         config = Config(
             s3={"addressing_style": "path"} if self.target.endpoint else {},
             retries={"mode": "standard", "max_attempts": ATTEMPTS},
@@ -148,6 +158,7 @@ class Conversation:
             config=config,
             aws_access_key_id=keys[0] if keys else None,
             aws_secret_access_key=keys[1] if keys else None,
+            aws_session_token=keys[2] if keys else None,
         )
         made.meta.events.register("before-send.s3", self._count)
         return made

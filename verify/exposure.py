@@ -20,7 +20,8 @@ from botocore.credentials import Credentials
 from infra.plan import BucketPlan
 from infra.vendor_defaults import VENDOR_PAIR
 from verify.conversation import ANONYMOUS, CONNECT_TIMEOUT_SECONDS, Conversation, as_tried, body_of, done
-from verify.facts import DONE, Answer, Certificate, DoorFacts, StoreFacts, StrangerFacts, Tried
+from verify.facts import DONE, NOT_TRIED, Answer, Certificate, DoorFacts, StoreFacts, StrangerFacts, Tried
+from verify.roles import session_token
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -105,10 +106,16 @@ def try_store(conversation: Conversation, verifier: str, identities: tuple[str, 
     names = conversation.ask(lambda: tuple(bucket["Name"] for bucket in client.list_buckets().get("Buckets", [])))
     aistor = conversation.target.deployment.cloud == "aistor"
     attempt = _aistor_admin if aistor else _aws_iam
+    absent = conversation.target.absent
     return StoreFacts(
         bucket_names=names,
         default_keys=_default_keys(conversation) if aistor else None,
-        admin={identity: attempt(conversation, identity) for identity in identities},
+        admin={
+            identity: Answer(code=NOT_TRIED, said=absent[identity])
+            if identity in absent
+            else attempt(conversation, identity)
+            for identity in identities
+        },
     )
 
 
@@ -148,6 +155,7 @@ def _aws_iam(conversation: Conversation, identity: str) -> Tried:
         region_name=conversation.target.deployment.region,
         aws_access_key_id=pair.access_key_id,
         aws_secret_access_key=pair.secret_access_key.get_secret_value(),
+        aws_session_token=session_token(pair),
         verify=conversation.ca_file,
         config=Config(connect_timeout=CONNECT_TIMEOUT_SECONDS, read_timeout=15, retries={"max_attempts": 2}),
     )

@@ -39,6 +39,8 @@ class Answer(Generic[T]):
 
 
 DONE = "done"
+# In place of an error's code: nothing was sent, and the answer's text says why.
+NOT_TRIED = "NotTried"
 Tried = Answer[str]
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from infra.plan import BucketPlan, IdentityPlan, StorePlan
 from object_store import ObjectStore
 from verify import reading
-from verify.actions import ACTIONS, Place, try_actions
+from verify.actions import ACTIONS, Place, not_tried, try_actions
 from verify.conversation import READ_TIMEOUT_SECONDS, Conversation, abort_upload
 from verify.data_path import try_objects
 from verify.exposure import look_at_door, try_store, try_strangers
@@ -73,6 +73,11 @@ class _Run:
     @property
     def prefix(self) -> str:
         return run_prefix(self.run_id)
+
+    @property
+    def absent(self) -> Mapping[str, str]:
+        """Identities whose roles could not be assumed, with the reason."""
+        return self.conversation.target.absent
 
 
 def gather_facts(target: Target, progress: Progress | None = None, jobs: int = JOBS, wish: Wish = EVERYTHING) -> Facts:
@@ -134,7 +139,7 @@ def _uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def _stores(target: Target) -> Iterator[dict[str, ObjectStore]]:
-    names = [identity.name for identity in target.deployment.plan.identities]
+    names = [identity.name for identity in target.deployment.plan.identities if identity.name not in target.absent]
     # The adapter waits longer for large transfers than a silent server is worth.
     patience = timedelta(seconds=READ_TIMEOUT_SECONDS)
     stores = {name: ObjectStore(replace(target.config(name), stall_timeout=patience)) for name in names}
@@ -187,7 +192,8 @@ def _begin(run: _Run, bucket: BucketPlan) -> None:
     name = bucket.name
     try:
         run.parts[name] = {}
-        run.short_links[name] = sign_short_link(run.conversation, bucket, writer_for(run.plan, bucket), run.prefix)
+        writer = writer_for(run.plan, bucket, absent=run.absent)
+        run.short_links[name] = sign_short_link(run.conversation, bucket, writer, run.prefix)
         run.seeds[name] = lay_seeds(run.conversation, run.verifier.name, bucket, run.prefix)
     finally:
         run.ready[name].set()
@@ -215,7 +221,7 @@ def _introduce(run: _Run, identity: IdentityPlan) -> None:
     buckets = [b for b in run.wish.chosen(run.plan) if action.allowed(identity, b)][:_INTRODUCTIONS]
     deadline = time.monotonic() + NEW_KEY_SECONDS
     try:
-        while buckets:
+        while buckets and identity.name not in run.absent:
             answers = [action.attempt(Place(run.conversation, identity.name, b, run.prefix)) for b in buckets]
             waiting = all(answer.code in _NEW_KEY_CODES for answer in answers)
             if not waiting or time.monotonic() >= deadline:
@@ -230,7 +236,8 @@ def _cell(run: _Run, identity: IdentityPlan, bucket: BucketPlan) -> None:
     place = Place(
         run.conversation, identity.name, bucket, run.prefix, seeds.marker_version, conditions_hold=seeds.conditions_hold
     )
-    tried = try_actions(place)
+    why = run.absent.get(identity.name)
+    tried = try_actions(place) if why is None else not_tried(bucket, why)
     run.grants.setdefault(identity.name, {})[bucket.name] = tried
 
 
@@ -241,9 +248,9 @@ def _store(run: _Run) -> None:
 
 def _bucket_tasks(run: _Run, bucket: BucketPlan) -> list[Callable[[], None]]:
     conversation, prefix, wish = run.conversation, run.prefix, run.wish
-    writer = writer_for(run.plan, bucket, leave_locked_probe=wish.leave_locked_probe)
+    writer = writer_for(run.plan, bucket, leave_locked_probe=wish.leave_locked_probe, absent=run.absent)
     # Only the smoke probe and the proof are a workload's in a COMPLIANCE bucket, and only if one may stay behind.
-    mover = writer_for(run.plan, bucket)
+    mover = writer_for(run.plan, bucket, absent=run.absent)
     large = bucket.name in wish.large(run.plan)
     makers: dict[Part, tuple[str, Callable[[], object]]] = {
         Part.SMOKE: (

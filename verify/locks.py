@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.plan import BucketPlan, IdentityPlan, StorePlan
-from verify.conversation import Conversation, body_of, done
+from verify.conversation import Conversation, body_of
 from verify.facts import Answer, LockFacts, Tried
 from verify.seeds import short_lock
 
@@ -92,21 +92,23 @@ def try_lock(
 def _delete(
     conversation: Conversation, identity: str, bucket: BucketPlan, key: str, version: str, *, bypass: bool = False
 ) -> Tried:
-    client: S3Client = conversation.client(identity)
     more: dict[str, Any] = {"BypassGovernanceRetention": True} if bypass else {}
-    return conversation.ask(done(lambda: client.delete_object(Bucket=bucket.name, Key=key, VersionId=version, **more)))
+
+    def delete(client: "S3Client") -> object:
+        return client.delete_object(Bucket=bucket.name, Key=key, VersionId=version, **more)
+
+    return conversation.ask_as(identity, delete)
 
 
 def _shorten(conversation: Conversation, identity: str, bucket: BucketPlan, key: str, version: str) -> Tried:
-    client: S3Client = conversation.client(identity)
     sooner = datetime.now(UTC) + timedelta(minutes=1)
-    return conversation.ask(
-        done(
-            lambda: client.put_object_retention(
-                Bucket=bucket.name,
-                Key=key,
-                VersionId=version,
-                Retention={"Mode": "GOVERNANCE", "RetainUntilDate": sooner},
-            )
+
+    def shorten(client: "S3Client") -> object:
+        return client.put_object_retention(
+            Bucket=bucket.name,
+            Key=key,
+            VersionId=version,
+            Retention={"Mode": "GOVERNANCE", "RetainUntilDate": sooner},
         )
-    )
+
+    return conversation.ask_as(identity, shorten)

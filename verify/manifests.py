@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from infra.deployment import Deployment, KeyPair
+from infra.plan import IdentityPlan
 from verify.target import CannotRunError, Via, credential_variables
 
 NAMESPACE = "joelclaw"
@@ -140,9 +141,9 @@ def job_manifests(deployment: Deployment, place: Placement) -> list[dict[str, An
 
 
 def secret_manifest(credentials: Mapping[str, KeyPair], deployment: Deployment, place: Placement) -> dict[str, Any]:
-    """The Secret that the Job reads: two keys for each identity of the plan."""
+    """The Secret that the Job reads: two keys for each identity of the plan that has some."""
     entries: dict[str, str] = {}
-    for identity in deployment.plan.identities:
+    for identity in _with_keys(deployment):
         pair = credentials[identity.name]
         values = (pair.access_key_id, pair.secret_access_key.get_secret_value())
         # In base64, not as `stringData`, which server-side apply does not follow:
@@ -156,6 +157,11 @@ def secret_manifest(credentials: Mapping[str, KeyPair], deployment: Deployment, 
         "type": "Opaque",
         "data": entries,
     }
+
+
+def _with_keys(deployment: Deployment) -> list[IdentityPlan]:
+    """The identities that have a key; a role has none to put into a Secret."""
+    return [identity for identity in deployment.plan.identities if identity.name not in deployment.roles]
 
 
 def to_yaml(documents: Sequence[Mapping[str, Any]]) -> str:
@@ -233,7 +239,7 @@ def _pod(deployment: Deployment, place: Placement) -> dict[str, Any]:
                 "args": [*arguments, *place.options],
                 "env": [
                     {"name": variable, "valueFrom": {"secretKeyRef": {"name": place.secret, "key": variable}}}
-                    for identity in deployment.plan.identities
+                    for identity in _with_keys(deployment)
                     for variable in credential_variables(identity.name)
                 ],
                 "resources": {

@@ -8,7 +8,7 @@ under an explicit short governance lock, unless it was asked to leave a locked p
 import hashlib
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_WRITING = (Access.WRITE, Access.APPEND)
 PROBE_BYTES = 2048
 PROBE_CONTENT_TYPE = "application/x-joelclaw-probe"
 PRESIGN_EXPIRY = timedelta(minutes=5)
@@ -36,20 +37,37 @@ def compliance(bucket: BucketPlan) -> bool:
     return bucket.retention is not None and bucket.retention.mode is RetentionMode.COMPLIANCE
 
 
-def writer_for(plan: StorePlan, bucket: BucketPlan, *, leave_locked_probe: bool = False) -> IdentityPlan:
+def writer_for(
+    plan: StorePlan, bucket: BucketPlan, *, leave_locked_probe: bool = False, absent: Collection[str] = ()
+) -> IdentityPlan:
     """Who writes in a bucket: an identity that may also delete, else one that may append, else the verifier.
+
+    Args:
+        plan: With the identities.
+        bucket: Where.
+        leave_locked_probe: A workload also where nobody could remove its object.
+        absent: Identities that are not to be had.
 
     Raises:
         LookupError: No identity may write and there is no verifier.
     """
     if leave_locked_probe or not compliance(bucket):
-        for access in (Access.WRITE, Access.APPEND):
-            for identity in plan.identities:
-                if any(grant.bucket == bucket.name and grant.access is access for grant in identity.grants):
+        for access in _WRITING:
+            for identity in _with_access(plan, bucket, access):
+                if identity.name not in absent:
                     return identity
     if plan.verifier is None:
         raise LookupError(f"no identity may write to {bucket.name}")
     return plan.verifier
+
+
+def has_writer(plan: StorePlan, bucket: BucketPlan) -> bool:
+    """Whether any workload may write in a bucket."""
+    return any(_with_access(plan, bucket, access) for access in _WRITING)
+
+
+def _with_access(plan: StorePlan, bucket: BucketPlan, access: Access) -> list[IdentityPlan]:
+    return [i for i in plan.identities if any(g.bucket == bucket.name and g.access is access for g in i.grants)]
 
 
 def may_delete(identity: IdentityPlan, bucket: BucketPlan) -> bool:

@@ -22,6 +22,7 @@ from infra.endpoint import parse_endpoint, read_ca_bundle
 from infra.problems import InvalidInputError
 from infra.vendor_defaults import VENDOR_DEFAULTS
 from object_store import StoreConfig
+from verify.roles import Assumed, assume_roles, session_token
 
 Via = Literal["client", "provisioning"]
 PULUMI_TIMEOUT_SECONDS = 120
@@ -41,11 +42,13 @@ class Target:
         deployment: What the stack published.
         credentials: Key pair by identity.
         endpoint: The URL to send requests to; None lets the SDKs find AWS.
+        absent: By identity, why its role could not be assumed; what needs it cannot tell.
     """
 
     deployment: Deployment
     credentials: Mapping[str, KeyPair] = field(repr=False)
     endpoint: str | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     def config(self, identity: str) -> StoreConfig:
         """How an identity of this deployment reaches the store."""
@@ -55,6 +58,9 @@ class Target:
             "AWS_ACCESS_KEY_ID": pair.access_key_id,
             "AWS_SECRET_ACCESS_KEY": pair.secret_access_key.get_secret_value(),
         }
+        token = session_token(pair)
+        if token is not None:
+            own["AWS_SESSION_TOKEN"] = token
         if self.endpoint is not None:
             own["S3_ENDPOINT"] = self.endpoint
             if self.deployment.ca_pem is not None:
@@ -84,9 +90,9 @@ def target_from_stack(stack: str, via: Via | None = None) -> Target:
     """Read a stack's outputs with the `pulumi` on the path.
 
     Raises:
-        CannotRunError: There is no pulumi, no such stack, or nothing is deployed.
+        CannotRunError: There is no pulumi, no such stack, nothing is deployed, or the verifier's role cannot be had.
     """
-    return _target(published_by_stack(stack), via or "provisioning")
+    return _target(published_by_stack(stack), via or "provisioning", os.environ)
 
 
 def target_from_file(
@@ -107,13 +113,13 @@ def target_from_file(
         ca_bundle: A PEM file of CA certificates that takes the place of the deployment's.
 
     Raises:
-        CannotRunError: A file is missing, open to others, or malformed.
+        CannotRunError: A file is missing, open to others, or malformed, or the verifier's role cannot be had.
     """
     published = published_in_files(deployment, credentials, environ)
     if ca_bundle is not None:
         trusting = published.deployment.model_copy(update={"ca_pem": _ca_pem(ca_bundle)})
         published = replace(published, deployment=trusting)
-    return _target(published, via or "client")
+    return _target(published, via or "client", environ)
 
 
 def published_by_stack(stack: str) -> Published:
@@ -216,7 +222,7 @@ def _published(content: object, pairs: object, where: str) -> Published:
     return Published(deployment, credentials, where)
 
 
-def _target(published: Published, via: Via) -> Target:
+def _target(published: Published, via: Via, environ: Mapping[str, str]) -> Target:
     deployment, where = published.deployment, published.where
     endpoint = deployment.endpoint if via == "client" else deployment.provisioning_endpoint
     if endpoint is not None:
@@ -224,11 +230,21 @@ def _target(published: Published, via: Via) -> Target:
             parse_endpoint(endpoint, where)
         except InvalidInputError as error:
             raise CannotRunError(str(error)) from None
-    return Target(deployment, published.credentials, endpoint)
+    assumed = _assumed(deployment, environ)
+    return Target(deployment, {**published.credentials, **assumed.sessions}, endpoint, assumed.absent)
+
+
+def _assumed(deployment: Deployment, environ: Mapping[str, str]) -> Assumed:
+    assumed = assume_roles(deployment, environ)
+    verifier = deployment.plan.verifier
+    if verifier is not None and verifier.name in assumed.absent:
+        raise CannotRunError(f"{assumed.absent[verifier.name]}; without the verifier nothing can be read")
+    return assumed
 
 
 def _check_credentials(deployment: Deployment, credentials: Mapping[str, KeyPair], where: str) -> None:
-    missing = [identity.name for identity in deployment.plan.identities if identity.name not in credentials]
+    names = [identity.name for identity in deployment.plan.identities if identity.name not in deployment.roles]
+    missing = [name for name in names if name not in credentials]
     if missing:
         raise CannotRunError(f"{where}: no credentials for {', '.join(missing)}")
     for name, pair in credentials.items():

@@ -74,7 +74,7 @@ def rotate(stack: str, name: str, way: Way) -> None:
         KeysError: The server does not tell of the user's keys.
     """
     found = settle(stack, way.say)
-    identity = found.identity(name)
+    identity = _with_key(found, name)
     before = identity.credential
     if _is_begun(found, identity):
         _finish(found, identity, way)
@@ -106,7 +106,7 @@ def retire(stack: str, name: str, way: Way) -> None:
         As `rotate`; and RotationError where the current key does not work, or the previous one was used lately.
     """
     found = settle(stack, way.say)
-    identity = found.identity(name)
+    identity = _with_key(found, name)
     before = identity.credential
     if _is_begun(found, identity):
         _finish(found, identity, way)
@@ -138,7 +138,7 @@ def revoke(stack: str, name: str, way: Way) -> None:
         As `rotate`.
     """
     found = settle(stack, way.say)
-    identity = found.identity(name)
+    identity = _with_key(found, name)
     standing = found.of(name)
     before, after = identity.credential, identity.credential.revoked
     if before.previous is None and standing and before.current not in standing:
@@ -174,6 +174,13 @@ def revoke(stack: str, name: str, way: Way) -> None:
             f"{name}: generation {after.current} alone lives. Whatever used the old key is refused until: "
             f"python -m infra.credentials deliver --stack {stack} --identity {name} --to TARGET"
         )
+
+
+def _with_key(stack: Stack, name: str) -> IdentityPlan:
+    identity = stack.identity(name)
+    if identity.trust is not None:
+        raise RotationError(f"{name} has a role and no key: whoever has a token of {identity.trust.issuer} assumes it")
+    return identity
 
 
 def _is_begun(stack: Stack, identity: IdentityPlan) -> bool:

@@ -58,7 +58,12 @@ def status(stack: str, max_age_days: int | None) -> list[KeyStatus]:
     limit = max_age_days if max_age_days is not None else found.settings.max_key_age_days
     now = datetime.now(UTC)
     with live_keys(found.settings) as keys:
-        return [one for identity in found.plan.identities for one in _of(identity, found, keys, limit, now)]
+        return [
+            one
+            for identity in found.plan.identities
+            if identity.trust is None
+            for one in _of(identity, found, keys, limit, now)
+        ]
 
 
 def _of(identity: IdentityPlan, stack: Stack, keys: LiveKeys, limit: int, now: datetime) -> Iterable[KeyStatus]:

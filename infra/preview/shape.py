@@ -133,5 +133,5 @@ def _identity(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> Identity
         user_name=identity.user_name,
         access=allowed([document]),
         tls_only=refuses_plain_http([document]) if cloud == "aistor" else None,
-        keys=frozenset(f"key-{generation}" for generation in identity.credential.live),
+        keys=frozenset(f"key-{number}" for number in identity.credential.live if identity.trust is None),
     )

@@ -144,3 +144,64 @@ def test_outputs_name_no_endpoint(run: "Run") -> None:
     deployment = run.outputs["deployment"]
 
     assert (deployment["cloud"], deployment["endpoint"], deployment["unsupported"]) == ("aws", None, [])
+
+
+GITHUB = "https://token.actions.githubusercontent.com"
+TRUSTING = {"reader": {"trust": {"oidc": {"issuer": GITHUB, "subject": "repo:joelhooks/joelclaw:*"}}}}
+
+
+@pytest.fixture(scope="module", name="with_role")
+def _with_role(run_program: "Callable[..., Run]") -> "Run":
+    return run_program("aws", identities=TRUSTING, allowedAccountIds=["123456789012"])
+
+
+def test_an_identity_with_a_trust_has_a_role_in_place_of_a_user(with_role: "Run", run: "Run") -> None:
+    """Neither user nor key, and the same policy as a user would have."""
+    assert set(run.of("User")) - set(with_role.of("User")) == {"reader-user"}
+    assert set(run.of("AccessKey")) - set(with_role.of("AccessKey")) == {"reader-key-1"}
+    assert set(with_role.of("Role")) == {"reader-role"}
+    assert with_role.of("Policy")["reader-policy"].inputs == run.of("Policy")["reader-policy"].inputs
+    (attachment,) = with_role.of("RolePolicyAttachment").values()
+    assert attachment.depends_on == {"reader-role", "reader-policy"}
+
+
+def test_the_role_is_assumed_by_token_for_an_hour(with_role: "Run") -> None:
+    """Its provider is the account's own, which the stack does not make."""
+    inputs = with_role.of("Role")["reader-role"].inputs
+    (statement,) = json.loads(inputs["assumeRolePolicy"])["Statement"]
+
+    assert (inputs["name"], inputs["maxSessionDuration"]) == ("joelclaw-local-reader", 3600)
+    assert statement["Principal"] == {
+        "Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+    }
+    assert not with_role.of("OpenIdConnectProvider")
+
+
+def test_the_role_is_published_and_has_no_credential(with_role: "Run", run: "Run") -> None:
+    """Who reads the deployment sees what to assume; stacks without a trust publish none."""
+    assert with_role.outputs["deployment"]["roles"] == {
+        "reader": {
+            "arn": "arn:aws:iam::123456789012:role/joelclaw-local-reader",
+            "issuer": GITHUB,
+            "audience": "sts.amazonaws.com",
+        }
+    }
+    assert set(run.outputs["credentials"].value) - set(with_role.outputs["credentials"].value) == {"reader"}
+    assert run.outputs["deployment"]["roles"] == {}
+
+
+def test_large_policies_of_a_role_are_split(run_program: "Callable[..., Run]") -> None:
+    """A role holds as many managed policies as a user."""
+    domains = {f"domain-{number}": {"band": "hot"} for number in range(100)}
+    run = run_program("aws", identities=TRUSTING, allowedAccountIds=["123456789012"], domains=domains)
+
+    assert set(run.of("RolePolicyAttachment")) == {"reader-attachment", "reader-attachment-2"}
+
+
+@pytest.mark.parametrize(("cloud", "expected"), [("aws", "exactly one account"), ("aistor", "AIStor has no roles")])
+def test_a_trust_that_cannot_be_had_is_refused_before_anything(
+    run_program: "Callable[..., Run]", cloud: str, expected: str
+) -> None:
+    """The program ends with what to write, and nothing was declared."""
+    with pytest.raises(pulumi.RunError, match=expected):
+        run_program(cloud, identities=TRUSTING)

@@ -57,6 +57,25 @@ def test_nothing_of_a_bucket_that_is_not_there_is_asked_for() -> None:
     assert {one.of for one in found if one.of.startswith("joelclaw-local-usw2-")} == {name("session-archive")}
 
 
+def test_a_role_is_read_in_place_of_a_user() -> None:
+    """By its name, and its attachment by role and policy."""
+    trust = {"reader": {"trust": {"oidc": {"issuer": "https://ci.example.com", "subject": "job"}}}}
+    own = settings("aws", identities=json.dumps(trust), allowedAccountIds=json.dumps([ACCOUNT]))
+    policy = f"arn:aws:iam::{ACCOUNT}:policy/joelclaw-local-reader"
+
+    found = [one for one in adoptables(plan_for(own), "aws", ACCOUNT, []) if one.of == "joelclaw-local-reader"]
+
+    assert [(one.kind.type, one.name, one.id) for one in found] == [
+        ("aws:iam/role:Role", "reader-role", "joelclaw-local-reader"),
+        ("aws:iam/policy:Policy", "reader-policy", policy),
+        (
+            "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+            "reader-attachment",
+            f"joelclaw-local-reader/{policy}",
+        ),
+    ]
+
+
 @pytest.mark.parametrize(
     ("cloud", "policy"),
     [("aistor", "joelclaw-local-worker"), ("aws", f"arn:aws:iam::{ACCOUNT}:policy/joelclaw-local-worker")],

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 FORBIDDEN = {
     "infra/problems.py": {"pulumi", "boto3", "infra"},
     "infra/vendor_defaults.py": {"pulumi", "boto3", "infra"},
+    "infra/trust.py": {"pulumi", "boto3", "infra.plan", "infra.policies", "infra.settings", "infra.taxonomy"},
     "infra/taxonomy.py": {"pulumi", "boto3", "infra.plan", "infra.policies", "infra.settings"},
     "infra/plan.py": {"pulumi", "boto3", "infra.policies", "infra.settings", "infra.aistor", "infra.aws"},
     "infra/policies.py": {"pulumi", "boto3", "infra.settings", "infra.aistor", "infra.aws"},

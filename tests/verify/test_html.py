@@ -11,9 +11,9 @@ import pytest
 from infra.deployment import Deployment, build_deployment
 from infra.plan import StorePlan, build_plan
 from infra.taxonomy import load, parse
-from verify.actions import ACTIONS, NOT_TRIED
+from verify.actions import ACTIONS
 from verify.checks import judge
-from verify.facts import DONE, Answer, Facts, Tried
+from verify.facts import DONE, NOT_TRIED, Answer, Facts, Tried
 from verify.html import render_html
 from verify.wish import EVERYTHING, Wish
 

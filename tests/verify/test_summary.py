@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from verify.actions import NOT_TRIED
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Finding, Status, judge
 from verify.conversation import SILENT
-from verify.facts import DONE, Answer, Certificate, Facts, Tried
+from verify.facts import DONE, NOT_TRIED, Answer, Certificate, Facts, Tried
 from verify.summary import GROUP_OF, Deviation, Group, HeatCell, Holding, Kind, Life, Match, Summary, Tally, summarise
 from verify.wish import EVERYTHING, Wish
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Any
 
-from verify.facts import Answer
+from verify.facts import NOT_TRIED, Answer
 
 UP = "`pulumi up --refresh` puts it right"
 LOOK_POLICY = "look at the verifier's policy and at the server"
+SEE_TRUST = "give it a token that its role trusts: docs/oidc.md"
+NO_WRITER = "put by the verifier, because no role that may put here could be assumed"
 STAND_IN = "put by the verifier under a short governance lock"
 NO_WORKLOAD = (
     "in COMPLIANCE mode nobody could remove a workload's probe before its date, so none is put; "
@@ -100,8 +102,18 @@ def not_asked(why: str) -> Verdict:
 
 
 def all_refused(answers: Mapping[str, Answer[Any]], codes: frozenset[str], wanted: str, remedy: str) -> Verdict:
-    """PASS where each answer is a refusal by one of the codes; the found text names every other."""
-    wrong = {who: answer for who, answer in answers.items() if answer.code not in codes}
+    """PASS where each answer is a refusal by one of the codes; the found text names every other.
+
+    Where all that were tried are refused but not all were tried, CANNOT TELL says why.
+    """
+    untried = {who: answer for who, answer in answers.items() if answer.code == NOT_TRIED}
+    wrong = {who: answer for who, answer in answers.items() if answer.code not in codes and who not in untried}
+    if untried and not wrong:
+        return cannot_tell(
+            f"{wanted} ({' or '.join(sorted(codes))})",
+            "; ".join(answer.said for answer in untried.values()),
+            SEE_TRUST,
+        )
     found = "; ".join(f"{who}: {outcome(answer)}" for who, answer in wrong.items())
     if not wrong:
         by_code = {code: [who for who, answer in answers.items() if answer.code == code] for code in sorted(codes)}

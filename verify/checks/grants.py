@@ -6,9 +6,9 @@ refused everywhere. What is neither let in nor refused by the backend's own code
 
 from infra.deployment import Deployment
 from infra.plan import BucketPlan, IdentityPlan
-from verify.actions import ACTIONS, NOT_TRIED, Action, refused
+from verify.actions import ACTIONS, Action, refused
 from verify.checks.finding import RENEW, Status, Verdict, cannot_tell, fail, judged
-from verify.facts import Facts, Tried
+from verify.facts import NOT_TRIED, Facts, Tried
 
 ABSENT = "NotImplemented"
 

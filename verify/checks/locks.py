@@ -8,8 +8,21 @@ AccessDenied: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.
 from infra.deployment import Deployment
 from infra.plan import BucketPlan
 from infra.policies import Cloud
-from verify.checks.finding import NO_WORKLOAD, STAND_IN, UP, Verdict, all_refused, cannot_tell, fail, judged, not_asked
+from verify.checks.finding import (
+    NO_WORKLOAD,
+    NO_WRITER,
+    SEE_TRUST,
+    STAND_IN,
+    UP,
+    Verdict,
+    all_refused,
+    cannot_tell,
+    fail,
+    judged,
+    not_asked,
+)
 from verify.facts import BucketFacts
+from verify.probes import compliance, has_writer
 
 LOCK_CODES: dict[Cloud, frozenset[str]] = {
     "aistor": frozenset({"AccessDenied", "InvalidRequest"}),
@@ -30,6 +43,8 @@ def retention_applied(deployment: Deployment, plan: BucketPlan, facts: BucketFac
     wanted = f"{mode} for {days} days on what {probe.identity} put"
     verifier = deployment.plan.verifier
     if verifier is not None and probe.identity == verifier.name:
+        if not compliance(plan) and has_writer(deployment.plan, plan):
+            return cannot_tell(wanted, NO_WRITER, SEE_TRUST)
         return cannot_tell(wanted, STAND_IN, NO_WORKLOAD)
     held = probe.retention.value
     if held is None:

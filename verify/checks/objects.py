@@ -10,7 +10,9 @@ from infra.deployment import Deployment
 from infra.plan import BucketPlan
 from verify.checks.finding import (
     NO_WORKLOAD,
+    NO_WRITER,
     RENEW,
+    SEE_TRUST,
     STAND_IN,
     UP,
     Status,
@@ -22,7 +24,7 @@ from verify.checks.finding import (
 )
 from verify.data_path import CONTENT_TYPE, LISTED_KEYS, METADATA, metadata_text, range_text
 from verify.facts import Answer, BucketFacts, Carried, Described, LinkFacts, ProbeFacts, Tried
-from verify.probes import compliance
+from verify.probes import compliance, has_writer
 
 _NO_PROBE = not_asked("no probe was written")
 _SERVER = "look at the server: it does not give back what it was given"
@@ -43,6 +45,8 @@ def object_uploaded(deployment: Deployment, plan: BucketPlan, facts: BucketFacts
     stands_in = any(identity.verifies and identity.name == probe.identity for identity in deployment.plan.identities)
     if verdict.status is Status.PASS and compliance(plan) and stands_in:
         return cannot_tell(wanted, STAND_IN, NO_WORKLOAD)
+    if verdict.status is Status.PASS and stands_in and has_writer(deployment.plan, plan):
+        return cannot_tell(wanted, NO_WRITER, SEE_TRUST)
     return verdict
 
 

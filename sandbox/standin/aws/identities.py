@@ -96,7 +96,7 @@ class User(AwsResource):
                     iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=planned["permissionsBoundary"])
                 else:
                     iam.delete_user_permissions_boundary(UserName=name)
-        gone, wanted = _tag_changes(state, planned)
+        gone, wanted = tags.changes(state, planned)
         with doing(f"updating tags for IAM User ({name})", "IAM"):
             if gone:
                 iam.untag_user(UserName=name, TagKeys=gone)
@@ -196,7 +196,7 @@ class Policy(AwsResource):
                 iam.create_policy_version(
                     PolicyArn=resource_id, PolicyDocument=policies.normalised(planned["policy"]), SetAsDefault=True
                 )
-        gone, wanted = _tag_changes(state, planned)
+        gone, wanted = tags.changes(state, planned)
         with doing(f"updating tags for IAM Policy ({resource_id})", "IAM"):
             if gone:
                 iam.untag_policy(PolicyArn=resource_id, TagKeys=gone)
@@ -343,13 +343,6 @@ class AccessKey(AwsResource):
 
 
 _NO_PGP: Final = "the stand-in encrypts nothing; leave pgpKey out, the secret is a Pulumi secret"
-
-
-def _tag_changes(state: Bag, planned: Bag) -> tuple[list[str], dict[str, str]]:
-    """Return the tags to take away and the tags to set."""
-    before, after = state.get("tagsAll") or {}, planned.get("tagsAll") or {}
-    changed = {key: value for key, value in after.items() if before.get(key) != value}
-    return sorted(before.keys() - after.keys()), changed
 
 
 def _smtp_password(secret: str, region: str) -> str:

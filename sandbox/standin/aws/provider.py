@@ -26,6 +26,7 @@ from sandbox.standin.aws.bucket_settings import (
 from sandbox.standin.aws.connection import AwsClients, AwsConnection, code_of, described
 from sandbox.standin.aws.identities import AccessKey, Policy, User, UserPolicyAttachment
 from sandbox.standin.aws.lifecycle import BucketLifecycleConfiguration
+from sandbox.standin.aws.roles import Role, RolePolicyAttachment
 from sandbox.standin.configuration import decoded_config
 from sandbox.standin.properties import Property, Table, block, boolean, integer, string, string_map
 from sandbox.standin.resource import ProviderError
@@ -109,6 +110,8 @@ class AwsStandIn(StandIn[Account]):
                 BucketServerSideEncryptionConfiguration,
                 BucketVersioning,
                 Policy,
+                Role,
+                RolePolicyAttachment,
                 User,
                 UserPolicyAttachment,
             )

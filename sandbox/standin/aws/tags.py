@@ -46,3 +46,10 @@ def read_back(found: Iterable[Tag | TagTypeDef], default_tags: Mapping[str, str]
     declared = own if isinstance(own, Mapping) else {}
     mine = {key: value for key, value in everything.items() if key in declared or default_tags.get(key) != value}
     return {"tags": mine, "tagsAll": everything}
+
+
+def changes(state: Bag, planned: Bag) -> tuple[list[str], dict[str, str]]:
+    """Return the tags to take away and the tags to set."""
+    before, after = state.get("tagsAll") or {}, planned.get("tagsAll") or {}
+    changed = {key: value for key, value in after.items() if before.get(key) != value}
+    return sorted(before.keys() - after.keys()), changed

@@ -1,0 +1,49 @@
+"""An identity's role on AWS, for one whose callers come with a token of their own instead of a key.
+
+The rule: what it may do is the very documents that the identity's user would get; only who may be it differs. It leaves
+out the issuer's provider, which is the account's and not one stack's: `docs/oidc.md` says how it is made, once.
+"""
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.plan import IdentityPlan
+from infra.policies import PolicyDocument, as_json, trust_policy
+from infra.trust import OidcTrust, provider_arn
+
+# The shortest that IAM takes: a token lives for minutes, and whoever needs longer asks again.
+SESSION_SECONDS = 3600
+
+
+def declare_role(
+    identity: IdentityPlan, trust: OidcTrust, documents: list[PolicyDocument], account: str, parent: pulumi.Resource
+) -> aws.iam.Role:
+    """Declare `Role`, `Policy` (as many as the size limit needs) and `RolePolicyAttachment`.
+
+    Args:
+        identity: Whose role it is.
+        trust: Who may assume it.
+        documents: Its managed policies.
+        account: The account with the issuer's provider.
+        parent: The store.
+    """
+    child = pulumi.ResourceOptions(parent=parent)
+    role = aws.iam.Role(
+        f"{identity.name}-role",
+        name=identity.user_name,
+        assume_role_policy=as_json(trust_policy(trust, provider_arn(trust, account))),
+        max_session_duration=SESSION_SECONDS,
+        opts=child,
+    )
+    for index, document in enumerate(documents):
+        suffix = f"-{index + 1}" if index else ""
+        policy = aws.iam.Policy(
+            f"{identity.name}-policy{suffix}",
+            name=f"{identity.user_name}{suffix}",
+            policy=as_json(document),
+            opts=child,
+        )
+        aws.iam.RolePolicyAttachment(
+            f"{identity.name}-attachment{suffix}", role=role.name, policy_arn=policy.arn, opts=child
+        )
+    return role

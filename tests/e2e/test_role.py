@@ -1,0 +1,98 @@
+"""An identity of the aws stack with a role in place of a key, on the real engine."""
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import copy_checkout
+from tests.sandbox.tokens import token_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.conftest import Checkout
+
+pytestmark = pytest.mark.e2e
+
+ISSUER = "https://token.actions.githubusercontent.com"
+SUBJECT = "repo:joelhooks/joelclaw:ref:refs/heads/main"
+ACCOUNT = "123456789012"
+TRUST = {
+    "object-store:allowedAccountIds": [ACCOUNT],
+    "object-store:identities": {"reader": {"trust": {"oidc": {"issuer": ISSUER, "subject": SUBJECT}}}},
+}
+
+
+def _module(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", *arguments]
+
+
+@pytest.fixture(scope="module", name="trusting")
+def _trusting(engine: None, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Checkout]":
+    """A sandbox of the aws stack whose `reader` has a role."""
+    del engine
+    checkout = copy_checkout(tmp_path_factory.mktemp("role"))
+    path = checkout.path / "Pulumi.aws.yaml"
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document["config"] |= TRUST
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    try:
+        done = checkout.python("sandbox", "up", "--stack", "aws")
+        assert done.status == 0, done.output
+        checkout.client("aws", "iam").create_open_id_connect_provider(Url=ISSUER, ClientIDList=["sts.amazonaws.com"])
+        done = checkout.up("aws", "--stack", "aws")
+        assert done.status == 0, done.output
+        yield checkout
+    finally:
+        checkout.python("sandbox", "down", "--stack", "aws")
+
+
+def test_role_in_place_of_a_key_from_up_to_destroy(trusting: "Checkout", tmp_path: "Path") -> None:
+    """No user and no key; with a token all is proven, without one what needs it cannot tell; nothing is left."""
+    iam = trusting.client("aws", "iam")
+    assert "joelclaw-prod-reader" not in {user["UserName"] for user in iam.list_users()["Users"]}
+    outputs = trusting.pulumi("aws", "stack", "output", "--json", "--show-secrets", "--stack", "aws")
+    published = json.loads(outputs.output)
+    arn = f"arn:aws:iam::{ACCOUNT}:role/joelclaw-prod-reader"
+    assert published["deployment"]["roles"]["reader"]["arn"] == arn
+    assert "reader" not in published["credentials"]
+    assert len(published["credentials"]) == 5
+
+    for ask in (["refresh", "--yes", "--skip-preview"], ["preview", "--expect-no-changes"]):
+        done = trusting.pulumi("aws", *ask, "--stack", "aws")
+        assert done.status == 0, done.output
+
+    token = token_of(iss=ISSUER, sub=SUBJECT)
+    path = tmp_path / "token"
+    path.write_text(token, encoding="ascii")
+    proven = trusting.run(
+        _module("verify", "--stack", "aws"), "aws", {"OBJECTSTORE_READER_WEB_IDENTITY_TOKEN_FILE": str(path)}
+    )
+    assert proven.status == 0, proven.output
+    assert "9 buckets: 1148 proven, 0 failed, 0 cannot tell" in proven.output
+    assert token not in proven.output
+    assert "ASIA" not in proven.output
+
+    without = trusting.python("verify", "--stack", "aws", stack="aws")
+    assert without.status == 0, without.output
+    assert " 0 failed" in without.output
+    assert " 0 cannot tell" not in without.output
+    assert "give OBJECTSTORE_READER_WEB_IDENTITY_TOKEN_FILE" in without.output
+
+    other = tmp_path / "other"
+    other.write_text(token_of(iss=ISSUER, sub="repo:someone/else:ref:refs/heads/main"), encoding="ascii")
+    refused = trusting.run(
+        _module("verify", "--stack", "aws", "--only", "list_as_granted"),
+        "aws",
+        {"AWS_WEB_IDENTITY_TOKEN_FILE": str(other)},
+    )
+    assert refused.status == 0, refused.output
+    assert "could not be assumed: AccessDenied" in refused.output
+
+    done = trusting.pulumi("aws", "destroy", "--yes", "--skip-preview", "--stack", "aws")
+    assert done.status == 0, done.output
+    assert not iam.list_roles()["Roles"]
