@@ -232,15 +232,17 @@ class AdminApi:
         command = "info-service-account"
         return _object(command, self._decrypted(command, self._call("GET", command, {"accessKey": access_key})))
 
-    def service_accounts(self, user: str) -> list[str]:
-        """The access keys of a user's service accounts.
+    def service_accounts(self, user: str) -> dict[str, Any]:
+        """A user's service accounts.
+
+        Returns:
+            `accounts`: of each its `accessKey`, `accountStatus` and more, but no secret; null where it has none.
 
         Raises:
             NotFoundError: There is no such user.
         """
         command = "list-service-accounts"
-        found = _object(command, self._decrypted(command, self._call("GET", command, {"user": user})))
-        return [str(account["accessKey"]) for account in found.get("accounts") or []]
+        return _object(command, self._decrypted(command, self._call("GET", command, {"user": user})))
 
     def update_service_account(self, access_key: str, *, policy: str, status: str) -> None:
         """Set a service account's policy and status; both, since an update without the policy takes it away.

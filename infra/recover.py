@@ -12,12 +12,15 @@ its secret was never handed out. It is named, for a person to remove.
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from infra.credentials.live_keys import KeysError, live_keys
 from infra.engine import EngineError, run_pulumi
 from infra.identity.types import ACCOUNT, ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, POLICY, USER
+from infra.problems import InvalidInputError
+from infra.stack_config import read_stack
 
 STS_REGION = "us-east-1"
 # Where the id is made of names that were given. All else that the stores declare is made anew by a write that replaces.
@@ -49,16 +52,19 @@ class TakenUp:
     keys: tuple[str, ...]
 
 
-def taken_up(exported: Mapping[str, Any], account_id: str | None) -> TakenUp:
+def taken_up(exported: Mapping[str, Any], account_id: str | None, gone: Collection[str] = ()) -> TakenUp:
     """Resolve the operations under way of an exported stack.
 
     Args:
         exported: As `pulumi stack export` prints it; it is not changed.
         account_id: The AWS account, where one is needed for the id of a managed policy.
+        gone: Access keys that were being deleted and are on the server no more.
     """
     deployment = exported["deployment"]
     operations = _operations(exported)
-    resources = list(deployment.get("resources") or [])
+    resources = [
+        one for one in deployment.get("resources") or [] if one["type"] not in KEYS or one.get("id") not in gone
+    ]
     keys = []
     for operation in operations:
         resource = operation["resource"]
@@ -83,12 +89,14 @@ def recover(stack: str, *, unlock: bool = True) -> TakenUp:
 
     Raises:
         EngineError: There is no pulumi, no such stack, or a step failed.
+        InvalidInputError: The config is bad.
+        KeysError: Whether a key was deleted cannot be told.
     """
     if unlock:
         run_pulumi("cancel", "--yes", "--stack", stack, may_fail=True)
     exported = json.loads(run_pulumi("stack", "export", "--stack", stack).output)
     policies = any(operation["resource"]["type"] == AWS_POLICY for operation in _operations(exported))
-    found = taken_up(exported, _account_id() if policies else None)
+    found = taken_up(exported, _account_id() if policies else None, _gone(stack, exported))
     if found.count:
         run_pulumi("stack", "import", "--stack", stack, text=json.dumps(found.state))
         run_pulumi("refresh", "--yes", "--skip-preview", "--stack", stack)
@@ -97,6 +105,19 @@ def recover(stack: str, *, unlock: bool = True) -> TakenUp:
 
 def _operations(exported: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list((exported.get("deployment") or {}).get("pending_operations") or [])
+
+
+def _gone(stack: str, exported: Mapping[str, Any]) -> set[str]:
+    """The plugin's keys whose deletion was under way and arrived: its refresh fails on a key that is not there."""
+    deleted = [
+        operation["resource"]
+        for operation in _operations(exported)
+        if operation["type"] == "deleting" and operation["resource"]["type"] == PLUGIN_TYPES[ACCOUNT]
+    ]
+    if not deleted:
+        return set()
+    with live_keys(read_stack(stack)) as keys:
+        return {one["id"] for one in deleted if one["id"] not in keys.of(one["inputs"]["targetUser"])}
 
 
 def _known_id(resource: Mapping[str, Any], account_id: str | None) -> str | None:
@@ -122,7 +143,7 @@ def main(arguments: Sequence[str]) -> int:
     stack = parser.parse_args(arguments).stack
     try:
         found = recover(stack)
-    except EngineError as error:
+    except (EngineError, InvalidInputError, KeysError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     if not found.count:

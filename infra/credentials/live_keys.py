@@ -86,9 +86,10 @@ class _AistorKeys:
 
     def of(self, user_name: str) -> list[str]:
         try:
-            return self.api.service_accounts(user_name)
+            found = self.api.service_accounts(user_name)
         except NotFoundError:
             return []
+        return [account["accessKey"] for account in found.get("accounts") or []]
 
     def last_use(self, access_key_id: str) -> LastUse | None:
         del access_key_id

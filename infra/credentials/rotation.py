@@ -184,11 +184,12 @@ def _with_key(stack: Stack, name: str) -> IdentityPlan:
 
 
 def _is_begun(stack: Stack, identity: IdentityPlan) -> bool:
-    """Whether the config wants other keys than the state holds; a stack that was never deployed has nothing to do."""
+    """Whether the config wants other keys than the state holds or the stack has published."""
     standing = stack.of(identity.name)
     if not stack.keys:
         raise RotationError(f"stack {stack.name} has no keys; first: pulumi up --stack {stack.name}")
-    return set(standing) != set(identity.credential.live)
+    wanted = identity.credential
+    return set(standing) != set(wanted.live) or stack.published.get(identity.name) != wanted
 
 
 def _finish(stack: Stack, identity: IdentityPlan, way: Way) -> None:

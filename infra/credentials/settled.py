@@ -9,13 +9,14 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from infra.credentials.live_keys import KeysError, live_keys
-from infra.credentials.standing_keys import StandingKey, being_made, standing_keys
+from infra.credentials.standing_keys import StandingKey, being_made, published_generations, standing_keys
 from infra.engine import EngineError, run_pulumi
+from infra.generations import Generations
 from infra.plan import IdentityPlan, StorePlan
 from infra.problems import InvalidInputError, Problem
 from infra.program import plan_for
@@ -38,12 +39,14 @@ class Stack:
         settings: Of its config.
         plan: What the config wants.
         keys: The keys that its state holds.
+        published: By identity, the generations that it has published.
     """
 
     name: str
     settings: Settings
     plan: StorePlan
     keys: tuple[StandingKey, ...]
+    published: Mapping[str, Generations]
 
     def identity(self, name: str) -> IdentityPlan:
         """An identity of the plan.
@@ -71,8 +74,9 @@ def look(stack: str) -> Stack:
         EngineError: There is no pulumi, or no such stack.
         InvalidInputError: The config is bad.
     """
-    settings = read_stack(stack)
-    return Stack(stack, settings, plan_for(settings), tuple(standing_keys(_exported(stack))))
+    settings, exported = read_stack(stack), _exported(stack)
+    keys = tuple(standing_keys(exported))
+    return Stack(stack, settings, plan_for(settings), keys, published_generations(exported))
 
 
 def settle(stack: str, say: Say) -> Stack:

@@ -1,7 +1,7 @@
 """The keys that a stack's state holds, by identity and generation.
 
-The rule: the state is asked, not what was last published, because an update that was killed published nothing. Only
-ids and times are kept of it, no secret. Pure: the exported state is handed in.
+The rule: what stands is asked of the state's resources, because an update that was killed published nothing; what was
+published is read beside it, to see that. Only ids, times and numbers are kept, no secret. Pure: the state is handed in.
 
 The form of a state: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go (ResourceV3).
 """
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from infra.identity.in_state import resources_of
+from infra.generations import Generations
+from infra.identity.in_state import STACK_TYPE, resources_of
 from infra.moves import KEY_TYPES, key_name
 
 
@@ -55,6 +56,14 @@ def being_made(exported: Mapping[str, Any]) -> frozenset[str]:
         if operation["type"] == "creating" and operation["resource"]["type"] in KEY_TYPES
     ]
     return frozenset(named[0] for named in names if named is not None)
+
+
+def published_generations(exported: Mapping[str, Any]) -> dict[str, Generations]:
+    """By identity, the generations that the stack has published; an update that was killed published nothing new."""
+    stack = next((one for one in resources_of(exported) if one["type"] == STACK_TYPE), {})
+    deployment = (stack.get("outputs") or {}).get("deployment") or {}
+    identities = (deployment.get("plan") or {}).get("identities") or []
+    return {one["name"]: Generations.model_validate(one.get("credential") or {}) for one in identities}
 
 
 def _time(text: object) -> datetime | None:

@@ -60,6 +60,7 @@ class World:
         broken: Access keys that do not work although they live.
         updates: How often the stack was updated.
         made_at: When its keys were made.
+        published_generations: What it has published, where that is not what the config says.
     """
 
     cloud: Cloud = "aws"
@@ -71,6 +72,7 @@ class World:
     broken: set[str] = field(default_factory=set)
     updates: int = 0
     made_at: datetime | None = NOW
+    published_generations: Generations | None = None
 
     def settings(self) -> Settings:
         """Of its config."""
@@ -82,7 +84,7 @@ class World:
             load(), env="prod", region_code="usw2", tls_only=True, where="x:", generations={"worker": self.config}
         )
         keys = tuple(StandingKey("worker", number, key, self.made_at) for number, key in self.standing.items())
-        return Stack(name, self.settings(), plan, keys)
+        return Stack(name, self.settings(), plan, keys, {"worker": self.published_generations or self.config})
 
     def published(self) -> Published:
         """What it hands out."""
@@ -97,6 +99,7 @@ class World:
     def update(self) -> None:
         """What the engine does: new keys are made before old ones go."""
         self.updates += 1
+        self.published_generations = None
         for number in self.config.live:
             if number not in self.standing:
                 self.standing[number] = f"KEY{number}"
@@ -345,6 +348,15 @@ def test_what_was_begun_is_finished(
     assert run(command) == 0
     assert (world.config, sorted(world.live)) == (config, after)
     assert "finishing what was begun" in capsys.readouterr().out
+
+
+def test_update_that_was_killed_before_it_published_is_finished(world: World) -> None:
+    """Both keys are made, and nobody was told of the new one: the rotation goes on, and no third is begun."""
+    two(world)
+    world.published_generations = Generations()
+    assert run("rotate") == 0
+    assert (world.live, world.updates) == (["KEY1", "KEY2"], 1)
+    assert run("rotate") == 1
 
 
 def test_retiring_right_after_an_unfinished_rotation_is_refused(

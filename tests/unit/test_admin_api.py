@@ -92,6 +92,7 @@ CALLS: dict[str, Call] = {
     "add policy, unknown action": lambda api: api.put_policy(
         "bad", json.dumps(RECORDED["add policy, unknown action"]["request_plain"])
     ),
+    "list service accounts of a user": lambda api: api.service_accounts(USER),
     "policy info": lambda api: api.policy(USER),
     "attach unknown policy": lambda api: api.attach(USER, "nope"),
     "attach to an unknown user": lambda api: api.attach("nobody", USER),
