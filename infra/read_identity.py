@@ -23,10 +23,14 @@ _PREFERRED = (Access.READ, Access.APPEND, Access.WRITE)
 
 
 def reader_for(deployment: Deployment, bucket: str) -> IdentityPlan | None:
-    """The identity that may list a bucket and may otherwise do least in it; None where no grant names the bucket."""
+    """The identity that may list a bucket and may otherwise do least in it; None where there is none.
+
+    One with a role is passed over: it has no key pair to read with.
+    """
     found = [
         (_PREFERRED.index(grant.access), place, identity)
         for place, identity in enumerate(deployment.plan.identities)
+        if identity.name not in deployment.roles
         for grant in identity.grants
         if grant.bucket == bucket
     ]

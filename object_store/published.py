@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from object_store.config import StoreConfig
 from object_store.errors import ConfigurationError
@@ -21,6 +21,14 @@ Model = TypeVar("Model", bound=BaseModel)
 _AGAIN = "pulumi stack output {name} --json"
 
 
+class _Role(BaseModel):
+    """A role that stands in for an identity's credential."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    arn: str
+
+
 class _Published(BaseModel):
     """The part of a deployment that a client needs."""
 
@@ -31,6 +39,7 @@ class _Published(BaseModel):
     endpoint: str | None
     provisioning_endpoint: str | None
     ca_pem: str | None
+    roles: dict[str, _Role] = Field(default_factory=dict)
 
 
 class _Pair(BaseModel):
@@ -61,6 +70,12 @@ def config_of(
         ConfigurationError: one of them is not of the published form, or there is no such identity. No secret is shown.
     """
     published = _checked(_Published, deployment, "deployment")
+    if identity in published.roles:
+        raise ConfigurationError(
+            f"identity {identity!r} has a role in place of a credential: assume {published.roles[identity].arn} with a "
+            "token (aws sts assume-role-with-web-identity), and give its AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+            "AWS_SESSION_TOKEN in the environment"
+        )
     if identity not in credentials:
         raise ConfigurationError(
             f"there is no credential of identity {identity!r}; legal: {', '.join(sorted(credentials))}"

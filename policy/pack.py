@@ -2,7 +2,7 @@
 
 from pulumi_policy import EnforcementLevel, Policy, PolicyPack
 
-from policy import access, buckets, documents, lifecycle, retention
+from policy import access, buckets, documents, lifecycle, retention, trust
 
 NAME = "joelclaw-object-store"
 POLICIES: list[Policy] = [
@@ -11,6 +11,7 @@ POLICIES: list[Policy] = [
     *retention.POLICIES,
     *documents.POLICIES,
     *access.POLICIES,
+    *trust.POLICIES,
 ]
 
 

@@ -43,6 +43,7 @@ OWN_USER = "pulumi-python:dynamic/identity:User"
 OWN_POLICY = "pulumi-python:dynamic/identity:Policy"
 OWN_KEY = "pulumi-python:dynamic/identity:ServiceAccount"
 AISTOR_KEYS = frozenset({MINIO_KEY, OWN_KEY})
+AWS_ROLE = "aws:iam/role:Role"
 AWS_KEY = "aws:iam/accessKey:AccessKey"
 STACK = "pulumi:pulumi:Stack"
 STORES = frozenset({"object-store:storage:AistorStore", "object-store:storage:AwsStore"})

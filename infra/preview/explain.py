@@ -2,12 +2,13 @@
 
 The rule: `danger` is what can lose data, open it or cut a workload off: a bucket deleted or replaced, expiry
 introduced or shortened, retention shortened or weakened, versioning suspended, a grant widened, public access, a
-credential replaced without overlap, protection taken off. A grant on a bucket that this very change makes is no
-danger: nothing is in it. Pure; what the engine alone knows comes as `Touched` and is never dropped unsaid.
+credential replaced without overlap or by a role, a role's trust widened, protection taken off. A grant on a bucket
+that this very change makes is no danger: nothing is in it. Pure; what the engine alone knows comes as `Touched` and is
+never dropped unsaid.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 
 from infra.plan import PROBE_PREFIX, LifecycleRule, Retention
@@ -45,6 +46,7 @@ class Aspect(StrEnum):
     USER = "user"
     ACCESS = "access"
     KEY = "key"
+    TRUST = "trust"
     CONNECTION = "connection"
     OTHER = "other"
 
@@ -376,20 +378,26 @@ def _identity(
 ) -> list[Change]:
     if after is None:
         return (
-            [Change(name, "identity would be DELETED, and its key refused", Risk.NOTICE, Aspect.WHOLE)]
+            [Change(name, f"identity would be DELETED, and its {_means(before)} refused", Risk.NOTICE, Aspect.WHOLE)]
             if before
             else []
         )
     changes = []
     if before is None:
-        changes.append(Change(name, f"identity is new (user {after.user_name})", Risk.SAFE, Aspect.WHOLE))
-        before = IdentityShape(name, after.user_name, tls_only=after.tls_only, keys=after.keys)
+        what = f"identity is new ({'user' if after.trusted is None else 'role'} {after.user_name})"
+        changes.append(Change(name, what, Risk.SAFE, Aspect.WHOLE))
+        before = replace(after, access=frozenset(), off=frozenset())
+    elif (before.trusted is None) != (after.trusted is None):
+        what = f"its {_means(before)} would be DELETED without overlap: a {_means(after)} takes its place"
+        advice = "its callers need a token first: docs/oidc.md" if before.trusted is None else "deliver the key"
+        changes.append(Change(name, what, Risk.DANGER, Aspect.WHOLE, advice))
     elif before.user_name != after.user_name or name in anew:
         changes.append(
             Change(name, "credential would be REPLACED without overlap", Risk.DANGER, Aspect.WHOLE, "deliver it anew")
         )
     else:
         changes += [*_keys(name, before.keys, after.keys), *_switches(name, before, after)]
+        changes += _trusted(name, before.trusted or frozenset(), after.trusted or frozenset())
     if before.access is not None and after.access is not None:
         changes += _access(name, before.access, after.access, names)
     elif before.access is not None:
@@ -399,6 +407,19 @@ def _identity(
     elif before.tls_only is False and after.tls_only is True:
         changes.append(Change(name, "plain http is now refused", Risk.NOTICE, Aspect.ACCESS))
     return changes
+
+
+def _means(identity: IdentityShape) -> str:
+    """By what it is let in."""
+    return "key" if identity.trusted is None else "role"
+
+
+def _trusted(name: str, before: frozenset[str], after: frozenset[str]) -> list[Change]:
+    """A role that stands, and who may assume it."""
+    return [
+        *(Change(name, f"may now be assumed by {who}", Risk.DANGER, Aspect.TRUST) for who in sorted(after - before)),
+        *(Change(name, f"may no longer be assumed by {w}", Risk.NOTICE, Aspect.TRUST) for w in sorted(before - after)),
+    ]
 
 
 def _keys(name: str, before: frozenset[str], after: frozenset[str]) -> list[Change]:

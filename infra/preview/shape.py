@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from infra.plan import BucketPlan, IdentityPlan, LifecycleRule, Retention, StorePlan
-from infra.policies import Cloud, identity_policy
+from infra.policies import Cloud, identity_policy, trust_policy
 from infra.preview.access import Allowed, allowed, refuses_plain_http
+from infra.preview.trusted import trusted
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class IdentityShape:
         tls_only: It may do nothing over plain http; None where that is not the user's policy's matter.
         keys: Its keys, by the end of their logical name (`key-1`).
         off: What of it is switched off: `user`, or a key.
+        trusted: Who may assume its role, in words; None where it has a user.
     """
 
     name: str
@@ -62,6 +64,7 @@ class IdentityShape:
     tls_only: bool | None = None
     keys: frozenset[str] = frozenset()
     off: frozenset[str] = frozenset()
+    trusted: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,4 +137,5 @@ def _identity(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> Identity
         access=allowed([document]),
         tls_only=refuses_plain_http([document]) if cloud == "aistor" else None,
         keys=frozenset(f"key-{number}" for number in identity.credential.live if identity.trust is None),
+        trusted=None if identity.trust is None else trusted(trust_policy(identity.trust, "")),
     )

@@ -16,6 +16,7 @@ from infra.policy_meaning import same_meaning
 from infra.preview.access import allowed, lets_anyone_in, refuses_plain_http
 from infra.preview.explain import Aspect, Change, Risk, Touched
 from infra.preview.shape import BucketShape, IdentityShape, StoreShape
+from infra.preview.trusted import trusted
 
 UNCHANGED = frozenset({"same", "read"})
 # What a refresh read; the resource's own step comes after it, with what was read as its old side.
@@ -62,6 +63,8 @@ _IDENTITY_KINDS: dict[str, tuple[Aspect, re.Pattern[str]]] = {
     "Attachment": (Aspect.ACCESS, re.compile(r"-attachment$")),
     "ServiceAccount": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
     "IamServiceAccount": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
+    "Role": (Aspect.TRUST, re.compile(r"-role$")),
+    "RolePolicyAttachment": (Aspect.ACCESS, re.compile(r"-attachment(-[0-9]+)?$")),
     "AccessKey": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
 }
 # The status of a user or a key that is switched off: MinIO's users, its service accounts, AWS's access keys.
@@ -80,7 +83,7 @@ class Previewed:
         before: The stack as its state has it.
         after: The stack as it would be.
         renamed: Former to present domain of buckets that are kept.
-        replaced: Domains and identities whose bucket, user or key would be made anew.
+        replaced: Domains and identities whose bucket, user, role or key would be made anew.
         touched: Every resource that would change.
         unchanged: How many would not.
         errors: What the engine says is wrong, protection aside.
@@ -121,7 +124,7 @@ def read_preview(preview: Mapping[str, Any]) -> Previewed:
             # A service account's own policy is part of what its identity may do.
             about = Aspect.ACCESS if (aspect, properties) == (Aspect.KEY, ("policy",)) else aspect
             touched.append(Touched(subject, about, named, properties))
-            if named == "replace" and aspect in (Aspect.BUCKET, Aspect.USER, Aspect.KEY):
+            if named == "replace" and aspect in (Aspect.BUCKET, Aspect.USER, Aspect.TRUST, Aspect.KEY):
                 replaced.add(subject)
         if aspect is Aspect.BUCKET and old and new:
             former = _about(old)[0]
@@ -245,7 +248,7 @@ class _Side:
 
     def shape(self) -> StoreShape:
         domains = [subject for subject, aspect in self.states if aspect is Aspect.BUCKET]
-        names = [subject for subject, aspect in self.states if aspect is Aspect.USER]
+        names = dict.fromkeys(subject for subject, aspect in self.states if aspect in (Aspect.USER, Aspect.TRUST))
         return StoreShape(
             {domain: self._bucket(domain) for domain in domains}, {name: self._identity(name) for name in names}
         )
@@ -280,7 +283,8 @@ class _Side:
         )
 
     def _identity(self, name: str) -> IdentityShape:
-        user = self.states[name, Aspect.USER][-1]
+        role = self.states.get((name, Aspect.TRUST), [])
+        user = (self.states.get((name, Aspect.USER)) or role)[-1]
         given = [
             _document(inputs["policy"])
             for state in self.states.get((name, Aspect.ACCESS), [])
@@ -291,6 +295,7 @@ class _Side:
         # A bound that is not known bounds nothing here: rather too much is said than too little.
         bounds = [found for key in keys if (found := _document((key.get("inputs") or {}).get("policy")))]
         known = len(policies) == len(given)
+        of_role = dict(role[-1].get("inputs") or {}) if role else {}
         switched = {"user": user, **{_about(key)[2].removeprefix("-"): key for key in keys}}
         on_aistor = not str(user["type"]).startswith("aws:")
         return IdentityShape(
@@ -303,6 +308,7 @@ class _Side:
             off=frozenset(
                 word for word, state in switched.items() if (state.get("inputs") or {}).get("status") in _OFF
             ),
+            trusted=trusted(_document(of_role.get("assumeRolePolicy"))) if role else None,
         )
 
 

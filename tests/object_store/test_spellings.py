@@ -122,6 +122,12 @@ class TestPublished:
             ({"version": 2}, {}, "worker", "version: Input should be 1"),
             ({"region": 5}, {}, "worker", "region: "),
             ({}, {}, "reader", "no credential of identity 'reader'; legal: worker"),
+            (
+                {"roles": {"ci": {"arn": "arn:aws:iam::1:role/ci"}}},
+                {},
+                "ci",
+                "assume arn:aws:iam::1:role/ci with a token",
+            ),
             ({}, {"worker": {"secret_access_key": "planted/secret"}}, "worker", "access_key_id: Field required"),
             ({}, {"worker": "planted/secret"}, "worker", "the credentials is not as a stack publishes it"),
         ],

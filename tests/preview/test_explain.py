@@ -774,3 +774,37 @@ def test_every_action_that_comes_is_a_danger(before: frozenset[Allowed], after: 
 
     dangers = {change.what.rpartition(" in ")[2] for change in changes if change.risk is DANGER}
     assert dangers == {pair.bucket for pair in after - before}
+
+
+MAIN, ANY_BRANCH = ("repo:x/y:ref:refs/heads/main of ci for sts", "repo:x/y:* of ci for sts")
+
+
+def role(*who: str) -> IdentityShape:
+    """An identity with a role that these may assume."""
+    return identity(keys=frozenset(), trusted=frozenset(who))
+
+
+def test_key_that_gives_way_to_a_role_is_dangerous() -> None:
+    """Whoever holds the key is cut off; the other way round as well."""
+    to_role = explain(store(bucket(), identity()), store(bucket(), role(MAIN)))
+    to_key = explain(store(bucket(), role(MAIN)), store(bucket(), identity()))
+
+    assert said(to_role) == [(DANGER, "worker: its key would be DELETED without overlap: a role takes its place")]
+    assert said(to_key) == [(DANGER, "worker: its role would be DELETED without overlap: a key takes its place")]
+
+
+def test_wider_trust_is_dangerous_and_a_narrower_one_is_said() -> None:
+    """Who may now be the role, and who no longer."""
+    changes = explain(store(bucket(), role(MAIN)), store(bucket(), role(ANY_BRANCH)))
+
+    assert said(changes) == [
+        (DANGER, f"worker: may now be assumed by {ANY_BRANCH}"),
+        (NOTICE, f"worker: may no longer be assumed by {MAIN}"),
+    ]
+
+
+def test_new_identity_with_a_role_is_named_as_one() -> None:
+    """Nobody held anything before."""
+    assert said(explain(store(bucket()), store(bucket(), role(MAIN)))) == [
+        (SAFE, "worker: identity is new (role x-worker)")
+    ]

@@ -1,0 +1,94 @@
+"""The policy on roles."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.policies import as_json, trust_policy
+from infra.trust import GITHUB_ISSUER, OidcTrust, provider_arn
+from policy.resources import AWS_ROLE
+from tests.policy.conftest import Thing, judged
+
+HOST = GITHUB_ISSUER.removeprefix("https://")
+STATEMENT: dict[str, Any] = {
+    "Effect": "Allow",
+    "Principal": {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{HOST}"},
+    "Action": "sts:AssumeRoleWithWebIdentity",
+    "Condition": {
+        "StringEquals": {f"{HOST}:aud": "sts.amazonaws.com"},
+        "StringLike": {f"{HOST}:sub": "repo:joelhooks/joelclaw:*"},
+    },
+}
+
+
+def role(policy: str, **more: object) -> Thing:
+    """A role with a trust policy."""
+    return Thing(AWS_ROLE, {"assumeRolePolicy": policy, **more}, "role")
+
+
+def with_condition(condition: dict[str, Any]) -> dict[str, Any]:
+    """The statement with another condition."""
+    return {"Condition": condition}
+
+
+@pytest.mark.parametrize("subject", ["repo:joelhooks/joelclaw:*", "repo:joelhooks/joelclaw:ref:refs/heads/main"])
+def test_what_the_program_makes_is_let_through(subject: str) -> None:
+    """With a wildcard and without."""
+    trust = OidcTrust(issuer=GITHUB_ISSUER, subject=(subject,))
+
+    assert judged("role-trust", role(as_json(trust_policy(trust, provider_arn(trust, "123456789012"))))) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"Effect": "Deny", "Principal": "*", "Condition": {}}, None),
+        ({"Principal": "*"}, "lets in others"),
+        ({"Principal": {"AWS": "*"}}, "lets in others"),
+        ({"Principal": {"AWS": "arn:aws:iam::210987654321:root"}}, "lets in others"),
+        ({"Principal": {"Federated": "*"}}, "lets in others"),
+        ({"Principal": None}, "lets in others"),
+        ({"Action": ["sts:AssumeRoleWithWebIdentity", "sts:AssumeRole"]}, "allows something else"),
+        (with_condition({}), "asks for no audience"),
+        (with_condition({"StringEquals": {f"{HOST}:aud": "sts.amazonaws.com"}}), "asks for no subject"),
+        (
+            with_condition(
+                {
+                    "StringEquals": {f"{HOST}:aud": "sts.amazonaws.com"},
+                    "StringLike": {f"{HOST}:sub": ["repo:x/y:*", "*"]},
+                }
+            ),
+            "does not say who",
+        ),
+        (
+            with_condition({"StringEquals": {f"{HOST}:aud": "a"}, "StringLike": {f"{HOST}:sub": "repo:*"}}),
+            "does not say who",
+        ),
+        (
+            with_condition({"StringEquals": {f"{HOST}:aud": "a"}, "StringLikeIfExists": {f"{HOST}:sub": "repo:x/y:*"}}),
+            "asks for no subject",
+        ),
+        (
+            with_condition({"StringEquals": {f"{HOST}:aud": "a", "other.example.com:sub": "repo:x/y:main"}}),
+            "asks for no subject",
+        ),
+    ],
+)
+def test_a_trust_that_lets_anybody_in_is_refused(change: dict[str, Any], problem: str | None) -> None:
+    """No subject, a subject that says nobody, or a principal that is not the issuer."""
+    found = judged("role-trust", role(json.dumps({"Statement": [{**STATEMENT, **change}]})))
+
+    assert any(problem in one for one in found) if problem else found == []
+
+
+def test_inline_policies_of_a_role_are_refused() -> None:
+    """What they allow is judged by no policy."""
+    found = judged("role-trust", role(json.dumps({"Statement": STATEMENT}), inlinePolicies=[{"name": "x"}]))
+
+    assert found == ["it has inline policies, which no other policy here looks at"]
+
+
+def test_what_is_no_document_is_refused_without_showing_it() -> None:
+    """A trust policy that cannot be read is none."""
+    assert judged("role-trust", role("planted")) == ["the policy is not JSON"]

@@ -1,0 +1,28 @@
+"""infra.preview.trusted: who may assume a role, by its trust policy."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.policies import as_json, trust_policy
+from infra.preview.trusted import EVERYBODY, trusted
+from infra.trust import OidcTrust
+
+
+def test_the_programs_own_document_is_told_by_subject() -> None:
+    """Whatever the account is."""
+    trust = OidcTrust(issuer="https://ci.example.com", subject=("job:a", "job:b*"))
+
+    assert trusted(json.loads(as_json(trust_policy(trust, "")))) == {
+        "job:a of ci.example.com for sts.amazonaws.com",
+        "job:b* of ci.example.com for sts.amazonaws.com",
+    }
+
+
+@pytest.mark.parametrize(
+    "document", [None, {}, {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}]
+)
+def test_what_is_not_understood_is_everybody(document: dict[str, Any] | None) -> None:
+    """Rather too much is said than too little."""
+    assert trusted(document) == {EVERYBODY}
