@@ -22,11 +22,10 @@ from infra.engine import EngineError
 from infra.plan import PROJECT, StorePlan, build_plan
 from infra.policies import Cloud, PolicyDocument, Statement
 from infra.problems import InvalidInputError
-from infra.taxonomy import load
+from infra.taxonomy import extended, load
 
 On = Literal["store", "buckets", "objects", "users", "policies", "roles", "server"]
 
-#: What the S3 rights of both clouds are about.
 _LOCK = "Object Lock and default retention of cold buckets"
 
 
@@ -74,10 +73,8 @@ AISTOR: tuple[Right, ...] = (
     Right("admin:RemoveServiceAccount", "server", "retiring a key of a rotation"),
 )
 #: With `emptyOnDestroy`, of disposable stacks only.
-AISTOR_EMPTYING: tuple[Right, ...] = (
-    Right("s3:ListBucketVersions", "buckets", "emptying a bucket before it is removed"),
-    Right("s3:DeleteObject", "objects", "emptying a bucket before it is removed"),
-)
+# (`s3:ListBucket` lists versions as well there: MinIO, cmd/auth-handler.go.)
+AISTOR_EMPTYING: tuple[Right, ...] = (Right("s3:DeleteObject", "objects", "emptying a bucket before it is removed"),)
 
 AWS: tuple[Right, ...] = (
     Right("s3:ListAllMyBuckets", "store", "the preflight and `infra.adopt`, which list what is there"),
@@ -206,3 +203,53 @@ def _statement(on: On, actions: list[str], plan: StorePlan, *, conditioned: bool
     if conditioned:
         statement["Condition"] = {"ArnLike": {"iam:PolicyARN": resources["policies"]}}
     return statement
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the policy of a stack, or of a cloud and an environment code, as JSON."""
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.admin_policy",
+        description="Print the least policy of a provisioning admin (docs/provisioning-admin.md).",
+    )
+    whose = parser.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--stack", help="take cloud, codes and emptyOnDestroy from this stack's config")
+    whose.add_argument("--cloud", choices=get_args(Cloud), help="with --env: of no stack in particular")
+    parser.add_argument("--env", help="environment code, with --cloud")
+    parser.add_argument("--region-code", default="usw2", help="region code, with --cloud (default: usw2)")
+    parser.add_argument("--empty-on-destroy", action="store_true", help="with --cloud: the stack has emptyOnDestroy")
+    parser.add_argument("--roles", action="store_true", help="aws: identities that are roles")
+    asked = parser.parse_args(arguments)
+    if asked.cloud and not asked.env:
+        parser.error("--cloud needs --env")
+    try:
+        plan, cloud, empties = _of_stack(asked.stack) if asked.stack else _of_codes(asked)
+    except (EngineError, InvalidInputError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    document = admin_policy(plan, cloud, empties=empties, roles=asked.roles)
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    return 0
+
+
+def _of_codes(asked: argparse.Namespace) -> tuple[StorePlan, Cloud, bool]:
+    plan = build_plan(
+        load(), env=asked.env, region_code=asked.region_code, tls_only=True, where="--env, --region-code: "
+    )
+    return plan, asked.cloud, asked.empty_on_destroy
+
+
+def _of_stack(stack: str) -> tuple[StorePlan, Cloud, bool]:
+    # Imported where asked for: it loads Pulumi. The admin need not exist, nor the server answer.
+    from infra.settings import NAMESPACE, parse_config  # noqa: PLC0415 - see above
+    from infra.stack_config import read_config  # noqa: PLC0415 - see above
+
+    prefix, where = f"{NAMESPACE}:", f"Pulumi.{stack}.yaml: {NAMESPACE}:"
+    held = {key.removeprefix(prefix): value for key, (value, _) in read_config(stack).items() if key.startswith(prefix)}
+    config = parse_config(held, where)
+    taxonomy = extended(load(), domains=config.domains, identities=config.identities, where=where)
+    plan = build_plan(taxonomy, env=config.env, region_code=config.region_code, tls_only=True, where=where)
+    return plan, config.cloud, config.empty_on_destroy
+
+
+if __name__ == "__main__":
+    sys.exit(main())

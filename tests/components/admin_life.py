@@ -344,7 +344,9 @@ def root_iam(server: RunningServer) -> MinioIamClient:
     return MinioIamClient(server.endpoint, server.admin.user, server.admin.password, server.ca_bundle)
 
 
-def make_admin(server: RunningServer, cloud: Cloud, name: str, granted: tuple[Right, ...], plan: StorePlan) -> tuple[str, str]:
+def make_admin(
+    server: RunningServer, cloud: Cloud, name: str, granted: tuple[Right, ...], plan: StorePlan
+) -> tuple[str, str]:
     """Make an admin that has these rights, as docs/provisioning-admin.md says; its key pair."""
     document = policy_of(granted, plan)
     if cloud == "aistor":
