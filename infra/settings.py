@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from infra.admin_command import KEY as COMMAND_KEY
+from infra.admin_command import command_credentials
 from infra.endpoint import Endpoint, check_reachable, parse_endpoint, read_ca_bundle
 from infra.identity.types import AdminApiVersion
 from infra.policies import Cloud
@@ -32,7 +34,15 @@ ADMIN_USER_VARIABLE = "AISTOR_ROOT_USER"
 ADMIN_PASSWORD_VARIABLE = "AISTOR_ROOT_PASSWORD"  # noqa: S105 - a variable's name
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _ACCOUNT_ID = r"^[0-9]{12}$"
-_AISTOR_ONLY = ("endpoint", "client_endpoint", "ca_bundle", "admin_user", "admin_password", "admin_api")
+_AISTOR_ONLY = (
+    "endpoint",
+    "client_endpoint",
+    "ca_bundle",
+    "admin_user",
+    "admin_password",
+    "admin_credentials_command",
+    "admin_api",
+)
 _AWS_ONLY = ("allowed_account_ids", "kms_key_arn")
 
 
@@ -50,6 +60,7 @@ class StackConfig(BaseModel):
     ca_bundle: str = ""
     admin_user: str = ""
     admin_password: str = ""
+    admin_credentials_command: str = ""
     admin_api: AdminApiVersion = "v3"
     protect: bool = True
     empty_on_destroy: bool = False
@@ -222,36 +233,60 @@ def parse_config(values: Mapping[str, str], where: str) -> StackConfig:
 
 
 def admin_credentials(get: Callable[[str], str | None], environ: Mapping[str, str], where: str) -> tuple[str, str]:
-    """The provisioning admin's key pair: from config, else from the environment.
+    """The provisioning admin's key pair: from config, else from the environment, else from the configured command.
+
+    The two halves always come from one source: halves of two sources would be a pair of nobody.
 
     Args:
         get: Reads a config key of our namespace; None or empty means absent.
-        environ: The process environment.
+        environ: The process environment, for the command as well.
         where: How a problem names the config.
 
     Raises:
-        InvalidInputError: There is none, or it is the vendor's default pair.
+        InvalidInputError: There is none, only a half, the command gives none, or it is the vendor's default pair.
     """
-    user = get("adminUser") or environ.get(ADMIN_USER_VARIABLE)
-    password = get("adminPassword") or environ.get(ADMIN_PASSWORD_VARIABLE)
-    if not user or not password:
-        raise InvalidInputError(
-            [
-                Problem(
-                    f"{where}adminUser, adminPassword",
-                    "no admin credentials",
-                    f"a key pair in config (the password as a secret), or {ADMIN_USER_VARIABLE} and "
-                    f"{ADMIN_PASSWORD_VARIABLE} in the environment",
-                    f"pulumi config set {NAMESPACE}:adminUser NAME && "
-                    f"pulumi config set --secret {NAMESPACE}:adminPassword",
-                )
-            ]
-        )
+    names = f"{where}adminUser, adminPassword"
+    for user_name, password_name, user, password in (
+        ("adminUser", "adminPassword", get("adminUser"), get("adminPassword")),
+        (
+            ADMIN_USER_VARIABLE,
+            ADMIN_PASSWORD_VARIABLE,
+            environ.get(ADMIN_USER_VARIABLE),
+            environ.get(ADMIN_PASSWORD_VARIABLE),
+        ),
+    ):
+        if user and password:
+            return _not_by_default(user, password, names)
+        if user or password:
+            present, missing = (user_name, password_name) if user else (password_name, user_name)
+            raise _no_credentials(names, f"no admin credentials: {missing} is missing beside {present}")
+    command = get(COMMAND_KEY)
+    if not command:
+        raise _no_credentials(names, "no admin credentials")
+    return _not_by_default(*command_credentials(command, environ, where), f"{where}{COMMAND_KEY}")
+
+
+def _no_credentials(names: str, message: str) -> InvalidInputError:
+    return InvalidInputError(
+        [
+            Problem(
+                names,
+                message,
+                f"a key pair in config (the password as a secret), or {ADMIN_USER_VARIABLE} and "
+                f"{ADMIN_PASSWORD_VARIABLE} in the environment, or a command of {NAMESPACE}:{COMMAND_KEY}; both "
+                "halves from one of them",
+                f"pulumi config set {NAMESPACE}:adminUser NAME && pulumi config set --secret {NAMESPACE}:adminPassword",
+            )
+        ]
+    )
+
+
+def _not_by_default(user: str, password: str, names: str) -> tuple[str, str]:
     if user in VENDOR_DEFAULTS or password in VENDOR_DEFAULTS:
         raise InvalidInputError(
             [
                 Problem(
-                    f"{where}adminUser, adminPassword",
+                    names,
                     "these are the vendor's default credentials, which everybody knows",
                     "a user and a password of your own, set on the server first",
                     f"pulumi config set {NAMESPACE}:adminUser NAME && "
@@ -269,7 +304,11 @@ def _aistor(config: StackConfig, where: str, folder: Path, environ: Mapping[str,
     )
     ca_path = folder / config.ca_bundle if config.ca_bundle else None
     ca_pem = read_ca_bundle(ca_path, f"{where}caBundle") if ca_path else None
-    keys: dict[str, str] = {"adminUser": config.admin_user, "adminPassword": config.admin_password}
+    keys: dict[str, str] = {
+        "adminUser": config.admin_user,
+        "adminPassword": config.admin_password,
+        COMMAND_KEY: config.admin_credentials_command,
+    }
     user, password = admin_credentials(keys.get, environ, where)
     return AistorSettings(
         endpoint=endpoint,

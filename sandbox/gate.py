@@ -227,7 +227,13 @@ class Gate:
 
     def _demand(self, known: _Known, need: Need) -> None:
         if not self._allows(known, need):
+            self._note_refusal(known, need)
             raise ApiError("AccessDenied", self._denied, 403)
+
+    @staticmethod
+    def _note_refusal(known: _Known, need: Need) -> None:
+        """The answer names no action as the vendors' does not; whoever writes a policy reads it in the log."""
+        log.info("refused %s on %s to %s", need.action, need.resource, known.caller.arn if known.caller else "nobody")
 
     # S3
 
@@ -263,7 +269,7 @@ class Gate:
             self._demand(known, Need("s3:BypassGovernanceRetention", request.bucket, request.key))
 
     def _check_bucket(self, request: Request, wanted: list[Need]) -> None:
-        making = wanted == [Need("s3:CreateBucket", request.bucket)]
+        making = Need("s3:CreateBucket", request.bucket) in wanted
         if (making or self._cloud is Cloud.AISTOR) and (
             not _BUCKET_NAME.fullmatch(request.bucket) or ".." in request.bucket
         ):
@@ -273,10 +279,16 @@ class Gate:
 
     def _rights(self, known: _Known) -> Rights:
         request = known.request
+
+        def may_delete(key: str, version_id: str | None) -> bool:
+            need = delete_need(request.bucket, key, version_id, self._cloud)
+            allowed = self._allows(known, need, version_id)
+            if not allowed:
+                self._note_refusal(known, need)
+            return allowed
+
         return Rights(
-            delete=lambda key, version_id: self._allows(
-                known, delete_need(request.bucket, key, version_id, self._cloud), version_id
-            ),
+            delete=may_delete,
             bypass=lambda key: self._allows(known, Need("s3:BypassGovernanceRetention", request.bucket, key)),
             visible=None if request.bucket else self._visible(known),
         )
@@ -291,6 +303,7 @@ class Gate:
             if any(self._allows(known, Need(action, name)) for action in ("s3:ListBucket", "s3:GetBucketLocation"))
         )
         if not seen:
+            self._note_refusal(known, Need("s3:ListAllMyBuckets"))
             raise ApiError("AccessDenied", self._denied, 403)
         return seen
 
@@ -298,6 +311,8 @@ class Gate:
         """What the vendor refuses before it does anything."""
         if self._cloud is Cloud.AISTOR:
             self._before_aistor(request)
+        if not request.key and "requestPayment" in request.parameters:  # moto has none, and would answer a listing
+            raise ApiError("NotImplemented", "A header you provided implies functionality that is not implemented", 501)
         if request.method == "PUT" and not request.key and "policy" in request.parameters:
             self._check_bucket_policy(request)
 
@@ -426,7 +441,11 @@ class Gate:
             if known.caller is None:
                 raise ApiError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
             free = need.action == "sts:GetCallerIdentity"
-            if not free and not self._authority.allows(known.caller, need, self._context(known)):
+            context = self._context(known)
+            if "PolicyArn" in form:
+                context["iam:policyarn"] = (form["PolicyArn"][0],)
+            if not free and not self._authority.allows(known.caller, need, context):
+                self._note_refusal(known, need)
                 raise ApiError(
                     "AccessDenied",
                     f"User: {known.caller.arn} is not authorized to perform: {need.action} on resource: "
@@ -451,8 +470,10 @@ class Gate:
         if known.request.method != "POST":
             raise ApiError("MethodNotAllowed", "The specified method is not allowed against this resource.", 405)
         command = minio_iam_commands.find(known.request.path)
-        if known.caller is None or not self._allows(known, Need(command.action)):
-            raise ApiError("AccessDenied", "Access Denied.", 403)
+        need = Need(command.action)
+        if known.caller is None or not self._allows(known, need):
+            self._note_refusal(known, need)
+            raise minio_iam_commands.refusal(command)
         answer = minio_iam_commands.run(command, iam, known.request.body, known.caller.user)
         self._on_change()
         return answer
@@ -470,13 +491,17 @@ class Gate:
         if caller is None or not (
             self._allows(known, need) or minio_admin_api.is_about_itself(route, request, iam, caller)
         ):
-            raise ApiError("AccessDenied", "Access Denied.", 403)
+            self._note_refusal(known, need)
+            raise minio_admin_api.refusal_of(route)
         answer = minio_admin_api.run(route, request, iam, caller)
         self._on_change()
         return answer
 
 
 def _iam_resource(form: dict[str, list[str]]) -> str:
+    if form.get("Action") == ["GetAccessKeyLastUsed"]:  # it names the key alone, and is allowed by the key's user
+        key = moto_store.iam_key(form["AccessKeyId"][0])
+        return "*" if key is None else key.arn
     if "PolicyArn" in form and not {"UserName", "RoleName"} & set(form):
         return form["PolicyArn"][0]
     for parameter, kind in (("UserName", "user"), ("RoleName", "role"), ("PolicyName", "policy")):

@@ -130,6 +130,11 @@ def action_of(route: Route) -> str:
     return _command(route).action
 
 
+def refusal_of(route: Route) -> ApiError:
+    """What whoever may not call a command is told."""
+    return minio_iam_commands.refusal(_command(route))
+
+
 def is_about_itself(route: Route, request: Request, iam: MinioIam, caller: Caller) -> bool:
     """Whether a caller asks about service accounts of its own user, which needs no permission."""
     if route.command not in _OWN:

@@ -134,6 +134,17 @@ COMMANDS: dict[str, Command] = {
 }
 
 
+def refusal(command: Command) -> ApiError:
+    """What whoever may not is told.
+
+    Of another user's service account, which it may not delete, a caller is told that there is none, against guessing
+    (MinIO: cmd/admin-handlers-users.go, DeleteServiceAccount).
+    """
+    if command is COMMANDS["delete-service-account"]:
+        return ApiError("XMinioInvalidIAMCredentials", "The specified service account is not found", 404)
+    return ApiError("AccessDenied", "Access Denied.", 403)
+
+
 def _bad(detail: str) -> ApiError:
     return ApiError("XMinioAdminConfigBadJSON", f"JSON configuration provided is of incorrect format ({detail})", 400)
 

@@ -78,6 +78,7 @@ _BUCKET = {
         "PUT": "PutBucketPublicAccessBlock",
         "DELETE": "PutBucketPublicAccessBlock",
     },
+    "requestPayment": {"GET": "GetBucketRequestPayment", "PUT": "PutBucketRequestPayment"},
     "replication": {
         "GET": "GetReplicationConfiguration",
         "PUT": "PutReplicationConfiguration",
@@ -89,8 +90,11 @@ _BUCKET = {
     "versions": {"GET": "ListBucketVersions"},
     "website": {"GET": "GetBucketWebsite", "PUT": "PutBucketWebsite", "DELETE": "DeleteBucketWebsite"},
 }
+#: What a bucket with object lock needs to be made with, beside CreateBucket (MinIO: cmd/bucket-handlers.go,
+#: PutBucketHandler; AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html, Permissions).
+_LOCKING = ("PutBucketObjectLockConfiguration", "PutBucketVersioning")
 #: Parts of S3 that neither moto nor anything here knows; without this list moto would answer with a listing.
-_UNKNOWN = ("analytics", "intelligent-tiering", "metrics", "requestPayment", "metadataTable", "session")
+_UNKNOWN = ("analytics", "intelligent-tiering", "metrics", "metadataTable", "session")
 _PLAIN_BUCKET = {"GET": "ListBucket", "HEAD": "ListBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
 #: Query parameter -> permission by method, for requests on an object. The first that is present decides.
 _OBJECT = {
@@ -135,7 +139,9 @@ def needs(request: Request, cloud: Cloud) -> list[Need]:
     if is_multi_delete(request):
         return []
     if not request.key:
-        return [Need(f"s3:{_bucket_action(request)}", request.bucket)]
+        action = _bucket_action(request)
+        locked = action == "CreateBucket" and request.headers.get("x-amz-bucket-object-lock-enabled", "") == "true"
+        return [Need(f"s3:{one}", request.bucket) for one in (action, *(_LOCKING if locked else ()))]
     return _object_needs(request, cloud)
 
 

@@ -29,6 +29,7 @@ def wanted(line: str, cloud: Cloud = Cloud.AWS, **headers: str) -> list[str]:
         ("GET /b/?location=", "s3:GetBucketLocation b"),
         ("GET /b?uploads", "s3:ListBucketMultipartUploads b"),
         ("PUT /b", "s3:CreateBucket b"),
+        ("GET /b?requestPayment", "s3:GetBucketRequestPayment b"),
         ("DELETE /b", "s3:DeleteBucket b"),
         ("DELETE /b?lifecycle", "s3:PutLifecycleConfiguration b"),
         ("PUT /b?versioning", "s3:PutBucketVersioning b"),
@@ -54,6 +55,16 @@ def test_one_permission(line: str, expected: str) -> None:
     assert wanted(line) == [expected]
 
 
+@pytest.mark.parametrize("cloud", Cloud)
+def test_bucket_with_object_lock_needs_more(cloud: Cloud) -> None:
+    """Both vendors ask whoever makes one for the lock and for versioning as well."""
+    assert wanted("PUT /b", cloud, x_amz_bucket_object_lock_enabled="true") == [
+        "s3:CreateBucket b",
+        "s3:PutBucketObjectLockConfiguration b",
+        "s3:PutBucketVersioning b",
+    ]
+
+
 def test_versions_are_plain_on_aistor() -> None:
     """AIStor asks for the plain action of a version too."""
     assert wanted("GET /b/k?versionId=1", Cloud.AISTOR) == ["s3:GetObject b/k"]
@@ -72,7 +83,7 @@ def test_headers_add_permissions() -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ["PUT /", "PATCH /b/k", "DELETE /b?location", "GET /b?requestPayment", "POST /b"])
+@pytest.mark.parametrize("line", ["PUT /", "PATCH /b/k", "DELETE /b?location", "GET /b?analytics", "POST /b"])
 def test_unknown_requests_are_refused(line: str) -> None:
     """What S3 does not know, or nothing here does, is refused and never taken for something else."""
     with pytest.raises(ApiError) as caught:

@@ -483,6 +483,11 @@ def test_bad_input_ends_it(
     status, _, printed = run(capsys)
     assert (status, "the vendor's default credentials" in printed) == (2, True)
 
+    command = {"adminCredentialsCommand": "echo minioadmin:minioadmin", "endpoint": "https://127.0.0.1:1"}
+    pulumi.holds("local", {"cloud": "aistor", "env": "test", **command}, {})
+    status, _, printed = run(capsys)
+    assert (status, "the vendor's default credentials" in printed) == (2, True)
+
     status, _, printed = run(capsys, stack="a;b")
     assert (status, "is no stack name" in printed) == (2, True)
 

@@ -28,7 +28,7 @@ LICENCE = (
 )
 SET_ADMIN = (
     "`pulumi config set object-store:adminUser NAME` and `pulumi config set --secret object-store:adminPassword`, or "
-    "AISTOR_ROOT_USER and AISTOR_ROOT_PASSWORD"
+    "AISTOR_ROOT_USER and AISTOR_ROOT_PASSWORD, or object-store:adminCredentialsCommand"
 )
 UP_FIRST = (
     "a plain `pulumi up --stack {0}` first puts what the config says into the state; a refresh before that would {1}"

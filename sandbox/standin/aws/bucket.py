@@ -167,6 +167,11 @@ def _values(clients: AwsClients, name: str, state: Bag, account: Account) -> Bag
     versioning = s3.get_bucket_versioning(Bucket=name)
     payer = found(_NOT_OFFERED, s3.get_bucket_request_payment, Bucket=name)
     acceleration = found(_NOT_OFFERED, s3.get_bucket_accelerate_configuration, Bucket=name)
+    # Read by the real plugin too, so that whoever deploys needs the permissions; the sandbox's buckets have none.
+    found(frozenset({"NoSuchCORSConfiguration"}), s3.get_bucket_cors, Bucket=name)
+    found(frozenset({"NoSuchWebsiteConfiguration"}), s3.get_bucket_website, Bucket=name)
+    s3.get_bucket_logging(Bucket=name)
+    found(frozenset({"ReplicationConfigurationNotFoundError"}), s3.get_bucket_replication, Bucket=name)
     return {
         "accelerationStatus": acceleration.get("Status", "") if acceleration else "",
         "arn": f"arn:aws:s3:::{name}",
