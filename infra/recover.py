@@ -18,6 +18,7 @@ from typing import Any
 
 from infra.engine import EngineError, run_pulumi
 from infra.identity.types import ACCOUNT, ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, POLICY, USER
+from infra.output_guard import guard_output
 
 STS_REGION = "us-east-1"
 # Where the id is made of names that were given. All else that the stores declare is made anew by a write that replaces.
@@ -129,4 +130,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    guard_output()
     sys.exit(main(sys.argv[1:]))

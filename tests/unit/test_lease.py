@@ -6,7 +6,7 @@ import pytest
 
 from infra.lease import LeaseError, leased_value
 
-SECRET = "planted-LEASE-0123456789"
+SECRET = "planted-LEASE-0123456789"  # noqa: S105 - planted, to be searched for
 
 
 @pytest.mark.parametrize(
