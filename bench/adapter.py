@@ -31,6 +31,7 @@ from uuid import uuid4
 import boto3
 from botocore.config import Config
 
+from infra.output_guard import guard_output
 from object_store import ObjectStore, StoreConfig
 
 if TYPE_CHECKING:
@@ -401,4 +402,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    guard_output()
     sys.exit(main(sys.argv[1:]))

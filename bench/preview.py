@@ -26,6 +26,7 @@ from bench.bare import program, same_resources
 from bench.projects import REPOSITORY, Place, Project, deployed, place, stack_config
 from bench.stores import BANDS
 from bench.verify_growth import exponent
+from infra.output_guard import guard_output
 from infra.plan import build_plan
 from infra.taxonomy import load, parse
 
@@ -157,4 +158,5 @@ def _tell(line: str) -> None:
 
 
 if __name__ == "__main__":
+    guard_output()
     sys.exit(main(sys.argv[1:]))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.stores import server, store
+from infra.output_guard import guard_output
 
 if TYPE_CHECKING:
     from verify.target import Target
@@ -88,4 +89,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    guard_output()
     sys.exit(main(sys.argv[1:]))

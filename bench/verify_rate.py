@@ -19,6 +19,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from bench.stores import admin_client, server, store
+from infra.output_guard import guard_output
 from infra.plan import PROBE_PREFIX
 from verify.conversation import Conversation
 from verify.gather import JOBS, gather_facts
@@ -122,4 +123,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    guard_output()
     sys.exit(main(sys.argv[1:]))

@@ -13,6 +13,7 @@ import argparse
 import os
 import sys
 
+from infra.output_guard import guard_output
 from tests.contract.observations import observe
 from tests.contract.page import HEAD, PAGE, column, tables, titles
 from tests.contract.servers import OWN, given_server
@@ -40,4 +41,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    guard_output()
     sys.exit(main(sys.argv[1:]))

@@ -32,6 +32,7 @@ from infra.adoptable import (
 )
 from infra.engine import EngineError, run_pulumi
 from infra.identity.in_state import StateError, added
+from infra.output_guard import guard_output
 from infra.problems import InvalidInputError
 from infra.program import plan_for
 from infra.settings import Settings
@@ -106,8 +107,7 @@ def adopt(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> None
         found = [(one.kind.word, one.name, one.id, values) for one, values in live_identities(settings, own).items()]
         exported = json.loads(run_pulumi("stack", "export", "--stack", settings.stack).output)
         state_with = added(exported, found, place_of(settings, settings.aistor))
-        hidden = [settings.aistor.admin_password]
-        run_pulumi("stack", "import", "--stack", settings.stack, text=json.dumps(state_with), hidden=hidden)
+        run_pulumi("stack", "import", "--stack", settings.stack, text=json.dumps(state_with))
 
 
 def _import(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> None:
@@ -125,7 +125,6 @@ def _import(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> No
         "--stack",
         settings.stack,
         text=json.dumps(content),
-        hidden=[settings.aistor.admin_password] if settings.aistor else [],
     )
 
 
@@ -217,4 +216,5 @@ def _listed(stack: str, found: Found) -> str:
 
 
 if __name__ == "__main__":
+    guard_output()
     sys.exit(main(sys.argv[1:]))

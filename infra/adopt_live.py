@@ -27,6 +27,7 @@ from infra.adoptable import PROVIDER, Adoptable, LiveBucket, provider_inputs, pr
 from infra.endpoint import check_reachable
 from infra.engine import EngineError, Said, run_pulumi
 from infra.identity.types import POLICY, USER
+from infra.redaction import keep_secret, redacted
 from infra.s3_client import open_client
 
 if TYPE_CHECKING:
@@ -108,13 +109,11 @@ def existing(settings: "Settings", asked: Collection[Adoptable]) -> list[Adoptab
     if not asked:
         return []
     with tempfile.TemporaryDirectory() as name:
-        folder, ca_file, hidden = Path(name), None, []
-        if settings.aistor is not None:
-            hidden.append(settings.aistor.admin_password)
-            if settings.aistor.ca_pem is not None:
-                ca_file = folder / "ca.pem"
-                ca_file.write_text(settings.aistor.ca_pem, encoding="ascii")
-        scratch = _Scratch(folder, hidden)
+        folder, ca_file = Path(name), None
+        if settings.aistor is not None and settings.aistor.ca_pem is not None:
+            ca_file = folder / "ca.pem"
+            ca_file.write_text(settings.aistor.ca_pem, encoding="ascii")
+        scratch = _Scratch(folder)
         return scratch.read(
             settings, asked, provider_inputs(settings, str(ca_file) if ca_file else None, password=True)
         )
@@ -185,11 +184,14 @@ def _or_none(absent: str, ask: "Callable[[], T]") -> "T | None":
 class _Scratch:
     """Strictly private: a stack that nobody keeps, to have a provider read what is on a server."""
 
-    def __init__(self, folder: Path, hidden: list[str]) -> None:
-        self._folder, self._hidden = folder, hidden
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         (folder / "state").mkdir()
         (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n", encoding="ascii")
-        ours = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}", "PULUMI_CONFIG_PASSPHRASE": secrets.token_hex(32)}
+        ours = {
+            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": keep_secret(secrets.token_hex(32)),
+        }
         without = ("PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_STACK")
         self._environ = {**{key: value for key, value in os.environ.items() if key not in without}, **ours}
 
@@ -206,7 +208,7 @@ class _Scratch:
         found = {one["urn"]: bool(one.get("inputs")) for one in self._export()["deployment"]["resources"]}
         for one, urn in urns.items():
             if found.get(urn) is False:
-                _absent_or_raise(one, urn, refreshed.output + refreshed.errors)
+                _absent_or_raise(one, urn, redacted(refreshed.output) + refreshed.errors)
         return [one for one, urn in urns.items() if found.get(urn)]
 
     def _export(self) -> dict[str, Any]:
@@ -220,7 +222,6 @@ class _Scratch:
             folder=self._folder,
             environ=self._environ,
             may_fail=may_fail,
-            hidden=self._hidden,
         )
 
 

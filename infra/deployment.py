@@ -8,11 +8,12 @@ Credentials travel apart, as a Pulumi secret (`Credentials`).
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from infra.plan import StorePlan
 from infra.policies import Cloud
 from infra.problems import InvalidInputError, Problem
+from infra.redaction import keep_secret
 from infra.trust import role_arn
 
 VERSION: Literal[1] = 1
@@ -113,8 +114,13 @@ class Deployment(BaseModel):
             ) from None
 
 
+def _kept(secret: SecretStr) -> SecretStr:
+    keep_secret(secret.get_secret_value())
+    return secret
+
+
 class KeyPair(BaseModel):
-    """One identity's credential, as read back from a stack.
+    """One identity's credential, as read back from a stack: shown nowhere once it is read.
 
     Attributes:
         access_key_id: The current access key.
@@ -125,7 +131,7 @@ class KeyPair(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     access_key_id: Annotated[str, Field(min_length=1)]
-    secret_access_key: SecretStr
+    secret_access_key: Annotated[SecretStr, AfterValidator(_kept)]
     previous: "KeyPair | None" = None
 
 

@@ -1,16 +1,18 @@
 """Runs the `pulumi` on the path.
 
-The rule: what is secret goes in by standard input and stays out of errors; a command never asks, it fails.
+The rule: what is secret goes in by standard input and stays out of errors (`infra.redaction`); a command never asks,
+it fails.
 """
 
-import json
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
+
+from infra.redaction import redacted
 
 TIMEOUT_SECONDS = 1800
 STACK_NAME_FORM = re.compile(r"[A-Za-z0-9._/-]+")
@@ -26,8 +28,8 @@ class Said:
 
     Attributes:
         status: Its exit status.
-        output: What it printed.
-        errors: What it printed as errors.
+        output: What it printed, which may hold secrets: it is for parsing.
+        errors: What it printed as errors, without secrets.
     """
 
     status: int
@@ -41,7 +43,6 @@ def run_pulumi(
     folder: Path | None = None,
     environ: Mapping[str, str] = os.environ,
     may_fail: bool = False,
-    hidden: Iterable[str] = (),
 ) -> Said:
     """Run a pulumi command.
 
@@ -51,7 +52,6 @@ def run_pulumi(
         folder: The project's folder, where it is not the one that pulumi finds by itself.
         environ: Its environment.
         may_fail: Return whatever its exit status is.
-        hidden: Texts that are blotted out of what it said.
 
     Raises:
         EngineError: There is no pulumi, it did not end in time, or it failed.
@@ -73,10 +73,7 @@ def run_pulumi(
         )
     except subprocess.TimeoutExpired:
         raise EngineError(f"`{shown}` did not end within {TIMEOUT_SECONDS} s") from None
-    output, errors = done.stdout, done.stderr
-    for one in hidden:
-        for form in (one, json.dumps(one)[1:-1]):  # in a state that it quotes, as JSON has it
-            output, errors = output.replace(form, "[secret]"), errors.replace(form, "[secret]")
+    errors = redacted(done.stderr)
     if done.returncode and not may_fail:
-        raise EngineError(f"`{shown}` failed:\n{errors.strip() or output.strip()}")
-    return Said(done.returncode, output, errors)
+        raise EngineError(f"`{shown}` failed:\n{errors.strip() or redacted(done.stdout).strip()}")
+    return Said(done.returncode, done.stdout, errors)

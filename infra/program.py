@@ -11,6 +11,7 @@ from infra.deployment import Deployment, build_deployment
 from infra.generations import parse_generations
 from infra.plan import StorePlan, build_plan
 from infra.problems import InvalidInputError
+from infra.redaction import redacted
 from infra.settings import Settings, read_settings
 from infra.standing import check_standing
 from infra.taxonomy import extended, load
@@ -33,7 +34,7 @@ def main() -> None:
         check_standing(plan, settings)
         store = _store(plan, settings)
     except InvalidInputError as error:
-        raise pulumi.RunError(str(error)) from None
+        raise pulumi.RunError(redacted(str(error))) from None
     pulumi.export("deployment", deployment_for(plan, settings).model_dump(mode="json"))
     pulumi.export(
         "credentials",

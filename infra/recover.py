@@ -19,6 +19,7 @@ from typing import Any
 from infra.credentials.live_keys import KeysError, live_keys
 from infra.engine import EngineError, run_pulumi
 from infra.identity.types import ACCOUNT, ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, POLICY, USER
+from infra.output_guard import guard_output
 from infra.problems import InvalidInputError
 from infra.stack_config import read_stack
 
@@ -156,4 +157,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    guard_output()
     sys.exit(main(sys.argv[1:]))

@@ -26,6 +26,7 @@ from infra.endpoint import Endpoint, check_reachable, parse_endpoint, read_ca_bu
 from infra.identity.types import AdminApiVersion
 from infra.policies import Cloud
 from infra.problems import InvalidInputError, Problem
+from infra.redaction import keep_secret
 from infra.taxonomy import nearest
 from infra.vendor_defaults import VENDOR_DEFAULTS
 
@@ -294,7 +295,7 @@ def _not_by_default(user: str, password: str, names: str) -> tuple[str, str]:
                 )
             ]
         )
-    return user, password
+    return user, keep_secret(password)
 
 
 def _aistor(config: StackConfig, where: str, folder: Path, environ: Mapping[str, str]) -> AistorSettings:

@@ -1,7 +1,7 @@
 """A stack's settings, read outside the program.
 
 The rule: they are read by the `pulumi` on the path and checked by `infra.settings`, so that whoever asks speaks of the
-very plan that `pulumi up` would realise. Secrets stay in memory.
+very plan that `pulumi up` would realise. Secrets stay in memory, and out of all that is shown (`infra.redaction`).
 """
 
 import json
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra.engine import STACK_NAME_FORM, EngineError, run_pulumi
+from infra.redaction import keep_secret
 from infra.settings import NAMESPACE, Settings, settings_from
 
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
@@ -48,7 +49,11 @@ def read_config(stack: str, environ: Mapping[str, str] = os.environ) -> dict[str
         config: dict[str, dict[str, object]] = json.loads(said)
     except json.JSONDecodeError:
         raise EngineError("`pulumi config` printed no JSON; which pulumi is on the path?") from None
-    return {key: (str(entry.get("value", "")), bool(entry.get("secret"))) for key, entry in config.items()}
+    found = {key: (str(entry.get("value", "")), bool(entry.get("secret"))) for key, entry in config.items()}
+    for value, secret in found.values():
+        if secret:
+            keep_secret(value)
+    return found
 
 
 def project_folder(start: Path) -> Path:

@@ -21,6 +21,7 @@ from infra.engine import EngineError, run_pulumi
 from infra.identity.connection import connection_inputs
 from infra.identity.in_state import Place, StateError, engine_config, identities_of, moved
 from infra.identity.types import AdminApiVersion
+from infra.output_guard import guard_output
 from infra.problems import InvalidInputError
 from infra.settings import NAMESPACE, AistorSettings, Settings
 from infra.stack_config import read_config, read_stack
@@ -86,7 +87,7 @@ def _run(stack: str, to: AdminApiVersion, *, yes: bool) -> int:
             sys.stdout.write("Nothing was moved.\n")
             return DECLINED
         state = moved(exported, to, place_of(settings, own))
-        run_pulumi("stack", "import", "--stack", stack, text=json.dumps(state), hidden=[own.admin_password])
+        run_pulumi("stack", "import", "--stack", stack, text=json.dumps(state))
     run_pulumi("config", "set", KEY, to, "--stack", stack)
     sys.stdout.write(
         f"{stack}: {len(urns)} resources moved to {to}, and {KEY} says so in Pulumi.{stack.rpartition('/')[2]}.yaml. "
@@ -114,4 +115,5 @@ def _say(stack: str, urns: Sequence[str], to: AdminApiVersion) -> None:
 
 
 if __name__ == "__main__":
+    guard_output()
     sys.exit(main(sys.argv[1:]))

@@ -22,6 +22,7 @@ from object_store.keys import check_bucket
 from object_store.opening import store_of
 from object_store.parity import parity as compare
 from object_store.reference import ObjectRef, parse_uri
+from object_store.screen import put_up, reveal
 from object_store.shown import moving, plain_size
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ def presign(  # the command's options
     bucket, key = parse_uri(target)
     with store_of(deployment, credentials, identity) as store:
         url = store.presign(bucket, key, _duration(expires), method)  # type: ignore[arg-type]  # checked there
-    sys.stdout.write((json.dumps({"url": url, "method": method}) if as_json else url) + "\n")
+    # A temporary credential's token is in it.
+    reveal((json.dumps({"url": url, "method": method}) if as_json else url) + "\n")
 
 
 @app.command()
@@ -245,4 +247,5 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 if __name__ == "__main__":
+    put_up()
     main()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from object_store.config import StoreConfig
 from object_store.errors import ConfigurationError
+from object_store.screen import SCREEN
 from object_store.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -29,10 +30,16 @@ def store_of(deployment: Path | None, credentials: Path | None, identity: str | 
             raise ConfigurationError(
                 "--deployment, --credentials and --identity go together; legal: all three, or none for the environment"
             )
-        return ObjectStore.from_environment()
+        return _hidden(ObjectStore.from_environment())
     if stat.S_IMODE(_status(credentials)) & 0o077:
         raise ConfigurationError(f"{credentials} may be read by others; legal: mode 0600: chmod 600 {credentials}")
-    return ObjectStore(StoreConfig.from_deployment(_read(deployment), _read(credentials), identity))
+    return _hidden(ObjectStore(StoreConfig.from_deployment(_read(deployment), _read(credentials), identity)))
+
+
+def _hidden(store: ObjectStore) -> ObjectStore:
+    """The store, whose secrets the command shows nowhere."""
+    SCREEN.hide(store.config.secrets())
+    return store
 
 
 def _status(path: Path) -> int:

@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from infra.output_guard import guard_output
 from sandbox import commands, deployment
 from sandbox.engine import VERSION, Search, find_engine
 from sandbox.folder import SandboxError, StackName
@@ -210,4 +211,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    guard_output()
     main()

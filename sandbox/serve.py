@@ -22,6 +22,8 @@ from typing import Annotated, Any
 
 import typer
 
+from infra.output_guard import guard_output
+from infra.redaction import keep_secret
 from sandbox import moto_store
 from sandbox.certificates import write_private
 from sandbox.s3_actions import Cloud
@@ -166,6 +168,7 @@ def _serve(
     state_file.unlink(missing_ok=True)
     spoken = admin_api.value if admin_api else str(earlier.get("admin_api") or AdminApi.V3.value)
     server = EmbeddedServer(cloud, directory, _port_of(str(earlier.get("endpoint", ""))), admin_api=spoken)
+    keep_secret(server.admin.password)
     server.start()
     wanted = int(earlier.get("plugin_port") or 0)
     plugin, plugin_port = _start_plugin(server, wanted, directory) if with_plugin else (None, None)
@@ -217,4 +220,5 @@ def main(
 
 
 if __name__ == "__main__":
+    guard_output()
     typer.run(main)

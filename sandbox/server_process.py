@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from infra.redaction import keep_secret
 from sandbox.folder import SandboxError, repository
 
 if TYPE_CHECKING:
@@ -76,13 +77,15 @@ def running_server(folder: StackFolder) -> RunningServer | None:
 def admin_credentials(folder: StackFolder) -> AdminCredentials:
     """The admin credentials that the server made for itself."""
     try:
-        return AdminCredentials.model_validate_json(folder.admin_file.read_text())
+        admin = AdminCredentials.model_validate_json(folder.admin_file.read_text())
     except (OSError, ValidationError) as error:
         raise SandboxError(
             f"{folder.admin_file}: no admin credentials of the server: {error}\n"
             f"Make the sandbox anew: python -m sandbox down --stack {folder.stack} "
             f"&& python -m sandbox up --stack {folder.stack}"
         ) from error
+    keep_secret(admin.password)
+    return admin
 
 
 def start(folder: StackFolder, admin_api: str | None = None) -> subprocess.Popen[bytes]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.output_guard import guard_output
+
 FOLDER = Path(__file__).parent
 USAGE = """usage: python -m verify --stack NAME | --deployment FILE | --from-facts FILE [options]
        python -m verify preflight --stack NAME      before the first `pulumi up`, and before any refresh
@@ -64,4 +66,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    guard_output()
     sys.exit(main(sys.argv[1:]))

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from infra.deployment import Deployment
+from infra.redaction import redacted
 from verify import gather
 from verify.checks import BUCKET_CHECKS, STORE_CHECKS, Check, Finding, judge
 from verify.facts import Facts
@@ -145,6 +146,17 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     if report.when == "call" or report.skipped or report.failed:
         return report.outcome, "", ""
     return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """What is told of a test is in the JUnit file as well, which pytest writes by itself."""
+    told = report.longrepr
+    if isinstance(told, tuple):
+        path, line, reason = told
+        report.longrepr = (path, line, redacted(reason))
+    elif told is not None:
+        report.longrepr = redacted(str(told))
 
 
 @pytest.hookimpl(trylast=True)

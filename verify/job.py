@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from infra.deployment import Deployment
+from infra.output_guard import reveal
 from verify.manifests import IMAGE, NAMESPACE, Placement, job_manifests, placement, secret_manifest, to_yaml
 from verify.target import (
     CannotRunError,
@@ -33,7 +34,10 @@ def main(arguments: Sequence[str]) -> int:
     parser = _parser()
     options = parser.parse_args(own)
     try:
-        sys.stdout.write(_secret(options) if options.secret_manifest else _job(options, suites))
+        if options.secret_manifest:
+            reveal(_secret(options))
+        else:
+            sys.stdout.write(_job(options, suites))
     except CannotRunError as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2

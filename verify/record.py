@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from infra.deployment import Deployment
+from infra.redaction import redacted
 from verify.checks import Finding
 from verify.facts import Facts
 from verify.target import CannotRunError
@@ -106,6 +107,7 @@ def write_text(path: Path, text: str) -> None:
         CannotRunError: The file cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8")
+        # What a server answered is in it, too.
+        path.write_text(redacted(text), encoding="utf-8")
     except OSError as error:
         raise CannotRunError(f"{path}: cannot be written: {error.strerror}") from None

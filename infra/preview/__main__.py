@@ -2,6 +2,8 @@
 
 import sys
 
+from infra.output_guard import guard_output
 from infra.preview.command import main
 
+guard_output()
 sys.exit(main(sys.argv[1:]))

@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from infra.problems import InvalidInputError
+from infra.redaction import redacted
 from verify.preflight.aistor import judge_aistor
 from verify.preflight.aws import judge_aws
 from verify.preflight.finding import Before, Finding, Level
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"preflight of {options.stack} could not run: {error}\n")
         return 2
     if options.json is not None:
-        options.json.write_text(_as_json(options.stack, options.before, findings), encoding="utf-8")
+        options.json.write_text(redacted(_as_json(options.stack, options.before, findings)), encoding="utf-8")
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, _WIDTH)
@@ -76,7 +77,7 @@ def print_findings(console: Console, stack: str, findings: Sequence[Finding], *,
         table.add_column("", no_wrap=True)
         table.add_column("found", overflow="fold")
         for finding in findings:
-            table.add_row(finding.check, _SIGNS[finding.level], escape(finding.found))
+            table.add_row(finding.check, _SIGNS[finding.level], escape(redacted(finding.found)))
         console.print(table)
     for level in (Level.WARN, Level.STOP):
         for finding in findings:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.moves import managed_by
 from infra.recover import NAMED_BY
+from infra.redaction import keep_secret
 from verify.preflight.facts import StackFacts, StateAccess, StateFacts
 from verify.target import PULUMI_TIMEOUT_SECONDS, STACK_NAME_FORM, CannotRunError
 
@@ -58,6 +59,9 @@ def read_stack(name: str, folder: Path, environ: Mapping[str, str]) -> Stack:
             f"no {error.name} here: the preflight runs where the stack is deployed from (`make env` there)"
         ) from None
     config, exported = _pulumi_says(name)
+    for entry in config.values():
+        if entry.get("secret"):
+            keep_secret(str(entry.get("value", "")))
     values = {
         key.removeprefix(f"{NAMESPACE}:"): str(entry.get("value", ""))
         for key, entry in config.items()
@@ -116,7 +120,8 @@ def _access(provider: Mapping[str, Any]) -> StateAccess:
 
 def _plain(value: object) -> object:
     if isinstance(value, dict) and _SECRET_SIGNATURE in value:
-        return json.loads(value.get("plaintext", '""'))
+        plain = json.loads(value.get("plaintext", '""'))
+        return keep_secret(plain) if isinstance(plain, str) else plain
     return value
 
 
