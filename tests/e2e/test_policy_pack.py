@@ -46,6 +46,7 @@ BROKEN = {
         "key-outputs": "Stack",
         "lifecycle-limits": "BucketLifecycleConfiguration",
         "public-access-block": "Bucket",
+        "role-trust": "Role",
         "tls-only": "Bucket",
         "user-force-destroy": "User",
         "wildcard-grants": "Policy",

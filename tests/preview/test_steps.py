@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from infra.plan import LifecycleRule, Retention, StorageClassChange
+from infra.policies import as_json, trust_policy
 from infra.preview.access import Allowed
 from infra.preview.explain import Aspect, Risk, Touched, explain
 from infra.preview.shape import BucketShape
 from infra.preview.steps import acknowledged_in, clients_told, read_preview
 from infra.taxonomy import RetentionMode
+from infra.trust import OidcTrust
 from tests.preview.handmade import AWS, MINIO, OWN, UNKNOWN, Inputs, allow, deny, document, preview, step, urn
 
 READS = document(allow(["s3:GetObject"], ["x-logs/*"]))
@@ -768,3 +770,28 @@ def test_clients_of_a_new_stack() -> None:
 def test_acknowledged_sentences(value: object, found: tuple[str, ...]) -> None:
     """A list, or its text; what is neither acknowledges nothing, and the program refuses it."""
     assert acknowledged_in(preview(config={"object-store:acknowledge": value})) == found
+
+
+def test_user_that_gives_way_to_a_role_is_read_on_both_sides() -> None:
+    """Key and user before, who may assume the role after, and the same access."""
+    trust = OidcTrust(issuer="https://ci.example.com", subject=("job:a",))
+    role = {"name": "joelclaw-reader", "assumeRolePolicy": as_json(trust_policy(trust, "arn:x"))}
+    policy = {"policy": document(allow(["s3:GetObject"], ["logs/*"]))}
+
+    found = read_preview(
+        preview(
+            step("delete", AWS["user"], "reader-user", {"name": "joelclaw-reader"}),
+            step("delete", AWS["key"], "reader-key-1", {"user": "joelclaw-reader"}),
+            step("same", AWS["policy"], "reader-policy", policy),
+            step("create", "aws:iam/role:Role", "reader-role", new=role),
+        )
+    )
+
+    before, after = found.before.identities["reader"], found.after.identities["reader"]
+    assert (before.trusted, before.keys) == (None, frozenset({"key-1"}))
+    assert (after.trusted, after.keys) == (
+        frozenset({"job:a of ci.example.com for sts.amazonaws.com"}),
+        frozenset[str](),
+    )
+    assert before.user_name == after.user_name == "joelclaw-reader"
+    assert before.access == after.access

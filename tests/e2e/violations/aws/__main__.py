@@ -6,6 +6,21 @@ import pulumi
 import pulumi_aws as aws
 
 WIDE = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:Get*"], "Resource": "*"}]})
+ANYBODY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {
+                    "Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+                },
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {"StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"}},
+            }
+        ],
+    }
+)
 
 own = pulumi.ResourceOptions(provider=aws.Provider("aws", region="us-west-2"))
 
@@ -85,6 +100,7 @@ lifecycle("public-access-block-lifecycle", bucket("public-access-block", block=F
 lifecycle("tls-only-lifecycle", bucket("tls-only", policy=tls_only("joelclaw-test-usw2-another")))
 
 aws.iam.Policy("wildcard-grants", name="wide", policy=WIDE, opts=own)
+aws.iam.Role("role-trust", name="anybody", assume_role_policy=ANYBODY, opts=own)
 user = aws.iam.User("user-force-destroy", name="somebody", force_destroy=True, opts=own)
 key = aws.iam.AccessKey("key-maker", user=user.name, opts=own)
 pulumi.export("secretKey", key.secret)
