@@ -63,7 +63,7 @@ class Statement(TypedDict):
     Sid: str
     Effect: Literal["Allow", "Deny"]
     Action: list[str]
-    Resource: list[str]
+    Resource: NotRequired[list[str]]  # MinIO's admin: actions have none
     Condition: NotRequired[dict[str, dict[str, list[str] | str]]]
     Principal: NotRequired[str]
 

@@ -268,10 +268,16 @@ class Gate:
 
     def _rights(self, known: _Known) -> Rights:
         request = known.request
+
+        def may_delete(key: str, version_id: str | None) -> bool:
+            need = delete_need(request.bucket, key, version_id, self._cloud)
+            allowed = self._allows(known, need, version_id)
+            if not allowed:
+                self._note_refusal(known, need)
+            return allowed
+
         return Rights(
-            delete=lambda key, version_id: self._allows(
-                known, delete_need(request.bucket, key, version_id, self._cloud), version_id
-            ),
+            delete=may_delete,
             bypass=lambda key: self._allows(known, Need("s3:BypassGovernanceRetention", request.bucket, key)),
             visible=None if request.bucket else self._visible(known),
         )
@@ -286,6 +292,7 @@ class Gate:
             if any(self._allows(known, Need(action, name)) for action in ("s3:ListBucket", "s3:GetBucketLocation"))
         )
         if not seen:
+            self._note_refusal(known, Need("s3:ListAllMyBuckets"))
             raise ApiError("AccessDenied", self._denied, 403)
         return seen
 
