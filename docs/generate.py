@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from docs.admin_page import admin_page
 from docs.operations import operations_page
 from infra.deployment import build_deployment, json_schema
 from infra.plan import StorePlan, build_plan
@@ -122,6 +123,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs" / "taxonomy.md": taxonomy_page(),
         ROOT / "docs" / "config.md": config_page(),
         ROOT / "docs" / "verification.md": verification_page(),
+        ROOT / "docs" / "provisioning-admin.md": HEAD + admin_page(shipped_plan()),
         ROOT / "docs" / "adapter.md": HEAD + operations_page(),
         ROOT / "schemas" / "object-ref.schema.json": json.dumps(reference.json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "payload.schema.json": json.dumps(payload.json_schema(), indent=2) + "\n",

@@ -25,7 +25,7 @@ import typer
 from sandbox import moto_store
 from sandbox.certificates import write_private
 from sandbox.s3_actions import Cloud
-from sandbox.server import EmbeddedServer
+from sandbox.server import Admin, EmbeddedServer
 
 log = logging.getLogger("sandbox.serve")
 
@@ -88,7 +88,16 @@ def _alone(directory: Path) -> Iterator[None]:
         yield
 
 
-def _start_plugin(server: EmbeddedServer, port: int) -> tuple[Any, int]:
+def _aws_caller(server: EmbeddedServer, directory: Path) -> Admin:
+    """Whom the aws plugin signs as: the administrator, or who stands in plugin-keys.json.
+
+    The real plugin takes its keys from its environment, which is the engine's; this one runs here.
+    """
+    path = directory / "plugin-keys.json"
+    return Admin(**json.loads(path.read_text())) if path.exists() else server.admin
+
+
+def _start_plugin(server: EmbeddedServer, port: int, directory: Path) -> tuple[Any, int]:
     """Serve the stand-in of this cloud's provider; on another port if the wanted one is taken."""
     from sandbox.standin import rpc  # noqa: PLC0415 - gRPC loads only when a plugin is wanted
 
@@ -100,12 +109,13 @@ def _start_plugin(server: EmbeddedServer, port: int) -> tuple[Any, int]:
     else:
         from sandbox.standin.aws import AwsConnection, aws_stand_in  # noqa: PLC0415 - gRPC loads only when a plugin is wanted
 
+        caller = _aws_caller(server, directory)
         stand_in = aws_stand_in(
             AwsConnection(
                 endpoint=server.endpoint,
                 ca_bundle=str(server.certificates.ca.resolve()),
-                access_key_id=server.admin.user,
-                secret_access_key=server.admin.password,
+                access_key_id=caller.user,
+                secret_access_key=caller.password,
                 region=moto_store.REGION,
             )
         )
@@ -157,7 +167,8 @@ def _serve(
     spoken = admin_api.value if admin_api else str(earlier.get("admin_api") or AdminApi.V3.value)
     server = EmbeddedServer(cloud, directory, _port_of(str(earlier.get("endpoint", ""))), admin_api=spoken)
     server.start()
-    plugin, plugin_port = _start_plugin(server, int(earlier.get("plugin_port") or 0)) if with_plugin else (None, None)
+    wanted = int(earlier.get("plugin_port") or 0)
+    plugin, plugin_port = _start_plugin(server, wanted, directory) if with_plugin else (None, None)
     state = {
         "pid": os.getpid(),
         "cloud": str(cloud),
