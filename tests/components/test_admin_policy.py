@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import create_loader
 
 from infra.admin_policy import Right, rights
 from infra.policies import Cloud
@@ -28,10 +28,7 @@ _NUMBERS = count()
 def _service_models_are_parsed_once() -> Iterator[None]:
     """Else a life spends half of its time on reading boto's models, a client at a time."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(JSONFileLoader, "load_file", cache(JSONFileLoader.load_file))
-        # A loader of each client's own has no state but the one setting of the class.
-        patched.setattr(JSONFileLoader, "__hash__", lambda _: 0)
-        patched.setattr(JSONFileLoader, "__eq__", lambda *_: True)
+        patched.setattr("botocore.loaders.create_loader", cache(create_loader))
         yield
 
 
