@@ -7,7 +7,7 @@ environment code, which is part of each name, so one server has many. Left out: 
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,15 +38,17 @@ from verify.preflight.server import ask_aistor, ask_aws
 
 REGION = "us-west-2"
 PASSWORD = "planted-password-of-the-provisioner"  # noqa: S105 - planted
-DOMAINS = ("agent-loop-artifacts", "session-archive", "media-raw")  # one of each band
+# A warm one and a cold one: a hot bucket has nothing that neither of these has.
+DOMAINS = ("session-archive", "media-raw")
 IDENTITY = "worker"
 MADE_AS = "joelclaw-local-"
 AWS_VERSIONS = 5  # of a managed policy; the next one needs room
-PROTECTED_TAGS = {"band": "changed"}
+SHORT = ("configure", "create", "rotate", "destroy")  # what most rights are for
+CHANGED_TAGS = {"band": "changed"}
 
 
 def small_taxonomy() -> Taxonomy:
-    """One domain of each band and one identity."""
+    """Two domains and one identity."""
     whole = load()
     worker = whole.identities[IDENTITY]
     grants = {domain: access for domain, access in worker.grants.items() if domain in (*DOMAINS, "*")}
@@ -93,14 +95,16 @@ class Life:
     secret_access_key: str = field(repr=False)
     made: list[Live] = field(default_factory=list)
 
-    def run(self) -> None:
-        """Live it.
+    def run(self, only: Collection[str] = ()) -> None:
+        """Live it, or only some steps of it.
 
         Raises:
             FailedError: Something was refused, or not done.
         """
         with self._environment():
             for name, step in self._steps().items():
+                if only and name not in only:
+                    continue
                 try:
                     step()
                 except Exception as error:
@@ -216,12 +220,12 @@ class Life:
         assert {name for name, bucket in found.items() if bucket.locked} == {
             bucket.name for bucket in self.plan().buckets if bucket.locked
         }
-        for one in self.made:
+        for _, one in self._one_of_each():
             if one.declared.type.endswith(("Bucket", "User", "Policy", "S3Bucket", "IamUser", "IamPolicy")):
                 assert self._read(one, None, None) is not None, f"{one.declared.name} is not found to be adopted"
 
     def _change(self) -> None:
-        for place, one in enumerate(self.made):
+        for place, one in self._one_of_each():
             for number in range(_changes(one)):
                 self.made[place] = self._update(self.made[place], _changed(one, number))
 
@@ -253,12 +257,17 @@ class Life:
         assert self.key_lives(new.id)
 
     def _destroy(self) -> None:
-        hot = self.made[0]
-        self.root("s3").put_object(Bucket=hot.id, Key="left-behind", Body=b"x")
+        warm = next(one for one in self.made if one.id.endswith(DOMAINS[0]))
+        self.root("s3").put_object(Bucket=warm.id, Key="left-behind", Body=b"x")
         for one in reversed(self.made):
             if not one.declared.retain_on_delete:
                 self._delete(one)
         assert not [name for name in self._names() if name.startswith(f"joelclaw-{self.env}-")]
+
+    def _one_of_each(self) -> list[tuple[int, Live]]:
+        """The first of each type, with its place."""
+        first = {one.declared.type: (place, one) for place, one in reversed(list(enumerate(self.made)))}
+        return list(first.values())
 
     def _read(self, one: Live, state: Mapping[str, Any] | None, inputs: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 - a resource of the stand-in's
         return self.plugin.type_of(one.declared.type).read(self.plugin.connection, one.id, state, inputs, urn=one.id)
@@ -387,5 +396,5 @@ def _changed(one: Live, number: int) -> dict[str, Any]:
         document["Statement"][0]["Action"] = document["Statement"][0]["Action"][: 1 + number % 2]
         inputs["policy"] = json.dumps(document)
     if of_aws and one.declared.type.rpartition(":")[2] in ("Bucket", "User", "Policy"):
-        inputs["tags"] = PROTECTED_TAGS if number % 2 == 0 else {}
+        inputs["tags"] = CHANGED_TAGS if number % 2 == 0 else {}
     return inputs
