@@ -177,6 +177,7 @@ def _deployed(site: Site, sampler: Sampler) -> Left:
         cwd=site.checkout.path,
         environ=site.environment("none"),
         notes=site.notes / "deploy",
+        seconds=600,
     )
     assert left.status == 0, left.errors.decode()[-3000:]
     for stack in ("local", "aws"):

@@ -51,7 +51,7 @@ def run(
     notes: Path,
     text: str = "",
     kill: tuple[float, signal.Signals] | None = None,
-    seconds: float = 150,
+    seconds: float = 240,
 ) -> Left:
     """Run a command to its end, or until it is to be killed; a core file is welcome."""
     began = time.time() - 0.1  # file systems count coarsely
