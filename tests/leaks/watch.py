@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -37,9 +37,9 @@ class Left:
     """
 
     status: int
-    output: bytes
-    errors: bytes
-    arguments: bytes
+    output: bytes = field(repr=False)  # a test that fails is not to be the leak
+    errors: bytes = field(repr=False)
+    arguments: bytes = field(repr=False)
     began: float
 
 
@@ -68,7 +68,11 @@ def run(
     ) as process:
         if kill is not None:
             threading.Timer(kill[0], process.send_signal, [kill[1]]).start()
-        output, errors = process.communicate(text.encode(), timeout=seconds)
+        try:
+            output, errors = process.communicate(text.encode(), timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
     return Left(process.returncode, output, errors, notes.read_bytes(), began)
 
 

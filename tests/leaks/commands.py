@@ -1,0 +1,179 @@
+"""Every command of the project, on its good and its bad paths.
+
+The rule: a command that is new gets a line here; `test_commands.py` fails until it has one, or a reason in `BENEATH`.
+Braces in arguments and variables are filled in from the sandbox (`conftest.py`). Lines of one lane run one after
+another on that stack and leave it as the next one expects it.
+"""
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Lane = Literal["local", "aws", "none"]
+HANDED_OUT = "handed out"
+TOKEN = "environment: AWS_SESSION_TOKEN"  # noqa: S105 - a name
+ABORT = (4, signal.SIGABRT)
+WRONG_KEY = {"AWS_ACCESS_KEY_ID": "AKIAPLANTEDPLANTED00"}  # its secret is the planted one
+NOBODY = "http://127.0.0.1:9"
+HALF = {"OBJECTSTORE_WORKER_ACCESS_KEY_ID": "some-key"}
+AT_SANDBOX = WRONG_KEY | {"S3_ENDPOINT": "{endpoint}", "S3_CA_BUNDLE": "{ca}", "AWS_REGION": "us-east-1"}
+AT_NOBODY = WRONG_KEY | {"S3_ENDPOINT": NOBODY, "AWS_REGION": "us-east-1"}
+
+
+@dataclass(frozen=True)
+class Command:
+    """One way to run a command.
+
+    Attributes:
+        name: The test's id.
+        words: What follows `python -m`; or `pulumi` and its arguments.
+        statuses: The exit statuses that this path may have.
+        lane: The stack whose environment it runs in; `none` for that of the planted variables alone.
+        shows: Planted secrets that it prints on purpose, on standard output only, by the beginning of their names.
+        says: What it prints somewhere, to see that this path was taken.
+        environ: Further variables.
+        text: Its standard input.
+        kill: After how many seconds it gets which signal.
+        debug: Every Python process of it logs everything at debug level.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    statuses: tuple[int, ...] = (0,)
+    lane: Lane = "none"
+    shows: tuple[str, ...] = ()
+    says: str = ""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+    kill: tuple[float, signal.Signals] | None = None
+    debug: bool = False
+
+
+def line(name: str, words: str, *statuses: int, lane: Lane = "none", **rest: object) -> Command:
+    """A command whose words hold no white space."""
+    return Command(name, tuple(words.split()), statuses or (0,), lane, **rest)  # type: ignore[arg-type]  # names of fields
+
+
+PACK = "--policy-pack {checkout}/policy --policy-pack-config {checkout}/policy/disposable.json"
+UP = "pulumi up --yes --skip-preview"
+REPORTS = "--html {out}/r.html --json {out}/r.json --junitxml {out}/r.xml --save-facts {out}/facts.json"
+LOGGED = "-o log_cli=true --log-cli-level=DEBUG -o junit_logging=all --junitxml {out}/log.xml"
+VERIFY = "--bucket agent-loop-artifacts --only lifecycle_as_planned"
+PUBLISHED = "--deployment {deployment} --credentials {credentials}"
+SWAPPED = "--deployment {deployment} --credentials {swapped}"
+OPEN = "--deployment {deployment} --credentials {open}"
+AS_WORKER = f"{PUBLISHED} --identity worker"
+MODULES = (
+    "infra.adopt",
+    "infra.preview",
+    "infra.recover",
+    "infra.switch_admin_api",
+    "object_store",
+    "sandbox",
+    "sandbox.serve",
+    "verify",
+    "verify job",
+    "verify preflight",
+    "bench.adapter",
+    "bench.preview",
+    "bench.verify_growth",
+    "bench.verify_rate",
+    "docs.differences",
+)  # fmt: skip
+
+COMMANDS = (
+    # A stack that stands.
+    line("pulumi up", "pulumi up --yes --skip-preview", lane="local", says="unchanged", debug=True),
+    line("pulumi preview", "pulumi preview --diff", lane="local", says="unchanged"),
+    line("pulumi preview, pack", f"pulumi preview {PACK}", lane="local"),
+    line("pulumi config", "pulumi config --json", lane="local", says="adminPassword"),
+    line("pulumi config shown", "pulumi config --show-secrets --json", lane="local", shows=("",)),
+    line("pulumi outputs", "pulumi stack output --json", lane="local", says="[secret]"),
+    line("pulumi outputs shown", "pulumi stack output --show-secrets --json", lane="local", shows=(HANDED_OUT,)),
+    line("pulumi export", "pulumi stack export", lane="local", says="ciphertext"),
+    line("verify", f"verify --stack local --bucket agent-loop-artifacts {REPORTS}", lane="local", debug=True),
+    line("verify, pytest's log", f"verify --stack local {VERIFY} {LOGGED}", lane="local"),
+    line("verify, aborted", "verify --stack local", -6, lane="local", kill=ABORT, says="Fatal Python error"),
+    line("verify, ended", "verify --stack local", 2, lane="local", kill=(4, signal.SIGTERM)),
+    line("verify, no such stack", "verify --stack nowhere", 2, lane="local"),
+    line("preflight", "verify preflight --stack local --json {out}/preflight.json", lane="local", debug=True),
+    line("job", "verify job --stack local", lane="local", says="kind: Job"),
+    line("job, secret", "verify job --secret-manifest --stack local", lane="local", shows=(HANDED_OUT,)),
+    line("preview", "infra.preview --stack local --data-at-risk --format json", lane="local", debug=True),
+    line("preview, no such stack", "infra.preview --stack nowhere", 1, lane="local"),
+    line("adopt, nothing", "infra.adopt --stack local --yes", lane="local", says="nothing to adopt", debug=True),
+    line("adopt, no such stack", "infra.adopt --stack nowhere --yes", 2, lane="local"),
+    line("recover", "infra.recover --stack local", lane="local", says="nothing was interrupted"),
+    line("recover, no such stack", "infra.recover --stack nowhere", 2, lane="local"),
+    line("switch, nothing", "infra.switch_admin_api --stack local --to v3 --yes", lane="local", says="nothing to move"),
+    line("switch to v4", "infra.switch_admin_api --stack local --to v4 --yes", 0, 2, lane="local", debug=True),
+    line("switch back", "infra.switch_admin_api --stack local --to v3 --yes", lane="local"),
+    line("sandbox status", "sandbox status", lane="local", says="server up"),
+    line("sandbox env", "sandbox env local", says="export PULUMI_HOME"),
+    line("sandbox verify, pulumi's rehearsal", "sandbox rehearse --stack local", 1, lane="local"),
+    line("put", f"object_store put {{checkout}}/Pulumi.yaml s3://{{bucket}}/a {AS_WORKER}", debug=True),
+    line("ls", f"object_store ls s3://{{bucket}}/ {AS_WORKER}", says=" a", debug=True),
+    line("get", f"object_store get s3://{{bucket}}/a {{out}}/a {AS_WORKER}", debug=True),
+    line("presign", f"object_store presign s3://{{bucket}}/a {AS_WORKER}", says="X-Amz-Signature="),
+    line("parity", f"object_store parity {{checkout}}/schemas s3://{{bucket}}/ {AS_WORKER}", 1),
+    line("rm", f"object_store rm s3://{{bucket}}/a {AS_WORKER}"),
+    line("no such identity", f"object_store ls s3://{{bucket}}/ {PUBLISHED} --identity nobody", 2),
+    line("credentials open to others", f"object_store ls s3://{{bucket}}/ {OPEN} --identity worker", 2),
+    line("presign with a token", "object_store presign s3://some-bucket/a", shows=(TOKEN,), environ=AT_SANDBOX),
+    line("ls, wrong key", "object_store ls s3://{bucket}/", 1, environ=AT_SANDBOX, debug=True),
+    line("put, wrong key", "object_store put {ca} s3://{bucket}/b", 1, environ=AT_SANDBOX, debug=True),
+    line("ls, nobody there", "object_store ls s3://some-bucket/", 1, environ=AT_NOBODY, debug=True),
+    line("ls, no configuration", "object_store ls s3://some-bucket/", 2),
+    line("verify, files", f"verify {PUBLISHED} {VERIFY}", debug=True),
+    line("verify, file open to others", f"verify {OPEN}", 2),
+    line("verify, malformed file", "verify --deployment {deployment} --credentials {malformed}", 2),
+    line("verify, wrong keys", f"verify {SWAPPED} {VERIFY} {REPORTS}", 1, debug=True),
+    line("verify, variables", f"verify --deployment {{deployment}} {VERIFY}", 2, environ=HALF),
+    line("job, file", "verify job --deployment {deployment}"),
+    line("docs.generate", "docs.generate --check"),
+    line("docs.differences, nobody there", f"docs.differences --endpoint {NOBODY}", 1, environ=WRONG_KEY),
+    line("bench.verify_rate, nobody there", f"bench.verify_rate --endpoint {NOBODY}", 1, environ=WRONG_KEY),
+    line("infra", "infra", 1),
+    *(line(f"help of {module}", f"{module} --help") for module in MODULES),
+    # The other cloud.
+    line("aws: pulumi up", "pulumi up --yes --skip-preview", lane="aws", says="unchanged", debug=True),
+    line("aws: verify", f"verify --stack aws {VERIFY}", lane="aws", debug=True),
+    line("aws: preflight", "verify preflight --stack aws", lane="aws", debug=True),
+    line("aws: adopt", "infra.adopt --stack aws --yes", lane="aws", debug=True),
+    line("aws: preview", "infra.preview --stack aws", lane="aws"),
+    line("aws: preflight, wrong key", "verify preflight --stack aws", 1, 2, lane="aws", environ=WRONG_KEY, debug=True),
+    line("aws: adopt, wrong key", "infra.adopt --stack aws --yes", 2, lane="aws", environ=WRONG_KEY, debug=True),
+    line("aws: pulumi up, wrong key", f"{UP} --refresh", 255, 1, lane="aws", environ=WRONG_KEY),
+    # A config that is bad, and an administrator who is another: the password of the environment counts.
+    line("bad config", "pulumi config set object-store:nonsense 1", lane="local"),
+    line("bad config: pulumi preview", "pulumi preview", 255, 1, lane="local", says="unknown key"),
+    line("bad config: preflight", "verify preflight --stack local", 2, lane="local", says="unknown key"),
+    line("bad config: adopt", "infra.adopt --stack local --yes", 2, lane="local", says="unknown key"),
+    line("good config", "pulumi config rm object-store:nonsense", lane="local"),
+    line("wrong admin", "pulumi config rm object-store:adminPassword", lane="local"),
+    line("wrong admin: preflight", "verify preflight --stack local", 1, lane="local", debug=True),
+    line("wrong admin: adopt", "infra.adopt --stack local --yes", 2, lane="local", debug=True),
+    line("wrong admin: pulumi preview", "pulumi preview --refresh", 0, 1, 255, lane="local"),
+    line("wrong admin: pulumi up", "pulumi up --yes --skip-preview --refresh", 0, 255, 1, lane="local"),
+    # Nobody answers.
+    line("server down", "sandbox down --keep --stack local", lane="local"),
+    line("server down: verify", f"verify --stack local {VERIFY} --junitxml {{out}}/d.xml", 1, lane="local", debug=True),
+    line("server down: preflight", "verify preflight --stack local", 1, 2, lane="local", debug=True),
+    line("server down: adopt", "infra.adopt --stack local --yes", 2, lane="local", debug=True),
+    line("server down: preview", "infra.preview --stack local", 1, lane="local"),
+    line("server down: pulumi up", "pulumi up --yes --skip-preview", 255, 1, lane="local"),
+    line("server down: sandbox env", "sandbox env local", 1, lane="local"),
+    line("server down: sandbox status", "sandbox status --stack local", 3, lane="local"),
+)  # fmt: skip
+
+# Entry points that are no line of their own, and why.
+BENEATH = {
+    "sandbox.serve": "the server beneath every line; its logs are among the files",
+    "sandbox.language_host": "started by the engine in every line of pulumi",
+    "policy": "started by the engine where a pack is given; alone it waits for an engine",
+    "sandbox.actionlint": "a linter of workflows, built where there is none; it reads no secret",
+    "bench.adapter": "measures for minutes on servers of its own, with keys that it makes; its --help is a line",
+    "bench.preview": "likewise",
+    "bench.verify_growth": "likewise",
+}

@@ -1,0 +1,267 @@
+"""One sandbox for all lines of `commands.py`: a copy of the checkout, planted secrets, folders that are watched.
+
+The rule: HOME, TMPDIR and the checkout are folders of the test, so that every file that a command leaves is seen; what
+may hold a secret is a short list, and such a file is its owner's alone.
+"""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.engine import existing_engine
+from sandbox.environment import stack_environment
+from sandbox.folder import write_private
+from sandbox.server_process import RunningServer, admin_credentials, running_server
+from tests.e2e.conftest import ROOT, SHELL, Checkout, copy_checkout
+from tests.leaks.commands import COMMANDS, HANDED_OUT, Command
+from tests.leaks.planted import Planted, shown
+from tests.leaks.watch import SITE, Left, Sampler, files_since, run
+
+# Where a secret may be, and why; each of these is readable by its owner alone.
+STORES = {
+    ".sandbox/*/server/*": "what the sandbox's server knows: its administrator and the keys that it gave out",
+    ".sandbox/*/passphrase": "what the state is encrypted by",
+    ".sandbox/aws/aws-credentials": "the shared credentials file that the SDKs read",
+    "published/*": "the harness's own: what a person hands to --credentials",
+}
+LOGS = ("*.log", "*.log.*")  # which are no store, wherever they are
+ALL_LANES = ("local", "aws", "none")
+PASSPHRASE = 'planted/Passphrase+"of" the=state 4f1d'  # noqa: S105 - planted, to be searched for
+VARIABLES = {
+    "AWS_SECRET_ACCESS_KEY": "planted/Aws+Secret=Key/0123456789abcdefgh",
+    "AWS_SESSION_TOKEN": "planted//Session+Token==0123456789abcdefgh",
+    "PULUMI_ACCESS_TOKEN": "pul-planted0123456789abcdefgh",
+    "AISTOR_ROOT_PASSWORD": "planted/Root+Password=0123456789abcdefgh",
+    "OBJECTSTORE_WORKER_SECRET_ACCESS_KEY": "planted/Worker+Variable=0123456789abcdefgh",
+}
+FOREIGN_CONFIG = 'planted/Foreign+Config=0123456789 "quoted"'
+
+
+@dataclass
+class Ran:
+    """What came of a line: the command, what it left, and each leak with its place."""
+
+    command: Command
+    left: Left
+    leaks: set[str]
+
+
+@dataclass
+class Site:
+    """The sandbox, its secrets and its folders."""
+
+    checkout: Checkout
+    home: Path
+    notes: Path
+    planted: list[Planted] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
+    servers: dict[str, RunningServer] = field(default_factory=dict)
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """What is watched."""
+        return self.checkout.path, self.home
+
+    def environment(self, lane: str) -> dict[str, str]:
+        """That of a person who has every secret in his shell."""
+        environ = {
+            **SHELL,
+            **VARIABLES,
+            "HOME": str(self.home),
+            "TMPDIR": str(self.home / "tmp"),
+            "XDG_CACHE_HOME": SHELL.get("XDG_CACHE_HOME") or str(Path(SHELL["HOME"]) / ".cache"),
+            "PYTHONPATH": f"{self.checkout.path}{os.pathsep}{SITE}",
+            "PYTHONFAULTHANDLER": "1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "COLUMNS": "80",
+        }
+        if lane == "none":
+            return environ
+        # Taken from what the server said when it was up: a line may be there to meet one that is down.
+        folder = self.checkout.folder(lane)
+        environ = stack_environment(folder, self.servers[lane], environ).applied_to(environ)
+        environ |= {name: value for name, value in VARIABLES.items() if lane == "local" or not name.startswith("AWS_")}
+        del environ["PULUMI_CONFIG_PASSPHRASE_FILE"]
+        return environ | {"PULUMI_CONFIG_PASSPHRASE": PASSPHRASE}
+
+    def ran(self, command: Command) -> Ran:
+        """Run a line and look through all that it left."""
+        lane = command.lane
+        environ = self.environment(lane)
+        if "AWS_ACCESS_KEY_ID" in command.environ:
+            environ |= {name: value for name, value in VARIABLES.items() if name.startswith("AWS_")}
+        environ |= {name: self._filled(value) for name, value in command.environ.items()}
+        if command.debug:
+            environ["LEAKS_DEBUG"] = str(self.home / "debug")
+        words = [self._filled(word) for word in command.words]
+        if words[0] == "pulumi":
+            full = [str(self.checkout.folder(lane).wrapper), *words[1:], "--non-interactive"]
+        else:
+            full = [sys.executable, "-m", *words]
+        left = run(
+            full, cwd=self.checkout.path, environ=environ, notes=self.notes / lane, text=command.text, kill=command.kill
+        )
+        return Ran(command, left, self.leaks(left, command.shows))
+
+    def leaks(self, left: Left, shows: Sequence[str] = ()) -> set[str]:
+        """Each secret that a command has shown, and where."""
+        private = [one for one in self.planted if not one.name.startswith(tuple(shows))] if shows else self.planted
+        found = {f"standard output: {what}" for what in shown(left.output, private)}
+        found |= {f"standard error: {what}" for what in shown(left.errors, self.planted)}
+        found |= {f"arguments of a child: {what}" for what in shown(left.arguments, self.planted)}
+        for path, content, mode in files_since(self.roots, left.began):
+            found |= self.leaks_of_file(path, content, mode)
+        return found
+
+    def leaks_of_file(self, path: Path, content: bytes, mode: int) -> set[str]:
+        """Each secret in a file that is none of the stores, or that others may read."""
+        name = str(path.relative_to(self.checkout.path if path.is_relative_to(self.checkout.path) else self.home))
+        is_store = any(fnmatch(name, store) for store in STORES) and not any(fnmatch(name, log) for log in LOGS)
+        if is_store and not mode & 0o077:
+            return set()
+        return {f"file {name} (mode {mode:04o}): {what}" for what in shown(content, self.planted)}
+
+    def _filled(self, text: str) -> str:
+        return text.format_map(self.facts)
+
+    def plant(self, name: str, value: str) -> None:
+        """Look for a value from now on."""
+        self.planted.append(Planted(name, value))
+
+
+@pytest.fixture(scope="session", name="site")
+def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    search = existing_engine(SHELL)
+    if search.engine is None:
+        pytest.skip("no Pulumi engine on this machine: " + "; ".join(search.tried))
+    checkout = copy_checkout(tmp_path_factory.mktemp("checkout"))
+    for name in ("bench", "docs", "schemas", "tests"):
+        shutil.copytree(ROOT / name, checkout.path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    home = tmp_path_factory.mktemp("home")
+    for name in ("tmp", "out", "debug"):
+        (home / name).mkdir()
+    site = Site(checkout, home, tmp_path_factory.mktemp("notes"))
+    site.plant("passphrase of the state", PASSPHRASE)
+    site.plant("config of another namespace", FOREIGN_CONFIG)
+    for name, value in VARIABLES.items():
+        site.plant(f"environment: {name}", value)
+    for stack in ("local", "aws"):
+        write_private(checkout.folder(stack).passphrase, PASSPHRASE)
+    try:
+        yield site
+    finally:
+        checkout.python("sandbox", "down", "--stack", "all")
+
+
+@pytest.fixture(scope="session", name="sampler")
+def _sampler(site: Site) -> Iterator[Sampler]:
+    with Sampler([site.home / "tmp"]) as sampler:
+        yield sampler
+
+
+@pytest.fixture(scope="session", name="deployed")
+def _deployed(site: Site, sampler: Sampler) -> Left:
+    """What `sandbox deploy` left, before anybody knew which secrets it would make; they are planted now."""
+    del sampler
+    left = run(
+        [sys.executable, "-m", "sandbox", "deploy", "--stack", "all"],
+        cwd=site.checkout.path,
+        environ=site.environment("none"),
+        notes=site.notes / "deploy",
+        seconds=600,
+    )
+    assert left.status == 0, left.errors.decode()[-3000:]
+    for stack in ("local", "aws"):
+        folder = site.checkout.folder(stack)
+        server = running_server(folder)
+        assert server is not None
+        site.servers[stack] = server
+        site.plant(f"admin password of {stack}", admin_credentials(folder).password)
+        pairs = _output(site, stack, "credentials")
+        for identity, pair in pairs.items():
+            site.plant(f"{HANDED_OUT} to {identity} of {stack}", pair["secret_access_key"])
+    _publish(site)
+    foreign = [
+        str(site.checkout.folder("local").wrapper),
+        "config",
+        "set",
+        "--secret",
+        "other:token",
+        "--non-interactive",
+    ]
+    done = run(
+        foreign,
+        cwd=site.checkout.path,
+        environ=site.environment("local"),
+        notes=site.notes / "config",
+        text=FOREIGN_CONFIG,
+    )
+    assert done.status == 0, done.errors
+    return left
+
+
+def _output(site: Site, stack: str, name: str) -> dict[str, Any]:
+    done = run(
+        [str(site.checkout.folder(stack).wrapper), "stack", "output", name, "--json", "--show-secrets"],
+        cwd=site.checkout.path,
+        environ=site.environment(stack),
+        notes=site.notes / "output",
+    )
+    found: dict[str, Any] = json.loads(done.output)
+    return found
+
+
+def _publish(site: Site) -> None:
+    """The files that a person hands to a command, good and bad ones."""
+    deployment, pairs = (_output(site, "local", name) for name in ("deployment", "credentials"))
+    names = sorted(pairs)
+    secrets = [pairs[name]["secret_access_key"] for name in names]
+    swapped = {
+        name: {**pairs[name], "secret_access_key": secret}
+        for name, secret in zip(names, [*secrets[1:], secrets[0]], strict=True)
+    }
+    folder = site.home / "published"
+    folder.mkdir()
+    write_private(folder / "deployment.json", json.dumps(deployment))
+    write_private(folder / "credentials.json", json.dumps(pairs))
+    write_private(folder / "swapped.json", json.dumps(swapped))
+    write_private(
+        folder / "malformed.json", json.dumps({name: pair["secret_access_key"] for name, pair in pairs.items()})
+    )
+    elsewhere = site.notes / "open.json"  # one that is wrong already, and so not among what is watched
+    elsewhere.write_text(json.dumps(pairs))
+    elsewhere.chmod(0o644)
+    bucket = next(one["name"] for one in deployment["plan"]["buckets"] if one["domain"] == "agent-loop-artifacts")
+    site.facts |= {
+        "checkout": str(site.checkout.path),
+        "out": str(site.home / "out"),
+        "deployment": str(folder / "deployment.json"),
+        "credentials": str(folder / "credentials.json"),
+        "swapped": str(folder / "swapped.json"),
+        "malformed": str(folder / "malformed.json"),
+        "open": str(elsewhere),
+        "bucket": bucket,
+        "endpoint": deployment["endpoint"],
+        "ca": site.servers["local"].ca_bundle,
+    }
+
+
+@pytest.fixture(scope="session", name="running")
+def _running(site: Site, deployed: Left) -> Iterator[dict[str, "Future[Ran]"]]:
+    """Every line, begun: those of a lane one after another, the lanes beside each other."""
+    del deployed
+    pools = {lane: ThreadPoolExecutor(1) for lane in ALL_LANES}
+    try:
+        yield {command.name: pools[command.lane].submit(site.ran, command) for command in COMMANDS}
+    finally:
+        for pool in pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
