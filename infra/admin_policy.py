@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from infra.engine import EngineError
+from infra.output_guard import guard_output
 from infra.plan import PROJECT, StorePlan, build_plan
 from infra.policies import Cloud, PolicyDocument, Statement
 from infra.problems import InvalidInputError
@@ -217,7 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--env", help="environment code, with --cloud")
     parser.add_argument("--region-code", default="usw2", help="region code, with --cloud (default: usw2)")
     parser.add_argument("--empty-on-destroy", action="store_true", help="with --cloud: the stack has emptyOnDestroy")
-    parser.add_argument("--roles", action="store_true", help="aws: identities that are roles")
+    parser.add_argument("--roles", action="store_true", help="aws: also roles (a stack's config says it by itself)")
     asked = parser.parse_args(arguments)
     if asked.cloud and not asked.env:
         parser.error("--cloud needs --env")
@@ -226,7 +227,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (EngineError, InvalidInputError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    document = admin_policy(plan, cloud, empties=empties, roles=asked.roles)
+    roles = asked.roles or any(identity.trust is not None for identity in plan.identities)
+    document = admin_policy(plan, cloud, empties=empties, roles=roles)
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
     return 0
 
@@ -252,4 +254,5 @@ def _of_stack(stack: str) -> tuple[StorePlan, Cloud, bool]:
 
 
 if __name__ == "__main__":
+    guard_output()
     sys.exit(main())

@@ -16,6 +16,7 @@ from infra.credentials import deliver, rotation, status
 from infra.credentials.live_keys import KeysError
 from infra.credentials.rotation import DeclinedError, RotationError, Way
 from infra.engine import EngineError
+from infra.output_guard import guard_output
 from infra.problems import InvalidInputError
 
 DONE, NOT_DONE, CANNOT = 0, 1, 2
@@ -109,4 +110,5 @@ def _change(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    guard_output()
     sys.exit(main(sys.argv[1:]))

@@ -15,6 +15,7 @@ HANDED_OUT = "handed out"
 TOKEN = "environment: AWS_SESSION_TOKEN"  # noqa: S105 - a name
 ABORT = (4, signal.SIGABRT)
 WRONG_KEY = {"AWS_ACCESS_KEY_ID": "AKIAPLANTEDPLANTED00"}  # its secret is the planted one
+ROOT_PASSWORD = "planted/Root+Password=0123456789abcdefgh"  # noqa: S105 - planted, to be searched for
 NOBODY = "http://127.0.0.1:9"
 HALF = {"OBJECTSTORE_WORKER_ACCESS_KEY_ID": "some-key"}
 AT_SANDBOX = WRONG_KEY | {"S3_ENDPOINT": "{endpoint}", "S3_CA_BUNDLE": "{ca}", "AWS_REGION": "us-east-1"}
@@ -36,6 +37,7 @@ class Command:
         text: Its standard input.
         kill: After how many seconds it gets which signal.
         debug: Every Python process of it logs everything at debug level.
+        makes_keys: The secrets that the stack has published after it are planted before its output is looked through.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Command:
     text: str = ""
     kill: tuple[float, signal.Signals] | None = None
     debug: bool = False
+    makes_keys: bool = False
 
 
 def line(name: str, words: str, *statuses: int, lane: Lane = "none", **rest: object) -> Command:
@@ -59,13 +62,18 @@ PACK = "--policy-pack {checkout}/policy --policy-pack-config {checkout}/policy/d
 UP = "pulumi up --yes --skip-preview"
 REPORTS = "--html {out}/r.html --json {out}/r.json --junitxml {out}/r.xml --save-facts {out}/facts.json"
 LOGGED = "-o log_cli=true --log-cli-level=DEBUG -o junit_logging=all --junitxml {out}/log.xml"
+KEYS = "infra.credentials"
+YES = "--stack local --yes"
+DELIVER = f"{KEYS} deliver --stack local --identity reader --to"
 VERIFY = "--bucket agent-loop-artifacts --only lifecycle_as_planned"
 PUBLISHED = "--deployment {deployment} --credentials {credentials}"
 SWAPPED = "--deployment {deployment} --credentials {swapped}"
 OPEN = "--deployment {deployment} --credentials {open}"
 AS_WORKER = f"{PUBLISHED} --identity worker"
 MODULES = (
+    "infra.admin_policy",
     "infra.adopt",
+    "infra.credentials",
     "infra.preview",
     "infra.recover",
     "infra.switch_admin_api",
@@ -106,6 +114,21 @@ COMMANDS = (
     line("adopt, no such stack", "infra.adopt --stack nowhere --yes", 2, lane="local"),
     line("recover", "infra.recover --stack local", lane="local", says="nothing was interrupted"),
     line("recover, no such stack", "infra.recover --stack nowhere", 2, lane="local"),
+    line("keys", f"{KEYS} status --stack local", lane="local", says="state current"),
+    line("keys, rotate", f"{KEYS} rotate reader {YES}", lane="local", says="two keys", debug=True, makes_keys=True),
+    line("keys, third", f"{KEYS} rotate reader {YES}", 1, lane="local", says="a third is not made"),
+    line("keys, json", f"{KEYS} deliver --stack local --to json", lane="local", shows=(HANDED_OUT,), debug=True),
+    line("keys, dotenv", f"{DELIVER} dotenv --file {{published}}/reader.env", lane="local", says="added", debug=True),
+    line("keys, kubernetes", f"{DELIVER} kubernetes --file {{published}}/reader.yaml", lane="local", says="works"),
+    line("keys, esc", f"{DELIVER} pulumi-esc", lane="local", shows=(HANDED_OUT,), debug=True),
+    line("keys, no such CLI", f"{DELIVER} agent-secrets", 2, lane="local", says="secrets"),
+    line("keys, no place", f"{DELIVER} dotenv --file {{checkout}}/Pulumi.yaml/x", 1, 2, lane="local"),
+    line("keys, retire", f"{KEYS} retire reader {YES}", lane="local", says="is refused", debug=True),
+    line("keys, revoke", f"{KEYS} revoke reader {YES}", lane="local", says="alone lives", makes_keys=True),
+    line("keys, nobody to ask", f"{KEYS} revoke reader --stack local", 1, lane="local", says="add --yes"),
+    line("keys, no such identity", f"{KEYS} rotate nobody {YES}", 2, lane="local", says="legal: worker"),
+    line("keys, no such stack", f"{KEYS} status --stack nowhere", 2, lane="local"),
+    line("admin policy", "infra.admin_policy --cloud aws --env prod", says="iam:CreateUser"),
     line("switch, nothing", "infra.switch_admin_api --stack local --to v3 --yes", lane="local", says="nothing to move"),
     line("switch to v4", "infra.switch_admin_api --stack local --to v4 --yes", 0, 2, lane="local", debug=True),
     line("switch back", "infra.switch_admin_api --stack local --to v3 --yes", lane="local"),
@@ -142,6 +165,8 @@ COMMANDS = (
     line("aws: preflight", "verify preflight --stack aws", lane="aws", debug=True),
     line("aws: adopt", "infra.adopt --stack aws --yes", lane="aws", debug=True),
     line("aws: preview", "infra.preview --stack aws", lane="aws"),
+    line("aws: keys", f"{KEYS} status --stack aws", lane="aws", says="last used", debug=True),
+    line("aws: keys, wrong key", f"{KEYS} status --stack aws", 2, lane="aws", environ=WRONG_KEY, debug=True),
     line("aws: preflight, wrong key", "verify preflight --stack aws", 1, 2, lane="aws", environ=WRONG_KEY, debug=True),
     line("aws: adopt, wrong key", "infra.adopt --stack aws --yes", 2, lane="aws", environ=WRONG_KEY, debug=True),
     line("aws: pulumi up, wrong key", f"{UP} --refresh", 255, 1, lane="aws", environ=WRONG_KEY),
@@ -151,11 +176,14 @@ COMMANDS = (
     line("bad config: preflight", "verify preflight --stack local", 2, lane="local", says="unknown key"),
     line("bad config: adopt", "infra.adopt --stack local --yes", 2, lane="local", says="unknown key"),
     line("good config", "pulumi config rm object-store:nonsense", lane="local"),
-    line("wrong admin", "pulumi config rm object-store:adminPassword", lane="local"),
+    line("wrong admin", "pulumi config set --secret object-store:adminPassword", lane="local", text=ROOT_PASSWORD),
     line("wrong admin: preflight", "verify preflight --stack local", 1, lane="local", debug=True),
     line("wrong admin: adopt", "infra.adopt --stack local --yes", 2, lane="local", debug=True),
     line("wrong admin: pulumi preview", "pulumi preview --refresh", 0, 1, 255, lane="local"),
     line("wrong admin: pulumi up", "pulumi up --yes --skip-preview --refresh", 0, 255, 1, lane="local"),
+    line("wrong admin: keys", f"{KEYS} status --stack local", 2, lane="local", debug=True),
+    line("half an admin", "pulumi config rm object-store:adminUser", lane="local"),
+    line("half an admin: preflight", "verify preflight --stack local", 2, lane="local", says="adminUser", debug=True),
     # Nobody answers.
     line("server down", "sandbox down --keep --stack local", lane="local"),
     line("server down: verify", f"verify --stack local {VERIFY} --junitxml {{out}}/d.xml", 1, lane="local", debug=True),
@@ -163,6 +191,7 @@ COMMANDS = (
     line("server down: adopt", "infra.adopt --stack local --yes", 2, lane="local", debug=True),
     line("server down: preview", "infra.preview --stack local", 1, lane="local"),
     line("server down: pulumi up", "pulumi up --yes --skip-preview", 255, 1, lane="local"),
+    line("server down: keys", f"{KEYS} status --stack local", 2, lane="local"),
     line("server down: sandbox env", "sandbox env local", 1, lane="local"),
     line("server down: sandbox status", "sandbox status --stack local", 3, lane="local"),
 )  # fmt: skip

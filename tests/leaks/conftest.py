@@ -22,7 +22,7 @@ from sandbox.environment import stack_environment
 from sandbox.folder import write_private
 from sandbox.server_process import RunningServer, admin_credentials, running_server
 from tests.e2e.conftest import ROOT, SHELL, Checkout, copy_checkout
-from tests.leaks.commands import COMMANDS, HANDED_OUT, Command
+from tests.leaks.commands import COMMANDS, HANDED_OUT, ROOT_PASSWORD, Command
 from tests.leaks.planted import Planted, shown
 from tests.leaks.watch import SITE, Left, Sampler, files_since, run
 
@@ -40,7 +40,7 @@ VARIABLES = {
     "AWS_SECRET_ACCESS_KEY": "planted/Aws+Secret=Key/0123456789abcdefgh",
     "AWS_SESSION_TOKEN": "planted//Session+Token==0123456789abcdefgh",
     "PULUMI_ACCESS_TOKEN": "pul-planted0123456789abcdefgh",
-    "AISTOR_ROOT_PASSWORD": "planted/Root+Password=0123456789abcdefgh",
+    "AISTOR_ROOT_PASSWORD": ROOT_PASSWORD,
     "OBJECTSTORE_WORKER_SECRET_ACCESS_KEY": "planted/Worker+Variable=0123456789abcdefgh",
 }
 FOREIGN_CONFIG = 'planted/Foreign+Config=0123456789 "quoted"'
@@ -110,6 +110,8 @@ class Site:
         left = run(
             full, cwd=self.checkout.path, environ=environ, notes=self.notes / lane, text=command.text, kill=command.kill
         )
+        if command.makes_keys:
+            self.plant_published(lane)
         return Ran(command, left, self.leaks(left, command.shows))
 
     def leaks(self, left: Left, shows: Sequence[str] = ()) -> set[str]:
@@ -133,9 +135,17 @@ class Site:
     def _filled(self, text: str) -> str:
         return text.format_map(self.facts)
 
+    def plant_published(self, stack: str) -> None:
+        """Look for every secret that a stack hands out now."""
+        for identity, pair in _output(self, stack, "credentials").items():
+            for one in (pair, pair.get("previous")):
+                if one is not None:
+                    self.plant(f"{HANDED_OUT} to {identity} of {stack}", one["secret_access_key"])
+
     def plant(self, name: str, value: str) -> None:
         """Look for a value from now on."""
-        self.planted.append(Planted(name, value))
+        if value not in {one.value for one in self.planted}:
+            self.planted.append(Planted(name, value))
 
 
 @pytest.fixture(scope="session", name="site")
@@ -186,9 +196,7 @@ def _deployed(site: Site, sampler: Sampler) -> Left:
         assert server is not None
         site.servers[stack] = server
         site.plant(f"admin password of {stack}", admin_credentials(folder).password)
-        pairs = _output(site, stack, "credentials")
-        for identity, pair in pairs.items():
-            site.plant(f"{HANDED_OUT} to {identity} of {stack}", pair["secret_access_key"])
+        site.plant_published(stack)
     _publish(site)
     foreign = [
         str(site.checkout.folder("local").wrapper),
@@ -243,6 +251,7 @@ def _publish(site: Site) -> None:
     bucket = next(one["name"] for one in deployment["plan"]["buckets"] if one["domain"] == "agent-loop-artifacts")
     site.facts |= {
         "checkout": str(site.checkout.path),
+        "published": str(folder),
         "out": str(site.home / "out"),
         "deployment": str(folder / "deployment.json"),
         "credentials": str(folder / "credentials.json"),

@@ -12,6 +12,7 @@ from typing import TextIO
 from infra.credentials.targets.outcome import CannotDeliverError, Outcome, UnfinishedDeliveryError, pair_of
 from infra.credentials.variables import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Handover
 from infra.deployment import KeyPair
+from infra.output_guard import reveal
 
 
 class Pipe:
@@ -19,11 +20,11 @@ class Pipe:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """Nothing is written yet."""
-        self._stream = stream or sys.stdout
+        self._stream = stream
 
     def check(self) -> None:
         """Somebody reads who is no person looking at a screen."""
-        if self._stream.isatty():
+        if (self._stream or sys.stdout).isatty():
             raise CannotDeliverError("key pairs are not shown on a terminal; pipe them: … | PROGRAM THAT READS THEM")
 
     def write(self, text: str) -> None:
@@ -33,8 +34,12 @@ class Pipe:
             UnfinishedDeliveryError: The reader has gone.
         """
         try:
-            self._stream.write(text)
-            self._stream.flush()
+            if self._stream is None:
+                reveal(text)
+                sys.stdout.flush()
+            else:
+                self._stream.write(text)
+                self._stream.flush()
         except OSError as error:
             raise UnfinishedDeliveryError(
                 f"standard output could not be written: {error.strerror}", [], ["standard output"]
