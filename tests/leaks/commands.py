@@ -63,6 +63,8 @@ UP = "pulumi up --yes --skip-preview"
 REPORTS = "--html {out}/r.html --json {out}/r.json --junitxml {out}/r.xml --save-facts {out}/facts.json"
 LOGGED = "-o log_cli=true --log-cli-level=DEBUG -o junit_logging=all --junitxml {out}/log.xml"
 KEYS = "infra.credentials"
+COMMAND_KEY = ("pulumi", "config", "set", "object-store:adminCredentialsCommand")
+NO_PASSWORD = {"AISTOR_ROOT_PASSWORD": ""}
 YES = "--stack local --yes"
 DELIVER = f"{KEYS} deliver --stack local --identity reader --to"
 VERIFY = "--bucket agent-loop-artifacts --only lifecycle_as_planned"
@@ -185,6 +187,13 @@ COMMANDS = (
     line("wrong admin: keys", f"{KEYS} status --stack local", 2, lane="local", debug=True),
     line("half an admin", "pulumi config rm object-store:adminUser", lane="local"),
     line("half an admin: preflight", "verify preflight --stack local", 2, lane="local", says="adminUser", debug=True),
+    # An administrator whose pair a command prints.
+    line("lease", "pulumi config rm object-store:adminPassword", lane="local"),
+    Command("lease: config", (*COMMAND_KEY, "cat {published}/lease.json"), lane="local"),
+    line("lease: preflight", "verify preflight --stack local", 1, lane="local", environ=NO_PASSWORD, debug=True),
+    line("lease: keys", f"{KEYS} status --stack local", 2, lane="local", environ=NO_PASSWORD, debug=True),
+    Command("lease: failing", (*COMMAND_KEY, "cat {published}/failed.json"), lane="local"),
+    line("lease failed: preflight", "verify preflight --stack local", 2, lane="local", environ=NO_PASSWORD, debug=True),
     # Nobody answers.
     line("server down", "sandbox down --keep --stack local", lane="local"),
     line("server down: verify", f"verify --stack local {VERIFY} --junitxml {{out}}/d.xml", 1, lane="local", debug=True),

@@ -43,6 +43,7 @@ VARIABLES = {
     "AISTOR_ROOT_PASSWORD": ROOT_PASSWORD,
     "OBJECTSTORE_WORKER_SECRET_ACCESS_KEY": "planted/Worker+Variable=0123456789abcdefgh",
 }
+LEASE = "planted/Lease+Output=0123456789abcdefgh"
 FOREIGN_CONFIG = 'planted/Foreign+Config=0123456789 "quoted"'
 
 
@@ -246,6 +247,10 @@ def _publish(site: Site) -> None:
     write_private(
         folder / "malformed.json", json.dumps({name: pair["secret_access_key"] for name, pair in pairs.items()})
     )
+    site.plant("lease", LEASE)
+    leased = {"success": True, "data": {"value": f"planted-admin:{LEASE}"}}
+    write_private(folder / "lease.json", json.dumps(leased))
+    write_private(folder / "failed.json", json.dumps({**leased, "success": False, "message": LEASE}))
     elsewhere = site.notes / "open.json"  # one that is wrong already, and so not among what is watched
     elsewhere.write_text(json.dumps(pairs))
     elsewhere.chmod(0o644)
