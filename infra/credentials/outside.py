@@ -7,12 +7,12 @@ A program that hangs is ended together with all that it started. `pulumi` is run
 import os
 import signal
 import subprocess
-from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from shutil import which
 
 from infra.engine import Said
+from infra.redaction import redacted
 
 TIMEOUT_SECONDS = 30.0
 _SHOWN_CHARACTERS = 400
@@ -68,18 +68,10 @@ def run(
     return Said(process.returncode, output, errors)
 
 
-def shown(said: Said, hidden: Iterable[str]) -> str:
-    """What a program said, on one line, short, and without the values that must not be seen.
-
-    Args:
-        said: What it said.
-        hidden: Values that are blotted out, in clear and in base64.
-    """
+def shown(said: Said) -> str:
+    """What a program said, on one line, short, and without any secret that this process has read."""
     text = said.errors.strip() or said.output.strip() or f"exit status {said.status}"
-    for value in hidden:
-        for form in (value, b64encode(value.encode()).decode()):
-            text = text.replace(form, "[secret]")
-    return " ".join(text.split())[:_SHOWN_CHARACTERS]
+    return " ".join(redacted(text).split())[:_SHOWN_CHARACTERS]
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

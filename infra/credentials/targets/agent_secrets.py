@@ -25,9 +25,11 @@ from infra.credentials.variables import Handover
 from infra.deployment import KeyPair
 from infra.engine import Said
 from infra.lease import LeaseError, leased_value
+from infra.redaction import keep_secret
 
 PROGRAM = "secrets"
 TTL = "1m"
+SECRET = "_secret_access_key"  # noqa: S105 - the end of a name
 #: The CLI gives its daemon 5 s for an answer.
 TIMEOUT_SECONDS = 20.0
 _NOT_THERE = re.compile(r"\bsecret\b[^\n]{0,200}\bnot found\b", re.IGNORECASE)
@@ -57,7 +59,6 @@ class AgentSecrets:
     """The store that the `secrets` on the path speaks to."""
 
     timeout_seconds: float = TIMEOUT_SECONDS
-    _hidden: list[str] = field(default_factory=list, init=False, repr=False)
 
     def check(self) -> None:
         """The CLI is there, and its daemon answers with the store open."""
@@ -72,9 +73,7 @@ class AgentSecrets:
         """Add what is new, update what changed, leave the rest alone."""
         self.check()
         wanted = _wanted(given)
-        self._hidden += [value for _, value in wanted]
         entries = [_Entry(name, value, self._read(name)) for name, value in wanted]
-        self._hidden += [entry.before for entry in entries if entry.before]
         outcomes = [Outcome(entry.name, change_of(entry.before, entry.value)) for entry in entries]
         changed = [outcome.name for outcome in outcomes if outcome.change == "changed"]
         if changed:
@@ -148,7 +147,7 @@ class AgentSecrets:
         """What a name holds; None where the store has none of that name."""
         said = self._run("lease", name, "--ttl", TTL, writes=False)
         # What a lease printed is shown nowhere: where it is no error, it is a secret.
-        reason = shown(Said(said.status, "", said.errors), self._hidden)
+        reason = shown(Said(said.status, "", said.errors))
         value = ""
         if not said.status:
             try:
@@ -160,7 +159,7 @@ class AgentSecrets:
                 return None
             raise CannotDeliverError(f"`{PROGRAM} lease {name}`: {reason}")
         self._revoke(said)
-        return value
+        return keep_secret(value) if name.endswith(SECRET) else value
 
     def _revoke(self, said: Said) -> None:
         """End the lease of reading, where its id is known; where not, it ends by itself within the minute."""
@@ -173,7 +172,7 @@ class AgentSecrets:
         """What a command other than a lease gave as its reason to fail: in its JSON, or as text."""
         answer = _answer(said)
         given = answer.get("error") or answer.get("message")
-        return shown(Said(said.status, "", str(given)) if given else said, self._hidden)
+        return shown(Said(said.status, "", str(given)) if given else said)
 
     def _run(self, *arguments: str, text: str = "", writes: bool) -> Said:
         try:
@@ -191,7 +190,7 @@ def pair_names(identity: str) -> tuple[str, str]:
     'objectstore_session_archiver_access_key_id'
     """
     prefix = f"objectstore_{identity.replace('-', '_')}"
-    return f"{prefix}_access_key_id", f"{prefix}_secret_access_key"
+    return f"{prefix}_access_key_id", f"{prefix}{SECRET}"
 
 
 def _wanted(given: Sequence[Handover]) -> list[tuple[str, str]]:
@@ -214,7 +213,7 @@ def _mixed(entries: Sequence[_Entry], done: set[str]) -> list[tuple[_Entry, _Ent
     for entry in entries:
         stem, half, _ = entry.name.partition("_access_key_id")
         if half:
-            secret = by_name[f"{stem}_secret_access_key"]
+            secret = by_name[f"{stem}{SECRET}"]
             for new, old in ((entry, secret), (secret, entry)):
                 changes = None not in (new.before, old.before) and new.before != new.value and old.before != old.value
                 if changes and new.name in done and old.name not in done:

@@ -11,7 +11,7 @@ import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,6 @@ class Kubernetes:
     context: str | None = None
     path: Path | None = None
     timeout_seconds: float = TIMEOUT_SECONDS
-    _hidden: list[str] = field(default_factory=list, init=False, repr=False)
 
     def check(self) -> None:
         """The names are legal, and the cluster answers or the path is no one else's."""
@@ -89,7 +88,6 @@ class Kubernetes:
         """Apply, or write, what differs."""
         self.check()
         documents = [document for one in given for document in manifests(one, self.namespace)]
-        self._hidden += [value for one in given for value in one.keys().values()]
         before = {_name(document): self._there(document) for document in documents}
         outcomes = [
             Outcome(_name(document), change_of(_ours(before[_name(document)]), _ours(document) or ""))
@@ -180,7 +178,7 @@ class Kubernetes:
     def _refusal(self, command: str, said: Said) -> str:
         # Only what it wrote as errors: its output may be the object itself. Its log lines come before the sentence.
         errors = "\n".join(line for line in said.errors.splitlines() if not _LOG_LINE.match(line))
-        reason = shown(Said(said.status, "", errors), self._hidden)
+        reason = shown(Said(said.status, "", errors))
         advice = ""
         if _CONFLICT.search(reason):
             advice = (
