@@ -26,6 +26,7 @@ Deployed to the sandbox and verified. What to try next (with .venv/bin on the pa
   pulumi preview --expect-no-changes        nothing to do
   pulumi stack output deployment            what the stack publishes
   python -m verify --stack local            prove it again
+  python -m infra.credentials status --stack local    its keys; rotate, deliver, retire: README.md
   edit infra/taxonomy.yaml, then            what the change would do to the data
   python -m infra.preview --stack local
   make test, make down                      the test suite; stop and remove the sandbox
