@@ -16,12 +16,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.credentials.live_keys import KeysError, live_keys
 from infra.engine import EngineError, run_pulumi
 from infra.identity.types import ACCOUNT, ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, POLICY, USER
 from infra.output_guard import guard_output
 from infra.problems import InvalidInputError
-from infra.stack_config import read_stack
 
 STS_REGION = "us-east-1"
 # Where the id is made of names that were given. All else that the stores declare is made anew by a write that replaces.
@@ -89,9 +87,8 @@ def recover(stack: str, *, unlock: bool = True) -> TakenUp:
         unlock: Take the engine's lock off first; without it a stack that is locked is an error.
 
     Raises:
-        EngineError: There is no pulumi, no such stack, or a step failed.
+        EngineError: There is no pulumi, no such stack, or a step failed; or whether a key was deleted cannot be told.
         InvalidInputError: The config is bad.
-        KeysError: Whether a key was deleted cannot be told.
     """
     if unlock:
         run_pulumi("cancel", "--yes", "--stack", stack, may_fail=True)
@@ -117,8 +114,15 @@ def _gone(stack: str, exported: Mapping[str, Any]) -> set[str]:
     ]
     if not deleted:
         return set()
-    with live_keys(read_stack(stack)) as keys:
-        return {one["id"] for one in deleted if one["id"] not in keys.of(one["inputs"]["targetUser"])}
+    # Imported where needed: the preflight takes names from here and has no Pulumi.
+    from infra.credentials.live_keys import KeysError, live_keys  # noqa: PLC0415 - see above
+    from infra.stack_config import read_stack  # noqa: PLC0415 - see above
+
+    try:
+        with live_keys(read_stack(stack)) as keys:
+            return {one["id"] for one in deleted if one["id"] not in keys.of(one["inputs"]["targetUser"])}
+    except KeysError as error:
+        raise EngineError(f"whether a key was deleted cannot be told: {error}") from None
 
 
 def _known_id(resource: Mapping[str, Any], account_id: str | None) -> str | None:
@@ -144,7 +148,7 @@ def main(arguments: Sequence[str]) -> int:
     stack = parser.parse_args(arguments).stack
     try:
         found = recover(stack)
-    except (EngineError, InvalidInputError, KeysError) as error:
+    except (EngineError, InvalidInputError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     if not found.count:

@@ -1,6 +1,7 @@
 """infra.recover: what an interrupted update had under way is resolved without touching the server."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from infra import recover
+from infra.credentials.live_keys import KeysError
+from infra.engine import EngineError, Said
 from infra.recover import main, taken_up
 
 
@@ -148,3 +151,45 @@ def test_no_pulumi_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
     assert main(["--stack", "local"]) == 2
     assert "no pulumi on the path" in capsys.readouterr().err
+
+
+KEY = "minio:index/iamServiceAccount:IamServiceAccount"
+
+
+def _deleting(*ids: str) -> dict[str, Any]:
+    """A stack with these keys, each of which was being deleted."""
+    keys = [{"urn": f"urn::{one}", "type": KEY, "id": one, "inputs": {"targetUser": "u"}} for one in ids]
+    operations = [{"type": "deleting", "resource": key} for key in keys]
+    return {"version": 3, "deployment": {"resources": keys, "pending_operations": operations}}
+
+
+@pytest.mark.parametrize("failure", [None, KeysError("nobody answers")])
+def test_deleted_key_of_the_plugins_leaves_the_state(
+    failure: KeysError | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is gone from the server is dropped, since the plugin's refresh fails on it; one that is there stays."""
+
+    class Keys:
+        def of(self, user: str) -> list[str]:
+            assert user == "u"
+            if failure is not None:
+                raise failure
+            return ["THERE"]
+
+    imported: list[str] = []
+
+    def run(*arguments: str, text: str = "", **_: object) -> Said:
+        if arguments[1] == "export":
+            return Said(0, json.dumps(_deleting("THERE", "GONE")), "")
+        imported.append(text)
+        return Said(0, "", "")
+
+    monkeypatch.setattr(recover, "run_pulumi", run)
+    monkeypatch.setattr("infra.stack_config.read_stack", lambda _stack: None)
+    monkeypatch.setattr("infra.credentials.live_keys.live_keys", lambda _settings: nullcontext(Keys()))
+    if failure is not None:
+        with pytest.raises(EngineError, match="nobody answers"):
+            recover.recover("s")
+        return
+    recover.recover("s", unlock=False)
+    assert [one["id"] for one in json.loads(imported[0])["deployment"]["resources"]] == ["THERE"]
