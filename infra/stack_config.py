@@ -14,6 +14,8 @@ from infra.redaction import keep_secret
 from infra.settings import NAMESPACE, Settings, settings_from
 
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
+# What `pulumi` takes for its --cwd, as it takes each option: https://www.pulumi.com/docs/iac/cli/environment-variables/
+FOLDER_VARIABLE = "PULUMI_OPTION_CWD"
 
 
 def read_stack(stack: str, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -33,7 +35,7 @@ def read_stack(stack: str, environ: Mapping[str, str] = os.environ) -> Settings:
         for key, (value, _) in read_config(stack, environ).items()
         if key.startswith(prefix)
     }
-    return settings_from(values, stack, project_folder(Path.cwd()), environ)
+    return settings_from(values, stack, project_folder(pulumi_folder(environ)), environ)
 
 
 def read_config(stack: str, environ: Mapping[str, str] = os.environ) -> dict[str, tuple[str, bool]]:
@@ -54,6 +56,11 @@ def read_config(stack: str, environ: Mapping[str, str] = os.environ) -> dict[str
         if secret:
             keep_secret(value)
     return found
+
+
+def pulumi_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where pulumi begins to look for the project: here, or where its variable leads it."""
+    return Path.cwd() / environ.get(FOLDER_VARIABLE, "")
 
 
 def project_folder(start: Path) -> Path:

@@ -69,6 +69,7 @@ def stack_environment(folder: StackFolder, server: RunningServer, environ: Mappi
         "PATH": _path(folder, environ),
         "PULUMI_HOME": str(folder.pulumi_home),
         "PULUMI_BACKEND_URL": f"file://{folder.state}",
+        "PULUMI_OPTION_CWD": str(folder.project),  # as the wrapper says it, for who asks where the stack's file is
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(folder.passphrase),
         "PULUMI_DEBUG_PROVIDERS": f"{server.plugin}:{server.plugin_port}",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

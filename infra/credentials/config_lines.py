@@ -11,7 +11,7 @@ from pathlib import Path
 from infra.engine import run_pulumi
 from infra.generations import Generations
 from infra.settings import NAMESPACE
-from infra.stack_config import project_folder
+from infra.stack_config import project_folder, pulumi_folder
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def write_generations(stack: str, identity: str, before: Generations, after: Gen
     Raises:
         EngineError: The config cannot be written.
     """
-    path = project_folder(Path.cwd()) / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
+    path = project_folder(pulumi_folder()) / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
     old = _lines_of(path)
     place = f'{NAMESPACE}:credentials["{identity}"]'
     if before.previous is not None and after.previous is None:
@@ -49,7 +49,7 @@ def write_generations(stack: str, identity: str, before: Generations, after: Gen
         pairs = [word for key, value in changed.items() for word in ("--plaintext", f"{place}.{key}={value}")]
         run_pulumi("config", "set-all", "--path", *pairs, "--stack", stack)
     shown = _difference(path.name, old, _lines_of(path))
-    # Where `pulumi` is led to another project folder, as in the sandbox, the file at hand is not the one that changed.
+    # Where the `pulumi` on the path works in a folder of its own, the file at hand is not the one that changed.
     return Written(shown or (f"{path.name}: object-store:credentials.{identity}: {said(after)}",))
 
 

@@ -8,6 +8,7 @@ from infra.credentials import config_lines
 from infra.credentials.config_lines import write_generations
 from infra.engine import Said
 from infra.generations import Generations
+from infra.stack_config import FOLDER_VARIABLE
 
 ONE, TWO, SECOND = Generations(), Generations(current=2, previous=1), Generations(current=2)
 PLACE = 'object-store:credentials["session-archiver"]'
@@ -17,6 +18,7 @@ PLACE = 'object-store:credentials["session-archiver"]'
 def _told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     (tmp_path / "Pulumi.yaml").write_text("name: object-store\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     calls: list[tuple[str, ...]] = []
 
     def run(*arguments: str) -> Said:
@@ -66,6 +68,25 @@ def test_lines_are_said_with_their_numbers(
     monkeypatch.setattr(config_lines, "run_pulumi", run)
     written = write_generations("me/object-store/local", "session-archiver", TWO, SECOND)
     assert written.lines == ("Pulumi.local.yaml:6: -       previous: 1",)
+
+
+def test_file_is_where_pulumi_is_led(
+    told: list[tuple[str, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable of pulumi's --cwd counts, as it does for pulumi itself."""
+    path = tmp_path / "elsewhere" / "Pulumi.local.yaml"
+    path.parent.mkdir()
+    (path.parent / "Pulumi.yaml").write_text("name: object-store\n", encoding="utf-8")
+    path.write_text("config: {}\n", encoding="utf-8")
+    monkeypatch.setenv(FOLDER_VARIABLE, "elsewhere")
+
+    def run(*arguments: str) -> Said:
+        told.append(arguments)
+        path.write_text("config: {}\nthere: it is\n", encoding="utf-8")
+        return Said(0, "", "")
+
+    monkeypatch.setattr(config_lines, "run_pulumi", run)
+    assert write_generations("local", "worker", ONE, TWO).lines == ("Pulumi.local.yaml:2: + there: it is",)
 
 
 def test_values_are_said_where_the_file_is_elsewhere(told: list[tuple[str, ...]]) -> None:
