@@ -233,13 +233,10 @@ class AdminApi:
         return _object(command, self._decrypted(command, self._call("GET", command, {"accessKey": access_key})))
 
     def service_accounts(self, user: str) -> dict[str, Any]:
-        """A user's service accounts.
+        """A user's service accounts; a real server has none for a user that it does not know, and says no more.
 
         Returns:
             `accounts`: of each its `accessKey`, `accountStatus` and more, but no secret; null where it has none.
-
-        Raises:
-            NotFoundError: There is no such user.
         """
         command = "list-service-accounts"
         return _object(command, self._decrypted(command, self._call("GET", command, {"user": user})))
@@ -256,10 +253,22 @@ class AdminApi:
     def delete_service_account(self, access_key: str) -> None:
         """Remove a service account.
 
+        A server answers an admin who may not remove one as if there were none ("to mitigate brute force attacks":
+        https://github.com/minio/minio/blob/master/cmd/admin-handlers-users.go, DeleteServiceAccount), so it is asked
+        for the account before that is believed.
+
         Raises:
             NotFoundError: There is none.
+            CredentialsRefusedError: It is there, or may be, and the admin may not remove it.
         """
-        self._call("DELETE", "delete-service-account", {"accessKey": access_key})
+        command = "delete-service-account"
+        try:
+            self._call("DELETE", command, {"accessKey": access_key})
+        except NotFoundError as error:
+            self.service_account(access_key)
+            raise CredentialsRefusedError(
+                command, error.code, "it is there, and the admin may not remove it (admin:RemoveServiceAccount)"
+            ) from None
 
     def _change_policies(self, verb: str, user: str, policy: str) -> None:
         body = {"policies": [policy], "user": user}

@@ -85,11 +85,7 @@ class _AistorKeys:
     api: AdminApi
 
     def of(self, user_name: str) -> list[str]:
-        try:
-            found = self.api.service_accounts(user_name)
-        except NotFoundError:
-            return []
-        return [account["accessKey"] for account in found.get("accounts") or []]
+        return [account["accessKey"] for account in self.api.service_accounts(user_name).get("accounts") or []]
 
     def last_use(self, access_key_id: str) -> LastUse | None:
         del access_key_id

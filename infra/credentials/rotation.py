@@ -141,8 +141,9 @@ def revoke(stack: str, name: str, way: Way) -> None:
     identity = _with_key(found, name)
     standing = found.of(name)
     before, after = identity.credential, identity.credential.revoked
-    if before.previous is None and standing and before.current not in standing:
-        _finish(found, identity, way)  # a revocation that was begun: the config has it already
+    handed_out = found.published.get(name)
+    if before.previous is None and standing and handed_out is not None and handed_out.current < before.current:
+        _finish(found, identity, way)  # a revocation that was begun: the config has it, and nobody was told of the key
         return
     _check_nothing_else(stack, name, begun=_is_begun(found, identity))
     keys = ", ".join(f"{key.access_key_id} (generation {key.generation})" for key in standing.values()) or "none"
@@ -154,8 +155,7 @@ def revoke(stack: str, name: str, way: Way) -> None:
         f"--identity {name} --to TARGET",
     )
     published = published_by(stack)
-    pair = published.credentials.get(name)
-    old = [one for one in (pair, pair.previous if pair else None) if one is not None]
+    old = _pairs(published, name)
     if found.settings.cloud == "aws" and len(standing) >= KEYS_PER_USER:
         # The new one is made before the old ones go, and AWS has no room for a third.
         if before.previous is not None:
@@ -197,17 +197,23 @@ def _finish(stack: Stack, identity: IdentityPlan, way: Way) -> None:
     way.say(f"{identity.name}: the config has generation {live} already; finishing what was begun")
     if not way.config_only:
         _check_nothing_else(stack.name, identity.name, begun=True)
-        _bring_about(stack.name, identity.name, way)
+        published = published_by(stack.name)
+        kept = {key.access_key_id for key in _bring_about(stack.name, identity.name, way).of(identity.name).values()}
+        removed = [pair for pair in _pairs(published, identity.name) if pair.access_key_id not in kept]
+        _check_refused(published, identity.name, removed, way)
 
 
 def _check_room(stack: Stack, identity: IdentityPlan) -> None:
-    """On AWS a user has two keys at most, those included that somebody made by hand."""
-    if stack.settings.cloud != "aws":
-        return
+    """The key to go on beside must live; on AWS a user has two at most, those included that somebody made by hand."""
     held = {key.access_key_id for key in stack.of(identity.name).values()}
     with live_keys(stack.settings) as keys:
         live = keys.of(identity.user_name)
-    if len(live) >= KEYS_PER_USER:
+    if not held <= set(live):
+        raise RotationError(
+            f"{identity.name}'s key {', '.join(sorted(held - set(live)))} is not on the server, so nothing would go on "
+            f"working; what to do: python -m infra.credentials status --stack {stack.name}"
+        )
+    if stack.settings.cloud == "aws" and len(live) >= KEYS_PER_USER:
         unknown = [key for key in live if key not in held]
         raise RotationError(
             f"user {identity.user_name} has {len(live)} access keys, and AWS allows no third; not this stack's: "
@@ -244,7 +250,13 @@ def _write(stack: str, name: str, before: Generations, after: Generations, way: 
         way.say(f"Next, here or in CI: pulumi up --stack {stack}")
 
 
-def _bring_about(stack: str, name: str, way: Way) -> None:
+def _pairs(published: Published, name: str) -> list[KeyPair]:
+    """The current pair and the one before, as far as there are any."""
+    pair = published.credentials.get(name)
+    return [one for one in (pair, pair.previous if pair else None) if one is not None]
+
+
+def _bring_about(stack: str, name: str, way: Way) -> Stack:
     """Update, and see that the state has what the config wants and that the current key is let in."""
     way.say("pulumi up")
     update(stack, way.say)
@@ -253,6 +265,7 @@ def _bring_about(stack: str, name: str, way: Way) -> None:
     if _is_begun(after, identity):
         raise RotationError(f"the update ended and {name}'s keys are not as the config has them; see: pulumi preview")
     _check_current_works(published_by(stack), identity, way)
+    return after
 
 
 def _check_current_works(published: Published, identity: IdentityPlan, way: Way) -> None:

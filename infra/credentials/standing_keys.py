@@ -24,12 +24,14 @@ class StandingKey:
         identity: Whose.
         generation: Which.
         access_key_id: Its access key.
+        urn: Of its resource.
         made_at: When it was made; None where the state does not say.
     """
 
     identity: str
     generation: int
     access_key_id: str
+    urn: str
     made_at: datetime | None
 
 
@@ -43,7 +45,7 @@ def standing_keys(exported: Mapping[str, Any]) -> list[StandingKey]:
             continue
         identity, generation = named
         made_at = resource.get("created") or (resource.get("outputs") or {}).get("createDate")
-        found.append(StandingKey(identity, generation, str(resource.get("id", "")), _time(made_at)))
+        found.append(StandingKey(identity, generation, str(resource.get("id", "")), resource["urn"], _time(made_at)))
     return found
 
 

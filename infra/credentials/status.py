@@ -14,6 +14,7 @@ from rich.table import Table
 
 from infra.credentials.live_keys import LiveKeys, live_keys
 from infra.credentials.settled import Stack, look
+from infra.credentials.standing_keys import StandingKey
 from infra.plan import IdentityPlan
 
 _DAY = 86400
@@ -80,7 +81,7 @@ def _of(identity: IdentityPlan, stack: Stack, keys: LiveKeys, limit: int, now: d
         used = "not told" if use is None else "never" if use.at is None else f"{use.at:%Y-%m-%d %H:%M} UTC"
         role = {credential.current: "current", credential.previous: "previous"}.get(generation, "leftover")
         if key.access_key_id not in live:
-            warning = f"it is not on the server: pulumi up --refresh --stack {stack.name}"
+            warning = f"it is not on the server: {_made_anew(key, stack)}"
         elif role == "leftover":
             warning = f"the config has it no more: pulumi up --stack {stack.name}"
         elif role == "previous":
@@ -95,6 +96,14 @@ def _of(identity: IdentityPlan, stack: Stack, keys: LiveKeys, limit: int, now: d
         if access_key_id not in held:
             warning = f"not this stack's; if nobody uses it, remove it from user {identity.user_name}"
             yield KeyStatus(name, None, "unknown", access_key_id, None, "", warning)
+
+
+def _made_anew(key: StandingKey, stack: Stack) -> str:
+    """How a key that somebody removed by hand is made anew; the plugin's refresh fails on one that is not there."""
+    own = stack.settings.aistor
+    if own is not None and own.admin_api == "v3":
+        return f"pulumi state delete '{key.urn}' --stack {stack.name} && pulumi up --stack {stack.name}"
+    return f"pulumi up --refresh --stack {stack.name}"
 
 
 def as_json(found: Iterable[KeyStatus]) -> str:

@@ -83,7 +83,9 @@ class World:
         plan = build_plan(
             load(), env="prod", region_code="usw2", tls_only=True, where="x:", generations={"worker": self.config}
         )
-        keys = tuple(StandingKey("worker", number, key, self.made_at) for number, key in self.standing.items())
+        keys = tuple(
+            StandingKey("worker", number, key, f"urn::{key}", self.made_at) for number, key in self.standing.items()
+        )
         return Stack(name, self.settings(), plan, keys, {"worker": self.published_generations or self.config})
 
     def published(self) -> Published:
@@ -328,11 +330,12 @@ def test_revocation_of_two_by_config_alone_takes_two_steps_on_aws(
 
 
 @pytest.mark.parametrize(
-    ("command", "config", "standing", "after"),
+    ("command", "config", "standing", "published", "after"),
     [
-        ("rotate", Generations(current=2, previous=1), {1: "KEY1"}, ["KEY1", "KEY2"]),
-        ("retire", Generations(current=2), {2: "KEY2", 1: "KEY1"}, ["KEY2"]),
-        ("revoke", Generations(current=2), {1: "KEY1"}, ["KEY2"]),
+        ("rotate", Generations(current=2, previous=1), {1: "KEY1"}, Generations(), ["KEY1", "KEY2"]),
+        ("retire", Generations(current=2), {2: "KEY2", 1: "KEY1"}, Generations(current=2, previous=1), ["KEY2"]),
+        ("revoke", Generations(current=2), {1: "KEY1"}, Generations(), ["KEY2"]),
+        ("revoke", Generations(current=2), {2: "KEY2", 1: "KEY1"}, Generations(), ["KEY2"]),
     ],
 )
 def test_what_was_begun_is_finished(
@@ -340,14 +343,35 @@ def test_what_was_begun_is_finished(
     command: str,
     config: Generations,
     standing: Mapping[int, str],
+    published: Generations,
     after: list[str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Where the config is ahead of the state, the same command only updates."""
     world.config, world.standing, world.live = config, dict(standing), sorted(standing.values())
+    world.published_generations = published
     assert run(command) == 0
     assert (world.config, sorted(world.live)) == (config, after)
-    assert "finishing what was begun" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "finishing what was begun" in said
+    assert ("key KEY1 is refused" in said) is ("KEY1" not in after)
+
+
+def test_revocation_that_made_room_and_was_killed_goes_on(world: World) -> None:
+    """On AWS the first of its two updates leaves the current key alive, so that one was not revoked yet."""
+    two(world)
+    world.config, world.published_generations = Generations(current=2), Generations(current=2, previous=1)
+    assert run("revoke") == 0
+    assert (world.config.live, world.live) == ((3,), ["KEY3"])
+
+
+def test_key_that_is_not_on_the_server_is_no_key_to_go_on(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rotation would say that it goes on working; what to do depends on who manages it."""
+    world.live = []
+    assert "infra.credentials status --stack s" in refused(world, "rotate", capsys)
+    assert "pulumi up --refresh" in told(capsys=capsys)[0]["warning"]
+    world.cloud = "aistor"
+    assert "pulumi state delete 'urn::KEY1'" in told(capsys=capsys)[0]["warning"]
 
 
 def test_update_that_was_killed_before_it_published_is_finished(world: World) -> None:

@@ -21,6 +21,12 @@ def key(name: str, **more: object) -> dict[str, Any]:
     return {"urn": URN + name, "type": KIND, "id": f"ID-{name}", **more}
 
 
+def standing(identity: str, generation: int, made_at: datetime | None) -> StandingKey:
+    """The same, read."""
+    name = f"{identity}-key-{generation}"
+    return StandingKey(identity, generation, f"ID-{name}", URN + name, made_at)
+
+
 def test_keys_are_told_with_identity_generation_and_time() -> None:
     """Time is the state's own, or the output of the key; what is to be deleted no longer counts."""
     found = standing_keys(
@@ -33,9 +39,9 @@ def test_keys_are_told_with_identity_generation_and_time() -> None:
         )
     )
     assert found == [
-        StandingKey("session-archiver", 2, "ID-session-archiver-key-2", datetime(2026, 11, 26, 3, tzinfo=UTC)),
-        StandingKey("worker", 1, "ID-worker-key-1", datetime(2026, 11, 25, 3, tzinfo=UTC)),
-        StandingKey("worker", 3, "ID-worker-key-3", None),
+        standing("session-archiver", 2, datetime(2026, 11, 26, 3, tzinfo=UTC)),
+        standing("worker", 1, datetime(2026, 11, 25, 3, tzinfo=UTC)),
+        standing("worker", 3, None),
     ]
     assert "planted" not in repr(found)
 

@@ -80,6 +80,7 @@ def document(bucket: str) -> dict[str, Any]:
 
 RAW, DOCS = json.dumps(document("media-raw")), json.dumps(document("docs-raw"))
 #: The methods of the client, by the recorded call that each is to repeat.
+GONE = "delete service account again"
 CALLS: dict[str, Call] = {
     "user info, unknown": lambda api: api.user(USER),
     "add user": lambda api: api.add_user(USER, "user-secret-0123456789"),
@@ -116,7 +117,7 @@ CALLS: dict[str, Call] = {
     "service account info, unknown": lambda api: api.service_account("AAAABBBBCCCCDDDDZZZZ"),
     "service account info after updates": lambda api: api.service_account(ACCESS_KEY),
     "delete service account": lambda api: api.delete_service_account(ACCESS_KEY),
-    "delete service account again": lambda api: api.delete_service_account(ACCESS_KEY),
+    GONE: lambda api: api.delete_service_account(ACCESS_KEY),
     "user off": lambda api: api.set_user_status(USER, "disabled"),
     "user info, off": lambda api: api.user(USER),
     "user on": lambda api: api.set_user_status(USER, "enabled"),
@@ -196,10 +197,24 @@ class TestRecorded:
             answer = CALLS[name](api)
             assert answer is None or answer in (call.get("response_plain"), call.get("response_encrypted"))
 
-        (asked,) = identities.asked
+        asked, *more = identities.asked
+        # Of an account that cannot be removed it is asked whether it is there.
+        assert [one.command for one in more] == (["info-service-account"] if name == GONE else [])
         assert (asked.method, asked.version, asked.command) == (call["method"], "v4", command(call))
         assert asked.query == call["query"]
         assert asked.body == call.get("request_encrypted", call.get("request_plain"))
+
+    def test_refused_removal_does_not_pass_for_done(self, identities: IdentityServer, api: AdminApi) -> None:
+        """A real server answers an admin who may not remove an account as if there were none: it is asked for it."""
+        api.add_user(USER, USER_SECRET)
+        api.add_service_account(USER, RAW, ACCESS_KEY, ACCOUNT_SECRET)
+        identities.fault("delete-service-account", constant(recorded_answer(RECORDED[GONE])), times=2)
+        with pytest.raises(CredentialsRefusedError, match="admin:RemoveServiceAccount"):
+            api.delete_service_account(ACCESS_KEY)
+        identities.fault("info-service-account", refuse(403, "AccessDenied", "no"))
+        with pytest.raises(CredentialsRefusedError):
+            api.delete_service_account(ACCESS_KEY)
+        assert api.service_account(ACCESS_KEY)["parentUser"] == USER
 
     def test_account_is_updated_with_policy_and_status_together(
         self, identities: IdentityServer, api: AdminApi
