@@ -194,13 +194,18 @@ def _is_begun(stack: Stack, identity: IdentityPlan) -> bool:
 
 def _finish(stack: Stack, identity: IdentityPlan, way: Way) -> None:
     live = " and ".join(map(str, sorted(identity.credential.live)))
-    way.say(f"{identity.name}: the config has generation {live} already; finishing what was begun")
-    if not way.config_only:
-        _check_nothing_else(stack.name, identity.name, begun=True)
-        published = published_by(stack.name)
-        kept = {key.access_key_id for key in _bring_about(stack.name, identity.name, way).of(identity.name).values()}
-        removed = [pair for pair in _pairs(published, identity.name) if pair.access_key_id not in kept]
-        _check_refused(published, identity.name, removed, way)
+    begun = f"{identity.name}: the config has generation {live} already; finishing what was begun"
+    if way.config_only:
+        way.say(f"{begun} is left to: pulumi up --stack {stack.name}")
+        return
+    published, handed_out = published_by(stack.name), stack.published.get(identity.name)
+    if handed_out is not None and handed_out.current == identity.credential.current:
+        _check_current_works(published, identity, way)  # before another one goes
+    _check_nothing_else(stack.name, identity.name, begun=True)
+    _agree(way, begun)
+    kept = {key.access_key_id for key in _bring_about(stack.name, identity.name, way).of(identity.name).values()}
+    removed = [pair for pair in _pairs(published, identity.name) if pair.access_key_id not in kept]
+    _check_refused(published, identity.name, removed, way)
 
 
 def _check_room(stack: Stack, identity: IdentityPlan) -> None:

@@ -357,6 +357,19 @@ def test_what_was_begun_is_finished(
     assert ("key KEY1 is refused" in said) is ("KEY1" not in after)
 
 
+def test_old_key_goes_with_what_was_begun_only_if_the_new_one_works(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A config that has lost the previous generation already is not brought about while the current key is refused."""
+    two(world)
+    world.config, world.published_generations = Generations(current=2), Generations(current=2, previous=1)
+    world.broken = {"KEY2"}
+    assert "does not work" in refused(world, "retire", capsys)
+    assert run("retire", "--config-only") == 0
+    assert "is left to: pulumi up" in capsys.readouterr().out
+    assert world.updates == 0
+
+
 def test_revocation_that_made_room_and_was_killed_goes_on(world: World) -> None:
     """On AWS the first of its two updates leaves the current key alive, so that one was not revoked yet."""
     two(world)
