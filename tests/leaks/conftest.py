@@ -149,7 +149,7 @@ class Site:
             self.planted.append(Planted(name, value))
 
 
-@pytest.fixture(scope="session", name="site")
+@pytest.fixture(scope="module", name="site")
 def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     search = existing_engine(SHELL)
     if search.engine is None:
@@ -174,13 +174,13 @@ def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         checkout.python("sandbox", "down", "--stack", "all")
 
 
-@pytest.fixture(scope="session", name="sampler")
+@pytest.fixture(scope="module", name="sampler")
 def _sampler(site: Site) -> Iterator[Sampler]:
     with Sampler([site.home / "tmp"]) as sampler:
         yield sampler
 
 
-@pytest.fixture(scope="session", name="deployed")
+@pytest.fixture(scope="module", name="deployed")
 def _deployed(site: Site, sampler: Sampler) -> Left:
     """What `sandbox deploy` left, before anybody knew which secrets it would make; they are planted now."""
     del sampler
@@ -270,7 +270,7 @@ def _publish(site: Site) -> None:
     }
 
 
-@pytest.fixture(scope="session", name="running")
+@pytest.fixture(scope="module", name="running")
 def _running(site: Site, deployed: Left) -> Iterator[dict[str, "Future[Ran]"]]:
     """Every line, begun: those of a lane one after another, the lanes beside each other."""
     del deployed
