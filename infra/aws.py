@@ -8,7 +8,7 @@ per bucket, because a second silently empties the first (pulumi-aws issue 5187).
 import pulumi
 import pulumi_aws as aws
 
-from infra.aws_role import declare_role
+from infra.aws_role import declare_policies, declare_role
 from infra.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan
 from infra.policies import (
     MANAGED_POLICIES_PER_USER,
@@ -129,20 +129,12 @@ class AwsStore(pulumi.ComponentResource):
     def _identity(self, identity: IdentityPlan, documents: list[PolicyDocument]) -> Credential:
         child = pulumi.ResourceOptions(parent=self)
         user = aws.iam.User(f"{identity.name}-user", name=identity.user_name, opts=child)
-        attachments = []
-        for index, document in enumerate(documents):
-            suffix = f"-{index + 1}" if index else ""
-            policy = aws.iam.Policy(
-                f"{identity.name}-policy{suffix}",
-                name=f"{identity.user_name}{suffix}",
-                policy=as_json(document),
-                opts=child,
+        attachments = [
+            aws.iam.UserPolicyAttachment(
+                f"{identity.name}-attachment{suffix}", user=user.name, policy_arn=policy.arn, opts=child
             )
-            attachments.append(
-                aws.iam.UserPolicyAttachment(
-                    f"{identity.name}-attachment{suffix}", user=user.name, policy_arn=policy.arn, opts=child
-                )
-            )
+            for suffix, policy in declare_policies(identity, documents, child)
+        ]
 
         def key(generation: int) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
             made = aws.iam.AccessKey(

@@ -35,15 +35,27 @@ def declare_role(
         max_session_duration=SESSION_SECONDS,
         opts=child,
     )
-    for index, document in enumerate(documents):
-        suffix = f"-{index + 1}" if index else ""
-        policy = aws.iam.Policy(
-            f"{identity.name}-policy{suffix}",
-            name=f"{identity.user_name}{suffix}",
-            policy=as_json(document),
-            opts=child,
-        )
+    for suffix, policy in declare_policies(identity, documents, child):
         aws.iam.RolePolicyAttachment(
             f"{identity.name}-attachment{suffix}", role=role.name, policy_arn=policy.arn, opts=child
         )
     return role
+
+
+def declare_policies(
+    identity: IdentityPlan, documents: list[PolicyDocument], opts: pulumi.ResourceOptions
+) -> list[tuple[str, aws.iam.Policy]]:
+    """Declare an identity's managed policies, a user's and a role's alike; each with the end of its name."""
+    suffixes = [f"-{index + 1}" if index else "" for index in range(len(documents))]
+    return [
+        (
+            suffix,
+            aws.iam.Policy(
+                f"{identity.name}-policy{suffix}",
+                name=f"{identity.user_name}{suffix}",
+                policy=as_json(document),
+                opts=opts,
+            ),
+        )
+        for suffix, document in zip(suffixes, documents, strict=True)
+    ]
