@@ -16,6 +16,7 @@ from typing import Any, Literal
 import boto3
 import pytest
 
+from infra.admin_api import AdminApi
 from sandbox.engine import existing_engine
 from sandbox.environment import stack_environment
 from sandbox.folder import StackFolder, StackName
@@ -103,6 +104,18 @@ class Checkout:
             aws_access_key_id=admin.user,
             aws_secret_access_key=admin.password,
             verify=server.ca_bundle,
+        )
+
+    def admin_api(self, stack: str) -> AdminApi:
+        """The admin API of an AIStor sandbox, with the sandbox's admin key."""
+        server, admin = running_server(self.folder(stack)), admin_credentials(self.folder(stack))
+        assert server is not None
+        return AdminApi(
+            endpoint=server.endpoint,
+            region=server.region,
+            ca_pem=Path(server.ca_bundle).read_text(encoding="ascii"),
+            access_key_id=admin.user,
+            secret_access_key=admin.password,
         )
 
 

@@ -60,15 +60,7 @@ class Deployed:
 
     def api(self) -> AdminApi:
         """The server's admin API, to damage things by hand."""
-        server, admin = running_server(self.checkout.folder(STACK)), admin_credentials(self.checkout.folder(STACK))
-        assert server is not None
-        return AdminApi(
-            endpoint=server.endpoint,
-            region=server.region,
-            ca_pem=Path(server.ca_bundle).read_text(encoding="ascii"),
-            access_key_id=admin.user,
-            secret_access_key=admin.password,
-        )
+        return self.checkout.admin_api(STACK)
 
     def credentials(self) -> dict[str, dict[str, str]]:
         """What the stack handed out."""

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from infra.admin_api import AdminApi
 from infra.credentials.__main__ import main
 from infra.deployment import KeyPair
-from sandbox.server_process import admin_credentials, running_server
+from sandbox.server_process import running_server
 from tests.e2e.conftest import Checkout
 from tests.e2e.killing import SHIM
 
@@ -69,18 +69,7 @@ class Keys:
 
     def api(self) -> AdminApi:
         """The local server's admin API."""
-        server, admin = (
-            running_server(self.checkout.folder(self.stack)),
-            admin_credentials(self.checkout.folder(self.stack)),
-        )
-        assert server is not None
-        return AdminApi(
-            endpoint=server.endpoint,
-            region=server.region,
-            ca_pem=Path(server.ca_bundle).read_text(encoding="ascii"),
-            access_key_id=admin.user,
-            secret_access_key=admin.password,
-        )
+        return self.checkout.admin_api(self.stack)
 
     def client(self, access_key_id: str, secret_access_key: str) -> Any:  # noqa: ANN401 - boto3's client
         """S3 with a pair of the identity's."""
