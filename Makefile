@@ -7,39 +7,45 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
-PIN := --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe
+PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: \
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
+PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
-$(READY): requirements.txt pyproject.toml
+.PHONY: python
+python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
-	@echo "environment: making $(VENV) (once, about two minutes)"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
 
 .PHONY: env
-env: $(READY) ## Make the Python environment only
+env: python ## Make the Python environment only
+	@$(PYTHON) -m sandbox.bootstrap env
+
+.PHONY: dev
+dev: python ## Make the environment with what tests and lint need
+	@$(PYTHON) -m sandbox.bootstrap dev
 
 .PHONY: up
-up: $(READY) ## Deploy both stacks to the sandbox on this machine and verify them
-	@$(BIN)/python -m sandbox deploy --stack all
+up: python ## Deploy both stacks to the sandbox on this machine and verify them
+	@$(PYTHON) -m sandbox.bootstrap up
 
 .PHONY: verify
-verify: $(READY) ## Verify both deployed sandbox stacks again
+verify: env ## Verify both deployed sandbox stacks again
 	@$(BIN)/python -m sandbox verify --stack all
 
 .PHONY: test
-test: $(READY) ## Run the whole test suite, end to end on the real engine included
+test: dev ## Run the whole test suite, end to end on the real engine included
 	@$(BIN)/python -m sandbox engine || echo 'without an engine the end-to-end tests are reported as skipped' >&2
-	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=95
+	@$(PYTEST) -n auto --cov --cov-report=term --cov-fail-under=95 --durations=30
+
+.PHONY: test-fast
+test-fast: dev ## Run the tests of the pure core, of the program and of the adapter
+	@$(PYTEST) -n auto tests/unit tests/components tests/object_store
 
 .PHONY: lint
-lint: $(READY) ## Check style, types and generated files
+lint: dev ## Check style, types and generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy infra object_store policy verify sandbox tests docs bench
@@ -48,14 +54,15 @@ lint: $(READY) ## Check style, types and generated files
 	@$(BIN)/zizmor --offline --quiet --no-progress --persona=auditor .github
 
 .PHONY: docs
-docs: $(READY) ## Write the generated tables and schemas
+docs: dev ## Write the generated tables and schemas
 	@$(BIN)/python -m docs.generate
 
 .PHONY: down
-down: $(READY) ## Stop the sandbox and remove everything that it made here
+down: env ## Stop the sandbox and remove everything that it made here
 	@$(BIN)/python -m sandbox down --stack all
 
 .PHONY: lock
-lock: $(READY) ## Pin the requirements anew
-	@$(BIN)/pip-compile $(PIN) --extra sandbox --extra dev --output-file requirements.txt pyproject.toml
-	@$(BIN)/pip-compile $(PIN) --output-file requirements-verify.txt requirements-verify.in
+lock: dev ## Pin the requirements anew
+	@$(PIN) --extra sandbox --output-file requirements.txt pyproject.toml
+	@$(PIN) --output-file requirements-verify.txt requirements-verify.in
+	@$(PIN) --constraint requirements.txt --group pyproject.toml:dev --output-file requirements-dev.txt

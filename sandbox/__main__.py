@@ -117,9 +117,23 @@ def env(stack: Annotated[StackName, typer.Argument(help="Which stack.")]) -> Non
 
 
 @app.command()
-def deploy(stack: StackOption = Stacks.ALL, *, admin_api: AdminApiOption = None, quiet: QuietOption = False) -> None:
+def deploy(
+    stack: StackOption = Stacks.ALL,
+    *,
+    admin_api: AdminApiOption = None,
+    environment_took: Annotated[float, typer.Option(hidden=True, help="Seconds; sandbox.bootstrap says it.")] = 0.0,
+    finish_environment: Annotated[bool, typer.Option(hidden=True, help="sandbox.bootstrap says it.")] = False,
+    quiet: QuietOption = False,
+) -> None:
     """Bring the sandbox up, run `pulumi up` on each stack and verify it: what `make up` does."""
-    deployment.deploy(stack.names, os.environ, Voice(quiet=quiet), admin_api)
+    deployment.deploy(
+        stack.names,
+        os.environ,
+        Voice(quiet=quiet),
+        admin_api,
+        environment_took=environment_took,
+        finish_environment=finish_environment,
+    )
     Voice(quiet=quiet).say(deployment.NEXT)
 
 

@@ -1,23 +1,28 @@
 """Deploys the stacks to the sandbox and verifies them, as a person would: preflight, `pulumi up`, `python -m verify`.
 
-The rule: each step is the real command in the stack's own environment, shown as it runs; nothing here deploys or
-verifies by itself. Without an engine the program is rehearsed instead, and what that does not show is said.
+The rule: each step is the real command in the stack's own environment, and what it prints is shown, whole, when its
+stack is done; nothing here deploys or verifies by itself. The stacks depend on nothing of each other's and go side by
+side. Without an engine the program is rehearsed instead, and what that does not show is said.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from sandbox import commands
+from sandbox import bootstrap, commands
 from sandbox.environment import stack_environment
 from sandbox.folder import SandboxError, StackFolder, StackName
+from sandbox.phases import Phases
 from sandbox.server_process import running_server
+from sandbox.steps import Step, beside, run_side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
+    from sandbox.engine import Search
     from sandbox.voice import Voice
 
 NEXT = """
@@ -33,7 +38,15 @@ Deployed to the sandbox and verified. What to try next (with .venv/bin on the pa
 Your real AIStor and AWS: README.md."""
 
 
-def deploy(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice, admin_api: str | None = None) -> None:
+def deploy(
+    stacks: Sequence[StackName],
+    environ: Mapping[str, str],
+    voice: Voice,
+    admin_api: str | None = None,
+    *,
+    environment_took: float = 0.0,
+    finish_environment: bool = False,
+) -> None:
     """Bring the sandbox up, deploy each stack and verify it.
 
     Args:
@@ -41,21 +54,24 @@ def deploy(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice
         environ: The environment to start from.
         voice: Says what is done.
         admin_api: As `commands.up` takes it.
+        environment_took: Seconds that making the Python environment has taken so far.
+        finish_environment: Whether the rest of it is to be installed, as `bootstrap.begin` said.
 
     Raises:
         SandboxError: A step failed; its own output says why.
     """
-    search = commands.up(stacks, environ, voice, admin_api)
-    for stack in stacks:
-        if search.engine is not None:
-            voice.say(f"\n== {stack}: python -m verify preflight")
-            _preflight(stack, environ)
-            voice.say(f"\n== {stack}: pulumi up ({search.engine.version}, {search.engine.source})")
-            _pulumi_up(stack, environ)
-        else:
-            voice.say("\n".join(["No Pulumi engine is to be had:", *(f"  {why}" for why in search.tried)]))
-            _rehearse(stack, environ, voice)
-    verify(stacks, environ, voice)
+    phases = Phases(environment_took)
+    with _environment_beside(phases) if finish_environment else nullcontext(), phases.timed("servers and engine"):
+        search = commands.up(stacks, environ, voice, admin_api)
+    if search.engine is None:
+        voice.say("\n".join(["No Pulumi engine is to be had:", *(f"  {why}" for why in search.tried)]))
+        for stack in stacks:
+            with phases.timed(f"{stack} rehearsal"):
+                _rehearse(stack, environ, voice)
+    try:
+        _run({stack: list(_deploying(stack, search, environ)) for stack in stacks}, environ, voice, phases)
+    finally:
+        voice.say(phases.told())
 
 
 def verify(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice) -> None:
@@ -64,19 +80,73 @@ def verify(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice
     Raises:
         SandboxError: A stack is not up, or not all of it is proven.
     """
-    unproven = []
-    for stack in stacks:
-        folder = StackFolder.of(stack)
-        voice.say(f"\n== {stack}: python -m verify")
-        if folder.deployment.exists():
-            how = ["--deployment", str(folder.deployment), "--credentials", str(folder.credentials)]
-        else:
-            how = ["--stack", stack.value]
-        command = [sys.executable, "-m", "verify", *how]
-        if subprocess.run(command, env=_environment(stack, environ), check=False).returncode:  # noqa: S603 - our own
-            unproven.append(stack.value)
-    if unproven:
-        raise SandboxError(f"Not all is proven on {', '.join(unproven)}; the report above says what.")
+    _run({stack: [_verifying(stack)] for stack in stacks}, environ, voice, Phases(0.0))
+
+
+def _environment_beside(phases: Phases) -> AbstractContextManager[None]:
+    """Install what is missing of the Python environment meanwhile."""
+
+    def finish() -> None:
+        try:
+            with phases.timed("rest of the environment, beside"):
+                bootstrap.finish()
+        except bootstrap.BootstrapError as error:
+            raise SandboxError(str(error)) from error
+
+    return beside(finish)
+
+
+def _run(
+    steps: Mapping[StackName, Sequence[Step]], environ: Mapping[str, str], voice: Voice, phases: Phases
+) -> None:
+    environments = {stack: _environment(stack, environ) for stack in steps}
+    failures = run_side_by_side(steps, environments, voice, phases)
+    if failures:
+        raise SandboxError("\n".join(failures))
+
+
+def _deploying(stack: StackName, search: Search, environ: Mapping[str, str]) -> Iterator[Step]:
+    if search.engine is not None:
+        yield _preflighting(stack)
+        yield from _updating(stack, f"{search.engine.version}, {search.engine.source}")
+    yield _verifying(stack)
+
+
+def _preflighting(stack: StackName) -> Step:
+    return Step(
+        "preflight",
+        "python -m verify preflight",
+        [sys.executable, "-m", "verify", "preflight", "--before", "up", "--quiet", "--stack", stack.value],
+        f"Nothing was deployed to {stack}: the preflight above says what stands in the way.",
+    )
+
+
+def _updating(stack: StackName, engine: str) -> Iterator[Step]:
+    folder = StackFolder.of(stack)
+    if any(folder.state.glob(".pulumi/locks/**/*.json")):
+        # An engine was killed here: what a person would be told to run. The update after it says what is wrong still.
+        yield Step("recovery", "python -m infra.recover", [sys.executable, "-m", "infra.recover", "--stack", stack.value])
+    command = [str(folder.wrapper), "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stack.value]
+    yield Step(
+        "up",
+        f"pulumi up ({engine})",
+        [*command, "--non-interactive", "--suppress-progress"],
+        f"`pulumi up` of {stack} failed; its output above says why. Run `make up` again to go on.",
+    )
+
+
+def _verifying(stack: StackName) -> Step:
+    folder = StackFolder.of(stack)
+    if folder.deployment.exists():
+        how = ["--deployment", str(folder.deployment), "--credentials", str(folder.credentials)]
+    else:
+        how = ["--stack", stack.value]
+    return Step(
+        "verify",
+        "python -m verify",
+        [sys.executable, "-m", "verify", *how],
+        f"Not all is proven on {stack}; the report above says what.",
+    )
 
 
 def _environment(stack: StackName, environ: Mapping[str, str]) -> dict[str, str]:
@@ -85,26 +155,6 @@ def _environment(stack: StackName, environ: Mapping[str, str]) -> dict[str, str]
     if server is None:
         raise SandboxError(f"The {stack} server is not up. Start it: make up")
     return stack_environment(folder, server, environ).applied_to(environ)
-
-
-def _preflight(stack: StackName, environ: Mapping[str, str]) -> None:
-    command = [sys.executable, "-m", "verify", "preflight", "--before", "up", "--quiet", "--stack", stack.value]
-    if subprocess.run(command, env=_environment(stack, environ), check=False).returncode:  # noqa: S603 - our own
-        raise SandboxError(f"Nothing was deployed to {stack}: the preflight above says what stands in the way.")
-
-
-def _pulumi_up(stack: StackName, environ: Mapping[str, str]) -> None:
-    folder = StackFolder.of(stack)
-    command = [str(folder.wrapper), "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stack.value]
-    environment = _environment(stack, environ)
-    if any(folder.state.glob(".pulumi/locks/**/*.json")):
-        # An engine was killed here: what a person would be told to run.
-        recovery = [sys.executable, "-m", "infra.recover", "--stack", stack.value]
-        subprocess.run(recovery, env=environment, check=False)  # noqa: S603 - our own
-    if not sys.stderr.isatty():
-        command += ["--non-interactive", "--suppress-progress"]
-    if subprocess.run(command, env=environment, check=False).returncode:  # noqa: S603 - the wrapper that we wrote
-        raise SandboxError(f"`pulumi up` of {stack} failed; its output above says why. Run `make up` again to go on.")
 
 
 def _rehearse(stack: StackName, environ: Mapping[str, str], voice: Voice) -> None:
