@@ -1,4 +1,4 @@
-"""Makes `.venv` from the locks: the one module that runs before anything is installed, so it imports the standard library alone.
+"""Makes `.venv` from the locks. It runs before anything is installed, so it imports the standard library alone.
 
     python3 -m sandbox.bootstrap env     what the product and the sandbox need (requirements.txt)
     python3 -m sandbox.bootstrap dev     what tests and lint need as well (requirements-dev.txt)
@@ -57,22 +57,16 @@ def main(arguments: list[str]) -> int:
     """Run one of the three commands; exit status 2 where the environment cannot be made."""
     began = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # pip is ended with this process
+    if arguments not in (["env"], ["dev"], ["up"]):
+        _say("usage: python3 -m sandbox.bootstrap env|dev|up")
+        return 2
     try:
         lock = _alone()
-        if arguments == ["env"]:
-            make(LOCK)
-        elif arguments == ["dev"]:
-            make(LOCK)
+        if arguments == ["up"]:
+            _deploy(began, lock)
+        make(LOCK)
+        if arguments == ["dev"]:
             make(DEVELOPMENT_LOCK)
-        elif arguments == ["up"]:
-            pending = begin()
-            os.set_inheritable(lock, pending)
-            seconds = f"{time.monotonic() - began:.1f}"
-            command = [str(_python()), "-m", "sandbox", "deploy", "--stack", "all", "--environment-took", seconds]
-            os.chdir(ROOT)
-            os.execv(command[0], [*command, "--finish-environment"] if pending else command)  # noqa: S606 - our own
-        else:
-            raise BootstrapError("usage: python3 -m sandbox.bootstrap env|dev|up")
     except BootstrapError as error:
         _say(str(error))
         return 2
@@ -81,8 +75,18 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _deploy(began: float, lock: int) -> None:
+    """Become the command that deploys; it installs what `begin` leaves."""
+    is_pending = begin()
+    os.set_inheritable(lock, is_pending)
+    command = [str(_python()), "-m", "sandbox", "deploy", "--stack", "all"]
+    command += ["--environment-took", f"{time.monotonic() - began:.1f}"]
+    os.chdir(ROOT)
+    os.execv(command[0], [*command, "--finish-environment"] if is_pending else command)  # noqa: S606 - our own module
+
+
 def _alone() -> int:
-    """Wait until no other process makes the environment; this one, and what it becomes, holds the lock until it ends."""
+    """Wait until no other process makes the environment; what this one becomes holds the lock, too."""
     lock = os.open(ROOT / "pyproject.toml", os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,8 +10,9 @@ import fcntl
 import os
 import signal
 import subprocess
+import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from sandbox.voice import Voice
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _LOCK_POLL_SECONDS = 0.2
 
 
@@ -32,21 +34,44 @@ def process_group(
     stdout: int | IO[str] | None = subprocess.DEVNULL,
 ) -> Iterator[subprocess.Popen[str]]:
     """Start a command in a process group of its own and kill what is left of the group at the end."""
-    with subprocess.Popen(  # noqa: S603 - the caller's own command, no shell
-        list(command),
-        cwd=cwd,
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            kill_group(process)
+    with ExitStack() as held:
+        held.enter_context(_signals_held())
+        with subprocess.Popen(  # noqa: S603 - the caller's own command, no shell
+            list(command),
+            cwd=cwd,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process:
+            try:
+                held.close()
+                yield process
+            finally:
+                kill_group(process)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait for the end of the block.
+
+    One that arrives while the process is being started would leave it behind: nobody knows it yet.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals arrive in the main thread alone
+        return
+    arrived: list[signal.Signals] = []
+    handlers = {number: signal.signal(number, lambda got, _: arrived.append(signal.Signals(got))) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in arrived:
+            signal.raise_signal(number)
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:

@@ -69,7 +69,7 @@ def deploy(
             with phases.timed(f"{stack} rehearsal"):
                 _rehearse(stack, environ, voice)
     try:
-        _run({stack: list(_deploying(stack, search, environ)) for stack in stacks}, environ, voice, phases)
+        _run({stack: list(_deploying(stack, search)) for stack in stacks}, environ, voice, phases)
     finally:
         voice.say(phases.told())
 
@@ -96,16 +96,14 @@ def _environment_beside(phases: Phases) -> AbstractContextManager[None]:
     return beside(finish)
 
 
-def _run(
-    steps: Mapping[StackName, Sequence[Step]], environ: Mapping[str, str], voice: Voice, phases: Phases
-) -> None:
+def _run(steps: Mapping[StackName, Sequence[Step]], environ: Mapping[str, str], voice: Voice, phases: Phases) -> None:
     environments = {stack: _environment(stack, environ) for stack in steps}
     failures = run_side_by_side(steps, environments, voice, phases)
     if failures:
         raise SandboxError("\n".join(failures))
 
 
-def _deploying(stack: StackName, search: Search, environ: Mapping[str, str]) -> Iterator[Step]:
+def _deploying(stack: StackName, search: Search) -> Iterator[Step]:
     if search.engine is not None:
         yield _preflighting(stack)
         yield from _updating(stack, f"{search.engine.version}, {search.engine.source}")
@@ -125,7 +123,9 @@ def _updating(stack: StackName, engine: str) -> Iterator[Step]:
     folder = StackFolder.of(stack)
     if any(folder.state.glob(".pulumi/locks/**/*.json")):
         # An engine was killed here: what a person would be told to run. The update after it says what is wrong still.
-        yield Step("recovery", "python -m infra.recover", [sys.executable, "-m", "infra.recover", "--stack", stack.value])
+        yield Step(
+            "recovery", "python -m infra.recover", [sys.executable, "-m", "infra.recover", "--stack", stack.value]
+        )
     command = [str(folder.wrapper), "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stack.value]
     yield Step(
         "up",

@@ -11,12 +11,14 @@ environment, and any import of this project: the file is run by path, from a lau
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import types
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,14 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import grpc
 from google.protobuf import empty_pb2, json_format
+
+if __name__ == "__main__":
+    # Of Pulumi's SDK the messages alone: all of it takes three times as long, and every preview starts two hosts.
+    _pulumi = importlib.util.find_spec("pulumi")
+    for _name, _below in (("pulumi", ""), ("pulumi.runtime", "/runtime")):
+        _package = sys.modules[_name] = types.ModuleType(_name)
+        _folders = (_pulumi and _pulumi.submodule_search_locations) or []
+        _package.__path__ = [f"{_folder}{_below}" for _folder in _folders]
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""How long each phase of a command takes, to be said at its end. Phases may overlap, so they do not add up to the whole."""
+"""How long each phase of a command takes, said at its end. Phases may overlap, so they need not add up to the whole."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A sandbox of its own for the end-to-end tests: real engine, stand-in plugins, embedded servers, in a copied checkout.
 
-The rule: nothing of the caller's own sandbox is touched; the copy is deployed once per session and each test leaves it
-as it found it.
+The rule: nothing of the caller's own sandbox is touched; both stacks are deployed and proven once, in a snapshot of
+which each worker takes a copy, and each test leaves its worker's copy as it found it.
 """
 
 import os
@@ -17,10 +17,12 @@ import boto3
 import pytest
 
 from infra.admin_api import AdminApi
+from sandbox.child import exclusive
 from sandbox.engine import existing_engine
 from sandbox.environment import stack_environment
 from sandbox.folder import StackFolder, StackName
 from sandbox.server_process import admin_credentials, running_server
+from sandbox.voice import Voice
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.aws.yaml", "infra", "object_store", "policy", "verify", "sandbox")
@@ -137,16 +139,52 @@ def _engine() -> None:
         pytest.skip("no Pulumi engine on this machine: " + "; ".join(search.tried))
 
 
-@pytest.fixture(scope="session", name="checkout")
-def _checkout(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The one folder of all workers of this run."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session", name="snapshot")
+def _snapshot(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout with both stacks deployed and proven, and stopped; whoever asks first makes it."""
     del engine
-    checkout = copy_checkout(tmp_path_factory.mktemp("checkout"))
+    shared = _shared(tmp_path_factory)
+    snapshot, making = shared / "snapshot", shared / "snapshot-in-the-making"
+    with exclusive(shared / "snapshot.lock", Voice(quiet=True), "the snapshot that another worker makes"):
+        if not snapshot.exists():
+            shutil.rmtree(making, ignore_errors=True)  # of a worker that failed
+            making.mkdir()
+            checkout = copy_checkout(making)
+            try:
+                done = checkout.python("sandbox", "deploy", "--stack", "all")
+                assert done.status == 0, done.output
+            finally:
+                checkout.python("sandbox", "down", "--stack", "all", "--keep")
+            making.rename(snapshot)
+    return snapshot
+
+
+def copy_deployed(snapshot: Path, path: Path, stacks: Sequence[str] = ("local", "aws")) -> Checkout:
+    """A copy of the snapshot, running; its servers have ports of their own, of which an update tells the state."""
+    shutil.copytree(snapshot, path, symlinks=True, dirs_exist_ok=True)
+    checkout = Checkout(path)
+    for stack in stacks:
+        for command in (
+            checkout.python("sandbox", "up", "--stack", stack),
+            checkout.up(stack, "--stack", stack),
+        ):
+            assert command.status == 0, command.output
+    return checkout
+
+
+@pytest.fixture(scope="session", name="checkout")
+def _checkout(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    path = tmp_path_factory.mktemp("checkout")
     try:
-        done = checkout.python("sandbox", "deploy", "--stack", "all")
-        assert done.status == 0, done.output
-        yield checkout
+        yield copy_deployed(snapshot, path)
     finally:
-        checkout.python("sandbox", "down", "--stack", "all")
+        Checkout(path).python("sandbox", "down", "--stack", "all")
 
 
 @pytest.fixture(params=["local", "aws"], name="stack")

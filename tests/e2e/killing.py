@@ -1,39 +1,65 @@
 """A `pulumi` that runs the real one and, at a given point of the first update, kills engine and caller by SIGKILL.
 
 Points, by what the state's file has: `before` the engine runs, `making` a key, a key `made`, `removing` a key, `after`.
+
+The rule: the engine alone is stopped to be looked at, never its process group. A child that it is just starting would
+be stopped as well, leave the group before it runs, and never be continued, while the engine waits for it.
 """
 
-SHIM = """#!/usr/bin/env python3
-import json, os, pathlib, signal, subprocess, sys, time
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
-engine, point, state = (os.environ[name] for name in ("KILL_ENGINE", "KILL_AT", "KILL_STATE"))
-arguments = sys.argv[1:]
-if arguments[0] != "up":
-    os.execv(engine, [engine, *arguments])
-
-
-def end():
-    os.kill(os.getppid(), signal.SIGKILL)
-    sys.exit(1)
+_POLL_SECONDS = 0.001
 
 
-def held():
-    latest = json.loads(pathlib.Path(state).read_text())["checkpoint"]["latest"]
+def write_shim(folder: Path) -> None:
+    """Put the `pulumi` into a folder that comes first on PATH; KILL_ENGINE, KILL_AT and KILL_STATE steer it."""
+    shim = folder / "pulumi"
+    shim.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__)} "$@"\n', encoding="utf-8")
+    shim.chmod(0o755)
+
+
+def kill_tree(process: int) -> None:
+    """SIGKILL a stopped process and all that it has started.
+
+    A dynamic provider does not notice that its engine is gone, and would be left over.
+    """
+    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout  # noqa: S607
+    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    family = {process}
+    while more := {child for child, parent in pairs if parent in family} - family:
+        family |= more
+    for one in family:
+        try:
+            os.kill(one, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def _held(state: Path) -> tuple[set[str], list[str]]:
+    """The keys that the state has, and what is being done to others."""
+    latest = json.loads(state.read_text(encoding="utf-8"))["checkpoint"]["latest"]
     keys = [one["urn"] for one in latest.get("resources") or [] if "-key-" in one["urn"] and not one.get("delete")]
     operations = [one["type"] for one in latest.get("pending_operations") or [] if "-key-" in one["resource"]["urn"]]
     return set(keys), operations
 
 
-if point == "before":
-    end()
-before, _ = held()
-process = subprocess.Popen([engine, *arguments], start_new_session=True, stdout=subprocess.DEVNULL)
-
-
-def there():
+def _written_at(state: Path) -> int:
     try:
-        keys, operations = held()
-    except ValueError:
+        return state.stat().st_mtime_ns
+    except FileNotFoundError:  # the engine puts another in its place
+        return 0
+
+
+def _is_there(point: str, state: Path, before: set[str]) -> bool:
+    try:
+        keys, operations = _held(state)
+    except (FileNotFoundError, ValueError):  # half written
         return False
     return {
         "making": "creating" in operations,
@@ -43,14 +69,28 @@ def there():
     }[point]
 
 
-while process.poll() is None:
-    os.killpg(process.pid, signal.SIGSTOP)
-    # Seen while the engine stands still, so that no half-written checkpoint is left behind.
-    if there():
-        os.killpg(process.pid, signal.SIGKILL)
-        break
-    os.killpg(process.pid, signal.SIGCONT)
-    time.sleep(0.002)
-process.wait()
-end()
-"""
+def main(arguments: list[str]) -> int:
+    """Run the engine up to the point, and end the caller."""
+    engine, point, state = os.environ["KILL_ENGINE"], os.environ["KILL_AT"], Path(os.environ["KILL_STATE"])
+    if arguments[0] != "up":
+        os.execv(engine, [engine, *arguments])  # noqa: S606 - the wrapper of the test's own sandbox
+    if point != "before":
+        before, _ = _held(state)
+        with subprocess.Popen([engine, *arguments], stdout=subprocess.DEVNULL) as process:  # noqa: S603 - likewise
+            seen = None
+            while process.poll() is None:
+                time.sleep(_POLL_SECONDS)
+                if seen == (seen := _written_at(state)):
+                    continue
+                os.kill(process.pid, signal.SIGSTOP)
+                # Seen while the engine stands still, so that no half-written checkpoint is left behind.
+                if _is_there(point, state, before):
+                    kill_tree(process.pid)
+                    break
+                os.kill(process.pid, signal.SIGCONT)
+    os.kill(os.getppid(), signal.SIGKILL)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

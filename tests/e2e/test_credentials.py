@@ -21,7 +21,7 @@ from infra.credentials.__main__ import main
 from infra.deployment import KeyPair
 from sandbox.server_process import running_server
 from tests.e2e.conftest import Checkout
-from tests.e2e.killing import SHIM
+from tests.e2e.killing import write_shim
 
 pytestmark = pytest.mark.e2e
 
@@ -305,8 +305,7 @@ KILLED = {
 
 def test_killed_engine_leaves_a_key_that_works_and_the_next_command_completes(keys: Keys, tmp_path: Path) -> None:
     """SIGKILL between any two steps: a published key works at once, and the same command again ends as it should."""
-    (tmp_path / "pulumi").write_text(SHIM, encoding="utf-8")
-    (tmp_path / "pulumi").chmod(0o755)
+    write_shim(tmp_path)
     for command, point in KILLED[keys.stack]:
         arguments = [command, IDENTITY, "--stack", keys.stack, "--yes"]
         arguments += ["--unused-for", "0"] if command == "retire" else []

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import copy_checkout
+from tests.e2e.killing import kill_tree
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Checkout
@@ -286,13 +287,13 @@ def _kill_half_way(checkout: "Checkout", stack: str) -> None:
             assert engine.poll() is None, "the engine ended by itself"
             time.sleep(0.02)
         # Killed in the very moment in which it writes its checkpoint, it would leave none that can be read.
-        os.killpg(engine.pid, signal.SIGSTOP)
+        os.kill(engine.pid, signal.SIGSTOP)
         while not _checkpoint_is_whole(checkout, stack):
             assert time.monotonic() < deadline, "no checkpoint was written"
-            os.killpg(engine.pid, signal.SIGCONT)
+            os.kill(engine.pid, signal.SIGCONT)
             time.sleep(0.02)
-            os.killpg(engine.pid, signal.SIGSTOP)
-        os.killpg(engine.pid, signal.SIGKILL)
+            os.kill(engine.pid, signal.SIGSTOP)
+        kill_tree(engine.pid)
         engine.wait()
 
 

@@ -133,8 +133,9 @@ class Sampler:
                     except OSError:  # it is gone
                         continue
             for folder in self._folders:
-                for name in folder.rglob("*"):
-                    self._read(name)
+                for place, _, names in os.walk(folder):  # passes over what goes while it looks
+                    for name in names:
+                        self._read(Path(place, name))
 
     def _read(self, path: Path) -> None:
         """Keep a file's content, once for each time that it was written."""

@@ -80,12 +80,15 @@ def uploads_in(store: "Store") -> list[str]:
 
 
 def in_the_middle(store: "Store", process: subprocess.Popen[str]) -> None:
-    """Return once the run has written something and has not ended."""
+    """Return once the run has written something and has not ended; it is stopped, so that it cannot end meanwhile."""
     deadline = time.monotonic() + START_SECONDS
+    process.send_signal(signal.SIGSTOP)
     while not versions_in(store):
+        process.send_signal(signal.SIGCONT)
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline, "the run wrote nothing"
         time.sleep(0.02)
+        process.send_signal(signal.SIGSTOP)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -94,6 +97,7 @@ def test_interrupted_run_leaves_nothing(store: "Store", command: list[str], numb
     process = started(command)
     in_the_middle(store, process)
     process.send_signal(number)
+    process.send_signal(signal.SIGCONT)
     said, _ = process.communicate(timeout=END_SECONDS)
 
     assert process.returncode == 2, said
@@ -108,6 +112,7 @@ def test_signals_while_it_sweeps_do_not_stop_the_sweep(store: "Store", command: 
     process = started(command)
     in_the_middle(store, process)
     process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
     for again in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
         # Apart, so that each arrives as a signal of its own while the workers end and the sweep is under way.
         time.sleep(0.05)
