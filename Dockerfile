@@ -6,9 +6,11 @@ ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
 
 COPY requirements-verify.txt ./
-# Wheels only: nothing that is downloaded runs while the image is built.
-RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
-    --only-binary :all: --require-hashes --requirement requirements-verify.txt
+# Wheels only: nothing that is downloaded runs while the image is built. The lock is taken as it is, and nothing is
+# resolved, so that no release of a package after it matters; `pip check` says whether one is missing.
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --no-deps \
+    --only-binary :all: --require-hashes --requirement requirements-verify.txt \
+    && pip --disable-pip-version-check check
 
 # Whatever umask the checkout was made with, the user below may read it; nobody but root may write it.
 COPY --chmod=755 infra ./infra

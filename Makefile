@@ -44,6 +44,14 @@ test: dev ## Run the whole test suite, end to end on the real engine included
 test-fast: dev ## Run the tests of the pure core, of the program and of the adapter
 	@$(PYTEST) -n auto tests/unit tests/components tests/object_store
 
+.PHONY: long
+long: dev ## Run the tests with many seeds and full sizes, then every benchmark; takes hours
+	@$(BIN)/python -m sandbox engine || echo 'without an engine the end-to-end tests are reported as skipped' >&2
+	@OBJECT_STORE_LONG=1 $(PYTEST) -n auto --durations=30
+	@missed=; for each in adapter preview verify_rate verify_growth; do \
+		echo "== bench.$$each"; $(BIN)/python -m "bench.$$each" || missed="$$missed $$each"; \
+	done; [ -z "$$missed" ] || { echo "goals missed:$$missed" >&2; exit 1; }
+
 .PHONY: lint
 lint: dev ## Check style, types and generated files
 	@$(BIN)/ruff check .

@@ -93,6 +93,8 @@ def check(executable: Path, root: Path, arguments: Sequence[str] = ()) -> int:
     if not files:
         return 0
     shellcheck = Path(sys.prefix) / "bin" / "shellcheck"
+    if not shellcheck.exists():
+        sys.stderr.write("actionlint: shell lines are not checked: shellcheck has no wheel for this machine\n")
     command = [str(executable), f"-shellcheck={shellcheck if shellcheck.exists() else ''}", "-pyflakes=", *arguments]
     command += [str(path.relative_to(root)) for path in files]
     return subprocess.run(command, cwd=root, check=False).returncode  # noqa: S603 - the linter, on our own files

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from infra.redaction import KEPT
+from tests.sizes import load_examples
+
+load_examples()
 
 ROOT = Path(__file__).parent
 # In seconds, measured on two cores: what must begin early, or a worker ends long after the others.

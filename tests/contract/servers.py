@@ -22,6 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from object_store import StoreConfig
+from tests.sizes import sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -159,7 +160,7 @@ def _embedded(name: str, cloud: str) -> Iterator[Server]:
             secret_access_key=running.admin.password,
             ca_bundle=running.ca_bundle,
         )
-        yield Server(name, f"sandbox `{name}`", config, most_keys=1001)
+        yield Server(name, f"sandbox `{name}`", config, most_keys=sized(1001, 10_000))
 
 
 @contextmanager

@@ -35,6 +35,7 @@ from object_store import (
 )
 from object_store.keys import check_key
 from tests.contract.servers import Server, keys_of, made_bucket, uploads_of
+from tests.sizes import sized
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -528,7 +529,7 @@ metadatas = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=sized(60, 1000))
 @given(key=keys, size=sizes, content_type=content_types, metadata=metadatas)
 def test_what_goes_in_comes_out(
     store: ObjectStore, bucket: str, key: str, size: int, content_type: str | None, metadata: dict[str, str]

@@ -17,7 +17,6 @@ import boto3
 import pytest
 import trustme
 from botocore.config import Config
-from hypothesis import settings
 from moto.server import ThreadedMotoServer
 
 from object_store import ObjectStore, StoreConfig
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 REGION: Final = "us-west-2"
 ACCESS_KEY = "AKIATESTTESTTESTTEST"
 SECRET_KEY = "planted/secret+that=nobody-may-see"  # noqa: S105  # planted, to be searched for
-
-settings.register_profile("object_store", deadline=None)  # requests to a server vary more than hypothesis likes
-settings.load_profile("object_store")
 
 
 @pytest.fixture(autouse=True)

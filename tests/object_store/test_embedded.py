@@ -21,6 +21,7 @@ from object_store import MULTIPART_THRESHOLD, Download, ObjectRef, ObjectStore, 
 from object_store.keys import check_key
 from sandbox.minio_iam_client import MinioIamClient
 from sandbox.server import RunningServer, running_server
+from tests.sizes import sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,7 +134,7 @@ def _get(cloud: Cloud, url: str) -> tuple[int, bytes]:
             return refused.code, refused.read()
 
 
-@example_settings(max_examples=20)
+@example_settings(max_examples=sized(20, 1000))
 @given(key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40), body=st.binary(max_size=100))
 def test_any_legal_key_comes_back_as_given(cloud: Cloud, key: str, body: bytes) -> None:
     """Signed and escaped keys are the same to server and client, whatever is in them."""

@@ -21,6 +21,7 @@ from moto.s3.models import s3_backends
 import object_store
 from object_store import MULTIPART_THRESHOLD, PART_SIZE, Download, ObjectRef, ObjectStore
 from object_store.keys import check_key
+from tests.sizes import sized
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -51,7 +52,7 @@ def _get(url: str) -> tuple[int, bytes, str | None]:
 class TestRoundTrip:
     """upload, download, fetch, head, list and delete_object, together."""
 
-    @example_settings(max_examples=40)
+    @example_settings(max_examples=sized(40, 1000))
     @given(key=_keys, body=st.binary(max_size=300))
     def test_any_key_comes_back_as_given_or_is_refused(
         self, store: ObjectStore, admin: S3Client, bucket: str, key: str, body: bytes
@@ -76,7 +77,7 @@ class TestRoundTrip:
         assert list(store.list(bucket)) == []
 
     @given(content_type=st.from_regex(r"[a-z]{1,10}/[a-z0-9.+-]{1,20}(; [a-z]{1,8}=[a-z0-9-]{1,8})?", fullmatch=True))
-    @example_settings(max_examples=15)
+    @example_settings(max_examples=sized(15, 1000))
     def test_content_type_comes_back_as_given(self, store: ObjectStore, bucket: str, content_type: str) -> None:
         """A content type with parameters is stored whole."""
         store.upload(bucket, "typed", b"", content_type=content_type)

@@ -1,0 +1,82 @@
+"""The wheels of the locks, fetched once, and a clone that holds what an install reads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.bootstrap import OVERRULED
+from sandbox.child import exclusive
+from sandbox.voice import Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-verify.txt")
+#: The oldest pip that a Python 3.11 came with (3.11.0), and whatever is the newest today.
+PIPS = {"oldest": "pip==22.3", "newest": "pip"}
+# What `python -m sandbox.bootstrap` reads of a clone; of its packages the editable install needs the folders.
+_READ = (*LOCKS, "pyproject.toml", "README.md", "sandbox/__init__.py", "sandbox/bootstrap.py")
+
+
+def pip(python: Path | str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python's pip with this machine's own settings, and these."""
+    return subprocess.run(  # noqa: S603 - a Python of this machine
+        [python, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments],
+        env={**os.environ, **OVERRULED, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+
+
+@pytest.fixture(scope="session", name="wheels_for")
+def _wheels_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path | str], Path]:
+    """The folder with the wheels that the locks name for a Python, and the two pips; each is fetched once."""
+    root = tmp_path_factory.mktemp("wheels")
+
+    def wheels_for(python: Path | str) -> Path:
+        tag = subprocess.run(  # noqa: S603 - a Python of this machine
+            [python, "-c", "import sys; print(sys.version_info.minor)"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        folder = root / tag
+        with exclusive(root / f"{tag}.lock", Voice(quiet=True), "the wheels"):
+            if not folder.exists():
+                _fetch(python, folder)
+        return folder
+
+    return wheels_for
+
+
+def _fetch(python: Path | str, folder: Path) -> None:
+    exact = ["download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
+    for lock in LOCKS:
+        done = pip(python, *exact, "--require-hashes", "--requirement", str(ROOT / lock))
+        assert done.returncode == 0, done.stderr
+    for version in PIPS.values():
+        done = pip(python, *exact, version)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(name="clone")
+def _clone(tmp_path: Path) -> Path:
+    """A clone with no environment."""
+    clone = tmp_path / "a clone"
+    for name in _READ:
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, clone / name)
+    return clone
+
+
+@pytest.fixture(scope="session", name="this_python")
+def _this_python() -> str:
+    """The Python that this environment was made with, without the environment."""
+    return str(Path(sys.base_prefix) / "bin" / "python3")

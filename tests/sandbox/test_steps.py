@@ -1,0 +1,120 @@
+"""The commands of several stacks beside each other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox.folder import StackName
+from sandbox.phases import Phases
+from sandbox.steps import Step, beside, run_side_by_side
+from sandbox.voice import Voice
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = {stack: {"PATH": os.defpath} for stack in StackName}
+
+
+def shell(line: str, failure: str | None = "it failed", name: str = "step") -> Step:
+    """A step of one shell line."""
+    return Step(name, line, ["/bin/sh", "-c", line], failure)
+
+
+def ran(phases: Phases, **steps: list[Step]) -> list[str]:
+    """Run each stack's steps."""
+    return run_side_by_side(
+        {StackName(name): each for name, each in steps.items()}, ENVIRONMENTS, Voice(quiet=True), phases
+    )
+
+
+def test_each_stack_is_shown_whole(capfd: pytest.CaptureFixture[str]) -> None:
+    """They run at the same time, and what one prints is not mixed with what the other does, errors included."""
+    slow = "for n in 1 2 3 4 5; do echo $NAME$n; sleep 0.1; done; echo $NAME-error >&2"
+
+    assert ran(Phases(0.0), local=[shell(f"NAME=l; {slow}")], aws=[shell(f"NAME=a; {slow}")]) == []
+
+    said = [line for line in capfd.readouterr().out.splitlines() if line[:1] in ("l", "a")]
+    order = [[f"{one}{n}" for n in range(1, 6)] + [f"{one}-error"] for one in "la"]
+    assert said in (order[0] + order[1], order[1] + order[0])
+
+
+def test_failure_ends_its_stack_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    """Later steps of that stack do not run, the other stack's do; a failure that does not matter ends nothing."""
+    phases = Phases(0.0)
+    failures = ran(
+        phases,
+        local=[shell("exit 3", "local fell", "first"), shell("echo never", name="second")],
+        aws=[shell("exit 3", None, "first"), shell("echo went on", name="second")],
+    )
+
+    assert failures == ["local fell"]
+    out = capfd.readouterr().out
+    assert "went on\n" in out
+    assert "never\n" not in out
+    told = phases.told()
+    assert "aws second" in told
+    assert "local second" not in told
+
+
+def test_input_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    """A command that asks something gets no answer, rather than hanging unseen."""
+    assert ran(Phases(0.0), local=[shell("read answer || echo nobody answers")]) == []
+    assert "nobody answers\n" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_ends_what_runs(number: signal.Signals, tmp_path: Path) -> None:
+    """No command outlives the one that started it; it is asked to end before it is killed."""
+    noted = tmp_path / "asked"
+    line = f"trap 'echo asked > {noted}; exit 0' TERM; echo $$ > {tmp_path}/pid; while :; do sleep 0.05; done"
+    program = (
+        "import signal, sys\n"
+        "from tests.sandbox.test_steps import Phases, ran, shell\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        f"ran(Phases(0.0), local=[shell({line!r})])\n"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - our own line
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(60) != 0
+
+    pid = int((tmp_path / "pid").read_text())
+    assert noted.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_work_beside_a_block_is_waited_for() -> None:
+    """The block goes on meanwhile; what the work raises is raised after it."""
+    order: list[str] = []
+
+    def work() -> None:
+        time.sleep(0.2)
+        order.append("work")
+        raise ValueError("of the work")
+
+    with pytest.raises(ValueError, match="of the work"), beside(work):
+        order.append("block")
+
+    assert order == ["block", "work"]
+
+
+def test_time_is_told_by_phase() -> None:
+    """What the environment took before counts; a phase that fails is told as well."""
+    phases = Phases(12.0)
+    with pytest.raises(ValueError, match="broken"), phases.timed("servers"):
+        raise ValueError("broken")
+
+    lines = phases.told().splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["environment", "servers", "in"]
+    assert float(lines[-1].split()[-2]) >= 12.0
+    assert "environment" not in Phases(0.0).told()

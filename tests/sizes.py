@@ -1,0 +1,25 @@
+"""How much a test does: little, and the same each time, for a change; all of it by `make long`.
+
+The rule: sizes differ and cases do not. What runs for each change is the code that `make long` runs.
+"""
+
+import os
+
+from hypothesis import settings
+
+IS_LONG = os.environ.get("OBJECT_STORE_LONG") == "1"
+
+
+def sized(small: int, full: int) -> int:
+    """A number of examples, keys or bytes: the small one, or by `make long` the full one."""
+    return full if IS_LONG else small
+
+
+def load_examples() -> None:
+    """Let hypothesis try the same few examples for each change, and many others by `make long`.
+
+    Neither has a deadline for one example: on a loaded machine it would fail by the load.
+    """
+    settings.register_profile("change", derandomize=True, deadline=None)
+    settings.register_profile("long", max_examples=2000, deadline=None)
+    settings.load_profile("long" if IS_LONG else "change")
