@@ -1,7 +1,6 @@
 """A package index on this machine, in which every package of a lock has a release that is newer than the lock.
 
-The rule: whoever looks at the newer release is led astray. It asks for extras and packages that no lock has, so an
-install that resolves anything fails, whichever package it begins with.
+The rule: the newer release can be installed like any other, so whoever resolves anything comes to it, or to an error.
 
 Source: the simple API, https://packaging.python.org/en/latest/specifications/simple-repository-api/
 """
@@ -33,7 +32,7 @@ def newer_wheel(name: str) -> tuple[str, bytes]:
     """File name and content of the newer release."""
     plain = normalized(name).replace("-", "_")
     folder = f"{plain}-{NEWER}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {NEWER}\nRequires-Dist: nowhere-to-be-found[toml]>=1\n"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {NEWER}\n"
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as wheel:
         wheel.writestr(f"{folder}/METADATA", metadata)
