@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.workflows.conftest import Site
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("workflows")]
+pytestmark = pytest.mark.e2e
 
 STEPS = [
     "Checkout",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.workflows.acting import Acted
     from tests.workflows.conftest import Site
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("workflows")]
+pytestmark = pytest.mark.e2e
 
 DEPLOY = "Preflight, preview, up, verify"
 STEPS = {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.workflows.acting import Acted
     from tests.workflows.conftest import Site
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("workflows")]
+pytestmark = pytest.mark.e2e
 
 OFFLINE = ["Checkout, with the base that it is compared with", "Set up", "Compare the plans", "Keep the previews"]
 LOCAL = ["Checkout", "Set up", "Preview", "Keep the preview"]

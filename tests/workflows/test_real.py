@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.workflows.acting import Acted
     from tests.workflows.conftest import Site
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("workflows")]
+pytestmark = pytest.mark.e2e
 
 ACCOUNT = {
     "REAL_AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/real",
