@@ -19,18 +19,22 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sandbox.child import exclusive
-from sandbox.engine import NoEngineError, cache_entry, cache_root, find_go, go_build, module_copy
 from sandbox.folder import repository
+from sandbox.go_program import GoProgram, NoProgramError
 from sandbox.voice import Voice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 VERSION: Final = "1.7.12"  # actionlint_module/go.mod pins the same
-MODULE: Final = Path(__file__).parent / "actionlint_module"
-PACKAGE: Final = "github.com/rhysd/actionlint/cmd/actionlint"
-ENTRY: Final = f"actionlint-{VERSION}"
+PROGRAM: Final = GoProgram(
+    name="actionlint",
+    version=VERSION,
+    package="github.com/rhysd/actionlint/cmd/actionlint",
+    module=Path(__file__).parent / "actionlint_module",
+    ldflags=f"-X github.com/rhysd/actionlint.version={VERSION}",
+    version_argument="-version",
+)
 WORKFLOWS: Final = Path(".github") / "workflows"
 
 
@@ -46,45 +50,13 @@ def find_actionlint(environ: Mapping[str, str], voice: Voice) -> Path:
     Raises:
         NoActionlintError: There is none, and Go is missing, too old, or cannot build it.
     """
-    found = _existing(environ)
-    if found:
-        return found
     try:
-        go = find_go(environ)
-        with exclusive(cache_root(environ) / f"{ENTRY}.lock", voice, "the actionlint that another process is building"):
-            return _existing(environ) or _built(go, environ, voice)
-    except NoEngineError as reason:
+        return PROGRAM.find(environ, voice)
+    except NoProgramError as reason:
         on_path = shutil.which("actionlint", path=environ.get("PATH", os.defpath))
         if on_path:
             return Path(on_path)
         raise NoActionlintError(f"actionlint {VERSION} is not on PATH, and cannot be built: {reason}") from reason
-
-
-def _existing(environ: Mapping[str, str]) -> Path | None:
-    executable = cache_root(environ) / ENTRY / "actionlint"
-    return executable if os.access(executable, os.X_OK) else None
-
-
-def _built(go: str, environ: Mapping[str, str], voice: Voice) -> Path:
-    with cache_entry(environ, ENTRY) as workshop:
-        module = module_copy(MODULE, workshop)
-        target = workshop / "actionlint"
-        with voice.step(f"Building actionlint {VERSION} (once)") as step:
-            go_build(
-                go, PACKAGE, module, target, step, environ, ldflags=f"-X github.com/rhysd/actionlint.version={VERSION}"
-            )
-        if VERSION not in _version_text(target):
-            raise NoEngineError(f"what was built does not say that it is {VERSION}")
-    return cache_root(environ) / ENTRY / "actionlint"
-
-
-def _version_text(executable: Path) -> str:
-    try:
-        return subprocess.run(  # noqa: S603 - what was just built
-            [executable, "-version"], capture_output=True, text=True, timeout=60, check=True, env={}
-        ).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise NoEngineError(f"what was built does not run: {error}") from error
 
 
 def check(executable: Path, root: Path, arguments: Sequence[str] = ()) -> int:

@@ -22,18 +22,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sandbox.child import exclusive, process_group
-from sandbox.engine import NoEngineError, cache_entry, cache_root, find_go, go_build, module_copy
+from sandbox.child import process_group
 from sandbox.folder import SandboxError
+from sandbox.go_program import GoProgram, NoProgramError
 from sandbox.voice import Voice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 VERSION: Final = "1.8.0"  # gateway_module/go.mod pins the same
-GATEWAY_MODULE: Final = Path(__file__).parent / "gateway_module"
-GATEWAY_PACKAGE: Final = "github.com/versity/versitygw/cmd/versitygw"
-ENTRY: Final = f"versitygw-{VERSION}"
+PROGRAM: Final = GoProgram(
+    name="versitygw",
+    version=VERSION,
+    package="github.com/versity/versitygw/cmd/versitygw",
+    module=Path(__file__).parent / "gateway_module",
+    ldflags=f"-X main.Version={VERSION}",
+    takes="about 2 minutes on 2 cores, ",
+)
 HOST: Final = "127.0.0.1"
 REGION: Final = "us-west-2"
 START_SECONDS: Final = 30.0
@@ -69,8 +74,7 @@ class RunningGateway:
 
 def existing_gateway(environ: Mapping[str, str]) -> Path | None:
     """The executable in the cache, if it is there."""
-    executable = cache_root(environ) / ENTRY / "versitygw"
-    return executable if os.access(executable, os.X_OK) else None
+    return PROGRAM.existing(environ)
 
 
 def find_gateway(environ: Mapping[str, str], voice: Voice) -> Path:
@@ -79,35 +83,10 @@ def find_gateway(environ: Mapping[str, str], voice: Voice) -> Path:
     Raises:
         NoGatewayError: it is not built yet, and Go is missing, too old, or cannot build it.
     """
-    found = existing_gateway(environ)
-    if found:
-        return found
     try:
-        go = find_go(environ)
-        with exclusive(cache_root(environ) / f"{ENTRY}.lock", voice, "the gateway that another process is building"):
-            return existing_gateway(environ) or _built(go, environ, voice)
-    except NoEngineError as reason:
+        return PROGRAM.find(environ, voice)
+    except NoProgramError as reason:
         raise NoGatewayError(f"versitygw {VERSION} is not built and cannot be: {reason}") from reason
-
-
-def _built(go: str, environ: Mapping[str, str], voice: Voice) -> Path:
-    with cache_entry(environ, ENTRY) as workshop:
-        module = module_copy(GATEWAY_MODULE, workshop)
-        target = workshop / "versitygw"
-        with voice.step(f"Building versitygw {VERSION} (about 2 minutes on 2 cores, once)") as step:
-            go_build(go, GATEWAY_PACKAGE, module, target, step, environ, ldflags=f"-X main.Version={VERSION}")
-        if VERSION not in _version_text(target):
-            raise NoEngineError(f"what was built does not say that it is {VERSION}")
-    return cache_root(environ) / ENTRY / "versitygw"
-
-
-def _version_text(executable: Path) -> str:
-    try:
-        return subprocess.run(  # noqa: S603 - the gateway that was just built
-            [executable, "--version"], capture_output=True, text=True, timeout=60, check=True, env={}
-        ).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise NoEngineError(f"what was built does not run: {error}") from error
 
 
 @contextmanager

@@ -24,8 +24,10 @@ LONG = {
     "e2e/test_credentials.py": 390,
     "components/test_admin_policy.py": 320,
     "leaks/test_commands.py": 310,
-    "workflows/test_jobs.py": 200,
     "verify/test_mutations.py": 180,
+    "workflows/test_deploy.py": 140,
+    "workflows/test_preview.py": 140,
+    "workflows/test_real.py": 140,
     "e2e/test_adopt.py": 130,
     "e2e/test_admin_policy.py": 120,
     "sandbox/test_cli.py": 100,
@@ -38,6 +40,8 @@ _BY_PARAMETER = {
     "e2e/test_credentials.py": "stack",
     "e2e/test_preview.py": "stack",
 }
+# Files that share what one of them makes.
+_TOGETHER = {"workflows/test_preview.py": "workflows/test_deploy.py"}
 _REACHING = ("AWS_", "AISTOR_", "S3_", "MINIO_", "PULUMI_", "OBJECTSTORE_")
 
 
@@ -76,7 +80,7 @@ def _file(item: pytest.Item) -> str:
 
 
 def _group(item: pytest.Item) -> str:
-    file = _file(item)
+    file = _TOGETHER.get(_file(item), _file(item))
     parameters = getattr(item, "callspec", None)
     parameter = _BY_PARAMETER.get(file)
     return f"{file}@{parameters.params.get(parameter)}" if parameters and parameter else file

@@ -17,6 +17,7 @@ from infra.preview.shape import BucketShape, IdentityShape, StoreShape
 from infra.taxonomy import BandName, RetentionMode
 
 _TAGS = {"tags", "tagsAll"}
+_NAMES_ONLY = {"s3:ListAllMyBuckets"}
 # What our own resources have of the way to the server.
 _WAY = {"endpoint", "region", "caPem", "ca_pem"}
 
@@ -458,6 +459,8 @@ def _access(name: str, before: frozenset[Allowed], after: frozenset[Allowed], na
         gained, lost = wanted - held, held - wanted
         if gained:
             fresh = domain in names.after.values() and domain not in names.kept
+            # A first deployment: nothing of ours stands, and names of buckets are not what is in them.
+            fresh |= not names.kept and all(pair.action in _NAMES_ONLY for pair in gained)
             what = f"may now {words(gained, wanted)} in {domain}"
             changes.append(Change(name, what, Risk.SAFE if fresh else Risk.DANGER, Aspect.ACCESS))
         if lost:

@@ -529,6 +529,21 @@ def test_grant_on_a_bucket_that_this_change_makes_is_safe() -> None:
     ]
 
 
+def test_names_of_all_buckets_are_safe_on_a_first_deployment_alone() -> None:
+    """Where a bucket of ours stands they are a widened grant, and what is in any bucket is never only its name."""
+    names, bodies = [("s3:ListAllMyBuckets", None)], [("s3:GetObject", "")]
+    named, read = (identity(access=may(actions, "*")) for actions in (names, bodies))
+
+    first = explain(store(), store(bucket(), named))
+    later = explain(store(bucket()), store(bucket(), named))
+    more = explain(store(), store(bucket(), read))
+
+    assert (SAFE, "worker: may now s3:ListAllMyBuckets in *") in said(first)
+    assert {change.risk for change in first} == {SAFE}
+    assert (DANGER, "worker: may now s3:ListAllMyBuckets in *") in said(later)
+    assert (DANGER, "worker: may now s3:GetObject in *") in said(more)
+
+
 def test_grant_on_a_bucket_that_is_kept_under_a_new_name_is_dangerous() -> None:
     """A rename does not make it new."""
     changes = explain(

@@ -67,8 +67,8 @@ class TestFind:
         again = find_actionlint(environ, Voice(quiet=True))
 
         (build,) = [line for line in go.read_text().splitlines() if line.startswith("build ")]
-        assert found == again == cache_root(environ) / actionlint.ENTRY / "actionlint"
-        assert build.endswith(actionlint.PACKAGE)
+        assert found == again == cache_root(environ) / actionlint.PROGRAM.entry / "actionlint"
+        assert build.endswith(actionlint.PROGRAM.package)
 
     @pytest.mark.parametrize(
         ("variable", "value", "reason"),
@@ -97,12 +97,12 @@ class TestFind:
 
     def test_module_pins_the_version(self) -> None:
         """go.mod requires the version that the code names, go.sum has its sum, and tools.go needs the package."""
-        texts = {path.name: path.read_text() for path in actionlint.MODULE.iterdir()}
+        texts = {path.name: path.read_text() for path in actionlint.PROGRAM.module.iterdir()}
 
         assert set(texts) == {"go.mod", "go.sum", "tools.go"}
         assert f"require github.com/rhysd/actionlint v{actionlint.VERSION}\n" in texts["go.mod"]
         assert re.search(rf"^github\.com/rhysd/actionlint v{actionlint.VERSION} h1:", texts["go.sum"], re.MULTILINE)
-        assert f'import _ "{actionlint.PACKAGE}"' in texts["tools.go"]
+        assert f'import _ "{actionlint.PROGRAM.package}"' in texts["tools.go"]
 
 
 def test_without_any_it_says_so_and_fails_nothing(

@@ -111,18 +111,18 @@ class TestBuild:
         (build,) = [line for line in go.read_text().splitlines() if line.startswith("build ")]
         assert found == again == existing_gateway(environ)
         assert "-trimpath" in build
-        assert build.endswith(gateway.GATEWAY_PACKAGE)
-        assert Path(f"{go}.mod").read_text() == (gateway.GATEWAY_MODULE / "go.mod").read_text()
-        assert left_in_cache(environ) == [gateway.ENTRY]
+        assert build.endswith(gateway.PROGRAM.package)
+        assert Path(f"{go}.mod").read_text() == (gateway.PROGRAM.module / "go.mod").read_text()
+        assert left_in_cache(environ) == [gateway.PROGRAM.entry]
 
     def test_module_pins_the_version_and_names_no_host_of_a_registry(self) -> None:
         """go.mod requires the version that the code names, go.sum has its sum, and tools.go needs the package."""
-        texts = {path.name: path.read_text() for path in gateway.GATEWAY_MODULE.iterdir()}
+        texts = {path.name: path.read_text() for path in gateway.PROGRAM.module.iterdir()}
 
         assert set(texts) == {"go.mod", "go.sum", "tools.go"}
         assert f"require github.com/versity/versitygw v{gateway.VERSION}\n" in texts["go.mod"]
         assert re.search(rf"^github\.com/versity/versitygw v{gateway.VERSION} h1:", texts["go.sum"], re.MULTILINE)
-        assert f'import _ "{gateway.GATEWAY_PACKAGE}"' in texts["tools.go"]
+        assert f'import _ "{gateway.PROGRAM.package}"' in texts["tools.go"]
         assert "replace" not in texts["go.mod"]
 
 

@@ -39,7 +39,7 @@ def _account_allowed(stack: StackFacts, account: Answer[str]) -> Finding:
         return untold(check, wanted, account)
     if account.value in allowed:
         return passed(check, wanted, account.value)
-    name_it = f"`pulumi config set --path 'object-store:allowedAccountIds[0]' {account.value}`"
+    name_it = f"`pulumi config set --path --type string 'object-store:allowedAccountIds[0]' {account.value}`"
     if allowed:
         remedy = f"use credentials of that account; if it is the wrong one: {name_it}"
         return Finding(check, Level.STOP, wanted, account.value, remedy)

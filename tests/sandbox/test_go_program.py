@@ -1,0 +1,152 @@
+"""How a program is built from its Go modules, whichever of ours it is; a script stands for Go."""
+
+from __future__ import annotations
+
+import re
+import threading
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from sandbox import act, actionlint, gateway
+from sandbox.engine import cache_root
+from sandbox.go_program import GoProgram, NoProgramError
+from sandbox.voice import Voice
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = [act.PROGRAM, actionlint.PROGRAM, gateway.PROGRAM]
+FAKE_GO = r"""#!/bin/sh
+echo "$*" >> "$FAKE_GO_LOG"
+case "$1 $2" in
+    "env GOVERSION") echo "${FAKE_GO_VERSION:-go1.26.8}" ;;
+    "list -deps") printf 'one\ntwo\n' ;;
+    "build -v")
+        if [ -n "${FAKE_GO_FAILS:-}" ]; then echo "undefined: everything" >&2; exit 2; fi
+        cp go.mod "$FAKE_GO_LOG.mod"
+        while [ "$1" != -o ]; do shift; done
+        printf '#!/bin/sh\n[ "$1" = "%s" ] && [ -d "$HOME" ] && echo "%s"\n' \
+            "$FAKE_GO_ARGUMENT" "$FAKE_GO_BUILDS" > "$2"
+        chmod +x "$2" ;;
+esac
+"""
+each_program = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+
+
+@pytest.fixture(name="environ")
+def _environ(tmp_path: Path) -> dict[str, str]:
+    """An environment with a shell's own tools, no Go, and an empty cache."""
+    return {"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path / "home")}
+
+
+@pytest.fixture(name="log")
+def _log(environ: dict[str, str], tmp_path: Path) -> Path:
+    """A Go on PATH that builds a script; returns the log of its calls."""
+    folder, log = tmp_path / "go", tmp_path / "go.log"
+    folder.mkdir()
+    (folder / "go").write_text(FAKE_GO)
+    (folder / "go").chmod(0o755)
+    log.touch()
+    environ["PATH"] = f"{folder}:{environ['PATH']}"
+    environ["FAKE_GO_LOG"] = str(log)
+    return log
+
+
+def set_up(environ: dict[str, str], program: GoProgram, **more: str) -> None:
+    """Let the script build what says that it is this program."""
+    environ |= {"FAKE_GO_ARGUMENT": program.version_argument, "FAKE_GO_BUILDS": program.version, **more}
+
+
+def left_in_cache(environ: dict[str, str]) -> list[str]:
+    """What the cache holds but for locks."""
+    root = cache_root(environ)
+    return sorted(path.name for path in root.iterdir() if path.suffix != ".lock") if root.exists() else []
+
+
+@each_program
+def test_it_is_built_from_the_pinned_module_once(environ: dict[str, str], log: Path, program: GoProgram) -> None:
+    """It is built from the committed module with its flags and no path in it, and then found without Go."""
+    set_up(environ, program)
+    assert program.existing(environ) is None
+
+    found = program.find(environ, Voice(quiet=True))
+    again = program.find({**environ, "PATH": "/usr/bin:/bin"}, Voice(quiet=True))
+
+    (build,) = [line for line in log.read_text().splitlines() if line.startswith("build ")]
+    assert found == again == program.existing(environ) == cache_root(environ) / program.entry / program.name
+    assert build.endswith(f"-ldflags {program.ldflags} {program.package}")
+    assert "-trimpath" in build
+    assert Path(f"{log}.mod").read_text() == (program.module / "go.mod").read_text()
+    assert left_in_cache(environ) == [program.entry]
+
+
+@each_program
+def test_without_go_it_is_the_reason(environ: dict[str, str], program: GoProgram) -> None:
+    """The error says what is missing, and no file is left."""
+    with pytest.raises(NoProgramError, match=r"^no `go` on PATH$"):
+        program.find(environ, Voice(quiet=True))
+
+    assert left_in_cache(environ) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("FAKE_GO_VERSION", "go1.25.9", r"is go1\.25\.9, and go1\.26 is needed"),
+        ("FAKE_GO_FAILS", "yes", r"`go build` ended with 2: undefined: everything"),
+        ("FAKE_GO_BUILDS", "0.0.1", r"what was built does not say that it is \d"),
+        ("FAKE_GO_ARGUMENT", "--other", r"what was built does not run: "),
+    ],
+)
+@each_program
+@pytest.mark.usefixtures("log")
+def test_build_that_fails_leaves_nothing(
+    environ: dict[str, str], program: GoProgram, variable: str, value: str, reason: str
+) -> None:
+    """The reason is Go's own or the program's, and the cache is as it was."""
+    set_up(environ, program, **{variable: value})
+
+    with pytest.raises(NoProgramError, match=reason):
+        program.find(environ, Voice(quiet=True))
+
+    assert left_in_cache(environ) == []
+    assert program.existing(environ) is None
+
+
+def test_of_two_at_once_one_builds(environ: dict[str, str], log: Path) -> None:
+    """The second waits for the first and takes what that one built."""
+    set_up(environ, act.PROGRAM)
+    found: list[Path] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(act.PROGRAM.find(environ, Voice(quiet=True)))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(found)) == 1
+    assert len(found) == len(threads)
+    assert sum(line.startswith("build ") for line in log.read_text().splitlines()) == 1
+
+
+@each_program
+def test_module_pins_the_version_and_names_no_host_of_a_registry(program: GoProgram) -> None:
+    """go.mod requires the version that the code names, go.sum has its sum, and tools.go needs the package."""
+    texts = {path.name: path.read_text() for path in program.module.iterdir()}
+    repository = "/".join(program.package.split("/")[:3])
+
+    assert set(texts) == {"go.mod", "go.sum", "tools.go"}
+    assert f"require {repository} v{program.version}\n" in texts["go.mod"]
+    assert re.search(rf"^{re.escape(repository)} v{re.escape(program.version)} h1:", texts["go.sum"], re.MULTILINE)
+    assert f'import _ "{program.package}"' in texts["tools.go"]
+    assert "replace" not in texts["go.mod"]
+
+
+def test_every_module_is_a_programs_and_is_installed() -> None:
+    """No pinned module is left that nothing is built from, and each goes with the package."""
+    modules = {path.name for path in (ROOT / "sandbox").glob("*_module")}
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["sandbox"]
+
+    assert modules == {program.module.name for program in PROGRAMS} | {"engine_module"}
+    assert set(data) == {f"{name}/*" for name in modules}

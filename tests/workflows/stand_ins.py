@@ -1,0 +1,278 @@
+"""What stands in for the world around a job: foreign actions, `gh`, `docker`, `curl`, the Pulumi CLI.
+
+The rule: the file imports nothing of the project at its head and takes nothing but its arguments and the variables
+STAND_INS_…, because act starts it in a job's own environment. Each call is noted in `calls.jsonl` before it is
+answered. A stand-in does what the job goes on with (files are carried, an environment is made, a comment is kept); what
+else the real thing does is left out.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 60.0
+# What each action takes of what its real one takes. One that is not named here is not accepted.
+ACTIONS: dict[str, tuple[str, ...]] = {
+    "actions/checkout": ("persist-credentials", "fetch-depth"),
+    "actions/setup-python": ("python-version",),
+    "actions/setup-go": ("go-version-file", "cache"),
+    "actions/cache": ("path", "key"),
+    "actions/upload-artifact": ("name", "path", "if-no-files-found", "retention-days"),
+    "actions/download-artifact": ("pattern", "path", "merge-multiple"),
+    "pulumi/actions": ("pulumi-version",),
+    "aws-actions/configure-aws-credentials": ("role-to-assume", "aws-region", "output-env-credentials"),
+}
+
+
+class Run:
+    """The folder of one run of act, and the settings of its session."""
+
+    def __init__(self) -> None:
+        """Read both from the environment."""
+        self.folder = Path(os.environ["STAND_INS_RUN"])
+        self.settings: dict[str, Any] = json.loads(Path(os.environ["STAND_INS_SETTINGS"]).read_text())
+        self.is_hollow = os.environ.get("STAND_INS_HOLLOW") == "yes"
+        self.job = os.environ.get("GITHUB_JOB", "")
+
+    def note(self, what: str, **more: object) -> None:
+        """Add a call to the list; one write, so that jobs side by side do not mix theirs."""
+        line = json.dumps({"what": what, "job": self.job, **more}) + "\n"
+        with (self.folder / "calls.jsonl").open("a") as file:
+            file.write(line)
+
+
+def offer(variable: str, line: str) -> None:
+    """Add to one of the files by which a step speaks to the runner."""
+    with Path(os.environ[variable]).open("a") as file:
+        file.write(line + "\n")
+
+
+def checkout(run: Run, given: dict[str, str]) -> None:
+    """The commit of the run, as deep as asked, and the environment that an earlier `make env` has left, if it has."""
+    workspace = Path(os.environ["GITHUB_WORKSPACE"])
+    source = Path(os.environ["STAND_INS_SOURCE"])
+    depth = given["fetch-depth"] or "1"
+    command = ["git", "clone", "--quiet", "--depth", depth, f"file://{source}", str(workspace)]
+    subprocess.run(command, check=True)  # noqa: S603 - git, on folders of the test
+    if os.environ.get("STAND_INS_VENV") == "yes":
+        make_venv(run, workspace)
+
+
+def make_venv(run: Run, workspace: Path) -> None:
+    """A .venv whose code is the workspace's and whose packages are those of the Python that runs the tests."""
+    folder = workspace / ".venv"
+    if run.is_hollow:
+        (folder / "bin").mkdir(parents=True)
+        _script(folder / "bin" / "python", f'exec {run.settings["stand_in"]} hollow-python "$@"')
+    else:
+        command = [run.settings["python"], "-m", "venv", "--without-pip", str(folder)]
+        subprocess.run(command, check=True)  # noqa: S603 - this Python
+        (site,) = folder.glob("lib/python*/site-packages")
+        lines = [str(workspace), f"import site; site.addsitedir({run.settings['packages']!r})"]
+        (site / "workspace.pth").write_text("\n".join(lines) + "\n")
+    mark = "from sandbox import bootstrap as b; b._mark(b.LOCK).write_text(b._fingerprint(b.LOCK))"
+    subprocess.run([run.settings["python"], "-c", mark], cwd=workspace, check=True)  # noqa: S603 - this Python
+
+
+def _script(path: Path, *lines: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(["#!/bin/sh", *lines]) + "\n")
+    path.chmod(0o755)
+
+
+def install_pulumi(run: Run, given: dict[str, str]) -> None:
+    """`pulumi` on PATH: the engine, led to the stand-in plugin of the job's cloud."""
+    del given
+    folder = Path(os.environ["RUNNER_TEMP"]) / "pulumi-cli"
+    if run.is_hollow:
+        _script(folder / "pulumi", f'exec {run.settings["stand_in"]} hollow-pulumi "$@"')
+    else:
+        providers = run.folder / "providers" / run.job
+        _script(
+            folder / "pulumi",
+            *(f"export {name}='{value}'" for name, value in run.settings["engine_environment"].items()),
+            'export PULUMI_HOME="$RUNNER_TEMP/pulumi-home"',
+            f'export PULUMI_DEBUG_PROVIDERS="$(cat "{providers}")"',
+            f'exec "{run.settings["engine"]}" "$@"',
+        )
+        if run.job in run.settings["providers"]:
+            providers.parent.mkdir(exist_ok=True)
+            providers.write_text(run.settings["providers"][run.job])
+    offer("GITHUB_PATH", str(folder))
+
+
+def assume_role(run: Run, given: dict[str, str]) -> None:
+    """The variables of the sandbox's aws server; the keys are in a file, as a profile's are."""
+    for name, value in run.settings["aws_environment"].items():
+        offer("GITHUB_ENV", f"{name}={value}")
+    offer("GITHUB_ENV", f"AWS_REGION={given['aws-region']}")
+
+
+def upload(run: Run, given: dict[str, str]) -> None:
+    """Keep files under the artifact's name: a folder's contents, or what a pattern finds below its fixed part."""
+    pattern = given["path"]
+    base = Path(pattern) if not set(pattern) & set("*?[") else Path(pattern).parent
+    found = [path for path in sorted(base.rglob("*")) if path.is_file()]
+    if base != Path(pattern):
+        found = [path for path in found if fnmatch.fnmatch(str(path), pattern)]
+    if not found:
+        if given["if-no-files-found"] == "error":
+            raise SystemExit(f"no files were found with the provided path: {pattern}")
+        return
+    for path in found:
+        target = run.folder / "artifacts" / given["name"] / path.relative_to(base)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+
+
+def download(run: Run, given: dict[str, str]) -> None:
+    """Give kept files to another job, those of all artifacts in one folder."""
+    if given["merge-multiple"] != "true":
+        raise SystemExit("this stand-in only merges")
+    Path(given["path"]).mkdir(parents=True, exist_ok=True)
+    for artifact in sorted((run.folder / "artifacts").glob(given["pattern"])):
+        shutil.copytree(artifact, given["path"], dirs_exist_ok=True)
+
+
+def nothing(run: Run, given: dict[str, str]) -> None:
+    """An action whose work is done already on this machine."""
+    del run, given
+
+
+ANSWERS = {
+    "actions/checkout": checkout,
+    "actions/setup-python": nothing,
+    "actions/setup-go": nothing,
+    "actions/cache": nothing,
+    "actions/upload-artifact": upload,
+    "actions/download-artifact": download,
+    "pulumi/actions": install_pulumi,
+    "aws-actions/configure-aws-credentials": assume_role,
+}
+
+
+def gh(run: Run, words: list[str]) -> None:
+    """The comments of a pull request, kept in a file: listed with `--paginate`, made with POST, changed with PATCH."""
+    kept = Path(os.environ["STAND_INS_COMMENTS"])
+    comments: dict[str, str] = json.loads(kept.read_text()) if kept.exists() else {}
+    body = next((Path(word.removeprefix("body=@")).read_text() for word in words if word.startswith("body=@")), None)
+    run.note("gh", words=words, has_token=bool(os.environ.get("GH_TOKEN")))
+    if "--paginate" in words:
+        asked = words[words.index("--jq") + 1]
+        for number, text in comments.items():
+            if text.split("\n", 1)[0] in asked:
+                sys.stdout.write(f"{number}\n")
+    elif body is not None:
+        path = next(word for word in words if word.startswith("repos/"))
+        number = path.rsplit("/", 1)[1] if "PATCH" in words else str(41 + len(comments))
+        comments[number] = body
+        kept.write_text(json.dumps(comments))
+
+
+def docker(run: Run, words: list[str]) -> None:
+    """`docker run` of MinIO: the sandbox's server at the published port, with the mounted certificate and root key."""
+    run.note("docker", words=words)
+    folder = run.folder / "minio"
+    if words[0] == "logs" and not run.is_hollow:
+        sys.stdout.write((folder / "serve.log").read_text())
+    if words[0] != "run" or run.is_hollow:
+        return
+    options = dict(itertools.pairwise(words))
+    mounted = Path(options["--volume"].split(":")[0])
+    lines = Path(options["--env-file"]).read_text().splitlines()
+    values = dict(line.split("=", 1) for line in lines)
+    folder.mkdir(mode=0o700)
+    for name in ("public.crt", "private.key"):
+        shutil.copy2(mounted / name, folder / name)
+    shutil.copy2(mounted.parent / "ca.pem", folder / "ca.pem")
+    admin = {"user": values["MINIO_ROOT_USER"], "password": values["MINIO_ROOT_PASSWORD"]}
+    descriptor = os.open(folder / "admin.json", os.O_WRONLY | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(admin, file)
+    host, port, _ = options["--publish"].split(":")
+    (folder / "ports.json").write_text(json.dumps({"endpoint": f"https://{host}:{port}"}))
+    state = _serving(run, folder)
+    if state["endpoint"] != f"https://{host}:{port}":
+        raise SystemExit(f"port {port} is taken")
+    providers = run.folder / "providers"
+    providers.mkdir(exist_ok=True)
+    (providers / run.job).write_text(f"{state['plugin']}:{state['plugin_port']}")
+
+
+def _serving(run: Run, folder: Path) -> dict[str, Any]:
+    """Start the server in a session of its own, as a container is; it ends with the tests.
+
+    The plugin's code is the workspace's, and so is the CA's path.
+    """
+    environ = {**os.environ, "PYTHONPATH": os.environ["GITHUB_WORKSPACE"]}
+    command = [run.settings["python"], __file__, "serve", str(folder), str(run.settings["parent"])]
+    with (folder / "output").open("w") as output:
+        process = subprocess.Popen(  # noqa: S603 - this file
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environ, start_new_session=True
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if (folder / "server.json").exists():
+            state: dict[str, Any] = json.loads((folder / "server.json").read_text())
+            return state
+        time.sleep(0.1)
+    raise SystemExit(f"no server: {(folder / 'output').read_text()}")
+
+
+def serve(folder: Path, parent: int) -> None:
+    """Serve as MinIO: the certificate is the one that was mounted, not one of the sandbox's own making."""
+    from sandbox import serve as served  # noqa: PLC0415 - in this mode alone, under the tests' own Python
+    from sandbox import server  # noqa: PLC0415 - likewise
+    from sandbox.certificates import Certificates  # noqa: PLC0415 - likewise
+    from sandbox.s3_actions import Cloud  # noqa: PLC0415 - likewise
+
+    mounted = Certificates(folder / "ca.pem", folder / "public.crt", folder / "private.key")
+    vars(server)["make_certificates"] = lambda _: mounted
+    served.run(Cloud.AISTOR, folder, parent_pid=parent, with_plugin=True, admin_api=None)
+
+
+def hollow(run: Run, program: str, words: list[str]) -> None:
+    """A command that does nothing but write the files that it is asked for, and fail where the test wants it to."""
+    if program == "python" and words[0] == "-c":
+        os.execv(run.settings["python"], [run.settings["python"], *words])  # noqa: S606 - the tests' own Python
+    run.note(program, words=words)
+    for option, path in itertools.pairwise(words):
+        if option in {"--out", "--json", "--html", "--junitxml"}:
+            Path(path).write_text(f"{' '.join(words)}\n")
+    fails = os.environ.get("STAND_INS_FAILS", "")
+    if fails and fails in f"{program} {' '.join(words)}":
+        raise SystemExit(3)
+
+
+def main(arguments: list[str]) -> None:
+    """Be what is asked for."""
+    what, *words = arguments
+    if what == "serve":
+        serve(Path(words[0]), int(words[1]))
+        return
+    run = Run()
+    if what in ANSWERS:
+        given = json.loads(os.environ["STAND_INS_WITH"])
+        run.note(what, given=given)
+        ANSWERS[what](run, given)
+    elif what == "gh":
+        gh(run, words)
+    elif what == "docker":
+        docker(run, words)
+    elif what == "curl":
+        run.note("curl", words=words)
+    else:
+        hollow(run, what.removeprefix("hollow-"), words)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
