@@ -211,6 +211,7 @@ BENEATH = {
     "sandbox.serve": "the server beneath every line; its logs are among the files",
     "sandbox.language_host": "started by the engine in every line of pulumi",
     "policy": "started by the engine where a pack is given; alone it waits for an engine",
+    "sandbox.bootstrap": "runs before anything is installed; no secret is read, and pip masks an index's password",
     "sandbox.actionlint": "a linter of workflows, built where there is none; it reads no secret",
     "bench.adapter": "measures for minutes on servers of its own, with keys that it makes; its --help is a line",
     "bench.preview": "likewise",
