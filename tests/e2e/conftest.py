@@ -121,6 +121,16 @@ class Checkout:
         )
 
 
+def lead_here(checkout: Checkout, stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lead this process to a stack of the copy, as a shell would be: a command that is called here saves its start."""
+    monkeypatch.chdir(checkout.path)
+    environ = checkout.environment(stack)
+    for name in set(os.environ) - set(environ):
+        monkeypatch.delenv(name)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+
 def copy_checkout(path: Path) -> Checkout:
     """Copy what the program needs."""
     for name in COPIED:

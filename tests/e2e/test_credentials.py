@@ -1,7 +1,6 @@
 """The life of a key on the real engine: rotation under load, a third key, revocation, engines that are killed."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from infra.admin_api import AdminApi
 from infra.credentials.__main__ import main
 from infra.deployment import KeyPair
 from sandbox.server_process import running_server
-from tests.e2e.conftest import Checkout
+from tests.e2e.conftest import Checkout, lead_here
 from tests.e2e.killing import write_shim
 
 pytestmark = pytest.mark.e2e
@@ -103,11 +102,7 @@ class Keys:
 @pytest.fixture(name="keys")
 def _keys(checkout: Checkout, stack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keys]:
     """The session's stacks, with this process's environment led to one; what the tests did to the key is undone."""
-    monkeypatch.chdir(checkout.path)
-    for name in set(os.environ) - set(checkout.environment(stack)):
-        monkeypatch.delenv(name)
-    for name, value in checkout.environment(stack).items():
-        monkeypatch.setenv(name, value)
+    lead_here(checkout, stack, monkeypatch)
     keys = Keys(checkout, stack)
     yield keys
     keys.set_config("rm", "object-store:credentials")

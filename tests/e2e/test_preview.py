@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from infra.preview.command import main
+from tests.e2e.conftest import Done, lead_here
+
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Checkout, Done
+    from tests.e2e.conftest import Checkout
 
 pytestmark = pytest.mark.e2e
 
@@ -378,11 +381,15 @@ def spelled(sentences: list[str], checkout: "Checkout", stack: str) -> list[str]
     ("stack", "name"),
     [(stack, name) for stack in ("local", "aws") for name, case in CASES.items() if case.only in ("", stack)],
 )
-def test_edit_is_said_exactly(checkout: "Checkout", stack: str, name: str) -> None:
+def test_edit_is_said_exactly(
+    checkout: "Checkout", stack: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """An edit of taxonomy or config gives exactly these sentences, risks and exit code; nothing is changed."""
     case = CASES[name]
+    lead_here(checkout, stack, monkeypatch)
     with edited(checkout, stack, case.edit, case.config):
-        done = previewed(checkout, stack, "--format", "json")
+        status = main(["--stack", stack, "--format", "json"])
+    done = Done(status, capsys.readouterr().out)
 
     assert done.status == case.exit_code, done.output
     said = json.loads(done.output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from sandbox.bootstrap import OVERRULED
 from sandbox.child import exclusive
 from sandbox.voice import Voice
+from tests.sizes import IS_LONG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,20 +52,30 @@ def _wheels_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path | st
         folder = root / tag
         with exclusive(root / f"{tag}.lock", Voice(quiet=True), "the wheels"):
             if not folder.exists():
-                _fetch(python, folder)
+                _fetch(python, tag, folder)
         return folder
 
     return wheels_for
 
 
-def _fetch(python: Path | str, folder: Path) -> None:
+def _fetch(python: Path | str, tag: str, folder: Path) -> None:
     exact = ["download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
-    for lock in LOCKS:
+    is_whole = IS_LONG or tag == str(sys.version_info.minor)
+    # For another Python than this one: what its smaller environment needs.
+    locks = LOCKS if is_whole else ("requirements-verify.txt",)
+    for lock in locks:
         done = pip(python, *exact, "--require-hashes", "--requirement", str(ROOT / lock))
         assert done.returncode == 0, done.stderr
-    for version in PIPS.values():
+    for version in PIPS.values() if is_whole else (_backend(),):
         done = pip(python, *exact, version)
         assert done.returncode == 0, done.stderr
+
+
+def _backend() -> str:
+    """The build's backend as the lock has it."""
+    found = re.search(r"(?m)^setuptools==\S+", (ROOT / "requirements.txt").read_text(encoding="utf-8"))
+    assert found is not None
+    return found[0]
 
 
 @pytest.fixture(name="clone")
