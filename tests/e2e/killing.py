@@ -24,6 +24,12 @@ def write_shim(folder: Path) -> None:
     shim.chmod(0o755)
 
 
+def stop(process: int) -> None:
+    """SIGSTOP a child of this process and wait until all of its threads stand still."""
+    os.kill(process, signal.SIGSTOP)
+    os.waitid(os.P_PID, process, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+
 def kill_tree(process: int) -> None:
     """SIGKILL a stopped process and all that it has started.
 
@@ -82,7 +88,7 @@ def main(arguments: list[str]) -> int:
                 time.sleep(_POLL_SECONDS)
                 if seen == (seen := _written_at(state)):
                     continue
-                os.kill(process.pid, signal.SIGSTOP)
+                stop(process.pid)
                 # Seen while the engine stands still, so that no half-written checkpoint is left behind.
                 if _is_there(point, state, before):
                     kill_tree(process.pid)

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import copy_checkout
-from tests.e2e.killing import kill_tree
+from tests.e2e.killing import kill_tree, stop
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Checkout
@@ -287,12 +287,12 @@ def _kill_half_way(checkout: "Checkout", stack: str) -> None:
             assert engine.poll() is None, "the engine ended by itself"
             time.sleep(0.02)
         # Killed in the very moment in which it writes its checkpoint, it would leave none that can be read.
-        os.kill(engine.pid, signal.SIGSTOP)
+        stop(engine.pid)
         while not _checkpoint_is_whole(checkout, stack):
             assert time.monotonic() < deadline, "no checkpoint was written"
             os.kill(engine.pid, signal.SIGCONT)
             time.sleep(0.02)
-            os.kill(engine.pid, signal.SIGSTOP)
+            stop(engine.pid)
         kill_tree(engine.pid)
         engine.wait()
 

@@ -40,9 +40,15 @@ def _command(store: "Store", tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _clean_at_last(store: "Store") -> Iterator[None]:
-    """What a failed test left is no other test's."""
+def _clean(store: "Store") -> Iterator[None]:
+    """What another test left is none of these tests' run under way, and what a failed one left is no other test's."""
+    remove_versions(store)
     yield
+    remove_versions(store)
+
+
+def remove_versions(store: "Store") -> None:
+    """Remove every probe of every run."""
     for name, key, version in versions_in(store):
         store.client.delete_object(Bucket=name, Key=key, VersionId=version, BypassGovernanceRetention=True)
 
