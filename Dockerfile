@@ -13,8 +13,9 @@ RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ig
     && pip --disable-pip-version-check check
 
 # Whatever umask the checkout was made with, the user below may read it; nobody but root may write it.
-COPY --chmod=755 infra ./infra
+COPY --chmod=755 model ./model
 COPY --chmod=755 object_store ./object_store
+COPY --chmod=755 stack ./stack
 COPY --chmod=755 verify ./verify
 
 USER 1000:1000

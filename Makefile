@@ -42,7 +42,7 @@ test: dev ## Run the whole test suite, end to end on the real engine included
 
 .PHONY: test-fast
 test-fast: dev ## Run the tests of the pure core, of the program and of the adapter
-	@$(PYTEST) -n auto tests/unit tests/components tests/object_store
+	@$(PYTEST) -n auto tests/model tests/infra tests/object_store
 
 .PHONY: long
 long: dev ## Run the tests with many seeds and full sizes, then every benchmark; takes hours
@@ -53,10 +53,11 @@ long: dev ## Run the tests with many seeds and full sizes, then every benchmark;
 	done; [ -z "$$missed" ] || { echo "goals missed:$$missed" >&2; exit 1; }
 
 .PHONY: lint
-lint: dev ## Check style, types and generated files
+lint: dev ## Check style, types, who imports whom, and generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy infra object_store policy verify sandbox tests docs bench
+	@$(BIN)/mypy infra model object_store ops policy sandbox stack verify tests docs bench
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/python -m sandbox.actionlint
 	@$(BIN)/zizmor --offline --quiet --no-progress --persona=auditor .github

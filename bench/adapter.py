@@ -31,7 +31,7 @@ from uuid import uuid4
 import boto3
 from botocore.config import Config
 
-from infra.output_guard import guard_output
+from model.secrecy.output_guard import guard_output
 from object_store import ObjectStore, StoreConfig
 
 if TYPE_CHECKING:
@@ -335,7 +335,7 @@ def running(options: argparse.Namespace, folder: Path) -> Iterator[Bench]:
                 {**os.environ, "S3_ENDPOINT": options.endpoint, "AWS_REGION": options.region}
             )
         else:
-            from sandbox.gateway import running_gateway  # noqa: PLC0415 - not needed for another endpoint
+            from sandbox.engine.gateway import running_gateway  # noqa: PLC0415 - not needed for another endpoint
 
             data = stack.enter_context(tempfile.TemporaryDirectory(dir=options.folder, ignore_cleanup_errors=True))
             gateway = stack.enter_context(running_gateway(Path(data)))

@@ -44,7 +44,7 @@ def program(resources: Iterable[Resource], prefix: str, own_prefix: str) -> str:
     packages = sorted({package for resource in declared if (package := _package(resource)) in _SDKS})
     imports = [f"import pulumi_{package}" for package in packages]
     if any(resource["type"] == _OWN_RETENTION for resource in declared):
-        imports += ["from infra.plan import Retention", "from infra.retention import DefaultRetention"]
+        imports += ["from model.plan import Retention", "from infra.retention import DefaultRetention"]
     parts = [HEADER.format(imports="\n".join(sorted(imports))), *(_declaration(resource) for resource in declared)]
     return "\n".join(parts).replace(prefix, own_prefix) + "\n"
 

@@ -26,9 +26,9 @@ from bench.bare import program, same_resources
 from bench.projects import REPOSITORY, Place, Project, deployed, place, stack_config
 from bench.stores import BANDS
 from bench.verify_growth import exponent
-from infra.output_guard import guard_output
-from infra.plan import build_plan
-from infra.taxonomy import load, parse
+from model.plan import build_plan
+from model.secrecy.output_guard import guard_output
+from model.taxonomy import load, parse
 
 RATIO_GOAL = 1.3
 PLAN_GOAL_SECONDS = 1.0

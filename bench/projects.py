@@ -97,7 +97,7 @@ def place(stack: str, endpoint: str | None, folder: Path) -> Iterator[Place]:
         folder: For what the server and the engine keep.
     """
     # Imported here: another server needs nothing of the sandbox but the engine that it finds.
-    from sandbox.engine import find_engine  # noqa: PLC0415
+    from sandbox.engine.finder import find_engine  # noqa: PLC0415
     from sandbox.voice import Voice  # noqa: PLC0415
 
     search = find_engine(os.environ, Voice())
@@ -114,7 +114,7 @@ def place(stack: str, endpoint: str | None, folder: Path) -> Iterator[Place]:
             stack, endpoint, Path(ca) if ca else None, search.engine.executable, lasting=True, environment=environment
         )
         return
-    from sandbox.server import running_server  # noqa: PLC0415 - likewise
+    from sandbox.server.embedded import running_server  # noqa: PLC0415 - likewise
 
     with running_server(CLOUDS[stack], folder / "server", plugin=True) as own:
         plugin = {"local": "minio", "aws": "aws"}[stack]
@@ -131,7 +131,7 @@ def place(stack: str, endpoint: str | None, folder: Path) -> Iterator[Place]:
 
 
 def _engine_environment(folder: Path) -> dict[str, str]:
-    from sandbox import language_host  # noqa: PLC0415 - what a self-built engine starts, and every other one leaves be
+    from sandbox.engine import language_host  # noqa: PLC0415 - what a self-built engine starts, and every other one leaves be
 
     for name in ("state", "home", "server"):
         (folder / name).mkdir(parents=True, exist_ok=True)

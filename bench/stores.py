@@ -18,9 +18,9 @@ import boto3
 from botocore.config import Config
 from pydantic import SecretStr
 
-from infra.deployment import KeyPair, build_deployment
-from infra.plan import BucketPlan, StorePlan, build_plan
-from infra.taxonomy import load, parse
+from model.deployment import KeyPair, build_deployment
+from model.plan import BucketPlan, StorePlan, build_plan
+from model.taxonomy import load, parse
 from verify.target import Target
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def server(endpoint: str | None) -> Iterator[tuple[str, str | None, KeyPair]]:
         key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
         yield endpoint, os.environ.get("S3_CA_BUNDLE"), KeyPair(access_key_id=key, secret_access_key=SecretStr(secret))
         return
-    from sandbox.server import running_server  # noqa: PLC0415 - nothing of the sandbox is needed for another server
+    from sandbox.server.embedded import running_server  # noqa: PLC0415 - nothing of the sandbox is needed for another server
 
     with tempfile.TemporaryDirectory() as folder, running_server("aistor", Path(folder)) as own:
         pair = KeyPair(access_key_id=own.admin.user, secret_access_key=SecretStr(own.admin.password))

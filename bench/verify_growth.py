@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.stores import server, store
-from infra.output_guard import guard_output
+from model.secrecy.output_guard import guard_output
 
 if TYPE_CHECKING:
     from verify.target import Target

@@ -19,10 +19,10 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from bench.stores import admin_client, server, store
-from infra.output_guard import guard_output
-from infra.plan import PROBE_PREFIX
-from verify.conversation import Conversation
+from model.plan import PROBE_PREFIX
+from model.secrecy.output_guard import guard_output
 from verify.gather import JOBS, gather_facts
+from verify.probe.conversation import Conversation
 from verify.wish import Part, Wish
 
 if TYPE_CHECKING:

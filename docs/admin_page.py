@@ -1,23 +1,23 @@
 """The page on the provisioning admin: how it is made on either cloud, with the exact policy and what needs each action.
 
-The rule: policy and table come from `infra.admin_policy`, which the tests prove; only the words around them are here.
+The rule: policy and table come from `ops.admin_policy`, which the tests prove; only the words around them are here.
 """
 
 import json
 
-from infra.admin_policy import Right, admin_policy, rights
-from infra.plan import StorePlan
-from infra.policies import Cloud
+from model.plan import StorePlan
+from model.policies import Cloud
+from ops.admin_policy import Right, admin_policy, rights
 
 _HEADING = """\
 # A provisioning admin that is not root
 
-`pulumi up`, `refresh` and `destroy`, `infra.adopt`, the preflight and the rotation of keys need an admin. It need not
+`pulumi up`, `refresh` and `destroy`, `ops.adopt`, the preflight and the rotation of keys need an admin. It need not
 be root, and should not be: root can do everything else too, and its keys are not easily changed.
 
 The policies below are those of an environment named `{env}`. For yours, from its config:
 
-    python -m infra.admin_policy --stack NAME > admin.json
+    python -m ops.admin_policy --stack NAME > admin.json
 
 or, before there is a stack, `--cloud aistor|aws --env ENV` (`--region-code`, `--empty-on-destroy`, `--roles`).
 Name the admin so that it is none of the plan's own (`joelclaw-{env}-*`): it must not be able to change itself.
@@ -27,7 +27,7 @@ _AISTOR = """\
 
 With root's alias, once. `mc` asks for the keys where they are not given, so neither is on a command line:
 
-    python -m infra.admin_policy --stack local > admin.json
+    python -m ops.admin_policy --stack local > admin.json
     mc admin policy create ALIAS provisioner-local admin.json
     mc admin user add ALIAS                    # asks for access key (provisioner-local) and secret key
     mc admin policy attach ALIAS provisioner-local --user provisioner-local
@@ -50,7 +50,7 @@ is too much. What it has not is root's reach into objects, configuration, and th
 _AWS = """\
 ## AWS
 
-    python -m infra.admin_policy --stack aws > admin.json
+    python -m ops.admin_policy --stack aws > admin.json
     aws iam create-policy --policy-name provisioner-joelclaw --policy-document file://admin.json
     aws iam attach-role-policy --role-name ROLE --policy-arn arn:aws:iam::ACCOUNT:policy/provisioner-joelclaw
 
@@ -69,8 +69,9 @@ _PROOF = """\
 ## How it is proven
 
 - **Enough**: `tests/e2e/test_admin_policy.py` deploys both sandbox stacks with an admin that has just this policy:
-  preflight, `pulumi up`, an empty preview, `refresh`, `destroy`. `tests/components/test_admin_policy.py` lives a longer
-  life in process (adoption, changes of each kind, things switched off by hand, rotation), and nothing is refused.
+  preflight, `pulumi up`, an empty preview, `refresh`, `destroy`. `tests/infra/components/test_admin_policy.py` lives a
+  longer life in process (adoption, changes of each kind, things switched off by hand, rotation), and nothing is
+  refused.
 - **Each action needed**: the latter test takes each one away. It must be what the server refuses first, and the life
   must not come to its end. Actions marked `*` are needed with `emptyOnDestroy` only, which no protected stack has.
 - **By the sandbox, not by the vendors**: the server asks for the vendors' permissions as their sources and references

@@ -13,7 +13,7 @@ import argparse
 import os
 import sys
 
-from infra.output_guard import guard_output
+from model.secrecy.output_guard import guard_output
 from tests.contract.observations import observe
 from tests.contract.page import HEAD, PAGE, column, tables, titles
 from tests.contract.servers import OWN, given_server

@@ -12,14 +12,14 @@ import yaml
 
 from docs.admin_page import admin_page
 from docs.operations import operations_page
-from infra.deployment import build_deployment, json_schema
-from infra.plan import StorePlan, build_plan
-from infra.taxonomy import load
+from model.deployment import build_deployment, json_schema
+from model.plan import StorePlan, build_plan
+from model.taxonomy import load
 from object_store import payload, reference
 from tests.verify.mutations import MUTATIONS
-from verify.actions import ACTIONS
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS
 from verify.checks.configuration import rule_text
+from verify.probe.actions import ACTIONS
 
 ROOT = Path(__file__).parent.parent
 HEAD = "<!-- Written by `make docs`; `make lint` compares it. -->\n\n"

@@ -1,7 +1,7 @@
 """Where Pulumi's Python language host starts the program."""
 
-from infra.output_guard import guard_output
 from infra.program import main
+from model.secrecy.output_guard import guard_output
 
 guard_output()
 main()

@@ -5,7 +5,7 @@ The newest version that the server speaks is taken (v4, else v3): paths apart, t
 rules of this project: what exists and what may be done to it is `infra.identity`'s.
 
 Source: https://github.com/minio/madmin-go; each command was tried on a real server and is replayed in
-tests/unit/test_admin_api.py.
+tests/infra/test_admin_api.py.
 """
 
 import json

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from infra.lease import LeaseError, leased_value
-from infra.problems import InvalidInputError, Problem
+from model.problems import InvalidInputError, Problem
 
 KEY = "adminCredentialsCommand"
 TIMEOUT_SECONDS = 30.0

@@ -9,12 +9,12 @@ none of them, and the deployment says so.
 import pulumi
 import pulumi_minio as minio
 
-from infra.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan
-from infra.policies import as_json, identity_policy, service_account_policy
 from infra.retention import DefaultRetention
 from infra.settings import AistorSettings, Settings
 from infra.store import Credential, bucket_options
-from infra.taxonomy import BandName
+from model.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan
+from model.policies import as_json, identity_policy, service_account_policy
+from model.taxonomy import BandName
 
 
 class AistorStore(pulumi.ComponentResource):

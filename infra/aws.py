@@ -9,8 +9,10 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.aws_role import declare_policies, declare_role
-from infra.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan
-from infra.policies import (
+from infra.settings import AwsSettings, Settings
+from infra.store import Credential, bucket_options
+from model.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan
+from model.policies import (
     MANAGED_POLICIES_PER_USER,
     PolicyDocument,
     as_json,
@@ -18,11 +20,9 @@ from infra.policies import (
     identity_policy,
     managed_policies,
 )
-from infra.problems import InvalidInputError, Problem
-from infra.settings import AwsSettings, Settings
-from infra.store import Credential, bucket_options
-from infra.taxonomy import BandName
-from infra.trust import the_account
+from model.problems import InvalidInputError, Problem
+from model.taxonomy import BandName
+from model.trust import the_account
 
 
 class AwsStore(pulumi.ComponentResource):

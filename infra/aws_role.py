@@ -7,9 +7,9 @@ out the issuer's provider, which is the account's and not one stack's: `docs/oid
 import pulumi
 import pulumi_aws as aws
 
-from infra.plan import IdentityPlan
-from infra.policies import PolicyDocument, as_json, trust_policy
-from infra.trust import OidcTrust, provider_arn
+from model.plan import IdentityPlan
+from model.policies import PolicyDocument, as_json, trust_policy
+from model.trust import OidcTrust, provider_arn
 
 # The shortest that IAM takes: a token lives for minutes, and whoever needs longer asks again.
 SESSION_SECONDS = 3600

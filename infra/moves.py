@@ -10,9 +10,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from infra.identity.types import ACCOUNT, TYPES, USER
-from infra.plan import BucketPlan, StorePlan
-from infra.problems import Problem
-from infra.taxonomy import BandName
+from model.plan import BucketPlan, StorePlan
+from model.problems import Problem
+from model.taxonomy import BandName
 
 KEY_TYPES = frozenset({*(kinds[ACCOUNT] for kinds in TYPES.values()), "aws:iam/accessKey:AccessKey"})
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -57,7 +57,7 @@ def unswitched(held: Collection[str], wanted: str, where: str, stack: str) -> li
             f"it says {wanted}, and the users, policies and keys of this stack are managed by {other}: an update would "
             "make them anew and delete the old ones, keys included",
             f"{other}, or {wanted} once the stack was moved",
-            f"python -m infra.switch_admin_api --stack {stack} --to {wanted}",
+            f"python -m ops.switch_admin_api --stack {stack} --to {wanted}",
         )
         for other in others
     ]
@@ -102,7 +102,7 @@ def too_many_keys(plan: StorePlan, held: Mapping[str, Collection[int]], where: s
                     f"generations {keys} of its key live, and AWS gives a user two access keys: there is no room for "
                     f"generation {max(wanted - standing)}",
                     f"{max(standing)}, with or without the one before, until one of the two is gone",
-                    f"python -m infra.credentials retire {identity.name} --stack {stack}",
+                    f"python -m ops.keys retire {identity.name} --stack {stack}",
                 )
             )
     return problems
@@ -119,8 +119,8 @@ def already_there(found: Collection[str], stack: str) -> list[Problem]:
             name,
             "the bucket exists already, and the stack does not know it",
             "a bucket that the stack made or adopted, or a name that is free",
-            f"python -m infra.adopt --stack {stack} (or, if an update was broken off: "
-            f"python -m infra.recover --stack {stack})",
+            f"python -m ops.adopt --stack {stack} (or, if an update was broken off: "
+            f"python -m ops.recover --stack {stack})",
         )
         for name in sorted(found)
     ]

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from infra.deployment import Deployment, build_deployment
-from infra.generations import parse_generations
-from infra.plan import StorePlan, build_plan
-from infra.problems import InvalidInputError
-from infra.redaction import redacted
 from infra.settings import Settings, read_settings
 from infra.standing import check_standing
-from infra.taxonomy import extended, load
-from infra.trust import check_trusts, the_account
+from model.deployment import Deployment, build_deployment
+from model.generations import parse_generations
+from model.plan import StorePlan, build_plan
+from model.problems import InvalidInputError
+from model.secrecy.redaction import redacted
+from model.taxonomy import extended, load
+from model.trust import check_trusts, the_account
 
 if TYPE_CHECKING:
     from infra.aistor import AistorStore

@@ -14,9 +14,9 @@ import pulumi
 from botocore.exceptions import ClientError
 from pulumi import dynamic
 
-from infra.plan import Retention
 from infra.s3_client import open_client
 from infra.settings import admin_credentials
+from model.plan import Retention
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -2,8 +2,8 @@
 
 The rule: this is the only reader of `pulumi.Config`, its keys are declared with type, description and default in
 `Pulumi.yaml`, and an unknown key is an error. The cloud is a declared setting, never guessed from the stack's name.
-It leaves out domains, identities and generations of keys, which it hands on unread (`infra.taxonomy`,
-`infra.generations`).
+It leaves out domains, identities and generations of keys, which it hands on unread (`model.taxonomy`,
+`model.generations`).
 """
 
 import json
@@ -22,13 +22,14 @@ from pydantic_core import ErrorDetails
 
 from infra.admin_command import KEY as COMMAND_KEY
 from infra.admin_command import command_credentials
-from infra.endpoint import Endpoint, check_reachable, parse_endpoint, read_ca_bundle
 from infra.identity.types import AdminApiVersion
-from infra.policies import Cloud
-from infra.problems import InvalidInputError, Problem
-from infra.redaction import keep_secret
-from infra.taxonomy import nearest
-from infra.vendor_defaults import VENDOR_DEFAULTS
+from infra.reachable import check_reachable
+from model.endpoint import Endpoint, parse_endpoint, read_ca_bundle
+from model.policies import Cloud
+from model.problems import InvalidInputError, Problem
+from model.secrecy.redaction import keep_secret
+from model.secrecy.vendor_defaults import VENDOR_DEFAULTS
+from model.taxonomy import nearest
 
 NAMESPACE = "object-store"
 ADMIN_USER_VARIABLE = "AISTOR_ROOT_USER"
@@ -136,7 +137,7 @@ class Settings:
         empty_on_destroy: Hot and warm buckets are emptied when destroyed; cold ones never are.
         tags: On every resource that takes tags.
         credentials: Generations of keys that live, unread.
-        max_key_age_days: From what age on `infra.credentials status` warns of a key.
+        max_key_age_days: From what age on `ops.keys status` warns of a key.
     """
 
     where: str

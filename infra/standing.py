@@ -14,9 +14,9 @@ import pulumi
 from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from infra.moves import already_there, generations_of, impossible_moves, managed_by, too_many_keys, unswitched
-from infra.plan import StorePlan
-from infra.problems import InvalidInputError, Problem
 from infra.settings import Settings
+from model.plan import StorePlan
+from model.problems import InvalidInputError, Problem
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

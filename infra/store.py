@@ -1,7 +1,7 @@
 """What both stores have in common: the options of a bucket's resources and the credentials that they hand out.
 
 The rule: a store realises a plan as it stands; it decides nothing that the plan should. It leaves out what a backend
-cannot do, which `infra.deployment` states.
+cannot do, which `model.deployment` states.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import pulumi
 
-from infra.generations import Generations
-from infra.plan import BucketPlan
+from model.generations import Generations
+from model.plan import BucketPlan
 
 
 def bucket_options(
@@ -76,6 +76,6 @@ class Credential:
 
     @property
     def published(self) -> dict[str, Any]:
-        """As the output `credentials` has it (`infra.deployment.KeyPair`)."""
+        """As the output `credentials` has it (`model.deployment.KeyPair`)."""
         own: dict[str, Any] = {"access_key_id": self.access_key_id, "secret_access_key": self.secret_access_key}
         return own if self.previous is None else {**own, "previous": self.previous.published}

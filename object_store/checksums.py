@@ -5,7 +5,8 @@ request, and the MD5 of its parts' MD5s with `-N` for one in N parts; with SSE-K
 So an etag that comes out equal proves the content, and one that does not proves nothing: the body must then be read.
 boto3, the AWS CLI and this adapter all cut at 8 MiB.
 
-Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html#checking-object-integrity-etag-and-md5
+Source:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html#checking-object-integrity-etag-and-md5
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The rule: a store's configuration is shown to the screen as soon as it is read (`Screen.hide`), and what a person has
 asked to see, a presigned URL, is written past it (`reveal`). The adapter stands alone, so this is its own, smaller than
-`infra.output_guard`; bytes (`sys.stdout.buffer`) are an object's content and pass as they are.
+`model.secrecy.output_guard`; bytes (`sys.stdout.buffer`) are an object's content and pass as they are.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from pathlib import Path
 
 def main() -> None:
     """Serve the pack to the engine."""
-    # Python puts the pack's own folder first; the checkout comes in its place, so that `infra` is this checkout's.
+    # Python puts the pack's own folder first; the checkout comes in its place, so that `model` is this checkout's.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     from policy.pack import serve  # noqa: PLC0415 - only now can it be found
 

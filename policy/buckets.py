@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pulumi_policy import PolicyConfigSchema, ResourceValidationArgs, ResourceValidationPolicy
 
-from infra.plan import BUCKET_NAME_MAXIMUM, PROJECT
+from model.plan import BUCKET_NAME_MAXIMUM, PROJECT
 from policy.resources import AWS_BUCKET_ACL, BUCKETS, is_locked, of_types
 
 _NAME = re.compile(PROJECT + r"-[a-z][a-z0-9]{0,11}-[a-z]{2,4}[0-9]-[a-z][a-z0-9]*(-[a-z0-9]+)*")

@@ -16,7 +16,7 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from infra.plan import PROJECT
+from model.plan import PROJECT
 from policy.resources import (
     AISTOR_KEYS,
     AWS_BUCKET,
@@ -104,7 +104,7 @@ def _wildcards(args: ResourceValidationArgs) -> Iterator[str]:
 
 
 def _is_within_the_environment(statements: Sequence[Properties]) -> bool:
-    """Whether it is the one wide document that `infra.policies.service_account_policy` falls back to.
+    """Whether it is the one wide document that `model.policies.service_account_policy` falls back to.
 
     A service account may do what its user's policy and its own both allow, so this widens nothing; MinIO takes no
     more than 4096 characters there, and the user's own policy is judged like any other.

@@ -1,7 +1,7 @@
 """Policies on lifecycle: exactly one set of rules per bucket, within the limits of the band that its rule names.
 
 The rule: the band of a bucket is what its rule's id says (`band-hot`, `band-warm`, `band-cold`); limits come from
-`infra.taxonomy`, in days. Cold's lock and retention are `policy.retention`'s.
+`model.taxonomy`, in days. Cold's lock and retention are `policy.retention`'s.
 """
 
 import re
@@ -15,8 +15,8 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from infra.plan import PROBE_PREFIX
-from infra.taxonomy import COLD_RETENTION_DAYS_MINIMUM, HOT_EXPIRE_DAYS, WARM_EXPIRE_DAYS, BandName
+from model.plan import PROBE_PREFIX
+from model.taxonomy import COLD_RETENTION_DAYS_MINIMUM, HOT_EXPIRE_DAYS, WARM_EXPIRE_DAYS, BandName
 from policy.resources import (
     AWS_BUCKET,
     LIFECYCLES,

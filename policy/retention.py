@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from pulumi_policy import PolicyResource, StackValidationPolicy
 
-from infra.taxonomy import COLD_RETENTION_DAYS_MINIMUM, BandName, RetentionMode
+from model.taxonomy import COLD_RETENTION_DAYS_MINIMUM, BandName, RetentionMode
 from policy.lifecycle import band_rule, rules_of
 from policy.resources import (
     LIFECYCLES,

@@ -1,7 +1,7 @@
 """The policy on roles: a role names who may assume it.
 
 The rule: a role is for callers with a token, so its trust policy lets in a federated provider alone, for one audience
-and for subjects that say who (`infra.trust.too_wide`). What the role may do is the business of the policies on policy
+and for subjects that say who (`model.trust.too_wide`). What the role may do is the business of the policies on policy
 documents.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from pulumi_policy import ResourceValidationArgs, ResourceValidationPolicy
 
-from infra.trust import too_wide
+from model.trust import too_wide
 from policy.documents import MalformedDocumentError, statements_of
 from policy.resources import AWS_ROLE, Properties, of_types
 

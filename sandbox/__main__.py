@@ -17,9 +17,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from infra.output_guard import guard_output
+from model.secrecy.output_guard import guard_output
 from sandbox import commands, deployment
-from sandbox.engine import VERSION, Search, find_engine
+from sandbox.engine.finder import VERSION, Search, find_engine
 from sandbox.folder import SandboxError, StackName
 from sandbox.voice import Voice
 

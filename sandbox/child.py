@@ -1,7 +1,7 @@
 """Child processes that leave nothing behind, and locks between processes.
 
 A command started here leads a process group of its own, and the whole group is gone when the block ends,
-however it ends. Left out: the server process, which is meant to outlive its starter (sandbox.server_process).
+however it ends. Left out: the server process, which is meant to outlive its starter (sandbox.server.process).
 """
 
 from __future__ import annotations

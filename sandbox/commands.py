@@ -12,14 +12,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox import server_process
 from sandbox.child import exclusive
-from sandbox.engine import Search, existing_engine, find_engine
+from sandbox.engine.finder import Search, existing_engine, find_engine
+from sandbox.engine.wrapper import write_wrapper
 from sandbox.environment import Environment, stack_environment
 from sandbox.folder import SandboxError, StackFolder, StackName
 from sandbox.project import make_project, select_stack
-from sandbox.server_process import RunningServer, admin_credentials, running_server
-from sandbox.wrapper import write_wrapper
+from sandbox.server import process as server_process
+from sandbox.server.process import RunningServer, admin_credentials, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

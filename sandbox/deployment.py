@@ -15,14 +15,14 @@ from sandbox import bootstrap, commands
 from sandbox.environment import stack_environment
 from sandbox.folder import SandboxError, StackFolder, StackName
 from sandbox.phases import Phases
-from sandbox.server_process import running_server
+from sandbox.server.process import running_server
 from sandbox.steps import Step, beside, run_side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from sandbox.engine import Search
+    from sandbox.engine.finder import Search
     from sandbox.voice import Voice
 
 NEXT = """
@@ -31,9 +31,9 @@ Deployed to the sandbox and verified. What to try next (with .venv/bin on the pa
   pulumi preview --expect-no-changes        nothing to do
   pulumi stack output deployment            what the stack publishes
   python -m verify --stack local            prove it again
-  python -m infra.credentials status --stack local    its keys; rotate, deliver, retire: README.md
+  python -m ops.keys status --stack local    its keys; rotate, deliver, retire: README.md
   edit infra/taxonomy.yaml, then            what the change would do to the data
-  python -m infra.preview --stack local
+  python -m ops.preview --stack local
   make test, make down                      the test suite; stop and remove the sandbox
 Your real AIStor and AWS: README.md."""
 
@@ -123,9 +123,7 @@ def _updating(stack: StackName, engine: str) -> Iterator[Step]:
     folder = StackFolder.of(stack)
     if any(folder.state.glob(".pulumi/locks/**/*.json")):
         # An engine was killed here: what a person would be told to run. The update after it says what is wrong still.
-        yield Step(
-            "recovery", "python -m infra.recover", [sys.executable, "-m", "infra.recover", "--stack", stack.value]
-        )
+        yield Step("recovery", "python -m ops.recover", [sys.executable, "-m", "ops.recover", "--stack", stack.value])
     command = [str(folder.wrapper), "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stack.value]
     yield Step(
         "up",

@@ -1,7 +1,7 @@
 """The environment in which a person, or the sandbox itself, runs Pulumi against a stack of the sandbox.
 
 The rule: it holds no secret (secrets are in 0600 files that it points at), and what could lead a sandbox stack
-to a real account or server is unset. Left out: the search path of the language host (sandbox.wrapper).
+to a real account or server is unset. Left out: the search path of the language host (sandbox.engine.wrapper).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sandbox.folder import StackFolder, StackName
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.server_process import RunningServer
+    from sandbox.server.process import RunningServer
 
 # What a shell may carry from other work, or from the other stack's `env`.
 FOREIGN = (

@@ -1,7 +1,7 @@
 """Where the sandbox keeps its things: one folder per stack under `.sandbox/`, each path named once.
 
 Everything in `.sandbox/` is disposable and git-ignored; files that hold a secret are made by `write_private`.
-Left out: the engine's cache, which is shared by all clones and lives outside the repository (sandbox.engine).
+Left out: the engine's cache, which is shared by all clones and lives outside the repository (sandbox.engine.finder).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A program that is built from its pinned Go modules: found in the cache, or built into it, whole or not at all.
 
 The cache is the engine's, shared by all clones. The rule: what was built must say that it is the pinned version before
-it appears there, and only one process at a time builds it. Left out: what each program is for (sandbox.gateway,
-sandbox.actionlint, sandbox.act), and the engine, which is found at other places too (sandbox.engine).
+it appears there, and only one process at a time builds it. Left out: what each program is for (sandbox.engine.gateway,
+sandbox.actionlint, sandbox.act), and the engine, which is found at other places too (sandbox.engine.finder).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.child import exclusive
-from sandbox.engine import NoEngineError, cache_entry, cache_root, find_go, go_build, module_copy
+from sandbox.engine.finder import NoEngineError, cache_entry, cache_root, find_go, go_build, module_copy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from sandbox.engine.wrapper import call
 from sandbox.folder import SandboxError, StackFolder, StackName, repository, write_atomically, write_private
-from sandbox.wrapper import call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.server_process import AdminCredentials, RunningServer
+    from sandbox.server.process import AdminCredentials, RunningServer
 
 NAMESPACE = "object-store"
 DEFAULT_ADMIN_API = "v3"

@@ -35,7 +35,7 @@ from sandbox.child import exclusive, process_group
 from sandbox.environment import stack_environment
 from sandbox.folder import SandboxError, StackFolder, StackName, write_private
 from sandbox.project import make_project
-from sandbox.server_process import admin_credentials, running_server
+from sandbox.server.process import admin_credentials, running_server
 from sandbox.standin.values import from_wire, plain, to_wire
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.redaction import KEPT
+from model.secrecy.redaction import KEPT
 from tests.sizes import load_examples
 from tests.workers import LONG, Groups, file_of
 

@@ -19,7 +19,7 @@ LONG = {
     "e2e/test_admin_api.py": 590,
     "e2e/test_stacks.py": 400,
     "e2e/test_credentials.py": 390,
-    "components/test_admin_policy.py": 320,
+    "infra/components/test_admin_policy.py": 320,
     "leaks/test_commands.py": 310,
     "install/test_bootstrap.py": 190,
     "verify/test_mutations.py": 180,
@@ -33,7 +33,7 @@ LONG = {
 }
 # Files whose tests share nothing across the values of a parameter.
 _BY_PARAMETER = {
-    "components/test_admin_policy.py": ("aistor", "aws"),
+    "infra/components/test_admin_policy.py": ("aistor", "aws"),
     "e2e/test_admin_api.py": ("v3", "v4"),
     "e2e/test_credentials.py": ("local", "aws"),
     "e2e/test_preview.py": ("local", "aws"),

@@ -12,14 +12,14 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from infra.deployment import Deployment
-from infra.redaction import redacted
+from model.deployment import Deployment
+from model.secrecy.redaction import redacted
 from verify import gather
 from verify.checks import BUCKET_CHECKS, STORE_CHECKS, Check, Finding, judge
 from verify.facts import Facts
 from verify.options import add_options, checks_from, refuse_ignored, wish_from
 from verify.record import Record, json_report, load_record, save_record, write_text
-from verify.report import TABLE_WIDTH, print_report
+from verify.report.terminal import TABLE_WIDTH, print_report
 from verify.target import CannotRunError, Target, target_from_file, target_from_stack
 from verify.wish import Part, Wish
 
@@ -196,6 +196,6 @@ def pytest_terminal_summary(config: pytest.Config) -> None:
 
 def _html(deployment: Deployment, facts: Facts, findings: Sequence[Finding], wish: Wish) -> str:
     # Imported here: it loads a template engine, which no other report needs.
-    from verify.html import render_html  # noqa: PLC0415
+    from verify.report.html import render_html  # noqa: PLC0415
 
     return render_html(deployment, facts, findings, wish)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from infra.plan import LifecycleRule
+from model.plan import LifecycleRule
 
 T = TypeVar("T")
 

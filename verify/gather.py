@@ -16,18 +16,18 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from infra.plan import BucketPlan, IdentityPlan, StorePlan
+from model.plan import BucketPlan, IdentityPlan, StorePlan
 from object_store import ObjectStore
-from verify import reading
-from verify.actions import ACTIONS, Place, not_tried, try_actions
-from verify.conversation import READ_TIMEOUT_SECONDS, Conversation, abort_upload
-from verify.data_path import try_objects
-from verify.exposure import look_at_door, try_store, try_strangers
 from verify.facts import Answer, BucketFacts, Facts, StoreFacts, Tried
-from verify.links import ShortLink, sign_short_link, try_links
-from verify.locks import try_lock
-from verify.probes import try_probe, writer_for
-from verify.seeds import Seeds, lay_seeds, new_run_id, run_prefix, sweep
+from verify.probe import reading
+from verify.probe.actions import ACTIONS, Place, not_tried, try_actions
+from verify.probe.conversation import READ_TIMEOUT_SECONDS, Conversation, abort_upload
+from verify.probe.data_path import try_objects
+from verify.probe.exposure import look_at_door, try_store, try_strangers
+from verify.probe.links import ShortLink, sign_short_link, try_links
+from verify.probe.locks import try_lock
+from verify.probe.seeds import Seeds, lay_seeds, new_run_id, run_prefix, sweep
+from verify.probe.smoke import try_probe, writer_for
 from verify.target import Target
 from verify.wish import EVERYTHING, Part, Wish
 

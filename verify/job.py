@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from infra.deployment import Deployment
-from infra.output_guard import reveal
+from model.deployment import Deployment
+from model.secrecy.output_guard import reveal
 from verify.manifests import IMAGE, NAMESPACE, Placement, job_manifests, placement, secret_manifest, to_yaml
 from verify.target import (
     CannotRunError,

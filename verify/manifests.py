@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from infra.deployment import Deployment, KeyPair
-from infra.plan import IdentityPlan
+from model.deployment import Deployment, KeyPair
+from model.plan import IdentityPlan
 from verify.target import CannotRunError, Via, credential_variables
 
 NAMESPACE = "joelclaw"

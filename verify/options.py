@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.plan import StorePlan
+from model.plan import StorePlan
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, parts_of
 from verify.gather import JOBS
 from verify.target import CannotRunError

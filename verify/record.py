@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from infra.deployment import Deployment
-from infra.redaction import redacted
+from model.deployment import Deployment
+from model.secrecy.redaction import redacted
 from verify.checks import Finding
 from verify.facts import Facts
 from verify.target import CannotRunError

@@ -21,8 +21,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
-from infra.deployment import Deployment, KeyPair, Role
-from infra.trust import GITHUB_ISSUER
+from model.deployment import Deployment, KeyPair, Role
+from model.trust import GITHUB_ISSUER
 
 TOKEN_FILE_VARIABLE = "AWS_WEB_IDENTITY_TOKEN_FILE"  # noqa: S105 - a variable's name
 GITHUB_URL_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_URL"

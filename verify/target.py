@@ -6,28 +6,25 @@ environment, never from the command line. Everything that stops a run before the
 
 import json
 import os
-import re
 import stat
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from shutil import which
 from typing import Any, Literal
 
 from pydantic import SecretStr, ValidationError
 
-from infra.deployment import Credentials, Deployment, KeyPair
-from infra.endpoint import parse_endpoint, read_ca_bundle
-from infra.problems import InvalidInputError
-from infra.vendor_defaults import VENDOR_DEFAULTS
+from model.deployment import Credentials, Deployment, KeyPair
+from model.endpoint import parse_endpoint, read_ca_bundle
+from model.problems import InvalidInputError
+from model.secrecy.vendor_defaults import VENDOR_DEFAULTS
 from object_store import StoreConfig
+from stack.outputs import stack_outputs
+from stack.runner import EngineError
 from verify.roles import Assumed, assume_roles, session_token
 
 Via = Literal["client", "provisioning"]
-PULUMI_TIMEOUT_SECONDS = 120
 _SDK_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_CA_BUNDLE")
-STACK_NAME_FORM = re.compile(r"[A-Za-z0-9._/-]+")
 
 
 class CannotRunError(Exception):
@@ -128,7 +125,7 @@ def published_by_stack(stack: str) -> Published:
     Raises:
         CannotRunError: There is no pulumi, no such stack, or nothing is deployed.
     """
-    outputs = _stack_outputs(stack, "--show-secrets")
+    outputs = _outputs(stack, "--show-secrets")
     return _published(outputs["deployment"], outputs["credentials"], f"stack {stack}")
 
 
@@ -155,7 +152,7 @@ def deployment_of_stack(stack: str) -> Deployment:
     Raises:
         CannotRunError: There is no pulumi, no such stack, or nothing is deployed.
     """
-    return _deployment(_stack_outputs(stack)["deployment"], f"stack {stack}")
+    return _deployment(_outputs(stack)["deployment"], f"stack {stack}")
 
 
 def deployment_in_file(path: Path) -> Deployment:
@@ -173,32 +170,11 @@ def credential_variables(identity: str) -> tuple[str, str]:
     return f"{prefix}_ACCESS_KEY_ID", f"{prefix}_SECRET_ACCESS_KEY"
 
 
-def _stack_outputs(stack: str, *options: str) -> dict[str, Any]:
-    if not STACK_NAME_FORM.fullmatch(stack):
-        raise CannotRunError(f"{stack!r} is no stack name; `pulumi stack ls` shows the names")
-    program = which("pulumi")
-    if program is None:
-        raise CannotRunError(
-            "no pulumi on the path: use --deployment FILE, or for the sandbox first "
-            f'eval "$(python -m sandbox env {stack})"'
-        )
-    command = [program, "stack", "output", "--json", *options, "--stack", stack, "--non-interactive"]
+def _outputs(stack: str, *options: str) -> dict[str, Any]:
     try:
-        # S603: the only variable part is the stack's name, checked above.
-        done = subprocess.run(  # noqa: S603
-            command, capture_output=True, text=True, timeout=PULUMI_TIMEOUT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise CannotRunError(f"pulumi stack output did not end within {PULUMI_TIMEOUT_SECONDS} s") from None
-    if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
-        raise CannotRunError(
-            f"stack {stack!r}: {said[-1] if said else 'pulumi failed'}; `pulumi stack ls` shows the stacks"
-        )
-    outputs: dict[str, Any] = json.loads(done.stdout)
-    if "deployment" not in outputs or "credentials" not in outputs:
-        raise CannotRunError(f"stack {stack!r} has published nothing yet: run `pulumi up --stack {stack}`")
-    return outputs
+        return stack_outputs(stack, *options)
+    except EngineError as error:
+        raise CannotRunError(str(error)) from None
 
 
 def _deployment(content: object, where: str) -> Deployment:

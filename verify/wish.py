@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
-from infra.plan import BucketPlan, IdentityPlan, StorePlan
+from model.plan import BucketPlan, IdentityPlan, StorePlan
 
 # Buckets that an identity does not hold are sampled where there are more than so many.
 SAMPLE = 16

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 from pulumi import dynamic
 
 from infra.admin_api import AdminApi, AdminApiError
-from infra.policy_meaning import same_meaning
 from infra.settings import AistorSettings, admin_credentials
+from model.policy_meaning import same_meaning
 
 #: Where the server is; an input of every resource, since a state must say of which server it speaks.
 CONNECTION = ("endpoint", "region", "caPem")

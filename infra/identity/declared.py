@@ -12,10 +12,10 @@ from infra.identity.connection import connection_inputs
 from infra.identity.policy import Policy
 from infra.identity.service_account import ServiceAccount
 from infra.identity.user import User
-from infra.plan import IdentityPlan, StorePlan
-from infra.policies import as_json, identity_policy, service_account_policy
 from infra.settings import AistorSettings
 from infra.store import Credential
+from model.plan import IdentityPlan, StorePlan
+from model.policies import as_json, identity_policy, service_account_policy
 
 
 def declare_identities(

@@ -13,7 +13,7 @@ from pulumi import dynamic
 
 from infra.admin_api import AdminApi, NotFoundError
 from infra.identity.connection import IdentityError, IdentityProvider, gone
-from infra.policy_meaning import same_meaning
+from model.policy_meaning import same_meaning
 
 
 class PolicyProvider(IdentityProvider):
@@ -30,7 +30,7 @@ class PolicyProvider(IdentityProvider):
             if found is not None and not same_meaning(found, props["policy"]):
                 raise IdentityError(
                     f"policy {name} exists with another document and is not in this stack's state; to take it over: "
-                    "python -m infra.adopt --stack NAME"
+                    "python -m ops.adopt --stack NAME"
                 )
             api.put_policy(name, props["policy"])
         return dynamic.CreateResult(id_=name, outs=dict(props))

@@ -16,7 +16,7 @@ from pulumi import dynamic
 
 from infra.admin_api import AdminApi, AdminApiError, NotFoundError, TakenError, UnavailableError
 from infra.identity.connection import IdentityError, IdentityProvider, gone
-from infra.policy_meaning import same_meaning
+from model.policy_meaning import same_meaning
 
 ON = "on"
 _ACCESS_KEY_CHARACTERS = 20

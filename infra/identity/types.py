@@ -1,7 +1,7 @@
 """The Pulumi types of an identity's resources, by the plugin (v3) and by this package (v4).
 
 The rule: whoever asks by what a resource is managed asks here. Imports nothing, so that the preflight and the pure core
-may ask too; AWS's types are `infra.adoptable`'s.
+may ask too; AWS's types are `ops.adopt.adoptable`'s.
 """
 
 from typing import Literal

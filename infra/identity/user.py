@@ -1,7 +1,7 @@
 """A user, whose name is its access key.
 
 The rule: a user that exists is never taken over in passing, because adding it again would silently change its secret;
-`infra.adopt` does it knowingly. Its secret is made here and handed to nobody: workloads get service accounts.
+`ops.adopt` does it knowingly. Its secret is made here and handed to nobody: workloads get service accounts.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ class UserProvider(IdentityProvider):
             if _exists(api, name):
                 raise IdentityError(
                     f"user {name} exists and is not in this stack's state; to take it over: "
-                    "python -m infra.adopt --stack NAME"
+                    "python -m ops.adopt --stack NAME"
                 )
             try:
                 api.add_user(name, secret)

@@ -3,7 +3,7 @@
 The one rule: Terraform's SDK does not tell "absent" from the zero value, and what it then writes (null, empty or
 zero) differs between a creation, an update and a read; those three forms are kept apart here because Pulumi
 stores them and the next diff sees them. The forms were measured on the real plugin (the recorded calls in
-tests/standin/data). Left out: custom diffs, and unknown list lengths.
+tests/sandbox/standin/data). Left out: custom diffs, and unknown list lengths.
 """
 
 from __future__ import annotations

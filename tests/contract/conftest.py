@@ -67,7 +67,7 @@ def _server(request: pytest.FixtureRequest) -> Iterator[Server]:
             assert given is not None
             yield given
             return
-        from sandbox.gateway import NoGatewayError  # noqa: PLC0415 - not needed for another endpoint
+        from sandbox.engine.gateway import NoGatewayError  # noqa: PLC0415 - not needed for another endpoint
 
         try:
             server: Server = running.enter_context(OWN[request.param]())

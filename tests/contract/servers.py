@@ -150,7 +150,7 @@ def given_server(endpoint: str, bucket: str | None, environ: Mapping[str, str]) 
 
 @contextmanager
 def _embedded(name: str, cloud: str) -> Iterator[Server]:
-    from sandbox.server import running_server  # noqa: PLC0415 - only where this server is started
+    from sandbox.server.embedded import running_server  # noqa: PLC0415 - only where this server is started
 
     with TemporaryDirectory() as folder, running_server(cloud, Path(folder)) as running:
         config = StoreConfig(
@@ -177,7 +177,7 @@ def _aws() -> Iterator[Server]:
 
 @contextmanager
 def _versitygw() -> Iterator[Server]:
-    from sandbox.gateway import VERSION, running_gateway  # noqa: PLC0415 - likewise
+    from sandbox.engine.gateway import VERSION, running_gateway  # noqa: PLC0415 - likewise
 
     with TemporaryDirectory() as folder, running_gateway(Path(folder)) as running:
         config = StoreConfig(

@@ -18,14 +18,26 @@ import pytest
 
 from infra.admin_api import AdminApi
 from sandbox.child import exclusive
-from sandbox.engine import existing_engine
+from sandbox.engine.finder import existing_engine
 from sandbox.environment import stack_environment
 from sandbox.folder import StackFolder, StackName
-from sandbox.server_process import admin_credentials, running_server
+from sandbox.server.process import admin_credentials, running_server
 from sandbox.voice import Voice
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.aws.yaml", "infra", "object_store", "policy", "verify", "sandbox")
+COPIED = (
+    "Pulumi.yaml",
+    "Pulumi.local.yaml",
+    "Pulumi.aws.yaml",
+    "infra",
+    "model",
+    "object_store",
+    "ops",
+    "policy",
+    "verify",
+    "sandbox",
+    "stack",
+)
 TIMEOUT_SECONDS = 240
 # The whole environment of a person's shell, without what could lead anywhere.
 SHELL = {key: os.environ[key] for key in ("PATH", "HOME", "XDG_CACHE_HOME", "LANG") if key in os.environ}

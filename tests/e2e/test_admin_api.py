@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from infra.admin_api import AdminApi, NotFoundError
-from sandbox.server_process import admin_credentials, running_server
+from sandbox.server.process import admin_credentials, running_server
 from tests.e2e.conftest import Checkout, Done, copy_checkout
 
 pytestmark = pytest.mark.e2e
@@ -56,7 +56,7 @@ class Deployed:
 
     def switch(self, to: str) -> Done:
         """The move."""
-        return self.checkout.python("infra.switch_admin_api", "--stack", STACK, "--to", to, "--yes", stack=STACK)
+        return self.checkout.python("ops.switch_admin_api", "--stack", STACK, "--to", to, "--yes", stack=STACK)
 
     def api(self) -> AdminApi:
         """The server's admin API, to damage things by hand."""
@@ -235,7 +235,7 @@ def test_setting_changed_without_the_move_is_refused(deployed: Deployed) -> None
         set_config(deployed.checkout, adminApi="v4")
 
     assert refused.status != 0
-    assert "python -m infra.switch_admin_api --stack local --to v3" in refused.output
+    assert "python -m ops.switch_admin_api --stack local --to v3" in refused.output
     assert "Traceback" not in refused.output
     assert deployed.credentials() == before
     assert deployed.pulumi("preview", "--expect-no-changes").status == 0
@@ -249,7 +249,7 @@ def test_lost_state_is_adopted(deployed: Deployed) -> None:
     with deployed.api() as api:
         api.put_policy(f"{USER}reader", EVERYTHING)
 
-    done = deployed.checkout.python("infra.adopt", "--stack", STACK, "--yes", stack=STACK)
+    done = deployed.checkout.python("ops.adopt", "--stack", STACK, "--yes", stack=STACK)
 
     assert done.status == 0, done.output
     assert f"{USER}worker: user, policy, attachment" in done.output
@@ -265,7 +265,7 @@ def test_lost_state_is_adopted(deployed: Deployed) -> None:
     assert "worker-user" not in found
     assert deployed.pulumi("up", "--yes", "--skip-preview").status == 0
     assert deployed.verify().status == 0
-    again = deployed.checkout.python("infra.adopt", "--stack", STACK, "--yes", stack=STACK)
+    again = deployed.checkout.python("ops.adopt", "--stack", STACK, "--yes", stack=STACK)
     assert (again.status, "nothing to adopt" in again.output) == (0, True)
 
 

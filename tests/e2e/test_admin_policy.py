@@ -1,6 +1,6 @@
 """Both stacks by an admin that has just the policy of docs/provisioning-admin.md, on the real engine.
 
-That each action of the policy is needed: tests/components/test_admin_policy.py, which needs no engine.
+That each action of the policy is needed: tests/infra/components/test_admin_policy.py, which needs no engine.
 """
 
 import json
@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.folder import write_private
-from sandbox.minio_iam_client import MinioIamClient
-from sandbox.server_process import admin_credentials, running_server
+from sandbox.server.minio_iam_client import MinioIamClient
+from sandbox.server.process import admin_credentials, running_server
 from tests.e2e.conftest import Checkout, Done, copy_checkout
 
 pytestmark = pytest.mark.e2e
@@ -63,7 +63,7 @@ def _provisioned(engine: None, stack: str, tmp_path: Path) -> Iterator[Provision
         up = checkout.python("sandbox", "up", "--stack", stack)
         assert up.status == 0, up.output
         printed = checkout.run(
-            [sys.executable, "-m", "infra.admin_policy", "--stack", stack], stack, {"PYTHONWARNINGS": "ignore"}
+            [sys.executable, "-m", "ops.admin_policy", "--stack", stack], stack, {"PYTHONWARNINGS": "ignore"}
         )
         assert printed.status == 0, printed.output
         make = _on_aistor if stack == "local" else _on_aws

@@ -70,7 +70,7 @@ def state_file(checkout: Checkout, stack: str) -> "Path":
 
 def adopt(checkout: Checkout, stack: str, *arguments: str) -> Done:
     """Run the command; a secret of the server is in nothing that it says."""
-    done = checkout.python("infra.adopt", "--stack", stack, *arguments, stack=stack)
+    done = checkout.python("ops.adopt", "--stack", stack, *arguments, stack=stack)
     secret = json.loads(checkout.folder(stack).admin_file.read_text(encoding="utf-8"))["password"]
     assert len(secret) >= 16
     assert secret not in done.output
@@ -211,7 +211,7 @@ def test_server_that_is_down_is_told(checkout: Checkout, stack: str) -> None:
     nowhere = "https://127.0.0.1:1"
     with config(checkout, stack, **({"endpoint": nowhere} if stack == "local" else {})):
         done = checkout.run(
-            [sys.executable, "-m", "infra.adopt", "--stack", stack, "--yes"], stack, {"AWS_ENDPOINT_URL": nowhere}
+            [sys.executable, "-m", "ops.adopt", "--stack", stack, "--yes"], stack, {"AWS_ENDPOINT_URL": nowhere}
         )
 
     assert done.status == 2

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from infra.preview.command import main
+from ops.preview.command import main
 from tests.e2e.conftest import Done, lead_here
 
 if TYPE_CHECKING:
@@ -362,8 +362,8 @@ def edited(
 
 
 def previewed(checkout: "Checkout", stack: str, *arguments: str) -> "Done":
-    """`python -m infra.preview` of a stack."""
-    return checkout.python("infra.preview", "--stack", stack, *arguments, stack=stack)
+    """`python -m ops.preview` of a stack."""
+    return checkout.python("ops.preview", "--stack", stack, *arguments, stack=stack)
 
 
 def spelled(sentences: list[str], checkout: "Checkout", stack: str) -> list[str]:
@@ -479,7 +479,7 @@ def test_drift_is_seen_after_a_refresh_only(checkout: "Checkout", stack: str) ->
 def test_failure_that_the_engine_does_not_explain_is_one(checkout: "Checkout") -> None:
     """A preview that fails exits 1, whatever its JSON says."""
     more = {"PULUMI_DEBUG_PROVIDERS": "minio:1"}
-    command = [sys.executable, "-m", "infra.preview", "--stack", "local"]
+    command = [sys.executable, "-m", "ops.preview", "--stack", "local"]
     done = checkout.run(command, "local", more)
 
     assert done.status == 1, done.output
@@ -575,5 +575,5 @@ def test_bucket_that_exists_is_not_taken_over(checkout: "Checkout", stack: str) 
 
     assert done.status != 0
     assert f"{name}: the bucket exists already, and the stack does not know it" in done.output
-    assert f"python -m infra.adopt --stack {stack}" in done.output
+    assert f"python -m ops.adopt --stack {stack}" in done.output
     assert "Traceback" not in done.output

@@ -234,18 +234,18 @@ def test_bad_input_is_refused_and_nothing_is_made(
 def test_protected_buckets_are_not_destroyed_and_disposable_ones_are(
     engine: None, tmp_path_factory: pytest.TempPathFactory, stack: str
 ) -> None:
-    """A killed `up` goes on after `infra.recover`; `destroy` refuses protected buckets and empties disposable ones."""
+    """A killed `up` goes on after `ops.recover`; `destroy` refuses protected buckets and empties disposable ones."""
     del engine
     checkout = copy_checkout(tmp_path_factory.mktemp(f"own-{stack}"))
     try:
         assert checkout.python("sandbox", "up", "--stack", stack).status == 0
         _kill_half_way(checkout, stack)
-        taken_up = checkout.python("infra.recover", "--stack", stack, stack=stack)
+        taken_up = checkout.python("ops.recover", "--stack", stack, stack=stack)
         assert taken_up.status == 0, taken_up.output
         assert "interrupted operations taken up" in taken_up.output
         again = checkout.up(stack, "--stack", stack)
         assert again.status == 0, again.output
-        assert "nothing was interrupted" in checkout.python("infra.recover", "--stack", stack, stack=stack).output
+        assert "nothing was interrupted" in checkout.python("ops.recover", "--stack", stack, stack=stack).output
         assert checkout.python("verify", "--stack", stack, stack=stack).status == 0
         users = checkout.client(stack, "iam").list_users()["Users"] if stack == "aws" else []
         assert len(users) == len({user["UserName"] for user in users})

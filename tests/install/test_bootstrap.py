@@ -105,7 +105,7 @@ def test_each_python_makes_the_environment(clone: Path, wheels_for: Callable[[Pa
         pytest.skip(f"this machine has no Python 3.{minor}: not tried")
     modules = "object_store, verify.__main__"
     if IS_LONG:
-        modules += ", infra.aws, infra.aistor, sandbox.serve"
+        modules += ", infra.aws, infra.aistor, sandbox.server.serve"
     else:
         _shrink(clone)
     with index_of(wheels_for(python)) as index:

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.engine import existing_engine
+from sandbox.engine.finder import existing_engine
 from sandbox.environment import stack_environment
 from sandbox.folder import write_private
-from sandbox.server_process import RunningServer, admin_credentials, running_server
+from sandbox.server.process import RunningServer, admin_credentials, running_server
 from tests.e2e.conftest import ROOT, SHELL, Checkout, copy_checkout
 from tests.leaks.commands import COMMANDS, HANDED_OUT, ROOT_PASSWORD, Command
 from tests.leaks.planted import Planted, shown

@@ -1,7 +1,7 @@
 """The planted secrets, and where a text or a file shows one.
 
-The rule: the forms in which one is looked for are written here anew and not taken from `infra.redaction`, which is what
-is on trial. A text is also looked through without its white space and colours, since a table folds a value.
+The rule: the forms in which one is looked for are written here anew and not taken from `model.secrecy.redaction`, which
+is what is on trial. A text is also looked through without its white space and colours, since a table folds a value.
 """
 
 import base64

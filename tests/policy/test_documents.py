@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pulumi_policy.proxy import UnknownValueError
 
-from infra.plan import build_plan
-from infra.policies import (
+from model.plan import build_plan
+from model.policies import (
     SERVICE_ACCOUNT_POLICY_CHARACTERS,
     as_json,
     bucket_policy,
@@ -16,7 +16,7 @@ from infra.policies import (
     managed_policies,
     service_account_policy,
 )
-from infra.taxonomy import extended, load
+from model.taxonomy import extended, load
 from tests.policy.conftest import BUCKET, TYPES, UNKNOWN, Thing, bucket, judged
 
 ALLOW = {"Sid": "Read", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::*"]}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra.policies import as_json, trust_policy
-from infra.trust import GITHUB_ISSUER, OidcTrust, provider_arn
+from model.policies import as_json, trust_policy
+from model.trust import GITHUB_ISSUER, OidcTrust, provider_arn
 from policy.resources import AWS_ROLE
 from tests.policy.conftest import Thing, judged
 

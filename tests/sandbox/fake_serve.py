@@ -1,6 +1,6 @@
 """A server process that serves nothing: takes connections and says so, to test what starts and stops it.
 
-Copied into a clone as sandbox/serve.py; what it shall do wrong stands in the environment variable FAKE_SERVE.
+Copied into a clone as sandbox/server/serve.py; what it shall do wrong stands in the environment variable FAKE_SERVE.
 """
 
 import argparse

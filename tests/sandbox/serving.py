@@ -17,12 +17,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from sandbox.minio_iam_client import MinioIamClient
+from sandbox.server.minio_iam_client import MinioIamClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.server import RunningServer
+    from sandbox.server.embedded import RunningServer
 
 REGION = "us-west-2"
 

@@ -13,7 +13,7 @@ import pytest
 
 from sandbox import actionlint
 from sandbox.actionlint import NoActionlintError, check, find_actionlint, main
-from sandbox.engine import cache_root
+from sandbox.engine.finder import cache_root
 from sandbox.voice import Voice
 
 FAKE_GO = r"""#!/bin/sh

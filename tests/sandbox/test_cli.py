@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import sandbox
-from sandbox.engine import find_engine
+from sandbox.engine.finder import find_engine
 from sandbox.voice import Voice
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     path = tmp_path / "a clone"
     package = Path(sandbox.__file__).parent
     shutil.copytree(package, path / "sandbox", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copyfile(Path(__file__).parent / "fake_serve.py", path / "sandbox" / "serve.py")
+    shutil.copyfile(Path(__file__).parent / "fake_serve.py", path / "sandbox" / "server" / "serve.py")
     for name in ("Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.aws.yaml"):
         shutil.copyfile(package.parent / name, path / name)
     (path / "infra").mkdir()
@@ -117,7 +117,7 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
 @pytest.fixture
 def without_engine(clone: Clone, tmp_path: Path) -> Clone:
     """The clone where no engine is to be had: neither on PATH nor cached, no internet, no Go."""
-    module = clone.path / "sandbox" / "engine.py"
+    module = clone.path / "sandbox" / "engine" / "finder.py"
     text = module.read_text().replace("import sys, urllib.request", "raise SystemExit('no such host')")
     assert "no such host" in text
     module.write_text(text)
@@ -274,7 +274,7 @@ def test_nothing_up_is_told(clone: Clone) -> None:
 )
 def test_server_that_does_not_come_up_is_told_with_its_log(clone: Clone, fault: str, message: str, log: str) -> None:
     """A server that ends, or takes too long, fails `up` with the end of its log, and is not left behind."""
-    module = clone.path / "sandbox" / "server_process.py"
+    module = clone.path / "sandbox" / "server" / "process.py"
     module.write_text(module.read_text().replace("READY_SECONDS = 60.0", "READY_SECONDS = 2.0"))
 
     up = clone.run("up", "--stack", "local", FAKE_SERVE=fault)
@@ -289,7 +289,7 @@ def test_server_that_does_not_come_up_is_told_with_its_log(clone: Clone, fault: 
 def test_server_that_does_not_stop_is_killed(without_engine: Clone) -> None:
     """`down` ends a server that ignores the request, after the time that it has to write its state."""
     clone = without_engine
-    module = clone.path / "sandbox" / "server_process.py"
+    module = clone.path / "sandbox" / "server" / "process.py"
     module.write_text(module.read_text().replace("STOP_SECONDS = 20.0", "STOP_SECONDS = 1.0"))
     clone.run("up", "--stack", "local", FAKE_SERVE="stubborn")
     assert processes_of(clone)

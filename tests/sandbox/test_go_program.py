@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import act, actionlint, gateway
-from sandbox.engine import cache_root
+from sandbox import act, actionlint
+from sandbox.engine import gateway
+from sandbox.engine.finder import cache_root
 from sandbox.go_program import GoProgram, NoProgramError
 from sandbox.voice import Voice
 
@@ -145,8 +146,8 @@ def test_module_pins_the_version_and_names_no_host_of_a_registry(program: GoProg
 
 def test_every_module_is_a_programs_and_is_installed() -> None:
     """No pinned module is left that nothing is built from, and each goes with the package."""
-    modules = {path.name for path in (ROOT / "sandbox").glob("*_module")}
+    modules = {path.relative_to(ROOT / "sandbox").as_posix() for path in (ROOT / "sandbox").rglob("*_module")}
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["sandbox"]
 
-    assert modules == {program.module.name for program in PROGRAMS} | {"engine_module"}
+    assert {name.rpartition("/")[2] for name in modules} == {one.module.name for one in PROGRAMS} | {"engine_module"}
     assert set(data) == {f"{name}/*" for name in modules}

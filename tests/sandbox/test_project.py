@@ -12,7 +12,7 @@ import yaml
 from sandbox import project
 from sandbox.environment import stack_environment
 from sandbox.folder import SandboxError, StackFolder, StackName, write_atomically, write_private
-from sandbox.server_process import AdminCredentials, RunningServer
+from sandbox.server.process import AdminCredentials, RunningServer
 
 PROJECT = """
 name: object-store

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
-from infra.policies import Cloud
-from sandbox.certificates import make_certificates
+from model.policies import Cloud
+from sandbox.server.certificates import make_certificates
 from tests.verify.faults import (
     AcceptBadLinks,
     DropHeader,
@@ -32,7 +32,7 @@ from tests.verify.faults import (
 )
 from tests.verify.faulty_proxy import FaultyProxy
 from tests.verify.stores import Store
-from verify.actions import ACTIONS
+from verify.probe.actions import ACTIONS
 from verify.target import Target
 
 BOTH: tuple[Cloud, ...] = ("aistor", "aws")

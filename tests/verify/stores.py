@@ -17,9 +17,9 @@ from typing import Any, cast
 import boto3
 from pydantic import SecretStr
 
-from infra.deployment import Deployment, KeyPair, build_deployment
-from infra.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan, build_plan
-from infra.policies import (
+from model.deployment import Deployment, KeyPair, build_deployment
+from model.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan, build_plan
+from model.policies import (
     Cloud,
     PolicyDocument,
     as_json,
@@ -28,9 +28,9 @@ from infra.policies import (
     managed_policies,
     service_account_policy,
 )
-from infra.taxonomy import load, parse
-from sandbox.minio_iam_client import MinioIamClient
-from sandbox.server import RunningServer, running_server
+from model.taxonomy import load, parse
+from sandbox.server.embedded import RunningServer, running_server
+from sandbox.server.minio_iam_client import MinioIamClient
 from verify.target import Target
 
 Statements = Sequence[Mapping[str, Any]]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Finding, Status, judge, parts_of
-from verify.conversation import SILENT
 from verify.facts import DONE, Answer, BucketFacts, Certificate, Described, Expiry, Facts, HeldRetention, LiveRetention
+from verify.probe.conversation import SILENT
 from verify.wish import EVERYTHING, Part, Wish
 
 if TYPE_CHECKING:

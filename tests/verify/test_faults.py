@@ -30,9 +30,9 @@ from tests.verify.faults import (
 from tests.verify.faulty_proxy import shut_endpoint
 from tests.verify.mutations import through
 from verify.checks import Finding, Status, judge
-from verify.conversation import Conversation
 from verify.gather import gather_facts
-from verify.seeds import sweep
+from verify.probe.conversation import Conversation
+from verify.probe.seeds import sweep
 from verify.wish import Part, Wish
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def swept_at_last(store: "Store", monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     try:
         yield
     finally:
-        monkeypatch.setattr("verify.seeds.LEFTOVER_AFTER", timedelta(0))
+        monkeypatch.setattr("verify.probe.seeds.LEFTOVER_AFTER", timedelta(0))
         sweep_all(store)
         # An upload that could not be aborted is the server's to expire: MinIO lists none by a prefix.
         for bucket in store.plan.buckets:
@@ -120,9 +120,9 @@ def sweep_all(store: "Store") -> None:
 @pytest.fixture(name="impatient")
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read timeouts of a moment; what is shown is that they count."""
-    monkeypatch.setattr("verify.conversation.READ_TIMEOUT_SECONDS", 0.7)
+    monkeypatch.setattr("verify.probe.conversation.READ_TIMEOUT_SECONDS", 0.7)
     monkeypatch.setattr("verify.gather.READ_TIMEOUT_SECONDS", 0.7)
-    monkeypatch.setattr("verify.conversation.ATTEMPTS", 2)
+    monkeypatch.setattr("verify.probe.conversation.ATTEMPTS", 2)
 
 
 class TestGone:
@@ -244,8 +244,8 @@ class TestSlowDown:
 
     def test_burst_is_sat_out(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
         """All is proven, although each client's own retries were used up by it."""
-        monkeypatch.setattr("verify.conversation.ATTEMPTS", 2)
-        monkeypatch.setattr("verify.conversation.BUSY_PAUSES_SECONDS", (0.1, 0.1))
+        monkeypatch.setattr("verify.probe.conversation.ATTEMPTS", 2)
+        monkeypatch.setattr("verify.probe.conversation.BUSY_PAUSES_SECONDS", (0.1, 0.1))
         burst = On(times=30)
         found = run_through(store, SlowDown(when=burst), wish=wish_for(store, "scratch", "archive"))
 
@@ -256,8 +256,8 @@ class TestSlowDown:
 
     def test_for_ever(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
         """The run gives up, and says that it was the server."""
-        monkeypatch.setattr("verify.conversation.ATTEMPTS", 1)
-        monkeypatch.setattr("verify.conversation.BUSY_PAUSES_SECONDS", (0.1,))
+        monkeypatch.setattr("verify.probe.conversation.ATTEMPTS", 1)
+        monkeypatch.setattr("verify.probe.conversation.BUSY_PAUSES_SECONDS", (0.1,))
         with swept_at_last(store, monkeypatch):
             found = run_through(store, SlowDown(when=On(skip=60)), wish=wish_for(store, "scratch", "archive"))
 

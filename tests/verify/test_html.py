@@ -1,4 +1,4 @@
-"""verify.html: the page can be read without colours and without a network, and nothing of a finding becomes markup."""
+"""verify.report.html: readable without colours and without a network, and nothing of a finding becomes markup."""
 
 import re
 import time
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.deployment import Deployment, build_deployment
-from infra.plan import StorePlan, build_plan
-from infra.taxonomy import load, parse
-from verify.actions import ACTIONS
+from model.deployment import Deployment, build_deployment
+from model.plan import StorePlan, build_plan
+from model.taxonomy import load, parse
 from verify.checks import judge
 from verify.facts import DONE, NOT_TRIED, Answer, Facts, Tried
-from verify.html import render_html
+from verify.probe.actions import ACTIONS
+from verify.report.html import render_html
 from verify.wish import EVERYTHING, Wish
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.plan import PROBE_PREFIX
+from model.plan import PROBE_PREFIX
 from tests.verify.stores import credentials_json
 from verify.gather import gather_facts
 from verify.wish import Part, Wish
@@ -156,7 +156,7 @@ def test_leftovers_are_swept_when_they_are_old(store: "Store", monkeypatch: pyte
         assert [key for _, key, _ in versions_in(store)] == 3 * [f"{other}seed"]
         assert [facts.buckets[name].left.value for name in (scratch.name, archive.name)] == [0, 0]
 
-        monkeypatch.setattr("verify.seeds.LEFTOVER_AFTER", timedelta(0))
+        monkeypatch.setattr("verify.probe.seeds.LEFTOVER_AFTER", timedelta(0))
         gather_facts(store.target, wish=wish)
         assert versions_in(store) == []
         assert len(versions_in(store, beside)) == 1

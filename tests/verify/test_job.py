@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from infra.deployment import Deployment, KeyPair, build_deployment
-from infra.plan import build_plan
-from infra.taxonomy import load
+from model.deployment import Deployment, KeyPair, build_deployment
+from model.plan import build_plan
+from model.taxonomy import load
 from verify.__main__ import main
 from verify.manifests import (
     CONFIG_MAP_MAXIMUM_BYTES,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.plan import build_plan
-from infra.taxonomy import load, parse
+from model.plan import build_plan
+from model.taxonomy import load, parse
 from tests.verify.stores import credentials_json, running_store
 from verify import gather
 from verify.__main__ import main
 from verify.checks import judge
 from verify.gather import gather_facts
-from verify.probes import writer_for
+from verify.probe.smoke import writer_for
 from verify.target import CannotRunError, Target, target_from_file, target_from_stack
 from verify.wish import Part, Wish
 

@@ -1,4 +1,4 @@
-"""verify.reading: answers of the server as facts, "there is none" included."""
+"""verify.probe.reading: answers of the server as facts, "there is none" included."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 
-from infra.plan import StorageClassChange
-from verify import reading
-from verify.conversation import answer
+from model.plan import StorageClassChange
 from verify.facts import Answer, LiveRetention
-from verify.reading import live_rule, read_location, read_retention, read_rules, read_versioning
+from verify.probe import reading
+from verify.probe.conversation import answer
+from verify.probe.reading import live_rule, read_location, read_retention, read_rules, read_versioning
 
 
 @pytest.fixture(name="client")

@@ -8,14 +8,14 @@ import pytest
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from infra.deployment import Deployment, build_deployment
-from infra.plan import build_plan
-from infra.taxonomy import extended, load
-from infra.trust import GITHUB_ISSUER
+from model.deployment import Deployment, build_deployment
+from model.plan import build_plan
+from model.taxonomy import extended, load
+from model.trust import GITHUB_ISSUER
 from verify import roles
 from verify.checks.finding import Status, all_refused
 from verify.facts import NOT_TRIED, Answer
-from verify.probes import writer_for
+from verify.probe.smoke import writer_for
 from verify.roles import Session, assume_roles
 from verify.target import CannotRunError, Published, Target, _target
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
+from ops.preflight import main as preflight
 from tests.verify.faulty_proxy import shut_endpoint
 from tests.verify.stores import credentials_json
 from verify.__main__ import main
@@ -238,7 +239,7 @@ def test_preflight_keeps_them(
         monkeypatch.delenv(name, raising=False)
     report = tmp_path / "preflight.json"
 
-    status = main(["preflight", "--stack", "local", "--json", str(report)])
+    status = preflight(["--stack", "local", "--json", str(report)])
     said = capfd.readouterr()
 
     assert status in ((0, 1) if right else (1,)), said.out + said.err

@@ -1,4 +1,4 @@
-"""verify.summary: what the reports show is what the findings say, each thing once, and nothing is counted as proven."""
+"""verify.report.summary: what is shown is what the findings say, each thing once, and nothing counted as proven."""
 
 from collections import Counter
 from dataclasses import replace
@@ -7,9 +7,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Finding, Status, judge
-from verify.conversation import SILENT
 from verify.facts import DONE, NOT_TRIED, Answer, Certificate, Facts, Tried
-from verify.summary import GROUP_OF, Deviation, Group, HeatCell, Holding, Kind, Life, Match, Summary, Tally, summarise
+from verify.probe.conversation import SILENT
+from verify.report.summary import (
+    GROUP_OF,
+    Deviation,
+    Group,
+    HeatCell,
+    Holding,
+    Kind,
+    Life,
+    Match,
+    Summary,
+    Tally,
+    summarise,
+)
 from verify.wish import EVERYTHING, Wish
 
 if TYPE_CHECKING:

@@ -22,19 +22,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from sandbox import language_host
 from sandbox.act import PROGRAM
-from sandbox.engine import existing_engine
+from sandbox.engine import language_host
+from sandbox.engine.finder import existing_engine
 from sandbox.go_program import NoProgramError
 from sandbox.project import ACCOUNT_ID
-from sandbox.server import RunningServer, running_server
+from sandbox.server.embedded import RunningServer, running_server
 from sandbox.voice import Voice
 from tests.workflows.acting import STAND_IN, Acted, Actor, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sandbox.engine import Engine
+    from sandbox.engine.finder import Engine
 
 ROOT = Path(__file__).parents[2]
 COPIED = (
@@ -47,12 +47,15 @@ COPIED = (
     "Pulumi.yaml",
     "README.md",
     "infra",
+    "model",
     "object_store",
+    "ops",
     "policy",
     "pyproject.toml",
     "requirements-dev.txt",
     "requirements.txt",
     "sandbox",
+    "stack",
     "verify",
 )
 SHELL = {key: os.environ[key] for key in ("PATH", "HOME", "XDG_CACHE_HOME", "GOPATH", "GOCACHE") if key in os.environ}

@@ -230,10 +230,10 @@ def _serving(run: Run, folder: Path) -> dict[str, Any]:
 
 def serve(folder: Path, parent: int) -> None:
     """Serve as MinIO: the certificate is the one that was mounted, not one of the sandbox's own making."""
-    from sandbox import serve as served  # noqa: PLC0415 - in this mode alone, under the tests' own Python
-    from sandbox import server  # noqa: PLC0415 - likewise
-    from sandbox.certificates import Certificates  # noqa: PLC0415 - likewise
-    from sandbox.s3_actions import Cloud  # noqa: PLC0415 - likewise
+    from sandbox.server import embedded as server  # noqa: PLC0415 - in this mode alone, under the tests' own Python
+    from sandbox.server import serve as served  # noqa: PLC0415 - likewise
+    from sandbox.server.certificates import Certificates  # noqa: PLC0415 - likewise
+    from sandbox.server.s3_actions import Cloud  # noqa: PLC0415 - likewise
 
     mounted = Certificates(folder / "ca.pem", folder / "public.crt", folder / "private.key")
     vars(server)["make_certificates"] = lambda _: mounted

@@ -11,7 +11,7 @@ from tests.workflows.conftest import DOMAINS, damaged
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.server import RunningServer
+    from sandbox.server.embedded import RunningServer
     from tests.workflows.acting import Acted
     from tests.workflows.conftest import Site
 
@@ -25,7 +25,7 @@ STEPS = {
 BUCKETS = {"local": "joelclaw-local-usw2-", "aws": "joelclaw-prod-usw2-"}
 ORDER = [
     "python -m verify preflight",
-    "python -m infra.preview",
+    "python -m ops.preview",
     "pulumi preview",
     "pulumi up",
     "python -m verify --stack",

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from infra.deployment import Deployment
-from infra.plan import BucketPlan
-from verify.actions import ACTIONS
+from model.deployment import Deployment
+from model.plan import BucketPlan
 from verify.checks import configuration, exposure, grants, locks, objects
 from verify.checks.finding import Finding, Status, Verdict
-from verify.conversation import BUSY, NO_ANSWER, SILENT
 from verify.facts import BucketFacts, Facts
+from verify.probe.actions import ACTIONS
+from verify.probe.conversation import BUSY, NO_ANSWER, SILENT
 from verify.wish import Part, Wish
 
 __all__ = [

@@ -7,9 +7,9 @@ with the reason that the deployment gives.
 import json
 from collections.abc import Mapping
 
-from infra.deployment import Deployment
-from infra.plan import BucketPlan, LifecycleRule
-from infra.policies import bucket_policy
+from model.deployment import Deployment
+from model.plan import BucketPlan, LifecycleRule
+from model.policies import bucket_policy
 from verify.checks.finding import LOOK_POLICY, UP, Status, Verdict, all_refused, cannot_tell, fail, judged, not_asked
 from verify.facts import Answer, BucketFacts, LiveRetention, LiveRule
 

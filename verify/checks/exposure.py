@@ -5,11 +5,11 @@ The rule: shut means refused by a code that says so. A server that does not spea
 
 from datetime import datetime
 
-from infra.deployment import Deployment
-from infra.plan import BucketPlan, bucket_name
+from model.deployment import Deployment
+from model.plan import BucketPlan, bucket_name
 from verify.checks.finding import LOOK_POLICY, UP, Status, Verdict, all_refused, fail, judged, not_asked, outcome
-from verify.conversation import NO_ANSWER
 from verify.facts import BucketFacts, Facts
+from verify.probe.conversation import NO_ANSWER
 
 DENIED = frozenset({"AccessDenied"})
 UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})

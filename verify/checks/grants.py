@@ -4,11 +4,11 @@ The rule: a refusal counts only after the identity has been seen to work somewhe
 refused everywhere. What is neither let in nor refused by the backend's own code fails: it proves nothing.
 """
 
-from infra.deployment import Deployment
-from infra.plan import BucketPlan, IdentityPlan
-from verify.actions import ACTIONS, Action, refused
+from model.deployment import Deployment
+from model.plan import BucketPlan, IdentityPlan
 from verify.checks.finding import RENEW, Status, Verdict, cannot_tell, fail, judged
 from verify.facts import NOT_TRIED, Facts, Tried
+from verify.probe.actions import ACTIONS, Action, refused
 
 ABSENT = "NotImplemented"
 

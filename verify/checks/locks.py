@@ -5,9 +5,9 @@ AccessDenied: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.
 (ErrObjectLocked).
 """
 
-from infra.deployment import Deployment
-from infra.plan import BucketPlan
-from infra.policies import Cloud
+from model.deployment import Deployment
+from model.plan import BucketPlan
+from model.policies import Cloud
 from verify.checks.finding import (
     NO_WORKLOAD,
     NO_WRITER,
@@ -22,7 +22,7 @@ from verify.checks.finding import (
     not_asked,
 )
 from verify.facts import BucketFacts
-from verify.probes import compliance, has_writer
+from verify.probe.smoke import compliance, has_writer
 
 LOCK_CODES: dict[Cloud, frozenset[str]] = {
     "aistor": frozenset({"AccessDenied", "InvalidRequest"}),

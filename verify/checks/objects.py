@@ -6,8 +6,8 @@ signed, to whom it was given, while it lasts.
 
 from collections.abc import Mapping
 
-from infra.deployment import Deployment
-from infra.plan import BucketPlan
+from model.deployment import Deployment
+from model.plan import BucketPlan
 from verify.checks.finding import (
     NO_WORKLOAD,
     NO_WRITER,
@@ -22,9 +22,9 @@ from verify.checks.finding import (
     not_asked,
     outcome,
 )
-from verify.data_path import CONTENT_TYPE, LISTED_KEYS, METADATA, metadata_text, range_text
 from verify.facts import Answer, BucketFacts, Carried, Described, LinkFacts, ProbeFacts, Tried
-from verify.probes import compliance, has_writer
+from verify.probe.data_path import CONTENT_TYPE, LISTED_KEYS, METADATA, metadata_text, range_text
+from verify.probe.smoke import compliance, has_writer
 
 _NO_PROBE = not_asked("no probe was written")
 _SERVER = "look at the server: it does not give back what it was given"

@@ -2,8 +2,8 @@
 
 The one rule: what the real plugin gets wrong is wrong here too (it wraps terraform-provider-minio 1.20.1 of
 November 2023), because that is what the program has to live with: the recorded calls of the real plugin are
-replayed against this package by tests/standin/test_minio_replay.py. Left out: the ten other resource types, and the
-retries for up to a minute of the real admin client (a refused connection fails here at once).
+replayed against this package by tests/sandbox/standin/test_minio_replay.py. Left out: the ten other resource types, and
+the retries for up to a minute of the real admin client (a refused connection fails here at once).
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, SSLError
 
 import infra
-from sandbox.minio_iam_client import MinioIamClient, MinioIamError
-from sandbox.minio_iam_commands import PREFIX
+from sandbox.server.minio_iam_client import MinioIamClient, MinioIamError
+from sandbox.server.minio_iam_commands import PREFIX
 from sandbox.standin.properties import boolean, string
 from sandbox.standin.resource import ProviderError
 

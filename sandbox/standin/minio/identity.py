@@ -11,7 +11,7 @@ import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, ClassVar
 
-from sandbox.minio_iam_client import MinioIamError
+from sandbox.server.minio_iam_client import MinioIamError
 from sandbox.standin.minio.connection import MinioConnection, fatal
 from sandbox.standin.minio.names import new_secret, unique_id, valid_policy_name, valid_user_name
 from sandbox.standin.minio.policy_text import indented, valid_policy

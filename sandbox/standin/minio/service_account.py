@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from sandbox.minio_iam_client import MinioIamError
+from sandbox.server.minio_iam_client import MinioIamError
 from sandbox.standin.minio.connection import MinioConnection, fatal
 from sandbox.standin.minio.names import new_secret
 from sandbox.standin.minio.policy_text import document_of, valid_policy

@@ -5,9 +5,9 @@ import json
 import pulumi
 import pulumi_minio as minio
 
-from infra.plan import Retention
 from infra.retention import DefaultRetention
-from infra.taxonomy import RetentionMode
+from model.plan import Retention
+from model.taxonomy import RetentionMode
 
 WIDE = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
 NARROW = WIDE.replace("s3:*", "s3:GetObject")

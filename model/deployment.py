@@ -1,0 +1,205 @@
+"""Deployment: the contract between the program and everything that reads a stack.
+
+The rule: it is versioned, holds no secret, and says what the backend cannot do with the reason; a reader of another
+version refuses it rather than guess. Its JSON Schema is `schemas/deployment.schema.json`, generated from here.
+Credentials travel apart, as a Pulumi secret (`Credentials`).
+"""
+
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+
+from model.plan import StorePlan
+from model.policies import Cloud
+from model.problems import InvalidInputError, Problem
+from model.secrecy.redaction import keep_secret
+from model.trust import role_arn
+
+VERSION: Literal[1] = 1
+
+
+class Unsupported(BaseModel):
+    """Something the plan asks for that the backend has no means to do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    feature: str
+    reason: str
+
+
+class Role(BaseModel):
+    """A role that callers assume in place of a key.
+
+    Attributes:
+        arn: What `sts:AssumeRoleWithWebIdentity` is asked for.
+        issuer: Whose tokens it takes.
+        audience: Whom they must be meant for.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arn: str
+    issuer: str
+    audience: str
+
+
+class Deployment(BaseModel):
+    """What a stack publishes, without secrets.
+
+    Attributes:
+        version: Of this contract.
+        stack: The stack's name.
+        cloud: aistor or aws.
+        region: What requests are signed for.
+        endpoint: The URL that clients get; None on AWS, where SDKs find it.
+        provisioning_endpoint: The URL that provisioning talked to; None on AWS.
+        ca_pem: CA certificates that clients must trust; None for the system's.
+        encryption: Default encryption of buckets; None where the backend has none without a key service.
+        plan: The plan it realised.
+        unsupported: What of the plan the backend cannot do, and why.
+        roles: By identity, the role of each that has one; it is absent from the credentials.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Literal[1] = VERSION
+    stack: str
+    cloud: Cloud
+    region: str
+    endpoint: str | None
+    provisioning_endpoint: str | None
+    ca_pem: str | None
+    encryption: Literal["SSE-S3", "SSE-KMS"] | None
+    plan: StorePlan
+    unsupported: tuple[Unsupported, ...]
+    roles: dict[str, Role] = Field(default_factory=dict)
+
+    def cannot(self, feature: str) -> str | None:
+        """Why the backend cannot do a feature; None where it can."""
+        return next((item.reason for item in self.unsupported if item.feature == feature), None)
+
+    @classmethod
+    def parse(cls, content: object, where: str) -> Self:
+        """Read a published deployment.
+
+        Raises:
+            InvalidInputError: It is of another version or does not follow the contract.
+        """
+        version = content.get("version") if isinstance(content, dict) else None
+        if version != VERSION:
+            raise InvalidInputError(
+                [
+                    Problem(
+                        where,
+                        f"a deployment of version {version!r}",
+                        f"version {VERSION}",
+                        "pulumi up with this checkout, or the checkout that wrote the file",
+                    )
+                ]
+            )
+        try:
+            return cls.model_validate_json(json.dumps(content))
+        except ValidationError as error:
+            raise InvalidInputError(
+                [
+                    Problem(
+                        f"{where}: {'.'.join(map(str, detail['loc']))}",
+                        detail["msg"],
+                        "schemas/deployment.schema.json",
+                        "pulumi stack output deployment --json > FILE",
+                    )
+                    for detail in error.errors(include_input=False)
+                ]
+            ) from None
+
+
+def _kept(secret: SecretStr) -> SecretStr:
+    keep_secret(secret.get_secret_value())
+    return secret
+
+
+class KeyPair(BaseModel):
+    """One identity's credential, as read back from a stack: shown nowhere once it is read.
+
+    Attributes:
+        access_key_id: The current access key.
+        secret_access_key: Its secret key.
+        previous: The pair of the generation before, while it lives (`IdentityPlan.credential` says which they are).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    access_key_id: Annotated[str, Field(min_length=1)]
+    secret_access_key: Annotated[SecretStr, AfterValidator(_kept)]
+    previous: "KeyPair | None" = None
+
+
+Credentials = TypeAdapter(dict[str, KeyPair])
+
+_AISTOR_UNSUPPORTED = (
+    Unsupported(
+        feature="public_access_block",
+        reason="AIStor has no PublicAccessBlock API (GET 501, PUT 400); without a bucket policy nobody is anonymous",
+    ),
+    Unsupported(
+        feature="ownership_controls",
+        reason="AIStor has no OwnershipControls API (GET 501, PUT 400); objects always belong to the server's owner",
+    ),
+    Unsupported(
+        feature="abort_multipart",
+        reason="AIStor drops abort-multipart rules; it removes stale uploads by itself after 24 hours",
+    ),
+    Unsupported(
+        feature="transition",
+        reason="AIStor has no storage classes to move objects to; a transition would need a remote tier",
+    ),
+    Unsupported(
+        feature="encryption",
+        reason="AIStor answers 501 to SSE-S3 without a key service; encryption at rest is the volume's",
+    ),
+    Unsupported(feature="tags", reason="pulumi-minio 0.17.1 has no tags on buckets"),
+)
+
+
+def build_deployment(
+    plan: StorePlan,
+    *,
+    stack: str,
+    cloud: Cloud,
+    region: str,
+    endpoint: str | None = None,
+    provisioning_endpoint: str | None = None,
+    ca_pem: str | None = None,
+    kms: bool = False,
+    account: str | None = None,
+) -> Deployment:
+    """The deployment of a plan on a cloud."""
+    return Deployment(
+        stack=stack,
+        cloud=cloud,
+        region=region,
+        endpoint=endpoint,
+        provisioning_endpoint=provisioning_endpoint,
+        ca_pem=ca_pem,
+        encryption=None if cloud == "aistor" else ("SSE-KMS" if kms else "SSE-S3"),
+        plan=plan,
+        unsupported=_AISTOR_UNSUPPORTED if cloud == "aistor" else (),
+        roles={
+            identity.name: Role(
+                arn=role_arn(identity.user_name, account),
+                issuer=identity.trust.issuer,
+                audience=identity.trust.audience,
+            )
+            for identity in plan.identities
+            if identity.trust is not None and account is not None
+        },
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """The contract's JSON Schema."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Deployment.model_json_schema(mode="serialization"),
+    }

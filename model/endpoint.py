@@ -1,0 +1,100 @@
+"""Endpoints and CA bundles: their form.
+
+The rule: an endpoint is a URL with a scheme and a host and nothing after it; the plugin's own form (host:port without
+a scheme) is made from it, because the plugin refuses a scheme with a message that does not help. Checked before the
+engine is asked: a missing or invalid CA file makes the plugin say only "1 error occurred".
+"""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from model.problems import InvalidInputError, Problem
+
+ENDPOINT_FORM = "http:// or https://, a host, optionally a port; no path, user or query (https://localhost:31000)"
+_PORTS = {"http": 80, "https": 443}
+_PORT_MAXIMUM = 65535
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a server is.
+
+    Attributes:
+        scheme: http or https.
+        host: Name or address.
+        port: TCP port.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def tls(self) -> bool:
+        """Whether it is reached over TLS."""
+        return self.scheme == "https"
+
+    @property
+    def host_port(self) -> str:
+        """`host:port`, the form that the MinIO plugin takes."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The URL, with the port only where it is not the scheme's own, as clients sign it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + ("" if self.port == _PORTS[self.scheme] else f":{self.port}")
+
+
+def parse_endpoint(value: str, where: str) -> Endpoint:
+    """Read an endpoint URL.
+
+    Raises:
+        InvalidInputError: It has no scheme, a path, a user, a query, or a malformed port.
+    """
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise InvalidInputError([_malformed(value, where, "is malformed")]) from None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise InvalidInputError([_malformed(value, where, "has no scheme (http:// or https://) with a host")])
+    if parts.username is not None or parts.password is not None:
+        raise InvalidInputError([_malformed(f"{parts.scheme}://…@{parts.hostname}", where, "holds credentials")])
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise InvalidInputError([_malformed(value, where, "has a path or a query")])
+    return Endpoint(parts.scheme, parts.hostname, _PORTS[parts.scheme] if port is None else port)
+
+
+def _malformed(value: str, where: str, wrong: str) -> Problem:
+    key = where.rpartition(":")[2] or "endpoint"
+    return Problem(
+        where, f"the endpoint {value!r} {wrong}", ENDPOINT_FORM, f"object-store:{key}: https://localhost:31000"
+    )
+
+
+def read_ca_bundle(path: Path, where: str) -> str:
+    """The PEM text of a CA bundle.
+
+    Raises:
+        InvalidInputError: The file is missing or holds no certificate.
+    """
+    legal = "a PEM file with at least one CA certificate, relative to the folder of Pulumi.yaml"
+    paste = "object-store:caBundle: ca.pem"
+    try:
+        pem = path.read_text(encoding="ascii")
+    except OSError as error:
+        raise InvalidInputError(
+            [Problem(where, f"the CA file {path.name!r} cannot be read: {error.strerror}", legal, paste)]
+        ) from None
+    except UnicodeDecodeError:
+        pem = ""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cadata=pem)
+    except (ssl.SSLError, ValueError):
+        raise InvalidInputError([Problem(where, f"{path.name!r} is not a certificate", legal, paste)]) from None
+    return pem

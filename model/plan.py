@@ -1,0 +1,322 @@
+"""The plan: every bucket, lifecycle rule, retention and grant that must exist, with no cloud in it.
+
+The rule: both clouds realise this one value, the verification compares the live store with it, and documentation is
+generated from it; whatever none of them may decide for itself is decided here. Pure: taxonomy in, `StorePlan` out.
+It leaves out how an access is spelled as IAM policy (`model.policies`) and what a backend cannot do
+(`model.deployment`).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from model.generations import Generations
+from model.problems import InvalidInputError, Problem
+from model.taxonomy import (
+    EVERY_DOMAIN,
+    Access,
+    BandName,
+    ColdBand,
+    Domain,
+    RetentionMode,
+    StorageClass,
+    Taxonomy,
+    WarmBand,
+)
+from model.trust import OidcTrust
+
+PROJECT = "joelclaw"
+PROBE_PREFIX = ".verify/"
+PROBE_EXPIRE_AFTER_DAYS = 1
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+BUCKET_NAME_MAXIMUM = 63
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+USER_NAME_MAXIMUM = 64
+ENV_FORM = "lower case letters and digits, beginning with a letter, 1 to 12 characters (local)"
+REGION_CODE_FORM = "2 to 4 letters and a digit (usw2)"
+_ENV = re.compile(r"[a-z][a-z0-9]{0,11}")
+_REGION_CODE = re.compile(r"[a-z]{2,4}[0-9]")
+
+
+class _Planned(BaseModel):
+    """Strictly private: a frozen value that round-trips through JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Retention(_Planned):
+    """Default Object Lock retention of a bucket, in days."""
+
+    mode: RetentionMode
+    days: Annotated[int, Field(ge=1)]
+
+
+class StorageClassChange(_Planned):
+    """Current versions move to a cheaper storage class after some days."""
+
+    storage_class: StorageClass
+    after_days: Annotated[int, Field(ge=1)]
+
+
+class LifecycleRule(_Planned):
+    """One rule of a bucket; absent days mean that the rule leaves that alone.
+
+    Attributes:
+        id: The rule's id on the server.
+        prefix: Keys that it governs; empty for all.
+        expire_after_days: Current versions expire.
+        expire_noncurrent_after_days: Noncurrent versions are removed, counted from when they became noncurrent.
+        abort_multipart_after_days: Parts of unfinished uploads are removed.
+        transition: Where current versions move.
+    """
+
+    id: str
+    prefix: str = ""
+    expire_after_days: int | None = None
+    expire_noncurrent_after_days: int | None = None
+    abort_multipart_after_days: int | None = None
+    transition: StorageClassChange | None = None
+
+
+class BucketPlan(_Planned):
+    """One bucket and everything that must hold of it.
+
+    Attributes:
+        domain: What it is for.
+        name: `joelclaw-{env}-{region code}-{domain}`, of the oldest name where the domain was renamed.
+        band: Its lifecycle band.
+        versioned: Versions are kept. A bucket with object lock is versioned by that alone.
+        retention: Default retention; present exactly on buckets with object lock.
+        rules: Its lifecycle rules, in order.
+        renamed_from: Names that the domain had, the oldest first; the bucket's name is made of the oldest.
+    """
+
+    domain: str
+    name: str
+    band: BandName
+    versioned: bool
+    retention: Retention | None
+    rules: tuple[LifecycleRule, ...]
+    renamed_from: tuple[str, ...] = ()
+
+    @property
+    def named_after(self) -> str:
+        """The domain's oldest name, of which the bucket's is made."""
+        return next(iter(self.renamed_from), self.domain)
+
+    @property
+    def locked(self) -> bool:
+        """Whether Object Lock must be on since creation."""
+        return self.retention is not None
+
+
+class Grant(_Planned):
+    """One identity's access to one bucket."""
+
+    domain: str
+    bucket: str
+    access: Access
+
+
+class IdentityPlan(_Planned):
+    """A workload's user, or role, and what it may do.
+
+    Attributes:
+        name: The identity's name in the taxonomy.
+        user_name: The user's name on the server, or the role's.
+        grants: By domain, in the order of the taxonomy; none for the verifier.
+        verifies: May do everything under `.verify/` in every bucket, and read every bucket's configuration.
+        credential: The generations of its key that live.
+        trust: Who assumes its role; with one it has neither a user nor a key.
+    """
+
+    name: str
+    user_name: str
+    grants: tuple[Grant, ...]
+    verifies: bool = False
+    credential: Generations = Generations()
+    trust: OidcTrust | None = None
+
+
+class StorePlan(_Planned):
+    """Everything that must exist in one environment."""
+
+    env: str
+    region_code: str
+    bucket_prefix: str
+    tls_only: bool
+    buckets: tuple[BucketPlan, ...]
+    identities: tuple[IdentityPlan, ...]
+
+    def bucket(self, domain: str) -> BucketPlan:
+        """The bucket of a domain; KeyError where there is none."""
+        return {bucket.domain: bucket for bucket in self.buckets}[domain]
+
+    @property
+    def verifier(self) -> IdentityPlan | None:
+        """The identity of the verification suite, where one is declared."""
+        return next((identity for identity in self.identities if identity.verifies), None)
+
+
+def bucket_name(env: str, region_code: str, domain: str) -> str:
+    """The decision record's convention: lower case, hyphens, no dots."""
+    return f"{PROJECT}-{env}-{region_code}-{domain}"
+
+
+def build_plan(
+    taxonomy: Taxonomy,
+    *,
+    env: str,
+    region_code: str,
+    tls_only: bool,
+    where: str,
+    generations: Mapping[str, Generations] | None = None,
+) -> StorePlan:
+    """Turn a taxonomy into the plan of one environment.
+
+    Args:
+        taxonomy: With the stack's additions (`model.taxonomy.extended`).
+        env: Environment code, the first variable part of each name.
+        region_code: Region code, the second.
+        tls_only: Requests over plain http must be refused to every identity.
+        where: How a problem names the config, such as `Pulumi.local.yaml: object-store:`.
+        generations: By identity, the generations of its key that live; the first alone where it is not named.
+
+    Raises:
+        InvalidInputError: A code is malformed, or a name gets too long.
+    """
+    problems = _code_problems(env, region_code, where)
+    if problems:
+        raise InvalidInputError(problems)
+    buckets = tuple(
+        BucketPlan(
+            domain=name,
+            name=bucket_name(env, region_code, next(iter(domain.renamed_from), name)),
+            band=domain.band,
+            versioned=domain.band is not BandName.HOT,
+            retention=_retention(domain, taxonomy.bands.cold),
+            rules=_rules(domain, taxonomy),
+            renamed_from=domain.renamed_from,
+        )
+        for name, domain in taxonomy.domains.items()
+    )
+    identities = tuple(
+        IdentityPlan(
+            name=name,
+            user_name=f"{PROJECT}-{env}-{name}",
+            grants=_grants(identity.grants, buckets),
+            verifies=identity.verifies,
+            credential=(generations or {}).get(name, Generations()),
+            trust=identity.trust.oidc if identity.trust else None,
+        )
+        for name, identity in taxonomy.identities.items()
+    )
+    problems = [
+        Problem(
+            f"domains.{bucket.domain}",
+            f"the bucket name {bucket.name!r} has {len(bucket.name)} characters",
+            f"at most {BUCKET_NAME_MAXIMUM} (S3), so at most "
+            f"{BUCKET_NAME_MAXIMUM - len(bucket_name(env, region_code, ''))} for the domain",
+            "a shorter domain name, or a shorter object-store:env",
+        )
+        for bucket in buckets
+        if len(bucket.name) > BUCKET_NAME_MAXIMUM
+    ]
+    problems += [
+        Problem(
+            f"identities.{identity.name}",
+            f"the user name {identity.user_name!r} has {len(identity.user_name)} characters",
+            f"at most {USER_NAME_MAXIMUM} (IAM)",
+            "a shorter identity name",
+        )
+        for identity in identities
+        if len(identity.user_name) > USER_NAME_MAXIMUM
+    ]
+    if problems:
+        raise InvalidInputError(problems)
+    return StorePlan(
+        env=env,
+        region_code=region_code,
+        bucket_prefix=bucket_name(env, region_code, ""),
+        tls_only=tls_only,
+        buckets=buckets,
+        identities=identities,
+    )
+
+
+def _code_problems(env: str, region_code: str, where: str) -> list[Problem]:
+    problems = []
+    if not _ENV.fullmatch(env):
+        problems.append(Problem(f"{where}env", f"{env!r} is malformed", ENV_FORM, "object-store:env: local"))
+    if not _REGION_CODE.fullmatch(region_code):
+        problems.append(
+            Problem(
+                f"{where}regionCode",
+                f"{region_code!r} is malformed",
+                REGION_CODE_FORM,
+                "object-store:regionCode: usw2",
+            )
+        )
+    return problems
+
+
+def _retention(domain: Domain, cold: ColdBand) -> Retention | None:
+    if domain.band is not BandName.COLD:
+        return None
+    return Retention(
+        mode=domain.retention_mode or cold.retention_mode,
+        days=domain.retention_days if domain.retention_days is not None else cold.retention_days,
+    )
+
+
+def _rules(domain: Domain, taxonomy: Taxonomy) -> tuple[LifecycleRule, ...]:
+    versioned = domain.band is not BandName.HOT
+    probes = LifecycleRule(
+        id="verify-probes",
+        prefix=PROBE_PREFIX,
+        expire_after_days=PROBE_EXPIRE_AFTER_DAYS,
+        expire_noncurrent_after_days=PROBE_EXPIRE_AFTER_DAYS if versioned else None,
+    )
+    return (probes, _band_rule(domain, taxonomy))
+
+
+def _band_rule(domain: Domain, taxonomy: Taxonomy) -> LifecycleRule:
+    band: WarmBand | ColdBand
+    expire: int | None
+    if domain.band is BandName.HOT:
+        hot = taxonomy.bands.hot
+        return LifecycleRule(
+            id="band-hot",
+            expire_after_days=domain.expire_after_days or hot.expire_after_days,
+            abort_multipart_after_days=hot.abort_multipart_after_days,
+        )
+    if domain.band is BandName.WARM:
+        band, rule_id = taxonomy.bands.warm, "band-warm"
+        expire = domain.expire_after_days or taxonomy.bands.warm.expire_after_days
+        noncurrent = band.expire_noncurrent_after_days
+    else:
+        band, rule_id = taxonomy.bands.cold, "band-cold"
+        expire = domain.expire_after_days
+        # A noncurrent version may go when its retention ends; the band gives it some days more.
+        retention = domain.retention_days if domain.retention_days is not None else band.retention_days
+        noncurrent = retention + band.expire_noncurrent_after_days
+    return LifecycleRule(
+        id=rule_id,
+        expire_after_days=expire,
+        expire_noncurrent_after_days=noncurrent,
+        abort_multipart_after_days=band.abort_multipart_after_days,
+        transition=StorageClassChange(
+            storage_class=band.transition.storage_class, after_days=band.transition.after_days
+        ),
+    )
+
+
+def _grants(grants: dict[str, Access], buckets: tuple[BucketPlan, ...]) -> tuple[Grant, ...]:
+    found = []
+    for bucket in buckets:
+        access = grants.get(bucket.domain, grants.get(EVERY_DOMAIN))
+        if access is not None:
+            found.append(Grant(domain=bucket.domain, bucket=bucket.name, access=access))
+    return tuple(found)

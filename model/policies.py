@@ -1,0 +1,269 @@
+"""Grants as IAM policy documents, for AIStor and for AWS.
+
+The rule: only actions that the server knows are emitted, and no more than a grant needs; what a grant must never do
+is denied explicitly, because MinIO's `s3:DeleteObject` alone also deletes versions (seen on a real server; AWS needs
+`s3:DeleteObjectVersion` for that). Pure: no pulumi, no boto3. Which resource carries a document is the stores' matter.
+
+Actions: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html and
+https://docs.min.io/community/minio-object-store/administration/identity-access-management/policy-based-access-control.html
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Literal, NotRequired, TypedDict
+
+from model.plan import PROBE_PREFIX, IdentityPlan, StorePlan
+from model.taxonomy import Access
+from model.trust import OidcTrust, wild
+
+Cloud = Literal["aistor", "aws"]
+
+# Managed policy size, white space not counted; managed policies attached to a user (default quota):
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+MANAGED_POLICY_CHARACTERS = 6144
+MANAGED_POLICIES_PER_USER = 10  # and per role
+# What MinIO takes as a service account's inline policy (maxSVCSessionPolicySize in its cmd/iam.go).
+SERVICE_ACCOUNT_POLICY_CHARACTERS = 4096
+
+LIST_ACTIONS = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"]
+READ_ACTIONS = ["s3:GetObject", "s3:GetObjectVersion"]
+PUT_ACTIONS = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
+DELETE_ACTIONS = ["s3:DeleteObject"]
+_NEVER_ACTIONS = ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:PutObjectRetention"]
+PROBE_ACTIONS = [
+    "s3:AbortMultipartUpload",
+    "s3:BypassGovernanceRetention",
+    "s3:DeleteObject",
+    "s3:DeleteObjectVersion",
+    "s3:GetObject",
+    "s3:GetObjectRetention",
+    "s3:GetObjectVersion",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
+    "s3:PutObjectRetention",
+]
+_CONFIGURATION_ACTIONS = [
+    "s3:GetBucketLocation",
+    "s3:GetBucketObjectLockConfiguration",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketTagging",
+    "s3:GetBucketVersioning",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+]
+_AWS_CONFIGURATION_ACTIONS = [
+    "s3:GetBucketOwnershipControls",
+    "s3:GetBucketPolicyStatus",
+    "s3:GetBucketPublicAccessBlock",
+]
+
+
+class Statement(TypedDict):
+    """One statement of a policy document."""
+
+    Sid: str
+    Effect: Literal["Allow", "Deny"]
+    Action: list[str]
+    Resource: NotRequired[list[str]]  # MinIO's admin: actions have none
+    Condition: NotRequired[dict[str, dict[str, list[str] | str]]]
+    Principal: NotRequired[str]
+
+
+class PolicyDocument(TypedDict):
+    """An IAM policy document of the 2012-10-17 version."""
+
+    Version: Literal["2012-10-17"]
+    Statement: list[Statement]
+
+
+class TrustStatement(TypedDict):
+    """The statement of a role's trust policy."""
+
+    Sid: str
+    Effect: Literal["Allow"]
+    Principal: dict[Literal["Federated"], str]
+    Action: Literal["sts:AssumeRoleWithWebIdentity"]
+    Condition: dict[str, dict[str, list[str] | str]]
+
+
+class TrustDocument(TypedDict):
+    """A role's trust policy: who may be it."""
+
+    Version: Literal["2012-10-17"]
+    Statement: list[TrustStatement]
+
+
+def as_json(document: PolicyDocument | TrustDocument) -> str:
+    """The document as the compact JSON that is sent; the same value gives the same text."""
+    return json.dumps(document, separators=(",", ":"))
+
+
+def identity_policy(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> PolicyDocument:
+    """All that an identity may do, as one document of any size."""
+    statements = _verifier_statements(plan, cloud) if identity.verifies else _grant_statements(plan, identity)
+    if plan.tls_only and cloud == "aistor":
+        # A bucket policy binds anonymous callers only on MinIO (cmd/auth-handler.go), so the refusal of plain http
+        # stands in each user's policy; on AWS it stands in the bucket policy.
+        statements.append(
+            {
+                "Sid": "TlsOnly",
+                "Effect": "Deny",
+                "Action": ["s3:*"],
+                "Resource": ["arn:aws:s3:::*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        )
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def service_account_policy(plan: StorePlan, identity: IdentityPlan) -> PolicyDocument:
+    """The inline policy of an identity's service account on AIStor.
+
+    A service account may do what its user's policy and its own both allow, so this one may be wider without widening
+    anything: where the exact document is over MinIO's limit, it is the environment's buckets as a whole.
+    """
+    document = identity_policy(plan, identity, "aistor")
+    if len(as_json(document)) <= SERVICE_ACCOUNT_POLICY_CHARACTERS:
+        return document
+    arn = f"arn:aws:s3:::{plan.bucket_prefix}*"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Sid": "Within", "Effect": "Allow", "Action": ["s3:*"], "Resource": [arn, f"{arn}/*"]}],
+    }
+
+
+def managed_policies(document: PolicyDocument, limit: int = MANAGED_POLICY_CHARACTERS) -> list[PolicyDocument]:
+    """Split a document into documents within AWS's size limit, statement by statement, resource by resource.
+
+    Allowed is the union and denied the union of all attached documents, so a split changes nothing.
+    """
+    pieces: list[PolicyDocument] = [{"Version": "2012-10-17", "Statement": []}]
+    for statement in document["Statement"]:
+        rest = list(statement["Resource"])
+        while rest:
+            fitting = _fitting(pieces[-1], statement, rest, limit)
+            if fitting:
+                pieces[-1]["Statement"].append(_with_resources(statement, rest[:fitting]))
+                rest = rest[fitting:]
+            if rest:
+                pieces.append({"Version": "2012-10-17", "Statement": []})
+    return pieces
+
+
+def bucket_policy(bucket: str) -> PolicyDocument:
+    """The policy of a bucket on AWS: nobody may reach it over plain http."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "TlsOnly",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": ["s3:*"],
+                "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ],
+    }
+
+
+def trust_policy(trust: OidcTrust, provider_arn: str) -> TrustDocument:
+    """Who may assume an identity's role: callers with a token of the issuer for the audience about a subject.
+
+    The audience and the subject are both asked for: without the first a token that was made for another service would
+    do, without the second one that the issuer gave to anybody.
+    """
+    audience: dict[str, list[str] | str] = {f"{trust.provider}:aud": trust.audience}
+    subjects: dict[str, list[str] | str] = {f"{trust.provider}:sub": list(trust.subject)}
+    condition = (
+        {"StringEquals": audience, "StringLike": subjects}
+        if any(wild(subject) for subject in trust.subject)
+        else {"StringEquals": audience | subjects}
+    )
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "Trust",
+                "Effect": "Allow",
+                "Principal": {"Federated": provider_arn},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": condition,
+            }
+        ],
+    }
+
+
+def _with_resources(statement: Statement, resources: list[str]) -> Statement:
+    return {**statement, "Resource": resources}
+
+
+def _fitting(piece: PolicyDocument, statement: Statement, resources: list[str], limit: int) -> int:
+    """How many of the resources still fit into the piece, by bisection."""
+    low, high = 0, len(resources)
+    while low < high:
+        middle = (low + high + 1) // 2
+        trial: PolicyDocument = {
+            **piece,
+            "Statement": [*piece["Statement"], _with_resources(statement, resources[:middle])],
+        }
+        if len(as_json(trial)) <= limit:
+            low = middle
+        else:
+            high = middle - 1
+    if low == 0 and not piece["Statement"]:
+        raise ValueError(f"a single resource of statement {statement['Sid']} is over {limit} characters")
+    return low
+
+
+def _buckets(names: Iterable[str]) -> list[str]:
+    return [f"arn:aws:s3:::{name}" for name in names]
+
+
+def _objects(names: Iterable[str], prefix: str = "") -> list[str]:
+    return [f"arn:aws:s3:::{name}/{prefix}*" for name in names]
+
+
+def _grant_statements(plan: StorePlan, identity: IdentityPlan) -> list[Statement]:
+    def held(*accesses: Access) -> list[str]:
+        return [grant.bucket for grant in identity.grants if grant.access in accesses]
+
+    granted = held(*Access)
+    wanted: list[tuple[str, list[str], list[str]]] = [
+        ("List", LIST_ACTIONS, _buckets(granted)),
+        ("Read", READ_ACTIONS, _objects(granted)),
+        ("Put", PUT_ACTIONS, _objects(held(Access.APPEND, Access.WRITE))),
+        ("Delete", DELETE_ACTIONS, _objects(held(Access.WRITE))),
+    ]
+    statements: list[Statement] = [
+        {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+        for sid, actions, resources in wanted
+        if resources
+    ]
+    statements.append(
+        {
+            "Sid": "KeepVersions",
+            "Effect": "Deny",
+            "Action": _NEVER_ACTIONS,
+            "Resource": [f"arn:aws:s3:::{plan.bucket_prefix}*/*"],
+        }
+    )
+    return statements
+
+
+def _verifier_statements(plan: StorePlan, cloud: Cloud) -> list[Statement]:
+    names = [bucket.name for bucket in plan.buckets]
+    configuration = [*_CONFIGURATION_ACTIONS, *(_AWS_CONFIGURATION_ACTIONS if cloud == "aws" else [])]
+    return [
+        # Names only: a bucket of ours that nobody declared is seen by its name and by nothing else.
+        {"Sid": "BucketNames", "Effect": "Allow", "Action": ["s3:ListAllMyBuckets"], "Resource": ["arn:aws:s3:::*"]},
+        {"Sid": "Configuration", "Effect": "Allow", "Action": configuration, "Resource": _buckets(names)},
+        {
+            "Sid": "ListProbes",
+            "Effect": "Allow",
+            "Action": ["s3:ListBucket", "s3:ListBucketVersions"],
+            "Resource": _buckets(names),
+            "Condition": {"StringLike": {"s3:prefix": [f"{PROBE_PREFIX}*"]}},
+        },
+        {"Sid": "Probes", "Effect": "Allow", "Action": PROBE_ACTIONS, "Resource": _objects(names, PROBE_PREFIX)},
+    ]

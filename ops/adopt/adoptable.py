@@ -1,0 +1,324 @@
+"""What of a plan may be taken over from a server, and the import file that takes it over.
+
+The rule: everything here carries the names, types and parents that `infra.aistor` and `infra.aws` declare, so that what
+is imported is what the program then finds in its state. Pure. It leaves out keys, whose secret cannot be read back, and
+AIStor's default retention, which a dynamic resource puts anew without harm: `pulumi up` makes both.
+
+Ids: the "Import" section of each type at https://www.pulumi.com/registry/packages/aws/api-docs/ and
+https://www.pulumi.com/registry/packages/minio/api-docs/. The file: `pulumi import --help`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Literal
+
+from infra.identity.types import ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, POLICY, USER, AdminApiVersion
+from infra.settings import Settings
+from model.plan import BucketPlan, IdentityPlan, Retention, StorePlan
+from model.policies import Cloud, identity_policy, managed_policies
+from stack.state_secret import secret
+
+PASSWORD_INPUT = "minioPassword"  # noqa: S105 - an input's name
+STORE_NAME = "store"
+STORE = {"aistor": "object-store:storage:AistorStore", "aws": "object-store:storage:AwsStore"}
+PROVIDER = {"aistor": "pulumi:providers:minio", "aws": "pulumi:providers:aws"}
+# The lines of the import file that others name as parent and provider; no domain or identity can be called so.
+_STORE_LINE, _PROVIDER_LINE = "Store", "Provider"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A type of resource: its Pulumi type and the word for it."""
+
+    type: str
+    word: str
+
+
+BUCKET = {"aistor": Kind("minio:index/s3Bucket:S3Bucket", "bucket"), "aws": Kind("aws:s3/bucket:Bucket", "bucket")}
+_LIFECYCLE = {
+    "aistor": Kind("minio:index/ilmPolicy:IlmPolicy", "lifecycle"),
+    "aws": Kind("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "lifecycle"),
+}
+_VERSIONING = {
+    "aistor": Kind("minio:index/s3BucketVersioning:S3BucketVersioning", "versioning"),
+    "aws": Kind("aws:s3/bucketVersioning:BucketVersioning", "versioning"),
+}
+_AWS_ALWAYS = {
+    "public-access": Kind("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "public-access block"),
+    "ownership": Kind("aws:s3/bucketOwnershipControls:BucketOwnershipControls", "ownership"),
+    "encryption": Kind(
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration", "encryption"
+    ),
+    "policy": Kind("aws:s3/bucketPolicy:BucketPolicy", "bucket policy"),
+}
+_AWS_RETENTION = Kind("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration", "retention")
+# By the cloud, and on AIStor by the admin API.
+_USER = {
+    "v3": Kind(PLUGIN_TYPES[USER], USER),
+    "v4": Kind(OWN_TYPES[USER], USER),
+    "aws": Kind("aws:iam/user:User", USER),
+}
+_POLICY = {
+    "v3": Kind(PLUGIN_TYPES[POLICY], POLICY),
+    "v4": Kind(OWN_TYPES[POLICY], POLICY),
+    "aws": Kind("aws:iam/policy:Policy", POLICY),
+}
+_ATTACHMENT = {
+    "v3": Kind(PLUGIN_TYPES[ATTACHMENT], ATTACHMENT),
+    "v4": Kind(OWN_TYPES[ATTACHMENT], ATTACHMENT),
+    "aws": Kind("aws:iam/userPolicyAttachment:UserPolicyAttachment", ATTACHMENT),
+}
+_ROLE = Kind("aws:iam/role:Role", "role")
+_ROLE_ATTACHMENT = Kind("aws:iam/rolePolicyAttachment:RolePolicyAttachment", ATTACHMENT)
+
+
+@dataclass(frozen=True)
+class Adoptable:
+    """A resource of the plan, as it would be imported.
+
+    Attributes:
+        kind: Its type.
+        name: Its name in the program.
+        id: By which the provider reads it.
+        of: The bucket or user that it belongs to, by its name on the server.
+    """
+
+    kind: Kind
+    name: str
+    id: str
+    of: str
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a resource of `infra.identity`, which the engine cannot import."""
+        return self.kind.type in OWN_TYPES.values()
+
+
+@dataclass(frozen=True)
+class LiveBucket:
+    """A bucket of a planned name that exists.
+
+    Attributes:
+        locked: It has object lock.
+        retention: Its default retention as it is said, `GOVERNANCE 365 d`; empty for none.
+        policy: It has a bucket policy.
+    """
+
+    locked: bool
+    retention: str = ""
+    policy: bool = False
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a stack's state holds.
+
+    Attributes:
+        keys: Type and name, and type and id, of each resource.
+        urns: By type, the URN of the store and of the provider.
+        interrupted: Operations that a killed engine left under way.
+    """
+
+    keys: frozenset[tuple[str, str]]
+    urns: Mapping[str, str]
+    interrupted: int
+
+    def has(self, one: Adoptable) -> bool:
+        """A renamed resource is known by its id, an attachment of the plugin's own id by its name."""
+        return bool({(one.kind.type, one.name), (one.kind.type, one.id)} & self.keys)
+
+
+def held(exported: Mapping[str, Any]) -> Held:
+    """Read an exported stack; one that was never deployed holds nothing."""
+    deployment = exported.get("deployment") or {}
+    resources = [one for one in deployment.get("resources") or [] if not one.get("delete")]
+    names = {(one["type"], one["urn"].rpartition("::")[2]) for one in resources}
+    ids = {(one["type"], one["id"]) for one in resources if one.get("id")}
+    parts = {*STORE.values(), *PROVIDER.values()}
+    # A default provider has the type of ours; only ours is named after its cloud.
+    urns = {
+        one["type"]: one["urn"]
+        for one in resources
+        if one["type"] in parts and one["urn"].rpartition("::")[2] in (STORE_NAME, *PROVIDER)
+    }
+    return Held(frozenset(names | ids), urns, len(deployment.get("pending_operations") or []))
+
+
+def adoptables(
+    plan: StorePlan, cloud: Cloud, account_id: str, live: Iterable[str], admin_api: AdminApiVersion = "v3"
+) -> list[Adoptable]:
+    """All of a plan that might exist: every identity's resources, and those of the buckets that are live.
+
+    Args:
+        plan: The plan.
+        cloud: Where it is realised.
+        account_id: The AWS account, which is part of a managed policy's id.
+        live: Names of buckets that exist; nothing of another bucket can.
+        admin_api: By what AIStor's identities are managed.
+    """
+    there = frozenset(live)
+    found = [one for bucket in plan.buckets if bucket.name in there for one in _of_bucket(bucket, cloud)]
+    for identity in plan.identities:
+        found += _of_identity(plan, identity, cloud, account_id, admin_api if cloud == "aistor" else "aws")
+    return found
+
+
+def _of_bucket(bucket: BucketPlan, cloud: Cloud) -> list[Adoptable]:
+    kinds = {"": BUCKET[cloud]}
+    if cloud == "aws":
+        kinds |= {f"-{suffix}": kind for suffix, kind in _AWS_ALWAYS.items()}
+        if bucket.locked:
+            kinds["-retention"] = _AWS_RETENTION
+    if bucket.versioned and not bucket.locked:
+        kinds["-versioning"] = _VERSIONING[cloud]
+    kinds["-lifecycle"] = _LIFECYCLE[cloud]
+    return [Adoptable(kind, bucket.domain + suffix, bucket.name, bucket.name) for suffix, kind in kinds.items()]
+
+
+def _of_identity(
+    plan: StorePlan, identity: IdentityPlan, cloud: Cloud, account_id: str, by: AdminApiVersion | Literal["aws"]
+) -> list[Adoptable]:
+    user = identity.user_name
+    # A role is named as the user would be, and an attachment's id is written in the same way.
+    has_role = identity.trust is not None
+    own = Adoptable(_ROLE if has_role else _USER[by], f"{identity.name}-{'role' if has_role else 'user'}", user, user)
+    attachment = _ROLE_ATTACHMENT if has_role else _ATTACHMENT[by]
+    found = [own]
+    documents = managed_policies(identity_policy(plan, identity, cloud)) if cloud == "aws" else [None]
+    for index in range(len(documents)):
+        suffix = f"-{index + 1}" if index else ""
+        policy = f"{user}{suffix}" if cloud == "aistor" else f"arn:aws:iam::{account_id}:policy/{user}{suffix}"
+        found += [
+            Adoptable(_POLICY[by], f"{identity.name}-policy{suffix}", policy, user),
+            Adoptable(attachment, f"{identity.name}-attachment{suffix}", f"{user}/{policy}", user),
+        ]
+    return found
+
+
+def lock_refusals(plan: StorePlan, cloud: Cloud, live: Mapping[str, LiveBucket]) -> list[str]:
+    """Buckets whose object lock is not as planned, each with what to do; they cannot be taken over as they are."""
+    return [
+        _lock_refusal(bucket, cloud)
+        for bucket in plan.buckets
+        if bucket.name in live and live[bucket.name].locked != bucket.locked
+    ]
+
+
+def _lock_refusal(bucket: BucketPlan, cloud: Cloud) -> str:
+    name, domain = bucket.name, bucket.domain
+    if not bucket.locked:
+        return (
+            f"{name}: it has object lock, which can never be taken off, and the plan says {bucket.band.value}, without."
+            f"\n  Either give {domain} the band cold; or copy what you need to another bucket, remove this one "
+            "when its retention has ended, and let `pulumi up` make it."
+        )
+    wrong = f"{name}: it has no object lock, and the plan says {bucket.band.value}, with it."
+    if cloud == "aws":
+        return (
+            f"{wrong}\n  Switch it on, then run this again:\n"
+            f"    aws s3api put-bucket-versioning --bucket {name} --versioning-configuration Status=Enabled\n"
+            f"    aws s3api put-object-lock-configuration --bucket {name} "
+            "--object-lock-configuration ObjectLockEnabled=Enabled"
+        )
+    return (
+        f"{wrong}\n  Lock is given at creation only. Move its objects away, let `pulumi up` make it, move them back "
+        f"(`mc alias set store …` first):\n"
+        f"    mc mb store/{name}-moved && mc mirror store/{name} store/{name}-moved\n"
+        f"    mc rb --force store/{name}    # then run this again, `pulumi up`, and\n"
+        f"    mc mirror store/{name}-moved store/{name}\n"
+        f"  Or give {domain} the band warm or hot."
+    )
+
+
+def retention_changes(plan: StorePlan, live: Mapping[str, LiveBucket]) -> list[str]:
+    """Default retentions that `pulumi up` would change, as they are and as they would be."""
+    return [
+        f"{bucket.name}: {live[bucket.name].retention or 'no default retention'} becomes {_said(bucket.retention)}"
+        for bucket in plan.buckets
+        if bucket.name in live
+        and bucket.retention is not None
+        and live[bucket.name].retention != _said(bucket.retention)
+    ]
+
+
+def policies_left(cloud: Cloud, live: Mapping[str, LiveBucket]) -> list[str]:
+    """Buckets whose own policy stays, which lets in whom it names: the AIStor program declares none and sees none."""
+    return [name for name, bucket in live.items() if bucket.policy and cloud == "aistor"]
+
+
+def _said(retention: Retention) -> str:
+    return f"{retention.mode.value} {retention.days} d"
+
+
+def provider_inputs(settings: Settings, ca_file: str | None, *, password: bool) -> dict[str, Any]:
+    """The explicit provider's inputs as the engine keeps them.
+
+    Args:
+        settings: The stack's settings.
+        ca_file: Path of the CA bundle as the plugin is to have it.
+        password: With the admin's password, as a secret; without it the inputs may be shown.
+    """
+    if settings.aistor is not None:
+        own = settings.aistor
+        inputs: dict[str, Any] = {
+            "minioServer": own.endpoint.host_port,
+            "minioSsl": "true" if own.endpoint.tls else "false",
+            "minioRegion": settings.region,
+            "minioUser": own.admin_user,
+        }
+        if ca_file is not None:
+            inputs["minioCacertFile"] = ca_file
+        if password:
+            inputs[PASSWORD_INPUT] = secret(own.admin_password)
+        return inputs
+    inputs = {
+        "region": settings.region,
+        "defaultTags": json.dumps({"tags": dict(settings.tags)}),
+        # What the SDK fills in by itself.
+        "skipCredentialsValidation": "false",
+        "skipRegionValidation": "true",
+    }
+    if settings.aws is not None and settings.aws.allowed_account_ids:
+        inputs["allowedAccountIds"] = json.dumps(settings.aws.allowed_account_ids)
+    return inputs
+
+
+def provider_version(cloud: Cloud) -> str:
+    """The version of the provider's SDK, which is that of its plugin."""
+    return version("pulumi_minio" if cloud == "aistor" else "pulumi_aws")
+
+
+def import_file(adopted: Iterable[Adoptable], state: Held, cloud: Cloud, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The file that `pulumi import --file` takes, with the store and the provider where the state has none.
+
+    Args:
+        adopted: What is to be imported.
+        state: The stack's state.
+        cloud: Where the plan is realised.
+        inputs: The provider's.
+    """
+    table: dict[str, str] = {}
+    resources: list[dict[str, Any]] = []
+    if urn := state.urns.get(STORE[cloud]):
+        table[_STORE_LINE] = urn
+    else:
+        resources.append({"type": STORE[cloud], "name": _STORE_LINE, "logicalName": STORE_NAME, "component": True})
+    if urn := state.urns.get(PROVIDER[cloud]):
+        table[_PROVIDER_LINE] = urn
+    else:
+        resources.append(
+            {
+                "type": PROVIDER[cloud],
+                "name": _PROVIDER_LINE,
+                "logicalName": cloud,
+                "version": provider_version(cloud),
+                "inputs": dict(inputs),
+            }
+        )
+    resources += [
+        {"type": one.kind.type, "name": one.name, "id": one.id, "parent": _STORE_LINE, "provider": _PROVIDER_LINE}
+        for one in adopted
+    ]
+    return {"nameTable": table, "resources": resources}

@@ -1,0 +1,251 @@
+"""What of a plan exists on the server already.
+
+The rule: buckets and their locks are asked of S3, with the very credentials that the provider uses, and all else of the
+provider itself, which reads users and policies as no public client does: into the state of a scratch stack in a
+temporary folder, where a refresh keeps what exists and drops the rest. Nothing is changed on the server. S3 comes
+first, because the plugin takes a refused admin for "it is gone". What `infra.identity` manages is asked of the
+admin API.
+"""
+
+import json
+import os
+import re
+import secrets
+import tempfile
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.admin_api import AdminApi, AdminApiError, NotFoundError
+from infra.identity.types import POLICY, USER
+from infra.reachable import check_reachable
+from infra.s3_client import open_client
+from model.secrecy.redaction import keep_secret, redacted
+from ops.adopt.adoptable import PROVIDER, Adoptable, LiveBucket, provider_inputs, provider_version
+from stack.runner import EngineError, Said, run_pulumi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_s3 import S3Client
+
+    from infra.settings import Settings
+    from model.plan import StorePlan
+
+PROJECT, SCRATCH = "object-store", "adopt"
+ROOT = f"urn:pulumi:{SCRATCH}::{PROJECT}::pulumi:pulumi:Stack::{PROJECT}-{SCRATCH}"
+_BOUNDED = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 3})
+_NOT_LOCKED, _NO_POLICY = "ObjectLockConfigurationNotFoundError", "NoSuchBucketPolicy"
+_ABSENT = "does not exist"
+
+T = TypeVar("T")
+
+
+class AdoptionError(Exception):
+    """What exists cannot be told, or cannot be taken over; nothing was imported."""
+
+
+def live_buckets(plan: "StorePlan", settings: "Settings") -> dict[str, LiveBucket]:
+    """The buckets of planned names that exist.
+
+    Raises:
+        AdoptionError: The credentials are refused, or may not read.
+        InvalidInputError: Nothing usable answers at the endpoint.
+    """
+    own = settings.aistor
+    if own is not None:
+        check_reachable(own.endpoint, own.ca_pem, f"{settings.where}endpoint")
+    planned = {bucket.name for bucket in plan.buckets}
+    with (
+        _told("the buckets could not be read"),
+        open_client(
+            endpoint=own.endpoint.url if own else None,
+            region=settings.region,
+            ca_pem=own.ca_pem if own else None,
+            access_key_id=own.admin_user if own else None,
+            secret_access_key=own.admin_password if own else None,
+        ) as client,
+    ):
+        pages = client.get_paginator("list_buckets").paginate()
+        names = [bucket["Name"] for page in pages for bucket in page.get("Buckets", [])]
+        return {name: _live(client, name) for name in names if name in planned}
+
+
+def account_id(settings: "Settings") -> str:
+    """The AWS account; empty on AIStor.
+
+    Raises:
+        AdoptionError: There are no credentials, or they are of an account that is not allowed.
+    """
+    if settings.aws is None:
+        return ""
+    session = boto3.session.Session()
+    with (
+        _told("AWS does not take the credentials (`aws sts get-caller-identity` tries the same)"),
+        closing(session.client("sts", region_name=settings.region, config=_BOUNDED)) as client,
+    ):
+        account = str(client.get_caller_identity()["Account"])
+    allowed = settings.aws.allowed_account_ids
+    if allowed and account not in allowed:
+        raise AdoptionError(
+            f"the credentials are account {account}'s, and {settings.where}allowedAccountIds names {', '.join(allowed)}"
+        )
+    return account
+
+
+def existing(settings: "Settings", asked: Collection[Adoptable]) -> list[Adoptable]:
+    """Those resources that exist, as the provider reads them.
+
+    Raises:
+        AdoptionError: One could not be read.
+        EngineError: The engine failed.
+    """
+    if not asked:
+        return []
+    with tempfile.TemporaryDirectory() as name:
+        folder, ca_file = Path(name), None
+        if settings.aistor is not None and settings.aistor.ca_pem is not None:
+            ca_file = folder / "ca.pem"
+            ca_file.write_text(settings.aistor.ca_pem, encoding="ascii")
+        scratch = _Scratch(folder)
+        return scratch.read(
+            settings, asked, provider_inputs(settings, str(ca_file) if ca_file else None, password=True)
+        )
+
+
+def live_identities(settings: "Settings", asked: Collection[Adoptable]) -> dict[Adoptable, dict[str, Any]]:
+    """Those resources of `infra.identity` that exist, each with its live values.
+
+    Raises:
+        AdoptionError: One could not be read.
+    """
+    own = settings.aistor
+    if own is None or not asked:
+        return {}
+    with AdminApi(
+        endpoint=own.endpoint.url,
+        region=settings.region,
+        ca_pem=own.ca_pem,
+        access_key_id=own.admin_user,
+        secret_access_key=own.admin_password,
+    ) as api:
+        found = {one: _identity(api, one) for one in asked}
+    return {one: values for one, values in found.items() if values is not None}
+
+
+def _identity(api: AdminApi, one: Adoptable) -> dict[str, Any] | None:
+    try:
+        if one.kind.word == USER:
+            return {"name": one.id, "status": api.user(one.id)["status"]}
+        if one.kind.word == POLICY:
+            return {"name": one.id, "policy": json.dumps(api.policy(one.id))}
+        user, _, policy = one.id.partition("/")
+        attached = policy in str(api.user(user).get("policyName", "")).split(",")
+    except NotFoundError:
+        return None
+    except AdminApiError as error:
+        raise AdoptionError(f"the {one.kind.word} of {one.of} could not be read: {error}") from None
+    return {"userName": user, "policyName": policy} if attached else None
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise AdoptionError(f"{what}: {error}") from None
+
+
+def _live(client: "S3Client", name: str) -> LiveBucket:
+    policy = _or_none(_NO_POLICY, lambda: client.get_bucket_policy(Bucket=name)) is not None
+    answer = _or_none(_NOT_LOCKED, lambda: client.get_object_lock_configuration(Bucket=name))
+    if answer is None:
+        return LiveBucket(locked=False, policy=policy)
+    found = answer["ObjectLockConfiguration"].get("Rule", {}).get("DefaultRetention", {})
+    days = found.get("Days") or 365 * found.get("Years", 0)
+    return LiveBucket(locked=True, retention=f"{found['Mode']} {days} d" if "Mode" in found else "", policy=policy)
+
+
+def _or_none(absent: str, ask: "Callable[[], T]") -> "T | None":
+    try:
+        return ask()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != absent:
+            raise
+        return None
+
+
+class _Scratch:
+    """Strictly private: a stack that nobody keeps, to have a provider read what is on a server."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (folder / "state").mkdir()
+        (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n", encoding="ascii")
+        ours = {
+            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": keep_secret(secrets.token_hex(32)),
+        }
+        without = ("PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_STACK")
+        self._environ = {**{key: value for key, value in os.environ.items() if key not in without}, **ours}
+
+    def read(self, settings: "Settings", asked: Collection[Adoptable], inputs: Mapping[str, Any]) -> list[Adoptable]:
+        """Those that a refresh finds."""
+        urns = {one: f"urn:pulumi:{SCRATCH}::{PROJECT}::{one.kind.type}::{one.name}" for one in asked}
+        self._pulumi("stack", "init", "--no-select", SCRATCH)
+        exported = self._export()
+        exported["deployment"]["resources"] = _resources(settings, urns, inputs)
+        self._pulumi("stack", "import", "--stack", SCRATCH, text=json.dumps(exported))
+        # Of what is absent a plugin says "gone" or an error, as the type has it; either way the rest is read.
+        refreshed = self._pulumi("refresh", "--yes", "--skip-preview", "--stack", SCRATCH, may_fail=True)
+        # What was read has inputs now, what is gone is no more, what could not be read is as it was put in.
+        found = {one["urn"]: bool(one.get("inputs")) for one in self._export()["deployment"]["resources"]}
+        for one, urn in urns.items():
+            if found.get(urn) is False:
+                _absent_or_raise(one, urn, redacted(refreshed.output) + refreshed.errors)
+        return [one for one, urn in urns.items() if found.get(urn)]
+
+    def _export(self) -> dict[str, Any]:
+        exported: dict[str, Any] = json.loads(self._pulumi("stack", "export", "--stack", SCRATCH).output)
+        return exported
+
+    def _pulumi(self, *arguments: str, text: str = "", may_fail: bool = False) -> Said:
+        return run_pulumi(
+            *arguments,
+            text=text,
+            folder=self._folder,
+            environ=self._environ,
+            may_fail=may_fail,
+        )
+
+
+def _resources(settings: "Settings", urns: Mapping[Adoptable, str], inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The scratch stack's state: provider and resources, of which nothing but the id is known."""
+    kind, own_id = PROVIDER[settings.cloud], str(uuid.uuid4())
+    provider = f"urn:pulumi:{SCRATCH}::{PROJECT}::{kind}::{settings.cloud}"
+    known = {**inputs, "version": provider_version(settings.cloud)}
+    common = {"custom": True, "parent": ROOT}
+    resources: list[dict[str, Any]] = [
+        {"urn": ROOT, "custom": False, "type": "pulumi:pulumi:Stack"},
+        {**common, "urn": provider, "id": own_id, "type": kind, "inputs": known, "outputs": known},
+    ]
+    for one, urn in urns.items():
+        resources.append(
+            {**common, "urn": urn, "id": one.id, "type": one.kind.type, "provider": f"{provider}::{own_id}"}
+        )
+    return resources
+
+
+def _absent_or_raise(one: Adoptable, urn: str, said: str) -> None:
+    """Take "does not exist" for what it says, and anything else for what it is."""
+    reason = re.search(rf"refreshing {re.escape(urn)}: [^\n]*\n\s*\* ([^\n]+)", said)
+    if reason is None:
+        raise EngineError(f"the {one.kind.word} of {one.of} could not be read:\n{said.strip()}")
+    if _ABSENT not in reason[1]:
+        raise AdoptionError(f"the {one.kind.word} of {one.of} could not be read: {reason[1]}")

@@ -1,0 +1,251 @@
+"""How identities stand in an exported state, by the plugin and by this package, and how they go from one to the other.
+
+The rule: ids and secrets are carried over as they are (a secret in its ciphertext), so that nothing on the server has
+to change for it; types, URNs, inputs and outputs are those that the engine itself writes. Pure: the state is handed in,
+and a new one is given back.
+
+Outputs of the plugin's types: recorded from pulumi-minio 0.17.1. The form of a state:
+https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go (ResourceV3).
+"""
+
+import copy
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pulumi.dynamic import ResourceProvider
+from pulumi.dynamic.dynamic import PROVIDER_KEY, serialize_provider
+
+from infra.identity.attachment import AttachmentProvider
+from infra.identity.policy import PolicyProvider
+from infra.identity.service_account import ON, ServiceAccountProvider
+from infra.identity.types import ACCOUNT, ATTACHMENT, OWN_TYPES, POLICY, TYPES, USER, AdminApiVersion
+from infra.identity.user import ENABLED, UserProvider
+from stack.state_secret import secret
+
+_PROVIDERS: dict[str, type[ResourceProvider]] = {
+    USER: UserProvider,
+    POLICY: PolicyProvider,
+    ATTACHMENT: AttachmentProvider,
+    ACCOUNT: ServiceAccountProvider,
+}
+_SECRET_OUTPUTS = {USER: ["secret"], ACCOUNT: ["secretKey"]}
+# What each kind has as inputs; the rest are outputs alone.
+_OWN_INPUTS = {
+    USER: ("name", "status"),
+    POLICY: ("name", "policy"),
+    ATTACHMENT: ("userName", "policyName"),
+    ACCOUNT: ("targetUser", "policy", "status"),
+}
+_PLUGIN_INPUTS = {**_OWN_INPUTS, USER: ("name",), ACCOUNT: ("policy", "targetUser")}
+_OUTPUTS = {
+    USER: ("name", "status", "secret"),
+    POLICY: ("name", "policy"),
+    ATTACHMENT: ("userName", "policyName"),
+    ACCOUNT: ("targetUser", "policy", "status", "accessKey", "secretKey"),
+}
+_WANTED_STATUS = {USER: ENABLED, ACCOUNT: ON}
+DYNAMIC_PROVIDER = "pulumi:providers:pulumi-python"
+PLUGIN_PROVIDER, PLUGIN_PROVIDER_NAME = "pulumi:providers:minio", "aistor"
+STACK_TYPE = "pulumi:pulumi:Stack"
+STORE_TYPE, STORE_NAME = "object-store:storage:AistorStore", "store"
+
+
+class StateError(Exception):
+    """The state is not one of a deployed AIStor stack; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Of which stack and which server a state is.
+
+    Attributes:
+        stack: The stack's own name, without organisation and project.
+        project: The project's.
+        connection: Where the server is (`infra.identity.connection.connection_inputs`).
+        config: The stack's config as the engine hands it to a provider, secret values in the engine's own form.
+    """
+
+    stack: str
+    project: str
+    connection: Mapping[str, str]
+    config: Mapping[str, Any]
+
+    def urn(self, kind: str, name: str, parent: str = "") -> str:
+        """The URN of a resource; `parent` is the type of what it stands under, if that is not the stack."""
+        return f"urn:pulumi:{self.stack}::{self.project}::{parent}{'$' if parent else ''}{kind}::{name}"
+
+
+def identities_of(exported: Mapping[str, Any], version: AdminApiVersion) -> list[str]:
+    """URNs of the identities' resources that a state holds by one version."""
+    types = set(TYPES[version].values())
+    return [one["urn"] for one in resources_of(exported) if one["type"] in types]
+
+
+def resources_of(exported: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The resources of an exported state; none where nothing was deployed."""
+    return list((exported.get("deployment") or {}).get("resources") or [])
+
+
+def moved(exported: Mapping[str, Any], to: AdminApiVersion, place: Place) -> dict[str, Any]:
+    """The state with all identities managed by another version; nothing else in it is touched.
+
+    Raises:
+        StateError: The plugin's provider is not in the state, or a resource is half replaced.
+    """
+    others = {kind: word for version, types in TYPES.items() if version != to for word, kind in types.items()}
+    state = _with_provider(exported, to, place)
+    resources = resources_of(state)
+    provider = _provider_of(resources, to)
+    renamed: dict[str, str] = {}
+    for resource in resources:
+        word = others.get(resource["type"])
+        if word is None:
+            continue
+        if resource.get("delete"):
+            raise StateError(f"{resource['urn']} is half replaced; first: pulumi up")
+        old = resource["urn"]
+        kind = TYPES[to][word]
+        resource["urn"] = old.replace(f"{resource['type']}::", f"{kind}::")
+        renamed[old] = resource["urn"]
+        resource.pop("sourcePosition", None)
+        resource.pop("stackTrace", None)
+        values = {**(resource.get("inputs") or {}), **(resource.get("outputs") or {})}
+        resource |= {"type": kind, "provider": provider, **_properties(word, to, resource["id"], values, place)}
+    state["deployment"]["resources"] = [_rewired(resource, renamed) for resource in resources]
+    return state
+
+
+def added(
+    exported: Mapping[str, Any], found: Iterable[tuple[str, str, str, Mapping[str, Any]]], place: Place
+) -> dict[str, Any]:
+    """The state with resources of this package more, as they are on the server.
+
+    Args:
+        exported: The state; what they need (stack, store, provider) is added where it is not there.
+        found: Of each its word (`USER` and so on), its name in the program, its id and its live values.
+        place: Of which stack it is.
+    """
+    state = _with_store(_with_provider(exported, "v4", place), place)
+    resources = state["deployment"]["resources"]
+    provider = _provider_of(resources, "v4")
+    for word, name, own_id, values in found:
+        resources.append(
+            {
+                "urn": place.urn(OWN_TYPES[word], name, STORE_TYPE),
+                "custom": True,
+                "id": own_id,
+                "type": OWN_TYPES[word],
+                "parent": place.urn(STORE_TYPE, STORE_NAME),
+                "provider": provider,
+                **_properties(word, "v4", own_id, values, place),
+            }
+        )
+    return state
+
+
+def _properties(
+    word: str, version: AdminApiVersion, own_id: str, values: Mapping[str, Any], place: Place
+) -> dict[str, Any]:
+    """Inputs, outputs and which of these are secret, as the engine has them."""
+    outputs = {key: values[key] for key in _OUTPUTS[word] if key in values}
+    wanted = {**outputs, "status": _WANTED_STATUS.get(word)}
+    inputs: dict[str, Any]
+    if version == "v4":
+        common: dict[str, Any] = {**place.connection, PROVIDER_KEY: serialize_provider(_PROVIDERS[word]())}
+        inputs = {key: wanted[key] for key in _OWN_INPUTS[word]} | common
+        outputs |= common
+    else:
+        inputs = {key: wanted[key] for key in _PLUGIN_INPUTS[word]}
+        outputs |= {"id": own_id, **_plugin_only(word, outputs)}
+    properties: dict[str, Any] = {"inputs": inputs, "outputs": outputs}
+    if word in _SECRET_OUTPUTS:
+        properties["additionalSecretOutputs"] = _SECRET_OUTPUTS[word]
+    return properties
+
+
+def _plugin_only(word: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
+    if word not in _WANTED_STATUS:
+        return {}
+    off = {"disableUser": outputs.get("status") != _WANTED_STATUS[word], "updateSecret": False}
+    return off if word == ACCOUNT else {**off, "forceDestroy": False, "tags": None}
+
+
+def _rewired(resource: dict[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """The resource with every mention of a renamed URN renamed too."""
+    waits = resource.get("dependencies")
+    if waits:
+        resource["dependencies"] = [renamed.get(urn, urn) for urn in waits]
+    by_property = resource.get("propertyDependencies")
+    if by_property:
+        resource["propertyDependencies"] = {
+            key: [renamed.get(urn, urn) for urn in urns or []] for key, urns in by_property.items()
+        }
+    for key in ("parent", "deletedWith"):
+        if resource.get(key) in renamed:
+            resource[key] = renamed[resource[key]]
+    return resource
+
+
+def _with_provider(exported: Mapping[str, Any], version: AdminApiVersion, place: Place) -> dict[str, Any]:
+    """A copy of the state with the version's provider before the first identity."""
+    state: dict[str, Any] = copy.deepcopy(dict(exported))
+    resources = resources_of(state)
+    provider = next((one for one in resources if _is_provider(one, version)), None)
+    if provider is None and version == "v3":
+        raise StateError("the plugin's provider is not in the state; first: pulumi up")
+    identities = {kind for types in TYPES.values() for kind in types.values()}
+    first = next((at for at, one in enumerate(resources) if one["type"] in identities), len(resources))
+    if provider is None:
+        resources.insert(first, _dynamic_provider(place))
+    elif resources.index(provider) > first:
+        resources.remove(provider)
+        resources.insert(first, provider)
+    state["deployment"] = {**(state.get("deployment") or {}), "resources": resources}
+    return state
+
+
+def _with_store(state: dict[str, Any], place: Place) -> dict[str, Any]:
+    resources = state["deployment"]["resources"]
+    root = place.urn(STACK_TYPE, f"{place.project}-{place.stack}")
+    if not any(one["type"] == STACK_TYPE for one in resources):
+        resources.insert(0, {"urn": root, "custom": False, "type": STACK_TYPE})
+    if not any(one["type"] == STORE_TYPE for one in resources):
+        resources.append(
+            {"urn": place.urn(STORE_TYPE, STORE_NAME), "custom": False, "type": STORE_TYPE, "parent": root}
+        )
+    return state
+
+
+def _dynamic_provider(place: Place) -> dict[str, Any]:
+    return {
+        "urn": place.urn(DYNAMIC_PROVIDER, "default"),
+        "custom": True,
+        "id": str(uuid.uuid4()),
+        "type": DYNAMIC_PROVIDER,
+        "inputs": dict(place.config),
+        "outputs": dict(place.config),
+    }
+
+
+def _is_provider(resource: Mapping[str, Any], version: AdminApiVersion) -> bool:
+    if version == "v4":
+        return bool(resource["type"] == DYNAMIC_PROVIDER)
+    # A default provider has the same type.
+    named = resource["urn"].rpartition("::")[2] == PLUGIN_PROVIDER_NAME
+    return bool(named and resource["type"] == PLUGIN_PROVIDER)
+
+
+def _provider_of(resources: Iterable[Mapping[str, Any]], version: AdminApiVersion) -> str:
+    provider = next(one for one in resources if _is_provider(one, version))
+    return f"{provider['urn']}::{provider['id']}"
+
+
+def engine_config(values: Mapping[str, tuple[str, bool]]) -> dict[str, Any]:
+    """A stack's config as a provider's inputs: by full key, secret values in the engine's own form.
+
+    Args:
+        values: By full key, the value and whether it is secret.
+    """
+    return {key: secret(value) if is_secret else value for key, (value, is_secret) in values.items()}

@@ -1,0 +1,76 @@
+"""The lines of a stack's config that say which generations of a key live: written by pulumi, shown to the person.
+
+The rule: each write leaves a config that may be deployed as it stands, so a kill between two writes harms nothing. From
+"two live" to "the next alone" therefore goes by "the current one alone". Comments of the file are kept (pulumi does).
+"""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.settings import NAMESPACE
+from model.generations import Generations
+from stack.config import project_folder, pulumi_folder
+from stack.runner import run_pulumi
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was changed in the config.
+
+    Attributes:
+        lines: The lines of the file that went and came, with file and line number.
+    """
+
+    lines: tuple[str, ...]
+
+
+def write_generations(stack: str, identity: str, before: Generations, after: Generations) -> Written:
+    """Write an identity's generations to the stack's config.
+
+    Args:
+        stack: The stack's name.
+        identity: Whose.
+        before: What the config says now.
+        after: What it is to say.
+
+    Raises:
+        EngineError: The config cannot be written.
+    """
+    path = project_folder(pulumi_folder()) / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
+    old = _lines_of(path)
+    place = f'{NAMESPACE}:credentials["{identity}"]'
+    if before.previous is not None and after.previous is None:
+        run_pulumi("config", "rm", "--path", f"{place}.previous", "--stack", stack)
+    values = {"current": after.current, "previous": after.previous}
+    changed = {key: value for key, value in values.items() if value is not None and value != getattr(before, key)}
+    if changed:
+        # Both in one write: "current" without "previous" would be a revocation.
+        pairs = [word for key, value in changed.items() for word in ("--plaintext", f"{place}.{key}={value}")]
+        run_pulumi("config", "set-all", "--path", *pairs, "--stack", stack)
+    shown = _difference(path.name, old, _lines_of(path))
+    # Where the `pulumi` on the path works in a folder of its own, the file at hand is not the one that changed.
+    return Written(shown or (f"{path.name}: object-store:credentials.{identity}: {said(after)}",))
+
+
+def said(generations: Generations) -> str:
+    """Generations as a line to paste."""
+    previous = "" if generations.previous is None else f", previous: {generations.previous}"
+    return f"{{current: {generations.current}{previous}}}"
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def _difference(name: str, old: list[str], new: list[str]) -> tuple[str, ...]:
+    shown = []
+    for kind, from_old, to_old, from_new, to_new in difflib.SequenceMatcher(None, old, new).get_opcodes():
+        if kind == "equal":
+            continue
+        shown += [f"{name}:{number + 1}: - {old[number]}" for number in range(from_old, to_old)]
+        shown += [f"{name}:{number + 1}: + {new[number]}" for number in range(from_new, to_new)]
+    return tuple(shown)

@@ -1,0 +1,198 @@
+"""`python -m ops.keys deliver --stack S --to TARGET`: hands the key pairs of a stack over to who uses them.
+
+What is there already is left alone and reported so, which makes the command its own repair: what it could not write it
+writes the next time. Afterwards each identity's key pair is read back from the target and tried on the live store.
+
+The rule: the current pair only; never to a terminal, an argument or a log. Making keys is `rotate`'s matter.
+
+Exit status: 0 delivered; 1 a write failed or a delivered key pair does not work; 2 it could not begin.
+"""
+
+import argparse
+import shlex
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from model.deployment import KeyPair
+from model.handover import Handover, Reach, handovers
+from model.problems import InvalidInputError
+from ops.keys.probe import works
+from ops.keys.targets.agent_secrets import AgentSecrets
+from ops.keys.targets.as_json import AsJson
+from ops.keys.targets.dotenv import Dotenv
+from ops.keys.targets.kubernetes import NAMESPACE, Kubernetes
+from ops.keys.targets.outcome import CannotDeliverError, Outcome, Target, UnfinishedDeliveryError
+from ops.keys.targets.pulumi_esc import PulumiEsc
+from stack.outputs import Published, published_by
+from stack.runner import EngineError
+
+DELIVERED, FAILED, CANNOT = 0, 1, 2
+PROGRESS_AFTER_SECONDS = 2.0
+TARGETS = ("agent-secrets", "kubernetes", "dotenv", "pulumi-esc", "json")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_WITH_FILE = ("dotenv", "kubernetes", "pulumi-esc")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `deliver`; `--stack` is the dispatcher's."""
+    parser.add_argument("--to", required=True, choices=TARGETS, help="what to hand over to")
+    parser.add_argument(
+        "--identity", action="append", metavar="NAME", help="whose key pair; may be repeated (default: everyone's)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="reach",
+        choices=("host", "cluster"),
+        help="from where the store will be reached (default: cluster for kubernetes, host for the others)",
+    )
+    parser.add_argument("--file", type=Path, metavar="PATH", help="dotenv, kubernetes, pulumi-esc: write to this file")
+    parser.add_argument("--namespace", metavar="NAME", help=f"kubernetes: an existing namespace (default: {NAMESPACE})")
+    parser.add_argument("--context", metavar="NAME", help="kubernetes: a context (default: the current one)")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check, read, hand over, read back, try."""
+    console = Console(stderr=True, quiet=options.quiet or not sys.stderr.isatty())
+    try:
+        target = _target(options)
+        with _doing(console, f"asking {options.to}"):
+            target.check()
+        with _doing(console, f"reading stack {options.stack}"):
+            published = published_by(options.stack)
+        chosen, skipped = _chosen(published, options.identity)
+        reach: Reach = options.reach or ("cluster" if options.to == "kubernetes" else "host")
+        given = handovers(published.deployment, published.credentials, chosen, reach)
+        _warn_of_loopback(given, in_pod=options.to == "kubernetes" or reach == "cluster")
+        with _doing(console, f"handing over to {options.to}"):
+            outcomes = target.deliver(given)
+    except (CannotDeliverError, EngineError, InvalidInputError) as error:
+        sys.stderr.write(f"{error}\nNothing was written.\n")
+        return CANNOT
+    except UnfinishedDeliveryError as error:
+        sys.stderr.write(f"{options.to}: {error}\n  to complete it: {_again(options)}\n")
+        return FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write(f"interrupted; to see what {options.to} holds, and to complete it: {_again(options)}\n")
+        return FAILED
+    # Standard output may be the delivery itself.
+    report = sys.stderr if _to_pipe(options) else sys.stdout
+    report.write("".join(f"{line}\n" for line in _lines(outcomes, skipped)))
+    failed = False
+    for identity in chosen:
+        with _doing(console, f"trying the key pair of {identity}"):
+            why = _why_not(target, published, identity)
+        failed = failed or why is not None
+        if why is None:
+            report.write(f"works      {identity}, as {options.to} holds it\n")
+        else:
+            sys.stderr.write(f"{identity}: what {options.to} holds now does not work: {why}\n")
+    return FAILED if failed else DELIVERED
+
+
+@contextmanager
+def _doing(console: Console, what: str) -> Iterator[None]:
+    """Say what is being done, once it has taken a while."""
+    status = console.status(what)
+    timer = threading.Timer(PROGRESS_AFTER_SECONDS, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        status.stop()
+
+
+def _target(options: argparse.Namespace) -> Target:
+    """What an option names, with the options that it takes."""
+    if options.file is not None and options.to not in _WITH_FILE:
+        raise CannotDeliverError(f"--file goes with {', '.join(_WITH_FILE)}, not with {options.to}")
+    if options.to != "kubernetes" and (options.namespace is not None or options.context is not None):
+        raise CannotDeliverError(f"--namespace and --context go with kubernetes, not with {options.to}")
+    if options.to == "dotenv":
+        if options.file is None:
+            raise CannotDeliverError("dotenv needs a file: --file PATH")
+        return Dotenv(options.file)
+    if options.to == "kubernetes":
+        return Kubernetes(options.namespace or NAMESPACE, options.context, options.file)
+    if options.to == "pulumi-esc":
+        return PulumiEsc(options.file)
+    return AgentSecrets() if options.to == "agent-secrets" else AsJson()
+
+
+def _warn_of_loopback(given: Sequence[Handover], *, in_pod: bool) -> None:
+    endpoint = given[0].endpoint
+    if in_pod and endpoint is not None and urlsplit(endpoint).hostname in _LOOPBACK:
+        sys.stderr.write(
+            f"warning: the endpoint handed over is {endpoint}, which in a pod is the pod itself; run "
+            "`pulumi config set object-store:clientEndpoint https://aistor-s3-api.aistor:443` and `pulumi up`\n"
+        )
+
+
+def _chosen(published: Published, named: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """The identities to deliver, and those of them that hold no key pair.
+
+    Raises:
+        CannotDeliverError: A name is no identity of the stack, or there is nothing to deliver.
+    """
+    planned = [identity.name for identity in published.deployment.plan.identities]
+    unknown = [name for name in named or () if name not in planned]
+    if unknown:
+        raise CannotDeliverError(
+            f"stack {published.deployment.stack} knows no identity {', '.join(unknown)}; it knows {', '.join(planned)}"
+        )
+    asked = [name for name in planned if not named or name in named]
+    chosen = [name for name in asked if name in published.credentials]
+    skipped = [name for name in asked if name not in published.credentials]
+    if not chosen:
+        raise CannotDeliverError(
+            f"{', '.join(skipped) or 'no identity'}: no key pair is published (a role on AWS has none), so there is "
+            "nothing to hand over"
+        )
+    return chosen, skipped
+
+
+def _why_not(target: Target, published: Published, identity: str) -> str | None:
+    """Why the key pair that the target holds does not work; None where it does."""
+    try:
+        held = target.held(identity)
+    except CannotDeliverError as error:
+        return str(error)
+    if _clear(held) != _clear(published.credentials[identity]):
+        return "it is another key pair than the stack publishes"
+    return works(published.deployment, identity, held)
+
+
+def _clear(pair: KeyPair) -> tuple[str, str]:
+    return pair.access_key_id, pair.secret_access_key.get_secret_value()
+
+
+def _lines(outcomes: Sequence[Outcome], skipped: Sequence[str]) -> list[str]:
+    lines = [f"{outcome.change:<10} {outcome.name}" for outcome in outcomes]
+    return lines + [f"skipped    {name}: no key pair is published for it" for name in skipped]
+
+
+def _to_pipe(options: argparse.Namespace) -> bool:
+    return options.to == "json" or (options.to == "pulumi-esc" and options.file is None)
+
+
+def _again(options: argparse.Namespace) -> str:
+    """The line that completes a delivery."""
+    words = ["python", "-m", "ops.keys", "deliver", "--stack", options.stack, "--to", options.to]
+    words += [word for name in options.identity or () for word in ("--identity", name)]
+    rest: Mapping[str, object] = {
+        "--from": options.reach,
+        "--namespace": options.namespace,
+        "--context": options.context,
+        "--file": options.file,
+    }
+    words += [word for name, value in rest.items() if value is not None for word in (name, str(value))]
+    return shlex.join(words)

@@ -1,0 +1,79 @@
+"""Runs the programs that keep secrets for others: the owner's `secrets`, `kubectl`, `git`.
+
+The rule: a value goes in by standard input only, and what such a program says is blotted out before anybody sees it.
+A program that hangs is ended together with all that it started. `pulumi` is run by `stack.runner`.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from shutil import which
+
+from model.secrecy.redaction import redacted
+from stack.runner import Said
+
+TIMEOUT_SECONDS = 30.0
+_SHOWN_CHARACTERS = 400
+
+
+class OutsideError(Exception):
+    """A program is not there, or did not end in time."""
+
+
+def run(
+    command: Sequence[str],
+    *,
+    text: str = "",
+    environ: Mapping[str, str] | None = None,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> Said:
+    """Run a program and return whatever it did.
+
+    Args:
+        command: The program's name and its arguments; none may be secret.
+        text: Its standard input, which may be.
+        environ: Its environment; None for this process's.
+        timeout_seconds: How long it may take.
+
+    Raises:
+        OutsideError: It is not on the path, cannot be started, or did not end in time.
+    """
+    program = which(command[0])
+    if program is None:
+        raise OutsideError(f"no `{command[0]}` on the path")
+    try:
+        process = subprocess.Popen(  # noqa: S603 - a program of the owner's, with arguments of our own
+            [program, *command[1:]],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(os.environ if environ is None else environ),
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise OutsideError(f"`{command[0]}` cannot be started: {error.strerror}") from None
+    with process:
+        try:
+            output, errors = process.communicate(text, timeout=timeout_seconds)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise OutsideError(f"`{' '.join(command[:3])}` did not end within {timeout_seconds:g} s") from None
+        except BaseException:
+            _end(process)
+            raise
+    return Said(process.returncode, output, errors)
+
+
+def shown(said: Said) -> str:
+    """What a program said, on one line, short, and without any secret that this process has read."""
+    text = said.errors.strip() or said.output.strip() or f"exit status {said.status}"
+    return " ".join(redacted(text).split())[:_SHOWN_CHARACTERS]
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,75 @@
+"""The keys that a stack's state holds, by identity and generation.
+
+The rule: what stands is asked of the state's resources, because an update that was killed published nothing; what was
+published is read beside it, to see that. Only ids, times and numbers are kept, no secret. Pure: the state is handed in.
+
+The form of a state: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go (ResourceV3).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from infra.moves import KEY_TYPES, key_name
+from model.generations import Generations
+from ops.identities_in_state import STACK_TYPE, resources_of
+
+
+@dataclass(frozen=True)
+class StandingKey:
+    """A key of the state.
+
+    Attributes:
+        identity: Whose.
+        generation: Which.
+        access_key_id: Its access key.
+        urn: Of its resource.
+        made_at: When it was made; None where the state does not say.
+    """
+
+    identity: str
+    generation: int
+    access_key_id: str
+    urn: str
+    made_at: datetime | None
+
+
+def standing_keys(exported: Mapping[str, Any]) -> list[StandingKey]:
+    """The keys of an exported state."""
+    found = []
+    for resource in resources_of(exported):
+        named = key_name(resource["type"], resource["urn"])
+        # What is to be deleted still stands, under the same URN as what takes its place.
+        if named is None or resource.get("delete"):
+            continue
+        identity, generation = named
+        made_at = resource.get("created") or (resource.get("outputs") or {}).get("createDate")
+        found.append(StandingKey(identity, generation, str(resource.get("id", "")), resource["urn"], _time(made_at)))
+    return found
+
+
+def being_made(exported: Mapping[str, Any]) -> frozenset[str]:
+    """Identities of which an interrupted update may have made a key that no state holds."""
+    operations = (exported.get("deployment") or {}).get("pending_operations") or []
+    names = [
+        key_name(operation["resource"]["type"], operation["resource"]["urn"])
+        for operation in operations
+        if operation["type"] == "creating" and operation["resource"]["type"] in KEY_TYPES
+    ]
+    return frozenset(named[0] for named in names if named is not None)
+
+
+def published_generations(exported: Mapping[str, Any]) -> dict[str, Generations]:
+    """By identity, the generations that the stack has published; an update that was killed published nothing new."""
+    stack = next((one for one in resources_of(exported) if one["type"] == STACK_TYPE), {})
+    deployment = (stack.get("outputs") or {}).get("deployment") or {}
+    identities = (deployment.get("plan") or {}).get("identities") or []
+    return {one["name"]: Generations.model_validate(one.get("credential") or {}) for one in identities}
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,136 @@
+"""`status`: each identity's keys with generation, age and last use, and what is to be done about them.
+
+The rule: it reads and changes nothing, and shows access keys, never secrets. Ages come from the state, last use from
+the server where it keeps one.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from model.plan import IdentityPlan
+from ops.keys.live_keys import LiveKeys, live_keys
+from ops.keys.settled import Stack, look
+from ops.keys.standing_keys import StandingKey
+
+_DAY = 86400
+
+
+@dataclass(frozen=True)
+class KeyStatus:
+    """How one key stands.
+
+    Attributes:
+        identity: Whose.
+        generation: Which; None for a key that the stack does not know.
+        role: current, previous, wanted (not made yet), leftover (to be removed) or unknown (not this stack's).
+        access_key_id: Its access key; empty for one that is not made yet.
+        age_days: Whole days since it was made; None where that is not known.
+        last_used: When, or `never`; `not told` where the server keeps none.
+        warning: What is to be done about it; empty where nothing is.
+    """
+
+    identity: str
+    generation: int | None
+    role: str
+    access_key_id: str
+    age_days: int | None
+    last_used: str
+    warning: str
+
+
+def status(stack: str, max_age_days: int | None) -> list[KeyStatus]:
+    """The keys of a stack.
+
+    Args:
+        stack: The stack's name.
+        max_age_days: Above what age a current key is warned of; None for the config's.
+
+    Raises:
+        EngineError: There is no pulumi, or no such stack.
+        InvalidInputError: The config is bad.
+        KeysError: The server does not tell of a user's keys.
+    """
+    found = look(stack)
+    limit = max_age_days if max_age_days is not None else found.settings.max_key_age_days
+    now = datetime.now(UTC)
+    with live_keys(found.settings) as keys:
+        return [
+            one
+            for identity in found.plan.identities
+            if identity.trust is None
+            for one in _of(identity, found, keys, limit, now)
+        ]
+
+
+def _of(identity: IdentityPlan, stack: Stack, keys: LiveKeys, limit: int, now: datetime) -> Iterable[KeyStatus]:
+    name, credential = identity.name, identity.credential
+    standing = stack.of(name)
+    live = keys.of(identity.user_name)
+    for generation in sorted({*standing, *credential.live}, reverse=True):
+        key = standing.get(generation)
+        if key is None:
+            yield KeyStatus(name, generation, "wanted", "", None, "", f"not made yet: pulumi up --stack {stack.name}")
+            continue
+        age = None if key.made_at is None else int((now - key.made_at).total_seconds() // _DAY)
+        use = keys.last_use(key.access_key_id)
+        used = "not told" if use is None else "never" if use.at is None else f"{use.at:%Y-%m-%d %H:%M} UTC"
+        role = {credential.current: "current", credential.previous: "previous"}.get(generation, "leftover")
+        if key.access_key_id not in live:
+            warning = f"it is not on the server: {_made_anew(key, stack)}"
+        elif role == "leftover":
+            warning = f"the config has it no more: pulumi up --stack {stack.name}"
+        elif role == "previous":
+            warning = f"once nobody uses it: python -m ops.keys retire {name} --stack {stack.name}"
+        elif age is not None and age > limit:
+            warning = f"over {limit} d: python -m ops.keys rotate {name} --stack {stack.name}"
+        else:
+            warning = ""
+        yield KeyStatus(name, generation, role, key.access_key_id, age, used, warning)
+    held = {key.access_key_id for key in standing.values()}
+    for access_key_id in live:
+        if access_key_id not in held:
+            warning = f"not this stack's; if nobody uses it, remove it from user {identity.user_name}"
+            yield KeyStatus(name, None, "unknown", access_key_id, None, "", warning)
+
+
+def _made_anew(key: StandingKey, stack: Stack) -> str:
+    """How a key that somebody removed by hand is made anew; the plugin's refresh fails on one that is not there."""
+    own = stack.settings.aistor
+    if own is not None and own.admin_api == "v3":
+        return f"pulumi state delete '{key.urn}' --stack {stack.name} && pulumi up --stack {stack.name}"
+    return f"pulumi up --refresh --stack {stack.name}"
+
+
+def as_json(found: Iterable[KeyStatus]) -> str:
+    """The same for programs."""
+    return json.dumps([asdict(one) for one in found], indent=2)
+
+
+def show(found: Iterable[KeyStatus], console: Console) -> None:
+    """Write a table to a terminal, lines of text to a pipe."""
+    headings = ("identity", "key", "generation", "state", "age", "last used", "to do")
+    rows = [
+        (
+            one.identity,
+            one.access_key_id or "-",
+            "-" if one.generation is None else str(one.generation),
+            one.role,
+            "-" if one.age_days is None else f"{one.age_days} d",
+            one.last_used or "-",
+            one.warning or "-",
+        )
+        for one in found
+    ]
+    if not console.is_terminal:
+        for row in rows:
+            console.print(", ".join(f"{h} {v}" for h, v in zip(headings, row, strict=True)), soft_wrap=True)
+        return
+    table = Table(*headings)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

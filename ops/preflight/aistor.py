@@ -1,0 +1,220 @@
+"""Judges what an AIStor or MinIO server answered: the way to it, its certificate, the admin and the admin API.
+
+Pure: from facts to findings.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from urllib3.util.ssl_match_hostname import CertificateError, match_hostname
+
+from infra.moves import unswitched
+from ops.preflight.checks import buckets_ours, clock_in_step, nothing_interrupted, state_buckets_seen
+from ops.preflight.facts import NOT_ASKED, AistorFacts, ServerCertificate, StackFacts
+from ops.preflight.finding import Before, Finding, Level, harms_refresh, passed, untold
+from verify.facts import Answer
+from verify.probe.exposure import ADMIN_VERSIONS
+
+EXPIRY_WARN = timedelta(days=30)
+# To an unsigned question of the admin API: https://github.com/aminueza/terraform-provider-minio/issues/1071
+ADMIN_SPOKEN = 403
+ADMIN_REFUSED = 426
+WRONG_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
+KNOWN_WITHOUT_RIGHT = "AccessDenied"
+# https://docs.min.io/enterprise/aistor-object-store/operations/licenses
+LICENCE = (
+    "AIStor refuses everything more than 210 days after its licence expired (and all writes after 30): look with "
+    "`mc license info ALIAS`, renew with `mc license update ALIAS FILE`"
+)
+SET_ADMIN = (
+    "`pulumi config set object-store:adminUser NAME` and `pulumi config set --secret object-store:adminPassword`, or "
+    "AISTOR_ROOT_USER and AISTOR_ROOT_PASSWORD, or object-store:adminCredentialsCommand"
+)
+UP_FIRST = (
+    "a plain `pulumi up --stack {0}` first puts what the config says into the state; a refresh before that would {1}"
+)
+
+
+def judge_aistor(stack: StackFacts, facts: AistorFacts, before: Before, now: datetime | None = None) -> list[Finding]:
+    """All findings on an AIStor or MinIO server."""
+    return [
+        _endpoint_reachable(stack, facts),
+        *_certificate(stack, facts, now or datetime.now(UTC)),
+        clock_in_step(facts.skew_seconds),
+        _admin_accepted(stack, facts),
+        _admin_let_in(facts),
+        _default_pair_refused(facts),
+        _admin_api_spoken(stack, facts.admin_api),
+        *_identities_managed(stack),
+        *_state_access_accepted(stack, facts, before),
+        *buckets_ours(stack, facts.buckets),
+        state_buckets_seen(stack, facts.buckets, before),
+        *nothing_interrupted(stack),
+    ]
+
+
+def _endpoint_reachable(stack: StackFacts, facts: AistorFacts) -> Finding:
+    url = stack.endpoint.url if stack.endpoint else ""
+    wanted = f"a connection to {url} within 5 s, and an answer"
+    if facts.door.ok:
+        return passed("endpoint_reachable", wanted, "connected")
+    remedy = (
+        "start the server, or say where it is: `pulumi config set object-store:endpoint https://HOST:PORT`; do not "
+        "refresh before it answers"
+    )
+    return Finding("endpoint_reachable", Level.STOP, wanted, facts.door.said, remedy)
+
+
+def _certificate(stack: StackFacts, facts: AistorFacts, now: datetime) -> Iterable[Finding]:
+    if facts.certificate is None:
+        return
+    wanted = "a certificate signed by a CA of object-store:caBundle and not expired"
+    answer = facts.certificate
+    held = answer.value
+    if held is None:
+        found = str(answer)
+        remedy = "the CA that signed it belongs in the file of object-store:caBundle; an expired one: renew it"
+        yield Finding("certificate_trusted", Level.STOP, wanted, found, remedy)
+        return
+    left = held.ends - now
+    found = f"signed by it, ends {held.ends:%Y-%m-%d} (in {left.days} days)"
+    if left <= timedelta(0):
+        yield Finding("certificate_trusted", Level.STOP, wanted, found, "renew the server's certificate")
+    elif left < EXPIRY_WARN:
+        wanted = f"at least {EXPIRY_WARN.days} days left"
+        yield Finding("certificate_trusted", Level.WARN, wanted, found, "renew the server's certificate")
+    else:
+        yield passed("certificate_trusted", wanted, found)
+    yield _names_held(stack, held)
+
+
+def _names_held(stack: StackFacts, held: ServerCertificate) -> Finding:
+    places = {"endpoint": stack.endpoint, "clientEndpoint": stack.client_endpoint}
+    hosts = {key: place.host for key, place in places.items() if place is not None and place.tls}
+    wanted = " and ".join(dict.fromkeys(hosts.values())) + " among its names"
+    found = ", ".join(name for _, name in held.names) or "no names"
+    missing = {key: host for key, host in hosts.items() if not _holds(held, host)}
+    if not missing:
+        return passed("certificate_names_endpoints", wanted, found)
+    lacking = " and ".join(f"{host} (object-store:{key})" for key, host in missing.items())
+    remedy = f"have the server's certificate issued anew with {lacking} too, or set the key to a name that it holds"
+    return Finding("certificate_names_endpoints", Level.STOP, wanted, found, remedy)
+
+
+def _holds(held: ServerCertificate, host: str) -> bool:
+    try:
+        match_hostname({"subjectAltName": held.names}, host)
+    except CertificateError:
+        return False
+    return True
+
+
+def _admin_accepted(stack: StackFacts, facts: AistorFacts) -> Finding:
+    check, wanted = "admin_accepted", f"the admin {stack.user} is known and its signature right"
+    buckets = facts.buckets
+    if buckets.ok or buckets.code == KNOWN_WITHOUT_RIGHT:
+        return passed(check, wanted, "so it is")
+    if buckets.code in WRONG_KEYS:
+        remedy = f"{SET_ADMIN}; do not refresh before they are accepted: it would drop every bucket from the state"
+        return Finding(check, Level.STOP, wanted, str(buckets), remedy)
+    if buckets.code == NOT_ASKED:
+        return untold(check, wanted, buckets)
+    return Finding(check, Level.STOP, wanted, str(buckets), "see what the server's own log says; do not refresh")
+
+
+def _admin_let_in(facts: AistorFacts) -> Finding:
+    check, wanted = "admin_let_in", "the admin may list all buckets"
+    if facts.buckets.value is not None:
+        return passed(check, wanted, f"{len(facts.buckets.value)} buckets")
+    if facts.buckets.code != KNOWN_WITHOUT_RIGHT:
+        return untold(check, wanted, facts.buckets)
+    if facts.admin_info is not None and facts.admin_info.ok:
+        found = "the admin API lets it in, the listing of buckets is refused"
+        return Finding(check, Level.STOP, wanted, found, "give the admin the right s3:ListAllMyBuckets; do not refresh")
+    found = f"the listing of buckets is refused, the admin API too ({facts.admin_info})"
+    remedy = f"a licence that has expired or is absent is a cause: {LICENCE}; else it is no admin. Do not refresh"
+    return Finding(check, Level.STOP, wanted, found, remedy)
+
+
+def _default_pair_refused(facts: AistorFacts) -> Finding:
+    check, wanted = "default_pair_refused", "the vendor's default credentials are refused"
+    answer = facts.default_pair
+    if answer.code in WRONG_KEYS:
+        return passed(check, wanted, str(answer.code))
+    known = answer.ok or (answer.code == KNOWN_WITHOUT_RIGHT and facts.buckets.code != KNOWN_WITHOUT_RIGHT)
+    if not known:
+        return untold(check, wanted, answer)
+    found = "they are let in" if answer.ok else f"they are known ({answer.code})"
+    remedy = "set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD on the server: anybody can take it over"
+    return Finding(check, Level.STOP, wanted, found, remedy)
+
+
+def _admin_api_spoken(stack: StackFacts, answer: Answer[Mapping[str, int]]) -> Finding:
+    """The plugin (v3) speaks v3 alone; our own resources (v4) speak either."""
+    usable = {"v3": ("v3",), "v4": ("v4", "v3")}[stack.admin_api]
+    check = "admin_api_spoken"
+    wanted = (
+        f"403 to an unsigned GET /minio/admin/{' or '.join(usable)}/info, for object-store:adminApi {stack.admin_api}"
+    )
+    statuses = answer.value
+    if statuses is None:
+        return untold(check, wanted, answer)
+    found = ", ".join(f"{version}: {status}" for version, status in statuses.items())
+    if any(statuses.get(version) == ADMIN_SPOKEN for version in usable):
+        return passed(check, wanted, found)
+    no_proxy = "is it a MinIO or AIStor server, and is no proxy before it that hides /minio/admin?"
+    if not all(statuses.get(version) == ADMIN_REFUSED for version in usable):
+        return Finding(check, Level.WARN, wanted, f"cannot tell: {found}", no_proxy)
+    if ADMIN_SPOKEN in statuses.values():
+        held = stack.state.managed_by - {"v4"}
+        advice = (
+            f"`python -m ops.switch_admin_api --stack {stack.name} --to v4`, which makes no key anew"
+            if held
+            else f"`pulumi config set object-store:adminApi v4 --stack {stack.name}`"
+        )
+        remedy = f"this server speaks v4 only, and pulumi-minio 0.17.1 speaks v3 only: {advice}"
+        return Finding(check, Level.STOP, wanted, f"{found}: the version is refused", remedy)
+    if not all(statuses.get(version) == ADMIN_REFUSED for version in ADMIN_VERSIONS):
+        remedy = f"pulumi-minio 0.17.1 speaks v3 only, and whether the server speaks v4 cannot be told: {no_proxy}"
+        return Finding(check, Level.STOP, wanted, f"{found}: v3 is refused", remedy)
+    remedy = "it speaks neither: use a release that does, or the legacy MinIO (README: Rollback)"
+    return Finding(check, Level.STOP, wanted, f"{found}: both versions are refused", remedy)
+
+
+def _identities_managed(stack: StackFacts) -> Iterable[Finding]:
+    if not stack.state.managed_by:
+        return
+    check, wanted = "identities_managed_as_set", f"the state's identities are managed by {stack.admin_api}"
+    held = ", ".join(sorted(stack.state.managed_by))
+    problems = unswitched(stack.state.managed_by, stack.admin_api, "object-store:", stack.name)
+    if not problems:
+        yield passed(check, wanted, held)
+        return
+    # Where both manage some, no setting is the state's.
+    stay = f"`pulumi config set object-store:adminApi {held} --stack {stack.name}`, or "
+    remedy = (
+        f"{stay if len(stack.state.managed_by) == 1 else ''}to go on with {stack.admin_api}: `{problems[0].paste}`; "
+        "an update now would make them anew and delete the old ones, keys included"
+    )
+    yield Finding(check, Level.STOP, wanted, held, remedy)
+
+
+def _state_access_accepted(stack: StackFacts, facts: AistorFacts, before: Before) -> Iterable[Finding]:
+    access, answer = stack.state.access, facts.state_access
+    if access is None:
+        return
+    check = "state_access_accepted"
+    wanted = f"what a refresh uses (the state's {access.endpoint} as {access.user}) is accepted"
+    if answer is None:
+        if facts.buckets.ok:
+            yield passed(check, wanted, "it is what the config says")
+        else:
+            yield untold(check, wanted, Answer(code=NOT_ASKED, said="it is what the config says, see above"))
+    elif not answer.ok:
+        remedy = UP_FIRST.format(stack.name, "drop every bucket from the state")
+        yield Finding(check, harms_refresh(before), wanted, str(answer), remedy)
+    elif stack.endpoint is not None and access.endpoint != f"{stack.endpoint.scheme}://{stack.endpoint.host_port}":
+        remedy = UP_FIRST.format(stack.name, "ask the server before")
+        yield Finding(check, harms_refresh(before), wanted, f"accepted; the config says {stack.endpoint.url}", remedy)
+    else:
+        yield passed(check, wanted, "accepted, though the config has another key pair")

@@ -1,0 +1,65 @@
+"""Judges what AWS answered: the credentials, their account, and whether the planned names are to be had.
+
+Pure: from facts to findings.
+"""
+
+from collections.abc import Iterable
+
+from ops.preflight.checks import buckets_ours, clock_in_step, nothing_interrupted, some, state_buckets_seen
+from ops.preflight.facts import AwsFacts, StackFacts
+from ops.preflight.finding import Before, Finding, Level, passed, untold
+from verify.facts import Answer
+
+
+def judge_aws(stack: StackFacts, facts: AwsFacts, before: Before) -> list[Finding]:
+    """All findings on AWS."""
+    return [
+        _credentials_accepted(facts.account),
+        _account_allowed(stack, facts.account),
+        clock_in_step(facts.skew_seconds),
+        *buckets_ours(stack, facts.buckets),
+        *_names_free(facts),
+        state_buckets_seen(stack, facts.buckets, before),
+        *nothing_interrupted(stack),
+    ]
+
+
+def _credentials_accepted(account: Answer[str]) -> Finding:
+    check, wanted = "credentials_accepted", "the credentials of the SDK's own chain are accepted"
+    if account.ok:
+        return passed(check, wanted, f"account {account.value}")
+    remedy = "`aws sts get-caller-identity` tries the same: set AWS_PROFILE, or sign in again (`aws sso login`)"
+    return Finding(check, Level.STOP, wanted, str(account), remedy)
+
+
+def _account_allowed(stack: StackFacts, account: Answer[str]) -> Finding:
+    allowed, check = stack.allowed_account_ids, "account_allowed"
+    wanted = f"account {' or '.join(allowed)}" if allowed else "the account is named in object-store:allowedAccountIds"
+    if account.value is None:
+        return untold(check, wanted, account)
+    if account.value in allowed:
+        return passed(check, wanted, account.value)
+    name_it = f"`pulumi config set --path --type string 'object-store:allowedAccountIds[0]' {account.value}`"
+    if allowed:
+        remedy = f"use credentials of that account; if it is the wrong one: {name_it}"
+        return Finding(check, Level.STOP, wanted, account.value, remedy)
+    return Finding(check, Level.WARN, wanted, f"{account.value}, and any is allowed", name_it)
+
+
+def _names_free(facts: AwsFacts) -> Iterable[Finding]:
+    check, wanted = "names_free", "no planned name is another account's bucket"
+    if not facts.account.ok:
+        yield untold(check, wanted, facts.buckets)
+        return
+    taken = sorted(name for name, head in facts.others.items() if head.ok or head.code in ("403", "301"))
+    unclear = {name: head for name, head in facts.others.items() if name not in taken and head.code != "404"}
+    if taken:
+        remedy = "bucket names are unique in all of AWS: take another object-store:env or regionCode"
+        if not facts.buckets.ok:
+            remedy += "; whether one is this account's own needs s3:ListAllMyBuckets to tell"
+        yield Finding(check, Level.STOP, wanted, f"taken: {some(taken)}", remedy)
+    if unclear:
+        name, head = next(iter(unclear.items()))
+        yield untold(check, wanted, Answer(code=head.code, said=f"{name}: {head.said}"))
+    if not taken and not unclear:
+        yield passed(check, wanted, f"{len(facts.others)} names to be made are free")

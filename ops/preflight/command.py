@@ -1,0 +1,127 @@
+"""`python -m verify preflight`: reads the stack, asks the server, prints what it found.
+
+Exit status: 0 nothing stops (warnings are shown), 1 something stops, 2 it could not run. No secret is in any output.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from model.problems import InvalidInputError
+from model.secrecy.redaction import redacted
+from ops.preflight.aistor import judge_aistor
+from ops.preflight.aws import judge_aws
+from ops.preflight.finding import Before, Finding, Level
+from ops.preflight.server import ask_aistor, ask_aws
+from ops.preflight.stack import read_stack
+from stack.config import project_folder
+from verify.target import CannotRunError
+
+_SIGNS = {
+    Level.PASS: "[green]ok[/green]",
+    Level.WARN: "[yellow]WARN[/yellow]",
+    Level.STOP: "[bold red]STOP[/bold red]",
+}
+# What the table needs; a narrower terminal folds its last column.
+_WIDTH = 140
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the preflight of one stack."""
+    options = _parser().parse_args(arguments)
+    errors = Console(stderr=True)
+    try:
+        # Shown on a terminal only.
+        with errors.status(f"preflight of {options.stack}: reading the stack, asking the server"):
+            findings = preflight(options.stack, options.before, options.folder)
+    except (CannotRunError, InvalidInputError) as error:
+        sys.stderr.write(f"preflight of {options.stack} could not run: {error}\n")
+        return 2
+    if options.json is not None:
+        options.json.write_text(redacted(_as_json(options.stack, options.before, findings)), encoding="utf-8")
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDTH)
+    print_findings(console, options.stack, findings, quiet=options.quiet)
+    return 1 if any(finding.level is Level.STOP for finding in findings) else 0
+
+
+def preflight(stack: str, before: Before, folder: Path | None = None) -> list[Finding]:
+    """All findings.
+
+    Raises:
+        CannotRunError: The stack could not be read.
+        InvalidInputError: Its config or the taxonomy is bad.
+    """
+    read = read_stack(stack, folder or project_folder(Path.cwd()), os.environ)
+    own = read.settings.aistor
+    if own is not None:
+        return judge_aistor(read.facts, ask_aistor(read.facts, own, read.settings.region), before)
+    return judge_aws(read.facts, ask_aws(read.facts, read.settings), before)
+
+
+def print_findings(console: Console, stack: str, findings: Sequence[Finding], *, quiet: bool) -> None:
+    """Print the table (not with `quiet`), what there is to do about WARN and STOP, and the count."""
+    if not quiet:
+        table = Table(title=f"preflight of {escape(stack)}", title_justify="left", box=SIMPLE_HEAD)
+        table.add_column("check", no_wrap=True)
+        table.add_column("", no_wrap=True)
+        table.add_column("found", overflow="fold")
+        for finding in findings:
+            table.add_row(finding.check, _SIGNS[finding.level], escape(redacted(finding.found)))
+        console.print(table)
+    for level in (Level.WARN, Level.STOP):
+        for finding in findings:
+            if finding.level is level and finding.remedy:
+                console.print(
+                    f"{_SIGNS[level]} {finding.check}\n"
+                    f"  wanted: {escape(finding.wanted)}\n"
+                    f"  found:  {escape(finding.found)}\n"
+                    f"  {escape(finding.remedy)}",
+                    soft_wrap=True,
+                    highlight=False,
+                )
+    counts = Counter(finding.level for finding in findings)
+    console.print(
+        f"preflight of {escape(stack)}: {counts[Level.PASS]} ok, {counts[Level.WARN]} to know, "
+        f"{counts[Level.STOP]} to stop for",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _as_json(stack: str, before: Before, findings: Sequence[Finding]) -> str:
+    content = {"stack": stack, "before": before, "findings": [asdict(finding) for finding in findings]}
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m verify preflight",
+        description="Tell what would go wrong before the first `pulumi up`, and before any `pulumi refresh`.",
+        epilog="exit status: 0 nothing stops, 1 something stops, 2 could not run",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--stack", metavar="NAME", required=True, help="the stack, read by the pulumi on the path")
+    parser.add_argument(
+        "--before",
+        choices=["up", "refresh"],
+        default="refresh",
+        help="what is to be run next: what harms a refresh only is a warning before up (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--folder", metavar="DIR", type=Path, help="where Pulumi.yaml is (default: the nearest from here upwards)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="show only what warns or stops, and the count")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the findings for programs")
+    return parser

@@ -1,0 +1,240 @@
+"""Asks the server what the preflight wants to know; nothing is changed and nothing is judged.
+
+The rule: bounded time. 5 s to connect, 10 s to answer, one retry of what botocore signs and none of the rest; where
+there is no connection, or the first request gets no answer, nothing more is asked.
+"""
+
+import socket
+import ssl
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.httpsession import URLLib3Session
+from botocore.utils import get_environ_proxies
+
+from model.endpoint import Endpoint
+from model.secrecy.vendor_defaults import VENDOR_PAIR
+from ops.preflight.facts import NOT_ASKED, AistorFacts, AwsFacts, ServerCertificate, StackFacts, StateAccess
+from verify.facts import DONE, Answer, Tried
+from verify.probe.conversation import answer, done
+from verify.probe.exposure import ADMIN_VERSIONS
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from infra.settings import AistorSettings, Settings
+
+CONNECT_TIMEOUT_SECONDS = 5
+READ_TIMEOUT_SECONDS = 10
+AT_ONCE = 8
+EXPIRED = "CertificateExpired"
+NOT_TRUSTED = "CertificateNotTrusted"
+VERSION_MISMATCH_STATUS = 426
+_REDIRECTS_AND_ERRORS = 300
+# https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/ (X509_V_ERR_CERT_HAS_EXPIRED)
+_CERTIFICATE_HAS_EXPIRED = 10
+_BOUNDED = Config(
+    connect_timeout=CONNECT_TIMEOUT_SECONDS,
+    read_timeout=READ_TIMEOUT_SECONDS,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    signature_version="s3v4",
+    max_pool_connections=AT_ONCE,
+)
+
+
+def ask_aistor(stack: StackFacts, own: "AistorSettings", region: str) -> AistorFacts:
+    """Ask an AIStor or MinIO server."""
+    door, certificate = look_at_door(own.endpoint, own.ca_pem)
+    if not door.ok or not (certificate is None or certificate.ok):
+        return _unasked(door, certificate, f"{own.endpoint.url} was not reached")
+    pair = (own.admin_user, own.admin_password)
+    access = stack.state.access
+    if access == StateAccess(f"{own.endpoint.scheme}://{own.endpoint.host_port}", *pair):
+        access = None
+    with _Asking(own.endpoint.url, own.ca_file, region) as asking, ThreadPoolExecutor(AT_ONCE) as pool:
+        admin_api, skew = asking.admin_api()
+        if not admin_api.ok:
+            silent: Tried = Answer(code=admin_api.code, said=f"connected, but no usable answer came ({admin_api.code})")
+            return _unasked(silent, certificate, f"{own.endpoint.url} gave no usable answer")
+        # Made here one after the other: a session makes no clients in two threads at once.
+        admin, default = asking.client(*pair), asking.client(*VENDOR_PAIR)
+        buckets = pool.submit(answer, lambda: _bucket_names(admin))
+        default_pair = pool.submit(answer, done(default.list_buckets))
+        state_access = pool.submit(_try_access, access, own.ca_file, region) if access else None
+        refused = not buckets.result().ok
+        admin_info = asking.admin_info(Credentials(*pair)) if refused else None
+    return AistorFacts(
+        door=door,
+        certificate=certificate,
+        skew_seconds=skew,
+        admin_api=admin_api,
+        buckets=buckets.result(),
+        admin_info=admin_info,
+        default_pair=default_pair.result(),
+        state_access=state_access.result() if state_access else None,
+    )
+
+
+def _unasked(door: Tried, certificate: Answer[ServerCertificate] | None, why: str) -> AistorFacts:
+    def unasked() -> Answer[Any]:
+        return Answer(code=NOT_ASKED, said=why)
+
+    return AistorFacts(
+        door, certificate, unasked(), unasked(), unasked(), admin_info=None, default_pair=unasked(), state_access=None
+    )
+
+
+def look_at_door(endpoint: Endpoint, ca_pem: str | None) -> tuple[Tried, Answer[ServerCertificate] | None]:
+    """Connect once and read the certificate, whichever names it holds."""
+    try:
+        with socket.create_connection((endpoint.host, endpoint.port), CONNECT_TIMEOUT_SECONDS) as plain:
+            return Answer(DONE), _certificate(plain, endpoint.host, ca_pem) if endpoint.tls else None
+    except socket.gaierror as error:
+        return Answer(code="NameNotResolved", said=f"the name {endpoint.host} does not resolve: {error.strerror}"), None
+    except OSError as error:
+        return Answer(code=type(error).__name__, said=f"no connection: {error.strerror or error}"), None
+
+
+def _certificate(plain: socket.socket, host: str, ca_pem: str | None) -> Answer[ServerCertificate]:
+    context = ssl.create_default_context(cadata=ca_pem)
+    context.check_hostname = False  # its names are a question of their own; who signed it is still checked
+    try:
+        with context.wrap_socket(plain, server_hostname=host) as wrapped:
+            held: Any = wrapped.getpeercert()
+    except ssl.SSLCertVerificationError as error:
+        code = EXPIRED if error.verify_code == _CERTIFICATE_HAS_EXPIRED else NOT_TRUSTED
+        return Answer(code=code, said=error.verify_message)
+    except OSError as error:
+        return Answer(code=type(error).__name__, said=f"no TLS: {error}")
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(held["notAfter"]), UTC)
+    return Answer(ServerCertificate(tuple(held.get("subjectAltName", ())), ends))
+
+
+class _Asking:
+    """Strictly private: one server, and how to ask it."""
+
+    def __init__(self, endpoint: str, ca_file: str | None, region: str) -> None:
+        self._endpoint, self._ca_file, self._region = endpoint, ca_file, region
+        self._session = boto3.session.Session()
+        self._http = URLLib3Session(
+            verify=ca_file or True,  # type: ignore[arg-type]  # a path too, says botocore's own code
+            timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),  # type: ignore[arg-type]  # likewise
+            proxies=get_environ_proxies(endpoint),
+        )
+        self._open = ExitStack()
+        self._open.callback(self._http.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def client(self, user: str, password: str) -> "S3Client":
+        """An S3 client that signs with a key pair."""
+        made: S3Client = self._session.client(
+            "s3",
+            endpoint_url=self._endpoint,
+            region_name=self._region,
+            verify=self._ca_file,
+            aws_access_key_id=user,
+            aws_secret_access_key=password,
+            config=_BOUNDED.merge(Config(s3={"addressing_style": "path"})),
+        )
+        self._open.callback(made.close)
+        return made
+
+    def admin_api(self) -> tuple[Answer[Mapping[str, int]], Answer[float]]:
+        """The status of an unsigned request to each version of the admin API, and the clock's skew by the first one.
+
+        What was answered before an answer failed to come is kept.
+        """
+        statuses: dict[str, int] = {}
+        skew = Answer[float](code=NOT_ASKED)
+        for version in ADMIN_VERSIONS:
+            url = self._admin_url(version)
+            sent = answer(lambda url=url: self._http.send(AWSRequest("GET", url).prepare()))  # type: ignore[misc]  # bound for this round
+            if sent.value is None:
+                if statuses:
+                    break
+                return Answer(code=sent.code, said=sent.said), Answer(code=sent.code, said=sent.said)
+            if not statuses:
+                skew = skew_by(sent.value.headers.get("date"))
+            statuses[version] = sent.value.status_code
+        return Answer(statuses), skew
+
+    def admin_info(self, credentials: Credentials) -> Tried:
+        """Whether the admin API, of the version that the server speaks, lets these credentials in."""
+        found: Tried = Answer(code=NOT_ASKED)
+        for version in ADMIN_VERSIONS:
+            request = AWSRequest("GET", self._admin_url(version))
+            S3SigV4Auth(credentials, "s3", self._region).add_auth(request)
+            sent = answer(lambda request=request: self._http.send(request.prepare()))  # type: ignore[misc]  # bound for this round
+            if sent.value is None:
+                return Answer(code=sent.code, said=sent.said)
+            status = sent.value.status_code
+            found = Answer(DONE) if status < _REDIRECTS_AND_ERRORS else Answer(code=f"HTTP {status}")
+            if status != VERSION_MISMATCH_STATUS:
+                break
+        return found
+
+    def _admin_url(self, version: str) -> str:
+        return f"{self._endpoint}/minio/admin/{version}/info"
+
+
+def _try_access(access: StateAccess, ca_file: str | None, region: str) -> Tried:
+    with _Asking(access.endpoint, ca_file, region) as asking:
+        return answer(done(asking.client(access.user, access.password).list_buckets))
+
+
+def _bucket_names(client: "S3Client") -> frozenset[str]:
+    return frozenset(bucket["Name"] for bucket in client.list_buckets().get("Buckets", []))
+
+
+def skew_by(date: str | None) -> Answer[float]:
+    """This machine's clock less that of an HTTP `Date` header, in seconds; the header counts whole ones."""
+    try:
+        theirs = parsedate_to_datetime(date or "")
+    except ValueError:
+        return Answer(code="NoDate", said="the server sends no legible Date header")
+    return Answer((datetime.now(UTC) - theirs.astimezone(UTC)).total_seconds())
+
+
+def ask_aws(stack: StackFacts, settings: "Settings") -> AwsFacts:
+    """Ask AWS, with the credentials of the SDK's own chain."""
+    session = boto3.session.Session()
+    dates: list[str | None] = []
+
+    def note(response_dict: dict[str, Any] | None, **_: object) -> None:
+        dates.append(response_dict["headers"].get("date") if response_dict else None)
+
+    with closing(
+        session.client("sts", region_name=settings.region, config=_BOUNDED.merge(Config(signature_version="v4")))
+    ) as sts:
+        sts.meta.events.register("response-received.sts", note)
+        account: Answer[str] = answer(lambda: str(sts.get_caller_identity()["Account"]))
+    skew = skew_by(dates[-1]) if dates else Answer[float](code=NOT_ASKED, said="no answer came")
+    if not account.ok:
+        return AwsFacts(account, skew, Answer(code=NOT_ASKED, said="the credentials were not accepted"), {})
+    with (
+        closing(session.client("s3", region_name=settings.region, config=_BOUNDED)) as s3,
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
+        buckets = answer(lambda: _bucket_names(s3))
+        known = (buckets.value or frozenset()) | stack.state.buckets
+        unknown = [name for name in stack.planned if name not in known]
+
+        def head(name: str) -> Tried:
+            return answer(done(lambda: s3.head_bucket(Bucket=name)))
+
+        others = dict(zip(unknown, pool.map(head, unknown), strict=True))
+    return AwsFacts(account, skew, buckets, others)

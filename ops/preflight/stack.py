@@ -1,0 +1,118 @@
+"""What Pulumi knows of a stack before it is deployed: its config, checked, and its state.
+
+The rule: everything is read by the `pulumi` on the path and by the program's own reading of config, so that the
+preflight speaks of the very plan that `pulumi up` would realise. Secrets stay in memory. Whatever keeps the stack from
+being read is `CannotRunError` or `InvalidInputError`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra.moves import managed_by
+from model.secrecy.redaction import keep_secret
+from ops.preflight.facts import StackFacts, StateAccess, StateFacts
+from ops.recover import NAMED_BY
+from stack.runner import EngineError
+from stack.state import config_and_state
+from verify.target import CannotRunError
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
+
+PROVIDERS = ("pulumi:providers:minio", "pulumi:providers:aws")
+BUCKET_TYPES = frozenset(kind for kind, names in NAMED_BY.items() if names == ("bucket",))
+# How an export with --show-secrets writes a secret: https://www.pulumi.com/docs/iac/concepts/secrets/
+_SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the mark of a secret, the same in every state
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack's settings and the facts made from them."""
+
+    settings: "Settings"
+    facts: StackFacts
+
+
+def read_stack(name: str, folder: Path, environ: Mapping[str, str]) -> Stack:
+    """Read a stack's config and state.
+
+    Args:
+        name: The stack's name.
+        folder: Where Pulumi.yaml is, for a relative `caBundle`.
+        environ: The process environment, for admin credentials that are not in config.
+
+    Raises:
+        CannotRunError: There is no pulumi, no such stack, or no SDK.
+        InvalidInputError: The config or the taxonomy is bad; `pulumi up` would say the same.
+    """
+    try:
+        # Here, so that a place without Pulumi's SDK is told so.
+        from infra.program import plan_for  # noqa: PLC0415
+        from infra.settings import NAMESPACE, settings_from  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise CannotRunError(
+            f"no {error.name} here: the preflight runs where the stack is deployed from (`make env` there)"
+        ) from None
+    try:
+        config, exported = config_and_state(name)
+    except EngineError as error:
+        raise CannotRunError(str(error)) from None
+    for entry in config.values():
+        if entry.get("secret"):
+            keep_secret(str(entry.get("value", "")))
+    values = {
+        key.removeprefix(f"{NAMESPACE}:"): str(entry.get("value", ""))
+        for key, entry in config.items()
+        if key.startswith(f"{NAMESPACE}:")
+    }
+    settings = settings_from(values, name, folder, environ)
+    plan, own = plan_for(settings), settings.aistor
+    facts = StackFacts(
+        name=name,
+        cloud=settings.cloud,
+        planned={bucket.name: bucket.domain for bucket in plan.buckets},
+        state=state_facts(exported),
+        endpoint=own.endpoint if own else None,
+        client_endpoint=own.client_endpoint if own else None,
+        user=own.admin_user if own else "",
+        admin_api=own.admin_api if own else "",
+        allowed_account_ids=settings.aws.allowed_account_ids if settings.aws else (),
+    )
+    return Stack(settings, facts)
+
+
+def state_facts(exported: Mapping[str, Any]) -> StateFacts:
+    """What an exported stack holds; one that was never deployed holds nothing."""
+    deployment = exported.get("deployment") or {}
+    resources = deployment.get("resources") or []
+    under_way = deployment.get("pending_operations") or []
+    creating = [operation["resource"] for operation in under_way if operation["type"] == "creating"]
+    # A provider that is being replaced is in the state twice, the old one marked for deletion.
+    providers = [one for one in resources if one["type"] in PROVIDERS and not one.get("delete")]
+    return StateFacts(
+        buckets=frozenset(one["id"] for one in resources if one["type"] in BUCKET_TYPES and one.get("id")),
+        pending=frozenset(one.get("inputs", {}).get("bucket", "") for one in creating if one["type"] in BUCKET_TYPES),
+        interrupted=len(under_way),
+        access=next((_access(one) for one in providers if one["type"] == PROVIDERS[0]), None),
+        managed_by=managed_by(one["type"] for one in resources),
+    )
+
+
+def _access(provider: Mapping[str, Any]) -> StateAccess:
+    inputs = {key: _plain(value) for key, value in provider.get("inputs", {}).items()}
+    scheme = "https" if str(inputs.get("minioSsl", "false")).lower() == "true" else "http"
+    return StateAccess(
+        endpoint=f"{scheme}://{inputs.get('minioServer', '')}",
+        user=str(inputs.get("minioUser", "")),
+        password=str(inputs.get("minioPassword", "")),
+    )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict) and _SECRET_SIGNATURE in value:
+        plain = json.loads(value.get("plaintext", '""'))
+        return keep_secret(plain) if isinstance(plain, str) else plain
+    return value

@@ -1,0 +1,153 @@
+"""What IAM policy documents allow, as pairs that can be compared, and the words for a difference.
+
+The rule: a difference is found on single actions, so nothing is missed, and said in the words of grants where a whole
+grant's worth of actions came or went. It leaves out conditions' meaning: an action under a condition is another action
+than the same without one.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from model.plan import PROBE_PREFIX
+from model.policies import DELETE_ACTIONS, LIST_ACTIONS, PROBE_ACTIONS, PUT_ACTIONS, READ_ACTIONS
+
+ARN = "arn:aws:s3:::"
+_WORDS = (
+    ("read", frozenset({*LIST_ACTIONS, *READ_ACTIONS})),
+    ("put", frozenset(PUT_ACTIONS)),
+    ("delete", frozenset(DELETE_ACTIONS)),
+)
+
+
+class Allowed(NamedTuple):
+    """One action on one area.
+
+    Attributes:
+        bucket: A bucket's name, or `*` and the like as the document has it.
+        prefix: Its keys that begin so, `""` for all of them; None for the bucket itself.
+        action: `s3:GetObject`; with its condition behind it where there is one.
+    """
+
+    bucket: str
+    prefix: str | None
+    action: str
+
+
+def allowed(documents: Iterable[Mapping[str, Any]], within: Sequence[Mapping[str, Any]] = ()) -> frozenset[Allowed]:
+    """What the documents together allow, less what they deny, and no more than `within` allows (if there is any).
+
+    Args:
+        documents: Policy documents of a user, as mappings.
+        within: Documents that allow nothing by themselves and bound the others (a service account's own policy).
+    """
+    documents = list(documents)
+    found = {
+        Allowed(*_area(resource), action + _condition(statement))
+        for statement in _statements(documents, "Allow")
+        for resource in _listed(statement.get("Resource"))
+        for action in _listed(statement.get("Action"))
+    }
+    denied = [statement for statement in _statements(documents, "Deny") if not statement.get("Condition")]
+    found = {pair for pair in found if not any(_covers(statement, pair) for statement in denied)}
+    if within:
+        bounds = list(_statements(within, "Allow"))
+        refused = [statement for statement in _statements(within, "Deny") if not statement.get("Condition")]
+        found = {
+            pair
+            for pair in found
+            if any(_covers(statement, pair) for statement in bounds)
+            and not any(_covers(statement, pair) for statement in refused)
+        }
+    return frozenset(found)
+
+
+def refuses_plain_http(documents: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a statement denies everything over plain http."""
+    return any(
+        _values((statement.get("Condition") or {}).get("Bool", {}).get("aws:SecureTransport")) == ["false"]
+        for statement in _statements(documents, "Deny")
+    )
+
+
+def lets_anyone_in(document: Mapping[str, Any]) -> bool:
+    """Whether a bucket policy allows anything to everybody."""
+    return any("*" in _principals(statement.get("Principal")) for statement in _statements([document], "Allow"))
+
+
+def words(pairs: Iterable[Allowed], held: Iterable[Allowed]) -> str:
+    """Some pairs on one bucket in words: `read, put and delete`.
+
+    Args:
+        pairs: What came or went.
+        held: All that is held on the bucket on the side where the pairs are.
+    """
+    wanted, whole = set(pairs), {(pair.prefix or "", pair.action) for pair in held}
+    said: list[str] = []
+    for word, actions in _WORDS:
+        own = {pair for pair in wanted if pair.action in actions and not pair.prefix}
+        if own and all(("", action) in whole for action in actions):
+            said.append(word)
+            wanted -= own
+    probes = {pair for pair in wanted if pair.prefix == PROBE_PREFIX}
+    if probes and all((PROBE_PREFIX, action) in whole for action in PROBE_ACTIONS):
+        # The verifier's reads of the bucket's configuration come and go with its probes.
+        said.append("verify")
+        wanted = {pair for pair in wanted - probes if not _of_verification(pair)}
+    said += sorted(f"{pair.action} under {pair.prefix}" if pair.prefix else pair.action for pair in wanted)
+    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
+
+
+def _of_verification(pair: Allowed) -> bool:
+    return pair.prefix is None and (pair.action.startswith("s3:Get") or PROBE_PREFIX in pair.action)
+
+
+def _principals(value: object) -> list[str]:
+    return [name for own in value.values() for name in _listed(own)] if isinstance(value, dict) else _listed(value)
+
+
+def _statements(documents: Iterable[Mapping[str, Any]], effect: str) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
+    for document in documents:
+        statements = document.get("Statement", [])
+        found += [
+            statement
+            for statement in ([statements] if isinstance(statements, Mapping) else statements)
+            if statement.get("Effect") == effect
+        ]
+    return found
+
+
+def _listed(value: object) -> list[str]:
+    return [value] if isinstance(value, str) else list(value) if isinstance(value, list) else []
+
+
+def _area(resource: str) -> tuple[str, str | None]:
+    bucket, slash, keys = resource.removeprefix(ARN).partition("/")
+    return bucket, keys.removesuffix("*") if slash else None
+
+
+def _condition(statement: Mapping[str, Any]) -> str:
+    """The condition in one form: a MinIO server gives back each value as a list, and lists in an order of its own."""
+    condition = statement.get("Condition")
+    if not condition:
+        return ""
+    same = {test: {key: _values(value) for key, value in keys.items()} for test, keys in condition.items()}
+    return f" if {json.dumps(same, sort_keys=True)}"
+
+
+def _values(value: object) -> list[str]:
+    """The values of a condition's key, as lower-case text where they are booleans."""
+    found = value if isinstance(value, list) else [] if value is None else [value]
+    return sorted(
+        str(one).lower() if isinstance(one, bool) or str(one) in ("True", "False") else str(one) for one in found
+    )
+
+
+def _covers(statement: Mapping[str, Any], pair: Allowed) -> bool:
+    action = pair.action.partition(" if ")[0]
+    place = f"{ARN}{pair.bucket}" if pair.prefix is None else f"{ARN}{pair.bucket}/{pair.prefix}*"
+    return any(fnmatchcase(action, pattern) for pattern in _listed(statement.get("Action"))) and any(
+        fnmatchcase(place, pattern) for pattern in _listed(statement.get("Resource"))
+    )

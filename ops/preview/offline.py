@@ -1,0 +1,226 @@
+"""A preview with no engine and no secret: the plan of this checkout beside that of another revision or a deployment.
+
+The rule: it reads files, git and nothing else, so it can run for a pull request from a fork, and it says what it
+cannot see. Values that are encrypted in a stack's file are left out: no plan depends on one.
+"""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from infra.moves import impossible_moves
+from infra.settings import NAMESPACE, StackConfig, parse_config
+from model.deployment import Deployment, build_deployment
+from model.generations import parse_generations
+from model.plan import StorePlan, build_plan
+from model.problems import InvalidInputError, Problem
+from model.taxonomy import TAXONOMY_FILE, Taxonomy, extended, load, parse
+from ops.preview.explain import Aspect, Change, Risk, explain
+from ops.preview.shape import StoreShape, of_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNSEEN = (
+    "the live store and the stack's state: drift, and what the engine itself would replace",
+    "objects: how many would be eligible to expire",
+)
+# What of a stack's file is said as it is, beside what the plan comes to.
+_SAID = ("cloud", "region", "endpoint", "client_endpoint", "ca_bundle", "kms_key_arn", "allowed_account_ids", "tags")
+_GIT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared.
+
+    Attributes:
+        plan: What it comes to.
+        shape: The same for the comparison.
+        config: The stack's config; None for a published deployment, which holds none.
+    """
+
+    plan: StorePlan
+    shape: StoreShape
+    config: StackConfig | None
+
+
+def of_checkout(stack: str, folder: Path) -> Side:
+    """The side of the checkout at hand.
+
+    Raises:
+        InvalidInputError: The taxonomy or the stack's file is wrong.
+    """
+    return _side(load(), _stack_text(folder / f"Pulumi.{stack}.yaml"), stack)
+
+
+def of_revision(stack: str, folder: Path, revision: str) -> Side:
+    """The side of a git revision, read with this checkout's code.
+
+    Raises:
+        InvalidInputError: There is no such revision, or what it holds is wrong.
+    """
+    where = f"{revision}:infra/{TAXONOMY_FILE.name}"
+    taxonomy = parse(yaml.safe_load(_shown(folder, revision, f"infra/{TAXONOMY_FILE.name}")), where)
+    return _side(taxonomy, _shown(folder, revision, f"Pulumi.{stack}.yaml"), stack)
+
+
+def of_deployment(path: Path) -> Side:
+    """The side of a published deployment's file.
+
+    Raises:
+        InvalidInputError: It cannot be read, or is of another version.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(
+            [
+                Problem(
+                    str(path),
+                    f"is no deployment: {error}",
+                    "a published deployment",
+                    f"pulumi stack output deployment --json > {path}",
+                )
+            ]
+        ) from None
+    deployment = Deployment.parse(content, str(path))
+    return Side(deployment.plan, _shape(deployment, None), None)
+
+
+def compared(before: Side, after: Side) -> list[Change]:
+    """The changes from one side to the other.
+
+    Raises:
+        InvalidInputError: A change cannot be made to a bucket that stands (`infra.moves`).
+    """
+    problems = impossible_moves(after.plan, {bucket.name: bucket.locked for bucket in before.plan.buckets})
+    if problems:
+        raise InvalidInputError(problems)
+    standing = {bucket.domain: bucket.name for bucket in before.plan.buckets}
+    renamed = {
+        former: bucket.domain
+        for bucket in after.plan.buckets
+        for former in bucket.renamed_from
+        if standing.get(former) == bucket.name and bucket.domain not in standing
+    }
+    further = _config_changes(before.config, after.config)
+    return explain(before.shape, after.shape, renamed=renamed, further=further)
+
+
+def changed_code(folder: Path, revision: str) -> tuple[str, ...]:
+    """Files that decide what resources are made, other than the data, that differ from a revision."""
+    names = _git(
+        folder, "diff", "--name-only", revision, "--", "infra", "model", "requirements.txt", "Pulumi.yaml"
+    ).split()
+    return tuple(name for name in names if name != f"infra/{TAXONOMY_FILE.name}")
+
+
+def _side(taxonomy: Taxonomy, text: str, stack: str) -> Side:
+    where = f"Pulumi.{stack}.yaml: {NAMESPACE}:"
+    config = parse_config(_plain(text, where), where)
+    whole = extended(taxonomy, domains=config.domains, identities=config.identities, where=where)
+    plan = build_plan(
+        whole,
+        env=config.env,
+        region_code=config.region_code,
+        tls_only=_tls_only(config),
+        where=where,
+        generations=parse_generations(config.credentials, whole.identities, where),
+    )
+    deployment = build_deployment(
+        plan, stack=stack, cloud=config.cloud, region=config.region, kms=config.encryption == "SSE-KMS"
+    )
+    return Side(plan, _shape(deployment, config), config)
+
+
+def _shape(deployment: Deployment, config: StackConfig | None) -> StoreShape:
+    return of_plan(
+        deployment.plan,
+        deployment.cloud,
+        {item.feature for item in deployment.unsupported},
+        protected=config.protect if config else None,
+        empty_on_destroy=config.empty_on_destroy if config else None,
+        encryption=deployment.encryption,
+    )
+
+
+def _tls_only(config: StackConfig) -> bool:
+    if config.cloud == "aws":
+        return True
+    return all(url.startswith("https://") for url in (config.endpoint, config.client_endpoint or config.endpoint))
+
+
+def _plain(text: str, where: str) -> dict[str, str]:
+    """The config values that are not encrypted, as the engine would hand them over."""
+    try:
+        content = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise InvalidInputError([Problem(where, f"is not YAML: {error}", "YAML", "config: {}")]) from None
+    values: Mapping[str, Any] = (content.get("config") if isinstance(content, dict) else None) or {}
+    return {
+        key.removeprefix(f"{NAMESPACE}:"): value if isinstance(value, str) else json.dumps(value)
+        for key, value in values.items()
+        if key.startswith(f"{NAMESPACE}:") and not (isinstance(value, dict) and "secure" in value)
+    }
+
+
+def _config_changes(before: StackConfig | None, after: StackConfig | None) -> list[Change]:
+    if before is None or after is None:
+        return []
+    changes = [
+        Change("stack", f"{name.replace('_', ' ')} changes in the stack's file", Risk.NOTICE, Aspect.CONNECTION)
+        for name in _SAID
+        if getattr(before, name) != getattr(after, name)
+    ]
+    if before.admin_api != after.admin_api:
+        what = f"adminApi is now {after.admin_api} (was {before.admin_api}) in the stack's file"
+        advice = (
+            "a stack that stands refuses it until it is moved: "
+            f"python -m ops.switch_admin_api --stack NAME --to {after.admin_api}"
+        )
+        changes.append(Change("stack", what, Risk.NOTICE, Aspect.CONNECTION, advice))
+    return changes
+
+
+def _stack_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidInputError(
+            [Problem(path.name, f"cannot be read: {error.strerror}", "a stack's file", "--stack local")]
+        ) from None
+
+
+def _shown(folder: Path, revision: str, name: str) -> str:
+    return _git(folder, "show", f"{revision}:./{name}")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    program = which("git")
+    if program is None:
+        raise InvalidInputError([Problem("git", "is not on the PATH", "git", "--base-deployment FILE")])
+    done = subprocess.run(  # noqa: S603 - git, with a revision that is checked to be no option
+        [program, "-C", str(folder), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=_GIT_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise InvalidInputError(
+            [
+                Problem(
+                    f"git {' '.join(arguments)}",
+                    done.stderr.strip(),
+                    "a revision that is fetched",
+                    "git fetch origin main, then --base-revision origin/main",
+                )
+            ]
+        )
+    return done.stdout

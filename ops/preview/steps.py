@@ -1,0 +1,383 @@
+"""The engine's preview (`pulumi preview --json`) as two shapes and a list of what it would touch.
+
+The rule: what a resource is about is told by its type and the end of its logical name, as `infra.aistor` and
+`infra.aws` give them; a type that is not in the table is still said, under `stack`. Pure: it reads no server and runs
+no engine. Inputs of both clouds: facts of pulumi-minio 0.17.1 and pulumi-aws 7.x.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from model.plan import LifecycleRule, Retention, StorageClassChange
+from model.policy_meaning import same_meaning
+from ops.preview.access import allowed, lets_anyone_in, refuses_plain_http
+from ops.preview.explain import Aspect, Change, Risk, Touched
+from ops.preview.shape import BucketShape, IdentityShape, StoreShape
+from ops.preview.trusted import trusted
+
+UNCHANGED = frozenset({"same", "read"})
+# What a refresh read; the resource's own step comes after it, with what was read as its old side.
+REFRESHED = "refresh"
+# The engine's operations, in the words of `Touched`.
+OPERATIONS = {
+    "create": "create",
+    "import": "create",
+    "update": "update",
+    "delete": "delete",
+    "discard": "delete",
+    "replace": "replace",
+    "create-replacement": "replace",
+    "delete-replaced": "replace",
+    "import-replacement": "replace",
+}
+OTHER = "stack"
+# What the engine adds when the program has said already why it stops.
+NOT_TELLING = "an unhandled error occurred: Program exited with non-zero exit code"
+STACK = "pulumi:pulumi:Stack"
+DYNAMIC = "pulumi-python:dynamic/"
+
+_BUCKET_KINDS: dict[str, tuple[Aspect, str]] = {
+    "S3Bucket": (Aspect.BUCKET, ""),
+    "Bucket": (Aspect.BUCKET, ""),
+    "S3BucketVersioning": (Aspect.VERSIONING, "-versioning"),
+    "BucketVersioning": (Aspect.VERSIONING, "-versioning"),
+    "DefaultRetention": (Aspect.RETENTION, "-retention"),
+    "BucketObjectLockConfiguration": (Aspect.RETENTION, "-retention"),
+    "IlmPolicy": (Aspect.LIFECYCLE, "-lifecycle"),
+    "BucketLifecycleConfiguration": (Aspect.LIFECYCLE, "-lifecycle"),
+    "BucketPublicAccessBlock": (Aspect.PUBLIC_ACCESS, "-public-access"),
+    "BucketOwnershipControls": (Aspect.OWNERSHIP, "-ownership"),
+    "BucketServerSideEncryptionConfiguration": (Aspect.ENCRYPTION, "-encryption"),
+    "BucketPolicy": (Aspect.POLICY, "-policy"),
+}
+_IDENTITY_KINDS: dict[str, tuple[Aspect, re.Pattern[str]]] = {
+    "IamUser": (Aspect.USER, re.compile(r"-user$")),
+    "User": (Aspect.USER, re.compile(r"-user$")),
+    "IamPolicy": (Aspect.ACCESS, re.compile(r"-policy(-[0-9]+)?$")),
+    "Policy": (Aspect.ACCESS, re.compile(r"-policy(-[0-9]+)?$")),
+    "IamUserPolicyAttachment": (Aspect.ACCESS, re.compile(r"-attachment(-[0-9]+)?$")),
+    "UserPolicyAttachment": (Aspect.ACCESS, re.compile(r"-attachment(-[0-9]+)?$")),
+    "Attachment": (Aspect.ACCESS, re.compile(r"-attachment$")),
+    "ServiceAccount": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
+    "IamServiceAccount": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
+    "Role": (Aspect.TRUST, re.compile(r"-role$")),
+    "RolePolicyAttachment": (Aspect.ACCESS, re.compile(r"-attachment(-[0-9]+)?$")),
+    "AccessKey": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
+}
+# The status of a user or a key that is switched off: MinIO's users, its service accounts, AWS's access keys.
+_OFF = ("disabled", "off", "Inactive")
+_ALGORITHMS = {"AES256": "SSE-S3", "aws:kms": "SSE-KMS"}
+# Terminal escapes, and the engine's own colour tags.
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|<\{%[^%]*%\}>")
+_DAYS = re.compile(r"([0-9]+)d")
+
+
+@dataclass(frozen=True)
+class Previewed:
+    """What a preview comes to.
+
+    Attributes:
+        before: The stack as its state has it.
+        after: The stack as it would be.
+        renamed: Former to present domain of buckets that are kept.
+        replaced: Domains and identities whose bucket, user, role or key would be made anew.
+        touched: Every resource that would change.
+        unchanged: How many would not.
+        errors: What the engine says is wrong, protection aside.
+        protected: Domains whose bucket the engine refuses to delete or replace.
+    """
+
+    before: StoreShape
+    after: StoreShape
+    renamed: dict[str, str]
+    replaced: frozenset[str]
+    touched: tuple[Touched, ...]
+    unchanged: int
+    errors: tuple[str, ...]
+    protected: tuple[str, ...]
+
+
+def read_preview(preview: Mapping[str, Any]) -> Previewed:
+    """Read what `pulumi preview --json` printed."""
+    before, after = _Side(), _Side()
+    renamed: dict[str, str] = {}
+    replaced: set[str] = set()
+    touched: list[Touched] = []
+    unchanged = 0
+    for step in preview.get("steps") or []:
+        if step["op"] == REFRESHED:
+            continue
+        old, new = step.get("oldState"), step.get("newState")
+        subject, aspect, ending = _about(new or old)
+        operation = step["op"]
+        if old and not operation.startswith("create"):
+            before.add(_live(old))
+        if new and not operation.startswith("delete"):
+            after.add(_live(new) if operation in UNCHANGED else new)
+        if operation in UNCHANGED:
+            unchanged += 1
+        else:
+            named, properties = OPERATIONS.get(operation, operation), _properties(step)
+            # A service account's own policy is part of what its identity may do.
+            about = Aspect.ACCESS if (aspect, properties) == (Aspect.KEY, ("policy",)) else aspect
+            touched.append(Touched(subject, about, named, properties))
+            if named == "replace" and aspect in (Aspect.BUCKET, Aspect.USER, Aspect.TRUST, Aspect.KEY):
+                replaced.add(subject)
+        if aspect is Aspect.BUCKET and old and new:
+            former = _about(old)[0]
+            if former != subject and not ending:
+                renamed[former] = subject
+    errors, protected = _refusals(preview.get("diagnostics") or [])
+    return Previewed(
+        before.shape(),
+        after.shape(),
+        renamed,
+        frozenset(replaced),
+        tuple(sorted(set(touched), key=lambda item: (item.subject, item.aspect, item.operation))),
+        unchanged,
+        errors,
+        protected,
+    )
+
+
+def clients_told(preview: Mapping[str, Any]) -> list[Change]:
+    """What clients are told otherwise than before: outputs are in no step, so the config is held against the last."""
+    stack = next((step for step in preview.get("steps") or [] if f"::{STACK}::" in step["urn"]), None)
+    told = ((stack or {}).get("oldState", {}).get("outputs") or {}).get("deployment")
+    if not isinstance(told, Mapping):
+        return []
+    config = {
+        name: str((preview.get("config") or {}).get(f"object-store:{name}") or "")
+        for name in ("clientEndpoint", "endpoint", "region")
+    }
+    wanted = {"endpoint": config["clientEndpoint"] or config["endpoint"], "region": config["region"]}
+    return [
+        Change(OTHER, f"clients now get the {name} {new} (was {told[name]})", Risk.NOTICE, Aspect.CONNECTION)
+        for name, new in wanted.items()
+        if new and told.get(name) and new.rstrip("/") != told[name]
+    ]
+
+
+def acknowledged_in(preview: Mapping[str, Any]) -> tuple[str, ...]:
+    """The sentences that the stack's config acknowledges."""
+    value = (preview.get("config") or {}).get("object-store:acknowledge")
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError:
+        # The program refuses what is no list, and says so.
+        return ()
+    return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def _about(state: Mapping[str, Any]) -> tuple[str, Aspect, str]:
+    """The subject and aspect of a resource, and what its name ends in."""
+    kind, name = str(state["type"]).rpartition(":")[2], str(state["urn"]).rpartition("::")[2]
+    if kind in _BUCKET_KINDS:
+        aspect, suffix = _BUCKET_KINDS[kind]
+        return name.removesuffix(suffix), aspect, suffix
+    if kind in _IDENTITY_KINDS:
+        aspect, ending = _IDENTITY_KINDS[kind]
+        match = ending.search(name)
+        return (name[: match.start()], aspect, match.group()) if match else (name, aspect, "")
+    if str(state["type"]).startswith("pulumi:providers:"):
+        return OTHER, Aspect.CONNECTION, name
+    return OTHER, Aspect.OTHER, name
+
+
+def _properties(step: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of inputs that differ, never their values."""
+    found = step.get("diffReasons") or step.get("replaceReasons") or []
+    names = {re.split(r"[.\[]", name)[0] for name in (*found, *(step.get("detailedDiff") or {}))}
+    return tuple(sorted(name for name in names or _unlike(step) if not name.startswith("__")))
+
+
+def _unlike(step: Mapping[str, Any]) -> set[str]:
+    """Names of inputs that are not as they were: a dynamic provider says that something differs, and not what."""
+    old, new = step.get("oldState"), step.get("newState")
+    if not old or not new or not str(new["type"]).startswith(DYNAMIC):
+        return set()
+    held = _live(old)["inputs"]
+    return {
+        name
+        for name, value in (new.get("inputs") or {}).items()
+        if value != held.get(name) and not same_meaning(str(value), str(held.get(name)))
+    }
+
+
+def _live(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The state with what was read last as its inputs, beside what was declared.
+
+    A refresh reads a plugin's inputs anew, all but whether a user or key is switched on; of a dynamic resource it reads
+    outputs alone.
+    """
+    inputs, outputs = state.get("inputs") or {}, state.get("outputs") or {}
+    read = (
+        outputs if str(state["type"]).startswith(DYNAMIC) else {key: outputs[key] for key in outputs if key == "status"}
+    )
+    return {**state, "inputs": {**inputs, **read}}
+
+
+def _refusals(diagnostics: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The engine's errors, and the domains that it refuses to touch because they are protected."""
+    errors, protected = [], set()
+    for diagnostic in diagnostics:
+        if diagnostic.get("severity") != "error":
+            continue
+        message = _COLOURS.sub("", str(diagnostic.get("message", ""))).strip()
+        urn = str(diagnostic.get("urn", ""))
+        if urn and ("it is protected" in message or "marked for protection" in message):
+            protected.add(urn.rpartition("::")[2])
+        elif message and message != "error: preview failed":
+            errors.append(message.removeprefix("error: "))
+    telling = [message for message in errors if not message.startswith(NOT_TELLING)]
+    return tuple(dict.fromkeys(telling or errors)), tuple(sorted(protected))
+
+
+@dataclass
+class _Side:
+    """One side's resources by subject and aspect."""
+
+    states: dict[tuple[str, Aspect], list[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def add(self, state: Mapping[str, Any]) -> None:
+        subject, aspect, _ = _about(state)
+        self.states.setdefault((subject, aspect), []).append(state)
+
+    def shape(self) -> StoreShape:
+        domains = [subject for subject, aspect in self.states if aspect is Aspect.BUCKET]
+        names = dict.fromkeys(subject for subject, aspect in self.states if aspect in (Aspect.USER, Aspect.TRUST))
+        return StoreShape(
+            {domain: self._bucket(domain) for domain in domains}, {name: self._identity(name) for name in names}
+        )
+
+    def _inputs(self, subject: str, aspect: Aspect) -> dict[str, Any] | None:
+        found = self.states.get((subject, aspect))
+        return dict(found[-1].get("inputs") or {}) if found else None
+
+    def _bucket(self, domain: str) -> BucketShape:
+        state = self.states[domain, Aspect.BUCKET][-1]
+        inputs = dict(state.get("inputs") or {})
+        on_aws = str(state["type"]).startswith("aws:")
+        blocked, policy = self._inputs(domain, Aspect.PUBLIC_ACCESS), self._inputs(domain, Aspect.POLICY)
+        document = _document(policy.get("policy")) if policy else {}
+        known = on_aws and document is not None
+        return BucketShape(
+            domain=domain,
+            name=str(inputs.get("bucket")),
+            rules=tuple(
+                _rule(rule)
+                for rule in (self._inputs(domain, Aspect.LIFECYCLE) or {}).get("rules", [])
+                if rule.get("status") != "Disabled"
+            ),
+            retention=_retention(self._inputs(domain, Aspect.RETENTION)),
+            versioned=_locked(inputs) or _enabled(self._inputs(domain, Aspect.VERSIONING)),
+            protected=bool(state.get("protect")),
+            emptied=inputs.get("forceDestroy") in (True, "true"),
+            public_blocked=_all_blocked(blocked) if on_aws else None,
+            public_policy=lets_anyone_in(document or {}) if known else None,
+            tls_only=refuses_plain_http([document or {}]) if known else None,
+            encryption=_encryption(self._inputs(domain, Aspect.ENCRYPTION)),
+        )
+
+    def _identity(self, name: str) -> IdentityShape:
+        role = self.states.get((name, Aspect.TRUST), [])
+        user = (self.states.get((name, Aspect.USER)) or role)[-1]
+        given = [
+            _document(inputs["policy"])
+            for state in self.states.get((name, Aspect.ACCESS), [])
+            if "policy" in (inputs := state.get("inputs") or {})
+        ]
+        policies = [document for document in given if document is not None]
+        keys = self.states.get((name, Aspect.KEY), [])
+        # A bound that is not known bounds nothing here: rather too much is said than too little.
+        bounds = [found for key in keys if (found := _document((key.get("inputs") or {}).get("policy")))]
+        known = len(policies) == len(given)
+        of_role = dict(role[-1].get("inputs") or {}) if role else {}
+        switched = {"user": user, **{_about(key)[2].removeprefix("-"): key for key in keys}}
+        on_aistor = not str(user["type"]).startswith("aws:")
+        return IdentityShape(
+            name=name,
+            user_name=str((user.get("inputs") or {}).get("name")),
+            # Each key of one identity has the same policy; one of them bounds what the user may do.
+            access=allowed(policies, bounds[:1]) if known else None,
+            tls_only=refuses_plain_http(policies) if on_aistor and known else None,
+            keys=frozenset(_about(key)[2].removeprefix("-") for key in keys),
+            off=frozenset(
+                word for word, state in switched.items() if (state.get("inputs") or {}).get("status") in _OFF
+            ),
+            trusted=trusted(_document(of_role.get("assumeRolePolicy"))) if role else None,
+        )
+
+
+def _document(text: object) -> dict[str, Any] | None:
+    """A policy document; None where it is not known before the update."""
+    try:
+        found = json.loads(text) if isinstance(text, str) else text
+    except json.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _locked(inputs: Mapping[str, Any]) -> bool:
+    return inputs.get("objectLocking") in (True, "true") or inputs.get("objectLockEnabled") in (True, "true")
+
+
+def _enabled(inputs: Mapping[str, Any] | None) -> bool:
+    return ((inputs or {}).get("versioningConfiguration") or {}).get("status") == "Enabled"
+
+
+def _retention(inputs: Mapping[str, Any] | None) -> Retention | None:
+    if inputs is None:
+        return None
+    found = (inputs.get("rule") or {}).get("defaultRetention") or inputs
+    if not found.get("mode") or not found.get("days"):
+        return None
+    return Retention(mode=found["mode"], days=int(found["days"]))
+
+
+def _rule(rule: Mapping[str, Any]) -> LifecycleRule:
+    """A rule of either plugin in the plan's words."""
+    given = rule.get("filter") or ""
+    prefix = given.get("prefix", "") if isinstance(given, Mapping) else str(given)
+    expiration = rule.get("expiration")
+    if isinstance(expiration, Mapping):
+        expire = expiration.get("days")
+    else:
+        match = _DAYS.fullmatch(str(expiration or ""))
+        expire = match.group(1) if match else None
+    noncurrent = (rule.get("noncurrentVersionExpiration") or {}).get("noncurrentDays") or rule.get(
+        "noncurrentVersionExpirationDays"
+    )
+    abort = (rule.get("abortIncompleteMultipartUpload") or {}).get("daysAfterInitiation")
+    moves = rule.get("transitions") or []
+    return LifecycleRule(
+        id=str(rule.get("id", "")),
+        prefix=prefix,
+        expire_after_days=_whole(expire),
+        expire_noncurrent_after_days=_whole(noncurrent),
+        abort_multipart_after_days=_whole(abort),
+        transition=StorageClassChange(storage_class=moves[0]["storageClass"], after_days=int(moves[0]["days"]))
+        if moves
+        else None,
+    )
+
+
+def _whole(value: object) -> int | None:
+    """Days, which some plugins leave as 0 where there are none."""
+    number = int(float(str(value))) if value not in (None, "") else 0
+    return number or None
+
+
+def _all_blocked(inputs: Mapping[str, Any] | None) -> bool:
+    names = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    return inputs is not None and all(inputs.get(name) in (True, "true") for name in names)
+
+
+def _encryption(inputs: Mapping[str, Any] | None) -> str | None:
+    for rule in (inputs or {}).get("rules", []):
+        algorithm = (rule.get("applyServerSideEncryptionByDefault") or {}).get("sseAlgorithm")
+        return _ALGORITHMS.get(str(algorithm), str(algorithm))
+    return None

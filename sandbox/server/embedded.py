@@ -1,0 +1,217 @@
+"""The embedded server: moto behind the gate, over TLS, on this machine alone.
+
+A process serves one cloud, since moto's state and amendments are the process's. `EmbeddedServer` runs in the process
+of `sandbox.server.serve`; `running_server` starts such a process and waits for it, which is what tests want. The folder
+holds all state: certificates, administrator, snapshot, and `server.json` while the server is up.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import string
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cheroot import wsgi
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+from moto.moto_server.werkzeug_app import create_backend_app
+
+from sandbox.server import moto_amendments, moto_store
+from sandbox.server.authority import AistorAuthority, Authority, AwsAuthority
+from sandbox.server.certificates import HOST, make_certificates, write_private
+from sandbox.server.gate import Backends, Gate
+from sandbox.server.minio_iam import MinioIam
+from sandbox.server.s3_actions import Cloud
+from sandbox.server.snapshot import Saver, Snapshot
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Iterator
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+#: Clients open spare TLS connections that they send nothing on, and each holds a thread as long as it is idle.
+THREADS = 128
+#: Seconds that an idle connection is kept; longer than clients keep theirs, or they would meet a closing one.
+IDLE = 120
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """The administrator's key."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"Admin({self.user!r})"
+
+
+def read_admin(directory: Path, cloud: Cloud) -> Admin:
+    """The administrator of this folder, made at random if there is none."""
+    path = directory / "admin.json"
+    if path.exists():
+        raw = json.loads(path.read_text())
+        return Admin(raw["user"], raw["password"])
+    letters = string.ascii_uppercase + string.digits[2:8]
+    if cloud is Cloud.AWS:
+        user = "AKIA" + "".join(secrets.choice(letters) for _ in range(16))
+        password = secrets.token_urlsafe(30)
+    else:
+        user, password = f"admin-{secrets.token_hex(6)}", secrets.token_urlsafe(30)
+    write_private(path, json.dumps({"user": user, "password": password}).encode())
+    return Admin(user, password)
+
+
+class _LazyHandshake(BuiltinSSLAdapter):
+    """Shakes hands in the thread that serves the connection, so that a silent client stops nobody else."""
+
+    def wrap(self, sock: socket.socket) -> tuple[ssl.SSLSocket, dict[str, str]]:
+        wrapped = self.context.wrap_socket(sock, do_handshake_on_connect=False, server_side=True)
+        return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}
+
+
+class EmbeddedServer:
+    """S3 and IAM of one cloud, with its state in a folder."""
+
+    def __init__(self, cloud: Cloud, directory: Path, port: int = 0, *, admin_api: str = "v3") -> None:
+        """Load what was saved, and listen; nothing is answered before `start`. AIStor speaks one admin API."""
+        self.cloud = cloud
+        self.admin = read_admin(directory, cloud)
+        self.certificates = make_certificates(directory)
+        moto_amendments.apply(cloud)
+        self._snapshot = Snapshot(directory)
+        self.minio_iam = self._minio_iam(self._snapshot.load())
+        self._saver = Saver(self.save)
+        backends = Backends(*(create_backend_app(service) for service in ("s3", "iam", "sts")))
+        self._gate = Gate(cloud, self._authority(), backends, self.minio_iam, self._saver.touch, admin_api)
+        self._server = self._bound(port)
+        self._thread = threading.Thread(target=self._server.serve, name="server", daemon=True)
+
+    def _minio_iam(self, loaded: MinioIam | None) -> MinioIam | None:
+        if self.cloud is Cloud.AWS:
+            return None
+        if loaded is not None:
+            loaded.root_user = self.admin.user
+            return loaded
+        return MinioIam(self.admin.user)
+
+    def _authority(self) -> Authority:
+        if self.minio_iam is not None:
+            return AistorAuthority(self.minio_iam, self.admin.user, self.admin.password)
+        return AwsAuthority(self.admin.user, self.admin.password)
+
+    def _bound(self, port: int) -> Any:  # noqa: ANN401 - cheroot's server is untyped
+        """A server on the wanted port, or on any if that is taken."""
+        try:
+            return self._prepared(port)
+        except OSError:
+            if port == 0:
+                raise
+            log.warning("port %d is taken; another one is used", port)
+            return self._prepared(0)
+
+    def _prepared(self, port: int) -> Any:  # noqa: ANN401 - cheroot's server is untyped
+        server = wsgi.Server((HOST, port), self._gate, numthreads=THREADS, request_queue_size=256, timeout=IDLE)
+        server.keep_alive_conn_limit = 512
+        server.error_log = _log_server_error  # type: ignore[method-assign, assignment]  # the hook that cheroot documents
+        certificates = self.certificates
+        server.ssl_adapter = _LazyHandshake(str(certificates.server_chain), str(certificates.server_key))
+        server.prepare()
+        return server
+
+    @property
+    def endpoint(self) -> str:
+        """Where it listens."""
+        return f"https://{HOST}:{self._server.bind_addr[1]}"
+
+    def start(self) -> None:
+        """Answer requests from now on."""
+        self._thread.start()
+
+    def save(self) -> None:
+        """Put the state on disk as it is now."""
+        with self._gate.lock:
+            captured = self._snapshot.capture(self.minio_iam)
+        self._snapshot.write(captured)
+
+    def stop(self) -> None:
+        """Answer no more, and save."""
+        self._server.stop()
+        self._thread.join(STOP_TIMEOUT)
+        self._saver.stop()
+
+
+def _log_server_error(message: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002 - cheroot's signature
+    log.log(level, "%s", message, exc_info=traceback)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server in a process of its own."""
+
+    pid: int
+    endpoint: str
+    ca_bundle: str
+    admin: Admin
+    plugin_port: int | None
+    region: str = moto_store.REGION
+
+
+@contextmanager
+def running_server(
+    cloud: Cloud | str, directory: Path, *, plugin: bool = False, admin_api: str | None = None
+) -> Iterator[RunningServer]:
+    """Start the server process of a folder, wait until it answers, and stop it at the end."""
+    cloud = Cloud(cloud)
+    command = [sys.executable, "-m", "sandbox.server.serve", "--cloud", cloud, "--directory", str(directory)]
+    command += ["--parent-pid", str(os.getpid())]
+    if not plugin:
+        command.append("--no-plugin")
+    if admin_api is not None:
+        command += ["--admin-api", admin_api]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603 - our own module
+    try:
+        yield _wait_until_ready(process, directory, cloud)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], directory: Path, cloud: Cloud) -> RunningServer:
+    path, deadline = directory / "server.json", time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}; see {directory / 'serve.log'}")
+        try:
+            state = json.loads(path.read_text())
+        except (FileNotFoundError, ValueError):
+            state = {}
+        if state.get("pid") == process.pid:
+            return RunningServer(
+                process.pid,
+                state["endpoint"],
+                state["ca_bundle"],
+                read_admin(directory, cloud),
+                state.get("plugin_port"),
+            )
+        time.sleep(0.05)
+    raise TimeoutError(f"the server was not ready after {START_TIMEOUT:.0f} s; see {directory / 'serve.log'}")

@@ -1,0 +1,182 @@
+"""MinIO's admin API as a real server has it: paths, query parameters, encrypted bodies, error codes.
+
+`<method> /minio/admin/<version>/<command>` on the very users and policies that the stand-in plugin manages. A server
+speaks one version; another one, and a command that it has not, is answered 426, as a real server was seen to. Bodies
+are encrypted with the caller's secret key where the real ones are. Left out: every command that no client of this
+project sends.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+from minio.crypto import decrypt, encrypt
+
+from sandbox.server import minio_iam_commands
+from sandbox.server.answers import Answer, ApiError
+from sandbox.server.minio_iam_commands import COMMANDS, Command
+
+if TYPE_CHECKING:
+    from sandbox.server.authority import Caller
+    from sandbox.server.minio_iam import MinioIam
+    from sandbox.server.web import Request
+
+VERSIONS = ("v3", "v4")
+_PATH = re.compile(r"/minio/admin/(?P<version>v[0-9]+)/(?P<command>.*)")
+_MODE = "mode-server-xl-single"
+_MISMATCH = "XMinioAdminVersionMismatch"
+_MISMATCH_STATUS = 426
+#: What a user may do to its own service accounts with no right of an administrator (a real server: list and delete).
+_OWN = ("list-service-accounts", "delete-service-account", "info-service-account")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a command is called.
+
+    Attributes:
+        method: The HTTP method; the same path with another is no command.
+        command: Its name in `minio_iam_commands`.
+        needs: Query parameters without which there is no such command.
+        body: The body is `encrypted` fields, a `plain` policy document, or none (empty).
+        answers: The answer is `encrypted` or `plain`.
+        versions: The versions that have it.
+    """
+
+    method: str
+    command: str
+    needs: tuple[str, ...] = ()
+    body: str = ""
+    answers: str = "plain"
+    versions: tuple[str, ...] = VERSIONS
+
+
+ROUTES = {
+    "add-user": Route("PUT", "add-user", ("accessKey",), "encrypted"),
+    "user-info": Route("GET", "user-info", ("accessKey",)),
+    "set-user-status": Route("PUT", "set-user-status", ("accessKey", "status")),
+    "remove-user": Route("DELETE", "remove-user", ("accessKey",)),
+    "list-users": Route("GET", "list-users", answers="encrypted"),
+    "add-canned-policy": Route("PUT", "add-canned-policy", ("name",), "plain"),
+    "info-canned-policy": Route("GET", "info-canned-policy", ("name",)),
+    "remove-canned-policy": Route("DELETE", "remove-canned-policy", ("name",)),
+    "list-canned-policies": Route("GET", "list-canned-policies"),
+    "set-user-or-group-policy": Route(
+        "PUT", "set-user-or-group-policy", ("policyName", "userOrGroup", "isGroup"), versions=("v3",)
+    ),
+    "idp/builtin/policy/attach": Route("POST", "attach-policy", body="encrypted", answers="encrypted"),
+    "idp/builtin/policy/detach": Route("POST", "detach-policy", body="encrypted", answers="encrypted"),
+    "idp/builtin/policy-entities": Route("GET", "policy-entities", answers="encrypted"),
+    "add-service-account": Route("PUT", "add-service-account", body="encrypted", answers="encrypted"),
+    "info-service-account": Route("GET", "info-service-account", ("accessKey",), answers="encrypted"),
+    "update-service-account": Route("POST", "update-service-account", ("accessKey",), "encrypted"),
+    "delete-service-account": Route("DELETE", "delete-service-account", ("accessKey",)),
+    "list-service-accounts": Route("GET", "list-service-accounts", answers="encrypted"),
+    "info": Route("GET", "info", answers="encrypted"),
+}
+_INFO = Command("admin:ServerInfo", lambda _iam, _fields, _caller: {"mode": "online", "region": "us-west-2"})
+#: Query parameters that may be given more than once.
+_LISTED = ("user", "group", "policy")
+
+
+def is_admin_path(path: str) -> bool:
+    """Whether a path is of the admin API, of whichever version."""
+    return _PATH.fullmatch(path) is not None
+
+
+def mismatch(spoken: str, asked: str) -> ApiError:
+    """The answer to a version that is not spoken."""
+    older = int(asked[1:]) < int(spoken[1:])
+    return ApiError(
+        _MISMATCH,
+        f"Server expects client requests with 'admin' API version '{spoken}', found '{asked}', please upgrade the "
+        "client to latest releases"
+        if older
+        else f"Unexpected client 'admin' API version found '{asked}', expected '{spoken}', please downgrade the "
+        "client to older releases",
+        _MISMATCH_STATUS,
+    )
+
+
+def find(request: Request, spoken: str) -> Route:
+    """The command that a request calls; asked before the caller is.
+
+    Raises:
+        ApiError: Another version is asked for, or there is no such command.
+    """
+    found = _PATH.fullmatch(request.path)
+    asked = found["version"] if found else ""
+    if asked != spoken:
+        raise mismatch(spoken, asked or "v0")
+    route = ROUTES.get(found["command"]) if found else None
+    named = request.parameters
+    if (
+        route is None
+        or spoken not in route.versions
+        or request.method != route.method
+        or any(name not in named for name in route.needs)
+    ):
+        raise ApiError(_MISMATCH, f"This 'admin' API is not supported by server in '{_MODE}'", _MISMATCH_STATUS)
+    return route
+
+
+def action_of(route: Route) -> str:
+    """The permission that a command needs."""
+    return _command(route).action
+
+
+def refusal_of(route: Route) -> ApiError:
+    """What whoever may not call a command is told."""
+    return minio_iam_commands.refusal(_command(route))
+
+
+def is_about_itself(route: Route, request: Request, iam: MinioIam, caller: Caller) -> bool:
+    """Whether a caller asks about service accounts of its own user, which needs no permission."""
+    if route.command not in _OWN:
+        return False
+    if route.command == "list-service-accounts":
+        return request.parameters.get("user", "") in ("", caller.user)
+    known = iam.credential(request.parameters["accessKey"])
+    return known is not None and known.user == caller.user
+
+
+def run(route: Route, request: Request, iam: MinioIam, caller: Caller) -> Answer:
+    """Carry a command out and answer as the real server does.
+
+    Raises:
+        ApiError: It is refused, or its body is not what the command takes.
+    """
+    fields: dict[str, Any] = {
+        name: [value for key, value in request.query if key == name and value] if name in _LISTED else first
+        for name, first in request.parameters.items()
+    }
+    if route.command == "list-service-accounts":
+        fields["user"] = request.parameters.get("user", "")
+    if route.body == "encrypted":
+        fields |= _decrypted(request.body, caller.secret_key)
+    elif route.body == "plain":
+        fields["policy"] = request.body.decode(errors="replace")
+    answer = minio_iam_commands.run(_command(route), iam, json.dumps(fields).encode(), caller.user)
+    if route.answers == "encrypted" and answer.body:
+        return Answer(answer.status, answer.headers, encrypt(answer.body, caller.secret_key))
+    return answer
+
+
+def _command(route: Route) -> Command:
+    return _INFO if route.command == "info" else COMMANDS[route.command]
+
+
+def _decrypted(body: bytes, secret_key: str) -> dict[str, Any]:
+    try:
+        clear = decrypt(urllib3.HTTPResponse(body=io.BytesIO(body), preload_content=False), secret_key)
+        found = json.loads(clear)
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise ApiError("XMinioAdminConfigBadJSON", "JSON configuration provided is of incorrect format", 400)
+    return found

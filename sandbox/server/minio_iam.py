@@ -1,0 +1,409 @@
+"""MinIO's own IAM: users, policies, what is attached to whom, and service accounts.
+
+Pure data behind one lock; each method refuses as a real server did when it was recorded (codes, messages, statuses).
+The two traps that people meet are kept: adding a user who exists changes the secret without a word, and updating a
+service account without its policy makes it inherit everything its user may. Who may call what is decided by the
+caller of this module; groups, LDAP and temporary credentials are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sandbox.server import minio_policy
+from sandbox.server.answers import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sandbox.server.minio_policy import Document
+
+MIN_ACCESS_KEY, MAX_ACCESS_KEY = 3, 20
+MIN_SECRET_KEY, MAX_SECRET_KEY = 8, 40
+_NEVER = "1970-01-01T00:00:00Z"
+
+
+@dataclass(slots=True)
+class User:
+    """A user, whose name is its access key."""
+
+    secret_key: str
+    enabled: bool = True
+    policies: list[str] = field(default_factory=list)
+    updated_at: str = ""
+
+
+@dataclass(slots=True)
+class ServiceAccount:
+    """A credential of a user's; with no policy of its own it may do all that its user may."""
+
+    parent: str
+    secret_key: str
+    policy: Document | None
+    enabled: bool = True
+    name: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a request signed with a known key may rest on."""
+
+    secret_key: str
+    enabled: bool
+    #: The user whose policies count: itself, or the service account's user.
+    user: str
+    #: Each group of policies must allow: the user's, and the service account's own if it has one.
+    layers: tuple[tuple[Document, ...], ...]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _no_such_user() -> ApiError:
+    return ApiError("XMinioAdminNoSuchUser", "The specified user does not exist. (Specified user does not exist)", 404)
+
+
+def _no_such_policy() -> ApiError:
+    return ApiError(
+        "XMinioAdminNoSuchPolicy",
+        "The canned policy does not exist. (Specified canned policy does not exist)",
+        404,
+    )
+
+
+def _no_such_account(detail: str = "") -> ApiError:
+    return ApiError("XMinioInvalidIAMCredentials", f"The specified service account is not found{detail}", 404)
+
+
+def _check_access_key(access_key: str, longest: int | None) -> None:
+    if len(access_key) < MIN_ACCESS_KEY or (longest is not None and len(access_key) > longest):
+        raise ApiError(
+            "XMinioAdminInvalidAccessKey",
+            f"The access key is invalid. (access key length should be between {MIN_ACCESS_KEY} and {MAX_ACCESS_KEY})",
+            400,
+        )
+
+
+def _check_secret_key(secret_key: str, longest: int | None) -> None:
+    if len(secret_key) < MIN_SECRET_KEY or (longest is not None and len(secret_key) > longest):
+        raise ApiError(
+            "XMinioAdminInvalidSecretKey",
+            f"The secret key is invalid. (secret key length should be between {MIN_SECRET_KEY} and {MAX_SECRET_KEY})",
+            400,
+        )
+
+
+def _check_name(name: str) -> None:
+    if name != name.strip() or not name:
+        raise ApiError(
+            "XMinioInvalidResource",
+            "Policy, user or group names are not allowed to begin or end with space characters",
+            400,
+        )
+
+
+def _status(text: str) -> bool:
+    if text not in ("enabled", "disabled", "on", "off"):
+        raise ApiError("InvalidArgument", f"Invalid argument (unknown status {text!r})", 400)
+    return text in ("enabled", "on")
+
+
+class MinioIam:
+    """The store; `root_user` is the administrator, who is no user of it but may own service accounts."""
+
+    def __init__(self, root_user: str) -> None:
+        """Empty but for the vendor's own policies."""
+        self.root_user = root_user
+        self._users: dict[str, User] = {}
+        self._policies: dict[str, Document] = dict(minio_policy.CANNED)
+        self._accounts: dict[str, ServiceAccount] = {}
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the lock."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Everything, and a lock anew."""
+        self.__dict__.update(state)
+        self._lock = threading.RLock()
+
+    def credential(self, access_key: str) -> Credential | None:
+        """What stands behind an access key, None if it is unknown."""
+        with self._lock:
+            user = self._users.get(access_key)
+            if user is not None:
+                return Credential(user.secret_key, user.enabled, access_key, (self._documents(access_key),))
+            account = self._accounts.get(access_key)
+            if account is None:
+                return None
+            layers: tuple[tuple[Document, ...], ...] = ()
+            if account.parent != self.root_user:
+                layers = (self._documents(account.parent),)
+            if account.policy is not None:
+                layers += ((account.policy,),)
+            return Credential(account.secret_key, account.enabled, account.parent, layers)
+
+    def _documents(self, user: str) -> tuple[Document, ...]:
+        names = self._users[user].policies
+        return tuple(self._policies[name] for name in names if name in self._policies)
+
+    # Users
+
+    def add_user(self, access_key: str, secret_key: str, status: str = "enabled") -> None:
+        """Make a user, or give an existing one another secret."""
+        with self._lock:
+            if access_key == self.root_user or access_key in self._accounts:
+                raise ApiError(
+                    "XMinioInvalidIAMCredentials",
+                    "Credential is not allowed to be same as admin access key",
+                    403,
+                )
+            _check_name(access_key)
+            _check_access_key(access_key, None)
+            _check_secret_key(secret_key, None)
+            user = self._users.setdefault(access_key, User(secret_key))
+            user.secret_key = secret_key
+            user.enabled = _status(status)
+            user.updated_at = _now()
+
+    def remove_user(self, access_key: str) -> None:
+        """Remove a user, and its service accounts with it."""
+        with self._lock:
+            if access_key == self.root_user or access_key in self._accounts:
+                raise ApiError("XMinioIAMActionNotAllowed", "Specified IAM action is not allowed", 403)
+            self._user(access_key)
+            del self._users[access_key]
+            for key in [key for key, account in self._accounts.items() if account.parent == access_key]:
+                del self._accounts[key]
+
+    def user_info(self, access_key: str) -> Document:
+        """Status of a user, and its policies if it has any."""
+        with self._lock:
+            return self._described(self._user(access_key))
+
+    def set_user_status(self, access_key: str, status: str) -> None:
+        """Let a user in or shut it out."""
+        with self._lock:
+            user = self._user(access_key)
+            user.enabled = _status(status)
+            user.updated_at = _now()
+
+    def list_users(self) -> Document:
+        """Every user by name."""
+        with self._lock:
+            return {name: self._described(user) for name, user in self._users.items()}
+
+    def _user(self, access_key: str) -> User:
+        user = self._users.get(access_key)
+        if user is None:
+            raise _no_such_user()
+        return user
+
+    @staticmethod
+    def _described(user: User) -> Document:
+        described = {"policyName": ",".join(user.policies)} if user.policies else {}
+        return described | {"status": "enabled" if user.enabled else "disabled", "updatedAt": user.updated_at}
+
+    # Policies
+
+    def add_canned_policy(self, name: str, policy: object) -> None:
+        """Make a policy or replace it."""
+        _check_name(name)
+        if "," in name:
+            raise ApiError("PolicyInvalidName", "Policy name may not contain comma", 400)
+        document = minio_policy.checked(policy)
+        with self._lock:
+            self._policies[name] = document
+
+    def remove_canned_policy(self, name: str) -> None:
+        """Remove a policy that nobody has; removing one that is not there is no error."""
+        with self._lock:
+            if any(name in user.policies for user in self._users.values()):
+                raise ApiError("XMinioIAMPolicyInUse", "The policy cannot be removed, as it is in use", 400)
+            self._policies.pop(name, None)
+
+    def info_canned_policy(self, name: str) -> Document:
+        """The document of a policy."""
+        with self._lock:
+            if name not in self._policies:
+                raise _no_such_policy()
+            return self._policies[name]
+
+    def list_canned_policies(self) -> Document:
+        """Every document by name."""
+        with self._lock:
+            return dict(self._policies)
+
+    # Attachments
+
+    def attach_policy(self, user: str, policies: Iterable[str]) -> Document:
+        """Add policies to a user's."""
+        return self._change(user, policies, attach=True)
+
+    def detach_policy(self, user: str, policies: Iterable[str]) -> Document:
+        """Take policies from a user."""
+        return self._change(user, policies, attach=False)
+
+    def _change(self, user: str, policies: Iterable[str], *, attach: bool) -> Document:
+        with self._lock:
+            owner = self._user(user)
+            wanted = list(dict.fromkeys(policies))
+            if any(name not in self._policies for name in wanted):
+                raise _no_such_policy()
+            changed = [name for name in wanted if (name in owner.policies) != attach]
+            if not changed:
+                raise ApiError(
+                    "XMinioAdminPolicyChangeAlreadyApplied",
+                    "The specified policy change is already in effect. (Specified policy update has no net effect)",
+                    400,
+                )
+            if attach:
+                owner.policies.extend(changed)
+            else:
+                owner.policies = [name for name in owner.policies if name not in changed]
+            owner.updated_at = _now()
+            return {
+                "policiesAttached" if attach else "policiesDetached": changed,
+                "updatedAt": owner.updated_at,
+            }
+
+    def set_user_or_group_policy(self, user_or_group: str, policy_name: str) -> None:
+        """Replace all policies of a user by these, comma between; an empty name takes them all away."""
+        with self._lock:
+            owner = self._user(user_or_group)
+            wanted = list(dict.fromkeys(name for name in policy_name.split(",") if name))
+            if any(name not in self._policies for name in wanted):
+                raise _no_such_policy()
+            owner.policies = wanted
+            owner.updated_at = _now()
+
+    def policy_entities(self, users: Iterable[str] = ()) -> Document:
+        """Which users have which policies."""
+        with self._lock:
+            asked = list(users) or list(self._users)
+            mappings = [
+                {"user": name, "policies": list(self._users[name].policies)}
+                for name in asked
+                if name in self._users and self._users[name].policies
+            ]
+            return {"timestamp": _now(), "userMappings": mappings}
+
+    # Service accounts
+
+    def add_service_account(
+        self,
+        target_user: str,
+        *,
+        policy: object = None,
+        access_key: str = "",
+        secret_key: str = "",
+        name: str = "",
+        description: str = "",
+    ) -> Document:
+        """Make a credential of a user's; keys not given are made here."""
+        with self._lock:
+            if target_user not in self._users and target_user != self.root_user:
+                raise ApiError("XMinioAdminNoSuchUser", f"Specified target user {target_user} does not exist", 404)
+            access_key = access_key or _random_key(MAX_ACCESS_KEY, string.ascii_uppercase + string.digits)
+            secret_key = secret_key or _random_key(MAX_SECRET_KEY, string.ascii_letters + string.digits)
+            _check_name(access_key)
+            _check_access_key(access_key, MAX_ACCESS_KEY)
+            _check_secret_key(secret_key, MAX_SECRET_KEY)
+            document = minio_policy.checked(policy) if policy else None
+            taken = self._accounts.get(access_key)
+            if taken is not None or access_key in self._users or access_key == self.root_user:
+                by = "already taken" if taken and taken.parent == target_user else "is taken by another user"
+                raise ApiError(
+                    "XMinioIAMServiceAccountNotAllowed",
+                    f"Specified service account action is not allowed: the service account access key {by}",
+                    400,
+                )
+            self._accounts[access_key] = ServiceAccount(
+                target_user, secret_key, document, name=name, description=description
+            )
+            return {"credentials": {"accessKey": access_key, "secretKey": secret_key, "expiration": _NEVER}}
+
+    def info_service_account(self, access_key: str) -> Document:
+        """Owner, status and policy of a service account: its own, or the one that it inherits."""
+        with self._lock:
+            account = self._account(access_key, " (Specified service account does not exist)")
+            if account.policy is None:
+                statements = [one for document in self._inherited(account) for one in document["Statement"]]
+                policy: Document = {"Version": "2012-10-17", "Statement": statements}
+            else:
+                policy = account.policy
+            return self._summary(account) | {"policy": json.dumps(policy, indent=1)}
+
+    def _inherited(self, account: ServiceAccount) -> tuple[Document, ...]:
+        if account.parent == self.root_user:
+            return (minio_policy.CANNED["consoleAdmin"],)
+        return self._documents(account.parent)
+
+    def update_service_account(
+        self,
+        access_key: str,
+        *,
+        new_policy: object = None,
+        new_secret_key: str = "",
+        new_status: str = "",
+        new_name: str = "",
+        new_description: str = "",
+    ) -> None:
+        """Change a service account. Without `new_policy` it loses the policy it has and inherits its user's."""
+        with self._lock:
+            account = self._account(access_key, " (Specified service account does not exist)")
+            document = minio_policy.checked(new_policy) if new_policy else None
+            if new_secret_key:
+                _check_secret_key(new_secret_key, MAX_SECRET_KEY)
+                account.secret_key = new_secret_key
+            if new_status:
+                account.enabled = _status(new_status)
+            account.name = new_name or account.name
+            account.description = new_description or account.description
+            account.policy = document
+
+    def delete_service_account(self, access_key: str) -> None:
+        """Remove a service account."""
+        with self._lock:
+            self._account(access_key, "")
+            del self._accounts[access_key]
+
+    def list_service_accounts(self, user: str) -> Document:
+        """The service accounts of a user; none of one that is not known, as a real server was seen to say."""
+        with self._lock:
+            return {
+                "accounts": [
+                    self._summary(account) | {"accessKey": key, "expiration": _NEVER}
+                    for key, account in self._accounts.items()
+                    if account.parent == user
+                ]
+            }
+
+    def _account(self, access_key: str, detail: str) -> ServiceAccount:
+        account = self._accounts.get(access_key)
+        if account is None:
+            raise _no_such_account(detail)
+        return account
+
+    @staticmethod
+    def _summary(account: ServiceAccount) -> Document:
+        summary: Document = {
+            "parentUser": account.parent,
+            "accountStatus": "on" if account.enabled else "off",
+            "impliedPolicy": account.policy is None,
+        }
+        named = {"name": account.name, "description": account.description}
+        return summary | {key: value for key, value in named.items() if value}
+
+
+def _random_key(length: int, alphabet: str) -> str:
+    return "".join(secrets.choice(alphabet) for _ in range(length))

@@ -1,0 +1,287 @@
+"""Evaluation of IAM policy documents: given policies and one access, is it allowed, denied, or not spoken of.
+
+A Deny that matches always wins. A condition key that the access does not carry counts as absent: positive operators
+do not match it, negated ones and `...IfExists` do. Pure: no cloud, no server, no clock. Which documents apply to whom
+is `sandbox.server.authority`'s business, and which actions a vendor knows is not checked here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+
+class PolicyError(ValueError):
+    """The document is not a policy; the message says where and what would be legal."""
+
+
+class Verdict(Enum):
+    """What a set of policies says about one access."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One thing that somebody wants to do."""
+
+    action: str
+    resource: str
+    #: Condition keys in lower case, each with its values.
+    context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One operator, one key, and the values that it is compared with."""
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+    if_exists: bool
+    every_value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement; an empty tuple of principals means that it stands in an identity's own policy."""
+
+    allow: bool
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    not_resources: tuple[str, ...]
+    principals: tuple[str, ...]
+    not_principals: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+
+    def matches(self, access: Access, principals: frozenset[str]) -> bool:
+        """Whether the statement speaks of this access by a caller who goes by these names."""
+        action = access.action.lower()
+        outside = (
+            (self.principals and not _names(self.principals, principals))
+            or (self.not_principals and _names(self.not_principals, principals))
+            or (self.actions and not _any_like(self.actions, action, access))
+            or (self.not_actions and _any_like(self.not_actions, action, access))
+            or (self.resources and not _any_like(self.resources, access.resource, access))
+            or (self.not_resources and _any_like(self.not_resources, access.resource, access))
+        )
+        return not outside and all(_holds(condition, access) for condition in self.conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A parsed document."""
+
+    statements: tuple[Statement, ...]
+
+
+def evaluate(policies: Iterable[Policy], access: Access, principals: frozenset[str] = frozenset()) -> Verdict:
+    """What the policies together say; `principals` are the caller's names, for policies that stand on a bucket."""
+    verdict = Verdict.SILENT
+    for policy in policies:
+        for statement in policy.statements:
+            if statement.matches(access, principals):
+                if not statement.allow:
+                    return Verdict.DENIED
+                verdict = Verdict.ALLOWED
+    return verdict
+
+
+@lru_cache(maxsize=4096)
+def parse_text(text: str) -> Policy:
+    """Parse a document; remembered, because the same few are evaluated at every request."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise PolicyError(f"the policy is not JSON: {error}") from None
+    return parse(document)
+
+
+def parse(document: object) -> Policy:
+    """Parse a document that is already decoded."""
+    if not isinstance(document, dict):
+        raise PolicyError("the policy must be a JSON object with Version and Statement")
+    version = document.get("Version", "2012-10-17")
+    if version not in ("2012-10-17", "2008-10-17"):
+        raise PolicyError(f"Version {version!r} is unknown; legal: 2012-10-17")
+    statements = document.get("Statement")
+    if isinstance(statements, dict):
+        statements = [statements]
+    if not isinstance(statements, list) or not statements:
+        raise PolicyError("Statement must be an object or a list of at least one")
+    return Policy(tuple(_statement(number, statement) for number, statement in enumerate(statements)))
+
+
+def _statement(number: int, raw: object) -> Statement:
+    where = f"Statement {number}"
+    if not isinstance(raw, dict):
+        raise PolicyError(f"{where} must be an object")
+    effect = raw.get("Effect")
+    if effect not in ("Allow", "Deny"):
+        raise PolicyError(f"{where}: Effect is {effect!r}; legal: Allow, Deny")
+    if ("Action" in raw) == ("NotAction" in raw):
+        raise PolicyError(f"{where} needs exactly one of Action and NotAction")
+    return Statement(
+        allow=effect == "Allow",
+        actions=tuple(action.lower() for action in _strings(raw.get("Action"), f"{where}: Action")),
+        not_actions=tuple(action.lower() for action in _strings(raw.get("NotAction"), f"{where}: NotAction")),
+        resources=_strings(raw.get("Resource"), f"{where}: Resource"),
+        not_resources=_strings(raw.get("NotResource"), f"{where}: NotResource"),
+        principals=_principals(raw.get("Principal"), f"{where}: Principal"),
+        not_principals=_principals(raw.get("NotPrincipal"), f"{where}: NotPrincipal"),
+        conditions=_conditions(raw.get("Condition"), where),
+    )
+
+
+def _strings(raw: object, where: str) -> tuple[str, ...]:
+    if raw is None:
+        return ()
+    values = raw if isinstance(raw, list) else [raw]
+    if not all(isinstance(value, str) for value in values):
+        raise PolicyError(f"{where} must be a string or a list of strings")
+    return tuple(values)
+
+
+def _principals(raw: object, where: str) -> tuple[str, ...]:
+    if isinstance(raw, dict):
+        return tuple(name for kind in raw for name in _strings(raw[kind], f"{where}.{kind}"))
+    return _strings(raw, where)
+
+
+def _conditions(raw: object, where: str) -> tuple[Condition, ...]:
+    if raw is None:
+        return ()
+    if not isinstance(raw, dict):
+        raise PolicyError(f"{where}: Condition must be an object of operators")
+    conditions = []
+    for spelled, keys in raw.items():
+        operator, if_exists = spelled, False
+        every_value = operator.startswith("ForAllValues:")
+        operator = operator.removeprefix("ForAllValues:").removeprefix("ForAnyValue:")
+        if operator.endswith("IfExists"):
+            operator, if_exists = operator.removesuffix("IfExists"), True
+        if operator not in _OPERATORS and operator != "Null":
+            raise PolicyError(f"{where}: condition operator {spelled!r} is unknown; legal: {', '.join(_OPERATORS)}")
+        if not isinstance(keys, dict):
+            raise PolicyError(f"{where}: {spelled} must be an object of condition keys")
+        for key, values in keys.items():
+            listed = values if isinstance(values, list) else [values]
+            texts = tuple(str(value).lower() if isinstance(value, bool) else str(value) for value in listed)
+            conditions.append(Condition(operator, key.lower(), texts, if_exists, every_value))
+    return tuple(conditions)
+
+
+@lru_cache(maxsize=4096)
+def _pattern(text: str) -> re.Pattern[str]:
+    parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in text)
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def _like(pattern: str, value: str) -> bool:
+    return _pattern(pattern).fullmatch(value) is not None
+
+
+def _any_like(patterns: tuple[str, ...], value: str, access: Access) -> bool:
+    return any(_like(_filled(pattern, access), value) for pattern in patterns)
+
+
+def _filled(text: str, access: Access) -> str:
+    """The text with its policy variables, such as ${aws:username}, replaced by what the access carries."""
+    if "${" not in text:
+        return text
+    return re.sub(r"\$\{([^}]*)\}", lambda found: _value_of(found.group(1), access, found.group(0)), text)
+
+
+def _value_of(key: str, access: Access, otherwise: str) -> str:
+    values = access.context.get(key.lower(), ())
+    return values[0] if len(values) == 1 else otherwise
+
+
+def _names(patterns: tuple[str, ...], principals: frozenset[str]) -> bool:
+    return "*" in patterns or not principals.isdisjoint(patterns)
+
+
+def _moment(text: str) -> datetime:
+    if re.fullmatch(r"\d+", text):
+        return datetime.fromtimestamp(int(text), UTC)
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _in_network(value: str, wanted: str) -> bool:
+    return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
+
+
+Comparison = Callable[[Any, Any], bool]
+
+
+def _numeric(compare: Comparison) -> Callable[[str, str], bool]:
+    return lambda value, wanted: compare(float(value), float(wanted))
+
+
+def _dated(compare: Comparison) -> Callable[[str, str], bool]:
+    return lambda value, wanted: compare(_moment(value), _moment(wanted))
+
+
+_POSITIVE: dict[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda value, wanted: value == wanted,
+    "StringEqualsIgnoreCase": lambda value, wanted: value.lower() == wanted.lower(),
+    "StringLike": lambda value, wanted: _like(wanted, value),
+    "ArnEquals": lambda value, wanted: _like(wanted, value),
+    "ArnLike": lambda value, wanted: _like(wanted, value),
+    "Bool": lambda value, wanted: value.lower() == wanted.lower(),
+    "IpAddress": _in_network,
+    "NumericEquals": _numeric(lambda value, wanted: value == wanted),
+    "NumericLessThan": _numeric(lambda value, wanted: value < wanted),
+    "NumericLessThanEquals": _numeric(lambda value, wanted: value <= wanted),
+    "NumericGreaterThan": _numeric(lambda value, wanted: value > wanted),
+    "NumericGreaterThanEquals": _numeric(lambda value, wanted: value >= wanted),
+    "DateEquals": _dated(lambda value, wanted: value == wanted),
+    "DateLessThan": _dated(lambda value, wanted: value < wanted),
+    "DateLessThanEquals": _dated(lambda value, wanted: value <= wanted),
+    "DateGreaterThan": _dated(lambda value, wanted: value > wanted),
+    "DateGreaterThanEquals": _dated(lambda value, wanted: value >= wanted),
+}
+_NEGATED = {
+    "StringNotEquals": "StringEquals",
+    "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
+    "StringNotLike": "StringLike",
+    "ArnNotEquals": "ArnEquals",
+    "ArnNotLike": "ArnLike",
+    "NotIpAddress": "IpAddress",
+    "NumericNotEquals": "NumericEquals",
+    "DateNotEquals": "DateEquals",
+}
+_OPERATORS = (*_POSITIVE, *_NEGATED)
+
+
+def _holds(condition: Condition, access: Access) -> bool:
+    values = access.context.get(condition.key, ())
+    wanted = tuple(_filled(value, access) for value in condition.values)
+    if condition.operator == "Null":
+        return ("true" in wanted) == (not values)
+    negated = condition.operator in _NEGATED
+    if not values:
+        return condition.if_exists or condition.every_value or negated
+    matches = _POSITIVE[_NEGATED.get(condition.operator, condition.operator)]
+    hits = [any(_compared(matches, value, one) for one in wanted) for value in values]
+    if negated:
+        return not any(hits)
+    return all(hits) if condition.every_value else any(hits)
+
+
+def _compared(matches: Callable[[str, str], bool], value: str, wanted: str) -> bool:
+    try:
+        return matches(value, wanted)
+    except ValueError:  # a number, date or network that cannot be read matches nothing
+        return False

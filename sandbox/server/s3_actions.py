@@ -1,0 +1,200 @@
+"""Which permissions an S3 request needs: method, path and query to actions and resources.
+
+A request may need several (a copy reads its source, a lock header sets a retention). The two vendors differ where
+MinIO takes the plain action for a version too; that difference is here and nowhere else. Deleting many objects in one
+request is decided for each key when it is carried out, so here it needs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from sandbox.server.answers import ApiError
+
+if TYPE_CHECKING:
+    from sandbox.server.web import Request
+
+
+@unique
+class Cloud(StrEnum):
+    """Whose server this one behaves like."""
+
+    AISTOR = "aistor"
+    AWS = "aws"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One permission on one bucket or object, or on something that has an ARN of its own."""
+
+    action: str
+    bucket: str = ""
+    key: str = ""
+    #: For what is no bucket and no object; empty for S3.
+    arn: str = ""
+
+    @property
+    def resource(self) -> str:
+        """As policies name it."""
+        if self.arn:
+            return self.arn
+        if not self.bucket:
+            return "arn:aws:s3:::*"
+        return f"arn:aws:s3:::{self.bucket}" + (f"/{self.key}" if self.key else "")
+
+
+#: Query parameter -> permission by method, for requests on a bucket.
+_BUCKET = {
+    "accelerate": {"GET": "GetAccelerateConfiguration", "PUT": "PutAccelerateConfiguration"},
+    "acl": {"GET": "GetBucketAcl", "PUT": "PutBucketAcl"},
+    "cors": {"GET": "GetBucketCORS", "PUT": "PutBucketCORS", "DELETE": "PutBucketCORS"},
+    "encryption": {
+        "GET": "GetEncryptionConfiguration",
+        "PUT": "PutEncryptionConfiguration",
+        "DELETE": "PutEncryptionConfiguration",
+    },
+    "inventory": {"GET": "GetInventoryConfiguration", "PUT": "PutInventoryConfiguration"},
+    "lifecycle": {
+        "GET": "GetLifecycleConfiguration",
+        "PUT": "PutLifecycleConfiguration",
+        "DELETE": "PutLifecycleConfiguration",
+    },
+    "location": {"GET": "GetBucketLocation"},
+    "logging": {"GET": "GetBucketLogging", "PUT": "PutBucketLogging"},
+    "notification": {"GET": "GetBucketNotification", "PUT": "PutBucketNotification"},
+    "object-lock": {"GET": "GetBucketObjectLockConfiguration", "PUT": "PutBucketObjectLockConfiguration"},
+    "ownershipControls": {
+        "GET": "GetBucketOwnershipControls",
+        "PUT": "PutBucketOwnershipControls",
+        "DELETE": "PutBucketOwnershipControls",
+    },
+    "policy": {"GET": "GetBucketPolicy", "PUT": "PutBucketPolicy", "DELETE": "DeleteBucketPolicy"},
+    "policyStatus": {"GET": "GetBucketPolicyStatus"},
+    "publicAccessBlock": {
+        "GET": "GetBucketPublicAccessBlock",
+        "PUT": "PutBucketPublicAccessBlock",
+        "DELETE": "PutBucketPublicAccessBlock",
+    },
+    "requestPayment": {"GET": "GetBucketRequestPayment", "PUT": "PutBucketRequestPayment"},
+    "replication": {
+        "GET": "GetReplicationConfiguration",
+        "PUT": "PutReplicationConfiguration",
+        "DELETE": "PutReplicationConfiguration",
+    },
+    "tagging": {"GET": "GetBucketTagging", "PUT": "PutBucketTagging", "DELETE": "PutBucketTagging"},
+    "uploads": {"GET": "ListBucketMultipartUploads"},
+    "versioning": {"GET": "GetBucketVersioning", "PUT": "PutBucketVersioning"},
+    "versions": {"GET": "ListBucketVersions"},
+    "website": {"GET": "GetBucketWebsite", "PUT": "PutBucketWebsite", "DELETE": "DeleteBucketWebsite"},
+}
+#: What a bucket with object lock needs to be made with, beside CreateBucket (MinIO: cmd/bucket-handlers.go,
+#: PutBucketHandler; AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html, Permissions).
+_LOCKING = ("PutBucketObjectLockConfiguration", "PutBucketVersioning")
+#: Parts of S3 that neither moto nor anything here knows; without this list moto would answer with a listing.
+_UNKNOWN = ("analytics", "intelligent-tiering", "metrics", "metadataTable", "session")
+_PLAIN_BUCKET = {"GET": "ListBucket", "HEAD": "ListBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
+#: Query parameter -> permission by method, for requests on an object. The first that is present decides.
+_OBJECT = {
+    "uploadId": {
+        "GET": "ListMultipartUploadParts",
+        "PUT": "PutObject",
+        "POST": "PutObject",
+        "DELETE": "AbortMultipartUpload",
+    },
+    "uploads": {"POST": "PutObject"},
+    "acl": {"GET": "GetObjectAcl", "PUT": "PutObjectAcl"},
+    "attributes": {"GET": "GetObjectAttributes"},
+    "legal-hold": {"GET": "GetObjectLegalHold", "PUT": "PutObjectLegalHold"},
+    "restore": {"POST": "RestoreObject"},
+    "retention": {"GET": "GetObjectRetention", "PUT": "PutObjectRetention"},
+    "select": {"POST": "GetObject"},
+    "tagging": {"GET": "GetObjectTagging", "PUT": "PutObjectTagging", "DELETE": "DeleteObjectTagging"},
+}
+_PLAIN_OBJECT = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
+#: Actions that have a name of their own on AWS when they name a version.
+_VERSIONED = {
+    "GetObject": "GetObjectVersion",
+    "DeleteObject": "DeleteObjectVersion",
+    "GetObjectTagging": "GetObjectVersionTagging",
+    "PutObjectTagging": "PutObjectVersionTagging",
+    "DeleteObjectTagging": "DeleteObjectVersionTagging",
+    "GetObjectAcl": "GetObjectVersionAcl",
+}
+
+
+def is_multi_delete(request: Request) -> bool:
+    """Whether the request deletes a list of objects."""
+    return request.method == "POST" and not request.key and "delete" in request.parameters
+
+
+def needs(request: Request, cloud: Cloud) -> list[Need]:
+    """Every permission that the request needs; refuses what S3 does not know."""
+    if not request.bucket:
+        if request.method != "GET":
+            raise _not_allowed()
+        return [Need("s3:ListAllMyBuckets")]
+    if is_multi_delete(request):
+        return []
+    if not request.key:
+        action = _bucket_action(request)
+        locked = action == "CreateBucket" and request.headers.get("x-amz-bucket-object-lock-enabled", "") == "true"
+        return [Need(f"s3:{one}", request.bucket) for one in (action, *(_LOCKING if locked else ()))]
+    return _object_needs(request, cloud)
+
+
+def delete_need(bucket: str, key: str, version_id: str | None, cloud: Cloud) -> Need:
+    """The permission to delete one object or one version of it."""
+    return Need(_versioned("DeleteObject", version_id, cloud), bucket, key)
+
+
+def _bucket_action(request: Request) -> str:
+    for name, by_method in _BUCKET.items():
+        if name in request.parameters:
+            if request.method not in by_method:
+                raise _not_allowed()
+            return by_method[request.method]
+    if request.method not in _PLAIN_BUCKET or any(name in request.parameters for name in _UNKNOWN):
+        raise ApiError("NotImplemented", "A header you provided implies functionality that is not implemented", 501)
+    return _PLAIN_BUCKET[request.method]
+
+
+def _object_needs(request: Request, cloud: Cloud) -> list[Need]:
+    action = next(
+        (by_method.get(request.method) for name, by_method in _OBJECT.items() if name in request.parameters),
+        _PLAIN_OBJECT.get(request.method),
+    )
+    if action is None:
+        raise _not_allowed()
+    actions = [_versioned(action, request.parameters.get("versionId"), cloud)]
+    headers = request.headers
+    if action == "PutObject" and request.method in ("PUT", "POST"):
+        if "x-amz-object-lock-mode" in headers or "x-amz-object-lock-retain-until-date" in headers:
+            actions.append("s3:PutObjectRetention")
+        if "x-amz-object-lock-legal-hold" in headers:
+            actions.append("s3:PutObjectLegalHold")
+        if "x-amz-tagging" in headers and cloud is Cloud.AWS:
+            actions.append("s3:PutObjectTagging")
+    wanted = [Need(one, request.bucket, request.key) for one in actions]
+    if "x-amz-copy-source" in headers and action == "PutObject":
+        wanted.append(_source_need(headers["x-amz-copy-source"], cloud))
+    return wanted
+
+
+def _source_need(source: str, cloud: Cloud) -> Need:
+    parts = urlsplit(source)
+    bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
+    version = parse_qs(parts.query).get("versionId", [None])[0]
+    return Need(_versioned("GetObject", version, cloud), bucket, key)
+
+
+def _versioned(action: str, version_id: str | None, cloud: Cloud) -> str:
+    if version_id and cloud is Cloud.AWS:
+        action = _VERSIONED.get(action, action)
+    return f"s3:{action}"
+
+
+def _not_allowed() -> ApiError:
+    return ApiError("MethodNotAllowed", "The specified method is not allowed against this resource.", 405)

@@ -1,0 +1,99 @@
+"""The policy of a provisioning admin is enough for all of a stack's life, and each action of it is needed.
+
+In process: what the program declares for a small taxonomy is made, read, changed, rotated and removed by an admin on
+the embedded server. With the engine: tests/e2e/test_admin_policy.py.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import count
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from botocore.loaders import create_loader
+
+from model.policies import Cloud
+from ops.admin_policy import Right, rights
+from sandbox.server.embedded import RunningServer, running_server
+from tests.infra.components.admin_life import SHORT, FailedError, Life, make_admin, small_taxonomy
+from tests.infra.components.conftest import Declared, Run
+
+CLOUDS: tuple[Cloud, ...] = ("aistor", "aws")
+_NUMBERS = count()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _service_models_are_parsed_once() -> Iterator[None]:
+    """Else a life spends half of its time on reading boto's models, a client at a time."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("botocore.loaders.create_loader", cache(create_loader))
+        yield
+
+
+@pytest.fixture(scope="module", params=CLOUDS, name="cloud")
+def _cloud(request: pytest.FixtureRequest) -> Cloud:
+    return "aws" if request.param == "aws" else "aistor"
+
+
+@pytest.fixture(scope="module", name="folder")
+def _folder(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Path:
+    return tmp_path_factory.mktemp(cloud)
+
+
+@pytest.fixture(scope="module", name="server")
+def _server(folder: Path, cloud: Cloud) -> Iterator[RunningServer]:
+    with running_server(cloud, folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", name="declared")
+def _declared(run_program: Callable[..., Run], cloud: Cloud) -> list[Declared]:
+    with patch("infra.program.load", small_taxonomy):
+        run = run_program(cloud, protect=False)
+    return [one for one in run.resources if not one.type.startswith(("pulumi:", "object-store:"))]
+
+
+def refusals(folder: Path, name: str) -> list[str]:
+    """The actions that the server refused to an admin, in order."""
+    log = (folder / "serve.log").read_text(encoding="utf-8")
+    return re.findall(rf"refused (\S+) on \S+ to \S*/{name}$", log, re.MULTILINE)
+
+
+def life_with(
+    granted: tuple[Right, ...], server: RunningServer, cloud: Cloud, declared: list[Declared]
+) -> tuple[Life, str]:
+    """A life of its own and the admin's name."""
+    env = f"t{next(_NUMBERS)}"
+    name = f"provisioner-{env}"
+    planned = Life(server, cloud, declared, env, "none-yet", "none-yet").plan()
+    return Life(server, cloud, declared, env, *make_admin(server, cloud, name, granted, planned)), name
+
+
+def test_policy_is_enough(server: RunningServer, cloud: Cloud, declared: list[Declared], folder: Path) -> None:
+    """An admin with just the policy lives all of a stack's life and is refused nothing."""
+    life, name = life_with(rights(cloud, empties=True), server, cloud, declared)
+    life.run()
+
+    assert refusals(folder, name) == []
+
+
+@pytest.mark.parametrize(
+    ("cloud", "action"),
+    [(cloud, right.action) for cloud in CLOUDS for right in rights(cloud, empties=True)],
+    indirect=["cloud"],
+    scope="module",
+)
+def test_action_is_needed(
+    server: RunningServer, cloud: Cloud, declared: list[Declared], folder: Path, action: str
+) -> None:
+    """Without it a life does not come to its end, and it is what was refused first."""
+    granted = tuple(right for right in rights(cloud, empties=True) if right.action != action)
+    life, name = life_with(granted, server, cloud, declared)
+
+    with pytest.raises(FailedError):  # noqa: PT012 - a whole life only where a short one came to its end
+        life.run(SHORT)
+        life, name = life_with(granted, server, cloud, declared)
+        life.run()
+    assert refusals(folder, name)[:1] == [action]

@@ -1,0 +1,67 @@
+"""ops.adopt.adoptable says of every resource what the program declares, or the import would be of another one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.program import plan_for
+from infra.settings import settings_from
+from ops.adopt.adoptable import PROVIDER, STORE, Held, adoptables, import_file, provider_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from model.policies import Cloud
+    from tests.infra.components.conftest import Run
+
+# Made by `pulumi up`: a key's secret cannot be read back, and AIStor's default retention is put anew.
+LEFT_TO_UP = ("IamServiceAccount", "AccessKey", "DefaultRetention")
+OURS = ("pulumi:providers:", "object-store:", "pulumi:pulumi:")
+DOMAINS = {"a": {"band": "hot"}, "b": {"band": "cold"}}
+
+
+@pytest.mark.parametrize("cloud", ["aistor", "aws"])
+def test_names_types_and_provider_are_the_programs(run_program: "Callable[..., Run]", cloud: "Cloud") -> None:
+    """Type, name and parent of each resource, and every input of the provider, are as declared."""
+    more: dict[str, Any] = {"domains": DOMAINS}
+    if cloud == "aws":
+        more["allowedAccountIds"] = ["123456789012"]
+    run = run_program(cloud, **more)
+    (declared,) = [one for one in run.resources if one.type == PROVIDER[cloud]]
+    values = {
+        "cloud": cloud,
+        "env": "local",
+        "region": "us-west-2",
+        "domains": '{"a":{"band":"hot"},"b":{"band":"cold"}}',
+    }
+    if cloud == "aws":
+        values["allowedAccountIds"] = '["123456789012"]'
+    else:
+        server = declared.inputs["minioServer"]
+        values |= {
+            "endpoint": f"http://{server}",
+            "adminUser": "provisioner",
+            "adminPassword": "planted-admin-password",
+        }
+    # The stack's name is in the tags, and "test" is that of the mocks.
+    settings = settings_from(values, "test", Path.cwd(), {})
+    plan = plan_for(settings)
+
+    found = adoptables(plan, cloud, "123456789012", [bucket.name for bucket in plan.buckets])
+    file = import_file(found, Held(frozenset(), {}, 0), cloud, provider_inputs(settings, None, password=True))
+
+    wanted = {
+        (one.type, one.name)
+        for one in run.resources
+        if not one.type.startswith(OURS) and not one.type.endswith(LEFT_TO_UP)
+    }
+    assert {(one.kind.type, one.name) for one in found} == wanted
+    store, provider, *rest = file["resources"]
+    assert (store["type"], store["logicalName"]) == (STORE[cloud], "store")
+    assert (store["type"], store["logicalName"]) in {(one.type, one.name) for one in run.resources}
+    assert (provider["type"], provider["logicalName"]) == (declared.type, declared.name)
+    inputs = {key: value for key, value in declared.inputs.items() if key not in ("__internal", "minioPassword")}
+    assert {key: value for key, value in provider["inputs"].items() if key != "minioPassword"} == inputs
+    assert {one["parent"] for one in rest} == {store["name"]}
+    assert {one["provider"] for one in rest} == {provider["name"]}

@@ -1,0 +1,196 @@
+"""infra.aistor: what the plan comes to on pulumi-minio."""
+
+import base64
+import json
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pulumi
+import pytest
+
+from infra.identity.types import OWN_TYPES
+from tests.infra.components.conftest import ADMIN_PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.infra.components.conftest import Run
+
+COLD = {"media-raw", "docs-raw", "otel-archive", "vault-backups"}
+WARM = {"media-derived", "docs-derived", "session-archive", "discovery-raw"}
+HOT = {"agent-loop-artifacts"}
+IDENTITIES = {"worker", "session-archiver", "otel-exporter", "vault-backup", "reader", "verifier"}
+
+
+@pytest.fixture(scope="module", name="run")
+def _run(run_program: "Callable[..., Run]") -> "Run":
+    return run_program("aistor")
+
+
+@pytest.fixture(scope="module", name="run_v4")
+def _run_v4(run_program: "Callable[..., Run]") -> "Run":
+    return run_program("aistor", adminApi="v4")
+
+
+def test_buckets_are_locked_exactly_when_cold(run: "Run") -> None:
+    """Object lock is set at creation on cold buckets and on no other."""
+    buckets = run.of("S3Bucket")
+
+    assert set(buckets) == COLD | WARM | HOT
+    assert {name for name, bucket in buckets.items() if bucket.inputs["objectLocking"]} == COLD
+
+
+def test_versioning_is_declared_on_warm_buckets_only(run: "Run") -> None:
+    """On a locked bucket the resource could never be deleted, and lock implies versioning."""
+    assert set(run.of("S3BucketVersioning")) == {f"{name}-versioning" for name in WARM}
+
+
+def test_default_retention_is_declared_on_cold_buckets_only(run: "Run") -> None:
+    """The dynamic resource sets GOVERNANCE and 365 days."""
+    retentions = run.of("DefaultRetention")
+
+    assert set(retentions) == {f"{name}-retention" for name in COLD}
+    for retention in retentions.values():
+        assert (retention.inputs["mode"], retention.inputs["days"]) == ("GOVERNANCE", 365)
+
+
+def test_each_bucket_has_exactly_one_lifecycle_resource(run: "Run") -> None:
+    """Two would overwrite each other (terraform-provider-minio issue 585)."""
+    policies = run.of("IlmPolicy")
+
+    assert set(policies) == {f"{name}-lifecycle" for name in COLD | WARM | HOT}
+    assert policies["agent-loop-artifacts-lifecycle"].inputs["rules"] == [
+        {"id": "verify-probes", "filter": ".verify/", "expiration": "1d"},
+        {"id": "band-hot", "expiration": "14d"},
+    ]
+    assert policies["otel-archive-lifecycle"].inputs["rules"] == [
+        {"id": "verify-probes", "filter": ".verify/", "expiration": "1d", "noncurrentVersionExpirationDays": 1},
+        {"id": "band-cold", "noncurrentVersionExpirationDays": 395},
+    ]
+
+
+@pytest.mark.parametrize("domain", sorted(COLD | WARM | HOT))
+def test_everything_that_writes_to_a_bucket_is_chained(run: "Run", domain: str) -> None:
+    """No two writes to one bucket may run at once: the server loses one of them."""
+    chain = run.children(domain)
+
+    for before, after in pairwise(chain):
+        assert before.name in after.depends_on, f"{after.name} does not wait for {before.name}"
+
+
+def test_each_identity_has_user_policy_attachment_and_account(run: "Run") -> None:
+    """Four resources an identity, named after the environment."""
+    assert {name.removesuffix("-user") for name in run.of("IamUser")} == IDENTITIES
+    assert {name.removesuffix("-policy") for name in run.of("IamPolicy")} == IDENTITIES
+    assert {name.removesuffix("-attachment") for name in run.of("IamUserPolicyAttachment")} == IDENTITIES
+    assert {name.removesuffix("-key-1") for name in run.of("IamServiceAccount")} == IDENTITIES
+    assert run.of("IamUser")["worker-user"].inputs == {"name": "joelclaw-local-worker"}
+
+
+def test_service_accounts_have_their_policy(run: "Run") -> None:
+    """Without one every preview shows a difference (terraform-provider-minio issues 544, 517)."""
+    for account in run.of("IamServiceAccount").values():
+        assert json.loads(account.inputs["policy"])["Statement"]
+
+
+def test_service_account_waits_for_the_attachment(run: "Run") -> None:
+    """A key that works before its user may do anything would be refused at first."""
+    assert "worker-attachment" in run.of("IamServiceAccount")["worker-key-1"].depends_on
+
+
+def test_users_are_never_force_destroyed(run: "Run") -> None:
+    """The plugin deletes such a user at any update."""
+    assert not any("forceDestroy" in user.inputs for user in run.of("IamUser").values())
+
+
+def test_provider_gets_host_and_port_without_scheme(run: "Run") -> None:
+    """The plugin refuses a scheme when it is configured."""
+    inputs = run.of("minio")["aistor"].inputs
+
+    assert inputs["minioServer"].startswith("127.0.0.1:")
+    assert (inputs["minioUser"], inputs["minioRegion"]) == ("provisioner", "us-west-2")
+
+
+class TestProtection:
+    """What may be destroyed."""
+
+    def test_real_stack_protects_and_keeps(self, run: "Run") -> None:
+        """By default buckets are protected and never emptied."""
+        for bucket in run.of("S3Bucket").values():
+            assert (bucket.protect, bucket.inputs["forceDestroy"]) == (True, False)
+
+    def test_disposable_stack_never_empties_cold_buckets(self, run_program: "Callable[..., Run]") -> None:
+        """Even there a locked bucket is not force-destroyed: the plugin would never end."""
+        run = run_program("aistor", protect=False, emptyOnDestroy=True)
+
+        for name, bucket in run.of("S3Bucket").items():
+            assert (bucket.protect, bucket.inputs["forceDestroy"]) == (False, name not in COLD)
+
+
+def test_everything_stands_under_the_component(run: "Run") -> None:
+    """All but the provider are children of one component with the project's type token."""
+    (store,) = run.of("AistorStore").values()
+
+    assert store.type == "object-store:storage:AistorStore"
+    for resource in run.resources:
+        if resource.type.startswith("minio:"):
+            assert "object-store:storage:AistorStore" in resource.parent
+
+
+def test_outputs_are_the_contract(run: "Run") -> None:
+    """The deployment is published without secrets, the credentials as a secret."""
+    assert run.outputs["deployment"]["cloud"] == "aistor"
+    assert "secret-of-" not in json.dumps(run.outputs["deployment"])
+    secret = run.outputs["credentials"]
+    assert type(secret).__name__ == "Secret"
+    assert set(secret.value) == IDENTITIES
+    assert secret.value["worker"] == {
+        "access_key_id": "AK-worker-key-1",
+        "secret_access_key": "secret-of-worker-key-1",
+    }
+
+
+def test_rollback_path_is_a_change_of_config_only(run_program: "Callable[..., Run]") -> None:
+    """With the legacy plain-http server the plan differs in nothing but the TLS rule."""
+    plain = run_program("aistor", clientEndpoint="http://minio:9000")
+
+    assert plain.outputs["deployment"]["endpoint"] == "http://minio:9000"
+    assert plain.outputs["deployment"]["plan"]["tls_only"] is False
+    assert "TlsOnly" not in plain.of("IamPolicy")["worker-policy"].inputs["policy"]
+
+
+def test_bad_input_declares_nothing(run_program: "Callable[..., Run]") -> None:
+    """A mistake ends the program with its message before any resource is registered."""
+    with pytest.raises(pulumi.RunError, match=r"domains\.Media: the name 'Media' is malformed"):
+        run_program("aistor", domains={"Media": {"band": "hot"}})
+
+
+class TestAdminApiV4:
+    """Identities by the admin API; that they are otherwise the plugin's is `test_identity`'s."""
+
+    def test_identities_are_switched_on_and_say_where_they_are(self, run_v4: "Run") -> None:
+        """The server's URL and region stand in the state, no key of the admin's does."""
+        endpoint = f"http://{run_v4.of('minio')['aistor'].inputs['minioServer']}"
+        for resource in run_v4.resources:
+            if resource.type in OWN_TYPES.values():
+                assert [resource.inputs[key] for key in ("endpoint", "region", "caPem")] == [endpoint, "us-west-2", ""]
+                assert ADMIN_PASSWORD not in json.dumps(resource.inputs)
+        assert {user.inputs["status"] for user in run_v4.of("User").values()} == {"enabled"}
+        assert {account.inputs["status"] for account in run_v4.of("ServiceAccount").values()} == {"on"}
+
+    def test_provider_in_the_state_is_a_reference_in_clear(self, run_v4: "Run") -> None:
+        """One text for each type, the same in every resource, and no secret that would differ at each update."""
+        for kind in ("User", "Policy", "Attachment", "ServiceAccount"):
+            (form,) = {resource.inputs["__provider"] for resource in run_v4.of(kind).values()}
+            assert b"infra.identity." in base64.b64decode(form)
+
+    def test_secrets_are_secret_outputs(self, run_v4: "Run") -> None:
+        """The user's secret and the account's are encrypted in the state."""
+        assert {frozenset(user.secret_outputs) for user in run_v4.of("User").values()} == {frozenset({"secret"})}
+        accounts = run_v4.of("ServiceAccount").values()
+        assert {frozenset(account.secret_outputs) for account in accounts} == {frozenset({"secretKey"})}
+
+    def test_outputs_are_the_same(self, run: "Run", run_v4: "Run") -> None:
+        """Nothing downstream can tell: the deployment, and the credentials as a secret."""
+        assert run_v4.outputs == run.outputs
+        assert type(run_v4.outputs["credentials"]).__name__ == "Secret"

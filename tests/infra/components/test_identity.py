@@ -1,0 +1,109 @@
+"""infra.identity in the whole program: the same identities as the plugin's, by other types."""
+
+from typing import TYPE_CHECKING
+
+import pulumi
+import pytest
+
+from model.policy_meaning import same_meaning
+from tests.infra.components.conftest import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.infra.components.conftest import Declared, Run
+
+PAIRS = {
+    "IamUser": "User",
+    "IamPolicy": "Policy",
+    "IamUserPolicyAttachment": "Attachment",
+    "IamServiceAccount": "ServiceAccount",
+}
+WAY = {"endpoint", "region", "caPem"}
+
+
+@pytest.fixture(scope="module", name="plugins")
+def _plugins(run_program: "Callable[..., Run]") -> "Run":
+    return run_program("aistor")
+
+
+@pytest.fixture(scope="module", name="own")
+def _own(run_program: "Callable[..., Run]") -> "Run":
+    return run_program("aistor", adminApi="v4")
+
+
+def given(resource: "Declared") -> dict[str, object]:
+    """The inputs that say what is wanted, and not how it is reached."""
+    return {key: value for key, value in resource.inputs.items() if not key.startswith("__") and key not in WAY}
+
+
+@pytest.mark.parametrize(("theirs", "ours"), PAIRS.items())
+def test_names_parents_and_order_are_those_of_the_plugins(plugins: "Run", own: "Run", theirs: str, ours: str) -> None:
+    """Every resource has its counterpart under the same name and parent, which waits for the same."""
+    before, after = plugins.of(theirs), own.of(ours)
+
+    assert set(before) == set(after) != set()
+    for name, resource in after.items():
+        assert resource.type == f"pulumi-python:dynamic/identity:{ours}"
+        assert resource.parent == before[name].parent
+        assert resource.depends_on == before[name].depends_on
+
+
+def test_what_is_wanted_is_what_the_plugin_is_asked_for(plugins: "Run", own: "Run") -> None:
+    """Same names, same documents; what ours have more is the status that is made sure of."""
+    for theirs, ours in PAIRS.items():
+        for name, resource in own.of(ours).items():
+            wanted, status = given(plugins.of(theirs)[name]), given(resource).get("status")
+            found = {key: value for key, value in given(resource).items() if key != "status"}
+            assert status == {"User": "enabled", "ServiceAccount": "on"}.get(ours)
+            assert set(found) == set(wanted)
+            for key, value in wanted.items():
+                assert found[key] == value or same_meaning(str(found[key]), str(value))
+
+
+def test_no_secret_is_an_input(own: "Run") -> None:
+    """Where the server is and nothing of how to get in; what is pickled is clear, since it is a reference."""
+    for kind in PAIRS.values():
+        for resource in own.of(kind).values():
+            assert set(resource.inputs) >= WAY
+            assert "planted-admin-password" not in str(resource.inputs)
+            assert isinstance(resource.inputs["__provider"], str)
+
+
+def test_everything_else_is_the_same(plugins: "Run", own: "Run") -> None:
+    """Buckets, lifecycle, retention and what is published do not know the difference."""
+    kinds = {resource.type for resource in plugins.resources} - {
+        f"minio:index/{kind[0].lower()}{kind[1:]}:{kind}" for kind in PAIRS
+    }
+    for kind in kinds:
+        same = [[(r.name, given(r)) for r in run.resources if r.type == kind] for run in (plugins, own)]
+        assert sorted(same[0], key=str) == sorted(same[1], key=str), kind
+    assert own.outputs["deployment"] == plugins.outputs["deployment"]
+
+
+def test_credentials_are_the_accounts_keys_and_secret(own: "Run", plugins: "Run") -> None:
+    """One pair for each identity, published as a secret, as ever."""
+    found = own.outputs["credentials"]
+
+    assert isinstance(found, Secret)
+    assert set(found.value) == set(plugins.outputs["credentials"].value)
+    assert found.value["worker"]["access_key_id"] == "AK-worker-key-1"
+
+
+@pytest.mark.parametrize(
+    ("held", "setting"),
+    [("minio:index/iamUser:IamUser", "v4"), ("pulumi-python:dynamic/identity:ServiceAccount", "v3")],
+)
+def test_stack_managed_by_the_other_is_refused(run_program: "Callable[..., Run]", held: str, setting: str) -> None:
+    """The program stops before it declares anything, and names the move."""
+    state = {"urn:x": {"type": held, "outputs": {}}}
+
+    with pytest.raises(pulumi.RunError, match=f"ops.switch_admin_api --stack test --to {setting}"):
+        run_program("aistor", state=state, adminApi=setting)
+
+
+def test_stack_managed_as_set_goes_on(run_program: "Callable[..., Run]") -> None:
+    """What the state holds is what the config says."""
+    state = {"urn:x": {"type": "pulumi-python:dynamic/identity:User", "outputs": {}}}
+
+    assert run_program("aistor", state=state, adminApi="v4").of("User")

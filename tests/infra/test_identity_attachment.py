@@ -1,0 +1,163 @@
+"""infra.identity.attachment: one policy of one user, and no other of its policies."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.admin_api import ATTEMPTS
+from infra.identity.attachment import AttachmentProvider
+from infra.identity.connection import IdentityError
+from tests.infra.identity_server import Fault, IdentityServer, configured, fail_afterwards, lose_answer, refuse
+
+USER, POLICY, OTHER = "joelclaw-local-worker", "joelclaw-local-worker", "joelclaw-local-worker-too"
+ID = f"{USER}/{POLICY}"
+DOCUMENT: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::a/*"]}],
+}
+
+
+@pytest.fixture(name="provider")
+def _provider() -> AttachmentProvider:
+    return configured(AttachmentProvider)
+
+
+@pytest.fixture(name="props")
+def _props(identities: IdentityServer) -> dict[str, Any]:
+    """Of a user and a policy that are there; the user has another policy already."""
+    identities.iam.add_user(USER, "its-own-secret")
+    for name in (POLICY, OTHER):
+        identities.iam.add_canned_policy(name, json.loads(json.dumps(DOCUMENT)))
+    identities.iam.attach_policy(USER, [OTHER])
+    return {"userName": USER, "policyName": POLICY, **identities.connection}
+
+
+def attached(identities: IdentityServer) -> set[str]:
+    """What the user has."""
+    return set(identities.users[USER].policies)
+
+
+class TestCreate:
+    """Attaching."""
+
+    def test_policy_is_added_to_those_of_the_user(
+        self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
+    ) -> None:
+        """What it has beside it stays."""
+        created = provider.create(props)
+
+        assert (created.id, created.outs) == (ID, props)
+        assert attached(identities) == {POLICY, OTHER}
+
+    def test_what_is_attached_is_as_it_should_be(
+        self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
+    ) -> None:
+        """Nobody is harmed by it."""
+        provider.create(props)
+
+        assert provider.create(props).id == ID
+        assert attached(identities) == {POLICY, OTHER}
+
+    @pytest.mark.parametrize(
+        "fault", [fail_afterwards, lose_answer, refuse(503)], ids=["503 though made", "reset", "503"]
+    )
+    def test_lost_answer_is_success(
+        self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer, fault: Fault
+    ) -> None:
+        """The next attempt finds it attached, or attaches it."""
+        identities.fault("idp/builtin/policy/attach", fault)
+
+        assert provider.create(props).id == ID
+        assert attached(identities) == {POLICY, OTHER}
+
+    @pytest.mark.parametrize(("key", "code"), [("userName", "NoSuchUser"), ("policyName", "NoSuchPolicy")])
+    def test_what_is_not_there_is_said(
+        self, provider: AttachmentProvider, props: dict[str, Any], key: str, code: str
+    ) -> None:
+        """An attachment of nothing is none."""
+        with pytest.raises(IdentityError, match=f"could not be attached to user .*XMinioAdmin{code}"):
+            provider.create({**props, key: "nobody"})
+
+
+class TestRead:
+    """What a refresh finds."""
+
+    def test_what_is_attached_is_read(self, provider: AttachmentProvider, props: dict[str, Any]) -> None:
+        """Among others."""
+        provider.create(props)
+        found = provider.read(ID, props)
+
+        assert (found.id, found.outs) == (ID, props)
+
+    def test_policy_that_was_taken_away_is_gone(
+        self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
+    ) -> None:
+        """Another policy whose name begins with the same letters is not it."""
+        provider.create(props)
+        identities.iam.detach_policy(USER, [POLICY])
+
+        assert provider.read(ID, props).id == ""
+        assert attached(identities) == {OTHER}
+
+    def test_user_without_any_policy_or_none_at_all_is_gone(
+        self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
+    ) -> None:
+        """The next update attaches it."""
+        identities.iam.detach_policy(USER, [OTHER])
+        assert provider.read(ID, props).id == ""
+
+        identities.iam.remove_user(USER)
+        assert provider.read(ID, props).id == ""
+
+
+def test_update_makes_sure(provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer) -> None:
+    """By another way to the server."""
+    for _ in range(2):
+        assert provider.update(ID, {}, props).outs == props
+        assert attached(identities) == {POLICY, OTHER}
+
+
+@pytest.mark.parametrize("key", ["userName", "policyName"])
+def test_another_user_or_policy_replaces(provider: AttachmentProvider, props: dict[str, Any], key: str) -> None:
+    """It is another attachment."""
+    difference = provider.diff(ID, props, {**props, key: "another"})
+
+    assert (difference.changes, difference.replaces) == (True, [key])
+
+
+class TestDelete:
+    """Detaching."""
+
+    def test_policy_alone_is_taken_once_and_again(
+        self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
+    ) -> None:
+        """What the user has beside it stays; what is detached is no error."""
+        provider.create(props)
+        provider.delete(ID, props)
+        provider.delete(ID, props)
+
+        assert attached(identities) == {OTHER}
+
+    @pytest.mark.parametrize("what", ["user", "policy"])
+    def test_user_or_policy_that_is_gone_is_no_error(
+        self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer, what: str
+    ) -> None:
+        """Nothing is left to detach."""
+        if what == "user":
+            identities.iam.remove_user(USER)
+        else:
+            identities.iam.remove_canned_policy(POLICY)
+
+        provider.delete(ID, props)
+
+    def test_failure_is_no_detachment(
+        self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
+    ) -> None:
+        """An error stays one."""
+        provider.create(props)
+        identities.fault("idp/builtin/policy/detach", refuse(500), times=ATTEMPTS)
+        with pytest.raises(IdentityError, match="could not be taken from user"):
+            provider.delete(ID, props)
+
+        assert attached(identities) == {POLICY, OTHER}

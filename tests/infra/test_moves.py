@@ -1,0 +1,77 @@
+"""What cannot be done to a bucket that stands, before the engine is asked."""
+
+import pytest
+
+from infra.moves import already_there, impossible_moves
+from model.plan import StorePlan, build_plan
+from model.taxonomy import load, parse
+
+
+def plan_of(domains: dict[str, dict[str, object]]) -> StorePlan:
+    """A plan of these domains."""
+    taxonomy = parse(
+        {
+            "bands": load().bands.model_dump(),
+            "domains": domains,
+            "identities": {"reader": {"grants": {"*": "read"}}},
+        },
+        "test",
+    )
+    return build_plan(taxonomy, env="local", region_code="usw2", tls_only=True, where="test: ")
+
+
+def test_lock_on_a_bucket_without_one_is_refused_with_the_steps() -> None:
+    """The problem names the domain, the bucket, what is legal, and four steps with a new domain."""
+    (problem,) = impossible_moves(plan_of({"a": {"band": "cold"}}), {"joelclaw-local-usw2-a": False})
+
+    assert problem.where == "domains.a.band"
+    assert "joelclaw-local-usw2-a stands without object lock" in problem.wrong
+    assert problem.legal == "hot or warm for this domain; cold for a new one"
+    assert "a-locked: {band: cold}" in problem.paste
+    assert [line.strip()[:2] for line in problem.paste.splitlines()] == ["1.", "2.", "3.", "4."]
+    parse(
+        {
+            "bands": load().bands.model_dump(),
+            "domains": {"a-locked": {"band": "cold"}},
+            "identities": {"i": {"verifies": True}},
+        },
+        "pasted",
+    )
+
+
+@pytest.mark.parametrize(
+    ("band", "line"), [("hot", "a-hot: {band: hot}"), ("warm", "a-warm: {band: warm, expire_after_days: 180}")]
+)
+def test_leaving_cold_is_refused_with_the_steps(band: str, line: str) -> None:
+    """Lock is never taken off, and what stays locked is said."""
+    (problem,) = impossible_moves(plan_of({"a": {"band": band}}), {"joelclaw-local-usw2-a": True})
+
+    assert "stands with object lock, which cannot be taken off" in problem.wrong
+    assert line in problem.paste
+    assert "its locked versions stay until their retention ends" in problem.paste
+
+
+def test_what_can_be_done_in_place_is_not_refused() -> None:
+    """Hot and warm are without lock, cold stays cold, a new bucket is free, and so is a bucket that is not planned."""
+    plan = plan_of({"a": {"band": "hot"}, "b": {"band": "warm"}, "c": {"band": "cold"}, "d": {"band": "cold"}})
+    standing = {f"joelclaw-local-usw2-{name}": locked for name, locked in (("a", False), ("b", False), ("c", True))}
+
+    assert impossible_moves(plan, {**standing, "joelclaw-local-usw2-gone": True}) == []
+
+
+def test_renamed_domain_answers_for_its_bucket() -> None:
+    """The bucket of a renamed domain is the one that stands under the former name."""
+    plan = plan_of({"b": {"band": "hot", "renamed_from": "a"}})
+
+    (problem,) = impossible_moves(plan, {"joelclaw-local-usw2-a": True})
+    assert problem.where == "domains.b.band"
+
+
+def test_buckets_that_exist_are_named_with_the_way_to_adopt_them() -> None:
+    """One problem for each, in order, with both commands."""
+    problems = already_there({"joelclaw-b", "joelclaw-a"}, "aws")
+
+    assert [problem.where for problem in problems] == ["joelclaw-a", "joelclaw-b"]
+    assert problems[0].paste == (
+        "python -m ops.adopt --stack aws (or, if an update was broken off: python -m ops.recover --stack aws)"
+    )

@@ -1,0 +1,97 @@
+"""model.endpoint: the form of endpoints and CA bundles."""
+
+from pathlib import Path
+
+import pytest
+import trustme
+
+from model.endpoint import Endpoint, parse_endpoint, read_ca_bundle
+from model.problems import InvalidInputError
+
+WHERE = "Pulumi.local.yaml: object-store:endpoint"
+
+
+@pytest.fixture(scope="module", name="authority")
+def _authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "host_port", "url"),
+    [
+        (
+            "https://localhost:31000",
+            Endpoint("https", "localhost", 31000),
+            "localhost:31000",
+            "https://localhost:31000",
+        ),
+        ("https://s3.aistor:443/", Endpoint("https", "s3.aistor", 443), "s3.aistor:443", "https://s3.aistor"),
+        ("http://minio:9000", Endpoint("http", "minio", 9000), "minio:9000", "http://minio:9000"),
+        ("http://minio", Endpoint("http", "minio", 80), "minio:80", "http://minio"),
+        ("https://[::1]:9000", Endpoint("https", "::1", 9000), "[::1]:9000", "https://[::1]:9000"),
+    ],
+)
+def test_endpoint_is_read(value: str, expected: Endpoint, host_port: str, url: str) -> None:
+    """A URL becomes what clients and what the plugin take."""
+    found = parse_endpoint(value, WHERE)
+
+    assert found == expected
+    assert (found.host_port, found.url) == (host_port, url)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("localhost:31000", "no scheme"),
+        ("ftp://localhost", "no scheme"),
+        ("https://", "no scheme"),
+        ("", "no scheme"),
+        ("https://localhost:31000/minio", "has a path"),
+        ("https://localhost?x=1", "has a path or a query"),
+        ("https://localhost:port", "is malformed"),
+        ("https://[::1", "is malformed"),
+    ],
+)
+def test_malformed_endpoint_is_refused(value: str, expected: str) -> None:
+    """What clients could not use is refused with the form to write."""
+    with pytest.raises(InvalidInputError) as caught:
+        parse_endpoint(value, WHERE)
+
+    assert expected in str(caught.value)
+    assert "write: object-store:endpoint: https://localhost:31000" in str(caught.value)
+
+
+def test_credentials_in_an_endpoint_are_refused_and_not_shown() -> None:
+    """A password in the URL stays out of the message."""
+    with pytest.raises(InvalidInputError) as caught:
+        parse_endpoint("https://admin:planted-password@localhost", WHERE)
+
+    assert "holds credentials" in str(caught.value)
+    assert "planted-password" not in str(caught.value)
+
+
+class TestCaBundle:
+    """The CA file."""
+
+    def test_certificate_is_read(self, authority: trustme.CA, tmp_path: Path) -> None:
+        """A PEM file is taken as it stands."""
+        path = tmp_path / "ca.pem"
+        authority.cert_pem.write_to_path(path)
+
+        assert read_ca_bundle(path, WHERE) == path.read_text(encoding="ascii")
+
+    @pytest.mark.parametrize("content", [b"no certificate", b"", b"\xff\xfe"])
+    def test_anything_else_is_refused(self, tmp_path: Path, content: bytes) -> None:
+        """A file without a certificate is refused before the plugin says only '1 error occurred'."""
+        path = tmp_path / "ca.pem"
+        path.write_bytes(content)
+
+        with pytest.raises(InvalidInputError, match=r"'ca\.pem' is not a certificate"):
+            read_ca_bundle(path, WHERE)
+
+    def test_missing_file_is_refused(self, tmp_path: Path) -> None:
+        """A missing file says so, without this machine's path."""
+        with pytest.raises(InvalidInputError, match=r"'none\.pem' cannot be read: No such file") as caught:
+            read_ca_bundle(tmp_path / "none.pem", WHERE)
+
+        assert str(tmp_path) not in str(caught.value)

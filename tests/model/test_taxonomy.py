@@ -1,0 +1,242 @@
+"""model.taxonomy: the data file, its limits, and what each mistake in it is answered with."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from model import taxonomy
+from model.problems import InvalidInputError
+from model.taxonomy import Access, BandName, Taxonomy, extended, load, parse
+
+WHERE = "Pulumi.local.yaml: object-store:"
+
+
+@pytest.fixture(name="content")
+def _content() -> dict[str, Any]:
+    content = yaml.safe_load(taxonomy.TAXONOMY_FILE.read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return content
+
+
+def refused(content: object) -> str:
+    """The message with which a taxonomy is refused."""
+    with pytest.raises(InvalidInputError) as caught:
+        parse(content, "infra/taxonomy.yaml")
+    return str(caught.value)
+
+
+class TestShipped:
+    """The file that is shipped."""
+
+    def test_has_the_nine_domains_of_the_decision_record(self) -> None:
+        """The shipped domains are ADR-0209's initial bucket set with the bands of the design."""
+        bands = {name: domain.band.value for name, domain in load().domains.items()}
+
+        assert bands == {
+            "media-raw": "cold",
+            "media-derived": "warm",
+            "docs-raw": "cold",
+            "docs-derived": "warm",
+            "session-archive": "warm",
+            "otel-archive": "cold",
+            "vault-backups": "cold",
+            "agent-loop-artifacts": "hot",
+            "discovery-raw": "warm",
+        }
+
+    def test_has_the_identities_to_start_with(self) -> None:
+        """Each workload has the grants of the issue, and only the verifier verifies."""
+        identities = load().identities
+
+        assert identities["worker"].grants["media-raw"] is Access.APPEND
+        assert identities["worker"].grants["agent-loop-artifacts"] is Access.WRITE
+        assert identities["reader"].grants == {"*": Access.READ}
+        assert [name for name, identity in identities.items() if identity.verifies] == ["verifier"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        pytest.param("domains.media-raw.band", "frozen", "legal: hot, warm, cold", id="band-unknown"),
+        pytest.param("domains.agent-loop-artifacts.expire_after_days", 31, "7 to 30 d", id="hot-too-long"),
+        pytest.param("domains.agent-loop-artifacts.expire_after_days", 6, "7 to 30 d", id="hot-too-short"),
+        pytest.param("domains.discovery-raw.expire_after_days", 366, "90 to 365 d", id="warm-too-long"),
+        pytest.param("domains.discovery-raw.expire_after_days", 89, "90 to 365 d", id="warm-too-short"),
+        pytest.param("domains.media-raw.retention_days", 364, "365 to 36500 d", id="cold-retention-too-short"),
+        pytest.param("domains.media-raw.expire_after_days", 364, "at least 365 d", id="cold-expiry-under-retention"),
+        pytest.param("domains.media-derived.retention_days", 400, "only in the cold band", id="retention-on-warm"),
+        pytest.param("domains.media-derived.ttl", 1, "unknown key 'ttl'", id="unknown-key-of-domain"),
+        pytest.param("lifecycles", {}, "unknown key 'lifecycles'", id="unknown-key-at-the-top"),
+        pytest.param("identities.worker.may", "all", "unknown key 'may'", id="unknown-key-of-identity"),
+        pytest.param("bands.warm.ttl", 9, "unknown key 'ttl'", id="unknown-key-of-band"),
+        pytest.param("bands.hott", {}, "unknown key 'hott'", id="unknown-band"),
+        pytest.param("bands.hot.expire_after_days", 31, "less than or equal to 30", id="band-default-out-of-limits"),
+        pytest.param("bands.cold.retention_days", 30, "greater than or equal to 365", id="band-retention-too-short"),
+        pytest.param("identities.worker.grants.media-rav", "read", "write: media-raw: read", id="unknown-domain"),
+        pytest.param("identities.worker.grants.media-raw", "admin", "read, append, write", id="unknown-access"),
+        pytest.param("domains.Media", {"band": "hot"}, "write: media:", id="capitals"),
+        pytest.param("domains.media_raw2", {"band": "hot"}, "write: media-raw2:", id="underscore"),
+        pytest.param("domains.media--raw", {"band": "hot"}, "write: media-raw:", id="two-hyphens"),
+        pytest.param("identities.idle", {}, "at least one grant", id="identity-without-grants"),
+        pytest.param("identities.verifier.grants", {"*": "read"}, "holds no grants", id="verifier-with-grants"),
+        pytest.param("domains", {}, "at least 1 item", id="no-domains"),
+        pytest.param("domains.x", {"purpose": "?"}, "domains.x.band: is missing", id="no-band"),
+    ],
+)
+def test_mistake_is_named_with_what_to_write(content: dict[str, Any], path: str, value: object, expected: str) -> None:
+    """A mistake is refused with its place, the legal values and the line to paste."""
+    *parents, key = path.split(".")
+    inside: dict[str, Any] = content
+    for parent in parents:
+        inside = inside[parent]
+    inside[key] = value
+
+    message = refused(content)
+
+    assert f"infra/taxonomy.yaml: {'.'.join(parents)}" in message
+    assert expected in message
+    assert "legal:" in message
+    assert "write:" in message
+
+
+def test_dots_in_a_domain_name_are_refused(content: dict[str, Any]) -> None:
+    """A dot would break TLS host names, so no domain has one."""
+    content["domains"]["media.raw"] = {"band": "hot"}
+
+    assert "write: media-raw:" in refused(content)
+
+
+def test_all_problems_are_said_at_once(content: dict[str, Any]) -> None:
+    """Two mistakes are two problems of one refusal."""
+    content["domains"]["media-raw"]["retention_days"] = 1
+    content["domains"]["discovery-raw"]["expire_after_days"] = 1
+
+    with pytest.raises(InvalidInputError, match="2 problems in the input, nothing was sent") as caught:
+        parse(content, "infra/taxonomy.yaml")
+
+    assert [problem.where.rpartition(".")[2] for problem in caught.value.problems] == [
+        "retention_days",
+        "expire_after_days",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("domains:\n  a: {band: hot}\n  a: {band: warm}\n", "line 3: the key 'a' is given twice"),
+        ("domains: [", "expected the node content"),
+        ("- a\n- b\n", "is not a mapping"),
+    ],
+)
+def test_file_that_is_no_taxonomy_is_refused(tmp_path: Path, text: str, expected: str) -> None:
+    """The same domain twice, broken YAML, or a list is refused with the line."""
+    path = tmp_path / "taxonomy.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(InvalidInputError) as caught:
+        load(path)
+
+    assert expected in str(caught.value)
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    """A missing file says so."""
+    with pytest.raises(InvalidInputError, match="No such file"):
+        load(tmp_path / "none.yaml")
+
+
+class TestExtended:
+    """What a stack may add and override."""
+
+    def more(self, domains: dict[str, object], identities: dict[str, object] | None = None) -> Taxonomy:
+        """The shipped taxonomy with a stack's additions."""
+        return extended(load(), domains=domains, identities=identities or {}, where=WHERE)
+
+    def test_adds_a_domain_and_grants_on_it(self) -> None:
+        """A new domain and a declared identity's grant on it are taken."""
+        found = self.more({"build-cache": {"band": "hot"}}, {"worker": {"grants": {"build-cache": "write"}}})
+
+        assert found.domains["build-cache"].band is BandName.HOT
+        assert found.identities["worker"].grants["build-cache"] is Access.WRITE
+        assert found.identities["worker"].grants["media-raw"] is Access.APPEND
+
+    def test_adds_an_identity(self) -> None:
+        """A new identity is taken whole."""
+        found = self.more({}, {"registry": {"grants": {"media-raw": "read"}}})
+
+        assert found.identities["registry"].grants == {"media-raw": Access.READ}
+
+    def test_overrides_days_within_the_band(self) -> None:
+        """Days of a declared domain are overridden."""
+        assert self.more({"discovery-raw": {"expire_after_days": 90}}).domains["discovery-raw"].expire_after_days == 90
+
+    @pytest.mark.parametrize(
+        ("domains", "identities", "expected"),
+        [
+            ({"media-raw": {"band": "cold"}}, {}, "the same domain twice"),
+            ({"agent-loop-artifacts": {"band": "hot"}}, {}, "expire_after_days: 7"),
+            ({"media-raw": 7}, {}, "is not a mapping"),
+            ({"discovery-raw": {"expire_after_days": 366}}, {}, "90 to 365 d"),
+            ({"build-cache": {"expire_after_days": 7}}, {}, "domains.build-cache.band: is missing"),
+            ({}, {"worker": {"grants": {"media-raw": "write"}}}, "the same identity twice"),
+            ({}, {"worker": {"purpose": "other"}}, "all but grants"),
+            ({}, {"worker": 1}, "is not a mapping"),
+            ({}, {"registry": {"grants": {"nope": "read"}}}, "a grant on an unknown domain, 'nope'"),
+        ],
+    )
+    def test_refuses_with_the_place_in_the_stack(
+        self, domains: dict[str, object], identities: dict[str, object], expected: str
+    ) -> None:
+        """A stack's mistake names the stack's file and key."""
+        with pytest.raises(InvalidInputError) as caught:
+            self.more(domains, identities)
+
+        assert expected in str(caught.value)
+        assert "Pulumi.local.yaml: object-store:" in str(caught.value)
+
+
+class TestRenames:
+    """`renamed_from`: a domain's former names."""
+
+    def test_takes_one_name_or_several(self, content: dict[str, Any]) -> None:
+        """One name may stand without brackets; the oldest is first."""
+        content["domains"]["media-raw"]["renamed_from"] = "raw"
+        content["domains"]["docs-raw"]["renamed_from"] = ["papers", "docs"]
+        taxonomy = parse(content, "test")
+
+        assert taxonomy.domains["media-raw"].renamed_from == ("raw",)
+        assert taxonomy.domains["docs-raw"].renamed_from == ("papers", "docs")
+
+    def test_may_name_the_domain_itself_where_it_was_renamed_back(self, content: dict[str, Any]) -> None:
+        """The oldest name is then the present one."""
+        content["domains"]["media-raw"]["renamed_from"] = ["media-raw", "raw"]
+
+        assert parse(content, "test").domains["media-raw"].renamed_from == ("media-raw", "raw")
+
+    @pytest.mark.parametrize(
+        ("former", "expected"),
+        [
+            ("docs-raw", "'docs-raw' is declared itself"),
+            ("Docs", "the name 'Docs' is malformed"),
+            ("twice", "'twice' is a former name of docs-derived"),
+        ],
+    )
+    def test_refuses_a_name_that_is_anothers(self, content: dict[str, Any], former: str, expected: str) -> None:
+        """A former name belongs to one domain, and to none that is declared."""
+        content["domains"]["docs-derived"]["renamed_from"] = "twice"
+        content["domains"]["session-archive"]["renamed_from"] = former
+        with pytest.raises(InvalidInputError) as caught:
+            parse(content, "test")
+
+        assert f"domains.session-archive.renamed_from: {expected}" in str(caught.value)
+
+    def test_grant_on_a_former_name_is_answered_with_the_present_one(self, content: dict[str, Any]) -> None:
+        """The line to paste names the renamed domain."""
+        content["domains"]["media-raw"]["renamed_from"] = "originals"
+        content["identities"]["worker"]["grants"]["originals"] = "read"
+        with pytest.raises(InvalidInputError) as caught:
+            parse(content, "test")
+
+        assert "write: media-raw: read" in str(caught.value)

@@ -1,0 +1,188 @@
+"""model.trust: what a trust may say, and what each mistake in one is answered with."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.plan import StorePlan, build_plan
+from model.policies import as_json, trust_policy
+from model.problems import InvalidInputError
+from model.taxonomy import Taxonomy, extended, load
+from model.trust import GITHUB_ISSUER, OidcTrust, check_trusts, provider_arn, too_wide, wild
+
+WHERE = "Pulumi.aws.yaml: object-store:"
+MAIN = "repo:joelhooks/joelclaw:ref:refs/heads/main"
+CLUSTER = "https://oidc.eks.us-west-2.amazonaws.com/id/ABC123"
+ACCOUNT = "123456789012"
+
+
+def trusting(trust: object, name: str = "reader") -> Taxonomy:
+    """The shipped taxonomy, with a trust that a stack adds."""
+    return extended(load(), domains={}, identities={name: {"trust": trust}}, where=WHERE)
+
+
+def planned(trust: object, name: str = "reader") -> StorePlan:
+    """The plan of it."""
+    return build_plan(trusting(trust, name), env="prod", region_code="usw2", tls_only=True, where=WHERE)
+
+
+@pytest.mark.parametrize("name", ["reader", "verifier"])
+def test_a_stack_gives_a_declared_identity_a_trust(name: str) -> None:
+    """The grants stay what the taxonomy says, and the audience is AWS's unless it is said."""
+    plan = planned({"oidc": {"issuer": GITHUB_ISSUER, "subject": MAIN}}, name)
+    identities = {identity.name: identity for identity in plan.identities}
+    before = build_plan(load(), env="prod", region_code="usw2", tls_only=True, where=WHERE)
+
+    assert identities[name].trust == OidcTrust(issuer=GITHUB_ISSUER, audience="sts.amazonaws.com", subject=(MAIN,))
+    assert [identity.model_copy(update={"trust": None}) for identity in plan.identities] == list(before.identities)
+    assert [other for other, identity in identities.items() if identity.trust] == [name]
+
+
+def test_a_plan_with_a_trust_is_read_back() -> None:
+    """The deployment carries the plan as JSON."""
+    plan = planned({"oidc": {"issuer": CLUSTER, "subject": ["system:serviceaccount:joelclaw:worker"]}})
+
+    assert StorePlan.model_validate_json(plan.model_dump_json()) == plan
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"issuer": "http://token.example.com"}, "an https URL"),
+        ({"issuer": "https://token.example.com?x=1"}, "an https URL"),
+        ({"issuer": "https://token.example.com:8443"}, "an https URL"),
+        ({"issuer": "https://user@token.example.com"}, "an https URL"),
+        ({"audience": "*"}, "one audience without wildcards"),
+        ({"audience": ""}, "one audience without wildcards"),
+        ({"subject": "*"}, "lets in"),
+        ({"subject": "**"}, "lets in"),
+        ({"subject": "?*"}, "lets in"),
+        ({"subject": "repo:*"}, "name the owner"),
+        ({"subject": "repo:*/joelclaw:ref:refs/heads/main"}, "name the owner"),
+        ({"subject": "repo:joel*/joelclaw:ref:refs/heads/main"}, "name the owner"),
+        ({"subject": [MAIN, "*"]}, "lets in"),
+        ({"subject": "a b"}, "white space"),
+        ({"subject": "${aws:username}"}, "`$`"),
+        ({"subject": ""}, "white space"),
+        ({"subject": []}, "at least 1 item"),
+        ({"issuer": CLUSTER, "subject": "system:serviceaccount:*"}, "say who"),
+        ({"issuer": CLUSTER, "subject": "system:serviceaccount:*:worker"}, "say who"),
+        ({"issuer": CLUSTER, "subject": "*"}, "say who"),
+    ],
+)
+def test_what_a_trust_must_not_say(change: dict[str, Any], expected: str) -> None:
+    """Each is refused with the place, what is legal, and a trust to paste."""
+    with pytest.raises(InvalidInputError) as caught:
+        trusting({"oidc": {"issuer": GITHUB_ISSUER, "subject": MAIN, **change}})
+
+    said = str(caught.value)
+    assert expected in said
+    assert "Pulumi.aws.yaml: object-store:identities.reader.trust.oidc" in said
+    assert "trust: {oidc: {issuer:" in said
+
+
+def test_a_subject_that_is_missing_is_named() -> None:
+    """Without one the issuer could vouch for anybody."""
+    with pytest.raises(InvalidInputError, match=r"trust\.oidc\.subject.*is missing"):
+        trusting({"oidc": {"issuer": GITHUB_ISSUER}})
+
+
+@pytest.mark.parametrize(
+    ("trust", "legal"),
+    [
+        ({"oidc": {"issuer": GITHUB_ISSUER, "subject": MAIN, "subjects": "x"}}, "issuer, audience, subject"),
+        ({"saml": {}}, "oidc"),
+    ],
+)
+def test_an_unknown_key_names_the_legal_ones(trust: object, legal: str) -> None:
+    """At each depth those that may stand there."""
+    with pytest.raises(InvalidInputError) as caught:
+        trusting(trust)
+
+    assert legal in str(caught.value)
+
+
+def test_nothing_else_of_a_declared_identity_is_a_stacks() -> None:
+    """A purpose beside the trust is refused, as it was without one."""
+    with pytest.raises(InvalidInputError, match="grants on domains that this stack adds, trust, and nothing else"):
+        extended(load(), domains={}, identities={"reader": {"trust": {}, "purpose": "x"}}, where=WHERE)
+
+
+def test_aistor_has_no_roles() -> None:
+    """The problem says so, and that a key is what there is."""
+    with pytest.raises(InvalidInputError, match="AIStor has no roles"):
+        check_trusts(["reader"], "aistor", [], WHERE)
+
+
+@pytest.mark.parametrize("accounts", [[], [ACCOUNT, "210987654321"]])
+def test_the_account_must_be_certain(accounts: list[str]) -> None:
+    """The provider's ARN has it; with none or two named it is anybody's guess."""
+    with pytest.raises(InvalidInputError, match="exactly one account"):
+        check_trusts(["reader"], "aws", accounts, WHERE)
+
+
+def test_without_a_trust_nothing_is_asked() -> None:
+    """Stacks as they were need no account."""
+    check_trusts([], "aws", [], WHERE)
+    check_trusts([], "aistor", [], WHERE)
+    check_trusts(["reader"], "aws", [ACCOUNT], WHERE)
+
+
+def test_the_trust_policy_asks_for_audience_and_subject() -> None:
+    """By equality where there is no wildcard."""
+    trust = OidcTrust(issuer=GITHUB_ISSUER, subject=MAIN)
+
+    (statement,) = trust_policy(trust, provider_arn(trust, ACCOUNT))["Statement"]
+
+    assert statement["Principal"] == {
+        "Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+    }
+    assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert statement["Condition"] == {
+        "StringEquals": {
+            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+            "token.actions.githubusercontent.com:sub": [MAIN],
+        }
+    }
+
+
+def test_a_wildcard_is_compared_as_one() -> None:
+    """StringEquals would take the star for a letter."""
+    trust = OidcTrust(issuer=CLUSTER, subject=("system:serviceaccount:joelclaw:*",))
+
+    (statement,) = trust_policy(trust, provider_arn(trust, ACCOUNT))["Statement"]
+
+    assert statement["Principal"]["Federated"].endswith(":oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/ABC123")
+    assert statement["Condition"] == {
+        "StringEquals": {"oidc.eks.us-west-2.amazonaws.com/id/ABC123:aud": "sts.amazonaws.com"},
+        "StringLike": {"oidc.eks.us-west-2.amazonaws.com/id/ABC123:sub": ["system:serviceaccount:joelclaw:*"]},
+    }
+
+
+_TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
+
+
+@given(subject=_TEXTS.map(lambda text: f"repo:{text}"))
+def test_no_subject_of_github_leaves_the_owner_open(subject: str) -> None:
+    """Whatever is let through with a wildcard names its owner before the first one."""
+    if too_wide(GITHUB_ISSUER, subject) or not wild(subject):
+        return
+    owner, slash, _ = subject.removeprefix("repo:").partition("/")
+    assert slash
+    assert owner
+    assert not wild(owner)
+
+
+@given(subjects=st.lists(_TEXTS.filter(lambda text: not set(text) & set('$"*?')), min_size=1, max_size=5))
+def test_every_trust_policy_has_both_conditions(subjects: list[str]) -> None:
+    """For any legal subjects, and the document is JSON that holds them."""
+    trust = OidcTrust(issuer=CLUSTER, subject=tuple(subjects))
+
+    (statement,) = json.loads(as_json(trust_policy(trust, provider_arn(trust, ACCOUNT))))["Statement"]
+    asked = {key: value for keys in statement["Condition"].values() for key, value in keys.items()}
+
+    assert asked[f"{trust.provider}:aud"] == "sts.amazonaws.com"
+    assert asked[f"{trust.provider}:sub"] == subjects

@@ -1,0 +1,319 @@
+"""ops.adopt in process: what is asked of the engine, and every way that ends without an import."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import trustme
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from ops.adopt.adoptable import LiveBucket
+from ops.adopt.command import PROGRAM_FOLDER, main
+
+BUCKET = "joelclaw-local-usw2-session-archive"
+COLD = "joelclaw-local-usw2-media-raw"
+LOCATION: Any = {"LocationConstraint": "us-west-2"}
+CONFIG = {
+    "object-store:cloud": {"value": "aws"},
+    "object-store:env": {"value": "local"},
+    "object-store:region": {"value": "us-west-2"},
+}
+# A pulumi that keeps what it is given: a stack's export is what was imported into it last, and a refresh finds all
+# but the policies, of which it says what FAKE_REFUSAL says.
+FAKE = """#!/usr/bin/env python3
+import json, os, pathlib, sys
+folder, words = pathlib.Path(__file__).parent, [word for word in sys.argv[1:] if word != "--non-interactive"]
+if words[0] == "--cwd":
+    words = words[2:]
+with open(folder / "calls", "a") as calls:
+    calls.write(" ".join(words) + "\\n")
+stack = "scratch.json" if "adopt" in words else "stack.json"
+command = " ".join(words[:2])
+if command.startswith("config"):
+    print((folder / "config.json").read_text())
+elif command == "stack export":
+    print((folder / stack).read_text())
+elif command == "stack import":
+    (folder / stack).write_text(sys.stdin.read())
+elif command.startswith("refresh"):
+    content, refusal = json.loads((folder / stack).read_text()), os.environ["FAKE_REFUSAL"]
+    kept = []
+    for one in content["deployment"]["resources"]:
+        kind = one["type"].rpartition(":")[2]
+        if kind in ("Policy", "IamPolicy") and refusal:
+            print(f"error: refreshing {one['urn']}: 1 error occurred:\\n    \\t* {refusal}\\n")
+        if kind in ("Bucket", "S3Bucket", "User", "IamUser"):
+            one["inputs"] = {"name": "x"}
+        if kind in ("Bucket", "S3Bucket", "User", "IamUser", "Policy", "IamPolicy", "Stack", "aws", "minio"):
+            kept.append(one)
+    content["deployment"]["resources"] = kept
+    (folder / stack).write_text(json.dumps(content))
+    sys.exit(1)
+elif command.startswith("import"):
+    if os.environ.get("FAKE_IMPORT_FAILS"):
+        provider = json.loads(sys.stdin.read())["resources"][1]
+        sys.exit("it failed for " + provider["inputs"]["minioPassword"]["plaintext"])
+    (folder / "imported.json").write_text(pathlib.Path("/dev/stdin").read_text())
+"""
+
+
+@pytest.fixture(name="folder", autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    (tmp_path / "pulumi").write_text(FAKE, encoding="utf-8")
+    (tmp_path / "pulumi").chmod(0o755)
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    (tmp_path / "stack.json").write_text('{"deployment": null}', encoding="utf-8")
+    (tmp_path / "scratch.json").write_text('{"version": 3, "deployment": {}}', encoding="utf-8")
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("FAKE_REFUSAL", "the canned policy does not exist")
+    with mock_aws():
+        yield tmp_path
+
+
+def make(name: str, *, locked: bool = False) -> None:
+    """A bucket made by hand."""
+    client = boto3.session.Session().client("s3", region_name="us-west-2")
+    client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=locked, CreateBucketConfiguration=LOCATION)
+
+
+def adopted(folder: Path) -> list[str]:
+    """What was imported: names."""
+    content = json.loads((folder / "imported.json").read_text(encoding="utf-8"))
+    return [one.get("logicalName", one["name"]) for one in content["resources"]]
+
+
+def config(folder: Path, **values: str) -> None:
+    """Other config of the stack."""
+    changed = {**CONFIG, **{f"object-store:{key}": {"value": value} for key, value in values.items()}}
+    (folder / "config.json").write_text(json.dumps(changed), encoding="utf-8")
+
+
+def test_what_exists_is_imported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Found by the refresh of a scratch stack, shown, imported with store and provider, protected as the stack says."""
+    make(BUCKET)
+
+    assert main(["--stack", "aws", "--yes", "--out", str(folder / "out.json")]) == 0
+
+    said = capsys.readouterr().out
+    assert f"  {BUCKET}: bucket\n" in said
+    assert "cannot be read back" in said
+    assert adopted(folder)[:3] == ["store", "aws", "session-archive"]
+    assert "worker-user" in adopted(folder)
+    assert "worker-policy" not in adopted(folder)
+    assert json.loads((folder / "out.json").read_text(encoding="utf-8"))["resources"][0]["component"] is True
+    (call,) = [
+        line for line in (folder / "calls").read_text(encoding="utf-8").splitlines() if line.startswith("import")
+    ]
+    assert "--protect=true" in call
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y", 0), ("", 1)])
+def test_person_is_asked(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: str,
+    status: int,
+) -> None:
+    """On a terminal the answer decides, and no answer is no."""
+    make(BUCKET)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+
+    assert main(["--stack", "aws"]) == status
+    assert (folder / "imported.json").exists() is (status == 0)
+    assert ("Nothing was adopted." in capsys.readouterr().out) is (status == 1)
+
+
+def test_nobody_to_ask_is_no(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a terminal and without --yes nothing is imported."""
+    make(BUCKET)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+
+    assert main(["--stack", "aws"]) == 2
+    assert "add --yes" in capsys.readouterr().err
+    assert not (folder / "imported.json").exists()
+
+
+def test_other_lock_stops_all(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One bucket that cannot be taken over is named, and nothing else is imported either."""
+    make(BUCKET)
+    make(COLD)
+
+    assert main(["--stack", "aws", "--yes"]) == 1
+    assert f"{COLD}: it has no object lock" in capsys.readouterr().out
+    assert not (folder / "imported.json").exists()
+
+
+def test_retention_of_a_locked_bucket_is_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Years are counted as days."""
+    make(COLD, locked=True)
+    boto3.session.Session().client("s3", region_name="us-west-2").put_object_lock_configuration(
+        Bucket=COLD,
+        ObjectLockConfiguration={
+            "ObjectLockEnabled": "Enabled",
+            "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Years": 2}},
+        },
+    )
+
+    assert main(["--stack", "aws", "--yes"]) == 0
+    assert f"{COLD}: COMPLIANCE 730 d becomes GOVERNANCE 365 d" in capsys.readouterr().out
+    assert "media-raw" in adopted(folder)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"), [("AccessDenied: not yours", "AccessDenied: not yours"), ("", "could not be read")]
+)
+def test_refused_read_is_not_taken_for_gone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], refusal: str, said: str
+) -> None:
+    """Only "does not exist" means that; any other error, or none, ends it."""
+    monkeypatch.setenv("FAKE_REFUSAL", refusal)
+
+    assert main(["--stack", "aws", "--yes"]) == 2
+    assert said in capsys.readouterr().err
+    assert not (folder / "imported.json").exists()
+
+
+def test_interrupted_update_comes_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a killed engine left is taken up by the command for that."""
+    (folder / "stack.json").write_text('{"deployment": {"pending_operations": [{}]}}', encoding="utf-8")
+
+    assert main(["--stack", "aws", "--yes"]) == 2
+    assert "python -m ops.recover --stack aws" in capsys.readouterr().err
+
+
+def test_other_account_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The account guard of the provider holds here too, before anything is read."""
+    config(folder, allowedAccountIds='["999999999999"]')
+
+    assert main(["--stack", "aws", "--yes"]) == 2
+    assert "allowedAccountIds names 999999999999" in capsys.readouterr().err
+
+
+def test_endpoint_that_does_not_answer_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before any plugin is asked, which would take it for an empty server; the password is not shown."""
+    config(
+        folder,
+        cloud="aistor",
+        endpoint="https://127.0.0.1:1",
+        adminUser="provisioner",
+        adminPassword="planted-password",
+    )
+
+    assert main(["--stack", "local", "--yes"]) == 2
+    said = capsys.readouterr().err
+    assert "nothing usable answers at https://127.0.0.1:1" in said
+    assert "planted-password" not in said
+
+
+@pytest.fixture(name="aistor")
+def _aistor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, LiveBucket]:
+    """An aistor stack whose buckets are these."""
+    trustme.CA().cert_pem.write_to_path(str(folder / "ca.pem"))
+    (folder / "Pulumi.yaml").touch()
+    monkeypatch.chdir(folder)
+    config(
+        folder,
+        cloud="aistor",
+        endpoint="https://127.0.0.1:1",
+        caBundle="ca.pem",
+        adminUser="provisioner",
+        adminPassword="planted-password",
+    )
+    live = {BUCKET: LiveBucket(locked=False, policy=True)}
+    monkeypatch.setattr("ops.adopt.command.live_buckets", lambda _plan, _settings: live)
+    return live
+
+
+def test_password_goes_to_the_engine_only(
+    folder: Path, aistor: dict[str, LiveBucket], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The engine gets it by standard input; the file that is kept, the arguments and the output are without."""
+    assert aistor
+    assert main(["--stack", "local", "--yes", "--out", "out.json"]) == 0
+
+    said = capsys.readouterr()
+    assert f"mc anonymous set none store/{BUCKET}" in said.out
+    assert "planted-password" in (folder / "imported.json").read_text(encoding="utf-8")
+    for text in (said.out, said.err, *((folder / name).read_text() for name in ("out.json", "calls"))):
+        assert "planted-password" not in text
+    provider = json.loads((folder / "out.json").read_text(encoding="utf-8"))["resources"][1]
+    assert (PROGRAM_FOLDER / provider["inputs"]["minioCacertFile"]).resolve() == (folder / "ca.pem").resolve()
+
+
+def test_failed_import_shows_no_password(
+    aistor: dict[str, LiveBucket], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the engine says is passed on, with the secret blotted out."""
+    assert aistor
+    monkeypatch.setenv("FAKE_IMPORT_FAILS", "yes")
+
+    assert main(["--stack", "local", "--yes"]) == 2
+    said = capsys.readouterr().err
+    assert "it failed for" in said
+    assert "planted-password" not in said
+
+
+def test_bucket_that_the_provider_does_not_find_ends_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """S3 and the provider must agree on what exists: one that errs would have the other bucket made again."""
+    make(BUCKET)
+    monkeypatch.setattr("ops.adopt.command.existing", lambda _settings, _asked: [])
+
+    assert main(["--stack", "aws", "--yes"]) == 2
+    assert BUCKET in capsys.readouterr().err
+
+
+def test_nothing_to_adopt_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty account has nothing to offer."""
+    monkeypatch.setattr("ops.adopt.command.existing", lambda _settings, _asked: [])
+
+    assert main(["--stack", "aws"]) == 0
+    assert "nothing to adopt" in capsys.readouterr().out
+
+
+def test_refused_credentials_are_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server that refuses is not an empty one."""
+    assert folder
+
+    def refused(*_: object, **__: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObjectLockConfiguration")
+
+    make(BUCKET)
+    monkeypatch.setattr("ops.adopt.live._or_none", refused)
+
+    assert main(["--stack", "aws", "--yes"]) == 2
+    assert "the buckets could not be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stack", ["--help me", "a b"])
+def test_malformed_stack_name_reaches_no_pulumi(folder: Path, stack: str) -> None:
+    """A name is a name, never an option."""
+    assert main([f"--stack={stack}", "--yes"]) == 2
+    assert not (folder / "calls").exists()
+
+
+def test_no_pulumi_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without an engine nothing can be adopted."""
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    assert main(["--stack", "aws"]) == 2
+    assert "no pulumi on the path" in capsys.readouterr().err
+
+
+def test_pulumi_that_prints_no_json_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Some other program of that name."""
+    (folder / "config.json").write_text("hello", encoding="utf-8")
+
+    assert main(["--stack", "aws"]) == 2
+    assert "no JSON" in capsys.readouterr().err

@@ -1,0 +1,299 @@
+"""Deliveries to files and pipes: dotenv, Pulumi ESC, JSON; and the paths that no secret may go to."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from model.handover import NAMES, handovers
+from ops.keys import private_file
+from ops.keys.targets.as_json import AsJson, Pipe
+from ops.keys.targets.dotenv import CA_NAME, quoted, read_variables
+from ops.keys.targets.outcome import CannotDeliverError, UnfinishedDeliveryError
+from ops.keys.targets.pulumi_esc import PulumiEsc
+from tests.ops.keys.conftest import Deliver, Stack
+
+
+class Terminal(io.StringIO):
+    """A screen."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def sourced(path: Path) -> dict[str, str]:
+    """The variables that a shell has after reading a file, with nothing else in its environment."""
+    script = 'set -a; . "$1"; exec env'
+    done = subprocess.run(  # noqa: S603 - a script of our own
+        ["/bin/sh", "-c", script, "sh", str(path)], env={}, capture_output=True, text=True, check=True
+    )
+    return dict(line.split("=", 1) for line in done.stdout.splitlines())
+
+
+def git(*arguments: str) -> None:
+    """Run git."""
+    subprocess.run(["git", *arguments], check=True)  # noqa: S603, S607 - the machine's own, with a test's arguments
+
+
+def repository(folder: Path) -> None:
+    """Make a folder a git repository."""
+    git("init", "--quiet", str(folder))
+
+
+class TestDotenv:
+    """One identity's variables."""
+
+    def test_shell_reads_what_was_published(self, stack: Stack, deliver: Deliver, tmp_path: Path) -> None:
+        """All variables are there, the host's endpoint among them, and the CA lies beside."""
+        path = tmp_path / ".env"
+
+        done = deliver("dotenv", "--file", str(path))
+
+        found = sourced(path)
+        assert (done.status, done.errors) == (0, "")
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert {name: found[name] for name in NAMES} == {
+            "AWS_ACCESS_KEY_ID": stack.credentials["worker"].access_key_id,
+            "AWS_SECRET_ACCESS_KEY": stack.secret("worker"),
+            "AWS_REGION": stack.deployment.region,
+            "S3_ENDPOINT": stack.deployment.provisioning_endpoint,
+            "S3_CA_BUNDLE": str(tmp_path / CA_NAME),
+        }
+        assert (tmp_path / CA_NAME).read_text() == stack.deployment.ca_pem
+        assert "works      worker, as dotenv holds it" in done.output
+        assert sorted(one.name for one in tmp_path.iterdir()) == [".env", "bin", CA_NAME]
+
+    def test_unchanged_is_left_alone(self, deliver: Deliver, tmp_path: Path) -> None:
+        """The second time no byte is written."""
+        path = tmp_path / ".env"
+        deliver("dotenv", "--file", str(path))
+        before = (path.stat().st_mtime_ns, (tmp_path / CA_NAME).stat().st_mtime_ns)
+
+        done = deliver("dotenv", "--file", str(path))
+
+        assert set(done.changes().values()) == {"unchanged"}
+        assert (path.stat().st_mtime_ns, (tmp_path / CA_NAME).stat().st_mtime_ns) == before
+
+    def test_foreign_lines_stay(self, stack: Stack, deliver: Deliver, tmp_path: Path) -> None:
+        """Ours are replaced where they stand, once; what went away is removed; a wide mode is narrowed."""
+        path = tmp_path / ".env"
+        path.write_text("# mine\nFOO='a\u2028b'\nexport AWS_REGION=old\nBAR=1\nAWS_REGION=older\n", encoding="utf-8")
+        path.chmod(0o664)
+        stack.publish(deployment=json.loads(stack.deployment.model_copy(update={"ca_pem": None}).model_dump_json()))
+        path.write_text(path.read_text() + "S3_CA_BUNDLE=/gone\n", encoding="utf-8")
+
+        # The store is not trusted without its CA: the delivery is whole, the probe fails.
+        done = deliver("dotenv", "--file", str(path))
+
+        lines = path.read_text().split("\n")
+        assert done.status == 1
+        assert "what dotenv holds now does not work" in done.errors
+        assert done.changes() | {"AWS_REGION": "changed", "AWS_ACCESS_KEY_ID": "added"} == done.changes()
+        assert "changed    S3_CA_BUNDLE (removed)" in done.output
+        assert lines[:4] == ["# mine", "FOO='a\u2028b'", f"AWS_REGION={stack.deployment.region}", "BAR=1"]
+        assert sum("AWS_REGION" in line for line in lines) == 1
+        assert not any("S3_CA_BUNDLE" in line for line in lines)
+        assert path.stat().st_mode & 0o777 == 0o600
+
+    def test_mode_alone_is_mended(self, deliver: Deliver, tmp_path: Path) -> None:
+        """An unchanged file that others can read is written anew."""
+        path = tmp_path / ".env"
+        deliver("dotenv", "--file", str(path))
+        path.chmod(0o640)
+
+        done = deliver("dotenv", "--file", str(path))
+
+        assert f"changed    {path} (to mode 0600)" in done.output
+        assert path.stat().st_mode & 0o777 == 0o600
+
+    def test_one_identity_only(self, deliver: Deliver, tmp_path: Path) -> None:
+        """The names are the same for everybody, so a second identity would overwrite the first."""
+        done = deliver("dotenv", "--file", str(tmp_path / ".env"), identity=None)
+
+        assert done.status == 2
+        assert "choose with --identity among worker, reader, verifier" in done.errors
+        assert not (tmp_path / ".env").exists()
+
+    def test_full_disk(self, deliver: Deliver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What was written before is named, the old file stays, and no part of the new one is left."""
+        path = tmp_path / ".env"
+        path.write_text("FOO=1\n", encoding="utf-8")
+        real = os.fsync
+
+        def full(handle: int) -> None:
+            if path.parent.joinpath(CA_NAME).exists() and any(tmp_path.glob("..env.*")):
+                raise OSError(28, "No space left on device")
+            real(handle)
+
+        monkeypatch.setattr(os, "fsync", full)
+        done = deliver("dotenv", "--file", str(path))
+
+        assert done.status == 1
+        assert f"{path} could not be written: No space left on device" in done.errors
+        assert f"written: {tmp_path / CA_NAME}\n  not written: {path}\n" in done.errors
+        assert path.read_text() == "FOO=1\n"
+        assert sorted(one.name for one in tmp_path.iterdir()) == [".env", "bin", CA_NAME]
+
+    def test_aws_has_no_endpoint(self, stack: Stack, deliver: Deliver, tmp_path: Path) -> None:
+        """On AWS the SDKs find the endpoint, and a variable would mislead them."""
+        on_aws = stack.deployment.model_copy(
+            update={"endpoint": None, "provisioning_endpoint": None, "ca_pem": None, "cloud": "aws"}
+        )
+        (one,) = handovers(on_aws, stack.credentials, ["worker"], "host")
+
+        assert set(one.keys() | one.settings("/ca.pem")) == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"}
+        assert deliver("dotenv", "--file", str(tmp_path / "none" / ".env")).status == 2
+
+    @pytest.mark.parametrize("value", ["plain", "a/b+c==", "a b", "a$b", 'a"b', "a#b", "a\\b", "ä"])
+    def test_quoting(self, value: str, tmp_path: Path) -> None:
+        """A shell and our own reading have every value as it was."""
+        line = quoted("AWS_REGION", value)
+        (tmp_path / "env").write_text(line + "\n", encoding="utf-8")
+
+        assert sourced(tmp_path / "env")["AWS_REGION"] == value
+        assert read_variables([line]) == {"AWS_REGION": value}
+
+    @pytest.mark.parametrize("value", ["a'b", "a\nb", ""])
+    def test_unquotable(self, value: str) -> None:
+        """What no quoting makes the same for all readers is refused, without being shown."""
+        with pytest.raises(CannotDeliverError, match="the value of AWS_REGION cannot be written"):
+            quoted("AWS_REGION", value)
+
+
+class TestPaths:
+    """Where no secret goes."""
+
+    def test_git_would_take_it_up(self, tmp_path: Path) -> None:
+        """Tracked and not ignored are refused with the line to paste; ignored is legal, and a link never is."""
+        work = tmp_path / "work"
+        (work / "sub").mkdir(parents=True)
+        repository(work)
+        path = work / "sub" / ".env"
+
+        with pytest.raises(CannotDeliverError, match=rf"write this line to {work / '.gitignore'}: /sub/\.env"):
+            private_file.check_path(path)
+        (work / ".gitignore").write_text("/sub/.env\n", encoding="utf-8")
+        private_file.check_path(path)
+        path.touch()
+        git("-C", str(work), "add", "--force", str(path))
+        with pytest.raises(CannotDeliverError, match=r"git tracks .*rm --cached \.env"):
+            private_file.check_path(path)
+
+    def test_environment_of_another_repository(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In a hook `GIT_DIR` names another repository; the path's own one is asked."""
+        repository(tmp_path / "other")
+        repository(tmp_path / "work")
+        monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+
+        with pytest.raises(CannotDeliverError, match="not ignored"):
+            private_file.check_path(tmp_path / "work" / ".env")
+
+    def test_git_cannot_be_asked(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not knowing is a refusal."""
+        repository(tmp_path / "work")
+        shutil.rmtree(tmp_path / "work" / ".git" / "refs")
+        with pytest.raises(CannotDeliverError, match="does not say whether it would take the file up"):
+            private_file.check_path(tmp_path / "work" / ".env")
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(CannotDeliverError, match="cannot be asked: no `git` on the path"):
+            private_file.check_path(tmp_path / "work" / ".env")
+
+    def test_link_folder_and_absence(self, tmp_path: Path) -> None:
+        """A link, a folder and a path without a folder are refused."""
+        (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+        for name, said in [("link", "symbolic link"), (".", "no regular file"), ("a/b", "mkdir -p -m 700")]:
+            with pytest.raises(CannotDeliverError, match=said):
+                private_file.check_path(tmp_path / name)
+
+
+class TestPulumiEsc:
+    """An environment's definition."""
+
+    def test_file(self, stack: Stack, deliver: Deliver, tmp_path: Path) -> None:
+        """Keys are secrets, the CA is a file, the command that loads it stands above; unchanged is left alone."""
+        path = tmp_path / "esc.yaml"
+        first, second = deliver("pulumi-esc", "--file", str(path)), deliver("pulumi-esc", "--file", str(path))
+        values = yaml.safe_load(path.read_text())["values"]
+
+        assert (first.status, second.status) == (0, 0)
+        assert set(second.changes().values()) == {"unchanged"}
+        assert values["environmentVariables"]["AWS_SECRET_ACCESS_KEY"] == {"fn::secret": stack.secret("worker")}
+        assert values["environmentVariables"]["S3_ENDPOINT"] == stack.deployment.provisioning_endpoint
+        assert values["files"] == {"S3_CA_BUNDLE": stack.deployment.ca_pem}
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert "esc env init ORG/PROJECT/NAME --file" in path.read_text()
+
+    def test_changed_and_mode(self, deliver: Deliver, tmp_path: Path) -> None:
+        """What changed is named, and what nobody asked for is named as removed."""
+        path = tmp_path / "esc.yaml"
+        deliver("pulumi-esc", "--file", str(path))
+        path.write_text(path.read_text().replace("AWS_REGION: ", "GONE: x\n    AWS_REGION: x"), encoding="utf-8")
+        path.chmod(0o644)
+
+        done = deliver("pulumi-esc", "--file", str(path))
+
+        assert done.changes()["AWS_REGION"] == "changed"
+        assert "changed    GONE (removed)" in done.output
+        assert "(to mode 0600)" in done.output
+
+    def test_foreign_file(self, deliver: Deliver, tmp_path: Path) -> None:
+        """What no delivery made stays."""
+        path = tmp_path / "esc.yaml"
+        path.write_text("imports: [mine]\n", encoding="utf-8")
+
+        assert deliver("pulumi-esc", "--file", str(path)).status == 2
+        assert path.read_text() == "imports: [mine]\n"
+
+    def test_pipe_and_terminal(self, stack: Stack, deliver: Deliver) -> None:
+        """To a pipe it is the whole output; a terminal shows nothing."""
+        done = deliver("pulumi-esc", payload=True)
+
+        content = yaml.safe_load(done.output)["values"]["environmentVariables"]
+        assert content["AWS_SECRET_ACCESS_KEY"] == {"fn::secret": stack.secret("worker")}
+        assert "works      worker" in done.errors
+        with pytest.raises(CannotDeliverError, match="not shown on a terminal"):
+            PulumiEsc(None, Pipe(Terminal())).check()
+        assert deliver("pulumi-esc", identity=None).status == 2
+
+
+class TestJson:
+    """Everything, for a program."""
+
+    def test_all_identities(self, stack: Stack, deliver: Deliver) -> None:
+        """Standard output is the JSON alone; what was done is said as errors."""
+        done = deliver("json", identity=None, payload=True)
+
+        content = json.loads(done.output)
+        assert done.status == 0
+        assert list(content) == ["worker", "reader", "verifier"]
+        assert content["worker"]["AWS_SECRET_ACCESS_KEY"] == stack.secret("worker")
+        assert content["worker"]["S3_CA_BUNDLE"] == stack.deployment.ca_pem
+        assert set(content["verifier"]["buckets"]) == {one.domain for one in stack.deployment.plan.buckets}
+        assert done.errors.count("works") == 3
+
+    def test_never_to_a_terminal(self, stack: Stack) -> None:
+        """Asked before the stack is read, and again before it is written."""
+        screen = Terminal()
+        target = AsJson(screen)
+
+        with pytest.raises(CannotDeliverError, match="not shown on a terminal"):
+            target.check()
+        with pytest.raises(CannotDeliverError, match="not shown on a terminal"):
+            target.deliver(handovers(stack.deployment, stack.credentials, ["worker"], "host"))
+        assert screen.getvalue() == ""
+
+    def test_reader_that_has_gone(self, stack: Stack) -> None:
+        """A broken pipe is a failed delivery."""
+
+        class Gone(io.StringIO):
+            def write(self, text: str) -> int:  # noqa: ARG002 - as a stream's
+                raise BrokenPipeError(32, "Broken pipe")
+
+        with pytest.raises(UnfinishedDeliveryError, match="standard output could not be written: Broken pipe"):
+            AsJson(Gone()).deliver(handovers(stack.deployment, stack.credentials, ["worker"], "host"))

@@ -1,0 +1,219 @@
+"""Delivery to Kubernetes: what is applied, what is left alone, and what is refused."""
+
+import json
+from base64 import b64decode
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from model.handover import handovers
+from ops.keys.targets.kubernetes import HEAD, Kubernetes, manifests
+from ops.keys.targets.outcome import CannotDeliverError
+from tests.ops.keys.conftest import CLUSTER_ENDPOINT, Deliver, Stack
+from tests.ops.keys.fakes import Fake, fake_kubectl
+
+NAMES = ["ConfigMap/objectstore-worker", "Secret/objectstore-worker"]
+OTHER = "b2xk"
+AGAIN = "python -m ops.keys deliver --stack local --to kubernetes --identity worker"
+
+
+@pytest.fixture(name="cluster")
+def _cluster(stack: Stack) -> Fake:
+    return fake_kubectl(stack.folder)
+
+
+class TestManifests:
+    """What is made of a key pair."""
+
+    @pytest.mark.parametrize("version", ["1.31.0", kubernetes_validate.latest_version()])
+    def test_kubernetes_takes_them(self, stack: Stack, version: str) -> None:
+        """They follow the API's schemas to the letter."""
+        for one in handovers(stack.deployment, stack.credentials, list(stack.credentials), "cluster"):
+            for document in manifests(one, "joelclaw"):
+                kubernetes_validate.validate(document, version, strict=True)
+
+    def test_secret_is_the_pair_alone(self, stack: Stack) -> None:
+        """Everything that is no secret stands in the ConfigMap, with the cluster's endpoint and the CA's path."""
+        (one,) = handovers(stack.deployment, stack.credentials, ["worker"], "cluster")
+        plain, secret = manifests(one, "joelclaw")
+
+        assert {name: b64decode(value).decode() for name, value in secret["data"].items()} == {
+            "AWS_ACCESS_KEY_ID": stack.credentials["worker"].access_key_id,
+            "AWS_SECRET_ACCESS_KEY": stack.secret("worker"),
+        }
+        assert plain["data"]["S3_ENDPOINT"] == CLUSTER_ENDPOINT
+        assert plain["data"]["S3_CA_BUNDLE"] == "/etc/objectstore/ca.pem"
+        assert plain["data"]["ca.pem"] == stack.deployment.ca_pem
+        assert json.loads(plain["data"]["S3_BUCKETS"])["scratch"] == stack.deployment.plan.bucket("scratch").name
+        assert stack.secret("worker") not in json.dumps(plain)
+
+
+class TestApplied:
+    """What succeeds."""
+
+    def test_added_changed_unchanged(self, cluster: Fake, deliver: Deliver) -> None:
+        """What is there as it should be is not applied again; what differs is, and only that."""
+        first, second = deliver("kubernetes"), deliver("kubernetes")
+        applied = len(cluster.calls("apply"))
+        state = cluster.state
+        state["secret/objectstore-worker"]["data"]["AWS_SECRET_ACCESS_KEY"] = OTHER
+        cluster.state = state
+        third = deliver("kubernetes")
+
+        assert (first.status, second.status, third.status) == (0, 0, 0)
+        assert first.changes() == dict.fromkeys(NAMES, "added")
+        assert second.changes() == dict.fromkeys(NAMES, "unchanged")
+        assert third.changes() == {NAMES[0]: "unchanged", NAMES[1]: "changed"}
+        assert "works      worker, as kubernetes holds it" in third.output
+        # A trial and the write, the first time and the third.
+        assert (applied, len(cluster.calls("apply"))) == (2, 4)
+
+    def test_context_is_passed_on(self, cluster: Fake, deliver: Deliver) -> None:
+        """Every call goes to the chosen context."""
+        assert deliver("kubernetes", "--context", "there").status == 0
+        assert all(words[0] == "--context=there" for words in cluster.calls())
+        assert "context was not found" in deliver("kubernetes", "--context", "elsewhere").errors
+
+    def test_loopback_is_warned_of(self, cluster: Fake, stack: Stack, deliver: Deliver) -> None:
+        """A host's own address is not the store in a pod."""
+        done = deliver("kubernetes", "--from", "host")
+
+        assert done.status == 0
+        assert f"warning: the endpoint handed over is {stack.deployment.provisioning_endpoint}" in done.errors
+        assert cluster.state["configmap/objectstore-worker"]["data"]["S3_ENDPOINT"].startswith("https://127.0.0.1")
+
+
+class TestRefused:
+    """What stops before the first write."""
+
+    @pytest.mark.parametrize(
+        ("mood", "said"),
+        [
+            ("unreachable", "`kubectl auth can-i` failed: The connection to the server localhost:6443 was refused"),
+            ("forbidden", "this user may not write Secrets in namespace joelclaw"),
+            ("reading forbidden", "cannot get resource"),
+            ("no namespace", "`kubectl apply --server-side --dry-run=server` failed: Error from server (NotFound)"),
+            ("conflict", "something else manages a field of it"),
+        ],
+    )
+    def test_cluster_refuses(self, cluster: Fake, deliver: Deliver, mood: str, said: str) -> None:
+        """Whatever the cluster would refuse is known from a trial."""
+        cluster.mood(**{mood: True})
+
+        done = deliver("kubernetes")
+
+        assert done.status == 2
+        assert said in done.errors
+        assert "Nothing was written." in done.errors
+        assert cluster.state == {}
+
+    def test_no_kubectl(self, deliver: Deliver, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without kubectl there is still the file."""
+        monkeypatch.setenv("PATH", str(stack.folder))
+
+        done = deliver("kubernetes")
+
+        assert done.status == 2
+        assert "no `kubectl` on the path; or write the manifests to a file: --file PATH" in done.errors
+
+    @pytest.mark.parametrize(("option", "value"), [("--namespace", "Joel_Claw"), ("--context", "--token=x")])
+    def test_bad_names(self, cluster: Fake, deliver: Deliver, option: str, value: str) -> None:
+        """A name that Kubernetes would not take, or kubectl would take as an option, reaches neither."""
+        done = deliver("kubernetes", f"{option}={value}")
+
+        assert done.status == 2
+        assert f"{option} {value!r} is no" in done.errors
+        assert cluster.calls() == []
+
+
+class TestUnfinished:
+    """A write that fails."""
+
+    def test_dies_between_two_objects(self, cluster: Fake, deliver: Deliver) -> None:
+        """What the cluster holds is read from it, and the same line completes it."""
+        cluster.mood(**{"dies after": 1})
+        broken = deliver("kubernetes")
+        cluster.mood()
+        mended = deliver("kubernetes")
+
+        assert broken.status == 1
+        assert "etcdserver: request timed out" in broken.errors
+        assert f"written: {NAMES[0]}\n  not written: {NAMES[1]}\n" in broken.errors
+        assert f"to complete it: {AGAIN}\n" in broken.errors
+        assert mended.changes() == {NAMES[0]: "unchanged", NAMES[1]: "added"}
+
+    def test_hangs_in_a_write(self, cluster: Fake, deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A kubectl that does not end is ended."""
+        monkeypatch.setattr("ops.keys.deliver.Kubernetes", lambda *_: Kubernetes(timeout_seconds=1.5))
+        cluster.mood(**{"hangs after": 0})
+
+        done = deliver("kubernetes")
+
+        assert done.status == 1
+        assert "did not end within 1.5 s" in done.errors
+        assert f"written: nothing\n  not written: {', '.join(NAMES)}\n" in done.errors
+
+    def test_cluster_is_gone_afterwards(self, cluster: Fake, deliver: Deliver) -> None:
+        """Where nobody can tell what the cluster holds now, that is what is said."""
+        cluster.mood(**{"gone after": 1})
+
+        done = deliver("kubernetes")
+
+        assert done.status == 1
+        assert "connection lost" in done.errors
+        assert "the cluster could not be read afterwards" in done.errors
+        assert f"written: nothing\n  not written: {', '.join(NAMES)}\n" in done.errors
+
+
+class TestFile:
+    """Manifests in a file, for a cluster that this machine does not reach."""
+
+    def test_written_and_unchanged(self, stack: Stack, deliver: Deliver, tmp_path: Path) -> None:
+        """Mode 0600, the documents of each identity, and left alone the second time."""
+        path = tmp_path / "objectstore.yaml"
+        first = deliver("kubernetes", "--file", str(path))
+        written = path.stat().st_mtime_ns
+        second = deliver("kubernetes", "--file", str(path))
+
+        assert (first.status, second.status) == (0, 0)
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.stat().st_mtime_ns == written
+        assert [one["kind"] for one in yaml.safe_load_all(path.read_text())] == ["ConfigMap", "Secret"]
+        assert second.changes() == dict.fromkeys(NAMES, "unchanged")
+        assert "works      worker" in second.output
+        assert stack.secret("worker") not in path.read_text()
+
+    def test_what_goes_away_is_said(self, deliver: Deliver, tmp_path: Path) -> None:
+        """The file is what was chosen last; an identity that is no longer in it is named. A wide mode is narrowed."""
+        path = tmp_path / "objectstore.yaml"
+        deliver("kubernetes", "--file", str(path), identity=None)
+        path.chmod(0o644)
+        done = deliver("kubernetes", "--file", str(path))
+
+        assert "changed    Secret/objectstore-verifier (removed)" in done.output
+        assert f"changed    {path} (to mode 0600)" in done.output
+        assert path.stat().st_mode & 0o777 == 0o600
+
+    def test_foreign_file_is_not_replaced(self, deliver: Deliver, tmp_path: Path) -> None:
+        """What no delivery made stays, and so does what is damaged."""
+        path = tmp_path / "mine.yaml"
+        path.write_text("kind: Namespace\n", encoding="utf-8")
+        foreign = deliver("kubernetes", "--file", str(path))
+        path.write_text(f"{HEAD}: : :\n  - {{", encoding="utf-8")
+        damaged = deliver("kubernetes", "--file", str(path))
+
+        assert (foreign.status, damaged.status) == (2, 2)
+        assert "no delivery made it; it is not replaced" in foreign.errors
+        assert "is there and is no YAML" in damaged.errors
+
+
+def test_secret_without_a_pair(stack: Stack) -> None:
+    """What the cluster holds is not believed to be a key pair."""
+    cluster = fake_kubectl(stack.folder)
+    target = Kubernetes()
+    for data in ({}, {"AWS_ACCESS_KEY_ID": "QQ=="}, {"AWS_ACCESS_KEY_ID": "Q", "AWS_SECRET_ACCESS_KEY": "/w=="}):
+        cluster.state = {"secret/objectstore-worker": {"kind": "Secret", "data": data}}
+        with pytest.raises(CannotDeliverError, match="holds no whole key pair"):
+            target.held("worker")

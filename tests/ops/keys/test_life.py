@@ -1,0 +1,575 @@
+"""rotate, retire, revoke and status in process, on a stack that is a value: what is done, refused, asked and said.
+
+What the real engine and the servers make of it is tests/e2e/test_credentials.py's matter.
+"""
+
+import io
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from rich.console import Console
+
+from infra.settings import Settings, settings_from
+from model.deployment import KeyPair, build_deployment
+from model.generations import Generations
+from model.plan import build_plan
+from model.policies import Cloud
+from model.taxonomy import load
+from ops.keys import rotation, settled, status
+from ops.keys.__main__ import main
+from ops.keys.config_lines import Written
+from ops.keys.live_keys import KeysError, LastUse
+from ops.keys.settled import Stack
+from ops.keys.standing_keys import StandingKey
+from stack.outputs import Published
+from stack.runner import EngineError
+
+NOW = datetime.now(UTC)
+CONFIG: dict[Cloud, dict[str, str]] = {
+    "aws": {"cloud": "aws", "env": "prod", "region": "us-west-2"},
+    "aistor": {
+        "cloud": "aistor",
+        "env": "local",
+        "endpoint": "https://127.0.0.1:9000",
+        "adminUser": "provisioner",
+        "adminPassword": "planted-admin-password",
+    },
+}
+
+
+@dataclass
+class World:
+    """A stack and its server.
+
+    Attributes:
+        cloud: Which.
+        config: What the stack's config says of `worker`.
+        standing: Access keys of `worker` in the state, by generation.
+        live: Its access keys on the server.
+        last_use: Of any key; None where the server keeps none.
+        pending: What a preview would touch beside.
+        broken: Access keys that do not work although they live.
+        updates: How often the stack was updated.
+        made_at: When its keys were made.
+        published_generations: What it has published, where that is not what the config says.
+    """
+
+    cloud: Cloud = "aws"
+    config: Generations = field(default_factory=Generations)
+    standing: dict[int, str] = field(default_factory=lambda: {1: "KEY1"})
+    live: list[str] = field(default_factory=lambda: ["KEY1"])
+    last_use: LastUse | None = field(default_factory=lambda: LastUse(None))
+    pending: list[dict[str, Any]] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    updates: int = 0
+    made_at: datetime | None = NOW
+    published_generations: Generations | None = None
+
+    def settings(self) -> Settings:
+        """Of its config."""
+        return settings_from(CONFIG[self.cloud], self.cloud, Path(), {})
+
+    def stack(self, name: str = "s") -> Stack:
+        """As `look` finds it."""
+        plan = build_plan(
+            load(), env="prod", region_code="usw2", tls_only=True, where="x:", generations={"worker": self.config}
+        )
+        keys = tuple(
+            StandingKey("worker", number, key, f"urn::{key}", self.made_at) for number, key in self.standing.items()
+        )
+        return Stack(name, self.settings(), plan, keys, {"worker": self.published_generations or self.config})
+
+    def published(self) -> Published:
+        """What it hands out."""
+        pairs = [
+            KeyPair(access_key_id=self.standing[number], secret_access_key=SecretStr("planted-secret"))
+            for number in sorted(self.standing, reverse=True)
+        ]
+        pair = pairs[0] if len(pairs) == 1 else pairs[0].model_copy(update={"previous": pairs[1]})
+        deployment = build_deployment(self.stack().plan, stack="s", cloud=self.cloud, region="us-west-2")
+        return Published(deployment, {"worker": pair})
+
+    def update(self) -> None:
+        """What the engine does: new keys are made before old ones go."""
+        self.updates += 1
+        self.published_generations = None
+        for number in self.config.live:
+            if number not in self.standing:
+                self.standing[number] = f"KEY{number}"
+                self.live.append(f"KEY{number}")
+        if self.cloud == "aws":
+            assert len(self.live) <= 2
+        for number in set(self.standing) - set(self.config.live):
+            self.live.remove(self.standing.pop(number))
+
+    def of(self, user_name: str) -> list[str]:
+        """The access keys of a user."""
+        return list(self.live) if user_name.endswith("-worker") else []
+
+    def use(self, access_key_id: str) -> LastUse | None:
+        """The last use of a key."""
+        del access_key_id
+        return self.last_use
+
+    def remove(self, user_name: str, access_key_id: str) -> None:
+        """Take a key away by hand."""
+        del user_name
+        self.live.remove(access_key_id)
+
+
+@pytest.fixture(name="world")
+def _world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+
+    @contextmanager
+    def live_keys(settings: Settings) -> Iterator[Any]:
+        del settings
+
+        class Keys:
+            of = staticmethod(world.of)
+            last_use = staticmethod(world.use)
+            remove = staticmethod(world.remove)
+
+        yield Keys()
+
+    def write(stack: str, identity: str, before: Generations, after: Generations) -> Written:
+        assert (identity, before) == ("worker", world.config)
+        world.config = after
+        return Written((f"Pulumi.{stack}.yaml:9: + current: {after.current}",))
+
+    def works(deployment: object, identity: str, pair: KeyPair, **more: object) -> str | None:
+        del deployment, identity, more
+        lives = pair.access_key_id in world.live and pair.access_key_id not in world.broken
+        return None if lives else "the store knows no such access key id"
+
+    def preview(stack: str, *, refresh: bool) -> tuple[dict[str, Any], int]:
+        del stack, refresh
+        return {"steps": world.pending}, 0
+
+    monkeypatch.setattr(rotation, "settle", lambda stack, _say: world.stack(stack))
+    monkeypatch.setattr(rotation, "look", world.stack)
+    monkeypatch.setattr(status, "look", world.stack)
+    monkeypatch.setattr(rotation, "published_by", lambda _stack: world.published())
+    monkeypatch.setattr(rotation, "update", lambda _stack, _say: world.update())
+    monkeypatch.setattr(rotation, "write_generations", write)
+    monkeypatch.setattr(rotation, "works", works)
+    monkeypatch.setattr(rotation, "engine_preview", preview)
+    for module in (rotation, status, settled):
+        monkeypatch.setattr(module, "live_keys", live_keys)
+    for name in ("REFUSED_WITHIN_SECONDS", "PAUSE_SECONDS"):
+        monkeypatch.setattr(rotation, name, 0.01)
+    return world
+
+
+def run(*arguments: str) -> int:
+    """The command on the stack `s`, agreed to."""
+    return main([*arguments, "worker", "--stack", "s", "--yes"])
+
+
+def test_rotation_ends_with_two_keys_and_retiring_with_one(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The lines of the config are said, and what to do next."""
+    assert run("rotate") == 0
+    assert (world.config.live, world.live) == ((2, 1), ["KEY1", "KEY2"])
+    said = capsys.readouterr().out
+    assert "Pulumi.s.yaml:9: + current: 2" in said
+    assert "ops.keys deliver --stack s --identity worker" in said
+
+    assert run("retire") == 0
+    assert (world.config.live, world.live) == ((2,), ["KEY2"])
+    said = capsys.readouterr().out
+    assert "generation 1 was used never" in said
+    assert "key KEY1 is refused" in said
+    assert "planted" not in said
+
+
+def test_nothing_to_retire_is_no_error(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A single key is left alone."""
+    assert run("retire") == 0
+    assert "nothing to retire" in capsys.readouterr().out
+    assert world.updates == 0
+
+
+@pytest.mark.parametrize("command", ["rotate", "retire", "revoke"])
+def test_unknown_identity_is_bad_input(world: World, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The identities are listed."""
+    assert main([command, "wroker", "--stack", "s", "--yes"]) == 2
+    assert "legal: worker, session-archiver" in capsys.readouterr().err
+    assert world.updates == 0
+
+
+def refused(world: World, command: str, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What a command that must not be done says; nothing is changed by it."""
+    before = replace(world, standing=dict(world.standing), live=list(world.live))
+    assert run(command, *arguments) == 1
+    assert (world.config, world.standing, world.live, world.updates) == (
+        before.config,
+        before.standing,
+        before.live,
+        before.updates,
+    )
+    return capsys.readouterr().err
+
+
+def two(world: World) -> None:
+    """Two keys live."""
+    world.config, world.standing, world.live = (
+        Generations(current=2, previous=1),
+        {2: "KEY2", 1: "KEY1"},
+        ["KEY1", "KEY2"],
+    )
+
+
+def test_third_generation_is_refused_with_advice(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """First the old one is retired."""
+    two(world)
+    assert "ops.keys retire worker --stack s" in refused(world, "rotate", capsys)
+
+
+def test_third_key_that_somebody_made_by_hand_is_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """On AWS there is no room beside it; the line that removes it is given."""
+    world.live.append("BYHAND")
+    said = refused(world, "rotate", capsys)
+    assert "aws iam delete-access-key --user-name joelclaw-prod-worker --access-key-id BYHAND" in said
+
+
+def test_key_made_by_hand_leaves_room_on_aistor(world: World) -> None:
+    """There a user may have any number of keys."""
+    world.cloud = "aistor"
+    world.live.append("BYHAND")
+    assert run("rotate") == 0
+
+
+def test_other_changes_are_not_taken_along(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """An update that would change anything else is refused before the config is edited, and says what it is."""
+    bucket = {"type": "minio:index/s3Bucket:S3Bucket", "urn": "urn:pulumi:s::object-store::x::media-raw"}
+    world.pending = [{"op": "create", "urn": bucket["urn"], "newState": {**bucket, "inputs": {"bucket": "b"}}}]
+    assert "media-raw bucket (create)" in refused(world, "rotate", capsys)
+
+
+def test_preview_that_fails_edits_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The engine's own words are said."""
+    wrong = {"steps": [], "diagnostics": [{"severity": "error", "message": "no server"}]}
+    monkeypatch.setattr(rotation, "engine_preview", lambda *_, **__: (wrong, 1))
+    assert "no server" in refused(world, "rotate", capsys)
+
+
+def test_old_key_stays_while_the_new_one_does_not_work(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The current key is tried first."""
+    two(world)
+    world.broken = {"KEY2"}
+    assert "generation 2 of worker's key does not work" in refused(world, "retire", capsys)
+
+
+def test_old_key_stays_while_somebody_uses_it(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the server tells of a use within the time asked for; a longer rest is enough."""
+    two(world)
+    world.last_use = LastUse(NOW - timedelta(minutes=90), "s3 in us-west-2")
+    assert "s3 in us-west-2" in refused(world, "retire", capsys, "--unused-for", "2")
+    assert run("retire") == 0
+
+
+def test_server_that_tells_nothing_is_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """MinIO keeps no last use, so that it is unused cannot be proven."""
+    two(world)
+    world.cloud, world.last_use = "aistor", None
+    assert run("retire") == 0
+    assert "cannot be told" in capsys.readouterr().out
+
+
+def test_removed_key_that_still_works_is_an_error(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was removed must be refused in the end."""
+    two(world)
+    world.remove = lambda *_: None  # type: ignore[method-assign]  # a server that forgets nothing
+    world.live = _Sticky(["KEY1", "KEY2"])
+    assert run("retire") == 1
+    assert "still works" in capsys.readouterr().err
+
+
+class _Sticky(list[str]):
+    """Keys that cannot be removed."""
+
+    def remove(self, _key: str) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("cloud", ["aws", "aistor"])
+def test_revocation_of_two_leaves_the_third(world: World, cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    """On AWS by two updates, since there is no room for three; elsewhere by one. Who breaks is said."""
+    two(world)
+    world.cloud = cloud
+    assert run("revoke") == 0
+    assert world.live == ["KEY3"]
+    assert world.updates == (2 if cloud == "aws" else 1)
+    said = capsys.readouterr().out
+    assert "KEY2 (generation 2)" in said
+    assert "media-raw (append)" in said
+
+
+def test_revocation_of_two_by_config_alone_takes_two_steps_on_aws(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first edit makes room; the update between is left to the person."""
+    two(world)
+    assert run("revoke", "--config-only") == 1
+    assert world.config == Generations(current=2)
+    assert "then revoke worker again" in capsys.readouterr().err
+    world.update()
+    assert run("revoke", "--config-only") == 0
+    assert world.config == Generations(current=3)
+
+
+@pytest.mark.parametrize(
+    ("command", "config", "standing", "published", "after"),
+    [
+        ("rotate", Generations(current=2, previous=1), {1: "KEY1"}, Generations(), ["KEY1", "KEY2"]),
+        ("retire", Generations(current=2), {2: "KEY2", 1: "KEY1"}, Generations(current=2, previous=1), ["KEY2"]),
+        ("revoke", Generations(current=2), {1: "KEY1"}, Generations(), ["KEY2"]),
+        ("revoke", Generations(current=2), {2: "KEY2", 1: "KEY1"}, Generations(), ["KEY2"]),
+    ],
+)
+def test_what_was_begun_is_finished(
+    world: World,
+    command: str,
+    config: Generations,
+    standing: Mapping[int, str],
+    published: Generations,
+    after: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where the config is ahead of the state, the same command only updates."""
+    world.config, world.standing, world.live = config, dict(standing), sorted(standing.values())
+    world.published_generations = published
+    assert run(command) == 0
+    assert (world.config, sorted(world.live)) == (config, after)
+    said = capsys.readouterr().out
+    assert "finishing what was begun" in said
+    assert ("key KEY1 is refused" in said) is ("KEY1" not in after)
+
+
+def test_old_key_goes_with_what_was_begun_only_if_the_new_one_works(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A config that has lost the previous generation already is not brought about while the current key is refused."""
+    two(world)
+    world.config, world.published_generations = Generations(current=2), Generations(current=2, previous=1)
+    world.broken = {"KEY2"}
+    assert "does not work" in refused(world, "retire", capsys)
+    assert run("retire", "--config-only") == 0
+    assert "is left to: pulumi up" in capsys.readouterr().out
+    assert world.updates == 0
+
+
+def test_revocation_that_made_room_and_was_killed_goes_on(world: World) -> None:
+    """On AWS the first of its two updates leaves the current key alive, so that one was not revoked yet."""
+    two(world)
+    world.config, world.published_generations = Generations(current=2), Generations(current=2, previous=1)
+    assert run("revoke") == 0
+    assert (world.config.live, world.live) == ((3,), ["KEY3"])
+
+
+def test_key_that_is_not_on_the_server_is_no_key_to_go_on(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rotation would say that it goes on working; what to do depends on who manages it."""
+    world.live = []
+    assert "ops.keys status --stack s" in refused(world, "rotate", capsys)
+    assert "pulumi up --refresh" in told(capsys=capsys)[0]["warning"]
+    world.cloud = "aistor"
+    assert "pulumi state delete 'urn::KEY1'" in told(capsys=capsys)[0]["warning"]
+
+
+def test_update_that_was_killed_before_it_published_is_finished(world: World) -> None:
+    """Both keys are made, and nobody was told of the new one: the rotation goes on, and no third is begun."""
+    two(world)
+    world.published_generations = Generations()
+    assert run("rotate") == 0
+    assert (world.live, world.updates) == (["KEY1", "KEY2"], 1)
+    assert run("rotate") == 1
+
+
+def test_retiring_right_after_an_unfinished_rotation_is_refused(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The new key is made, but nobody can have it yet, so the old one stays."""
+    world.config = Generations(current=2, previous=1)
+    assert run("retire") == 1
+    assert world.live == ["KEY1", "KEY2"]
+    assert "made only now" in capsys.readouterr().err
+
+
+def test_stack_without_keys_is_deployed_first(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rotation is no first deployment."""
+    world.standing, world.live = {}, []
+    assert "first: pulumi up --stack s" in refused(world, "rotate", capsys)
+
+
+def test_update_that_does_not_bring_it_about_is_an_error(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the state has afterwards is looked at."""
+    monkeypatch.setattr(rotation, "update", lambda *_: None)
+    assert run("rotate") == 1
+    assert "not as the config has them" in capsys.readouterr().err
+    assert world.live == ["KEY1"]
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1), ("", 1)])
+def test_person_is_asked(
+    world: World, answer: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only yes is yes."""
+    monkeypatch.setattr("sys.stdin", _Terminal(f"{answer}\n"))
+    assert main(["rotate", "worker", "--stack", "s"]) == code
+    assert world.updates == (1 if code == 0 else 0)
+    assert ("Nothing was changed" in capsys.readouterr().out) is (code == 1)
+
+
+class _Terminal(io.StringIO):
+    """Somebody who answers."""
+
+    def isatty(self) -> bool:
+        """It is a person."""
+        return True
+
+
+def test_quiet_says_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --quiet only errors are said."""
+    assert run("rotate", "--quiet") == 0
+    assert capsys.readouterr().out == ""
+    assert world.live == ["KEY1", "KEY2"]
+
+
+@pytest.mark.parametrize("failure", [EngineError("no pulumi"), KeysError("IAM refused")])
+def test_what_cannot_be_tried_exits_2(
+    world: World, failure: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Engine and server are told apart from a refusal of ours."""
+    del world
+
+    def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(rotation, "settle", fail)
+    assert run("rotate") == 2
+    assert str(failure) in capsys.readouterr().err
+
+
+def told(*arguments: str, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """`status --json` of worker."""
+    assert main(["status", "--stack", "s", "--json", *arguments]) == 0
+    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return [one for one in found if one["identity"] == "worker"]
+
+
+def test_status_tells_what_is_to_be_done(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each kind of key has its line: the old one, one too old, one not made, one left over, one of somebody else's."""
+    two(world)
+    current, previous = told(capsys=capsys)
+    assert (current["warning"], current["last_used"], current["age_days"]) == ("", "never", 0)
+    assert "retire worker" in previous["warning"]
+
+    world.made_at = NOW - timedelta(days=91)
+    assert "over 90 d" in told(capsys=capsys)[0]["warning"]
+    assert told("--max-age-days", "91", capsys=capsys)[0]["warning"] == ""
+
+    world.config = Generations(current=3)
+    world.live = ["KEY2", "BYHAND"]
+    world.last_use = None
+    found = {one["access_key_id"]: one for one in told(capsys=capsys)}
+    assert found[""]["role"] == "wanted"
+    assert (found["KEY2"]["role"], found["KEY2"]["last_used"]) == ("leftover", "not told")
+    assert "not on the server" in found["KEY1"]["warning"]
+    assert (found["BYHAND"]["role"], found["BYHAND"]["generation"]) == ("unknown", None)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_status_is_a_table_or_lines(world: World, *, terminal: bool) -> None:
+    """A terminal gets a table, a pipe one line for each key; no secret is in either."""
+    world.last_use = LastUse(NOW, "s3 in us-west-2")
+    out = io.StringIO()
+    status.show(status.status("s", None), Console(file=out, force_terminal=terminal, width=200))
+    assert "KEY1" in out.getvalue()
+    assert ("identity worker, key KEY1, generation 1, state current" in out.getvalue()) is not terminal
+    assert "planted" not in out.getvalue()
+
+
+# What an interrupted update left.
+
+
+def locked(host: str, pid: int) -> str:
+    """As the engine says it."""
+    return (
+        "error: the stack is currently locked by 1 lock(s). Either wait or delete the lock file with `pulumi cancel`.\n"
+        f"  file:///s/.pulumi/locks/x.json: created by root@{host} (pid {pid}) at 2026-11-26T03:00:00Z"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "abandoned"),
+    [
+        (locked(socket.gethostname(), 2**22 + 1), True),
+        (locked(socket.gethostname(), os.getpid()), False),
+        (locked(socket.gethostname(), 1), False),
+        (locked("another-host", 2**22 + 1), False),
+        ("error: something else", False),
+    ],
+)
+def test_lock_is_taken_off_only_where_its_holder_is_known_to_be_gone(
+    said: str,
+    abandoned: bool,  # noqa: FBT001 - a row
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another machine's engine, or one that runs, keeps its lock, and the error stands."""
+    calls: list[str] = []
+
+    def run_pulumi(*arguments: str) -> None:
+        calls.append(arguments[0])
+        if len(calls) == 1:
+            raise EngineError(said)
+
+    monkeypatch.setattr(settled, "run_pulumi", run_pulumi)
+    monkeypatch.setattr(settled, "recover", lambda _stack: calls.append("recover"))
+    if abandoned:
+        settled.update("s", lambda _: None)
+        assert calls == ["up", "recover", "up"]
+    else:
+        with pytest.raises(EngineError):
+            settled.update("s", lambda _: None)
+        assert calls == ["up"]
+
+
+@pytest.mark.parametrize(
+    ("live", "left"),
+    [(["KEY1"], ["KEY1"]), (["KEY1", "LEFT"], ["KEY1"]), (["KEY1", "LEFT", "BYHAND"], None)],
+)
+def test_key_that_nobody_was_given_is_removed(
+    world: World, live: list[str], left: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one unknown key after an interrupted creation goes; of several none is touched, and they are named."""
+    world.live = live
+    operation = {
+        "type": "creating",
+        "resource": {"type": "aws:iam/accessKey:AccessKey", "urn": "urn:pulumi:s::object-store::x::worker-key-2"},
+    }
+    exported = {"deployment": {"pending_operations": [operation]}}
+    unlocked: list[bool] = []
+    monkeypatch.setattr(settled, "_exported", lambda _stack: exported)
+    monkeypatch.setattr(settled, "recover", lambda _stack, *, unlock=True: unlocked.append(unlock))
+    monkeypatch.setattr(settled, "look", world.stack)
+    if left is None:
+        with pytest.raises(KeysError, match="LEFT, BYHAND"):
+            settled.settle("s", lambda _: None)
+        assert world.live == live
+    else:
+        settled.settle("s", lambda _: None)
+        assert world.live == left
+    assert unlocked == [False]

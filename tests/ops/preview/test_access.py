@@ -1,0 +1,277 @@
+"""ops.preview.access: what policy documents allow, and the words for a difference."""
+
+import json
+from typing import Any
+
+import pytest
+
+from model.plan import PROBE_PREFIX, StorePlan, build_plan
+from model.policies import Cloud, identity_policy, managed_policies, service_account_policy
+from model.taxonomy import load
+from ops.preview.access import Allowed, allowed, lets_anyone_in, refuses_plain_http, words
+from tests.ops.preview.handmade import allow, deny
+
+READ = {
+    Allowed("b", None, "s3:GetBucketLocation"),
+    Allowed("b", None, "s3:ListBucket"),
+    Allowed("b", None, "s3:ListBucketVersions"),
+    Allowed("b", "", "s3:GetObject"),
+    Allowed("b", "", "s3:GetObjectVersion"),
+}
+PUT = {
+    Allowed("b", "", "s3:AbortMultipartUpload"),
+    Allowed("b", "", "s3:ListMultipartUploadParts"),
+    Allowed("b", "", "s3:PutObject"),
+}
+DELETE = {Allowed("b", "", "s3:DeleteObject")}
+PLAIN_HTTP = {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def policy(*statements: dict[str, Any]) -> dict[str, Any]:
+    """A policy document."""
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def plan() -> StorePlan:
+    """The shipped one."""
+    return build_plan(load(), env="local", region_code="usw2", tls_only=True, where="x:")
+
+
+def verifies(bucket: str) -> set[Allowed]:
+    """All that the shipped verifier may do in a bucket."""
+    identity = plan().verifier
+    assert identity is not None
+    return {
+        pair._replace(bucket="b")
+        for pair in allowed([identity_policy(plan(), identity, "aws")])
+        if pair.bucket == bucket
+    }
+
+
+def test_each_action_on_each_area_is_a_pair() -> None:
+    """The bucket itself, all of its keys and those under a prefix are three areas; a lone string is a list of one."""
+    found = allowed(
+        [
+            policy(allow(["s3:GetObject", "s3:PutObject"], ["b/*", "c/logs/*"])),
+            {"Statement": {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b"}},
+        ]
+    )
+
+    assert found == {
+        Allowed("b", "", "s3:GetObject"),
+        Allowed("b", "", "s3:PutObject"),
+        Allowed("c", "logs/", "s3:GetObject"),
+        Allowed("c", "logs/", "s3:PutObject"),
+        Allowed("b", None, "s3:ListBucket"),
+    }
+
+
+@pytest.mark.parametrize("nothing", [{}, {"Statement": []}, policy({"Effect": "Allow"}), policy({"Effect": "Deny"})])
+def test_what_says_nothing_allows_nothing(nothing: dict[str, Any]) -> None:
+    """A document or statement without content is no error."""
+    assert allowed([nothing]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("denied", "left"),
+    [
+        (deny(["s3:PutObject"], ["b/*"]), {"s3:GetObject", "s3:ListBucket"}),
+        (deny(["s3:*"], ["b/*"]), {"s3:ListBucket"}),
+        (deny(["s3:*"], ["b"]), {"s3:GetObject", "s3:PutObject"}),
+        (deny(["s3:*"], ["*"]), set()),
+        (deny(["s3:PutObject"], ["c/*"]), {"s3:GetObject", "s3:ListBucket", "s3:PutObject"}),
+        (deny(["s3:PutObject"], ["b/*"], Condition=PLAIN_HTTP), {"s3:GetObject", "s3:ListBucket", "s3:PutObject"}),
+    ],
+)
+def test_deny_takes_away(denied: dict[str, Any], left: set[str]) -> None:
+    """Whatever allows it, in whichever document; a denial under a condition does not deny always."""
+    documents = [
+        policy(allow(["s3:GetObject", "s3:PutObject"], ["b/*"])),
+        policy(denied, allow(["s3:ListBucket"], ["b"])),
+    ]
+
+    assert {pair.action for pair in allowed(documents)} == left
+
+
+def test_condition_makes_another_action() -> None:
+    """To list a prefix is not to list; the order of a condition's keys does not matter."""
+    one = {"StringLike": {"s3:prefix": ["a/*"]}, "Bool": {"aws:SecureTransport": "true"}}
+    turned = dict(reversed(one.items()))
+
+    assert list(one) != list(turned)
+    plain, under, same = (
+        allowed([policy(allow(["s3:ListBucket"], ["b"], **more))])
+        for more in ({}, {"Condition": one}, {"Condition": turned})
+    )
+    assert under == same
+    assert not plain & under
+
+
+def test_condition_does_not_hide_from_deny_and_bounds() -> None:
+    """Denied without a condition is denied under any; so for what a bound leaves."""
+    under = policy(allow(["s3:ListBucket"], ["b"], Condition={"StringLike": {"s3:prefix": "a/*"}}))
+
+    assert not allowed([under, policy(deny(["s3:ListBucket"], ["b"]))])
+    assert allowed([under], [policy(allow(["s3:*"], ["b"]))]) == allowed([under])
+    assert not allowed([under], [policy(allow(["s3:GetObject"], ["b/*"]))])
+
+
+@pytest.mark.parametrize(
+    ("within", "left"),
+    [
+        ([], {"s3:GetObject", "s3:PutObject"}),
+        ([policy(allow(["s3:GetObject"], ["b/*"]))], {"s3:GetObject"}),
+        ([policy(allow(["s3:*"], ["b*", "b*/*"]))], {"s3:GetObject", "s3:PutObject"}),
+        ([policy(allow(["s3:*"], ["b/*"]), deny(["s3:PutObject"], ["b/*"]))], {"s3:GetObject"}),
+        ([policy(allow(["s3:*"], ["c/*"]))], set()),
+        ([policy()], set()),
+        ([policy(allow(["s3:DeleteObject", "s3:GetObject"], ["b/*"]))], {"s3:GetObject"}),
+    ],
+)
+def test_bound_takes_away_and_gives_nothing(within: list[dict[str, Any]], left: set[str]) -> None:
+    """What a service account may do is what its user's policy and its own both allow."""
+    found = allowed([policy(allow(["s3:GetObject", "s3:PutObject"], ["b/*"]))], within)
+
+    assert {pair.action for pair in found} == left
+
+
+@pytest.mark.parametrize("cloud", ["aistor", "aws"])
+def test_shipped_policies_come_to_the_same_however_they_are_given(cloud: Cloud) -> None:
+    """Split into managed policies, or bounded by the service account's own policy, no identity has more or less."""
+    for identity in plan().identities:
+        document = identity_policy(plan(), identity, cloud)
+        whole = allowed([document])
+        assert whole
+        assert allowed(managed_policies(document, 1000)) == whole
+        if cloud == "aistor":
+            assert allowed([document], [service_account_policy(plan(), identity)]) == whole
+
+
+def test_shipped_policies_never_allow_to_delete_versions() -> None:
+    """Outside the verifier's own prefix."""
+    for identity in plan().identities:
+        found = allowed([identity_policy(plan(), identity, "aistor")])
+        assert not [p for p in found if p.action == "s3:DeleteObjectVersion" and p.prefix != PROBE_PREFIX]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "held", "said"),
+    [
+        (READ, READ, "read"),
+        (READ | PUT, READ | PUT, "read and put"),
+        (READ | PUT | DELETE, READ | PUT | DELETE, "read, put and delete"),
+        (DELETE, READ | PUT | DELETE, "delete"),
+        # What was missing of a whole grant makes it one.
+        ({Allowed("b", "", "s3:GetObject")}, READ, "read"),
+        ({Allowed("b", "", "s3:GetObject")}, {Allowed("b", "", "s3:GetObject")}, "s3:GetObject"),
+        ({Allowed("b", "logs/", "s3:PutObject")}, READ, "s3:PutObject under logs/"),
+        ({Allowed("b", "logs/", "s3:DeleteObject")}, READ | DELETE, "s3:DeleteObject under logs/"),
+        (
+            {Allowed("b", "", "s3:PutBucketPolicy"), Allowed("b", "", "s3:DeleteObjectVersion")} | DELETE,
+            DELETE,
+            "delete, s3:DeleteObjectVersion and s3:PutBucketPolicy",
+        ),
+        ({Allowed("b", "", "s3:*")}, {Allowed("b", "", "s3:*")}, "s3:*"),
+    ],
+)
+def test_difference_in_words(pairs: set[Allowed], held: set[Allowed], said: str) -> None:
+    """A whole grant's worth by its word, anything else by its action."""
+    assert words(pairs, held) == said
+
+
+def test_verifier_in_one_word() -> None:
+    """Its probes and all that it reads of a bucket's configuration."""
+    held = verifies("joelclaw-local-usw2-media-raw")
+
+    assert len(held) > 20
+    assert words(held, held) == "verify"
+
+
+@pytest.mark.parametrize(
+    ("further", "said"),
+    [
+        (READ, "read and verify"),
+        ({Allowed("b", "", "s3:GetObject")}, "verify and s3:GetObject"),
+        ({Allowed("b", "", "s3:GetObjectVersion")}, "verify and s3:GetObjectVersion"),
+        (DELETE, "delete and verify"),
+        ({Allowed("b", None, "s3:PutBucketPolicy")}, "verify and s3:PutBucketPolicy"),
+    ],
+)
+def test_verify_hides_nothing(further: set[Allowed], said: str) -> None:
+    """Objects outside the probes are never meant by it."""
+    held = verifies("joelclaw-local-usw2-media-raw") | further
+
+    assert words(held, held) == said
+
+
+def test_part_of_the_probes_is_said_by_action() -> None:
+    """It takes all of them to verify."""
+    some = {Allowed("b", PROBE_PREFIX, "s3:PutObject"), Allowed("b", PROBE_PREFIX, "s3:GetObject")}
+
+    assert words(some, some) == "s3:GetObject under .verify/ and s3:PutObject under .verify/"
+
+
+@pytest.mark.parametrize(
+    ("statement", "refused"),
+    [
+        (deny(["s3:*"], ["*"], Condition={"Bool": {"aws:SecureTransport": "false"}}), True),
+        (deny(["s3:*"], ["*"], Condition={"Bool": {"aws:SecureTransport": False}}), True),
+        (deny(["s3:*"], ["*"], Condition={"Bool": {"aws:SecureTransport": "true"}}), False),
+        (allow(["s3:*"], ["*"], Condition={"Bool": {"aws:SecureTransport": "false"}}), False),
+        (deny(["s3:*"], ["*"]), False),
+    ],
+)
+def test_plain_http(statement: dict[str, Any], *, refused: bool) -> None:
+    """Refused by a denial where the transport is not secure."""
+    assert refuses_plain_http([policy(), policy(statement)]) is refused
+
+
+@pytest.mark.parametrize(
+    ("principal", "anyone"),
+    [
+        ("*", True),
+        ({"AWS": "*"}, True),
+        ({"AWS": ["*"]}, True),
+        ({"AWS": ["arn:aws:iam::123456789012:root", "*"]}, True),
+        ({"CanonicalUser": "*"}, True),
+        ({"AWS": "arn:aws:iam::123456789012:root"}, False),
+        ({"Service": "logging.s3.amazonaws.com"}, False),
+        (None, False),
+    ],
+)
+def test_everybody(principal: object, *, anyone: bool) -> None:
+    """Whichever way everybody is written; a denial to everybody lets nobody in."""
+    given = {"Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
+
+    assert lets_anyone_in(policy(given)) is anyone
+    assert lets_anyone_in(json.loads(json.dumps(policy({**given, "Effect": "Deny"})))) is False
+
+
+def test_condition_means_the_same_in_every_form() -> None:
+    """A MinIO server gives each value of a condition back as a list; that changes no access and no refusal."""
+
+    def document(transport: object, prefix: object) -> dict[str, Any]:
+        return {
+            "Statement": [
+                {
+                    "Effect": "Deny",
+                    "Action": ["s3:*"],
+                    "Resource": ["arn:aws:s3:::*"],
+                    "Condition": {"Bool": {"aws:SecureTransport": transport}},
+                },
+                {
+                    "Effect": "Allow",
+                    "Action": ["s3:ListBucket"],
+                    "Resource": ["arn:aws:s3:::logs"],
+                    "Condition": {"StringLike": {"s3:prefix": prefix}},
+                },
+            ]
+        }
+
+    sent, read = document("false", ["a/*", "b/*"]), document(["false"], ["b/*", "a/*"])
+    assert refuses_plain_http([sent])
+    assert refuses_plain_http([read])
+    assert refuses_plain_http([document(False, "a/*")])  # noqa: FBT003 - a JSON value
+    assert not refuses_plain_http([document("true", "a/*")])
+    assert allowed([sent]) == allowed([read])
+    assert allowed([document("false", "a/*")]) == allowed([document("false", ["a/*"])])

@@ -1,0 +1,237 @@
+"""`python -m ops.preview` around the engine: what it asks, what it reads of buckets, what it says and exits with."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.deployment import Deployment, KeyPair
+from ops.preview import command, engine
+from ops.preview.explain import Aspect, Change, Risk
+from ops.preview.shape import BucketShape, StoreShape
+from stack import outputs
+from stack.runner import EngineError
+from tests.verify.stores import Store
+
+Pulumi = Callable[[str], Path]
+
+
+def resource(kind: str, name: str, **inputs: object) -> dict[str, Any]:
+    """A resource's state."""
+    return {"urn": f"urn:pulumi:local::object-store::{kind}::{name}", "type": kind, "inputs": inputs}
+
+
+def shortened(bucket: str) -> dict[str, Any]:
+    """A preview in which a bucket's days go from 365 to 90."""
+
+    def lifecycle(days: int) -> dict[str, Any]:
+        rules = [{"id": "band-warm", "expiration": f"{days}d"}]
+        return resource("minio:index/ilmPolicy:IlmPolicy", "scratch-lifecycle", bucket=bucket, rules=rules)
+
+    kept = resource("minio:index/s3Bucket:S3Bucket", "scratch", bucket=bucket)
+    return {
+        "steps": [
+            {"op": "same", "urn": kept["urn"], "oldState": kept, "newState": kept},
+            {"op": "update", "urn": "x", "oldState": lifecycle(365), "newState": lifecycle(90)},
+        ]
+    }
+
+
+@pytest.fixture(name="pulumi")
+def _pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pulumi:
+    """A `pulumi` on the path that runs a script."""
+
+    def make(script: str) -> Path:
+        path = tmp_path / "bin" / "pulumi"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{path.parent}:/usr/bin:/bin")
+        return path
+
+    return make
+
+
+def printing(tmp_path: Path, preview: dict[str, Any], status: int = 0) -> str:
+    """A script that prints a preview."""
+    path = tmp_path / "preview.json"
+    path.write_text(json.dumps(preview), encoding="utf-8")
+    return f'echo "$@" > {tmp_path}/asked; cat {path}; exit {status}'
+
+
+def test_engine_is_asked_for_the_whole_and_never_interactively(pulumi: Pulumi, tmp_path: Path) -> None:
+    """What stays as it is is asked for too, or one side of the comparison would lack it."""
+    pulumi(printing(tmp_path, {"steps": []}))
+    assert engine.engine_preview("local", refresh=True) == ({"steps": []}, 0)
+
+    asked = (tmp_path / "asked").read_text(encoding="utf-8").split()
+    assert asked[0] == "preview"
+    assert {"--json", "--show-sames", "--refresh", "--non-interactive"} <= set(asked)
+    assert asked[asked.index("--stack") + 1] == "local"
+
+
+def test_failure_that_is_not_explained_is_an_error(
+    pulumi: Pulumi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A policy pack's refusal is not in the engine's JSON, only in its exit status."""
+    preview = {"steps": [], "diagnostics": [{"message": "error: preview failed", "severity": "error"}]}
+    pulumi(printing(tmp_path, preview, status=255))
+
+    assert command.main(["--stack", "local"]) == 1
+    assert "pulumi preview --stack local" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("echo no stack named x found >&2; exit 255", "no stack named x found"),
+        ('echo \'{"diagnostics": [{"message": "no backend"}]}\'; exit 1', "no backend"),
+        ("echo '[]'", "gave no preview"),
+    ],
+)
+def test_no_preview_is_an_error_with_what_the_engine_said(
+    pulumi: Pulumi, capsys: pytest.CaptureFixture[str], script: str, expected: str
+) -> None:
+    """Exit 1, the engine's words, and how to see the stacks."""
+    pulumi(script)
+
+    assert command.main(["--stack", "local", "--quiet"]) == 1
+    said = capsys.readouterr().err
+    assert expected in said
+    assert "pulumi stack ls" in said
+
+
+def test_no_engine_and_no_stack_name_are_said(monkeypatch: pytest.MonkeyPatch, pulumi: Pulumi) -> None:
+    """A name that could be an option or a path out of place never reaches a command line."""
+    pulumi("exit 0")
+    with pytest.raises(EngineError, match="is no stack name"):
+        engine.engine_preview("a;b", refresh=False)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(EngineError, match="no pulumi on the path"):
+        engine.engine_preview("local", refresh=False)
+
+
+def test_stack_that_was_never_deployed_has_published_nothing(pulumi: Pulumi) -> None:
+    """Outputs without a deployment are none; such with foreign credentials are an error that shows none of them."""
+    pulumi("echo '{}'")
+    assert outputs.published("local") is None
+
+    pulumi('echo \'{"deployment": {}, "credentials": {"worker": {"secret_access_key": "planted-secret"}}}\'')
+    with pytest.raises(EngineError) as caught:
+        outputs.published("local")
+    assert "planted-secret" not in str(caught.value)
+
+
+def test_buckets_to_read_are_those_with_less_time_and_those_that_go() -> None:
+    """Shorter days of objects or versions, deletion, replacement; not a longer life, not another danger."""
+
+    def changed(subject: str, aspect: Aspect, risk: Risk = Risk.DANGER) -> Change:
+        return Change(subject, "changes", risk, aspect)
+
+    before = StoreShape({name: BucketShape(name, f"b-{name}") for name in ("shorter", "gone", "other", "old")})
+    after = StoreShape(
+        {
+            "shorter": BucketShape("shorter", "b-shorter"),
+            "other": BucketShape("other", "b-other"),
+            "new": BucketShape("new", "b-old"),
+        }
+    )
+    changes = [
+        changed("shorter", Aspect.LIFECYCLE),
+        changed("gone", Aspect.WHOLE),
+        changed("other", Aspect.VERSIONING),
+        changed("new", Aspect.LIFECYCLE),
+        changed("worker", Aspect.WHOLE),
+    ]
+
+    questions = command.questions_of(changes, before, after)
+    assert [(q.domain, q.bucket, q.removed) for q in questions] == [
+        ("shorter", "b-shorter", False),
+        ("gone", "b-gone", True),
+        ("new", "b-old", False),
+    ]
+
+
+def published_of(store: Store) -> tuple[Deployment, dict[str, KeyPair]]:
+    """What the stack of a test store would publish."""
+    return store.target.deployment, dict(store.target.credentials)
+
+
+def test_data_at_risk_is_in_every_form(
+    aged_store: Store,
+    pulumi: Pulumi,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The live bucket is read, and text, markdown and JSON say the same counts."""
+    bucket = aged_store.plan.bucket("scratch").name
+    pulumi(printing(tmp_path, shortened(bucket)))
+    monkeypatch.setattr(command, "published", lambda _stack: published_of(aged_store))
+    told: dict[str, str] = {}
+    for form in ("text", "markdown", "json"):
+        assert command.main(["--stack", "local", "--data-at-risk", "--format", form]) == 3
+        told[form] = capsys.readouterr().out
+
+    (found,) = json.loads(told["json"])["data_at_risk"]
+    # All but the probe are older than 90 days.
+    assert found["current"]["at_once"]["objects"] == 6
+    assert found["current"]["at_once"]["size_bytes"] == 20 + 3 + 1000 + 7 + 4000 + 50
+    assert found["current"]["at_once"]["oldest"].startswith("2025-01-02T10:00")
+    sentence = found["sentences"][0]
+    assert "6 objects (5.1 kB) would be eligible at once" in sentence
+    assert sentence in told["text"]
+    assert "6 objects (5.1 kB) would be eligible at once" in told["markdown"]
+
+
+def test_bucket_that_cannot_be_read_is_said_and_the_rest_is_told(
+    aged_store: Store,
+    pulumi: Pulumi,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No grant, no key, refused keys, a stack that was never deployed: each is a line, none is silence."""
+    bucket = aged_store.plan.bucket("scratch").name
+    pulumi(printing(tmp_path, shortened(bucket)))
+    deployment, pairs = published_of(aged_store)
+    bad = {
+        name: KeyPair.model_validate({"access_key_id": "AKnobody", "secret_access_key": "planted-secret"})
+        for name in pairs
+    }
+    nobody = deployment.model_copy(update={"plan": deployment.plan.model_copy(update={"identities": ()})})
+    for answer, expected in (
+        (None, "the stack was never deployed"),
+        ((nobody, pairs), f"scratch: no identity of the stack may read {bucket}"),
+        ((deployment, {}), f"scratch: no identity of the stack may read {bucket}"),
+        ((deployment, bad), "InvalidAccessKeyId"),
+    ):
+        monkeypatch.setattr(command, "published", lambda _stack, answer=answer: answer)
+        assert command.main(["--stack", "local", "--data-at-risk"]) == 3
+        said = capsys.readouterr().out
+        assert "could not be read" in said
+        assert expected in said
+        assert "planted-secret" not in said
+
+
+def test_text_in_a_file_has_no_styles(pulumi: Pulumi, tmp_path: Path) -> None:
+    """`--out` writes what a terminal would show, without its codes."""
+    pulumi(printing(tmp_path, shortened("b")))
+    path = tmp_path / "said.txt"
+
+    assert command.main(["--stack", "local", "--out", str(path)]) == 3
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("local: 1 dangerous, 0 to notice, 0 safe; 1 resources unchanged\n")
+    assert "\x1b" not in text
+
+
+def test_file_that_cannot_be_written_is_an_error(
+    pulumi: Pulumi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 1 with the path."""
+    pulumi(printing(tmp_path, {"steps": []}))
+
+    assert command.main(["--stack", "local", "--out", str(tmp_path / "none" / "x")]) == 1
+    assert str(tmp_path / "none" / "x") in capsys.readouterr().err

@@ -1,0 +1,266 @@
+"""The preview without engine and secrets: a checkout beside a git revision or a published deployment."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from model.deployment import build_deployment
+from model.plan import build_plan
+from model.taxonomy import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[3]
+SHORTER = "session-archive: objects now expire after 90 days (was 365)"
+ENCRYPTED = "v1:bm90aGluZw==:bm90aGluZw=="
+
+
+@pytest.fixture(name="clone")
+def _clone(tmp_path: Path) -> Path:
+    """A repository of its own with the program and one commit."""
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    for name in ("infra", "model", "ops", "stack"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
+    for name in ("Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.aws.yaml"):
+        shutil.copy2(ROOT / name, folder / name)
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    git(folder, "add", ".")
+    git(folder, "-c", "user.name=t", "-c", "user.email=t@example.invalid", "commit", "--quiet", "-m", "first")
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git there."""
+    program = shutil.which("git")
+    assert program is not None
+    done = subprocess.run([program, "-C", str(folder), *arguments], capture_output=True, text=True, check=True)  # noqa: S603 - git
+    return done.stdout
+
+
+def edit(path: Path, change: "Callable[[dict[str, Any]], object]") -> None:
+    """Change a YAML file."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def offline(clone: Path, *arguments: str, stack: str = "local") -> "subprocess.CompletedProcess[str]":
+    """`python -m ops.preview --offline` there, with no engine on the path and no variable that leads anywhere."""
+    git_folder = str(Path(str(shutil.which("git"))).parent)
+    return subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", "ops.preview", "--stack", stack, "--offline", *arguments],
+        cwd=clone,
+        env={"PYTHONPATH": str(clone), "PATH": git_folder, "HOME": str(clone)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def sentences(done: "subprocess.CompletedProcess[str]") -> dict[str, list[str]]:
+    """The sentences of a JSON report, by risk."""
+    said = json.loads(done.stdout)
+    return {
+        risk: [c["sentence"] for c in said["changes"] if c["risk"] == risk] for risk in ("danger", "notice", "safe")
+    }
+
+
+def test_nothing_changed_says_so_and_what_it_could_not_see(clone: Path) -> None:
+    """Exit 0, with the list of what only an engine or a key would show."""
+    done = offline(clone)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("local: no change\n")
+    assert "not seen by this preview" in done.stdout
+    assert "the live store and the stack's state" in done.stdout
+
+
+@pytest.mark.parametrize("stack", ["local", "aws"])
+def test_says_the_same_as_the_engines_preview(clone: Path, stack: str) -> None:
+    """Several edits at once: the very sentences and risks that tests/e2e/test_preview.py holds for the engine."""
+
+    def change(taxonomy: dict[str, Any]) -> None:
+        taxonomy["domains"]["session-archive"]["expire_after_days"] = 90
+        taxonomy["domains"]["docs-raw"]["retention_mode"] = "COMPLIANCE"
+        taxonomy["domains"]["discovery-raw"]["band"] = "hot"
+        taxonomy["domains"]["build-cache"] = {"band": "hot"}
+        taxonomy["identities"]["worker"]["grants"]["discovery-raw"] = "write"
+
+    edit(clone / "infra" / "taxonomy.yaml", change)
+    done = offline(clone, "--format", "json", "--base-revision", "HEAD", stack=stack)
+
+    assert done.returncode == 3, done.stderr
+    found = sentences(done)
+    assert found["danger"] == [
+        "discovery-raw: objects now expire after 14 days (was 180)",
+        "discovery-raw: versioning would be SUSPENDED",
+        SHORTER,
+        "worker: may now delete in discovery-raw",
+    ]
+    on_aws = [
+        "discovery-raw: unfinished uploads are now removed after 2 days (was 7)",
+        "discovery-raw: objects no longer move to another storage class (was STANDARD_IA after 30 days)",
+    ]
+    assert found["notice"] == [
+        "discovery-raw: noncurrent versions are no longer removed (was after 30 days)",
+        *(on_aws if stack == "aws" else []),
+        "docs-raw: retention mode of new objects is now COMPLIANCE (was GOVERNANCE)",
+    ]
+    assert found["safe"] == [
+        "build-cache: bucket is new (hot, objects expire after 14 days)",
+        "discovery-raw: moves from warm to hot",
+        "discovery-raw: noncurrent versions under .verify/ are no longer removed (was after 1 day)",
+        "reader: may now read in build-cache",
+        "verifier: may now verify in build-cache",
+    ]
+    assert json.loads(done.stdout)["totals"]["unchanged"] is None
+
+
+def test_config_of_the_stack_counts_and_encrypted_values_are_left_out(clone: Path) -> None:
+    """Protection, an acknowledgement and a secret in the stack's file: said, held, not needed and not shown."""
+
+    def change(content: dict[str, Any]) -> None:
+        content["config"] |= {
+            "object-store:adminPassword": {"secure": ENCRYPTED},
+            "object-store:protect": False,
+            "object-store:acknowledge": [SHORTER],
+            "object-store:endpoint": "https://other.example:9000",
+        }
+
+    edit(clone / "Pulumi.local.yaml", change)
+    edit(clone / "infra" / "taxonomy.yaml", lambda t: t["domains"]["session-archive"].update(expire_after_days=90))
+    done = offline(clone, "--format", "json")
+
+    assert done.returncode == 3
+    said = json.loads(done.stdout)
+    assert [c["sentence"] for c in said["changes"] if c["acknowledged"]] == [SHORTER]
+    off = [s for s in sentences(done)["danger"] if s.endswith("its protection against deletion is taken off")]
+    assert len(off) == 9
+    assert "stack: endpoint changes in the stack's file" in sentences(done)["notice"]
+    assert ENCRYPTED not in done.stdout
+
+
+@pytest.mark.parametrize(("was", "now"), [("v3", "v4"), ("v4", "v3")])
+def test_another_admin_api_is_said_with_the_move(clone: Path, was: str, now: str) -> None:
+    """The plan is the same either way, so the setting is said itself, and how a stack that stands is moved."""
+    edit(clone / "Pulumi.local.yaml", lambda content: content["config"].update({"object-store:adminApi": was}))
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
+    git(clone, *who, "commit", "--quiet", "--allow-empty", "-am", was)
+    edit(clone / "Pulumi.local.yaml", lambda content: content["config"].update({"object-store:adminApi": now}))
+    done = offline(clone, "--format", "json")
+
+    assert done.returncode == 0, done.stderr
+    (change,) = json.loads(done.stdout)["changes"]
+    assert (change["risk"], change["sentence"]) == (
+        "notice",
+        f"stack: adminApi is now {now} (was {was}) in the stack's file",
+    )
+    assert f"python -m ops.switch_admin_api --stack NAME --to {now}" in change["advice"]
+
+
+def test_rename_that_keeps_the_bucket_is_safe(clone: Path) -> None:
+    """A rename with `renamed_from` is one safe sentence."""
+
+    def change(taxonomy: dict[str, Any]) -> None:
+        domains = taxonomy["domains"]
+        taxonomy["domains"] = {("vaults" if name == "vault-backups" else name): one for name, one in domains.items()}
+        taxonomy["domains"]["vaults"]["renamed_from"] = "vault-backups"
+        taxonomy["identities"]["vault-backup"]["grants"] = {"vaults": "append"}
+
+    edit(clone / "infra" / "taxonomy.yaml", change)
+    done = offline(clone, "--format", "json")
+
+    assert done.returncode == 0, done.stderr
+    assert sentences(done) == {
+        "danger": [],
+        "notice": [],
+        "safe": ["vaults: renamed from vault-backups; its bucket joelclaw-local-usw2-vault-backups is kept"],
+    }
+
+
+def test_move_that_cannot_be_done_is_an_error_with_the_steps(clone: Path) -> None:
+    """Leaving cold exits 1, as with the engine."""
+    edit(clone / "infra" / "taxonomy.yaml", lambda t: t["domains"]["media-raw"].update(band="warm"))
+    done = offline(clone)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "stands with object lock, which cannot be taken off" in done.stderr
+    assert "1. media-raw: its former band" in done.stderr
+
+
+def test_published_deployment_may_be_the_base(clone: Path, tmp_path: Path) -> None:
+    """Beside a deployment the plans are compared, and what it does not publish is listed as unseen."""
+    plan = build_plan(load(), env="local", region_code="usw2", tls_only=True, where="test: ")
+    published = build_deployment(plan, stack="local", cloud="aistor", region="us-west-2")
+    path = tmp_path / "published.json"
+    path.write_text(published.model_dump_json(), encoding="utf-8")
+    edit(clone / "infra" / "taxonomy.yaml", lambda t: t["domains"]["session-archive"].update(expire_after_days=90))
+    done = offline(clone, "--base-deployment", str(path))
+
+    assert done.returncode == 3, done.stderr
+    assert f"danger  {SHORTER}\n" in done.stdout
+    assert "this checkout beside the deployment in published.json" in done.stdout
+    assert "protection and other settings that a deployment does not publish" in done.stdout
+
+
+def test_changed_code_is_named(clone: Path) -> None:
+    """What no plan shows is said by file; the taxonomy itself is not among it."""
+    with (clone / "infra" / "aws.py").open("a", encoding="utf-8") as file:
+        file.write("\n")
+    edit(clone / "infra" / "taxonomy.yaml", lambda t: t["domains"]["docs-raw"].update(purpose="other"))
+    done = offline(clone)
+
+    assert done.returncode == 0
+    assert "what these files, which differ, do to resources: infra/aws.py\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--base-revision", "nowhere"], "git fetch origin main"),
+        (["--base-revision=--output=x"], "takes a git revision"),
+        (["--base-deployment", "none.json"], "is no deployment"),
+        (["--data-at-risk"], "--offline reads no store"),
+        (["--limit", "100"], "--limit is at least 2000"),
+        (["--base-revision", "HEAD", "--base-deployment", "x"], "not allowed with"),
+    ],
+)
+def test_bad_arguments_exit_1_and_say_what_to_write(clone: Path, arguments: list[str], expected: str) -> None:
+    """Every error exits 1 without a stack trace."""
+    done = offline(clone, *arguments)
+
+    assert done.returncode == 1
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_stack_without_a_file_and_a_broken_file_are_said(clone: Path) -> None:
+    """The file is named."""
+    absent = offline(clone, stack="nowhere")
+    (clone / "Pulumi.aws.yaml").write_text("config: [", encoding="utf-8")
+    broken = offline(clone, stack="aws")
+
+    assert (absent.returncode, broken.returncode) == (1, 1)
+    assert "Pulumi.nowhere.yaml: cannot be read" in absent.stderr
+    assert "Pulumi.aws.yaml: object-store:: is not YAML" in broken.stderr
+
+
+def test_markdown_goes_to_a_file_with_its_marker_first(clone: Path, tmp_path: Path) -> None:
+    """`--out` writes the comment and prints nothing."""
+    edit(clone / "infra" / "taxonomy.yaml", lambda t: t["domains"]["session-archive"].update(expire_after_days=90))
+    path = tmp_path / "comment.md"
+    done = offline(clone, "--format", "markdown", "--out", str(path))
+
+    assert (done.returncode, done.stdout) == (3, "")
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("<!-- object-store-preview: local -->\n")
+    assert "- **session-archive**: objects now expire after 90 days (was 365)" in text
+    assert "\x1b" not in text

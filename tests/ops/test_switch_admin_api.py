@@ -1,0 +1,217 @@
+"""ops.switch_admin_api in process: what is asked of engine and server, and every way that ends without a move."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.admin_api import UnavailableError
+from ops import switch_admin_api
+from ops.switch_admin_api import main
+
+PASSWORD = "planted-admin-password"  # noqa: S105 - planted
+CONFIG: dict[str, Any] = {
+    "object-store:cloud": {"value": "aistor"},
+    "object-store:env": {"value": "local"},
+    "object-store:endpoint": {"value": "https://127.0.0.1:9000"},
+    "object-store:adminUser": {"value": "provisioner"},
+    "object-store:adminPassword": {"value": PASSWORD, "secret": True},
+}
+FAKE = """#!/usr/bin/env python3
+import os, pathlib, sys
+folder, words = pathlib.Path(__file__).parent, [word for word in sys.argv[1:] if word != "--non-interactive"]
+with open(folder / "calls", "a") as calls:
+    calls.write(" ".join(words) + "\\n")
+command = " ".join(words[:2])
+if command == "config --json":
+    print((folder / "config.json").read_text())
+elif command == "stack export":
+    print((folder / "state.json").read_text())
+elif command == "stack import":
+    text = sys.stdin.read()
+    if os.environ.get("FAKE_IMPORT_FAILS"):
+        sys.exit("it failed: " + text)
+    (folder / "state.json").write_text(text)
+"""
+URN = "urn:pulumi:local::object-store::object-store:storage:AistorStore$minio:index/iamUser:IamUser::worker-user"
+PLUGIN = "urn:pulumi:local::object-store::pulumi:providers:minio::aistor"
+STATE: dict[str, Any] = {
+    "version": 3,
+    "deployment": {
+        "resources": [
+            {"urn": PLUGIN, "custom": True, "id": "11", "type": "pulumi:providers:minio"},
+            {
+                "urn": URN,
+                "custom": True,
+                "id": "u",
+                "type": "minio:index/iamUser:IamUser",
+                "inputs": {"name": "u"},
+                "outputs": {"name": "u", "status": "enabled"},
+            },
+        ]
+    },
+}
+
+
+@pytest.fixture(name="folder", autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "pulumi").write_text(FAKE, encoding="utf-8")
+    (tmp_path / "pulumi").chmod(0o755)
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    (tmp_path / "state.json").write_text(json.dumps(STATE), encoding="utf-8")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(switch_admin_api, "check_reachable", lambda *_: None)
+    speaks(monkeypatch, "v3", "v4")
+    return tmp_path
+
+
+def speaks(monkeypatch: pytest.MonkeyPatch, *versions: str) -> None:
+    """The server's answer."""
+    monkeypatch.setattr(switch_admin_api, "versions_spoken", lambda *_: frozenset(versions))
+
+
+def types(folder: Path) -> list[str]:
+    """What the state holds, providers aside."""
+    resources = json.loads((folder / "state.json").read_text(encoding="utf-8"))["deployment"]["resources"]
+    return [one["type"] for one in resources if "providers" not in one["type"]]
+
+
+def calls(folder: Path) -> list[str]:
+    """The commands that were given to pulumi."""
+    return (folder / "calls").read_text(encoding="utf-8").splitlines()
+
+
+def test_state_goes_first_and_config_second(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The identities are ours in the state, then the config says v4; each resource is named."""
+    assert main(["--stack", "local", "--to", "v4", "--yes"]) == 0
+
+    assert types(folder) == ["pulumi-python:dynamic/identity:User"]
+    assert calls(folder)[-2:] == [
+        "stack import --stack local",
+        "config set object-store:adminApi v4 --stack local",
+    ]
+    said = capsys.readouterr().out
+    assert "  worker-user\n" in said
+    assert "pulumi preview --stack local" in said
+
+
+def test_there_and_back(folder: Path) -> None:
+    """The way back is the same command."""
+    assert main(["--stack", "local", "--to", "v4", "--yes"]) == 0
+    assert main(["--stack", "local", "--to", "v3", "--yes"]) == 0
+
+    assert types(folder) == ["minio:index/iamUser:IamUser"]
+
+
+def test_second_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where state and config are there already, nothing is written."""
+    assert main(["--stack", "local", "--to", "v3", "--yes"]) == 0
+
+    assert "nothing to move" in capsys.readouterr().out
+    assert not [call for call in calls(folder) if "import" in call or "set" in call]
+
+
+def test_killed_between_state_and_config_is_finished(folder: Path) -> None:
+    """A state that has moved under a config that has not: the config is set and the state left alone."""
+    assert main(["--stack", "local", "--to", "v4", "--yes"]) == 0
+    (folder / "calls").unlink()
+
+    assert main(["--stack", "local", "--to", "v4", "--yes"]) == 0
+
+    assert calls(folder)[-1] == "config set object-store:adminApi v4 --stack local"
+    assert not [call for call in calls(folder) if "import" in call]
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y", 0), ("", 1), ("no", 1)])
+def test_person_is_asked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, status: int
+) -> None:
+    """On a terminal the answer decides, and no answer is no."""
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+
+    assert main(["--stack", "local", "--to", "v4"]) == status
+    assert (types(folder) == ["minio:index/iamUser:IamUser"]) is (status == 1)
+    assert ("Nothing was moved." in capsys.readouterr().out) is (status == 1)
+
+
+def test_nobody_to_ask_is_no(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a terminal and without --yes nothing is moved."""
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+
+    assert main(["--stack", "local", "--to", "v4"]) == 2
+    assert "add --yes" in capsys.readouterr().err
+    assert types(folder) == ["minio:index/iamUser:IamUser"]
+
+
+def test_server_without_v3_stays_at_v4(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The plugin would be able to do nothing there."""
+    assert main(["--stack", "local", "--to", "v4", "--yes"]) == 0
+    speaks(monkeypatch, "v4")
+
+    assert main(["--stack", "local", "--to", "v3", "--yes"]) == 2
+    assert "stay at v4" in capsys.readouterr().err
+    assert types(folder) == ["pulumi-python:dynamic/identity:User"]
+
+
+def test_server_that_speaks_neither_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is moved to what nobody could manage."""
+    speaks(monkeypatch)
+
+    assert main(["--stack", "local", "--to", "v4", "--yes"]) == 2
+    assert "neither" in capsys.readouterr().err
+    assert types(folder) == ["minio:index/iamUser:IamUser"]
+
+
+def test_server_that_is_silent_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A proxy's page is no answer."""
+
+    def silent(*_: object) -> frozenset[str]:
+        raise UnavailableError("info", "HTTP 502", "no answer of a MinIO server", 502)
+
+    monkeypatch.setattr(switch_admin_api, "versions_spoken", silent)
+
+    assert main(["--stack", "local", "--to", "v4", "--yes"]) == 2
+    assert "HTTP 502" in capsys.readouterr().err
+    assert types(folder) == ["minio:index/iamUser:IamUser"]
+
+
+def test_interrupted_update_is_recovered_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A state with operations under way is not edited."""
+    content = json.loads(json.dumps(STATE))
+    content["deployment"]["pending_operations"] = [{"type": "creating", "resource": {}}]
+    (folder / "state.json").write_text(json.dumps(content), encoding="utf-8")
+
+    assert main(["--stack", "local", "--to", "v4", "--yes"]) == 2
+    assert "python -m ops.recover --stack local" in capsys.readouterr().err
+
+
+def test_aws_stack_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """AWS has no such API."""
+    content = {key: CONFIG[key] for key in ("object-store:env",)}
+    content |= {"object-store:cloud": {"value": "aws"}, "object-store:region": {"value": "us-west-2"}}
+    (folder / "config.json").write_text(json.dumps(content), encoding="utf-8")
+
+    assert main(["--stack", "local", "--to", "v4", "--yes"]) == 2
+    assert "AWS" in capsys.readouterr().err
+
+
+def test_failed_import_shows_no_secret(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The engine's own words are shown, the admin's password in them is not, and the config is not set."""
+    monkeypatch.setenv("FAKE_IMPORT_FAILS", "1")
+
+    assert main(["--stack", "local", "--to", "v4", "--yes"]) == 2
+
+    captured = capsys.readouterr()
+    assert "it failed" in captured.err
+    assert PASSWORD not in captured.out + captured.err
+    assert not [call for call in calls(folder) if "set" in call]

@@ -1,0 +1,135 @@
+"""The image: what its Dockerfile copies is there, as whom it runs, and that its lock is the project's."""
+
+import ast
+import re
+import sys
+import tomllib
+from fnmatch import fnmatch
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from verify.manifests import IMAGE, USER_ID
+
+ROOT = Path(__file__).parents[2]
+# Stubs, imported by type checkers; Pulumi, which nothing there may import. test_layers.py holds that it runs without.
+ABSENT = {"pulumi", "pulumi_aws", "pulumi_minio", "mypy_boto3_s3"}
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions in order, each with its whole argument."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [(name, rest) for name, _, rest in (line.partition(" ") for line in lines)]
+
+
+def pins(name: str) -> dict[str, str]:
+    """Version by distribution in a lock."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", text, re.MULTILINE))
+
+
+def hashes(name: str) -> dict[str, set[str]]:
+    """Hashes by distribution in a lock."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    parts = re.split(r"^([A-Za-z0-9._-]+)==", text, flags=re.MULTILINE)[1:]
+    return {
+        name: set(re.findall(r"sha256:[0-9a-f]{64}", body)) for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def test_copied_files_exist_and_reach_the_builder() -> None:
+    """Each COPY has a source here that .dockerignore lets through; a stack's config and keys it holds back."""
+    copies = [rest.split() for name, rest in instructions() if name == "COPY"]
+    sources = [word for words in copies for word in words[:-1] if not word.startswith("--")]
+    ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    patterns = [line for line in ignore if line and not line.startswith("#")]
+
+    def reaches(path: str) -> bool:
+        top, through = path.split("/", maxsplit=1)[0], True
+        for pattern in patterns:
+            if fnmatch(top, pattern.removeprefix("!")):
+                through = pattern.startswith("!")
+        return through
+
+    assert sources == ["requirements-verify.txt", "model", "object_store", "stack", "verify"]
+    assert all((ROOT / source).exists() and reaches(source) for source in sources)
+    assert all(
+        "--chmod=755" in words for words in copies[1:]
+    )  # a checkout made with umask 077 is readable all the same
+    assert not any(reaches(name) for name in ("Pulumi.local.yaml", ".sandbox", ".git", ".venv", "credentials.json"))
+
+
+def test_runs_as_the_job_says() -> None:
+    """By number, or `runAsNonRoot` could not tell; as the last word on it, and with the suite as its program."""
+    said = instructions()
+
+    assert [rest for name, rest in said if name == "USER"] == [f"{USER_ID}:{USER_ID}"]
+    assert said[-1] == ("ENTRYPOINT", '["python", "-m", "verify"]')
+    assert [rest for name, rest in said if name == "FROM"] == ["python:3.12-slim"]
+
+
+def test_only_locked_wheels_are_installed() -> None:
+    """Whatever pip takes has a hash of ours and runs nothing at build time."""
+    runs = [rest for name, rest in instructions() if name == "RUN"]
+
+    assert len(runs) == 1
+    assert {"--require-hashes", "--only-binary", "requirements-verify.txt"} <= set(runs[0].split())
+
+
+def test_lock_is_a_part_of_the_projects() -> None:
+    """What is tested here is what runs in the pod: same versions, same hashes, and no Pulumi."""
+    ours, all_pins = pins("requirements-verify.txt"), pins("requirements.txt")
+    all_hashes = hashes("requirements.txt")
+
+    assert {name: all_pins.get(name) for name in ours} == ours
+    assert all(found and found <= all_hashes[name] for name, found in hashes("requirements-verify.txt").items())
+    assert not [name for name in ours if name.startswith(("pulumi", "moto"))]
+
+
+def test_wanted_packages_are_the_projects() -> None:
+    """`requirements-verify.in` names the dependencies without those of provisioning, no more and no fewer."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {re.split(r"[^a-z0-9-]", line)[0] for line in project["dependencies"]}
+    wanted = (ROOT / "requirements-verify.in").read_text(encoding="utf-8").splitlines()
+
+    assert {line for line in wanted if not line.startswith(("#", "-c"))} == {
+        name for name in named if not name.startswith(("minio", "pulumi"))
+    }
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of all that a file imports, at its head or later."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return {n.split(".")[0] for n in plain | {n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module}}
+
+
+def test_every_import_is_in_the_lock() -> None:
+    """Nothing that the suite imports is missing in the image."""
+    ours = {"model", "object_store", "stack", "verify"}
+    files = [path for package in ours for path in (ROOT / package).rglob("*.py")]
+    names = set().union(*map(imported, files)) - set(sys.stdlib_module_names) - ours - ABSENT
+    locked = pins("requirements-verify.txt")
+    providers = packages_distributions()
+    missing = {n for n in names if not {d.lower().replace("_", "-") for d in providers.get(n, [])} & set(locked)}
+
+    assert {"boto3", "obstore", "pytest", "rich"} <= names
+    assert not missing
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-verify.txt"])
+def test_lock_names_no_index(name: str) -> None:
+    """Where packages come from is the business of whoever installs them."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+
+    assert "://" not in text
+    assert not re.search(r"^--?(index|extra|find|trusted)", text, re.MULTILINE)
+
+
+def test_image_is_tagged_with_the_projects_version() -> None:
+    """The default image is the one of this checkout."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert IMAGE.rpartition(":")[2] == project["version"]

@@ -1,0 +1,179 @@
+"""The store of MinIO's IAM answers as a real server was recorded to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.server import minio_iam_commands
+from sandbox.server.answers import ApiError
+from sandbox.server.minio_iam import MinioIam
+
+RECORDED = [json.loads(line) for line in (Path(__file__).parent / "minio-admin-calls.jsonl").read_text().splitlines()]
+#: Refused before the store is asked; held by the tests of the gate.
+OF_THE_GATE = ("wrong admin password", "unsigned info")
+PLACEHOLDERS = ("<time>", "<access-key>", "<secret>")
+ALLOW_ALL = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::*"}],
+}
+
+
+def command_of(call: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The command and its fields, from a recorded call."""
+    command = call["path"].removeprefix("/minio/admin/{version}/")
+    command = {
+        "idp/builtin/policy/attach": "attach-policy",
+        "idp/builtin/policy/detach": "detach-policy",
+        "idp/builtin/policy-entities": "policy-entities",
+    }.get(command, command)
+    fields = dict(call["query"]) | call.get("request_encrypted", {})
+    if "request_plain" in call:
+        fields["policy"] = call["request_plain"]
+    return command, fields
+
+
+def comparable(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The value without what differs from run to run: the order of actions, and JSON within JSON."""
+    if isinstance(value, dict):
+        return {key: comparable(one) for key, one in value.items()}
+    if isinstance(value, list):
+        listed = [comparable(one) for one in value]
+        return sorted(listed) if all(isinstance(one, str) for one in listed) else listed
+    if isinstance(value, str) and value.startswith("{"):
+        return comparable(json.loads(value))
+    return value
+
+
+def assert_same(wanted: Any, found: Any) -> None:  # noqa: ANN401 - any JSON
+    """Equal but for placeholders."""
+    if isinstance(wanted, dict):
+        assert sorted(wanted) == sorted(found)
+        for key in wanted:
+            assert_same(wanted[key], found[key])
+    elif isinstance(wanted, list):
+        assert len(wanted) == len(found)
+        for one, other in zip(wanted, found, strict=True):
+            assert_same(one, other)
+    elif wanted in PLACEHOLDERS:
+        assert isinstance(found, str)
+    else:
+        assert wanted == found
+
+
+def test_recorded_calls_are_answered_the_same() -> None:
+    """Every recorded call gets the recorded status, body, code and message, in the recorded order."""
+    iam = MinioIam("root-user")
+    replayed = 0
+    for call in RECORDED:
+        if call["call"].startswith(OF_THE_GATE):
+            continue
+        name, fields = command_of(call)
+        try:
+            command = minio_iam_commands.find(minio_iam_commands.PREFIX + name)
+            answer = minio_iam_commands.run(command, iam, json.dumps(fields).encode(), "root-user")
+        except ApiError as error:
+            wanted = call.get("error", {})
+
+            assert (call["call"], call["status"]) == (call["call"], error.status)
+            assert (call["call"], wanted.get("Code"), wanted.get("Message")) == (
+                call["call"],
+                error.code,
+                error.message,
+            )
+        else:
+            wanted = call.get("response_encrypted", call.get("response_plain"))
+            found = json.loads(answer.body) if answer.body else None
+            if name == "list-canned-policies":  # the record holds two of them
+                assert found is not None
+                found = {key: found[key] for key in wanted}
+
+            assert (call["call"], call["status"]) == (call["call"], answer.status)
+            assert_same(comparable(wanted), comparable(found))
+        replayed += 1
+
+    assert replayed == 45
+
+
+def test_vendor_policies_exist() -> None:
+    """A new server has the vendor's own policies, and they can be attached."""
+    iam = MinioIam("root-user")
+    iam.add_user("somebody", "secret-of-somebody")
+
+    assert sorted(iam.list_canned_policies()) == ["consoleAdmin", "diagnostics", "readonly", "readwrite", "writeonly"]
+    assert iam.attach_policy("somebody", ["consoleAdmin"])["policiesAttached"] == ["consoleAdmin"]
+
+
+def test_service_account_updated_without_its_policy_inherits() -> None:
+    """A status sent alone takes a service account's own policy away."""
+    iam = MinioIam("root-user")
+    iam.add_user("somebody", "secret-of-somebody")
+    iam.attach_policy("somebody", ["readwrite"])
+    iam.add_service_account("somebody", policy=ALLOW_ALL, access_key="SERVICE", secret_key="service-secret")
+    assert len(iam.credential("SERVICE").layers) == 2  # type: ignore[union-attr]  # it exists
+
+    iam.update_service_account("SERVICE", new_status="on")
+
+    assert iam.info_service_account("SERVICE")["impliedPolicy"] is True
+    assert len(iam.credential("SERVICE").layers) == 1  # type: ignore[union-attr]  # it exists
+
+
+def test_removed_user_takes_its_service_accounts_along() -> None:
+    """A service account of a removed user is unknown."""
+    iam = MinioIam("root-user")
+    iam.add_user("somebody", "secret-of-somebody")
+    iam.add_service_account("somebody", access_key="SERVICE", secret_key="service-secret")
+
+    iam.remove_user("somebody")
+
+    assert iam.credential("SERVICE") is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ("{not json", "invalid character"),
+        ({"Version": "2012-10-17", "Statement": [], "Extra": 1}, 'unknown field "Extra"'),
+        (
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*"}]},
+            "Resource must not be empty",
+        ),
+        (
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Maybe", "Action": "s3:*", "Resource": "*"}]},
+            "invalid Effect Maybe",
+        ),
+        (
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListObjects", "Resource": "*"}]},
+            "unsupported action 's3:ListObjects'",
+        ),
+        (
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringSame": {"a": "b"}}}
+                ],
+            },
+            "StringSame",
+        ),
+    ],
+)
+def test_malformed_policy_is_refused(policy: object, message: str) -> None:
+    """What MinIO cannot take as a policy is 400 XMinioMalformedIAMPolicy, and says why."""
+    with pytest.raises(ApiError, match="XMinioMalformedIAMPolicy") as caught:
+        MinioIam("root-user").add_canned_policy("bad", policy)
+
+    assert caught.value.status == 400
+    assert message in caught.value.message
+
+
+def test_secrets_do_not_show() -> None:
+    """A refusal never repeats a secret that it was given."""
+    iam = MinioIam("root-user")
+    iam.add_user("somebody", "secret-of-somebody")
+    with pytest.raises(ApiError) as caught:
+        iam.add_service_account("somebody", access_key="SERVICE", secret_key="s" * 41)
+
+    assert "sssss" not in str(caught.value)

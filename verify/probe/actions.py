@@ -1,0 +1,301 @@
+"""The actions of the grants matrix: how each is tried without harm, and who may do it.
+
+The rule: an attempt changes nothing even where it is allowed. A put carries `If-None-Match: *` for an object that is
+there (allowed: 412); a change of configuration is one that every server refuses once it has let the caller in
+(allowed: 400); a delete is of a key that is not there. So the code alone tells whether the caller was let in. Deleting
+a bucket is left out: nothing but its contents would stand between an attempt and harm.
+
+How MinIO orders permission before content: its cmd/bucket-*-handlers.go; AWS:
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from model.plan import BucketPlan, IdentityPlan
+from model.policies import Cloud
+from model.taxonomy import Access, RetentionMode
+from verify.facts import DONE, NOT_TRIED, Answer, Tried
+from verify.probe.conversation import Conversation, abort_upload, as_tried, body_of, done
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+LINK_SECONDS = 300
+_LINKED = b"put by link"
+# AWS asks for a checksum where the bucket has a default retention; botocore adds none to a presigned URL.
+_LINKED_MD5 = base64.b64encode(hashlib.md5(_LINKED, usedforsecurity=False).digest()).decode()
+LOCK = timedelta(minutes=10)
+CONDITIONAL = frozenset({"put", "presigned_put"})
+_WOULD_STAY = "the server ignores If-None-Match, so a put that is let in would stay locked until its date"
+REFUSED: dict[Cloud, frozenset[str]] = {
+    "aistor": frozenset({"AccessDenied"}),
+    "aws": frozenset({"AccessDenied"}),
+}
+Holder = Literal["read", "append", "write", "verifier", "nobody"]
+_BY_ACCESS: dict[Access, frozenset[Holder]] = {
+    Access.READ: frozenset({"read"}),
+    Access.APPEND: frozenset({"read", "append"}),
+    Access.WRITE: frozenset({"read", "append", "write"}),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a cell of the matrix is tried.
+
+    Attributes:
+        conversation: Of the run.
+        identity: Who tries.
+        bucket: Where.
+        prefix: The run's prefix.
+        marker_version: Version id of a delete marker; `null` in a bucket without versions.
+        conditions_hold: Whether the server honours `If-None-Match: *` in the bucket.
+    """
+
+    conversation: Conversation
+    identity: str
+    bucket: BucketPlan
+    prefix: str
+    marker_version: str = "null"
+    conditions_hold: bool = True
+
+    @property
+    def client(self) -> "S3Client":
+        """A client that signs with the identity's key."""
+        return self.conversation.client(self.identity)
+
+    @property
+    def seed(self) -> str:
+        """An object that is there."""
+        return f"{self.prefix}seed"
+
+    @property
+    def gone(self) -> str:
+        """A key that is not there; in a bucket with versions it has a delete marker."""
+        return f"{self.prefix}gone"
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action of the matrix.
+
+    Attributes:
+        name: As in the plan's words.
+        heading: Two letters for the heat map.
+        holder: The least access that allows it; the verifier may whatever is not nobody's.
+        attempt: Tries it, at a place.
+        proves: Codes that only who was let in gets.
+        locked_only: Whether it has a meaning in buckets with object lock alone.
+    """
+
+    name: str
+    heading: str
+    holder: Holder
+    attempt: Callable[[Place], Tried]
+    proves: frozenset[str] = frozenset()
+    locked_only: bool = False
+
+    def allowed(self, identity: IdentityPlan, bucket: BucketPlan) -> bool:
+        """Whether the plan lets the identity do this in the bucket, under the probe prefix."""
+        if identity.verifies:
+            return self.holder != "nobody"
+        return any(grant.bucket == bucket.name and self.holder in _BY_ACCESS[grant.access] for grant in identity.grants)
+
+    def let_in(self, answer: Tried) -> bool:
+        """Whether the answer is one that only who is allowed gets."""
+        return answer.ok or answer.code in self.proves
+
+
+def _asked(call: "Callable[[Place, S3Client], object]") -> Callable[[Place], Tried]:
+    return lambda place: place.conversation.ask(done(lambda: call(place, place.client)))
+
+
+def _multipart(place: Place) -> Tried:
+    """Begin an upload; the verifier aborts it, because who may begin one need not be who may abort it."""
+    name, key = place.bucket.name, f"{place.prefix}parts-{place.identity}"
+
+    def begin() -> str:
+        upload_id = place.client.create_multipart_upload(Bucket=name, Key=key)["UploadId"]
+        place.conversation.uploads.add((name, key, upload_id))
+        return upload_id
+
+    begun = place.conversation.ask(begin)
+    if begun.value is not None:
+        abort_upload(place.conversation, (name, key, begun.value))
+    return Answer(DONE) if begun.ok else begun
+
+
+def _presigned_get(place: Place) -> Tried:
+    url = place.client.generate_presigned_url(
+        "get_object", Params={"Bucket": place.bucket.name, "Key": place.seed}, ExpiresIn=LINK_SECONDS
+    )
+    return as_tried(place.conversation.send("GET", url))
+
+
+def _presigned_put(place: Place) -> Tried:
+    parameters = {"Bucket": place.bucket.name, "Key": place.seed, "IfNoneMatch": "*", "ContentMD5": _LINKED_MD5}
+    url = place.client.generate_presigned_url("put_object", Params=parameters, ExpiresIn=LINK_SECONDS)
+    headers = {"If-None-Match": "*", "Content-MD5": _LINKED_MD5}
+    return as_tried(place.conversation.send("PUT", url, headers, _LINKED))
+
+
+# Refused by every server that lets the caller in: no server takes an expiration after 0 days.
+_NO_RULE = {"ID": "verify", "Status": "Enabled", "Filter": {"Prefix": ".verify/"}, "Expiration": {"Days": 0}}
+_ELSEWHERE = (
+    '{"Version":"2012-10-17","Statement":[{"Sid":"verify","Effect":"Deny","Principal":"*",'
+    '"Action":["s3:GetObject"],"Resource":["arn:aws:s3:::of-another-bucket/*"]}]}'
+)
+_INVALID = frozenset({"InvalidArgument", "InvalidRequest", "MalformedXML"})
+
+ACTIONS: dict[str, Action] = {
+    action.name: action
+    for action in (
+        Action(
+            "list",
+            "li",
+            "read",
+            _asked(lambda p, s3: s3.list_objects_v2(Bucket=p.bucket.name, Prefix=p.prefix, MaxKeys=1)),
+        ),
+        Action(
+            "list_versions",
+            "lv",
+            "read",
+            _asked(lambda p, s3: s3.list_object_versions(Bucket=p.bucket.name, Prefix=p.prefix, MaxKeys=1)),
+        ),
+        Action("get", "ge", "read", _asked(lambda p, s3: body_of(s3, p.bucket.name, p.seed))),
+        Action("presigned_get", "pg", "read", _presigned_get),
+        Action(
+            "put",
+            "pu",
+            "append",
+            _asked(lambda p, s3: s3.put_object(Bucket=p.bucket.name, Key=p.seed, Body=b"put", IfNoneMatch="*")),
+            frozenset({"PreconditionFailed"}),
+        ),
+        Action("presigned_put", "pp", "append", _presigned_put, frozenset({"PreconditionFailed"})),
+        Action("multipart", "mp", "append", _multipart),
+        Action("delete", "de", "write", _asked(lambda p, s3: s3.delete_object(Bucket=p.bucket.name, Key=p.gone))),
+        Action(
+            "delete_version",
+            "dv",
+            "verifier",
+            _asked(lambda p, s3: s3.delete_object(Bucket=p.bucket.name, Key=p.gone, VersionId=p.marker_version)),
+            frozenset({"NoSuchVersion", "NoSuchKey"}),
+        ),
+        Action(
+            "put_object_retention",
+            "or",
+            "verifier",
+            _asked(
+                lambda p, s3: s3.put_object_retention(
+                    Bucket=p.bucket.name,
+                    Key=p.seed,
+                    # Later than it is now, so that no bypass is needed.
+                    Retention={"Mode": "GOVERNANCE", "RetainUntilDate": datetime.now(UTC) + 2 * LOCK},
+                )
+            ),
+            locked_only=True,
+        ),
+        Action(
+            "read_configuration",
+            "rc",
+            "verifier",
+            _asked(lambda p, s3: s3.get_bucket_lifecycle_configuration(Bucket=p.bucket.name)),
+            frozenset({"NoSuchLifecycleConfiguration"}),
+        ),
+        Action(
+            "change_lifecycle",
+            "cl",
+            "nobody",
+            _asked(
+                lambda p, s3: s3.put_bucket_lifecycle_configuration(
+                    Bucket=p.bucket.name,
+                    LifecycleConfiguration={"Rules": [_NO_RULE]},  # type: ignore[list-item]  # a dict, as boto3 takes it
+                )
+            ),
+            _INVALID,
+        ),
+        Action(
+            "change_policy",
+            "cp",
+            "nobody",
+            _asked(lambda p, s3: s3.put_bucket_policy(Bucket=p.bucket.name, Policy=_ELSEWHERE)),
+            _INVALID | {"MalformedPolicy"},
+        ),
+        Action(
+            "change_retention",
+            "cr",
+            "nobody",
+            _asked(
+                lambda p, s3: s3.put_object_lock_configuration(
+                    Bucket=p.bucket.name,
+                    ObjectLockConfiguration={
+                        "ObjectLockEnabled": "Enabled",
+                        "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 0}},
+                    },
+                )
+            ),
+            _INVALID | {"InvalidBucketState", "InvalidRetentionPeriod", "ObjectLockConfigurationNotFoundError"},
+        ),
+        Action(
+            "change_versioning",
+            "cv",
+            "nobody",
+            _asked(
+                lambda p, s3: s3.put_bucket_versioning(
+                    Bucket=p.bucket.name,
+                    VersioningConfiguration={"Status": "Neither"},  # type: ignore[typeddict-item]  # refused by every server
+                )
+            ),
+            _INVALID | {"IllegalVersioningConfigurationException", "InvalidBucketState"},
+        ),
+        Action(
+            "make_bucket",
+            "mb",
+            "nobody",
+            lambda place: place.conversation.ask(done(lambda: _make_again(place, place.client))),
+            frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}),
+        ),
+    )
+}
+
+
+def _make_again(place: Place, client: "S3Client") -> object:
+    """Make a bucket of a name that is taken: nothing changes for who may."""
+    region = place.conversation.target.deployment.region
+    if region == "us-east-1":  # it takes no location
+        return client.create_bucket(Bucket=place.bucket.name)
+    return client.create_bucket(
+        Bucket=place.bucket.name,
+        CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]  # any region's name
+    )
+
+
+def refused(answer: Tried, cloud: Cloud) -> bool:
+    """Whether the answer is this backend's refusal for lack of permission, and nothing else."""
+    return answer.code in REFUSED[cloud]
+
+
+def try_actions(place: Place) -> dict[str, Tried]:
+    """Every action that has a meaning at the place, one after the other."""
+    # A put that a server lets in against its condition could not be removed where the default is COMPLIANCE.
+    stuck = place.bucket.retention is not None and place.bucket.retention.mode is RetentionMode.COMPLIANCE
+    unsafe = CONDITIONAL if stuck and not place.conditions_hold else frozenset()
+    return {
+        action.name: Answer(code=NOT_TRIED, said=_WOULD_STAY) if action.name in unsafe else action.attempt(place)
+        for action in ACTIONS.values()
+        if place.bucket.locked or not action.locked_only
+    }
+
+
+def not_tried(bucket: BucketPlan, why: str) -> dict[str, Tried]:
+    """In place of attempts by somebody who is not to be had."""
+    return {
+        action.name: Answer(code=NOT_TRIED, said=why)
+        for action in ACTIONS.values()
+        if bucket.locked or not action.locked_only
+    }

@@ -1,0 +1,210 @@
+"""The data path: bodies of every awkward size, keys of every awkward form, metadata, conditions, ranges, long listings.
+
+The rule: what goes in must come out, by hash; boto3 is used, so that it is the server that is tried and not the
+adapter. Bodies over 1 byte are tried in one bucket of each band unless all are asked for: they prove the server and the
+band, not the bucket.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from model.plan import BucketPlan, IdentityPlan
+from object_store import InvalidKey, ObjectStore
+from verify.facts import DONE, Answer, Carried, Described, ObjectFacts, Tried
+from verify.probe.conversation import Conversation, body_of, done
+from verify.probe.seeds import short_lock
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MIB = 1024 * 1024
+PART_BYTES = 5 * MIB  # the smallest part that S3 takes, but for the last
+SMALL_SIZES = {"0 bytes": 0, "1 byte": 1}
+LARGE_SIZES = {"5 MiB - 1": PART_BYTES - 1, "5 MiB": PART_BYTES, "5 MiB + 1": PART_BYTES + 1}
+MULTIPART_BYTES = 12 * MIB
+LISTED_KEYS = 1001  # one more than a page holds
+MAX_KEY_BYTES = 1024
+_SEGMENT = 200  # MinIO stores a segment as a file's name: at most 255 bytes
+CONTENT_TYPE = "application/x-joelclaw-probe; charset=utf-8"
+METADATA = {"origin": "verify", "note": "a b+c%20d"}
+RANGE = (3, 9)
+_TEXT = b"0123456789abcdef"
+# No server keeps these as they are: the adapter refuses them before they are sent.
+ODD_KEYS = {"leading /": "/lead", "//": "a//b", "..": "a/../b"}
+
+
+def odd_names(prefix: str) -> dict[str, str]:
+    """Keys that must come back as they went in, by what is odd about them."""
+    rest = MAX_KEY_BYTES - len(prefix.encode())
+    long = "/".join(["k" * _SEGMENT] * (rest // (_SEGMENT + 1) + 1))[:rest]
+    return {
+        "spaces": f"{prefix}two words  and three",
+        "unicode": f"{prefix}Größe-日本語-🦞",
+        "+": f"{prefix}a+b",
+        "%": f"{prefix}100%25 & 50%",
+        "?#=": f"{prefix}q?a=b#c",
+        "1024 bytes": prefix + (long[:-1] + "k" if long.endswith("/") else long),
+    }
+
+
+def try_objects(
+    conversation: Conversation,
+    store: ObjectStore,
+    bucket: BucketPlan,
+    identity: IdentityPlan,
+    prefix: str,
+    *,
+    large: bool,
+    listing: bool,
+) -> ObjectFacts:
+    """Write and read back.
+
+    Args:
+        conversation: Of the run.
+        store: The adapter with the identity's key, for what it refuses by itself.
+        bucket: Where.
+        identity: Who; it may put in the bucket.
+        prefix: The run's prefix.
+        large: Whether bodies over 1 byte are tried.
+        listing: Whether a listing of more than a page is tried.
+    """
+    client = conversation.client(identity.name)
+    lock: dict[str, Any] = short_lock(bucket) if identity.verifies else {}
+    path = _Path(conversation, client, bucket.name, {"ChecksumAlgorithm": "SHA256", **lock})
+    sizes = {**SMALL_SIZES, **(LARGE_SIZES if large else {})}
+    return ObjectFacts(
+        identity=identity.name,
+        sizes={words: path.carried(f"{prefix}size-{size}", size) for words, size in sizes.items()},
+        multipart=path.carried_in_parts(f"{prefix}multipart") if large else None,
+        keys={words: path.carried(key, len(_TEXT)) for words, key in odd_names(prefix).items()},
+        metadata=path.metadata(f"{prefix}metadata"),
+        conditional=path.put_again(f"{prefix}size-1"),
+        ranged=path.ranged(f"{prefix}metadata"),
+        listed=path.listed(f"{prefix}many/") if listing else None,
+        odd_keys={words: _adapter_refuses(store, bucket.name, prefix, key) for words, key in ODD_KEYS.items()},
+        large=large,
+    )
+
+
+class _Path:
+    """The calls, each into one bucket by one client."""
+
+    def __init__(self, conversation: Conversation, client: "S3Client", bucket: str, arguments: dict[str, Any]) -> None:
+        self._conversation = conversation
+        self._client = client
+        self._bucket = bucket
+        self._arguments = arguments
+
+    def carried(self, key: str, size: int) -> Carried:
+        body = secrets.token_bytes(size)
+        return self._there_and_back(key, body, lambda: self._put(key, body))
+
+    def carried_in_parts(self, key: str) -> Carried:
+        body = secrets.token_bytes(MULTIPART_BYTES)
+        return self._there_and_back(key, body, lambda: self._put_parts(key, body))
+
+    def _there_and_back(self, key: str, body: bytes, put: Callable[[], object]) -> Carried:
+        sent = Described(size=len(body), sha256=_sha256(body))
+
+        def trip() -> Described:
+            put()
+            came = body_of(self._client, self._bucket, key)
+            return Described(size=len(came), sha256=_sha256(came))
+
+        return Carried(sent, self._conversation.ask(trip))
+
+    def _put(self, key: str, body: bytes) -> object:
+        return self._client.put_object(Bucket=self._bucket, Key=key, Body=body, **self._arguments)
+
+    def _put_parts(self, key: str, body: bytes) -> None:
+        client, bucket = self._client, self._bucket
+        begun = client.create_multipart_upload(Bucket=bucket, Key=key, **self._arguments)
+        upload = (bucket, key, begun["UploadId"])
+        self._conversation.uploads.add(upload)
+        parts = []
+        for number, start in enumerate(range(0, len(body), PART_BYTES), 1):
+            part = client.upload_part(
+                Bucket=bucket,
+                Key=key,
+                UploadId=upload[2],
+                PartNumber=number,
+                Body=body[start : start + PART_BYTES],
+                ChecksumAlgorithm="SHA256",
+            )
+            checksum = {"ChecksumSHA256": part["ChecksumSHA256"]} if "ChecksumSHA256" in part else {}
+            parts.append({"PartNumber": number, "ETag": part["ETag"], **checksum})
+        client.complete_multipart_upload(
+            Bucket=bucket,
+            Key=key,
+            UploadId=upload[2],
+            MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]  # a dict, as boto3 takes it
+        )
+        self._conversation.uploads.discard(upload)
+
+    def metadata(self, key: str) -> Answer[str]:
+        def trip() -> str:
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=_TEXT,
+                ContentType=CONTENT_TYPE,
+                Metadata=METADATA,
+                **self._arguments,
+            )
+            head = self._client.head_object(Bucket=self._bucket, Key=key)
+            return metadata_text(head["ContentType"], head["Metadata"])
+
+        return self._conversation.ask(trip)
+
+    def put_again(self, key: str) -> Tried:
+        return self._conversation.ask(
+            done(
+                lambda: self._client.put_object(
+                    Bucket=self._bucket, Key=key, Body=b"again", IfNoneMatch="*", **self._arguments
+                )
+            )
+        )
+
+    def ranged(self, key: str) -> Answer[str]:
+        wanted = f"bytes={RANGE[0]}-{RANGE[1]}"
+        return self._conversation.ask(
+            lambda: body_of(self._client, self._bucket, key, Range=wanted).decode("ascii", "replace")
+        )
+
+    def listed(self, prefix: str) -> Answer[int]:
+        def trip() -> int:
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(lambda number: self._put(f"{prefix}{number:05}", b""), range(LISTED_KEYS)))
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            return len({entry["Key"] for page in pages for entry in page.get("Contents", [])})
+
+        return self._conversation.ask(trip)
+
+
+def metadata_text(content_type: str, metadata: dict[str, str]) -> str:
+    """Content type and user metadata in one line, sorted."""
+    return "; ".join([content_type, *(f"{name.lower()}={value}" for name, value in sorted(metadata.items()))])
+
+
+def range_text() -> str:
+    """What the range read must give."""
+    return _TEXT[RANGE[0] : RANGE[1] + 1].decode()
+
+
+def _adapter_refuses(store: ObjectStore, bucket: str, prefix: str, key: str) -> Tried:
+    """Ask the adapter for a key that it must not send; it is a read, so that one that is sent does no harm."""
+    whole = f"/{prefix}lead" if key.startswith("/") else f"{prefix}{key}"
+    try:
+        store.head(bucket, whole)
+    except InvalidKey as error:
+        return Answer(code=type(error).__name__, said="refused before it was sent")
+    except Exception as error:  # noqa: BLE001 - whatever else it says, it was sent
+        return Answer(code=type(error).__name__, said="it was sent")
+    return Answer(DONE)
+
+
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

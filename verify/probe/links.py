@@ -1,0 +1,112 @@
+"""Presigned URLs: that they work, and that nothing but what was signed works.
+
+The rule: a URL is sent by a plain HTTP client and never shown. The refusals are tried on objects of the run alone, so
+that a server that accepts what it must not does no harm.
+"""
+
+import base64
+import hashlib
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from model.plan import BucketPlan, IdentityPlan
+from object_store import InvalidExpiry, ObjectStore
+from verify.facts import DONE, Answer, LinkFacts, Tried
+from verify.probe.actions import LINK_SECONDS
+from verify.probe.conversation import Conversation, as_tried
+from verify.probe.seeds import short_lock
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# Longer than S3 takes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
+TOO_LONG = timedelta(days=7, seconds=1)
+_BODY = b"put by link"
+_WAIT_SECONDS = 2.1  # a URL of 1 second has ended then, whatever the servers' rounding
+
+
+@dataclass(frozen=True)
+class ShortLink:
+    """A URL that lasts a second, signed early so that nobody has to wait for its end."""
+
+    url: str = field(repr=False)
+    signed_at: float
+
+
+def sign_short_link(conversation: Conversation, bucket: BucketPlan, identity: IdentityPlan, prefix: str) -> ShortLink:
+    """Sign a GET of the seed for one second; nothing is sent."""
+    client = conversation.client(identity.name)
+    parameters = {"Bucket": bucket.name, "Key": f"{prefix}seed"}
+    return ShortLink(client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=1), time.monotonic())
+
+
+def try_links(
+    conversation: Conversation,
+    store: ObjectStore,
+    bucket: BucketPlan,
+    identity: IdentityPlan,
+    prefix: str,
+    short: ShortLink,
+) -> LinkFacts:
+    """Sign and send, right and wrong.
+
+    Args:
+        conversation: Of the run.
+        store: The adapter with the identity's key.
+        bucket: Where.
+        identity: Who signs; it may put in the bucket.
+        prefix: The run's prefix; `seed` is under it.
+        short: Signed by the same identity.
+    """
+    client = conversation.client(identity.name)
+    name = bucket.name
+    get = _signed(client, "get_object", Bucket=name, Key=f"{prefix}seed")
+    found = {
+        "get": as_tried(conversation.send("GET", get)),
+        "put": _put(conversation, client, bucket, identity, f"{prefix}linked"),
+        "tampered": as_tried(conversation.send("GET", _tampered(get))),
+        "other_key": as_tried(conversation.send("GET", get.replace(f"{prefix}seed", f"{prefix}linked", 1))),
+        # Of an object of its own: a server that takes it deletes nothing that another attempt needs.
+        "other_method": as_tried(
+            conversation.send("DELETE", _signed(client, "get_object", Bucket=name, Key=f"{prefix}linked"))
+        ),
+        "too_long": _too_long(store, name, f"{prefix}seed"),
+    }
+    time.sleep(max(0.0, short.signed_at + _WAIT_SECONDS - time.monotonic()))
+    found["expired"] = as_tried(conversation.send("GET", short.url))
+    return LinkFacts(identity=identity.name, **found)
+
+
+def _signed(client: "S3Client", operation: str, **parameters: Any) -> str:  # noqa: ANN401 - boto3's own parameters
+    return client.generate_presigned_url(operation, Params=parameters, ExpiresIn=LINK_SECONDS)
+
+
+def _put(conversation: Conversation, client: "S3Client", bucket: BucketPlan, identity: IdentityPlan, key: str) -> Tried:
+    digest = base64.b64encode(hashlib.md5(_BODY, usedforsecurity=False).digest()).decode()
+    parameters: dict[str, Any] = {"Bucket": bucket.name, "Key": key, "ContentMD5": digest}
+    headers = {"Content-MD5": digest}
+    if identity.verifies and bucket.locked:
+        lock = short_lock(bucket)
+        until = lock["ObjectLockRetainUntilDate"].strftime("%Y-%m-%dT%H:%M:%SZ")
+        parameters |= {"ObjectLockMode": lock["ObjectLockMode"], "ObjectLockRetainUntilDate": until}
+        headers |= {"x-amz-object-lock-mode": lock["ObjectLockMode"], "x-amz-object-lock-retain-until-date": until}
+    return as_tried(conversation.send("PUT", _signed(client, "put_object", **parameters), headers, _BODY))
+
+
+def _tampered(url: str) -> str:
+    """The same URL with the last digit of its signature changed."""
+    start = url.index("X-Amz-Signature=") + len("X-Amz-Signature=")
+    end = url.find("&", start)
+    end = len(url) if end < 0 else end
+    last = "0" if url[end - 1] != "0" else "1"
+    return url[: end - 1] + last + url[end:]
+
+
+def _too_long(store: ObjectStore, bucket: str, key: str) -> Tried:
+    try:
+        store.presign(bucket, key, TOO_LONG)
+    except InvalidExpiry as error:
+        return Answer(code=type(error).__name__, said="refused before it was sent")
+    return Answer(DONE)

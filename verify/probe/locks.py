@@ -1,0 +1,114 @@
+"""The immutability proof of a bucket with object lock.
+
+The rule: the version that must not go is the run's own. Where the bucket's default is COMPLIANCE nobody could remove a
+workload's version before its date, so there the verifier writes it under an explicit short governance lock, unless it
+was asked to leave a locked probe behind. A refusal is a code, never "it raised".
+"""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from model.plan import BucketPlan, IdentityPlan, StorePlan
+from verify.facts import Answer, LockFacts, Tried
+from verify.probe.conversation import Conversation, body_of
+from verify.probe.seeds import short_lock
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_BYTES = 256
+
+
+def holders(plan: StorePlan, bucket: BucketPlan) -> tuple[IdentityPlan, ...]:
+    """Every identity that holds the bucket, the verifier among them."""
+    return tuple(
+        identity
+        for identity in plan.identities
+        if identity.verifies or any(grant.bucket == bucket.name for grant in identity.grants)
+    )
+
+
+def try_lock(
+    conversation: Conversation, plan: StorePlan, bucket: BucketPlan, identity: IdentityPlan, prefix: str
+) -> LockFacts:
+    """Write a version, and try everything against it that must fail.
+
+    Args:
+        conversation: Of the run.
+        plan: For who holds the bucket.
+        bucket: One with object lock.
+        identity: Who writes; the verifier writes under an explicit lock.
+        prefix: The run's prefix.
+    """
+    verifier = next(one for one in plan.identities if one.verifies)
+    writer, reader = conversation.client(identity.name), conversation.client(verifier.name)
+    key, body = f"{prefix}locked", secrets.token_bytes(_BYTES)
+    explicit: dict[str, Any] = short_lock(bucket) if identity.verifies else {"ChecksumAlgorithm": "SHA256"}
+
+    def put(content: bytes) -> str:
+        return str(writer.put_object(Bucket=bucket.name, Key=key, Body=content, **explicit).get("VersionId", ""))
+
+    first = conversation.ask(lambda: put(body))
+    version = first.value or "none"
+    versions = [version]
+
+    def reads_back() -> bool:
+        return body_of(reader, bucket.name, key, VersionId=version) == body
+
+    def overwritten() -> bool:
+        newer = put(secrets.token_bytes(_BYTES))
+        versions.append(newer)
+        return newer != version and reads_back()
+
+    def deleted() -> bool:
+        marker = reader.delete_object(Bucket=bucket.name, Key=key)
+        return bool(marker.get("DeleteMarker")) and reads_back()
+
+    who = holders(plan, bucket)
+    if not first.ok:
+        stopped: Answer[Any] = Answer(code=first.code, said=f"the version was not written: {first.said}")
+        names = [one.name for one in who]
+        return LockFacts(
+            identity.name,
+            not identity.verifies,
+            stopped,
+            stopped,
+            dict.fromkeys(names, stopped),
+            {name: stopped for name in names if name != verifier.name},
+            dict.fromkeys(names, stopped),
+        )
+    after_overwrite = conversation.ask(overwritten)
+    after_delete = conversation.ask(deleted)
+    # On the newer version: a retention that is wrongly let in would be a lock where there was none.
+    shortenings = {one.name: _shorten(conversation, one.name, bucket, key, versions[-1]) for one in who}
+    plain = {one.name: _delete(conversation, one.name, bucket, key, version) for one in who}
+    bypasses = {
+        one.name: _delete(conversation, one.name, bucket, key, version, bypass=True) for one in who if not one.verifies
+    }
+    return LockFacts(identity.name, not identity.verifies, after_overwrite, after_delete, plain, bypasses, shortenings)
+
+
+def _delete(
+    conversation: Conversation, identity: str, bucket: BucketPlan, key: str, version: str, *, bypass: bool = False
+) -> Tried:
+    more: dict[str, Any] = {"BypassGovernanceRetention": True} if bypass else {}
+
+    def delete(client: "S3Client") -> object:
+        return client.delete_object(Bucket=bucket.name, Key=key, VersionId=version, **more)
+
+    return conversation.ask_as(identity, delete)
+
+
+def _shorten(conversation: Conversation, identity: str, bucket: BucketPlan, key: str, version: str) -> Tried:
+    sooner = datetime.now(UTC) + timedelta(minutes=1)
+
+    def shorten(client: "S3Client") -> object:
+        return client.put_object_retention(
+            Bucket=bucket.name,
+            Key=key,
+            VersionId=version,
+            Retention={"Mode": "GOVERNANCE", "RetainUntilDate": sooner},
+        )
+
+    return conversation.ask_as(identity, shorten)

@@ -1,0 +1,117 @@
+"""What each run lays down in a bucket first, what it sweeps at the end, and what earlier runs left behind.
+
+The rule: everything is under `.verify/<run id>/`, written and removed by the verifier. In a bucket with object lock
+the seed carries an explicit short governance lock, so that whatever the bucket's default is, the verifier can remove
+it by bypass and nothing is locked for long. Leftovers of other runs are removed once they are older than a day, never
+sooner: another run may be going on.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from model.plan import PROBE_PREFIX, BucketPlan
+from verify.facts import Answer
+from verify.probe.actions import LOCK
+from verify.probe.conversation import Conversation
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+DELETE_BATCH = 1000
+LEFTOVER_AFTER = timedelta(days=1)
+SEED_BYTES = 512
+
+
+def new_run_id() -> str:
+    """When the run began and some chance: `20261125T101500Z-3f2a9c`."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def run_prefix(run_id: str) -> str:
+    """Where all objects of a run are."""
+    return f"{PROBE_PREFIX}{run_id}/"
+
+
+def short_lock(bucket: BucketPlan, lock: timedelta = LOCK) -> dict[str, Any]:
+    """Arguments of put_object for a governance lock that soon ends; none in a bucket without object lock."""
+    if not bucket.locked:
+        return {}
+    return {
+        "ObjectLockMode": "GOVERNANCE",
+        "ObjectLockRetainUntilDate": datetime.now(UTC) + lock,
+        "ChecksumAlgorithm": "SHA256",
+    }
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What was laid down in a bucket.
+
+    Attributes:
+        answer: What the put of the seed answered.
+        marker_version: Version id of the delete marker; `null` in a bucket without versions.
+        conditions_hold: Whether a put with `If-None-Match: *` for a key that is there was refused.
+    """
+
+    answer: Answer[str]
+    marker_version: str
+    conditions_hold: bool
+
+
+def lay_seeds(conversation: Conversation, verifier: str, bucket: BucketPlan, prefix: str) -> Seeds:
+    """Put the seed, see whether conditions hold, and in a bucket with versions make a delete marker of no object."""
+    client = conversation.client(verifier)
+
+    def lay() -> str:
+        client.put_object(
+            Bucket=bucket.name, Key=f"{prefix}seed", Body=secrets.token_bytes(SEED_BYTES), **short_lock(bucket)
+        )
+        if not bucket.versioned:
+            return "null"
+        return str(client.delete_object(Bucket=bucket.name, Key=f"{prefix}gone").get("VersionId", "null"))
+
+    def put_again() -> object:
+        return client.put_object(
+            Bucket=bucket.name, Key=f"{prefix}seed", Body=b"again", IfNoneMatch="*", **short_lock(bucket)
+        )
+
+    laid = conversation.ask(lay)
+    again = conversation.ask(put_again)
+    return Seeds(laid, laid.value or "null", again.code == "PreconditionFailed")
+
+
+def sweep(conversation: Conversation, verifier: str, bucket: BucketPlan, prefix: str) -> Answer[int]:
+    """Remove every version and marker of the run, and leftovers of others; count what is left of the run."""
+    client = conversation.client(verifier)
+    return conversation.ask(lambda: _swept(client, bucket, prefix))
+
+
+def _swept(client: "S3Client", bucket: BucketPlan, prefix: str) -> int:
+    oldest = datetime.now(UTC) - LEFTOVER_AFTER
+    _delete(client, bucket, _versions(client, bucket.name, PROBE_PREFIX, prefix, oldest))
+    return len(_versions(client, bucket.name, prefix, prefix, oldest))
+
+
+def _delete(client: "S3Client", bucket: BucketPlan, found: "list[ObjectIdentifierTypeDef]") -> None:
+    bypass: dict[str, Any] = {"BypassGovernanceRetention": True} if bucket.locked else {}
+    for start in range(0, len(found), DELETE_BATCH):
+        batch = found[start : start + DELETE_BATCH]
+        # What is refused is still there, and is counted.
+        client.delete_objects(Bucket=bucket.name, Delete={"Objects": batch, "Quiet": True}, **bypass)
+
+
+def _versions(
+    client: "S3Client", bucket: str, under: str, prefix: str, oldest: datetime
+) -> "list[ObjectIdentifierTypeDef]":
+    """Versions and markers of the run, and those of any run that are too old."""
+    found: list[ObjectIdentifierTypeDef] = []
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=under):
+        found += [
+            {"Key": entry["Key"], "VersionId": entry["VersionId"]}
+            for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            if entry["Key"].startswith(prefix) or entry["LastModified"] < oldest
+        ]
+    return found

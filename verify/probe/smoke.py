@@ -1,0 +1,192 @@
+"""Smoke probes: an object written by a workload through the adapter, read in every way, deleted where that may be.
+
+The rule: everything is under `.verify/<run id>/` and is removed by the verifier afterwards (`verify.probe.seeds`).
+Where a bucket's default is COMPLIANCE nobody could remove a workload's probe before its date, so there the verifier
+writes it under an explicit short governance lock, unless it was asked to leave a locked probe behind.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from model.plan import BucketPlan, IdentityPlan, StorePlan
+from model.taxonomy import Access, RetentionMode
+from object_store import NotFound, ObjectStore, ObjectStoreError
+from verify.facts import Answer, Described, Expiry, HeldRetention, ProbeFacts
+from verify.probe.conversation import Conversation
+from verify.probe.seeds import short_lock
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+_WRITING = (Access.WRITE, Access.APPEND)
+PROBE_BYTES = 2048
+PROBE_CONTENT_TYPE = "application/x-joelclaw-probe"
+PRESIGN_EXPIRY = timedelta(minutes=5)
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html (x-amz-expiration)
+_EXPIRATION = re.compile(r'expiry-date="(?P<date>[^"]*)", rule-id="(?P<rule>[^"]*)"')
+
+
+def compliance(bucket: BucketPlan) -> bool:
+    """Whether nobody can remove a workload's object before its date."""
+    return bucket.retention is not None and bucket.retention.mode is RetentionMode.COMPLIANCE
+
+
+def writer_for(
+    plan: StorePlan, bucket: BucketPlan, *, leave_locked_probe: bool = False, absent: Collection[str] = ()
+) -> IdentityPlan:
+    """Who writes in a bucket: an identity that may also delete, else one that may append, else the verifier.
+
+    Args:
+        plan: With the identities.
+        bucket: Where.
+        leave_locked_probe: A workload also where nobody could remove its object.
+        absent: Identities that are not to be had.
+
+    Raises:
+        LookupError: No identity may write and there is no verifier.
+    """
+    if leave_locked_probe or not compliance(bucket):
+        for access in _WRITING:
+            for identity in _with_access(plan, bucket, access):
+                if identity.name not in absent:
+                    return identity
+    if plan.verifier is None:
+        raise LookupError(f"no identity may write to {bucket.name}")
+    return plan.verifier
+
+
+def has_writer(plan: StorePlan, bucket: BucketPlan) -> bool:
+    """Whether any workload may write in a bucket."""
+    return any(_with_access(plan, bucket, access) for access in _WRITING)
+
+
+def _with_access(plan: StorePlan, bucket: BucketPlan, access: Access) -> list[IdentityPlan]:
+    return [i for i in plan.identities if any(g.bucket == bucket.name and g.access is access for g in i.grants)]
+
+
+def may_delete(identity: IdentityPlan, bucket: BucketPlan) -> bool:
+    """Whether a grant lets the identity delete in the bucket; the verifier's own removal is another check's."""
+    return any(grant.bucket == bucket.name and grant.access is Access.WRITE for grant in identity.grants)
+
+
+def try_probe(
+    conversation: Conversation,
+    store: ObjectStore,
+    bucket: BucketPlan,
+    identity: IdentityPlan,
+    verifier: str,
+    prefix: str,
+) -> ProbeFacts:
+    """Write a probe as `identity`, read it in every way, delete it where that is granted.
+
+    Args:
+        conversation: Of the run.
+        store: The adapter with the identity's key.
+        bucket: Where.
+        identity: Who; see `writer_for`.
+        verifier: Who reads its retention.
+        prefix: The run's prefix.
+    """
+    key = f"{prefix}smoke"
+    body = secrets.token_bytes(PROBE_BYTES)
+    sent = Described(size=len(body), content_type=PROBE_CONTENT_TYPE, sha256=_sha256(body))
+    client = conversation.client(identity.name)
+
+    def tried(attempt: Callable[[], T]) -> Answer[T]:
+        return conversation.ask(attempt, _tried)
+
+    if identity.verifies and bucket.locked:
+        uploaded = conversation.ask(lambda: _put_with_short_lock(client, bucket, key, body))
+    else:
+        uploaded = tried(lambda: _upload(store, bucket.name, key, body))
+
+    def delete() -> bool:
+        store.delete_object(bucket.name, key)
+        try:
+            store.head(bucket.name, key)
+        except NotFound:
+            return True
+        return False
+
+    return ProbeFacts(
+        identity=identity.name,
+        sent=sent,
+        uploaded=uploaded,
+        headed=tried(lambda: _head(store, bucket.name, key)),
+        downloaded=tried(lambda: _download(store, bucket.name, key)),
+        listed=tried(lambda: _listed(store, bucket.name, key)),
+        presigned=_fetched(conversation, _tried(lambda: store.presign(bucket.name, key, PRESIGN_EXPIRY))),
+        expiry=conversation.ask(lambda: _expiry(client, bucket.name, key)),
+        retention=conversation.ask(lambda: _retention(conversation.client(verifier), bucket.name, key))
+        if bucket.locked
+        else None,
+        deleted=tried(delete) if may_delete(identity, bucket) else None,
+    )
+
+
+def _expiry(client: "S3Client", bucket: str, key: str) -> Expiry | None:
+    said = client.head_object(Bucket=bucket, Key=key).get("Expiration")
+    found = _EXPIRATION.search(said) if said else None
+    return Expiry(found["rule"], found["date"]) if found else None
+
+
+def _retention(client: "S3Client", bucket: str, key: str) -> HeldRetention:
+    held = client.get_object_retention(Bucket=bucket, Key=key)["Retention"]
+    return HeldRetention(held["Mode"], round((held["RetainUntilDate"] - datetime.now(UTC)) / timedelta(days=1)))
+
+
+def _upload(store: ObjectStore, bucket: str, key: str, body: bytes) -> Described:
+    ref = store.upload(bucket, key, body, content_type=PROBE_CONTENT_TYPE)
+    return Described(etag=ref.etag, size=ref.size, content_type=ref.content_type)
+
+
+def _put_with_short_lock(client: "S3Client", bucket: BucketPlan, key: str, body: bytes) -> Described:
+    done = client.put_object(
+        Bucket=bucket.name, Key=key, Body=body, ContentType=PROBE_CONTENT_TYPE, **short_lock(bucket)
+    )
+    return Described(etag=done["ETag"].strip('"'), size=len(body), content_type=PROBE_CONTENT_TYPE)
+
+
+def _head(store: ObjectStore, bucket: str, key: str) -> Described:
+    ref = store.head(bucket, key)
+    return Described(etag=ref.etag, size=ref.size, content_type=ref.content_type)
+
+
+def _download(store: ObjectStore, bucket: str, key: str) -> Described:
+    body = store.download(bucket, key)
+    return Described(size=len(body), sha256=_sha256(body))
+
+
+def _listed(store: ObjectStore, bucket: str, key: str) -> Described | None:
+    for ref in store.list(bucket, key):
+        if ref.key == key:
+            return Described(etag=ref.etag, size=ref.size)
+    return None
+
+
+def _fetched(conversation: Conversation, url: Answer[str]) -> Answer[Described]:
+    """What a plain HTTP client gets by a presigned URL."""
+    if url.value is None:
+        return Answer(code=url.code, said=url.said)
+    came = conversation.send("GET", url.value)
+    if came.value is None:
+        return Answer(code=came.code, said=f"a GET of the presigned URL: {came.said}")
+    return Answer(Described(size=len(came.value), sha256=_sha256(came.value)))
+
+
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def _tried(attempt: Callable[[], T]) -> Answer[T]:
+    """Call once; the adapter's errors become the answer."""
+    try:
+        return Answer(attempt())
+    except ObjectStoreError as error:
+        return Answer(code=error.code or type(error).__name__, said=str(error))

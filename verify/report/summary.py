@@ -1,0 +1,504 @@
+"""What both reports show, computed once from the deployment, the facts, the findings and what was asked. Pure.
+
+The rule: CANNOT TELL is counted beside PASS and never into it, and what was not tried is shown as not tried. The same
+thing said of many places is said once, with the places. How it looks is `verify.report.terminal`'s and
+`verify.report.html`'s.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum, unique
+
+from model.deployment import Deployment, Unsupported
+from model.plan import PROBE_PREFIX, BucketPlan, IdentityPlan, LifecycleRule
+from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Check, Finding, Status
+from verify.facts import Facts, Tried
+from verify.probe.actions import ACTIONS
+from verify.wish import SAMPLE, Part, Wish
+
+
+@unique
+class Group(StrEnum):
+    """What a check is about, as the columns of the reports."""
+
+    CONFIGURATION = "configuration"
+    DATA_PATH = "data path"
+    LINKS = "links"
+    IMMUTABILITY = "immutability"
+    EXPOSURE = "exposure"
+    GRANTS = "grants"
+    STORE = "store"
+
+
+_BY_PART: Mapping[Part | None, Group] = {
+    None: Group.CONFIGURATION,
+    Part.SMOKE: Group.DATA_PATH,
+    Part.OBJECTS: Group.DATA_PATH,
+    Part.LINKS: Group.LINKS,
+    Part.LOCK: Group.IMMUTABILITY,
+    Part.STRANGERS: Group.EXPOSURE,
+    Part.GRANTS: Group.GRANTS,
+}
+# Checks whose facts come with another part than the one they are about.
+_ELSEWHERE: Mapping[str, Group] = {
+    "expiry_announced": Group.CONFIGURATION,
+    "object_presigned": Group.LINKS,
+    "ownership_enforced": Group.EXPOSURE,
+    "policy_as_planned": Group.EXPOSURE,
+    "probes_removed": Group.DATA_PATH,
+    "retention_applied": Group.IMMUTABILITY,
+}
+CHECKS: Mapping[str, Check] = {
+    **{name: check for name, (check, _) in STORE_CHECKS.items()},
+    **{name: check for name, (check, _) in BUCKET_CHECKS.items()},
+    **GRANT_CHECKS,
+}
+GROUP_OF: Mapping[str, Group] = {
+    name: Group.STORE if name in STORE_CHECKS else _ELSEWHERE.get(name, _BY_PART[check.part])
+    for name, check in CHECKS.items()
+}
+
+
+@unique
+class Holding(StrEnum):
+    """What the plan lets an identity do in a bucket; `append` is read and put, `write` is append and delete."""
+
+    READ = "read"
+    APPEND = "append"
+    WRITE = "write"
+    VERIFIER = "verifier"
+    NONE = "none"
+
+
+@unique
+class Match(StrEnum):
+    """How what an identity could do compares with what it holds; the first that applies is the verdict of a cell.
+
+    Attributes:
+        WIDER: Something was let in that is not granted.
+        NARROWER: Something that is granted was not let in.
+        UNCLEAR: Something was neither let in nor refused in the backend's words, which proves nothing.
+        CANNOT_TELL: The backend, or harm, leaves something untold.
+        NOT_TRIED: Not asked for, left out of the sample, or the server had fallen silent.
+        EXACT: What is granted was let in, all else refused.
+    """
+
+    WIDER = "wider"
+    NARROWER = "narrower"
+    UNCLEAR = "unclear"
+    CANNOT_TELL = "cannot tell"
+    NOT_TRIED = "not tried"
+    EXACT = "exact"
+
+
+@unique
+class Kind(StrEnum):
+    """What happens to objects by the passing of days."""
+
+    LOCK = "lock"
+    EXPIRE = "expire"
+    REPLACED = "replaced"
+    MOVE = "move"
+    ABORT = "abort"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many findings there are of each status."""
+
+    passed: int = 0
+    failed: int = 0
+    untold: int = 0
+    not_asked: int = 0
+
+    @property
+    def worst(self) -> Status:
+        """FAIL before CANNOT TELL before PASS; NOT ASKED where there is nothing else."""
+        if self.failed:
+            return Status.FAIL
+        if self.untold:
+            return Status.CANNOT_TELL
+        return Status.PASS if self.passed else Status.NOT_ASKED
+
+
+@dataclass(frozen=True)
+class BucketRow:
+    """A bucket and how its checks went, by group; a group that was not asked for is absent."""
+
+    bucket: BucketPlan
+    tallies: Mapping[Group, Tally]
+
+    @property
+    def worst(self) -> Status:
+        """The worst of all groups."""
+        return _total(self.tallies.values()).worst
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """An action that did not go as the plan says, or of which that cannot be told."""
+
+    action: str
+    match: Match
+    wanted: str
+    found: str
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """An identity in a bucket.
+
+    Attributes:
+        identity: The identity's name.
+        holding: What the plan grants.
+        match: The verdict.
+        tried: How many actions were judged.
+        deviations: The actions that are not as they should be, worst first; empty where the match is exact.
+    """
+
+    identity: str
+    holding: Holding
+    match: Match
+    tried: int
+    deviations: tuple[Deviation, ...]
+
+
+@dataclass(frozen=True)
+class HeatRow:
+    """A bucket of the heat map; one cell for each of `Summary.identities`, in their order."""
+
+    bucket: BucketPlan
+    cells: tuple[HeatCell, ...]
+
+    @property
+    def amiss(self) -> bool:
+        """Whether a cell is wider, narrower or unclear."""
+        return any(cell.match in (Match.WIDER, Match.NARROWER, Match.UNCLEAR) for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class Told:
+    """One thing that findings say of one place or of many.
+
+    Attributes:
+        check: The check's id; `grants` for the cells of the matrix.
+        meaning: The fact that the check proves.
+        places: Buckets, identities in buckets, or the store.
+        wanted: What the plan says.
+        found: What the store says, or why it cannot be told.
+        remedy: What to do; empty where there is nothing to do.
+    """
+
+    check: str
+    meaning: str
+    places: tuple[str, ...]
+    wanted: str
+    found: str
+    remedy: str
+
+    @property
+    def where(self) -> str:
+        """The places in a few words; a failure is better told with all of `places`."""
+        return self.places[0] if len(self.places) == 1 else f"{len(self.places)} of: {self.places[0]}, …"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happens to objects after some days.
+
+    Attributes:
+        kind: What happens.
+        days: After so many days; None for never.
+        text: All of it in words.
+        unsupported: Why the backend does not do it; empty where it does.
+    """
+
+    kind: Kind
+    days: int | None
+    text: str
+    unsupported: str = ""
+
+
+@dataclass(frozen=True)
+class Life:
+    """What becomes of objects in the buckets of a band whose days are the same."""
+
+    band: str
+    domains: tuple[str, ...]
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class CheckLine:
+    """A check and how often it went how."""
+
+    check: Check
+    group: Group
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All that a report shows.
+
+    Attributes:
+        stack: The stack's name.
+        cloud: aistor or aws.
+        region: What requests are signed for.
+        endpoint: The URL that was tried.
+        bucket_prefix: What every bucket's name begins with.
+        run_id: Of the run.
+        taken_at: When it began (ISO 8601, UTC).
+        requests: Requests sent by the suite's own clients.
+        gave_up: Why asking stopped early; empty where it did not.
+        door_open: Whether more than the endpoint was asked.
+        bucket_count: Buckets with findings.
+        tally: Of all findings.
+        groups: The groups of the bucket table that were asked for, in order.
+        rows: The bucket table, in the plan's order.
+        identities: The columns of the heat map; empty where no grants were asked for.
+        heat: The heat map, in the plan's order.
+        untried: Cells that the sample leaves out.
+        sample: Of the buckets that an identity does not hold so many are tried, where there are more.
+        store: Findings about no single bucket.
+        checks: Every check that was run, with its tally.
+        warnings: What is right and asks for something all the same.
+        untold: What cannot be told, and why.
+        failures: What is not as the plan says.
+        lives: What becomes of objects, by band.
+        unsupported: What the backend cannot do.
+    """
+
+    stack: str
+    cloud: str
+    region: str
+    endpoint: str
+    bucket_prefix: str
+    run_id: str
+    taken_at: str
+    requests: int
+    gave_up: str
+    door_open: bool
+    bucket_count: int
+    tally: Tally
+    groups: tuple[Group, ...]
+    rows: tuple[BucketRow, ...]
+    identities: tuple[str, ...]
+    heat: tuple[HeatRow, ...]
+    untried: int
+    sample: int
+    store: tuple[Finding, ...]
+    checks: tuple[CheckLine, ...]
+    warnings: tuple[Told, ...]
+    untold: tuple[Told, ...]
+    failures: tuple[Told, ...]
+    lives: tuple[Life, ...]
+    unsupported: tuple[Unsupported, ...]
+
+    @property
+    def line(self) -> str:
+        """The count, in one line."""
+        tally = self.tally
+        return f"{self.bucket_count} buckets: {tally.passed} proven, {tally.failed} failed, {tally.untold} cannot tell"
+
+
+def summarise(deployment: Deployment, facts: Facts, findings: Sequence[Finding], wish: Wish) -> Summary:
+    """Compute all that a report shows."""
+    plan = deployment.plan
+    tallies = _tallies(findings)
+    cells: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        if finding.identity is not None and finding.bucket is not None:
+            cells.setdefault((finding.identity, finding.bucket), []).append(finding)
+    identities = [i for i in plan.identities if any(identity == i.name for identity, _ in cells)]
+    in_matrix = {bucket for _, bucket in cells}
+    return Summary(
+        stack=deployment.stack,
+        cloud=deployment.cloud,
+        region=deployment.region,
+        endpoint=facts.door.endpoint,
+        bucket_prefix=plan.bucket_prefix,
+        run_id=facts.run_id,
+        taken_at=facts.taken_at,
+        requests=facts.requests,
+        gave_up=facts.gave_up,
+        door_open=facts.door.open,
+        bucket_count=len(tallies),
+        tally=_tally(findings),
+        groups=tuple(group for group in Group if any(group in by_group for by_group in tallies.values())),
+        rows=tuple(BucketRow(b, tallies[b.name]) for b in plan.buckets if b.name in tallies),
+        identities=tuple(identity.name for identity in identities),
+        heat=tuple(
+            HeatRow(b, tuple(_heat_cell(facts, i, b, cells.get((i.name, b.name), [])) for i in identities))
+            for b in plan.buckets
+            if b.name in in_matrix
+        ),
+        untried=wish.untried(plan) if cells else 0,
+        sample=SAMPLE,
+        store=tuple(finding for finding in findings if finding.bucket is None),
+        checks=_check_lines(findings),
+        warnings=_told(f for f in findings if f.status is Status.PASS and f.remedy),
+        untold=_told(f for f in findings if f.status is Status.CANNOT_TELL),
+        failures=_told(_failures(findings)),
+        lives=_lives(deployment, wish),
+        unsupported=deployment.unsupported,
+    )
+
+
+def _tally(findings: Iterable[Finding]) -> Tally:
+    counts = Counter(finding.status for finding in findings)
+    return Tally(counts[Status.PASS], counts[Status.FAIL], counts[Status.CANNOT_TELL], counts[Status.NOT_ASKED])
+
+
+def _total(tallies: Iterable[Tally]) -> Tally:
+    all_of_them = tuple(tallies)
+    return Tally(
+        sum(tally.passed for tally in all_of_them),
+        sum(tally.failed for tally in all_of_them),
+        sum(tally.untold for tally in all_of_them),
+        sum(tally.not_asked for tally in all_of_them),
+    )
+
+
+def _tallies(findings: Iterable[Finding]) -> dict[str, dict[Group, Tally]]:
+    """By bucket and group."""
+    by_place: dict[str, dict[Group, list[Finding]]] = {}
+    for finding in findings:
+        if finding.bucket is not None:
+            by_place.setdefault(finding.bucket, {}).setdefault(GROUP_OF[finding.check], []).append(finding)
+    return {
+        bucket: {group: _tally(found) for group, found in by_group.items()} for bucket, by_group in by_place.items()
+    }
+
+
+def _check_lines(findings: Iterable[Finding]) -> tuple[CheckLine, ...]:
+    by_check: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_check.setdefault(finding.check, []).append(finding)
+    lines = [CheckLine(CHECKS[name], GROUP_OF[name], _tally(found)) for name, found in by_check.items()]
+    order = list(Group)
+    return tuple(sorted(lines, key=lambda line: order.index(line.group)))
+
+
+def _heat_cell(facts: Facts, identity: IdentityPlan, bucket: BucketPlan, cell: Sequence[Finding]) -> HeatCell:
+    if not cell:
+        return HeatCell(identity.name, _holding(identity, bucket), Match.NOT_TRIED, 0, ())
+    answers = facts.grants.get(identity.name, {}).get(bucket.name, {})
+    deviations = [
+        Deviation(finding.action, _match(finding, identity, bucket, answers), finding.wanted, finding.found)
+        for finding in cell
+        if finding.action is not None and finding.status is not Status.PASS
+    ]
+    order = list(Match)
+    deviations.sort(key=lambda deviation: order.index(deviation.match))
+    verdict = deviations[0].match if deviations else Match.EXACT
+    tried = sum(finding.status is not Status.NOT_ASKED for finding in cell)
+    return HeatCell(identity.name, _holding(identity, bucket), verdict, tried, tuple(deviations))
+
+
+def _holding(identity: IdentityPlan, bucket: BucketPlan) -> Holding:
+    if identity.verifies:
+        return Holding.VERIFIER
+    return next((Holding(g.access.value) for g in identity.grants if g.bucket == bucket.name), Holding.NONE)
+
+
+def _match(finding: Finding, identity: IdentityPlan, bucket: BucketPlan, answers: Mapping[str, Tried]) -> Match:
+    if finding.status is Status.NOT_ASKED:
+        return Match.NOT_TRIED
+    if finding.status is Status.CANNOT_TELL:
+        return Match.CANNOT_TELL
+    answer = answers.get(finding.action or "")
+    if answer is None:
+        return Match.UNCLEAR
+    action = ACTIONS[finding.action or ""]
+    if action.allowed(identity, bucket):
+        return Match.NARROWER
+    return Match.WIDER if action.let_in(answer) else Match.UNCLEAR
+
+
+def _failures(findings: Sequence[Finding]) -> list[Finding]:
+    """Every failure; those of one cell of the matrix as one."""
+    failed = [finding for finding in findings if finding.status is Status.FAIL]
+    cells: dict[tuple[str, str | None], list[Finding]] = {}
+    for finding in failed:
+        if finding.identity is not None:
+            cells.setdefault((finding.identity, finding.bucket), []).append(finding)
+    return [finding for finding in failed if finding.identity is None] + [
+        Finding(
+            "grants",
+            cell[0].resource,
+            Status.FAIL,
+            "; ".join(f"{finding.action} {finding.wanted}" for finding in cell),
+            "; ".join(f"{finding.action} {finding.found}" for finding in cell),
+            cell[0].remedy,
+        )
+        for cell in cells.values()
+    ]
+
+
+def _told(findings: Iterable[Finding]) -> tuple[Told, ...]:
+    """What is said, once for all places of which the same is said.
+
+    A cause that cannot be told (what was found, and what to do) is the same whatever each place wanted.
+    """
+    alike: dict[tuple[str, str, str, str], list[Finding]] = {}
+    for finding in findings:
+        wanted = finding.wanted if finding.status is Status.FAIL else ""
+        alike.setdefault((finding.check, wanted, finding.found, finding.remedy), []).append(finding)
+    return tuple(
+        Told(
+            check,
+            CHECKS[check].meaning if check in CHECKS else "",
+            tuple(finding.resource for finding in found),
+            " or ".join(dict.fromkeys(finding.wanted for finding in found)),
+            answer,
+            remedy,
+        )
+        for (check, _, answer, remedy), found in alike.items()
+    )
+
+
+def _lives(deployment: Deployment, wish: Wish) -> tuple[Life, ...]:
+    """One for each band and set of days; keys of probes, which are everybody's, come last."""
+    alike: dict[tuple[str, tuple[Event, ...]], list[str]] = {}
+    probes: dict[tuple[Event, ...], list[str]] = {}
+    for bucket in wish.chosen(deployment.plan):
+        alike.setdefault((bucket.band.value, _events(deployment, bucket)), []).append(bucket.domain)
+        for rule in bucket.rules:
+            if rule.prefix:
+                # A bucket without versions has nothing that could be replaced: the line is the same without it.
+                probes.setdefault(tuple(_rule_events(deployment, rule)[:1]), []).append(bucket.domain)
+    order = ["hot", "warm", "cold"]
+    lives = [Life(band, tuple(domains), events) for (band, events), domains in alike.items()]
+    lives.sort(key=lambda life: order.index(life.band))
+    lives += [Life(f"keys under {PROBE_PREFIX}", tuple(domains), events) for events, domains in probes.items()]
+    return tuple(lives)
+
+
+def _events(deployment: Deployment, bucket: BucketPlan) -> tuple[Event, ...]:
+    events = []
+    if bucket.retention is not None:
+        mode, days = bucket.retention.mode.value, bucket.retention.days
+        events.append(Event(Kind.LOCK, days, f"versions are locked ({mode}) for {days} d"))
+    of_all_keys = [event for rule in bucket.rules if not rule.prefix for event in _rule_events(deployment, rule)]
+    if not any(event.kind is Kind.EXPIRE for event in of_all_keys):
+        events.append(Event(Kind.EXPIRE, None, "current versions never end"))
+    order = list(Kind)
+    return tuple(sorted(events + of_all_keys, key=lambda event: order.index(event.kind)))
+
+
+def _rule_events(deployment: Deployment, rule: LifecycleRule) -> list[Event]:
+    events = []
+    if (days := rule.expire_after_days) is not None:
+        events.append(Event(Kind.EXPIRE, days, f"current versions end after {days} d"))
+    if (days := rule.expire_noncurrent_after_days) is not None:
+        events.append(Event(Kind.REPLACED, days, f"noncurrent versions go {days} d after they were replaced"))
+    if rule.transition is not None:
+        days, where = rule.transition.after_days, rule.transition.storage_class
+        why = deployment.cannot("transition") or ""
+        events.append(Event(Kind.MOVE, days, f"current versions move to {where} after {days} d", why))
+    if (days := rule.abort_multipart_after_days) is not None:
+        why = deployment.cannot("abort_multipart") or ""
+        events.append(Event(Kind.ABORT, days, f"unfinished uploads go after {days} d", why))
+    return events

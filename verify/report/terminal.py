@@ -1,0 +1,115 @@
+"""The report on the terminal: a table of the buckets, the heat map of grants, what cannot be told, failures last.
+
+The rule: CANNOT TELL is shown with its reason and never counted as proven; the same reason for many buckets is said
+once. No colour codes where the output is no terminal (rich sees to that), and every colour has a sign beside it.
+"""
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from model.deployment import Deployment
+from verify.checks import Finding, Status
+from verify.facts import Facts
+from verify.report.summary import HeatCell, Holding, Match, Summary, Tally, summarise
+from verify.wish import Wish
+
+# What the table needs; a narrower terminal folds its headings.
+TABLE_WIDTH = 140
+# More rows than this are no longer looked at: then only those that are not as they should be are shown.
+MANY_BUCKETS = 60
+_LEGEND = (
+    "r read, a append (read and put), w write (append and delete), v verifier (all, under .verify/ alone), "
+    "· nothing; ! not so (+ wider, - narrower), ? cannot tell, blank not tried"
+)
+_AMISS = {Match.WIDER: "!+", Match.NARROWER: "!-", Match.UNCLEAR: "!"}
+
+
+def print_report(
+    console: Console, deployment: Deployment, facts: Facts, findings: Sequence[Finding], wish: Wish
+) -> None:
+    """Print it all."""
+    summary = summarise(deployment, facts, findings, wish)
+    if summary.rows:
+        console.print(_bucket_table(summary), soft_wrap=False)
+    if summary.heat:
+        console.print(_heat_map(summary), soft_wrap=False)
+        _say(console, f"[dim]{_LEGEND}[/dim]")
+        if summary.untried:
+            _say(
+                console,
+                f"[dim]{summary.untried} cells were left out: of the buckets that an identity does not hold a sample "
+                f"of {summary.sample} is tried; --full-matrix tries all[/dim]",
+            )
+    for told in summary.warnings:
+        _say(console, f"[yellow]warning[/yellow] {escape(told.check)}: {escape(told.remedy)}")
+    for told in summary.untold:
+        reason = f"{told.found}. {told.remedy}" if told.remedy else told.found
+        _say(console, f"[yellow]cannot tell[/yellow] {escape(told.check)} ({escape(told.where)})\n  {escape(reason)}")
+    for told in summary.failures:
+        _say(
+            console,
+            f"[bold red]failed[/bold red] {escape(', '.join(told.places))} {escape(told.check)}\n"
+            f"  wanted: {escape(told.wanted)}\n"
+            f"  found:  {escape(told.found)}\n"
+            f"  {escape(told.remedy)}",
+        )
+    if not summary.door_open:
+        _say(console, "Nothing else was asked.")
+    _say(console, summary.line)
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=True, highlight=False)
+
+
+def _table(summary: Summary, title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    widest = max(len(row.bucket.domain) for row in summary.rows)
+    table.add_column(f"bucket {summary.bucket_prefix}…", overflow="fold", min_width=widest)
+    table.add_column("band")
+    for column in columns:
+        table.add_column(escape(column), justify="center")
+    return table
+
+
+def _bucket_table(summary: Summary) -> Table:
+    table = _table(summary, f"{summary.stack} on {summary.cloud}", [group.value for group in summary.groups])
+    for row in summary.rows:
+        if len(summary.rows) <= MANY_BUCKETS or row.worst is Status.FAIL:
+            signs = [_sign(row.tallies.get(group, Tally())) for group in summary.groups]
+            table.add_row(escape(row.bucket.domain), row.bucket.band.value, *signs)
+    return table
+
+
+def _sign(tally: Tally) -> str:
+    """The worst of a group, and how many of it cannot be told."""
+    if tally.failed:
+        return "[bold red]FAIL[/bold red]"
+    untold = f" [yellow]?{tally.untold}[/yellow]" if tally.untold else ""
+    if tally.passed:
+        return f"[green]ok[/green]{untold}"
+    return untold.strip() or "[dim]-[/dim]"
+
+
+def _heat_map(summary: Summary) -> Table:
+    table = _table(summary, "who may do what", summary.identities)
+    for row in summary.heat:
+        if len(summary.heat) <= MANY_BUCKETS or row.amiss:
+            signs = [_heat(cell) for cell in row.cells]
+            table.add_row(escape(row.bucket.domain), row.bucket.band.value, *signs)
+    return table
+
+
+def _heat(cell: HeatCell) -> str:
+    letter = "·" if cell.holding is Holding.NONE else cell.holding.value[0]
+    if cell.match in _AMISS:
+        return f"[bold red]{letter}{_AMISS[cell.match]}[/bold red]"
+    if cell.match is Match.NOT_TRIED:
+        return ""
+    if cell.match is Match.CANNOT_TELL:
+        return f"[yellow]{letter}?[/yellow]"
+    return f"[dim]{letter}[/dim]" if cell.holding is Holding.NONE else f"[green]{letter}[/green]"
