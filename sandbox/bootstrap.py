@@ -87,7 +87,7 @@ def _deploy(began: float, lock: int) -> None:
 
 def _alone() -> int:
     """Wait until no other process makes the environment; what this one becomes holds the lock, too."""
-    lock = os.open(ROOT / "pyproject.toml", os.O_RDONLY)
+    lock = os.open(ROOT / "pyproject.toml", os.O_RDWR)  # a network file system locks nothing that is open to read
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

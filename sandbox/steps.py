@@ -7,8 +7,10 @@ this process, however it ends.
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,11 +56,10 @@ class _Stack:
     failure: str | None = None
     process: subprocess.Popen[str] | None = None
     ended: bool = False
+    starting: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, steps: Sequence[Step]) -> None:
         for step in steps:
-            if self.ended:
-                return
             self.step = step.name
             self.said.append(f"\n== {self.name}: {step.heading}\n")
             with self.phases.timed(f"{self.name} {step.name}"):
@@ -68,24 +69,30 @@ class _Stack:
                 return
 
     def _call(self, command: Sequence[str]) -> int:
-        with subprocess.Popen(  # noqa: S603 - the caller's own command, no shell
-            list(command),
-            env=_coloured(self.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as self.process:
+        with self.starting:
+            if self.ended:
+                return 0
+            self.process = subprocess.Popen(  # noqa: S603 - the caller's own command, no shell
+                list(command),
+                env=_coloured(self.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # Ctrl-C comes from `end` alone: an engine breaks its update off at the second
+            )
+        with self.process:
             self.said += self.process.stdout or ()
         return self.process.returncode
 
     def end(self) -> None:
-        """End what runs: an engine that is asked to ends its update in order."""
-        self.ended = True
+        """End what runs: an engine that is interrupted once ends its update in order."""
+        with self.starting:
+            self.ended = True
         if self.process is None or self.process.poll() is not None:
             return
-        self.process.terminate()
+        self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:

@@ -30,6 +30,7 @@ LONG = {
     "e2e/test_admin_policy.py": 120,
     "sandbox/test_cli.py": 100,
     "contract/test_contract.py": 100,
+    "object_store/test_faults.py": 90,
 }
 # Files whose tests share nothing across the values of a parameter.
 _BY_PARAMETER = {

@@ -71,7 +71,7 @@ def test_input_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
 def test_interrupt_ends_what_runs(number: signal.Signals, tmp_path: Path) -> None:
     """No command outlives the one that started it; it is asked to end before it is killed."""
     noted = tmp_path / "asked"
-    line = f"trap 'echo asked > {noted}; exit 0' TERM; echo $$ > {tmp_path}/pid; while :; do sleep 0.05; done"
+    line = f"trap 'echo asked > {noted}; exit 0' INT; echo $$ > {tmp_path}/pid; while :; do sleep 0.05; done"
     program = (
         "import signal, sys\n"
         "from tests.sandbox.test_steps import Phases, ran, shell\n"
