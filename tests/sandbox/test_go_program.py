@@ -14,48 +14,21 @@ from sandbox.engine import gateway
 from sandbox.engine.finder import cache_root
 from sandbox.go_program import GoProgram, NoProgramError
 from sandbox.voice import Voice
+from tests.sandbox.fake_go import environment_without_go, let_build, put_go
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = [act.PROGRAM, actionlint.PROGRAM, gateway.PROGRAM]
-FAKE_GO = r"""#!/bin/sh
-echo "$*" >> "$FAKE_GO_LOG"
-case "$1 $2" in
-    "env GOVERSION") echo "${FAKE_GO_VERSION:-go1.26.8}" ;;
-    "list -deps") printf 'one\ntwo\n' ;;
-    "build -v")
-        if [ -n "${FAKE_GO_FAILS:-}" ]; then echo "undefined: everything" >&2; exit 2; fi
-        cp go.mod "$FAKE_GO_LOG.mod"
-        while [ "$1" != -o ]; do shift; done
-        printf '#!/bin/sh\n[ "$1" = "%s" ] && [ -d "$HOME" ] && echo "%s"\n' \
-            "$FAKE_GO_ARGUMENT" "$FAKE_GO_BUILDS" > "$2"
-        chmod +x "$2" ;;
-esac
-"""
 each_program = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 
 
 @pytest.fixture(name="environ")
 def _environ(tmp_path: Path) -> dict[str, str]:
-    """An environment with a shell's own tools, no Go, and an empty cache."""
-    return {"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path / "home")}
+    return environment_without_go(tmp_path)
 
 
 @pytest.fixture(name="log")
 def _log(environ: dict[str, str], tmp_path: Path) -> Path:
-    """A Go on PATH that builds a script; returns the log of its calls."""
-    folder, log = tmp_path / "go", tmp_path / "go.log"
-    folder.mkdir()
-    (folder / "go").write_text(FAKE_GO)
-    (folder / "go").chmod(0o755)
-    log.touch()
-    environ["PATH"] = f"{folder}:{environ['PATH']}"
-    environ["FAKE_GO_LOG"] = str(log)
-    return log
-
-
-def set_up(environ: dict[str, str], program: GoProgram, **more: str) -> None:
-    """Let the script build what says that it is this program."""
-    environ |= {"FAKE_GO_ARGUMENT": program.version_argument, "FAKE_GO_BUILDS": program.version, **more}
+    return put_go(environ, tmp_path)
 
 
 def left_in_cache(environ: dict[str, str]) -> list[str]:
@@ -67,7 +40,7 @@ def left_in_cache(environ: dict[str, str]) -> list[str]:
 @each_program
 def test_it_is_built_from_the_pinned_module_once(environ: dict[str, str], log: Path, program: GoProgram) -> None:
     """It is built from the committed module with its flags and no path in it, and then found without Go."""
-    set_up(environ, program)
+    let_build(environ, program)
     assert program.existing(environ) is None
 
     found = program.find(environ, Voice(quiet=True))
@@ -105,7 +78,7 @@ def test_build_that_fails_leaves_nothing(
     environ: dict[str, str], program: GoProgram, variable: str, value: str, reason: str
 ) -> None:
     """The reason is Go's own or the program's, and the cache is as it was."""
-    set_up(environ, program, **{variable: value})
+    let_build(environ, program, **{variable: value})
 
     with pytest.raises(NoProgramError, match=reason):
         program.find(environ, Voice(quiet=True))
@@ -116,7 +89,7 @@ def test_build_that_fails_leaves_nothing(
 
 def test_of_two_at_once_one_builds(environ: dict[str, str], log: Path) -> None:
     """The second waits for the first and takes what that one built."""
-    set_up(environ, act.PROGRAM)
+    let_build(environ, act.PROGRAM)
     found: list[Path] = []
     threads = [
         threading.Thread(target=lambda: found.append(act.PROGRAM.find(environ, Voice(quiet=True)))) for _ in range(3)

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,9 +20,7 @@ from sandbox.engine.finder import Engine, Source, existing_engine, find_engine
 from sandbox.engine.wrapper import write_wrapper
 from sandbox.folder import StackFolder, StackName
 from sandbox.voice import Voice
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.sandbox.waiting import is_running, wait_until
 
 FAKE_GO = r"""#!/bin/sh
 echo "$*" >> "$FAKE_GO_LOG"
@@ -356,21 +353,3 @@ def test_interrupted_build_leaves_nothing(environ: dict[str, str], go: Path) -> 
 
     assert cache_entries(environ) == []
     assert subprocess.run(["pgrep", "-f", "^sleep 47$"], check=False, stdout=subprocess.DEVNULL).returncode == 1  # noqa: S607
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process lives; one that is dead and not yet waited for does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for something that other processes do."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

@@ -24,40 +24,20 @@ from sandbox.engine.finder import cache_root
 from sandbox.engine.gateway import NoGatewayError, RunningGateway, existing_gateway, find_gateway, running_gateway
 from sandbox.folder import SandboxError
 from sandbox.voice import Voice
+from tests.sandbox.fake_go import environment_without_go, let_build, put_go
 
-FAKE_GO = r"""#!/bin/sh
-echo "$*" >> "$FAKE_GO_LOG"
-case "$1 $2" in
-    "env GOVERSION") echo "${FAKE_GO_VERSION:-go1.26.8}" ;;
-    "list -deps") printf 'one\ntwo\n' ;;
-    "build -v")
-        if [ -n "${FAKE_GO_FAILS:-}" ]; then echo "undefined: everything" >&2; exit 2; fi
-        cp go.mod "$FAKE_GO_LOG.mod"
-        while [ "$1" != -o ]; do shift; done
-        printf '#!/bin/sh\necho "Version  : %s"\n' "$FAKE_GO_BUILDS" > "$2"; chmod +x "$2" ;;
-esac
-"""
 GONE_SECONDS = 10.0
 
 
 @pytest.fixture(name="environ")
 def _environ(tmp_path: Path) -> dict[str, str]:
-    """An environment with a shell's own tools, no Go, and an empty cache."""
-    return {"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path / "home")}
+    return environment_without_go(tmp_path)
 
 
 @pytest.fixture(name="go")
 def _go(environ: dict[str, str], tmp_path: Path) -> Path:
-    """A Go on PATH that builds a script; returns the log of its calls."""
-    folder = tmp_path / "go"
-    folder.mkdir()
-    (folder / "go").write_text(FAKE_GO)
-    (folder / "go").chmod(0o755)
-    log = tmp_path / "go.log"
-    log.touch()
-    environ["PATH"] = f"{folder}:{environ['PATH']}"
-    environ |= {"FAKE_GO_LOG": str(log), "FAKE_GO_BUILDS": gateway.VERSION}
-    return log
+    let_build(environ, gateway.PROGRAM)
+    return put_go(environ, tmp_path)
 
 
 def left_in_cache(environ: dict[str, str]) -> list[str]:

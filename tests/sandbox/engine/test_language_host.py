@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from sandbox.engine.language_host import environment_for, program_command
 from sandbox.engine.wrapper import write_wrapper
 from sandbox.folder import StackFolder, StackName
 from sandbox.voice import Voice
+from tests.sandbox.waiting import is_running, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -379,21 +379,3 @@ def test_wrapper_is_plain_pulumi_otherwise(
     assert f"executable='{sys.executable}'" in pulumi("about").stdout
     assert str(elsewhere) in pulumi("--cwd", str(elsewhere), "preview").stderr
     assert shutil.which("pulumi-language-python", path=str(engine.executable.parent)) or engine.plugins
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process lives; one that is dead and not yet waited for does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for something that other processes do."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
