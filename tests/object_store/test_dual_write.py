@@ -444,7 +444,7 @@ class TestBody:
         [
             (KEY, "text", object_store.InvalidBody),
             (KEY, [b"x", "text"], object_store.InvalidBody),
-            (KEY, Path("/nonexistent"), object_store.LocalFileError),
+            (KEY, Path("/dev/null/none"), object_store.LocalFileError),
             ("", BODY, object_store.InvalidKey),
             ("../out", BODY, object_store.InvalidKey),
             ("/out", BODY, object_store.InvalidKey),
