@@ -17,19 +17,21 @@ help: ## Show this list
 
 .PHONY: python
 python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@if ! [ "$(PYTHON)" ] || ! "$(PYTHON)" -E -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+		echo "'$(PYTHON)' does not run, or is older than Python 3.11; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; \
+	fi
 
 .PHONY: env
 env: python ## Make the Python environment only
-	@$(PYTHON) -m sandbox.bootstrap env
+	@"$(PYTHON)" -E -m sandbox.bootstrap env
 
 .PHONY: dev
 dev: python ## Make the environment with what tests and lint need
-	@$(PYTHON) -m sandbox.bootstrap dev
+	@"$(PYTHON)" -E -m sandbox.bootstrap dev
 
 .PHONY: up
 up: python ## Deploy both stacks to the sandbox on this machine and verify them
-	@$(PYTHON) -m sandbox.bootstrap up
+	@"$(PYTHON)" -E -m sandbox.bootstrap up
 
 .PHONY: verify
 verify: env ## Verify both deployed sandbox stacks again
@@ -67,8 +69,10 @@ docs: dev ## Write the generated tables and schemas
 	@$(BIN)/python -m docs.generate
 
 .PHONY: down
-down: env ## Stop the sandbox and remove everything that it made here
-	@$(BIN)/python -m sandbox down --stack all
+down: ## Stop the sandbox and remove everything that it made here
+	@if ! [ -d .sandbox ]; then echo "nothing to remove: there is no .sandbox here" >&2; exit 0; fi; \
+	[ -x $(BIN)/python ] || $(MAKE) --no-print-directory env; \
+	$(BIN)/python -m sandbox down --stack all
 
 .PHONY: lock
 lock: dev ## Pin the requirements anew

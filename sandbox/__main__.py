@@ -8,7 +8,6 @@ is no engine. Left out: all logic (commands, rehearsal).
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from enum import StrEnum, unique
 from typing import Annotated
@@ -19,6 +18,7 @@ from rich.table import Table
 
 from model.secrecy.output_guard import guard_output
 from sandbox import commands, deployment
+from sandbox.child import end_at_signals
 from sandbox.engine.finder import VERSION, Search, find_engine
 from sandbox.folder import SandboxError, StackName
 from sandbox.voice import Voice
@@ -122,7 +122,7 @@ def deploy(
     *,
     admin_api: AdminApiOption = None,
     environment_took: Annotated[float, typer.Option(hidden=True, help="Seconds; sandbox.bootstrap says it.")] = 0.0,
-    finish_environment: Annotated[bool, typer.Option(hidden=True, help="sandbox.bootstrap says it.")] = False,
+    finish_environment: Annotated[int | None, typer.Option(hidden=True, help="sandbox.bootstrap's lock.")] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Bring the sandbox up, run `pulumi up` on each stack and verify it: what `make up` does."""
@@ -215,8 +215,7 @@ def _complain(message: str) -> None:
 
 def main() -> None:
     """Run the command line; a SandboxError is a message and an exit code, not a stack trace."""
-    # A build or a download that is under way is ended with this process, by whichever signal.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    end_at_signals()
     try:
         app(prog_name="python -m sandbox")
     except SandboxError as error:

@@ -1,12 +1,13 @@
 """Makes `.venv` from the locks. It runs before anything is installed, so it imports the standard library alone.
 
-    python3 -m sandbox.bootstrap env     what the product and the sandbox need (requirements.txt)
-    python3 -m sandbox.bootstrap dev     what tests and lint need as well (requirements-dev.txt)
-    python3 -m sandbox.bootstrap up      the first, and then both stacks of the sandbox, deployed and verified
+    python3 -E -m sandbox.bootstrap env     what the product and the sandbox need (requirements.txt)
+    python3 -E -m sandbox.bootstrap dev     what tests and lint need as well (requirements-dev.txt)
+    python3 -E -m sandbox.bootstrap up      the first, and then both stacks of the sandbox, deployed and verified
 
 The rule: nothing is resolved. A lock names every package by hash, pip installs exactly those (`--no-deps`), and
 `pip check` says whether one is missing; so what a new release of a package asks for never matters. Wheels only: no
-code of a package runs while it is installed.
+code of a package runs while it is installed. Of a person's settings of pip only those count that say where packages
+come from.
 
 `up` starts the servers and looks for the engine, or builds it, while the providers' SDKs, the larger half, are still
 being installed: `python -m sandbox deploy` calls `finish` for them.
@@ -14,38 +15,46 @@ being installed: `python -m sandbox deploy` calls `finish` for them.
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+MUTEX = ROOT / ".venv.lock"
 LOCK = "requirements.txt"
 DEVELOPMENT_LOCK = "requirements-dev.txt"
 # Packages that neither the servers nor the engine need.
 LATER = ("obstore", "pulumi-aws", "pulumi-minio", "pulumi-policy")
-# A setting of pip's that would lead the packages elsewhere or change what is installed; where packages come from
-# (index, certificate, proxy, cache) is left to whoever set it. An empty value overrules a configuration file, too.
-OVERRULED = {
-    "PIP_CONSTRAINT": "",
-    "PIP_DRY_RUN": "0",
-    "PIP_IGNORE_INSTALLED": "0",
-    "PIP_NO_BINARY": "",
-    "PIP_ONLY_BINARY": "",
-    "PIP_PREFIX": "",
-    "PIP_PYTHON": "",
-    "PIP_REQUIREMENT": "",
-    "PIP_ROOT": "",
-    "PIP_TARGET": "",
-    "PIP_UPGRADE": "0",
-    "PIP_USER": "0",
-}
+# The settings of pip's that say where packages come from. Any other, of a file or a variable, could lead the packages
+# elsewhere or change them (`target`, `user`, `constraint`, `no-binary`, …), and counts for nothing here.
+KEPT = (
+    "cache-dir",
+    "cert",
+    "client-cert",
+    "extra-index-url",
+    "find-links",
+    "index-url",
+    "keyring-provider",
+    "no-cache-dir",
+    "no-index",
+    "proxy",
+    "retries",
+    "timeout",
+    "trusted-host",
+)
+_SECTIONS = ("global", "install", ":env:")  # of pip's settings; a later one wins
+_EXACTLY = ("install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile", "-r")
+_RUNNING: list[subprocess.Popen[str]] = []
 _SHOWN_SECONDS = 1.0
 
 
@@ -56,94 +65,117 @@ class BootstrapError(Exception):
 def main(arguments: list[str]) -> int:
     """Run one of the three commands; exit status 2 where the environment cannot be made."""
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # pip is ended with this process
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda got, _: sys.exit(128 + got))  # what runs is ended with this process
     if arguments not in (["env"], ["dev"], ["up"]):
-        _say("usage: python3 -m sandbox.bootstrap env|dev|up")
+        _say("usage: python3 -E -m sandbox.bootstrap env|dev|up")
         return 2
     try:
-        lock = _alone()
+        if arguments != ["up"] and _is_installed(LOCK) and (arguments == ["env"] or _is_installed(DEVELOPMENT_LOCK)):
+            return 0
+        mutex = _alone()
         if arguments == ["up"]:
-            _deploy(began, lock)
-        make(LOCK)
+            _deploy(began, mutex)
+        make(LOCK, mutex)
         if arguments == ["dev"]:
-            make(DEVELOPMENT_LOCK)
+            make(DEVELOPMENT_LOCK, mutex)
     except BootstrapError as error:
         _say(str(error))
+        return 2
+    except OSError as error:
+        _say(f"{error.filename or VENV}: {error.strerror or error}")
         return 2
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return 0
 
 
-def _deploy(began: float, lock: int) -> None:
+def _deploy(began: float, mutex: int) -> None:
     """Become the command that deploys; it installs what `begin` leaves."""
-    is_pending = begin()
-    os.set_inheritable(lock, is_pending)
+    is_pending = begin(mutex)
+    os.set_inheritable(mutex, is_pending)
     command = [str(_python()), "-m", "sandbox", "deploy", "--stack", "all"]
     command += ["--environment-took", f"{time.monotonic() - began:.1f}"]
     os.chdir(ROOT)
-    os.execv(command[0], [*command, "--finish-environment"] if is_pending else command)  # noqa: S606 - our own module
+    os.execv(command[0], [*command, "--finish-environment", str(mutex)] if is_pending else command)  # noqa: S606 - ours
 
 
 def _alone() -> int:
-    """Wait until no other process makes the environment; what this one becomes holds the lock, too."""
-    lock = os.open(ROOT / "pyproject.toml", os.O_RDWR)  # a network file system locks nothing that is open to read
+    """Wait until no other process makes the environment.
+
+    The lock is held by what this process becomes, and by each command that it starts: one that outlives it, because
+    this process was killed, is waited for.
+    """
+    opened = os.open(MUTEX, os.O_RDWR | os.O_CREAT, 0o644)
+    mutex = fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, 3)  # never a standard stream that was closed
+    os.close(opened)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(mutex, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        _say("waiting for another command that makes it")
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
+        _say("waiting for another `make` in this folder, which makes the environment")
+        fcntl.flock(mutex, fcntl.LOCK_EX)
+    return mutex
 
 
-def make(lock: str) -> None:
-    """Install a lock, unless that very lock is installed."""
+def make(lock: str, mutex: int) -> None:
+    """Install a lock, unless that very lock is installed; into no environment but our own."""
     if _is_installed(lock):
         return
-    if lock == LOCK:
-        _begin_anew()
-    _say(f"installing {lock} into {VENV}")
-    _install(["--requirement", str(ROOT / lock)])
-    _end(lock)
+    if lock == LOCK or VENV.is_symlink():
+        _begin_anew(mutex)
+        _install(LOCK, ROOT / LOCK, mutex)
+    if lock != LOCK:
+        _install(lock, ROOT / lock, mutex)
 
 
-def begin() -> bool:
+def begin(mutex: int) -> bool:
     """Install what servers and engine need; whether the rest is yet to be installed by `finish`."""
     if _is_installed(LOCK):
         return False
-    _begin_anew()
+    _begin_anew(mutex)
     _say(f"installing {LOCK} into {VENV}, for the servers and the engine at first")
-    _install_part(later=False)
+    _install_part(mutex, later=False)
     return True
 
 
-def finish() -> None:
+def finish(mutex: int) -> None:
     """Install the rest of what `begin` has begun."""
-    _install_part(later=True)
-    _end(LOCK)
+    _install_part(mutex, later=True)
+    _end(LOCK, mutex)
 
 
-def _begin_anew() -> None:
+def stop() -> None:
+    """Kill what another thread is installing: this process is about to end."""
+    for process in _RUNNING:
+        _kill(process)
+
+
+def _begin_anew(mutex: int) -> None:
     _say(f"making {VENV}")
     if VENV.is_symlink():
         VENV.unlink()  # what it leads to is another's
-    answer = subprocess.run(  # noqa: S603 - this Python
-        [sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True, check=False
-    )
-    if answer.returncode:
-        raise BootstrapError(f"{sys.executable} makes no virtual environment:\n{answer.stdout}{answer.stderr}".strip())
+    elif VENV.is_dir() and any(VENV.iterdir()) and not (VENV / "pyvenv.cfg").exists():
+        raise BootstrapError(f"{VENV} is no virtual environment, so it is not emptied; move it away")
+    elif VENV.exists() and not VENV.is_dir():
+        raise BootstrapError(f"{VENV} is no folder; move it away")
+    for lock in (LOCK, DEVELOPMENT_LOCK):
+        _mark(lock).unlink(missing_ok=True)
+    _run([sys.executable, "-E", "-m", "venv", "--clear", str(VENV)], dict(os.environ), mutex)
 
 
-def _install(what: list[str]) -> None:
-    _pip("install", "--require-hashes", "--only-binary", ":all:", "--no-compile", *what)
+def _install(lock: str, requirements: Path, mutex: int) -> None:
+    _say(f"installing {lock} into {VENV}")
+    _pip(mutex, *_EXACTLY, str(requirements))
+    _end(lock, mutex)
 
 
-def _install_part(*, later: bool) -> None:
+def _install_part(mutex: int, *, later: bool) -> None:
     """Install the later half of the lock, or the other."""
     half = [text for name, text in _entries((ROOT / LOCK).read_text(encoding="utf-8")) if (name in LATER) is later]
     part = VENV / f"{'later' if later else 'first'}.txt"
     part.write_text("".join(half), encoding="utf-8")
-    _install(["--requirement", str(part)])
+    _pip(mutex, *_EXACTLY, str(part))
 
 
 def _entries(lock: str) -> list[tuple[str, str]]:
@@ -158,33 +190,69 @@ def _entries(lock: str) -> list[tuple[str, str]]:
     return entries
 
 
-def _end(lock: str) -> None:
+def _end(lock: str, mutex: int) -> None:
     """Add this clone to the path, ask whether a package is missing, and note what is installed."""
     if lock == LOCK:
-        _pip("install", "--no-build-isolation", "--editable", str(ROOT))
-    _pip("check")
+        _pip(mutex, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    _pip(mutex, "check")
     _mark(lock).write_text(_fingerprint(lock), encoding="ascii")
 
 
-def _pip(command: str, *arguments: str) -> None:
-    quiet = ["--no-deps", "--quiet"] if command == "install" else []
-    process = subprocess.Popen(  # noqa: S603 - the environment's own pip
-        [str(_python()), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input", command, *quiet, *arguments],
-        env={**os.environ, **OVERRULED},
+def _pip(mutex: int, *arguments: str) -> None:
+    """Run the environment's own pip with the settings that say where packages come from, and no others."""
+    pip = [str(_python()), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    found: dict[tuple[int, str], str] = {}
+    for line in _run([*pip, "config", "list"], dict(os.environ), mutex).splitlines():
+        key, _, value = line.partition("=")
+        section, _, name = key.rpartition(".")
+        if section in _SECTIONS and name in KEPT:
+            found[_SECTIONS.index(section), name] = str(ast.literal_eval(value))
+    settings = {f"PIP_{name.replace('-', '_').upper()}": found[place, name] for place, name in sorted(found)}
+    _run([*pip, *arguments], {**environ, "PIP_CONFIG_FILE": os.devnull, **settings}, mutex)
+
+
+def _run(command: list[str], environ: dict[str, str], mutex: int) -> str:
+    """Run a command in a session of its own, which ends with this process; what it prints.
+
+    Raises:
+        BootstrapError: It failed; with what it said, but for the password of an index or a proxy.
+    """
+    process = subprocess.Popen(  # noqa: S603 - this Python, or the environment's
+        command,
+        env=environ,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
+        start_new_session=True,
+        pass_fds=(mutex,),
     )
+    _RUNNING.append(process)
     try:
         said = _waited(process)
     finally:
-        process.kill()
+        _RUNNING.remove(process)
+        _kill(process)
     if process.returncode:
-        raise BootstrapError(f"`pip {command}` ended with {process.returncode}:\n{said}".strip())
+        shown = " ".join([Path(command[0]).name, *command[1:]])
+        raise BootstrapError(f"`{shown}` ended with {process.returncode}:\n{_without_passwords(said)}".strip())
+    return said
+
+
+def _without_passwords(said: str) -> str:
+    """What pip says of an index or a proxy, whatever form its address has."""
+    return re.sub(r"(\S*?:)\S+@", r"\1***@", said)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # all of the group have ended
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _waited(process: subprocess.Popen[str]) -> str:
-    """Wait for pip's end and show on a terminal that it is at work; what it printed."""
+    """Wait for a command's end and show on a terminal that it is at work; what it printed."""
     began = time.monotonic()
     while True:
         try:
@@ -204,9 +272,13 @@ def _mark(lock: str) -> Path:
 
 
 def _is_installed(lock: str) -> bool:
-    """Whether the environment holds this lock, was made at this place, and still has its Python."""
+    """Whether the environment holds this lock, was made at this place, and is still of its Python."""
     try:
-        return _mark(lock).read_text(encoding="ascii") == _fingerprint(lock) and _python().exists()
+        if _mark(lock).read_bytes() != _fingerprint(lock).encode():
+            return False
+        # A Python that was upgraded under it looks for packages in another folder.
+        command = [str(_python()), "-I", "-c", "import pip"]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - ours
     except OSError:
         return False
 

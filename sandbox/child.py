@@ -10,6 +10,7 @@ import fcntl
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from sandbox.voice import Voice
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOCK_POLL_SECONDS = 0.2
 
 
@@ -56,7 +57,7 @@ def process_group(
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait for the end of the block.
+    """Let SIGINT, SIGTERM and SIGHUP wait for the end of the block.
 
     One that arrives while the process is being started would leave it behind: nobody knows it yet.
     """
@@ -72,6 +73,24 @@ def _signals_held() -> Iterator[None]:
             signal.signal(number, handler)
         for number in arrived:
             signal.raise_signal(number)
+
+
+@contextmanager
+def signals_ignored() -> Iterator[None]:
+    """Ignore SIGINT, SIGTERM and SIGHUP in the block: what is being ended is ended in order."""
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def end_at_signals() -> None:
+    """Let SIGTERM and SIGHUP raise SystemExit, so that what runs is ended with this process; not where nohup is."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda got, _: sys.exit(128 + got))
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:

@@ -7,6 +7,7 @@ side. Without an engine the program is rehearsed instead, and what that does not
 
 from __future__ import annotations
 
+import signal
 import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -45,7 +46,7 @@ def deploy(
     admin_api: str | None = None,
     *,
     environment_took: float = 0.0,
-    finish_environment: bool = False,
+    finish_environment: int | None = None,
 ) -> None:
     """Bring the sandbox up, deploy each stack and verify it.
 
@@ -55,13 +56,14 @@ def deploy(
         voice: Says what is done.
         admin_api: As `commands.up` takes it.
         environment_took: Seconds that making the Python environment has taken so far.
-        finish_environment: Whether the rest of it is to be installed, as `bootstrap.begin` said.
+        finish_environment: The lock of sandbox.bootstrap, where the rest of it is to be installed.
 
     Raises:
         SandboxError: A step failed; its own output says why.
     """
     phases = Phases(environment_took)
-    with _environment_beside(phases) if finish_environment else nullcontext(), phases.timed("servers and engine"):
+    rest = nullcontext() if finish_environment is None else _environment_beside(phases, finish_environment)
+    with rest, phases.timed("servers and engine"):
         search = commands.up(stacks, environ, voice, admin_api)
     if search.engine is None:
         voice.say("\n".join(["No Pulumi engine is to be had:", *(f"  {why}" for why in search.tried)]))
@@ -83,17 +85,17 @@ def verify(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice
     _run({stack: [_verifying(stack)] for stack in stacks}, environ, voice, Phases(0.0))
 
 
-def _environment_beside(phases: Phases) -> AbstractContextManager[None]:
+def _environment_beside(phases: Phases, mutex: int) -> AbstractContextManager[None]:
     """Install what is missing of the Python environment meanwhile."""
 
     def finish() -> None:
         try:
             with phases.timed("rest of the environment, beside"):
-                bootstrap.finish()
+                bootstrap.finish(mutex)
         except bootstrap.BootstrapError as error:
             raise SandboxError(str(error)) from error
 
-    return beside(finish)
+    return beside(finish, bootstrap.stop)
 
 
 def _run(steps: Mapping[StackName, Sequence[Step]], environ: Mapping[str, str], voice: Voice, phases: Phases) -> None:
@@ -144,6 +146,7 @@ def _verifying(stack: StackName) -> Step:
         "python -m verify",
         [sys.executable, "-m", "verify", *how],
         f"Not all is proven on {stack}; the report above says what.",
+        signal.SIGTERM,
     )
 
 

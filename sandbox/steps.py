@@ -1,7 +1,7 @@
 """Runs the commands of several stacks side by side: each stack's own in turn, up to the first that fails.
 
 The rule: what a stack's commands print is kept apart and shown whole when the stack is done, and no command outlives
-this process, however it ends.
+this process, unless that is killed by SIGKILL.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from sandbox.child import kill_group, signals_ignored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,12 +39,14 @@ class Step:
         heading: Its line above what it prints.
         command: Program and arguments.
         failure: What a failure means, to the person; None where it does not matter.
+        ended_by: The signal at which it ends in order. An engine breaks its update off at the second one.
     """
 
     name: str
     heading: str
     command: Sequence[str]
     failure: str | None = None
+    ended_by: signal.Signals = signal.SIGINT
 
 
 @dataclass
@@ -56,6 +61,7 @@ class _Stack:
     failure: str | None = None
     process: subprocess.Popen[str] | None = None
     ended: bool = False
+    ended_by: signal.Signals = signal.SIGINT
     starting: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, steps: Sequence[Step]) -> None:
@@ -63,40 +69,45 @@ class _Stack:
             self.step = step.name
             self.said.append(f"\n== {self.name}: {step.heading}\n")
             with self.phases.timed(f"{self.name} {step.name}"):
-                status = self._call(step.command)
+                status = self._call(step)
             if status and step.failure:
                 self.failure = step.failure
                 return
 
-    def _call(self, command: Sequence[str]) -> int:
+    def _call(self, step: Step) -> int:
         with self.starting:
             if self.ended:
                 return 0
+            self.ended_by = step.ended_by
             self.process = subprocess.Popen(  # noqa: S603 - the caller's own command, no shell
-                list(command),
+                list(step.command),
                 env=_coloured(self.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                start_new_session=True,  # Ctrl-C comes from `end` alone: an engine breaks its update off at the second
+                start_new_session=True,  # Ctrl-C comes from `_end` alone, and once
             )
         with self.process:
             self.said += self.process.stdout or ()
         return self.process.returncode
 
-    def end(self) -> None:
-        """End what runs: an engine that is interrupted once ends its update in order."""
+    def interrupt(self) -> None:
+        """Let no further command start, and ask the one that runs to end in order."""
         with self.starting:
             self.ended = True
-        if self.process is None or self.process.poll() is not None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(self.ended_by)
+
+    def wait(self, deadline: float) -> None:
+        """Wait for the command that runs; after the deadline it is killed, with all that it has started."""
+        if self.process is None:
             return
-        self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(_END_SECONDS)
+            self.process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            kill_group(self.process)
 
 
 def run_side_by_side(
@@ -126,18 +137,36 @@ def run_side_by_side(
                     sys.stdout.flush()
                     future.result()
         finally:
-            for stack in stacks:
-                stack.end()
+            _end(stacks)
     return [stack.failure for stack in stacks if stack.failure]
 
 
+def _end(stacks: Sequence[_Stack]) -> None:
+    """End what runs of all stacks at once; a further signal does not stop that."""
+    with signals_ignored():
+        for stack in stacks:
+            stack.interrupt()
+        deadline = time.monotonic() + _END_SECONDS
+        for stack in stacks:
+            stack.wait(deadline)
+
+
 @contextmanager
-def beside(work: Callable[[], None]) -> Iterator[None]:
-    """Do work in a thread beside the block; the block's own failure goes first, then the work's."""
+def beside(work: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
+    """Do work in a thread beside the block; the block's own failure goes first, then the work's.
+
+    Args:
+        work: What is done.
+        stop: Ends it, where this process is told to end.
+    """
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(work)
-        yield
-        future.result()
+        try:
+            yield
+            future.result()
+        except (KeyboardInterrupt, SystemExit):
+            stop()
+            raise
 
 
 def _coloured(environ: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ import pytest
 from model.secrecy.output_guard import guard_output
 
 FOLDER = Path(__file__).parent
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USAGE = """usage: python -m verify --stack NAME | --deployment FILE | --from-facts FILE [options]
        python -m verify preflight --stack NAME      before the first `pulumi up`, and before any refresh
        python -m verify job --stack NAME            a Kubernetes Job that verifies from a pod
@@ -60,15 +61,16 @@ def main(arguments: list[str]) -> int:
     if not arguments or {"-h", "--help"} & set(arguments):
         sys.stdout.write(USAGE)
         return 0 if arguments else 2
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it, or a script's background
+            signal.signal(number, _end)
     status = pytest.main([str(FOLDER), "-c", str(FOLDER / "pytest.ini"), f"--rootdir={FOLDER}", *arguments], plugins=[])
     return {pytest.ExitCode.OK: 0, pytest.ExitCode.TESTS_FAILED: 1}.get(pytest.ExitCode(status), 2)
 
 
 def _end(*_: object) -> NoReturn:
-    """End the run by either signal: what it has written is removed first, and no further signal stops that."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    """End the run: what it has written is removed first, and no further signal stops that."""
+    for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.bootstrap import OVERRULED
 from sandbox.child import exclusive
 from sandbox.voice import Voice
 from tests.sizes import IS_LONG
@@ -32,7 +31,7 @@ def pip(python: Path | str, *arguments: str, **environ: str) -> subprocess.Compl
     """Run a Python's pip with this machine's own settings, and these."""
     return subprocess.run(  # noqa: S603 - a Python of this machine
         [python, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments],
-        env={**os.environ, **OVERRULED, **environ},
+        env={**os.environ, **environ},
         capture_output=True,
         text=True,
         check=False,

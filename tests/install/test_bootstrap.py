@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox import bootstrap
 from tests.install.conftest import PIPS, ROOT, pip
 from tests.install.index import NEWER, index_of, normalized
 from tests.install.pythons import MINORS, python_of
+from tests.sandbox.waiting import is_running, wait_until
 from tests.sizes import IS_LONG
 
 if TYPE_CHECKING:
@@ -24,14 +28,20 @@ BY_ANOTHER_PIP = """
 import sys
 from sandbox import bootstrap
 begin_anew = bootstrap._begin_anew
-def with_pip():
-    begin_anew()
-    bootstrap._pip("install", "--no-index", "--find-links", sys.argv[2], sys.argv[3])
+def with_pip(mutex):
+    begin_anew(mutex)
+    bootstrap._pip(mutex, "install", "--quiet", "--no-index", "--find-links", sys.argv[2], sys.argv[3])
 bootstrap._begin_anew = with_pip
 sys.exit(bootstrap.main([sys.argv[1]]))
 """
 # Settings that people have, each of which would lead the packages elsewhere or change them.
-ODD_SETTINGS = {"PIP_USER": "1", "PIP_TARGET": "/nowhere", "PIP_CONSTRAINT": "/nowhere.txt", "PIP_NO_BINARY": ":all:"}
+ODD_SETTINGS = {
+    "PIP_USER": "1",
+    "PIP_TARGET": "/nowhere",
+    "PIP_CONSTRAINT": "/nowhere.txt",
+    "PIP_NO_BINARY": ":all:",
+    "PIP_REQUIRE_HASHES": "1",
+}
 
 
 def made(
@@ -39,10 +49,11 @@ def made(
 ) -> subprocess.CompletedProcess[str]:
     """Make an environment from that index alone."""
     alone = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON", "VIRTUAL"))}
+    asked = {"PIP_INDEX_URL": index} if index else {}
     return subprocess.run(  # noqa: S603 - a Python of this machine
         [python, *arguments],
         cwd=clone,
-        env={**alone, "PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index, "PIP_NO_CACHE_DIR": "1", **environ},
+        env={**alone, "PIP_CONFIG_FILE": os.devnull, **asked, "PIP_NO_CACHE_DIR": "1", **environ},
         capture_output=True,
         text=True,
         check=False,
@@ -170,11 +181,172 @@ def test_linked_environment_is_left_alone(clone: Path, tmp_path: Path, this_pyth
     assert not (clone / ".venv").is_symlink()
 
 
+def test_only_where_packages_come_from_counts_of_a_configuration(
+    clone: Path, tmp_path: Path, this_python: str, wheels_for: Callable[[Path | str], Path]
+) -> None:
+    """A file's index is asked, and its folders to install into are left alone."""
+    _shrink(clone)
+    settings, elsewhere = tmp_path / "pip.conf", tmp_path / "elsewhere"
+    with index_of(wheels_for(this_python)) as index:
+        settings.write_text(
+            f"[global]\nindex-url = {index}\npython = {this_python}\nrequire-hashes = true\n"
+            f"[install]\ntarget = {elsewhere}\nroot = {elsewhere}\nprefix = {elsewhere}\nrequirement = /nowhere.txt\n"
+        )
+        done = made(this_python, clone, "-m", "sandbox.bootstrap", "env", index="", PIP_CONFIG_FILE=str(settings))
+
+    assert done.returncode == 0, done.stderr
+    assert not elsewhere.exists()
+    assert "rich" in installed(clone)
+
+
+def test_nothing_is_written_into_the_environment_of_another_clone(
+    clone: Path, tmp_path: Path, this_python: str, wheels_for: Callable[[Path | str], Path]
+) -> None:
+    """A link to it does for `env`; what `dev` adds goes into an environment of our own."""
+    _shrink(clone)
+    lock = clone / "requirements-dev.txt"
+    lock.write_text("".join(re.findall(r"(?m)^coverage==.*\n(?:    --hash.*\n)+", lock.read_text(encoding="utf-8"))))
+    other = tmp_path / "other"
+    shutil.copytree(clone, other)
+    with index_of(wheels_for(this_python)) as index:
+        assert made(this_python, clone, "-m", "sandbox.bootstrap", "env", index=index).returncode == 0
+        (other / ".venv").symlink_to(clone / ".venv")
+        linked = made(this_python, other, "-m", "sandbox.bootstrap", "env", index=index)
+        assert (linked.returncode, linked.stderr) == (0, "")
+        done = made(this_python, other, "-m", "sandbox.bootstrap", "dev", index=index)
+
+    assert done.returncode == 0, done.stderr
+    assert "coverage" in installed(other)
+    assert "coverage" not in installed(clone)
+    assert not (other / ".venv").is_symlink()
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_what_is_no_environment_is_not_emptied(clone: Path, this_python: str, what: str) -> None:
+    """Whatever stands in the place of `.venv` stays, and is named with what to do."""
+    place = clone / ".venv"
+    if what == "folder":
+        place.mkdir()
+    notes = place / "notes" if what == "folder" else place
+    notes.write_text("mine")
+    done = made(this_python, clone, "-m", "sandbox.bootstrap", "env", index="")
+
+    assert done.returncode == 2
+    assert f"{place} is no" in done.stderr
+    assert "move it away" in done.stderr
+    assert notes.read_text() == "mine"
+
+
+def test_python_that_is_gone_is_noticed(
+    clone: Path, this_python: str, wheels_for: Callable[[Path | str], Path]
+) -> None:
+    """An environment whose Python was upgraded under it is made anew."""
+    _shrink(clone)
+    with index_of(wheels_for(this_python)) as index:
+        assert made(this_python, clone, "-m", "sandbox.bootstrap", "env", index=index).returncode == 0
+        (library,) = (clone / ".venv" / "lib").iterdir()
+        library.rename(library.with_name("python3.10"))
+        done = made(this_python, clone, "-m", "sandbox.bootstrap", "env", index=index)
+
+    assert done.returncode == 0, done.stderr
+    assert "rich" in installed(clone)
+
+
+DRIVEN = """
+import os, sys
+from sandbox import bootstrap
+if "closed" in sys.argv:
+    os.close(1)
+mutex = bootstrap._alone()
+os.write(2, f"mutex {mutex}\\n".encode())
+sys.argv[1:] and sys.argv[1] != "closed" and bootstrap._run(sys.argv[1:], dict(os.environ), mutex)
+"""
+
+
+def test_lock_is_no_standard_stream(clone: Path, this_python: str) -> None:
+    """With standard output closed, what is printed later goes into no file of the clone."""
+    done = made(this_python, clone, "-c", DRIVEN, "closed", index="")
+
+    assert int(done.stderr.split()[-1]) > 2
+
+
+def test_installation_that_outlives_its_starter_is_waited_for(clone: Path, this_python: str) -> None:
+    """After SIGKILL the next command does not empty the environment under a pip that still writes."""
+    command = [this_python, "-c", DRIVEN, "sleep", "4"]
+    with subprocess.Popen(command, cwd=clone, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
+        assert process.stderr is not None
+        process.stderr.readline()
+        time.sleep(0.5)
+        process.kill()
+    began = time.monotonic()
+    done = made(this_python, clone, "-c", DRIVEN, index="")
+
+    assert "waiting for another" in done.stderr
+    assert time.monotonic() - began > 1
+
+
+def test_signal_ends_what_an_installation_has_started(clone: Path, this_python: str) -> None:
+    """Children of children too."""
+    program = DRIVEN.replace("import os, sys", "import os, signal, sys\nsignal.signal(15, lambda *_: sys.exit(143))")
+    line = "sleep 617 & echo $! > pid; wait"
+    command = [this_python, "-c", program, "/bin/sh", "-c", line]
+    with subprocess.Popen(command, cwd=clone, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - our own
+        wait_until(lambda: (clone / "pid").exists() and bool((clone / "pid").read_text()))
+        process.terminate()
+        assert process.wait(20) == 143
+
+    pid = int((clone / "pid").read_text())
+    wait_until(lambda: not is_running(pid))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://user:SECRET@127.0.0.1:1/", "user:SECRET@host/simple", "http://user:SEC/SECRET@host", "https://:SECRET@h"],
+)
+def test_password_of_an_index_is_not_shown(address: str) -> None:
+    """Whatever pip says of it, and however it is spelt."""
+    said = bootstrap._without_passwords(f"ERROR: Failed to parse: {address} (see above)")
+
+    assert "SECRET" not in said
+    assert said.startswith("ERROR: Failed to parse: ")
+
+
+@pytest.mark.parametrize("python", ["", "python9", "/no such/python3"])
+def test_python_that_does_not_run_is_told(clone: Path, python: str) -> None:
+    """Nothing passes for done; the line says how to name another."""
+    shutil.copyfile(ROOT / "Makefile", clone / "Makefile")
+    done = made("make", clone, f"PYTHON={python}", "env", index="")
+
+    assert done.returncode == 2
+    assert f"'{python}' does not run, or is older than Python 3.11" in done.stderr
+    assert "make PYTHON=python3.12 env" in done.stderr
+
+
+def test_python_in_a_folder_with_a_space_is_taken(clone: Path, tmp_path: Path, this_python: str) -> None:
+    """Its path is one word."""
+    shutil.copyfile(ROOT / "Makefile", clone / "Makefile")
+    (tmp_path / "my python").mkdir()
+    (tmp_path / "my python" / "python3").symlink_to(this_python)
+    done = made("make", clone, f"PYTHON={tmp_path}/my python/python3", "python", index="")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nothing_is_made_to_remove_nothing(clone: Path) -> None:
+    """`make down` where there is no sandbox needs no environment."""
+    shutil.copyfile(ROOT / "Makefile", clone / "Makefile")
+    done = made("make", clone, "down", index="")
+
+    assert done.returncode == 0
+    assert "nothing to remove" in done.stderr
+    assert not (clone / ".venv").exists()
+
+
 def test_wrong_use_is_told(clone: Path, this_python: str) -> None:
     """Anything but the three commands exits 2 with their names."""
     done = made(this_python, clone, "-m", "sandbox.bootstrap", "all", index="")
 
-    assert (done.returncode, done.stderr) == (2, "environment: usage: python3 -m sandbox.bootstrap env|dev|up\n")
+    assert (done.returncode, done.stderr) == (2, "environment: usage: python3 -E -m sandbox.bootstrap env|dev|up\n")
 
 
 def test_nothing_but_the_standard_library_is_imported(clone: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sandbox.folder import StackName
 from sandbox.phases import Phases
 from sandbox.steps import Step, beside, run_side_by_side
 from sandbox.voice import Voice
+from tests.sandbox.waiting import is_running, wait_until
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = {stack: {"PATH": os.defpath} for stack in StackName}
@@ -93,6 +95,52 @@ def test_interrupt_ends_what_runs(number: signal.Signals, tmp_path: Path) -> Non
         os.kill(pid, 0)
 
 
+STUBBORN = """
+import signal, sys
+import sandbox.steps
+from sandbox.child import end_at_signals
+from tests.sandbox.test_steps import Phases, ran, shell
+sandbox.steps._END_SECONDS = 1.5
+end_at_signals()
+ran(Phases(0.0), local=[shell(sys.argv[1])], aws=[shell(sys.argv[2])])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_stacks_end_at_once_and_no_second_signal_stops_that(number: signal.Signals, tmp_path: Path) -> None:
+    """Each ends in order; what does not is killed after a time, with what it has started."""
+    loop = "while :; do sleep 0.05; done"
+    orderly = f"trap 'sleep 0.7; echo done > {tmp_path}/ended; exit 0' INT; echo $$ > {tmp_path}/a; {loop}"
+    stuck = f"trap '' INT TERM HUP; sleep 731 & echo $! > {tmp_path}/b; wait"
+    command = [sys.executable, "-c", STUBBORN, orderly, stuck]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own line
+        for name in "ab":
+            wait_until(lambda name=name: (tmp_path / name).exists() and bool((tmp_path / name).read_text()), 60)  # type: ignore[misc]
+        process.send_signal(number)
+        time.sleep(0.3)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+
+    assert process.returncode != 0
+    assert said.count("Traceback") <= 1  # of KeyboardInterrupt, which the command line takes
+    assert (tmp_path / "ended").read_text() == "done\n"
+    pid = int((tmp_path / "b").read_text())
+    wait_until(lambda: not is_running(pid))
+
+
+def test_work_is_stopped_where_the_process_is_to_end() -> None:
+    """An installation is not waited for after SIGTERM."""
+    stopped = threading.Event()
+
+    def work() -> None:
+        stopped.wait(60)
+
+    with pytest.raises(SystemExit), beside(work, stopped.set):
+        raise SystemExit(143)
+
+    assert stopped.is_set()
+
+
 def test_work_beside_a_block_is_waited_for() -> None:
     """The block goes on meanwhile; what the work raises is raised after it."""
     order: list[str] = []
@@ -102,7 +150,7 @@ def test_work_beside_a_block_is_waited_for() -> None:
         order.append("work")
         raise ValueError("of the work")
 
-    with pytest.raises(ValueError, match="of the work"), beside(work):
+    with pytest.raises(ValueError, match="of the work"), beside(work, lambda: None):
         order.append("block")
 
     assert order == ["block", "work"]
