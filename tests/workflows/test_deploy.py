@@ -49,8 +49,9 @@ def buckets_of(server: "RunningServer") -> set[str]:
 
 
 def commands(acted: "Acted", stack: str) -> list[str]:
-    """What the hollow programs of a stack's job were called with, in order."""
+    """What the hollow programs of a stack's job were called with, in order; `-c` is how `make env` tries a Python."""
     calls = [call for call in acted.calls if call["job"] == stack and call["what"] in ("python", "pulumi")]
+    calls = [call for call in calls if "-c" not in call["words"]]
     return [f"{call['what']} {' '.join(call['words'])}" for call in calls]
 
 
