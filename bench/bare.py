@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
+from stack.state_secret import is_secret
+
 Resource = Mapping[str, Any]
-_SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - Pulumi's mark of a secret in a state, of every one
 _OWN_RETENTION = "pulumi-python:dynamic/storage:DefaultRetention"
 _SDKS = ("aws", "minio")
 _FROM_ENVIRONMENT = {"minioUser": "AISTOR_ROOT_USER", "minioPassword": "AISTOR_ROOT_PASSWORD"}
@@ -98,7 +99,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
         return [_plain(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if _SECRET in value:
+    if is_secret(value):
         return _plain(json.loads(value["plaintext"]))
     added = value.get("__defaults", [])
     return {key: _plain(item) for key, item in value.items() if key != "__defaults" and key not in added}

@@ -2,7 +2,7 @@
 
 The rule: what the command prints goes into no message and no file, its error stream neither; it is run as a list of
 words and by no shell, with nothing on its standard input, and has 30 seconds. It leaves out where else a key pair may
-come from and which are refused (`infra.settings.admin_credentials`).
+come from and which are refused (`infra.admin_credentials`).
 """
 
 import json

@@ -14,14 +14,16 @@ import pulumi
 from botocore.exceptions import ClientError
 from pulumi import dynamic
 
+from infra import NAMESPACE
+from infra.admin_credentials import admin_credentials
 from infra.s3_client import open_client
-from infra.settings import admin_credentials
-from model.plan import Retention
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from mypy_boto3_s3 import S3Client
+
+    from model.plan import Retention
 
 _COMPARED = ("mode", "days", "endpoint", "region", "ca_pem")
 
@@ -34,7 +36,7 @@ class DefaultRetentionProvider(dynamic.ResourceProvider):
 
     def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Take the admin's keys from the stack's config or the environment."""
-        self._user, self._password = admin_credentials(req.config.get, os.environ, "object-store:")
+        self._user, self._password = admin_credentials(req.config.get, os.environ, f"{NAMESPACE}:")
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Set the retention; the id is the bucket's name."""
@@ -94,7 +96,7 @@ class DefaultRetention(dynamic.Resource, module="storage", name="DefaultRetentio
         resource_name: str,
         *,
         bucket: pulumi.Input[str],
-        retention: Retention,
+        retention: "Retention",
         endpoint: str,
         region: str,
         ca_pem: str | None,

@@ -9,9 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,6 +33,10 @@ def open_client(
         access_key_id: With the secret key; both None for the SDK's own chain.
         secret_access_key: The secret key.
     """
+    # Imported here: most previews ask nothing by it, and the program and its provider would each pay half a second.
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
     config = Config(
         s3=None if endpoint is None else {"addressing_style": "path"},
         retries={"mode": "standard", "max_attempts": ATTEMPTS},

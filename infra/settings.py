@@ -9,7 +9,7 @@ It leaves out domains, identities and generations of keys, which it hands on unr
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -20,20 +20,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from infra import NAMESPACE
 from infra.admin_command import KEY as COMMAND_KEY
-from infra.admin_command import command_credentials
+from infra.admin_credentials import admin_credentials
 from infra.identity.types import AdminApiVersion
 from infra.reachable import check_reachable
 from model.endpoint import Endpoint, parse_endpoint, read_ca_bundle
 from model.policies import Cloud
 from model.problems import InvalidInputError, Problem
-from model.secrecy.redaction import keep_secret
-from model.secrecy.vendor_defaults import VENDOR_DEFAULTS
 from model.taxonomy import nearest
 
-NAMESPACE = "object-store"
-ADMIN_USER_VARIABLE = "AISTOR_ROOT_USER"
-ADMIN_PASSWORD_VARIABLE = "AISTOR_ROOT_PASSWORD"  # noqa: S105 - a variable's name
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _ACCOUNT_ID = r"^[0-9]{12}$"
 _AISTOR_ONLY = (
@@ -232,71 +228,6 @@ def parse_config(values: Mapping[str, str], where: str) -> StackConfig:
     except ValidationError as error:
         problems = [_problem(detail, where) for detail in error.errors(include_input=False)]
         raise InvalidInputError(problems) from None
-
-
-def admin_credentials(get: Callable[[str], str | None], environ: Mapping[str, str], where: str) -> tuple[str, str]:
-    """The provisioning admin's key pair: from config, else from the environment, else from the configured command.
-
-    The two halves always come from one source: halves of two sources would be a pair of nobody.
-
-    Args:
-        get: Reads a config key of our namespace; None or empty means absent.
-        environ: The process environment, for the command as well.
-        where: How a problem names the config.
-
-    Raises:
-        InvalidInputError: There is none, only a half, the command gives none, or it is the vendor's default pair.
-    """
-    names = f"{where}adminUser, adminPassword"
-    for user_name, password_name, user, password in (
-        ("adminUser", "adminPassword", get("adminUser"), get("adminPassword")),
-        (
-            ADMIN_USER_VARIABLE,
-            ADMIN_PASSWORD_VARIABLE,
-            environ.get(ADMIN_USER_VARIABLE),
-            environ.get(ADMIN_PASSWORD_VARIABLE),
-        ),
-    ):
-        if user and password:
-            return _not_by_default(user, password, names)
-        if user or password:
-            present, missing = (user_name, password_name) if user else (password_name, user_name)
-            raise _no_credentials(names, f"no admin credentials: {missing} is missing beside {present}")
-    command = get(COMMAND_KEY)
-    if not command:
-        raise _no_credentials(names, "no admin credentials")
-    return _not_by_default(*command_credentials(command, environ, where), f"{where}{COMMAND_KEY}")
-
-
-def _no_credentials(names: str, message: str) -> InvalidInputError:
-    return InvalidInputError(
-        [
-            Problem(
-                names,
-                message,
-                f"a key pair in config (the password as a secret), or {ADMIN_USER_VARIABLE} and "
-                f"{ADMIN_PASSWORD_VARIABLE} in the environment, or a command of {NAMESPACE}:{COMMAND_KEY}; both "
-                "halves from one of them",
-                f"pulumi config set {NAMESPACE}:adminUser NAME && pulumi config set --secret {NAMESPACE}:adminPassword",
-            )
-        ]
-    )
-
-
-def _not_by_default(user: str, password: str, names: str) -> tuple[str, str]:
-    if user in VENDOR_DEFAULTS or password in VENDOR_DEFAULTS:
-        raise InvalidInputError(
-            [
-                Problem(
-                    names,
-                    "these are the vendor's default credentials, which everybody knows",
-                    "a user and a password of your own, set on the server first",
-                    f"pulumi config set {NAMESPACE}:adminUser NAME && "
-                    f"pulumi config set --secret {NAMESPACE}:adminPassword",
-                )
-            ]
-        )
-    return user, keep_secret(password)
 
 
 def _aistor(config: StackConfig, where: str, folder: Path, environ: Mapping[str, str]) -> AistorSettings:

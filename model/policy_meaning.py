@@ -1,18 +1,24 @@
 """Whether two policy documents mean the same, however each is written.
 
-The rule: the order of statements, actions, resources and values means nothing, nor does a list of one against the one
-itself; MinIO gives every document back in an order of its own. What documents allow together is
-`ops.preview.access`'s.
+The rule: this is the only place that compares documents, and both servers' documents are followed. The order of
+statements, actions, resources and values means nothing, nor does a repeated one, nor a list of one against the one
+itself (MinIO gives every document back in an order of its own). The key of a condition has no case; an action and a
+value have one, since MinIO compares them letter by letter. What documents allow together is `ops.preview.access`'s.
 
-Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html,
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html (everybody; an account),
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html (case of keys)
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 _PRINCIPALS = ("Principal", "NotPrincipal")
+_EVERYBODY = {"AWS": ["*"]}
+_ACCOUNT = re.compile(r"[0-9]{12}")
 
 
 def same_meaning(one: str, other: str) -> bool:
@@ -37,14 +43,25 @@ def _statement(statement: Mapping[str, Any]) -> dict[str, Any]:
         if key in form:
             form[key] = _values(form[key])
     for key in _PRINCIPALS:
-        if isinstance(form.get(key), Mapping):
-            form[key] = {kind: _values(value) for kind, value in form[key].items()}
+        if key in form:
+            form[key] = _principals(form[key])
     if "Condition" in form:
         form["Condition"] = {
-            test: {key.lower(): _values(value) for key, value in keys.items()}
+            test: sorted((key.lower(), _values(value)) for key, value in keys.items())
             for test, keys in form["Condition"].items()
         }
     return form
+
+
+def _principals(principals: object) -> object:
+    """By kind; AWS answers everybody as it was given or as `{"AWS": "*"}`, and an account as its root's ARN."""
+    if not isinstance(principals, Mapping):
+        return _EVERYBODY if _values(principals) == ["*"] else principals
+    found = {kind: _values(value) for kind, value in principals.items()}
+    if "AWS" in found:
+        roots = (f"arn:aws:iam::{one}:root" if _ACCOUNT.fullmatch(one) else one for one in found["AWS"])
+        found["AWS"] = sorted(set(roots))
+    return found
 
 
 def _values(value: object) -> list[str]:

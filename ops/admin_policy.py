@@ -242,7 +242,8 @@ def _of_codes(asked: argparse.Namespace) -> tuple[StorePlan, Cloud, bool]:
 
 def _of_stack(stack: str) -> tuple[StorePlan, Cloud, bool]:
     # Imported where asked for: it loads Pulumi. The admin need not exist, nor the server answer.
-    from infra.settings import NAMESPACE, parse_config  # noqa: PLC0415 - see above
+    from infra import NAMESPACE  # noqa: PLC0415 - see above
+    from infra.settings import parse_config  # noqa: PLC0415 - see above
     from stack.config import read_config  # noqa: PLC0415 - see above
 
     prefix, where = f"{NAMESPACE}:", f"Pulumi.{stack}.yaml: {NAMESPACE}:"

@@ -22,6 +22,7 @@ from infra.identity.policy import PolicyProvider
 from infra.identity.service_account import ON, ServiceAccountProvider
 from infra.identity.types import ACCOUNT, ATTACHMENT, OWN_TYPES, POLICY, TYPES, USER, AdminApiVersion
 from infra.identity.user import ENABLED, UserProvider
+from stack.state import resources_of
 from stack.state_secret import secret
 
 _PROVIDERS: dict[str, type[ResourceProvider]] = {
@@ -81,11 +82,6 @@ def identities_of(exported: Mapping[str, Any], version: AdminApiVersion) -> list
     """URNs of the identities' resources that a state holds by one version."""
     types = set(TYPES[version].values())
     return [one["urn"] for one in resources_of(exported) if one["type"] in types]
-
-
-def resources_of(exported: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The resources of an exported state; none where nothing was deployed."""
-    return list((exported.get("deployment") or {}).get("resources") or [])
 
 
 def moved(exported: Mapping[str, Any], to: AdminApiVersion, place: Place) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from infra.identity.types import ACCOUNT, ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, P
 from model.problems import InvalidInputError
 from model.secrecy.output_guard import guard_output
 from stack.runner import EngineError, run_pulumi
+from stack.state import read_state, resources_of, under_way
 
 STS_REGION = "us-east-1"
 # Where the id is made of names that were given. All else that the stores declare is made anew by a write that replaces.
@@ -60,10 +61,8 @@ def taken_up(exported: Mapping[str, Any], account_id: str | None, gone: Collecti
         gone: Access keys that were being deleted and are on the server no more.
     """
     deployment = exported["deployment"]
-    operations = _operations(exported)
-    resources = [
-        one for one in deployment.get("resources") or [] if one["type"] not in KEYS or one.get("id") not in gone
-    ]
+    operations = under_way(exported)
+    resources = [one for one in resources_of(exported) if one["type"] not in KEYS or one.get("id") not in gone]
     keys = []
     for operation in operations:
         resource = operation["resource"]
@@ -92,8 +91,8 @@ def recover(stack: str, *, unlock: bool = True) -> TakenUp:
     """
     if unlock:
         run_pulumi("cancel", "--yes", "--stack", stack, may_fail=True)
-    exported = json.loads(run_pulumi("stack", "export", "--stack", stack).output)
-    policies = any(operation["resource"]["type"] == AWS_POLICY for operation in _operations(exported))
+    exported = read_state(stack)
+    policies = any(operation["resource"]["type"] == AWS_POLICY for operation in under_way(exported))
     found = taken_up(exported, _account_id() if policies else None, _gone(stack, exported))
     if found.count:
         run_pulumi("stack", "import", "--stack", stack, text=json.dumps(found.state))
@@ -101,15 +100,11 @@ def recover(stack: str, *, unlock: bool = True) -> TakenUp:
     return found
 
 
-def _operations(exported: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return list((exported.get("deployment") or {}).get("pending_operations") or [])
-
-
 def _gone(stack: str, exported: Mapping[str, Any]) -> set[str]:
     """The plugin's keys whose deletion was under way and arrived: its refresh fails on a key that is not there."""
     deleted = [
         operation["resource"]
-        for operation in _operations(exported)
+        for operation in under_way(exported)
         if operation["type"] == "deleting" and operation["resource"]["type"] == PLUGIN_TYPES[ACCOUNT]
     ]
     if not deleted:

@@ -15,17 +15,19 @@ import json
 import sys
 from collections.abc import Sequence
 
+from infra import NAMESPACE
 from infra.admin_api import AdminApiError, versions_spoken
 from infra.identity.connection import connection_inputs
 from infra.identity.types import AdminApiVersion
 from infra.reachable import check_reachable
-from infra.settings import NAMESPACE, AistorSettings, Settings
+from infra.settings import AistorSettings, Settings
 from model.problems import InvalidInputError
 from model.secrecy.output_guard import guard_output
 from ops.identities_in_state import Place, StateError, engine_config, identities_of, moved
 from ops.stack_settings import read_stack
 from stack.config import read_config
 from stack.runner import EngineError, run_pulumi
+from stack.state import read_state, under_way
 
 DONE, DECLINED, FAILED = 0, 1, 2
 KEY = f"{NAMESPACE}:adminApi"
@@ -72,8 +74,8 @@ def _run(stack: str, to: AdminApiVersion, *, yes: bool) -> int:
     own = settings.aistor
     if own is None:
         raise SwitchError(f"{stack} is an AWS stack; the admin API is AIStor's")
-    exported = json.loads(run_pulumi("stack", "export", "--stack", stack).output)
-    if (exported.get("deployment") or {}).get("pending_operations"):
+    exported = read_state(stack)
+    if under_way(exported):
         raise SwitchError(f"an update was interrupted; first: python -m ops.recover --stack {stack}")
     urns = identities_of(exported, "v3" if to == "v4" else "v4")
     if not urns and own.admin_api == to:

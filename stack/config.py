@@ -4,13 +4,12 @@ The rule: it is read by the `pulumi` on the path. Secrets stay in memory, and ou
 (`model.secrecy.redaction`). What the values mean is `infra.settings`'s.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from model.secrecy.redaction import keep_secret
-from stack.runner import STACK_NAME_FORM, EngineError, run_pulumi
+from stack.runner import read_json
 
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
 # What `pulumi` takes for its --cwd, as it takes each option: https://www.pulumi.com/docs/iac/cli/environment-variables/
@@ -23,13 +22,7 @@ def read_config(stack: str, environ: Mapping[str, str] = os.environ) -> dict[str
     Raises:
         EngineError: There is no pulumi, or no such stack.
     """
-    if not STACK_NAME_FORM.fullmatch(stack):
-        raise EngineError(f"{stack!r} is no stack name; `pulumi stack ls` shows the names")
-    said = run_pulumi("config", "--json", "--show-secrets", "--stack", stack, environ=environ).output
-    try:
-        config: dict[str, dict[str, object]] = json.loads(said)
-    except json.JSONDecodeError:
-        raise EngineError("`pulumi config` printed no JSON; which pulumi is on the path?") from None
+    config = read_json("config", "--json", "--show-secrets", stack=stack, environ=environ)
     found = {key: (str(entry.get("value", "")), bool(entry.get("secret"))) for key, entry in config.items()}
     for value, secret in found.values():
         if secret:

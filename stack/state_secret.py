@@ -1,15 +1,33 @@
 """A secret as a deployment writes it.
 
-The rule: what is given here in clear goes to the engine by standard input alone, and the engine encrypts it.
+The rule: what is given here in clear goes to the engine by standard input alone, and the engine encrypts it; what is
+read here in clear is kept out of all that is shown (`model.secrecy.redaction`).
 
 Source: https://www.pulumi.com/docs/iac/concepts/secrets/
 """
 
 import json
+from typing import Any
 
-_MARK = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+from model.secrecy.redaction import keep_secret
+
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+_MARK = {_SIGNATURE: "1b47061264138c4ac30d75fd1eb44270"}
 
 
 def secret(value: str) -> dict[str, str]:
     """A secret that the engine is to encrypt."""
     return {**_MARK, "plaintext": json.dumps(value)}
+
+
+def is_secret(value: object) -> bool:
+    """Whether a property of a state is marked as one."""
+    return isinstance(value, dict) and _SIGNATURE in value
+
+
+def revealed(value: Any) -> Any:  # noqa: ANN401 - any property
+    """A property of an export with secrets, in clear; one that is still encrypted is an empty text."""
+    if not is_secret(value):
+        return value
+    plain = json.loads(value.get("plaintext", '""'))
+    return keep_secret(plain) if isinstance(plain, str) else plain

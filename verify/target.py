@@ -7,20 +7,21 @@ environment, never from the command line. Everything that stops a run before the
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
-from model.deployment import Credentials, Deployment, KeyPair
+from model.deployment import Deployment, KeyPair
 from model.endpoint import parse_endpoint, read_ca_bundle
 from model.problems import InvalidInputError
 from model.secrecy.vendor_defaults import VENDOR_DEFAULTS
 from object_store import StoreConfig
-from stack.outputs import stack_outputs
-from stack.runner import EngineError
+from stack.outputs import Published, parse_published, read_deployment, read_published
+from stack.runner import EngineError, NoEngineError
 from verify.roles import Assumed, assume_roles, session_token
 
 Via = Literal["client", "provisioning"]
@@ -68,21 +69,6 @@ class Target:
         return StoreConfig.from_environment({**sdk, **own})
 
 
-@dataclass(frozen=True)
-class Published:
-    """What a stack has published.
-
-    Attributes:
-        deployment: What it published without secrets.
-        credentials: Key pair by identity.
-        where: How a message names it.
-    """
-
-    deployment: Deployment
-    credentials: Mapping[str, KeyPair] = field(repr=False)
-    where: str
-
-
 def target_from_stack(stack: str, via: Via | None = None) -> Target:
     """Read a stack's outputs with the `pulumi` on the path.
 
@@ -125,8 +111,8 @@ def published_by_stack(stack: str) -> Published:
     Raises:
         CannotRunError: There is no pulumi, no such stack, or nothing is deployed.
     """
-    outputs = _outputs(stack, "--show-secrets")
-    return _published(outputs["deployment"], outputs["credentials"], f"stack {stack}")
+    with _cannot_run():
+        return _checked(read_published(stack))
 
 
 def published_in_files(
@@ -143,7 +129,8 @@ def published_in_files(
     else:
         _refuse_open_file(credentials)
         pairs = _json_file(credentials)
-    return _published(content, pairs, deployment.name)
+    with _cannot_run():
+        return _checked(parse_published(content, pairs, deployment.name))
 
 
 def deployment_of_stack(stack: str) -> Deployment:
@@ -152,7 +139,8 @@ def deployment_of_stack(stack: str) -> Deployment:
     Raises:
         CannotRunError: There is no pulumi, no such stack, or nothing is deployed.
     """
-    return _deployment(_outputs(stack)["deployment"], f"stack {stack}")
+    with _cannot_run():
+        return _with_verifier(read_deployment(stack), f"stack {stack}")
 
 
 def deployment_in_file(path: Path) -> Deployment:
@@ -161,7 +149,8 @@ def deployment_in_file(path: Path) -> Deployment:
     Raises:
         CannotRunError: The file is missing or malformed.
     """
-    return _deployment(_json_file(path), path.name)
+    with _cannot_run():
+        return _with_verifier(Deployment.parse(_json_file(path), path.name), path.name)
 
 
 def credential_variables(identity: str) -> tuple[str, str]:
@@ -170,32 +159,26 @@ def credential_variables(identity: str) -> tuple[str, str]:
     return f"{prefix}_ACCESS_KEY_ID", f"{prefix}_SECRET_ACCESS_KEY"
 
 
-def _outputs(stack: str, *options: str) -> dict[str, Any]:
+@contextmanager
+def _cannot_run() -> Iterator[None]:
     try:
-        return stack_outputs(stack, *options)
-    except EngineError as error:
+        yield
+    except NoEngineError as error:
+        raise CannotRunError(f"{error}; or without pulumi: --deployment FILE") from None
+    except (EngineError, InvalidInputError) as error:
         raise CannotRunError(str(error)) from None
 
 
-def _deployment(content: object, where: str) -> Deployment:
-    try:
-        deployment = Deployment.parse(content, where)
-    except InvalidInputError as error:
-        raise CannotRunError(str(error)) from None
+def _checked(published: Published) -> Published:
+    _with_verifier(published.deployment, published.where)
+    _check_credentials(published.deployment, published.credentials, published.where)
+    return published
+
+
+def _with_verifier(deployment: Deployment, where: str) -> Deployment:
     if deployment.plan.verifier is None:
         raise CannotRunError(f"{where}: the plan has no identity that verifies; add one to infra/taxonomy.yaml")
     return deployment
-
-
-def _published(content: object, pairs: object, where: str) -> Published:
-    deployment = _deployment(content, where)
-    try:
-        credentials = Credentials.validate_python(pairs)
-    except ValidationError as error:
-        places = ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors(include_input=False))
-        raise CannotRunError(f"{where}: the credentials are malformed at {places}") from None
-    _check_credentials(deployment, credentials, where)
-    return Published(deployment, credentials, where)
 
 
 def _target(published: Published, via: Via, environ: Mapping[str, str]) -> Target:

@@ -7,13 +7,17 @@ starts. Only the server's own "there is no such thing" means that a resource is 
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import dynamic
 
+from infra import NAMESPACE
 from infra.admin_api import AdminApi, AdminApiError
-from infra.settings import AistorSettings, admin_credentials
+from infra.admin_credentials import admin_credentials
 from model.policy_meaning import same_meaning
+
+if TYPE_CHECKING:
+    from infra.settings import AistorSettings
 
 #: Where the server is; an input of every resource, since a state must say of which server it speaks.
 CONNECTION = ("endpoint", "region", "caPem")
@@ -40,7 +44,7 @@ class IdentityProvider(dynamic.ResourceProvider):
 
     def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Take the admin's keys from the stack's config or the environment."""
-        self._user, self._password = admin_credentials(req.config.get, os.environ, "object-store:")
+        self._user, self._password = admin_credentials(req.config.get, os.environ, f"{NAMESPACE}:")
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
         """Another name or owner is a replacement; anything else is set in place."""
@@ -75,7 +79,7 @@ def gone(props: Mapping[str, Any]) -> dynamic.ReadResult:
     return dynamic.ReadResult(id_="", outs=dict(props))
 
 
-def connection_inputs(settings: AistorSettings, region: str) -> dict[str, str]:
+def connection_inputs(settings: "AistorSettings", region: str) -> dict[str, str]:
     """The inputs that say where the server is, none of them secret."""
     return {"endpoint": settings.endpoint.url, "region": region, "caPem": settings.ca_pem or ""}
 

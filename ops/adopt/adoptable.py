@@ -18,6 +18,7 @@ from infra.identity.types import ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, POLICY, US
 from infra.settings import Settings
 from model.plan import BucketPlan, IdentityPlan, Retention, StorePlan
 from model.policies import Cloud, identity_policy, managed_policies
+from stack.state import resources_of, under_way
 from stack.state_secret import secret
 
 PASSWORD_INPUT = "minioPassword"  # noqa: S105 - an input's name
@@ -132,8 +133,7 @@ class Held:
 
 def held(exported: Mapping[str, Any]) -> Held:
     """Read an exported stack; one that was never deployed holds nothing."""
-    deployment = exported.get("deployment") or {}
-    resources = [one for one in deployment.get("resources") or [] if not one.get("delete")]
+    resources = [one for one in resources_of(exported) if not one.get("delete")]
     names = {(one["type"], one["urn"].rpartition("::")[2]) for one in resources}
     ids = {(one["type"], one["id"]) for one in resources if one.get("id")}
     parts = {*STORE.values(), *PROVIDER.values()}
@@ -143,7 +143,7 @@ def held(exported: Mapping[str, Any]) -> Held:
         for one in resources
         if one["type"] in parts and one["urn"].rpartition("::")[2] in (STORE_NAME, *PROVIDER)
     }
-    return Held(frozenset(names | ids), urns, len(deployment.get("pending_operations") or []))
+    return Held(frozenset(names | ids), urns, len(under_way(exported)))
 
 
 def adoptables(

@@ -37,6 +37,7 @@ from ops.identities_in_state import StateError, added
 from ops.stack_settings import read_stack
 from ops.switch_admin_api import place_of
 from stack.runner import EngineError, run_pulumi
+from stack.state import read_state
 
 DONE, DECLINED, FAILED = 0, 1, 2
 # The plugin takes a relative path from the program's folder, and so it stands in every state.
@@ -104,7 +105,7 @@ def adopt(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> None
     if own and settings.aistor is not None:
         # The engine imports no dynamic resource, since it has no provider to read it by before it is in the state.
         found = [(one.kind.word, one.name, one.id, values) for one, values in live_identities(settings, own).items()]
-        exported = json.loads(run_pulumi("stack", "export", "--stack", settings.stack).output)
+        exported = read_state(settings.stack)
         state_with = added(exported, found, place_of(settings, settings.aistor))
         run_pulumi("stack", "import", "--stack", settings.stack, text=json.dumps(state_with))
 
@@ -160,7 +161,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(stack: str, out: Path, *, yes: bool) -> int:
     settings = read_stack(stack)
-    state = held(json.loads(run_pulumi("stack", "export", "--stack", stack).output))
+    state = held(read_state(stack))
     if state.interrupted:
         raise AdoptionError(f"an update was interrupted; first: python -m ops.recover --stack {stack}")
     if sys.stderr.isatty():

@@ -29,7 +29,7 @@ from ops.keys.targets.dotenv import Dotenv
 from ops.keys.targets.kubernetes import NAMESPACE, Kubernetes
 from ops.keys.targets.outcome import CannotDeliverError, Outcome, Target, UnfinishedDeliveryError
 from ops.keys.targets.pulumi_esc import PulumiEsc
-from stack.outputs import Published, published_by
+from stack.outputs import Published, read_published
 from stack.runner import EngineError
 
 DELIVERED, FAILED, CANNOT = 0, 1, 2
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         with _doing(console, f"asking {options.to}"):
             target.check()
         with _doing(console, f"reading stack {options.stack}"):
-            published = published_by(options.stack)
+            published = read_published(options.stack)
         chosen, skipped = _chosen(published, options.identity)
         reach: Reach = options.reach or ("cluster" if options.to == "kubernetes" else "host")
         given = handovers(published.deployment, published.credentials, chosen, reach)

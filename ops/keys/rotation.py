@@ -25,7 +25,7 @@ from ops.keys.settled import Say, Stack, look, settle, update
 from ops.preview.engine import engine_preview
 from ops.preview.explain import Aspect
 from ops.preview.steps import read_preview
-from stack.outputs import Published, published_by
+from stack.outputs import Published, read_published
 
 # Until a deleted key is refused everywhere: AWS says that changes may take some time, usually seconds.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html
@@ -119,7 +119,7 @@ def retire(stack: str, name: str, way: Way) -> None:
     if before.previous is None:
         way.say(f"{name}: only generation {before.current} of its key lives; there is nothing to retire")
         return
-    published = published_by(stack)
+    published = read_published(stack)
     _check_current_works(published, identity, way)
     _check_unused(found, identity, way)
     _check_nothing_else(stack, name)
@@ -154,7 +154,7 @@ def revoke(stack: str, name: str, way: Way) -> None:
         f"grants on {grants}, is refused until it has the new key: python -m ops.keys deliver --stack {stack} "
         f"--identity {name} --to TARGET",
     )
-    published = published_by(stack)
+    published = read_published(stack)
     old = _pairs(published, name)
     if found.settings.cloud == "aws" and len(standing) >= KEYS_PER_USER:
         # The new one is made before the old ones go, and AWS has no room for a third.
@@ -198,7 +198,7 @@ def _finish(stack: Stack, identity: IdentityPlan, way: Way) -> None:
     if way.config_only:
         way.say(f"{begun} is left to: pulumi up --stack {stack.name}")
         return
-    published, handed_out = published_by(stack.name), stack.published.get(identity.name)
+    published, handed_out = read_published(stack.name), stack.published.get(identity.name)
     if handed_out is not None and handed_out.current == identity.credential.current:
         _check_current_works(published, identity, way)  # before another one goes
     _check_nothing_else(stack.name, identity.name, begun=True)
@@ -269,7 +269,7 @@ def _bring_about(stack: str, name: str, way: Way) -> Stack:
     identity = after.identity(name)
     if _is_begun(after, identity):
         raise RotationError(f"the update ended and {name}'s keys are not as the config has them; see: pulumi preview")
-    _check_current_works(published_by(stack), identity, way)
+    _check_current_works(read_published(stack), identity, way)
     return after
 
 

@@ -5,13 +5,11 @@ that runs no more. A key that the interrupted update made and no state holds is 
 secret; a key that is there for any other reason is left alone and named.
 """
 
-import json
 import os
 import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from infra.program import plan_for
 from infra.settings import Settings
@@ -23,6 +21,7 @@ from ops.keys.standing_keys import StandingKey, being_made, published_generation
 from ops.recover import recover
 from ops.stack_settings import read_stack
 from stack.runner import EngineError, run_pulumi
+from stack.state import read_state, under_way
 
 # As the engine says of a lock: pkg/backend/diy/lock.go of pulumi/pulumi.
 _LOCKED = re.compile(r"created by \S+@(?P<host>\S+) \(pid (?P<pid>[0-9]+)\)")
@@ -74,7 +73,7 @@ def look(stack: str) -> Stack:
         EngineError: There is no pulumi, or no such stack.
         InvalidInputError: The config is bad.
     """
-    settings, exported = read_stack(stack), _exported(stack)
+    settings, exported = read_stack(stack), read_state(stack)
     keys = tuple(standing_keys(exported))
     return Stack(stack, settings, plan_for(settings), keys, published_generations(exported))
 
@@ -91,8 +90,8 @@ def settle(stack: str, say: Say) -> Stack:
         InvalidInputError: The config is bad.
         KeysError: The server does not tell of the keys that may have been left.
     """
-    exported = _exported(stack)
-    if not (exported.get("deployment") or {}).get("pending_operations"):
+    exported = read_state(stack)
+    if not under_way(exported):
         return look(stack)
     say("an update was interrupted; taking up what it left")
     try:
@@ -125,11 +124,6 @@ def update(stack: str, say: Say) -> None:
         say("the engine that locked the stack runs no more; its lock is taken off")
         recover(stack)
         run_pulumi(*up)
-
-
-def _exported(stack: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(run_pulumi("stack", "export", "--stack", stack).output)
-    return found
 
 
 def _is_abandoned(said: str) -> bool:

@@ -13,7 +13,8 @@ from typing import Any
 
 from infra.moves import KEY_TYPES, key_name
 from model.generations import Generations
-from ops.identities_in_state import STACK_TYPE, resources_of
+from ops.identities_in_state import STACK_TYPE
+from stack.state import resources_of, under_way
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def standing_keys(exported: Mapping[str, Any]) -> list[StandingKey]:
 
 def being_made(exported: Mapping[str, Any]) -> frozenset[str]:
     """Identities of which an interrupted update may have made a key that no state holds."""
-    operations = (exported.get("deployment") or {}).get("pending_operations") or []
+    operations = under_way(exported)
     names = [
         key_name(operation["resource"]["type"], operation["resource"]["urn"])
         for operation in operations

@@ -5,7 +5,6 @@ preflight speaks of the very plan that `pulumi up` would realise. Secrets stay i
 being read is `CannotRunError` or `InvalidInputError`.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ from model.secrecy.redaction import keep_secret
 from ops.preflight.facts import StackFacts, StateAccess, StateFacts
 from ops.recover import NAMED_BY
 from stack.runner import EngineError
-from stack.state import config_and_state
+from stack.state import config_and_state, resources_of, under_way
+from stack.state_secret import revealed
 from verify.target import CannotRunError
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 PROVIDERS = ("pulumi:providers:minio", "pulumi:providers:aws")
 BUCKET_TYPES = frozenset(kind for kind, names in NAMED_BY.items() if names == ("bucket",))
-# How an export with --show-secrets writes a secret: https://www.pulumi.com/docs/iac/concepts/secrets/
-_SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the mark of a secret, the same in every state
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,9 @@ def read_stack(name: str, folder: Path, environ: Mapping[str, str]) -> Stack:
     """
     try:
         # Here, so that a place without Pulumi's SDK is told so.
+        from infra import NAMESPACE  # noqa: PLC0415
         from infra.program import plan_for  # noqa: PLC0415
-        from infra.settings import NAMESPACE, settings_from  # noqa: PLC0415
+        from infra.settings import settings_from  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise CannotRunError(
             f"no {error.name} here: the preflight runs where the stack is deployed from (`make env` there)"
@@ -86,33 +85,24 @@ def read_stack(name: str, folder: Path, environ: Mapping[str, str]) -> Stack:
 
 def state_facts(exported: Mapping[str, Any]) -> StateFacts:
     """What an exported stack holds; one that was never deployed holds nothing."""
-    deployment = exported.get("deployment") or {}
-    resources = deployment.get("resources") or []
-    under_way = deployment.get("pending_operations") or []
-    creating = [operation["resource"] for operation in under_way if operation["type"] == "creating"]
+    resources, operations = resources_of(exported), under_way(exported)
+    creating = [operation["resource"] for operation in operations if operation["type"] == "creating"]
     # A provider that is being replaced is in the state twice, the old one marked for deletion.
     providers = [one for one in resources if one["type"] in PROVIDERS and not one.get("delete")]
     return StateFacts(
         buckets=frozenset(one["id"] for one in resources if one["type"] in BUCKET_TYPES and one.get("id")),
         pending=frozenset(one.get("inputs", {}).get("bucket", "") for one in creating if one["type"] in BUCKET_TYPES),
-        interrupted=len(under_way),
+        interrupted=len(operations),
         access=next((_access(one) for one in providers if one["type"] == PROVIDERS[0]), None),
         managed_by=managed_by(one["type"] for one in resources),
     )
 
 
 def _access(provider: Mapping[str, Any]) -> StateAccess:
-    inputs = {key: _plain(value) for key, value in provider.get("inputs", {}).items()}
+    inputs = {key: revealed(value) for key, value in provider.get("inputs", {}).items()}
     scheme = "https" if str(inputs.get("minioSsl", "false")).lower() == "true" else "http"
     return StateAccess(
         endpoint=f"{scheme}://{inputs.get('minioServer', '')}",
         user=str(inputs.get("minioUser", "")),
         password=str(inputs.get("minioPassword", "")),
     )
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, dict) and _SECRET_SIGNATURE in value:
-        plain = json.loads(value.get("plaintext", '""'))
-        return keep_secret(plain) if isinstance(plain, str) else plain
-    return value

@@ -25,7 +25,7 @@ from ops.preview.report import EXIT_ERROR, Report
 from ops.preview.shape import StoreShape
 from ops.preview.steps import Previewed, acknowledged_in, clients_told, read_preview
 from ops.read_identity import open_client, reader_for
-from stack.outputs import published
+from stack.outputs import NothingPublishedError, read_published
 from stack.runner import EngineError
 
 MAX_KEYS = 1_000_000
@@ -148,10 +148,11 @@ def _read(
     questions = questions_of(changes, found.before, found.after)
     if not questions:
         return (), ()
-    stack = published(options.stack)
-    if stack is None:
+    try:
+        published = read_published(options.stack)
+    except NothingPublishedError:
         return (), ("the stack was never deployed, so it handed out no key to read with",)
-    deployment, pairs = stack
+    deployment, pairs = published.deployment, published.credentials
     read, unread = [], []
     for question in questions:
         reader = reader_for(deployment, question.bucket)

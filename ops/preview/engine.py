@@ -7,7 +7,7 @@ says is read by `ops.preview.steps`.
 import json
 from typing import Any
 
-from stack.runner import STACK_NAME_FORM, EngineError, run_pulumi
+from stack.runner import EngineError, checked_name, run_pulumi
 
 
 def engine_preview(stack: str, *, refresh: bool) -> tuple[dict[str, Any], int]:
@@ -24,7 +24,7 @@ def engine_preview(stack: str, *, refresh: bool) -> tuple[dict[str, Any], int]:
     options = ["--json", "--show-sames", "--color", "never"]
     if refresh:
         options.append("--refresh")
-    said = run_pulumi("preview", *options, "--stack", _checked(stack), may_fail=True)
+    said = run_pulumi("preview", *options, "--stack", checked_name(stack), may_fail=True)
     try:
         found = json.loads(said.output)
     except json.JSONDecodeError:
@@ -36,9 +36,3 @@ def engine_preview(stack: str, *, refresh: bool) -> tuple[dict[str, Any], int]:
             + ("\n".join(messages) or said.errors.strip())
         )
     return found, said.status
-
-
-def _checked(stack: str) -> str:
-    if not STACK_NAME_FORM.fullmatch(stack):
-        raise EngineError(f"{stack!r} is no stack name; `pulumi stack ls` shows the names")
-    return stack

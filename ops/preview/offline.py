@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from infra import NAMESPACE
 from infra.moves import impossible_moves
-from infra.settings import NAMESPACE, StackConfig, parse_config
+from infra.settings import StackConfig, parse_config
 from model.deployment import Deployment, build_deployment
 from model.generations import parse_generations
 from model.plan import StorePlan, build_plan

@@ -13,8 +13,9 @@ from pulumi import dynamic
 from pulumi.dynamic.config import Config
 
 from infra.admin_command import command_credentials
+from infra.admin_credentials import admin_credentials
 from infra.identity.user import UserProvider
-from infra.settings import admin_credentials, settings_from
+from infra.settings import settings_from
 from model.problems import InvalidInputError
 
 USER, PASSWORD = "provisioner", "planted-COMMAND-password-0123456789"

@@ -15,7 +15,8 @@ from pulumi.runtime import settings as runtime_settings
 from pydantic.alias_generators import to_camel
 
 from infra import settings
-from infra.settings import Settings, StackConfig, admin_credentials, read_settings
+from infra.admin_credentials import admin_credentials
+from infra.settings import Settings, StackConfig, read_settings
 from model.problems import InvalidInputError
 
 ROOT = Path(__file__).parents[2]

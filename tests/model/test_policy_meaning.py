@@ -126,11 +126,19 @@ def document(**statement: object) -> str:
             {"Condition": {"NumericLessThan": {"s3:max-keys": "10"}}},
         ),
         ({"Principal": {"AWS": "*"}}, {"Principal": {"AWS": ["*"]}}),
+        ({"Principal": "*"}, {"Principal": {"AWS": "*"}}),
+        ({"Principal": ["*"]}, {"Principal": {"AWS": ["*", "*"]}}),
+        ({"NotPrincipal": "*"}, {"NotPrincipal": {"AWS": "*"}}),
+        ({"Principal": {"AWS": "123456789012"}}, {"Principal": {"AWS": ["arn:aws:iam::123456789012:root"]}}),
+        (
+            {"Condition": {"Bool": {"aws:SecureTransport": True, "aws:MultiFactorAuthPresent": "true"}}},
+            {"Condition": {"Bool": {"AWS:MULTIFACTORAUTHPRESENT": [True], "AWS:SECURETRANSPORT": "true"}}},
+        ),
         ({"NotAction": ["s3:B", "s3:A"]}, {"NotAction": ["s3:A", "s3:B"]}),
     ],
 )
 def test_what_the_server_writes_differently_is_the_same(one: Document, other: Document) -> None:
-    """Empty values, values twice, booleans and numbers as text, letters of a condition's key."""
+    """Empty values, values twice, booleans and numbers as text, letters of a condition's key, everybody, an account."""
     assert same_meaning(document(**one), document(**other))
 
 
@@ -141,6 +149,12 @@ def test_what_the_server_writes_differently_is_the_same(one: Document, other: Do
         ({"NotAction": "s3:A"}, {"NotAction": "s3:B"}),
         ({"Principal": {"AWS": "*"}}, {"Principal": {"AWS": "arn:aws:iam::1:root"}}),
         ({"Principal": "*"}, {}),
+        ({"Principal": "*"}, {"NotPrincipal": "*"}),
+        ({"Principal": "*"}, {"Principal": {"Service": "*"}}),
+        ({"Principal": "*"}, {"Principal": {"AWS": "*", "Service": "x.amazonaws.com"}}),
+        ({"Principal": {"AWS": "123456789012"}}, {"Principal": {"AWS": "123456789013"}}),
+        ({"Principal": {"Federated": "123456789012"}}, {"Principal": {"Federated": "arn:aws:iam::123456789012:root"}}),
+        ({"Condition": {"Bool": {"a:B": "true", "A:b": "false"}}}, {"Condition": {"Bool": {"a:b": "false"}}}),
         ({"Action": "s3:getobject"}, {"Action": "s3:GetObject"}),
         ({"Condition": {"StringLike": {"s3:prefix": "A"}}}, {"Condition": {"StringLike": {"s3:prefix": "a"}}}),
         ({"Condition": {"StringLike": {"s3:prefix": "a"}}}, {"Condition": {"StringEquals": {"s3:prefix": "a"}}}),

@@ -185,6 +185,7 @@ def test_deleted_key_of_the_plugins_leaves_the_state(
         return Said(0, "", "")
 
     monkeypatch.setattr(recover, "run_pulumi", run)
+    monkeypatch.setattr("stack.runner.run_pulumi", run)
     monkeypatch.setattr("ops.stack_settings.read_stack", lambda _stack: None)
     monkeypatch.setattr("ops.keys.live_keys.live_keys", lambda _settings: nullcontext(Keys()))
     if failure is not None:

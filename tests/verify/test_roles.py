@@ -12,12 +12,13 @@ from model.deployment import Deployment, build_deployment
 from model.plan import build_plan
 from model.taxonomy import extended, load
 from model.trust import GITHUB_ISSUER
+from stack.outputs import Published
 from verify import roles
 from verify.checks.finding import Status, all_refused
 from verify.facts import NOT_TRIED, Answer
 from verify.probe.smoke import writer_for
 from verify.roles import Session, assume_roles
-from verify.target import CannotRunError, Published, Target, _target
+from verify.target import CannotRunError, Target, _target
 
 TOKEN, SECRET = "planted-token", "planted-session-secret"
 GENERAL, OWN = "AWS_WEB_IDENTITY_TOKEN_FILE", "OBJECTSTORE_READER_WEB_IDENTITY_TOKEN_FILE"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from model.deployment import Deployment
 from model.plan import BucketPlan, LifecycleRule
 from model.policies import bucket_policy
+from model.policy_meaning import same_meaning
 from verify.checks.finding import LOOK_POLICY, UP, Status, Verdict, all_refused, cannot_tell, fail, judged, not_asked
 from verify.facts import Answer, BucketFacts, LiveRetention, LiveRule
 
@@ -178,24 +179,8 @@ def policy_as_planned(deployment: Deployment, plan: BucketPlan, facts: BucketFac
     wanted = "the bucket policy that refuses plain http, and nothing else" if planned else "no bucket policy"
     if facts.policy.value is None:
         return fail(wanted, str(facts.policy), LOOK_POLICY)
-    same = _as_sets(facts.policy.value) == _as_sets(planned)
+    same = same_meaning(facts.policy.value, planned)
     return judged(same, wanted, "the same" if same else facts.policy.value or "no bucket policy", UP)
-
-
-def _as_sets(policy: str) -> object:
-    """A policy for comparison: a list of one is the same as its element, and order says nothing (IAM's own rule)."""
-
-    def normal(value: object) -> object:
-        if isinstance(value, dict):
-            # AWS answers the principal "*" as it was given or as {"AWS": "*"}: both mean everybody.
-            return tuple(
-                sorted((k, normal("*" if k == "Principal" and v == {"AWS": "*"} else v)) for k, v in value.items())
-            )
-        if isinstance(value, list):
-            return normal(value[0]) if len(value) == 1 else tuple(sorted((normal(v) for v in value), key=repr))
-        return value
-
-    return normal(json.loads(policy)) if policy else None
 
 
 def realisable(rule: LifecycleRule, deployment: Deployment) -> LifecycleRule:

@@ -96,7 +96,7 @@ class World:
         ]
         pair = pairs[0] if len(pairs) == 1 else pairs[0].model_copy(update={"previous": pairs[1]})
         deployment = build_deployment(self.stack().plan, stack="s", cloud=self.cloud, region="us-west-2")
-        return Published(deployment, {"worker": pair})
+        return Published(deployment, {"worker": pair}, "stack s")
 
     def update(self) -> None:
         """What the engine does: new keys are made before old ones go."""
@@ -158,7 +158,7 @@ def _world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(rotation, "settle", lambda stack, _say: world.stack(stack))
     monkeypatch.setattr(rotation, "look", world.stack)
     monkeypatch.setattr(status, "look", world.stack)
-    monkeypatch.setattr(rotation, "published_by", lambda _stack: world.published())
+    monkeypatch.setattr(rotation, "read_published", lambda _stack: world.published())
     monkeypatch.setattr(rotation, "update", lambda _stack, _say: world.update())
     monkeypatch.setattr(rotation, "write_generations", write)
     monkeypatch.setattr(rotation, "works", works)
@@ -562,7 +562,7 @@ def test_key_that_nobody_was_given_is_removed(
     }
     exported = {"deployment": {"pending_operations": [operation]}}
     unlocked: list[bool] = []
-    monkeypatch.setattr(settled, "_exported", lambda _stack: exported)
+    monkeypatch.setattr(settled, "read_state", lambda _stack: exported)
     monkeypatch.setattr(settled, "recover", lambda _stack, *, unlock=True: unlocked.append(unlock))
     monkeypatch.setattr(settled, "look", world.stack)
     if left is None:

@@ -463,7 +463,7 @@ def test_pulumi_that_does_not_tell_ends_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without the stack's config it could not run: 2, with pulumi's own words."""
-    monkeypatch.setattr("stack.state.READ_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr("stack.runner.READ_TIMEOUT_SECONDS", 0.5)
     pulumi.says(script)
     status, found, printed = run(capsys, stack="nope")
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from model.deployment import Deployment, KeyPair
+from model.deployment import KeyPair
 from ops.preview import command, engine
 from ops.preview.explain import Aspect, Change, Risk
 from ops.preview.shape import BucketShape, StoreShape
-from stack import outputs
+from stack.outputs import NothingPublishedError, Published
 from stack.runner import EngineError
 from tests.verify.stores import Store
 
@@ -113,17 +113,6 @@ def test_no_engine_and_no_stack_name_are_said(monkeypatch: pytest.MonkeyPatch, p
         engine.engine_preview("local", refresh=False)
 
 
-def test_stack_that_was_never_deployed_has_published_nothing(pulumi: Pulumi) -> None:
-    """Outputs without a deployment are none; such with foreign credentials are an error that shows none of them."""
-    pulumi("echo '{}'")
-    assert outputs.published("local") is None
-
-    pulumi('echo \'{"deployment": {}, "credentials": {"worker": {"secret_access_key": "planted-secret"}}}\'')
-    with pytest.raises(EngineError) as caught:
-        outputs.published("local")
-    assert "planted-secret" not in str(caught.value)
-
-
 def test_buckets_to_read_are_those_with_less_time_and_those_that_go() -> None:
     """Shorter days of objects or versions, deletion, replacement; not a longer life, not another danger."""
 
@@ -154,9 +143,9 @@ def test_buckets_to_read_are_those_with_less_time_and_those_that_go() -> None:
     ]
 
 
-def published_of(store: Store) -> tuple[Deployment, dict[str, KeyPair]]:
+def published_of(store: Store) -> Published:
     """What the stack of a test store would publish."""
-    return store.target.deployment, dict(store.target.credentials)
+    return Published(store.target.deployment, store.target.credentials, "stack local")
 
 
 def test_data_at_risk_is_in_every_form(
@@ -169,7 +158,7 @@ def test_data_at_risk_is_in_every_form(
     """The live bucket is read, and text, markdown and JSON say the same counts."""
     bucket = aged_store.plan.bucket("scratch").name
     pulumi(printing(tmp_path, shortened(bucket)))
-    monkeypatch.setattr(command, "published", lambda _stack: published_of(aged_store))
+    monkeypatch.setattr(command, "read_published", lambda _stack: published_of(aged_store))
     told: dict[str, str] = {}
     for form in ("text", "markdown", "json"):
         assert command.main(["--stack", "local", "--data-at-risk", "--format", form]) == 3
@@ -196,19 +185,26 @@ def test_bucket_that_cannot_be_read_is_said_and_the_rest_is_told(
     """No grant, no key, refused keys, a stack that was never deployed: each is a line, none is silence."""
     bucket = aged_store.plan.bucket("scratch").name
     pulumi(printing(tmp_path, shortened(bucket)))
-    deployment, pairs = published_of(aged_store)
+    published = published_of(aged_store)
+    deployment, pairs = published.deployment, published.credentials
     bad = {
         name: KeyPair.model_validate({"access_key_id": "AKnobody", "secret_access_key": "planted-secret"})
         for name in pairs
     }
     nobody = deployment.model_copy(update={"plan": deployment.plan.model_copy(update={"identities": ()})})
+
+    def never_deployed(_stack: str) -> Published:
+        raise NothingPublishedError
+
+    monkeypatch.setattr(command, "read_published", never_deployed)
+    assert command.main(["--stack", "local", "--data-at-risk"]) == 3
+    assert "could not be read: the stack was never deployed" in " ".join(capsys.readouterr().out.split())
     for answer, expected in (
-        (None, "the stack was never deployed"),
-        ((nobody, pairs), f"scratch: no identity of the stack may read {bucket}"),
-        ((deployment, {}), f"scratch: no identity of the stack may read {bucket}"),
-        ((deployment, bad), "InvalidAccessKeyId"),
+        (Published(nobody, pairs, ""), f"scratch: no identity of the stack may read {bucket}"),
+        (Published(deployment, {}, ""), f"scratch: no identity of the stack may read {bucket}"),
+        (Published(deployment, bad, ""), "InvalidAccessKeyId"),
     ):
-        monkeypatch.setattr(command, "published", lambda _stack, answer=answer: answer)
+        monkeypatch.setattr(command, "read_published", lambda _stack, answer=answer: answer)
         assert command.main(["--stack", "local", "--data-at-risk"]) == 3
         said = capsys.readouterr().out
         assert "could not be read" in said
