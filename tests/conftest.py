@@ -12,6 +12,8 @@ from tests.workers import LONG, Groups, file_of
 
 load_examples()
 
+#: Folders whose tests try other processes or the sandbox: nothing of them is counted, and tracing took a third longer.
+UNCOUNTED = ("e2e/", "install/", "leaks/", "repository/", "sandbox/", "workflows/")
 _REACHING = ("AWS_", "AISTOR_", "S3_", "MINIO_", "PULUMI_", "OBJECTSTORE_")
 
 
@@ -44,6 +46,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:  # n
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With workers, put the long files first; without any, the order stays as it is."""
+    """Trace no test that counts for no coverage; with workers, put the long files first, without any keep the order."""
+    for item in items:
+        if file_of(item.nodeid).startswith(UNCOUNTED):
+            item.add_marker("no_cover")  # pytest-cov's own
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: -LONG.get(file_of(item.nodeid), 0))
