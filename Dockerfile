@@ -1,4 +1,4 @@
-# The image that `python -m verify job` runs: the verification suite and what it imports, without Pulumi.
+# The image that `object-store verify-job` runs: the verification suite and what it imports, without Pulumi.
 # Build it from this folder: docker build --tag IMAGE . (for both kinds of node: --platform linux/amd64,linux/arm64)
 FROM python:3.12-slim
 

@@ -35,11 +35,11 @@ up: python ## Deploy both stacks to the sandbox on this machine and verify them
 
 .PHONY: verify
 verify: env ## Verify both deployed sandbox stacks again
-	@$(BIN)/python -m sandbox verify --stack all
+	@$(BIN)/object-store sandbox verify --stack all
 
 .PHONY: test
 test: dev ## Run the whole test suite, end to end on the real engine included
-	@$(BIN)/python -m sandbox engine || echo 'without an engine the end-to-end tests are reported as skipped' >&2
+	@$(BIN)/object-store sandbox engine || echo 'without an engine the end-to-end tests are reported as skipped' >&2
 	@$(PYTEST) -n auto --cov --cov-report=term --cov-fail-under=95 --durations=30
 
 .PHONY: test-fast
@@ -48,7 +48,7 @@ test-fast: dev ## Run the tests of the pure core, of the program and of the adap
 
 .PHONY: long
 long: dev ## Run the tests with many seeds and full sizes, then every benchmark; takes hours
-	@$(BIN)/python -m sandbox engine || echo 'without an engine the end-to-end tests are reported as skipped' >&2
+	@$(BIN)/object-store sandbox engine || echo 'without an engine the end-to-end tests are reported as skipped' >&2
 	@OBJECT_STORE_LONG=1 $(PYTEST) -n auto --durations=30
 	@missed=; for each in adapter preview verify_rate verify_growth; do \
 		echo "== bench.$$each"; $(BIN)/python -m "bench.$$each" || missed="$$missed $$each"; \
@@ -58,7 +58,7 @@ long: dev ## Run the tests with many seeds and full sizes, then every benchmark;
 lint: dev ## Check style, types, who imports whom, and generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy infra model object_store ops policy sandbox stack verify tests docs bench
+	@$(BIN)/mypy cli infra model object_store ops policy sandbox stack verify tests docs bench
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/python -m sandbox.actionlint
@@ -72,7 +72,7 @@ docs: dev ## Write the generated tables and schemas
 down: ## Stop the sandbox and remove everything that it made here
 	@if ! [ -d .sandbox ]; then echo "nothing to remove: there is no .sandbox here" >&2; exit 0; fi; \
 	[ -x $(BIN)/python ] || $(MAKE) --no-print-directory env; \
-	$(BIN)/python -m sandbox down --stack all
+	$(BIN)/object-store sandbox down --stack all
 
 .PHONY: lock
 lock: dev ## Pin the requirements anew

@@ -17,7 +17,7 @@ be root, and should not be: root can do everything else too, and its keys are no
 
 The policies below are those of an environment named `{env}`. For yours, from its config:
 
-    python -m ops.admin_policy --stack NAME > admin.json
+    object-store admin-policy --stack NAME > admin.json
 
 or, before there is a stack, `--cloud aistor|aws --env ENV` (`--region-code`, `--empty-on-destroy`, `--roles`).
 Name the admin so that it is none of the plan's own (`joelclaw-{env}-*`): it must not be able to change itself.
@@ -27,7 +27,7 @@ _AISTOR = """\
 
 With root's alias, once. `mc` asks for the keys where they are not given, so neither is on a command line:
 
-    python -m ops.admin_policy --stack local > admin.json
+    object-store admin-policy --stack local > admin.json
     mc admin policy create ALIAS provisioner-local admin.json
     mc admin user add ALIAS                    # asks for access key (provisioner-local) and secret key
     mc admin policy attach ALIAS provisioner-local --user provisioner-local
@@ -50,7 +50,7 @@ is too much. What it has not is root's reach into objects, configuration, and th
 _AWS = """\
 ## AWS
 
-    python -m ops.admin_policy --stack aws > admin.json
+    object-store admin-policy --stack aws > admin.json
     aws iam create-policy --policy-name provisioner-joelclaw --policy-document file://admin.json
     aws iam attach-role-policy --role-name ROLE --policy-arn arn:aws:iam::ACCOUNT:policy/provisioner-joelclaw
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import yaml
 
+from cli.commands import COMMANDS
 from docs.admin_page import admin_page
 from docs.operations import operations_page
 from model.deployment import build_deployment, json_schema
+from model.exit_codes import MEANING
 from model.plan import StorePlan, build_plan
 from model.taxonomy import load
 from object_store import payload, reference
@@ -73,7 +75,7 @@ def verification_page() -> str:
     lines = [
         "# What the verification proves",
         "",
-        "Each check compares the live store with the plan. `python -m verify --only CHECK` runs one.",
+        "Each check compares the live store with the plan. `object-store verify --only CHECK` runs one.",
     ]
     for title, table in (("Of the store", STORE_CHECKS), ("Of each bucket", BUCKET_CHECKS)):
         lines += ["", f"## {title}", "", "| check | proves that |", "|---|---|"]
@@ -112,6 +114,17 @@ def verification_page() -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
+def commands_page() -> str:
+    """The commands of `object-store`, and what each of them exits with."""
+    lines = ["# Commands", "", "`object-store COMMAND --help` says more of each."]
+    for group in dict.fromkeys(line.group for line in COMMANDS.values()):
+        lines += ["", f"## {group}", "", "| command | what it does |", "|---|---|"]
+        lines += [f"| `{name}` | {line.text.rstrip('.')} |" for name, line in COMMANDS.items() if line.group == group]
+    lines += ["", "## Exit status", "", "One table for all of them, and for `object-store verify` in a pod.", ""]
+    lines += ["| status | means |", "|---|---|", *(f"| {code.value} | {text} |" for code, text in MEANING.items())]
+    return HEAD + "\n".join(lines) + "\n"
+
+
 def _sentence(meaning: str) -> str:
     first = meaning[0] if meaning[1].isupper() else meaning[0].lower()
     return first + meaning[1:].rstrip(".")
@@ -121,6 +134,7 @@ def generated() -> dict[Path, str]:
     """Every generated file and its content."""
     return {
         ROOT / "docs" / "taxonomy.md": taxonomy_page(),
+        ROOT / "docs" / "commands.md": commands_page(),
         ROOT / "docs" / "config.md": config_page(),
         ROOT / "docs" / "verification.md": verification_page(),
         ROOT / "docs" / "provisioning-admin.md": HEAD + admin_page(shipped_plan()),

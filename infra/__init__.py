@@ -3,6 +3,3 @@
 The rule: `infra.identity` and `infra.retention` are named in the states of stacks that stand, so neither they nor
 their classes are ever renamed; and no module here is named after one of the standard library, which it would hide.
 """
-
-#: Of the config keys that `infra.settings` reads.
-NAMESPACE = "object-store"

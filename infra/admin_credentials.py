@@ -6,9 +6,9 @@ providers start with every preview and need nothing else of `infra.settings`.
 
 from collections.abc import Callable, Mapping
 
-from infra import NAMESPACE
 from infra.admin_command import KEY as COMMAND_KEY
 from infra.admin_command import command_credentials
+from infra.namespace import NAMESPACE
 from model.problems import InvalidInputError, Problem
 from model.secrecy.redaction import keep_secret
 from model.secrecy.vendor_defaults import VENDOR_DEFAULTS

@@ -57,7 +57,7 @@ def unswitched(held: Collection[str], wanted: str, where: str, stack: str) -> li
             f"it says {wanted}, and the users, policies and keys of this stack are managed by {other}: an update would "
             "make them anew and delete the old ones, keys included",
             f"{other}, or {wanted} once the stack was moved",
-            f"python -m ops.switch_admin_api --stack {stack} --to {wanted}",
+            f"object-store switch-admin-api --stack {stack} --to {wanted}",
         )
         for other in others
     ]
@@ -102,7 +102,7 @@ def too_many_keys(plan: StorePlan, held: Mapping[str, Collection[int]], where: s
                     f"generations {keys} of its key live, and AWS gives a user two access keys: there is no room for "
                     f"generation {max(wanted - standing)}",
                     f"{max(standing)}, with or without the one before, until one of the two is gone",
-                    f"python -m ops.keys retire {identity.name} --stack {stack}",
+                    f"object-store keys retire {identity.name} --stack {stack}",
                 )
             )
     return problems
@@ -119,8 +119,8 @@ def already_there(found: Collection[str], stack: str) -> list[Problem]:
             name,
             "the bucket exists already, and the stack does not know it",
             "a bucket that the stack made or adopted, or a name that is free",
-            f"python -m ops.adopt --stack {stack} (or, if an update was broken off: "
-            f"python -m ops.recover --stack {stack})",
+            f"object-store adopt --stack {stack} (or, if an update was broken off: "
+            f"object-store recover --stack {stack})",
         )
         for name in sorted(found)
     ]

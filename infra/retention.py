@@ -14,8 +14,8 @@ import pulumi
 from botocore.exceptions import ClientError
 from pulumi import dynamic
 
-from infra import NAMESPACE
 from infra.admin_credentials import admin_credentials
+from infra.namespace import NAMESPACE
 from infra.s3_client import open_client
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
-from infra import NAMESPACE
 from infra.admin_command import KEY as COMMAND_KEY
 from infra.admin_credentials import admin_credentials
 from infra.identity.types import AdminApiVersion
+from infra.namespace import NAMESPACE
 from infra.reachable import check_reachable
 from model.endpoint import Endpoint, parse_endpoint, read_ca_bundle
 from model.policies import Cloud

@@ -121,7 +121,7 @@ def _unanswered(name: str, answer: str, settings: Settings) -> Problem:
         where,
         f"whether {name} exists cannot be told: {answer}",
         legal,
-        f"python -m verify preflight --stack {settings.stack}",
+        f"object-store preflight --stack {settings.stack}",
     )
 
 

@@ -2,7 +2,8 @@
 
 The rule: no secret is an argument. The store is the environment's (`object_store.config`), or that of `--deployment`
 and `--credentials`, files that a stack published. Results go to standard output, progress and errors to standard error.
-Exit status: 0 done, 1 it failed or the two sides differ, 2 what was asked for cannot be.
+Exit status: 0 done, 1 the two sides differ, 2 it could not be done. The application's console command has these
+commands, too.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
-from object_store.errors import ConfigurationError, InvalidArgument, ObjectStoreError
+from object_store.errors import InvalidArgument, ObjectStoreError
 from object_store.folders import JOBS
 from object_store.keys import check_bucket
 from object_store.opening import store_of
@@ -32,6 +34,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Objects of an S3 store: AIStor, AWS or any other, as the environment says.",
 )
 
@@ -42,10 +45,27 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Jobs = Annotated[int, typer.Option(min=1, max=64, help="Files of a folder at a time.")]
 Uri = Annotated[str, typer.Argument(metavar="s3://BUCKET/KEY")]
+DIFFERENT, CANNOT = 1, 2
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-@app.command()
+class Command(TyperCommand):
+    """A command whose errors are one message and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  # typer's own, without a public type
+        """Run it behind the screen."""
+        put_up()
+        try:
+            return super().invoke(ctx)
+        except ObjectStoreError as error:
+            sys.stderr.write(f"{error}\n")
+            raise typer.Exit(CANNOT) from None
+        except BrokenPipeError:  # `ls | head`
+            sys.stderr.close()
+            raise typer.Exit from None
+
+
+@app.command(cls=Command)
 def put(  # noqa: PLR0913, PLR0917  # the command's options
     source: Annotated[str, typer.Argument(metavar="FILE|FOLDER|-")],
     target: Uri,
@@ -59,7 +79,10 @@ def put(  # noqa: PLR0913, PLR0917  # the command's options
     as_json: Json = False,  # noqa: FBT002
     quiet: Quiet = False,  # noqa: FBT002
 ) -> None:
-    """Store a file, a folder, or standard input (-)."""
+    """Store a file, a folder, or standard input.
+
+    FILE or FOLDER; - is standard input. A target that ends in a slash keeps the file's name.
+    """
     with store_of(deployment, credentials, identity) as store:
         path = Path(source)
         if source != "-" and path.is_dir():
@@ -86,7 +109,7 @@ def put(  # noqa: PLR0913, PLR0917  # the command's options
         _say_ref(ref, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def get(  # the command's options
     source: Uri,
     target: Annotated[str, typer.Argument(metavar="FILE|FOLDER|-")],
@@ -98,7 +121,10 @@ def get(  # the command's options
     as_json: Json = False,  # noqa: FBT002
     quiet: Quiet = False,  # noqa: FBT002
 ) -> None:
-    """Read an object to a file or standard output (-); with a URI that ends in a slash, all below it to a folder."""
+    """Read an object, or all below a prefix.
+
+    To a file, or - for standard output; a URI that ends in a slash is a prefix.
+    """
     with store_of(deployment, credentials, identity) as store:
         if source.endswith("/"):
             if etag or target == "-":
@@ -121,7 +147,7 @@ def get(  # the command's options
         _say_ref(ref, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def ls(
     where: Annotated[str, typer.Argument(metavar="s3://BUCKET/PREFIX")],
     deployment: Deployment = None,
@@ -129,14 +155,42 @@ def ls(
     identity: Identity = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """List the objects whose keys begin with the prefix; with --json one reference in each line."""
+    """List objects.
+
+    Those whose keys begin with the prefix; with --json one reference in each line.
+    """
     bucket, prefix = _bucket_and_prefix(where)
     with store_of(deployment, credentials, identity) as store:
         for ref in store.list(bucket, prefix):
             sys.stdout.write(f"{ref.model_dump_json()}\n" if as_json else f"{ref.size:>14}  {ref.key}\n")
 
 
-@app.command()
+@app.command(cls=Command)
+def stat(
+    target: Uri,
+    deployment: Deployment = None,
+    credentials: Credentials = None,
+    identity: Identity = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Tell of one object.
+
+    Its size, etag, content type, when it was stored, and its metadata.
+    """
+    bucket, key = parse_uri(target)
+    with store_of(deployment, credentials, identity) as store:
+        info = store.stat(bucket, key)
+    modified = info.modified.astimezone(UTC).isoformat(timespec="seconds")
+    if as_json:
+        told = {**info.ref.model_dump(mode="json"), "modified": modified, "metadata": dict(info.metadata)}
+        sys.stdout.write(json.dumps(told) + "\n")
+        return
+    _say_ref(info.ref, as_json=False)
+    lines = [("content type", info.ref.content_type), ("stored", modified), *sorted(info.metadata.items())]
+    sys.stdout.write("".join(f"  {name}: {value}\n" for name, value in lines))
+
+
+@app.command(cls=Command)
 def presign(  # the command's options
     target: Uri,
     expires: Annotated[str, typer.Option(metavar="TIME", help="Such as 90s, 15m, 12h, 7d.")] = "15m",
@@ -146,7 +200,10 @@ def presign(  # the command's options
     identity: Identity = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Print a URL that reads (GET) or stores (PUT) the object until it expires. It is a secret while it lives."""
+    """Print a URL that reads or stores until it expires.
+
+    GET reads the object, PUT stores it. The URL is a secret while it lives.
+    """
     bucket, key = parse_uri(target)
     with store_of(deployment, credentials, identity) as store:
         url = store.presign(bucket, key, _duration(expires), method)  # type: ignore[arg-type]  # checked there
@@ -154,7 +211,7 @@ def presign(  # the command's options
     reveal((json.dumps({"url": url, "method": method}) if as_json else url) + "\n")
 
 
-@app.command()
+@app.command(cls=Command)
 def rm(
     targets: Annotated[list[str], typer.Argument(metavar="s3://BUCKET/KEY...")],
     deployment: Deployment = None,
@@ -162,7 +219,10 @@ def rm(
     identity: Identity = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Remove objects, each by its whole key; a key with none is no error."""
+    """Remove objects.
+
+    Each by its whole key; a key that has no object is no error.
+    """
     places = [parse_uri(target) for target in targets]
     with store_of(deployment, credentials, identity) as store:
         for bucket, key in places:
@@ -171,7 +231,7 @@ def rm(
             sys.stdout.write((json.dumps({"removed": uri}) if as_json else f"removed {uri}") + "\n")
 
 
-@app.command()
+@app.command(cls=Command)
 def parity(  # the command's options
     nas_dir: Annotated[Path, typer.Argument(metavar="FOLDER")],
     where: Annotated[str, typer.Argument(metavar="s3://BUCKET/PREFIX")],
@@ -182,13 +242,16 @@ def parity(  # the command's options
     as_json: Json = False,  # noqa: FBT002
     quiet: Quiet = False,  # noqa: FBT002
 ) -> None:
-    """Compare a folder of the NAS with what the store holds, by checksum: missing, extra, different."""
+    """Compare a folder with what the store holds.
+
+    By checksum: missing, extra, different. Exit status 1 where they differ.
+    """
     bucket, prefix = _bucket_and_prefix(where)
     with store_of(deployment, credentials, identity) as store, moving("comparing", None, quiet=quiet) as progress:
         report = compare(nas_dir, store, bucket, prefix, journal=journal, progress=progress)
     sys.stdout.write(report.as_json() + "\n" if as_json else report.as_text())
     if not report.ok:
-        raise typer.Exit(1)
+        raise typer.Exit(DIFFERENT)
 
 
 def _bucket_and_prefix(uri: str) -> tuple[str, str]:
@@ -232,18 +295,9 @@ def _say_transfer(moved: Transfer, *, as_json: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run a command and translate its errors into an exit status."""
-    try:
-        app(args=arguments, prog_name="python -m object_store", standalone_mode=True)
-    except (ConfigurationError, InvalidArgument) as error:
-        status, text = 2, str(error)
-    except ObjectStoreError as error:
-        status, text = 1, str(error)
-    except BrokenPipeError:  # `ls | head`
-        sys.stderr.close()
-        sys.exit(0)
-    sys.stderr.write(f"{text}\n")
-    sys.exit(status)
+    """Run a command and end with its exit status."""
+    app(args=arguments, prog_name="python -m object_store")
+    sys.exit()
 
 
 if __name__ == "__main__":

@@ -5,24 +5,24 @@ users, policies and roles are narrowed to the plan's own names; MinIO's `admin:`
 admin may manage every identity of the server, and whoever may write policies and attach them can become root. It leaves
 out how the admin is made (docs/provisioning-admin.md). Pure: no pulumi, no boto3.
 
-Print it: `python -m ops.admin_policy --cloud aws --env prod > admin.json`, or `--stack NAME` for a stack's own plan.
+Print it: `object-store admin-policy --cloud aws --env prod > admin.json`, or `--stack NAME` for a stack's own plan.
 
 Sources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html,
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html, and of MinIO
 cmd/admin-handlers-users.go and cmd/bucket-handlers.go.
 """
 
-import argparse
 import json
 import sys
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from model.exit_codes import ExitCode
 from model.plan import PROJECT, StorePlan, build_plan
 from model.policies import Cloud, PolicyDocument, Statement
 from model.problems import InvalidInputError
-from model.secrecy.output_guard import guard_output
 from model.taxonomy import extended, load
+from ops.usage import UsageError
 from stack.runner import EngineError
 
 On = Literal["store", "buckets", "objects", "users", "policies", "roles", "server"]
@@ -206,43 +206,58 @@ def _statement(on: On, actions: list[str], plan: StorePlan, *, conditioned: bool
     return statement
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print the policy of a stack, or of a cloud and an environment code, as JSON."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ops.admin_policy",
-        description="Print the least policy of a provisioning admin (docs/provisioning-admin.md).",
-    )
-    whose = parser.add_mutually_exclusive_group(required=True)
-    whose.add_argument("--stack", help="take cloud, codes and emptyOnDestroy from this stack's config")
-    whose.add_argument("--cloud", choices=get_args(Cloud), help="with --env: of no stack in particular")
-    parser.add_argument("--env", help="environment code, with --cloud")
-    parser.add_argument("--region-code", default="usw2", help="region code, with --cloud (default: usw2)")
-    parser.add_argument("--empty-on-destroy", action="store_true", help="with --cloud: the stack has emptyOnDestroy")
-    parser.add_argument("--roles", action="store_true", help="aws: also roles (a stack's config says it by itself)")
-    asked = parser.parse_args(arguments)
-    if asked.cloud and not asked.env:
-        parser.error("--cloud needs --env")
+@dataclass(frozen=True)
+class Asked:
+    """Whose policy is printed: a stack's own, or that of a cloud and an environment code.
+
+    Attributes:
+        stack: Cloud, codes and emptyOnDestroy are those of this stack's config.
+        cloud: With `env`: of no stack in particular.
+        env: The environment code.
+        region_code: The region code.
+        empty_on_destroy: The stack has emptyOnDestroy.
+        roles: On AWS, roles as well; a stack's config says it by itself.
+    """
+
+    stack: str | None = None
+    cloud: Cloud | None = None
+    env: str | None = None
+    region_code: str = "usw2"
+    empty_on_destroy: bool = False
+    roles: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together."""
+        if (self.stack is None) == (self.cloud is None):
+            raise UsageError("--stack or --cloud: one of them")
+        if (self.cloud is None) != (self.env is None):
+            raise UsageError("--cloud and --env go together")
+
+
+def run(asked: Asked) -> ExitCode:
+    """Print the policy as JSON."""
     try:
         plan, cloud, empties = _of_stack(asked.stack) if asked.stack else _of_codes(asked)
     except (EngineError, InvalidInputError) as error:
         sys.stderr.write(f"{error}\n")
-        return 2
+        return ExitCode.CANNOT
     roles = asked.roles or any(identity.trust is not None for identity in plan.identities)
     document = admin_policy(plan, cloud, empties=empties, roles=roles)
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
-    return 0
+    return ExitCode.DONE
 
 
-def _of_codes(asked: argparse.Namespace) -> tuple[StorePlan, Cloud, bool]:
+def _of_codes(asked: Asked) -> tuple[StorePlan, Cloud, bool]:
+    assert asked.cloud is not None  # noqa: S101 - checked where it was asked
     plan = build_plan(
-        load(), env=asked.env, region_code=asked.region_code, tls_only=True, where="--env, --region-code: "
+        load(), env=asked.env or "", region_code=asked.region_code, tls_only=True, where="--env, --region-code: "
     )
     return plan, asked.cloud, asked.empty_on_destroy
 
 
 def _of_stack(stack: str) -> tuple[StorePlan, Cloud, bool]:
     # Imported where asked for: it loads Pulumi. The admin need not exist, nor the server answer.
-    from infra import NAMESPACE  # noqa: PLC0415 - see above
+    from infra.namespace import NAMESPACE  # noqa: PLC0415 - see above
     from infra.settings import parse_config  # noqa: PLC0415 - see above
     from stack.config import read_config  # noqa: PLC0415 - see above
 
@@ -252,8 +267,3 @@ def _of_stack(stack: str) -> tuple[StorePlan, Cloud, bool]:
     taxonomy = extended(load(), domains=config.domains, identities=config.identities, where=where)
     plan = build_plan(taxonomy, env=config.env, region_code=config.region_code, tls_only=True, where=where)
     return plan, config.cloud, config.empty_on_destroy
-
-
-if __name__ == "__main__":
-    guard_output()
-    sys.exit(main())

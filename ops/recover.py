@@ -1,4 +1,4 @@
-"""`python -m ops.recover --stack NAME`: takes up a stack whose engine was killed in the middle of an update.
+"""`object-store recover --stack NAME`: takes up a stack whose engine was killed in the middle of an update.
 
 The rule: nothing is created, changed or deleted on the server. The engine's lock is taken off; what was being created
 under a name of ours becomes a resource of the state, which a refresh then reads or drops; what is made anew without
@@ -9,16 +9,15 @@ its secret was never handed out. It is named, for a person to remove.
 `pulumi refresh --import-pending-creates` is no help here: the engine 3.274.1 takes it and imports nothing.
 """
 
-import argparse
 import json
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from infra.identity.types import ACCOUNT, ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, POLICY, USER
+from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
-from model.secrecy.output_guard import guard_output
 from stack.runner import EngineError, run_pulumi
 from stack.state import read_state, resources_of, under_way
 
@@ -136,25 +135,17 @@ def _account_id() -> str:
     return str(session.client("sts", session.region_name or STS_REGION).get_caller_identity()["Account"])
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Take up the stack named; 0 done or nothing to do, 2 it could not be."""
-    parser = argparse.ArgumentParser(prog="python -m ops.recover", description=__doc__)
-    parser.add_argument("--stack", required=True)
-    stack = parser.parse_args(arguments).stack
+def run(stack: str) -> ExitCode:
+    """Take up the stack named and say what was found."""
     try:
         found = recover(stack)
     except (EngineError, InvalidInputError) as error:
         sys.stderr.write(f"{error}\n")
-        return 2
+        return ExitCode.CANNOT
     if not found.count:
         sys.stdout.write(f"{stack}: nothing was interrupted\n")
-        return 0
+        return ExitCode.DONE
     sys.stdout.write(f"{stack}: {found.count} interrupted operations taken up; go on with: pulumi up --stack {stack}\n")
     for urn in found.keys:
         sys.stdout.write(f"  a key may have been left behind, unused; look for it and remove it: {urn}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    guard_output()
-    sys.exit(main(sys.argv[1:]))
+    return ExitCode.DONE

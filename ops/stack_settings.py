@@ -7,7 +7,7 @@ whoever asks speaks of the very plan that `pulumi up` would realise.
 import os
 from collections.abc import Mapping
 
-from infra import NAMESPACE
+from infra.namespace import NAMESPACE
 from infra.settings import Settings, settings_from
 from stack.config import project_folder, pulumi_folder, read_config
 

@@ -1,4 +1,4 @@
-"""`python -m ops.switch_admin_api --stack NAME --to v3|v4`: moves a live stack to another version of the admin API.
+"""`object-store switch-admin-api --stack NAME --to v3|v4`: moves a live stack to another version of the admin API.
 
 The plugin's users, policies, attachments and service accounts become our own resources in the stack's state, or the
 other way round, and the stack's config says so. Nothing on the server is changed, no key is made anew, and every id
@@ -10,26 +10,25 @@ names this command, which then finishes; nothing is lost either way.
 Exit status: 0 moved, or there was nothing to move; 1 not moved, because the answer was no; 2 it could not be done.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 
-from infra import NAMESPACE
 from infra.admin_api import AdminApiError, versions_spoken
 from infra.identity.connection import connection_inputs
 from infra.identity.types import AdminApiVersion
+from infra.namespace import NAMESPACE
 from infra.reachable import check_reachable
 from infra.settings import AistorSettings, Settings
+from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
-from model.secrecy.output_guard import guard_output
 from ops.identities_in_state import Place, StateError, engine_config, identities_of, moved
 from ops.stack_settings import read_stack
+from ops.usage import NobodyToAskError, agreed
 from stack.config import read_config
 from stack.runner import EngineError, run_pulumi
 from stack.state import read_state, under_way
 
-DONE, DECLINED, FAILED = 0, 1, 2
 KEY = f"{NAMESPACE}:adminApi"
 
 
@@ -51,44 +50,39 @@ def place_of(settings: Settings, own: AistorSettings) -> Place:
     )
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Look, show, ask, move."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ops.switch_admin_api",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--stack", required=True)
-    parser.add_argument("--to", required=True, choices=("v3", "v4"), help="v3: the plugin; v4: our own resources")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    options = parser.parse_args(arguments)
+def run(stack: str, to: AdminApiVersion, *, yes: bool) -> ExitCode:
+    """Look, show, ask, move.
+
+    Args:
+        stack: The stack's name.
+        to: v3, the plugin; v4, our own resources.
+        yes: Do not ask.
+    """
     try:
-        return _run(options.stack, options.to, yes=options.yes)
-    except (AdminApiError, EngineError, InvalidInputError, StateError, SwitchError) as error:
+        return _run(stack, to, yes=yes)
+    except (AdminApiError, EngineError, InvalidInputError, NobodyToAskError, StateError, SwitchError) as error:
         sys.stderr.write(f"{error}\nNothing was moved.\n")
-        return FAILED
+        return ExitCode.CANNOT
 
 
-def _run(stack: str, to: AdminApiVersion, *, yes: bool) -> int:
+def _run(stack: str, to: AdminApiVersion, *, yes: bool) -> ExitCode:
     settings = read_stack(stack)
     own = settings.aistor
     if own is None:
         raise SwitchError(f"{stack} is an AWS stack; the admin API is AIStor's")
     exported = read_state(stack)
     if under_way(exported):
-        raise SwitchError(f"an update was interrupted; first: python -m ops.recover --stack {stack}")
+        raise SwitchError(f"an update was interrupted; first: object-store recover --stack {stack}")
     urns = identities_of(exported, "v3" if to == "v4" else "v4")
     if not urns and own.admin_api == to:
         sys.stdout.write(f"{stack}: nothing to move; it is at {to}\n")
-        return DONE
+        return ExitCode.DONE
     _check_spoken(settings, own, to)
     if urns:
         _say(stack, urns, to)
-        if not yes and not sys.stdin.isatty():
-            raise SwitchError("there is nobody to ask here; to move it, add --yes")
-        if not yes and input("Move them? [y/N] ").strip().lower() not in ("y", "yes"):
+        if not agreed("Move them?", yes=yes):
             sys.stdout.write("Nothing was moved.\n")
-            return DECLINED
+            return ExitCode.WRONG
         state = moved(exported, to, place_of(settings, own))
         run_pulumi("stack", "import", "--stack", stack, text=json.dumps(state))
     run_pulumi("config", "set", KEY, to, "--stack", stack)
@@ -96,7 +90,7 @@ def _run(stack: str, to: AdminApiVersion, *, yes: bool) -> int:
         f"{stack}: {len(urns)} resources moved to {to}, and {KEY} says so in Pulumi.{stack.rpartition('/')[2]}.yaml. "
         f"Next, to see that nothing changes: pulumi preview --stack {stack}\n"
     )
-    return DONE
+    return ExitCode.DONE
 
 
 def _check_spoken(settings: Settings, own: AistorSettings, to: AdminApiVersion) -> None:
@@ -115,8 +109,3 @@ def _say(stack: str, urns: Sequence[str], to: AdminApiVersion) -> None:
     lines = [f"{stack}: {len(urns)} resources go to {to} in the state; nothing on the server changes:"]
     lines += [f"  {urn.rpartition('::')[2]}" for urn in urns]
     sys.stdout.write("\n".join(lines) + "\n")
-
-
-if __name__ == "__main__":
-    guard_output()
-    sys.exit(main(sys.argv[1:]))

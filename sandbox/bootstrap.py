@@ -10,7 +10,7 @@ code of a package runs while it is installed. Of a person's settings of pip only
 come from.
 
 `up` starts the servers and looks for the engine, or builds it, while the providers' SDKs, the larger half, are still
-being installed: `python -m sandbox deploy` calls `finish` for them.
+being installed: `object-store sandbox deploy` calls `finish` for them.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _deploy(began: float, mutex: int) -> None:
     """Become the command that deploys; it installs what `begin` leaves."""
     is_pending = begin(mutex)
     os.set_inheritable(mutex, is_pending)
-    command = [str(_python()), "-m", "sandbox", "deploy", "--stack", "all"]
+    command = [str(_python()), "-m", "cli", "sandbox", "deploy", "--stack", "all"]
     command += ["--environment-took", f"{time.monotonic() - began:.1f}"]
     os.chdir(ROOT)
     os.execv(command[0], [*command, "--finish-environment", str(mutex)] if is_pending else command)  # noqa: S606 - ours

@@ -10,7 +10,6 @@ import fcntl
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
@@ -84,13 +83,6 @@ def signals_ignored() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-def end_at_signals() -> None:
-    """Let SIGTERM and SIGHUP raise SystemExit, so that what runs is ended with this process; not where nohup is."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda got, _: sys.exit(128 + got))
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:

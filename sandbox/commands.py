@@ -105,7 +105,7 @@ def _prepare(
         if folder.rehearsal.exists():
             voice.say(
                 f"The {folder.stack} stack was rehearsed without an engine, and no Pulumi state knows what that made. "
-                f"Begin anew before you deploy: python -m sandbox down --stack {folder.stack}"
+                f"Begin anew before you deploy: object-store sandbox down --stack {folder.stack}"
             )
 
 
@@ -134,7 +134,7 @@ def environment_of(stack: StackName, environ: Mapping[str, str]) -> Environment:
     folder = StackFolder.of(stack)
     server = running_server(folder)
     if server is None:
-        raise SandboxError(f"The {stack} server is not up. Start it: python -m sandbox up --stack {stack}")
+        raise SandboxError(f"The {stack} server is not up. Start it: object-store sandbox up --stack {stack}")
     return stack_environment(folder, server, environ)
 
 

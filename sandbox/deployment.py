@@ -27,15 +27,16 @@ if TYPE_CHECKING:
     from sandbox.voice import Voice
 
 NEXT = """
-Deployed to the sandbox and verified. What to try next (with .venv/bin on the path):
-  eval "$(python -m sandbox env local)"     lead pulumi and verify to the local stack's sandbox (or: env aws)
-  pulumi preview --expect-no-changes        nothing to do
-  pulumi stack output deployment            what the stack publishes
-  python -m verify --stack local            prove it again
-  python -m ops.keys status --stack local    its keys; rotate, deliver, retire: README.md
-  edit infra/taxonomy.yaml, then            what the change would do to the data
-  python -m ops.preview --stack local
-  make test, make down                      the test suite; stop and remove the sandbox
+Deployed to the sandbox and verified. What to try next:
+  export PATH="$PWD/.venv/bin:$PATH"
+  eval "$(object-store sandbox env local)"    lead pulumi and verify to the local stack's sandbox (or: env aws)
+  pulumi preview --expect-no-changes          nothing to do
+  pulumi stack output deployment              what the stack publishes
+  object-store verify --stack local           prove it again
+  object-store keys status --stack local      its keys; rotate, deliver, retire: README.md
+  edit infra/taxonomy.yaml, then              what the change would do to the data
+  object-store preview --stack local
+  make test, make down                        the test suite; stop and remove the sandbox
 Your real AIStor and AWS: README.md."""
 
 
@@ -115,8 +116,8 @@ def _deploying(stack: StackName, search: Search) -> Iterator[Step]:
 def _preflighting(stack: StackName) -> Step:
     return Step(
         "preflight",
-        "python -m verify preflight",
-        [sys.executable, "-m", "verify", "preflight", "--before", "up", "--quiet", "--stack", stack.value],
+        "object-store preflight",
+        [sys.executable, "-m", "cli", "preflight", "--before", "up", "--quiet", "--stack", stack.value],
         f"Nothing was deployed to {stack}: the preflight above says what stands in the way.",
     )
 
@@ -125,7 +126,7 @@ def _updating(stack: StackName, engine: str) -> Iterator[Step]:
     folder = StackFolder.of(stack)
     if any(folder.state.glob(".pulumi/locks/**/*.json")):
         # An engine was killed here: what a person would be told to run. The update after it says what is wrong still.
-        yield Step("recovery", "python -m ops.recover", [sys.executable, "-m", "ops.recover", "--stack", stack.value])
+        yield Step("recovery", "object-store recover", [sys.executable, "-m", "cli", "recover", "--stack", stack.value])
     command = [str(folder.wrapper), "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stack.value]
     yield Step(
         "up",
@@ -143,8 +144,8 @@ def _verifying(stack: StackName) -> Step:
         how = ["--stack", stack.value]
     return Step(
         "verify",
-        "python -m verify",
-        [sys.executable, "-m", "verify", *how],
+        "object-store verify",
+        [sys.executable, "-m", "cli", "verify", *how],
         f"Not all is proven on {stack}; the report above says what.",
         signal.SIGTERM,
     )

@@ -120,7 +120,7 @@ def _write_project_file(folder: StackFolder) -> None:
         # Absolute, because the engine and its dynamic provider disagree on what a relative one counts from: the
         # project's folder for the one, the program's for the other. It is kept in no state.
         options["virtualenv"] = str(Path(sys.prefix))
-    write_atomically(folder.project_file, _yaml(project, f"from {committed.name} by `python -m sandbox up`"))
+    write_atomically(folder.project_file, _yaml(project, f"from {committed.name} by `object-store sandbox up`"))
 
 
 def _write_stack_file(folder: StackFolder, wanted: Overrides) -> None:

@@ -103,7 +103,7 @@ class Plugin:
         if difference.replaces:
             raise SandboxError(
                 f"{urn}: a change of {', '.join(difference.replaces)} replaces the resource, which a rehearsal does "
-                "not do. Begin with an empty sandbox: python -m sandbox down"
+                "not do. Begin with an empty sandbox: object-store sandbox down"
             )
         if difference.changes != provider_pb2.DiffResponse.DIFF_SOME:
             return "unchanged", {**live, "inputs": news}
@@ -204,7 +204,7 @@ def rehearse(stack: StackName, environ: Mapping[str, str], voice: Voice) -> Rehe
     folder = StackFolder.of(stack)
     server = running_server(folder)
     if server is None:
-        raise SandboxError(f"The {stack} server is not up. Start it: python -m sandbox up --stack {stack}")
+        raise SandboxError(f"The {stack} server is not up. Start it: object-store sandbox up --stack {stack}")
     with exclusive(folder.lock, voice, f"another command on the {stack} sandbox"):
         wanted = make_project(folder, server, admin_credentials(folder))
         variables = stack_environment(folder, server, environ).applied_to(environ)

@@ -7,9 +7,11 @@ asks, it fails.
 import json
 import os
 import re
+import signal
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -19,6 +21,8 @@ from model.secrecy.redaction import redacted
 TIMEOUT_SECONDS = 1800
 # For what only reads config, state or outputs.
 READ_TIMEOUT_SECONDS = 120
+# Until an engine that was asked to end is killed.
+END_SECONDS = 10
 STACK_NAME_FORM = re.compile(r"[A-Za-z0-9._/-]+")
 
 
@@ -66,27 +70,73 @@ def run_pulumi(
     Raises:
         EngineError: There is no pulumi, it did not end in time, or it failed.
     """
+    with _started(arguments, text, folder, environ) as running:
+        said = running.said(seconds)
+    if said.status and not may_fail:
+        raise EngineError(f"`{running.shown}` failed:\n{said.errors.strip() or redacted(said.output).strip()}")
+    return said
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A command that runs; `shown` is how a message names it."""
+
+    process: "subprocess.Popen[str]"
+    shown: str
+    text: str = field(repr=False)
+
+    def said(self, seconds: int) -> Said:
+        """Wait for its end.
+
+        Raises:
+            EngineError: It did not end in time.
+        """
+        try:
+            output, errors = self.process.communicate(self.text, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise EngineError(f"`{self.shown}` did not end within {seconds} s") from None
+        return Said(self.process.returncode, output, redacted(errors))
+
+
+@contextmanager
+def _started(
+    arguments: Sequence[str], text: str = "", folder: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Iterator[_Running]:
+    """A pulumi command, which runs no longer than the context.
+
+    Raises:
+        NoEngineError: There is no pulumi.
+    """
     program = which("pulumi")
     if program is None:
-        raise NoEngineError('no pulumi on the path; for the sandbox first: eval "$(python -m sandbox env NAME)"')
-    shown = f"pulumi {' '.join(arguments[:2])}"
+        raise NoEngineError('no pulumi on the path; for the sandbox first: eval "$(object-store sandbox env NAME)"')
     where = [] if folder is None else ["--cwd", str(folder)]
+    process = subprocess.Popen(  # noqa: S603 - pulumi, with arguments of our own and a stack's name
+        [program, *where, *arguments, "--non-interactive"],
+        env=dict(environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield _Running(process, f"pulumi {' '.join(arguments[:2])}", text)
+        finally:
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End a command that runs: at SIGINT the engine puts its stack in order and takes its lock off."""
+    if process.poll() is not None:
+        return
     try:
-        done = subprocess.run(  # noqa: S603 - pulumi, with arguments of our own and a stack's name
-            [program, *where, *arguments, "--non-interactive"],
-            env=dict(environ),
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+        process.send_signal(signal.SIGINT)
+        process.wait(END_SECONDS)
     except subprocess.TimeoutExpired:
-        raise EngineError(f"`{shown}` did not end within {seconds} s") from None
-    errors = redacted(done.stderr)
-    if done.returncode and not may_fail:
-        raise EngineError(f"`{shown}` failed:\n{errors.strip() or redacted(done.stdout).strip()}")
-    return Said(done.returncode, done.stdout, errors)
+        pass
+    finally:
+        process.kill()
 
 
 def checked_name(stack: str) -> str:
@@ -111,10 +161,25 @@ def read_json(*arguments: str, stack: str, environ: Mapping[str, str] = os.envir
     Raises:
         EngineError: There is no pulumi, no such stack, or no JSON object was printed.
     """
-    shown = f"pulumi {' '.join(arguments[:2])}"
-    said = run_pulumi(
-        *arguments, "--stack", checked_name(stack), environ=environ, may_fail=True, seconds=READ_TIMEOUT_SECONDS
-    )
+    (found,) = read_json_together(arguments, stack=stack, environ=environ)
+    return found
+
+
+def read_json_together(
+    *commands: Sequence[str], stack: str, environ: Mapping[str, str] = os.environ
+) -> list[dict[str, Any]]:
+    """The same of several commands that run at the same time.
+
+    Raises:
+        EngineError: Of the first that fails; the others are ended.
+    """
+    name = checked_name(stack)
+    with ExitStack() as running:
+        started = [running.enter_context(_started([*words, "--stack", name], environ=environ)) for words in commands]
+        return [_parsed(one.said(READ_TIMEOUT_SECONDS), one.shown, stack) for one in started]
+
+
+def _parsed(said: Said, shown: str, stack: str) -> dict[str, Any]:
     if said.status:
         reason = said.errors.strip() or f"exit status {said.status}"
         raise EngineError(

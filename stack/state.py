@@ -5,10 +5,9 @@ What is told of resources and of their types is `model.resources`'s and the read
 """
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from stack.runner import read_json
+from stack.runner import read_json, read_json_together
 
 State = Mapping[str, Any]
 
@@ -29,8 +28,7 @@ def config_and_state(stack: str) -> tuple[dict[str, Any], dict[str, Any]]:
         EngineError: There is no pulumi, or no such stack.
     """
     commands = (("config", "--json", "--show-secrets"), ("stack", "export", "--show-secrets"))
-    with ThreadPoolExecutor(len(commands)) as pool:
-        config, state = pool.map(lambda words: read_json(*words, stack=stack), commands)
+    config, state = read_json_together(*commands, stack=stack)
     return config, state
 
 

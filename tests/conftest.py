@@ -1,6 +1,7 @@
 """What all tests share: an environment from which no real account can be reached, and workers (tests.workers)."""
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,15 @@ from tests.sizes import load_examples
 from tests.workers import LONG, Groups, file_of
 
 load_examples()
+
+# A shell's background job, or nohup, ignores signals, and so would every process that a test starts and interrupts.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 #: Folders whose tests try other processes or the sandbox: nothing of them is counted, and tracing took a third longer.
 UNCOUNTED = ("e2e/", "install/", "leaks/", "repository/", "sandbox/", "workflows/")

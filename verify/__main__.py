@@ -1,25 +1,26 @@
-"""`python -m verify`: runs the suite and says 0 all proven, 1 something fails, 2 it could not run.
+"""`python -m verify`: runs the suite, in a pod or by `object-store verify`.
+
+Exit status: 0 all proven, 1 something fails, 2 it could not run, 130 and 143 interrupted.
 
 The rule: whatever is not an option of ours goes to pytest as it stands (`-k`, `--junitxml FILE`, …). CANNOT TELL does
 not make a run fail; it is in the report and in the JUnit file as a skip with its reason.
 """
 
-import os
 import signal
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from model.exit_codes import ExitCode
 from model.secrecy.output_guard import guard_output
 
 FOLDER = Path(__file__).parent
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDED_BY: list[int] = []
+_STATUS = {pytest.ExitCode.OK: ExitCode.DONE, pytest.ExitCode.TESTS_FAILED: ExitCode.WRONG}
 USAGE = """usage: python -m verify --stack NAME | --deployment FILE | --from-facts FILE [options]
-       python -m verify preflight --stack NAME      before the first `pulumi up`, and before any refresh
-       python -m verify job --stack NAME            a Kubernetes Job that verifies from a pod
 
   --stack NAME         the stack's outputs, read by the pulumi on the path
   --deployment FILE    a published deployment (pulumi stack output deployment --json), for a place without Pulumi
@@ -46,18 +47,12 @@ what to write:
   --save-facts FILE    the facts, an audit record without secrets
   --quiet              no progress bar
 
-exit status: 0 all proven, 1 something fails, 2 could not run
+exit status: 0 all proven, 1 something fails, 2 could not run, 130 and 143 interrupted
 """
 
 
 def main(arguments: list[str]) -> int:
     """Run the suite with pytest and translate its exit status."""
-    if arguments[:1] == ["job"]:
-        from verify.job import main as job  # noqa: PLC0415 - a run of the suite needs none of it
-
-        return job(arguments[1:])
-    if arguments[:1] == ["preflight"]:
-        return _preflight(arguments[1:])
     if not arguments or {"-h", "--help"} & set(arguments):
         sys.stdout.write(USAGE)
         return 0 if arguments else 2
@@ -65,23 +60,17 @@ def main(arguments: list[str]) -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it, or a script's background
             signal.signal(number, _end)
     status = pytest.main([str(FOLDER), "-c", str(FOLDER / "pytest.ini"), f"--rootdir={FOLDER}", *arguments], plugins=[])
-    return {pytest.ExitCode.OK: 0, pytest.ExitCode.TESTS_FAILED: 1}.get(pytest.ExitCode(status), 2)
+    if _ENDED_BY:
+        return 128 + _ENDED_BY[0]
+    return _STATUS.get(pytest.ExitCode(status), ExitCode.CANNOT)
 
 
-def _end(*_: object) -> NoReturn:
+def _end(got: int, _: object) -> NoReturn:
     """End the run: what it has written is removed first, and no further signal stops that."""
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
+    _ENDED_BY.append(got)
     raise KeyboardInterrupt
-
-
-def _preflight(arguments: list[str]) -> int:
-    """Become `python -m ops.preflight`, a program of the rooms above, which nothing here may import."""
-    if find_spec("ops") is None:
-        sys.stderr.write("preflight could not run: it runs where the stack is deployed from (`make env` there)\n")
-        return 2
-    sys.stdout.flush()
-    return os.execv(sys.executable, [sys.executable, "-m", "ops.preflight", *arguments])  # noqa: S606 - our own program
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import dynamic
 
-from infra import NAMESPACE
 from infra.admin_api import AdminApi, AdminApiError
 from infra.admin_credentials import admin_credentials
+from infra.namespace import NAMESPACE
 from model.policy_meaning import same_meaning
 
 if TYPE_CHECKING:

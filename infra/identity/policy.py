@@ -30,7 +30,7 @@ class PolicyProvider(IdentityProvider):
             if found is not None and not same_meaning(found, props["policy"]):
                 raise IdentityError(
                     f"policy {name} exists with another document and is not in this stack's state; to take it over: "
-                    "python -m ops.adopt --stack NAME"
+                    "object-store adopt --stack NAME"
                 )
             api.put_policy(name, props["policy"])
         return dynamic.CreateResult(id_=name, outs=dict(props))

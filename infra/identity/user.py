@@ -32,7 +32,7 @@ class UserProvider(IdentityProvider):
             if _exists(api, name):
                 raise IdentityError(
                     f"user {name} exists and is not in this stack's state; to take it over: "
-                    "python -m ops.adopt --stack NAME"
+                    "object-store adopt --stack NAME"
                 )
             try:
                 api.add_user(name, secret)

@@ -1,4 +1,4 @@
-"""`python -m ops.adopt --stack NAME`: takes over buckets, users and policies that exist and are not in the state.
+"""`object-store adopt --stack NAME`: takes over buckets, users and policies that exist and are not in the state.
 
 It is the way back when a state is lost, and the way in for what was made by hand: what has a planned name is imported
 with `pulumi import`, whatever its settings are, and the next `pulumi up` sets those as planned. Nothing on the server
@@ -8,7 +8,6 @@ Exit status: 0 adopted, or there is nothing to adopt; 1 nothing was adopted, bec
 it is or because the answer was no; 2 it could not be done.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 
 from infra.program import plan_for
 from infra.settings import Settings
+from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
 from ops.adopt.adoptable import (
     BUCKET,
@@ -36,10 +36,10 @@ from ops.adopt.live import AdoptionError, account_id, existing, live_buckets, li
 from ops.identities_in_state import StateError, added
 from ops.stack_settings import read_stack
 from ops.switch_admin_api import place_of
+from ops.usage import NobodyToAskError, agreed
 from stack.runner import EngineError, run_pulumi
 from stack.state import read_state
 
-DONE, DECLINED, FAILED = 0, 1, 2
 # The plugin takes a relative path from the program's folder, and so it stands in every state.
 PROGRAM_FOLDER = Path(__file__).resolve().parents[2] / "infra"
 
@@ -137,60 +137,50 @@ def file_for(settings: Settings, state: Held, adopted: Iterable[Adoptable], *, p
     return import_file(by_engine, state, settings.cloud, provider_inputs(settings, ca_file, password=password))
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Find, show, ask, import."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ops.adopt", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--stack", required=True)
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        help="where the import file goes, which holds no password (adopt-STACK.json)",
-    )
-    options = parser.parse_args(arguments)
+def run(stack: str, out: Path | None, *, yes: bool) -> ExitCode:
+    """Look, show, ask, adopt.
+
+    Args:
+        stack: The stack's name.
+        out: Where the import file goes, which holds no password; None for `adopt-STACK.json` here.
+        yes: Do not ask.
+    """
     try:
-        out = options.out or Path(f"adopt-{options.stack.rpartition('/')[2]}.json")
-        return _run(options.stack, out, yes=options.yes)
-    except (AdoptionError, EngineError, InvalidInputError, OSError, StateError) as error:
+        return _run(stack, out or Path(f"adopt-{stack.rpartition('/')[2]}.json"), yes=yes)
+    except (AdoptionError, EngineError, InvalidInputError, NobodyToAskError, OSError, StateError) as error:
         sys.stderr.write(f"{error}\nNothing was adopted.\n")
-        return FAILED
+        return ExitCode.CANNOT
 
 
-def _run(stack: str, out: Path, *, yes: bool) -> int:
+def _run(stack: str, out: Path, *, yes: bool) -> ExitCode:
     settings = read_stack(stack)
     state = held(read_state(stack))
     if state.interrupted:
-        raise AdoptionError(f"an update was interrupted; first: python -m ops.recover --stack {stack}")
+        raise AdoptionError(f"an update was interrupted; first: object-store recover --stack {stack}")
     if sys.stderr.isatty():
         sys.stderr.write(f"{stack}: asking the server what exists …\n")
     found = find(settings, state)
     if not found.adopted:
         sys.stdout.write(f"{stack}: nothing to adopt; all that exists and is planned is in the state\n")
-        return DONE
+        return ExitCode.DONE
     if found.refusals:
         sys.stdout.write(
             "\n".join(["These cannot be taken over as they are:", *found.refusals, "Nothing was adopted.\n"])
         )
-        return DECLINED
+        return ExitCode.WRONG
     sys.stdout.write(_listed(stack, found))
     content = file_for(settings, state, found.adopted, password=False)
     out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     sys.stdout.write(f"Import file, without the admin's password: {out}\n")
-    if not yes and not sys.stdin.isatty():
-        sys.stderr.write("Nothing was adopted: there is nobody to ask here; to adopt them, add --yes\n")
-        return FAILED
-    if not yes and input("Adopt them? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not agreed("Adopt them?", yes=yes):
         sys.stdout.write("Nothing was adopted.\n")
-        return DECLINED
+        return ExitCode.WRONG
     adopt(settings, state, found.adopted)
     sys.stdout.write(
         f"{stack}: {len(found.adopted)} resources adopted. "
         f"Next: pulumi preview --stack {stack}, then pulumi up --stack {stack}\n"
     )
-    return DONE
+    return ExitCode.DONE
 
 
 def _listed(stack: str, found: Found) -> str:

@@ -8,7 +8,7 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import NAMESPACE
+from infra.namespace import NAMESPACE
 from model.generations import Generations
 from stack.config import project_folder, pulumi_folder
 from stack.runner import run_pulumi

@@ -1,4 +1,4 @@
-"""`python -m ops.keys deliver --stack S --to TARGET`: hands the key pairs of a stack over to who uses them.
+"""`object-store keys deliver --stack S --to TARGET`: hands the key pairs of a stack over to who uses them.
 
 What is there already is left alone and reported so, which makes the command its own repair: what it could not write it
 writes the next time. Afterwards each identity's key pair is read back from the target and tried on the live store.
@@ -8,18 +8,20 @@ The rule: the current pair only; never to a terminal, an argument or a log. Maki
 Exit status: 0 delivered; 1 a write failed or a delivered key pair does not work; 2 it could not begin.
 """
 
-import argparse
 import shlex
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from rich.console import Console
 
 from model.deployment import KeyPair
+from model.exit_codes import ExitCode
 from model.handover import Handover, Reach, handovers
 from model.problems import InvalidInputError
 from ops.keys.probe import works
@@ -32,32 +34,38 @@ from ops.keys.targets.pulumi_esc import PulumiEsc
 from stack.outputs import Published, read_published
 from stack.runner import EngineError
 
-DELIVERED, FAILED, CANNOT = 0, 1, 2
 PROGRESS_AFTER_SECONDS = 2.0
-TARGETS = ("agent-secrets", "kubernetes", "dotenv", "pulumi-esc", "json")
+TargetName = Literal["agent-secrets", "kubernetes", "dotenv", "pulumi-esc", "json"]
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _WITH_FILE = ("dotenv", "kubernetes", "pulumi-esc")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `deliver`; `--stack` is the dispatcher's."""
-    parser.add_argument("--to", required=True, choices=TARGETS, help="what to hand over to")
-    parser.add_argument(
-        "--identity", action="append", metavar="NAME", help="whose key pair; may be repeated (default: everyone's)"
-    )
-    parser.add_argument(
-        "--from",
-        dest="reach",
-        choices=("host", "cluster"),
-        help="from where the store will be reached (default: cluster for kubernetes, host for the others)",
-    )
-    parser.add_argument("--file", type=Path, metavar="PATH", help="dotenv, kubernetes, pulumi-esc: write to this file")
-    parser.add_argument("--namespace", metavar="NAME", help=f"kubernetes: an existing namespace (default: {NAMESPACE})")
-    parser.add_argument("--context", metavar="NAME", help="kubernetes: a context (default: the current one)")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+@dataclass(frozen=True)
+class Delivery:
+    """What is handed over to whom.
+
+    Attributes:
+        stack: The stack's name.
+        to: What to hand over to.
+        identities: Whose key pairs; none named means everyone's.
+        reach: From where the store will be reached; None for cluster with kubernetes, and host with the others.
+        file: dotenv, kubernetes, pulumi-esc: write to this file.
+        namespace: kubernetes: an existing namespace.
+        context: kubernetes: a context; None for the current one.
+        quiet: Show no progress.
+    """
+
+    stack: str
+    to: TargetName
+    identities: Sequence[str] = ()
+    reach: Reach | None = None
+    file: Path | None = None
+    namespace: str | None = None
+    context: str | None = None
+    quiet: bool = False
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Delivery) -> ExitCode:
     """Check, read, hand over, read back, try."""
     console = Console(stderr=True, quiet=options.quiet or not sys.stderr.isatty())
     try:
@@ -66,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
             target.check()
         with _doing(console, f"reading stack {options.stack}"):
             published = read_published(options.stack)
-        chosen, skipped = _chosen(published, options.identity)
+        chosen, skipped = _chosen(published, options.identities)
         reach: Reach = options.reach or ("cluster" if options.to == "kubernetes" else "host")
         given = handovers(published.deployment, published.credentials, chosen, reach)
         _warn_of_loopback(given, in_pod=options.to == "kubernetes" or reach == "cluster")
@@ -74,13 +82,13 @@ def run(options: argparse.Namespace) -> int:
             outcomes = target.deliver(given)
     except (CannotDeliverError, EngineError, InvalidInputError) as error:
         sys.stderr.write(f"{error}\nNothing was written.\n")
-        return CANNOT
+        return ExitCode.CANNOT
     except UnfinishedDeliveryError as error:
         sys.stderr.write(f"{options.to}: {error}\n  to complete it: {_again(options)}\n")
-        return FAILED
+        return ExitCode.WRONG
     except KeyboardInterrupt:
         sys.stderr.write(f"interrupted; to see what {options.to} holds, and to complete it: {_again(options)}\n")
-        return FAILED
+        return ExitCode.INTERRUPTED
     # Standard output may be the delivery itself.
     report = sys.stderr if _to_pipe(options) else sys.stdout
     report.write("".join(f"{line}\n" for line in _lines(outcomes, skipped)))
@@ -93,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
             report.write(f"works      {identity}, as {options.to} holds it\n")
         else:
             sys.stderr.write(f"{identity}: what {options.to} holds now does not work: {why}\n")
-    return FAILED if failed else DELIVERED
+    return ExitCode.WRONG if failed else ExitCode.DONE
 
 
 @contextmanager
@@ -111,7 +119,7 @@ def _doing(console: Console, what: str) -> Iterator[None]:
         status.stop()
 
 
-def _target(options: argparse.Namespace) -> Target:
+def _target(options: Delivery) -> Target:
     """What an option names, with the options that it takes."""
     if options.file is not None and options.to not in _WITH_FILE:
         raise CannotDeliverError(f"--file goes with {', '.join(_WITH_FILE)}, not with {options.to}")
@@ -137,14 +145,14 @@ def _warn_of_loopback(given: Sequence[Handover], *, in_pod: bool) -> None:
         )
 
 
-def _chosen(published: Published, named: Sequence[str] | None) -> tuple[list[str], list[str]]:
+def _chosen(published: Published, named: Sequence[str]) -> tuple[list[str], list[str]]:
     """The identities to deliver, and those of them that hold no key pair.
 
     Raises:
         CannotDeliverError: A name is no identity of the stack, or there is nothing to deliver.
     """
     planned = [identity.name for identity in published.deployment.plan.identities]
-    unknown = [name for name in named or () if name not in planned]
+    unknown = [name for name in named if name not in planned]
     if unknown:
         raise CannotDeliverError(
             f"stack {published.deployment.stack} knows no identity {', '.join(unknown)}; it knows {', '.join(planned)}"
@@ -180,14 +188,14 @@ def _lines(outcomes: Sequence[Outcome], skipped: Sequence[str]) -> list[str]:
     return lines + [f"skipped    {name}: no key pair is published for it" for name in skipped]
 
 
-def _to_pipe(options: argparse.Namespace) -> bool:
+def _to_pipe(options: Delivery) -> bool:
     return options.to == "json" or (options.to == "pulumi-esc" and options.file is None)
 
 
-def _again(options: argparse.Namespace) -> str:
+def _again(options: Delivery) -> str:
     """The line that completes a delivery."""
-    words = ["python", "-m", "ops.keys", "deliver", "--stack", options.stack, "--to", options.to]
-    words += [word for name in options.identity or () for word in ("--identity", name)]
+    words = ["object-store", "keys", "deliver", "--stack", options.stack, "--to", options.to]
+    words += [word for name in options.identities for word in ("--identity", name)]
     rest: Mapping[str, object] = {
         "--from": options.reach,
         "--namespace": options.namespace,

@@ -38,7 +38,7 @@ class RotationError(Exception):
 
 
 @dataclass(frozen=True)
-class Way:
+class Options:
     """How a command is to go.
 
     Attributes:
@@ -58,13 +58,13 @@ class DeclinedError(Exception):
     """The answer was no; nothing was changed."""
 
 
-def rotate(stack: str, name: str, way: Way) -> None:
+def rotate(stack: str, name: str, options: Options) -> None:
     """Give an identity its next key beside the one that it has.
 
     Args:
         stack: The stack's name.
         name: The identity's.
-        way: How.
+        options: How.
 
     Raises:
         RotationError: Two keys live already, or another change is pending.
@@ -73,43 +73,43 @@ def rotate(stack: str, name: str, way: Way) -> None:
         InvalidInputError: The config is bad, or there is no such identity.
         KeysError: The server does not tell of the user's keys.
     """
-    found = settle(stack, way.say)
+    found = settle(stack, options.say)
     identity = _with_key(found, name)
     before = identity.credential
     if _is_begun(found, identity):
-        _finish(found, identity, way)
+        _finish(found, identity, options)
         return
     if before.previous is not None:
         raise RotationError(
             f"generations {before.previous} and {before.current} of {name}'s key live already, and a third is not "
             f"made: first deliver generation {before.current}, then: "
-            f"python -m ops.keys retire {name} --stack {stack}"
+            f"object-store keys retire {name} --stack {stack}"
         )
     _check_room(found, identity)
     after = before.next
     _check_nothing_else(stack, name)
-    _agree(way, f"{name} gets generation {after.current} of its key; generation {before.current} goes on working")
-    _write(stack, name, before, after, way)
-    if not way.config_only:
-        _bring_about(stack, name, way)
-        way.say(
-            f"{name}: two keys live, generation {after.current} is current. Next: python -m ops.keys deliver "
+    _agree(options, f"{name} gets generation {after.current} of its key; generation {before.current} goes on working")
+    _write(stack, name, before, after, options)
+    if not options.config_only:
+        _bring_about(stack, name, options)
+        options.say(
+            f"{name}: two keys live, generation {after.current} is current. Next: object-store keys deliver "
             f"--stack {stack} --identity {name} --to TARGET, and once nobody uses generation {before.current}: "
-            f"python -m ops.keys retire {name} --stack {stack}"
+            f"object-store keys retire {name} --stack {stack}"
         )
 
 
-def retire(stack: str, name: str, way: Way) -> None:
+def retire(stack: str, name: str, options: Options) -> None:
     """Remove an identity's previous key, once the current one is proven to work and the previous one is unused.
 
     Raises:
         As `rotate`; and RotationError where the current key does not work, or the previous one was used lately.
     """
-    found = settle(stack, way.say)
+    found = settle(stack, options.say)
     identity = _with_key(found, name)
     before = identity.credential
     if _is_begun(found, identity):
-        _finish(found, identity, way)
+        _finish(found, identity, options)
         if before.previous is not None:
             raise RotationError(
                 f"generation {before.current} of {name}'s key was made only now, and nobody can have it yet: deliver "
@@ -117,41 +117,45 @@ def retire(stack: str, name: str, way: Way) -> None:
             )
         return
     if before.previous is None:
-        way.say(f"{name}: only generation {before.current} of its key lives; there is nothing to retire")
+        options.say(f"{name}: only generation {before.current} of its key lives; there is nothing to retire")
         return
     published = read_published(stack)
-    _check_current_works(published, identity, way)
-    _check_unused(found, identity, way)
+    _check_current_works(published, identity, options)
+    _check_unused(found, identity, options)
     _check_nothing_else(stack, name)
     old = published.credentials[name].previous
-    _agree(way, f"{name}: generation {before.previous} of its key stops working; generation {before.current} was tried")
-    _write(stack, name, before, before.retired, way)
-    if not way.config_only:
-        _bring_about(stack, name, way)
-        _check_refused(published, name, [old] if old else [], way)
+    _agree(
+        options, f"{name}: generation {before.previous} of its key stops working; generation {before.current} was tried"
+    )
+    _write(stack, name, before, before.retired, options)
+    if not options.config_only:
+        _bring_about(stack, name, options)
+        _check_refused(published, name, [old] if old else [], options)
 
 
-def revoke(stack: str, name: str, way: Way) -> None:
+def revoke(stack: str, name: str, options: Options) -> None:
     """Replace an identity's key at once: every key that it has stops working.
 
     Raises:
         As `rotate`.
     """
-    found = settle(stack, way.say)
+    found = settle(stack, options.say)
     identity = _with_key(found, name)
     standing = found.of(name)
     before, after = identity.credential, identity.credential.revoked
     handed_out = found.published.get(name)
     if before.previous is None and standing and handed_out is not None and handed_out.current < before.current:
-        _finish(found, identity, way)  # a revocation that was begun: the config has it, and nobody was told of the key
+        _finish(
+            found, identity, options
+        )  # a revocation that was begun: the config has it, and nobody was told of the key
         return
     _check_nothing_else(stack, name, begun=_is_begun(found, identity))
     keys = ", ".join(f"{key.access_key_id} (generation {key.generation})" for key in standing.values()) or "none"
     grants = ", ".join(f"{grant.domain} ({grant.access})" for grant in identity.grants) or "every bucket's .verify/"
     _agree(
-        way,
+        options,
         f"{name}: every key that it has stops working at once: {keys}. Whatever uses user {identity.user_name}, with "
-        f"grants on {grants}, is refused until it has the new key: python -m ops.keys deliver --stack {stack} "
+        f"grants on {grants}, is refused until it has the new key: object-store keys deliver --stack {stack} "
         f"--identity {name} --to TARGET",
     )
     published = read_published(stack)
@@ -159,20 +163,20 @@ def revoke(stack: str, name: str, way: Way) -> None:
     if found.settings.cloud == "aws" and len(standing) >= KEYS_PER_USER:
         # The new one is made before the old ones go, and AWS has no room for a third.
         if before.previous is not None:
-            _write(stack, name, before, before.retired, way)
-        if way.config_only:
+            _write(stack, name, before, before.retired, options)
+        if options.config_only:
             raise RotationError(
                 f"AWS gives a user two keys at most: run pulumi up --stack {stack} now, then revoke {name} again"
             )
-        _bring_about(stack, name, way)
+        _bring_about(stack, name, options)
         before = before.retired
-    _write(stack, name, before, after, way)
-    if not way.config_only:
-        _bring_about(stack, name, way)
-        _check_refused(published, name, old, way)
-        way.say(
+    _write(stack, name, before, after, options)
+    if not options.config_only:
+        _bring_about(stack, name, options)
+        _check_refused(published, name, old, options)
+        options.say(
             f"{name}: generation {after.current} alone lives. Whatever used the old key is refused until: "
-            f"python -m ops.keys deliver --stack {stack} --identity {name} --to TARGET"
+            f"object-store keys deliver --stack {stack} --identity {name} --to TARGET"
         )
 
 
@@ -192,20 +196,20 @@ def _is_begun(stack: Stack, identity: IdentityPlan) -> bool:
     return set(standing) != set(wanted.live) or stack.published.get(identity.name) != wanted
 
 
-def _finish(stack: Stack, identity: IdentityPlan, way: Way) -> None:
+def _finish(stack: Stack, identity: IdentityPlan, options: Options) -> None:
     live = " and ".join(map(str, sorted(identity.credential.live)))
     begun = f"{identity.name}: the config has generation {live} already; finishing what was begun"
-    if way.config_only:
-        way.say(f"{begun} is left to: pulumi up --stack {stack.name}")
+    if options.config_only:
+        options.say(f"{begun} is left to: pulumi up --stack {stack.name}")
         return
     published, handed_out = read_published(stack.name), stack.published.get(identity.name)
     if handed_out is not None and handed_out.current == identity.credential.current:
-        _check_current_works(published, identity, way)  # before another one goes
+        _check_current_works(published, identity, options)  # before another one goes
     _check_nothing_else(stack.name, identity.name, begun=True)
-    _agree(way, begun)
-    kept = {key.access_key_id for key in _bring_about(stack.name, identity.name, way).of(identity.name).values()}
+    _agree(options, begun)
+    kept = {key.access_key_id for key in _bring_about(stack.name, identity.name, options).of(identity.name).values()}
     removed = [pair for pair in _pairs(published, identity.name) if pair.access_key_id not in kept]
-    _check_refused(published, identity.name, removed, way)
+    _check_refused(published, identity.name, removed, options)
 
 
 def _check_room(stack: Stack, identity: IdentityPlan) -> None:
@@ -216,7 +220,7 @@ def _check_room(stack: Stack, identity: IdentityPlan) -> None:
     if not held <= set(live):
         raise RotationError(
             f"{identity.name}'s key {', '.join(sorted(held - set(live)))} is not on the server, so nothing would go on "
-            f"working; what to do: python -m ops.keys status --stack {stack.name}"
+            f"working; what to do: object-store keys status --stack {stack.name}"
         )
     if stack.settings.cloud == "aws" and len(live) >= KEYS_PER_USER:
         unknown = [key for key in live if key not in held]
@@ -239,20 +243,20 @@ def _check_nothing_else(stack: str, name: str, *, begun: bool = False) -> None:
         more = f" and {len(others) - 5} more" if len(others) > 5 else ""  # noqa: PLR2004 - as many as are shown
         raise RotationError(
             f"the update would change more than {name}'s keys: {what}{more}. Look at it and do that first: "
-            f"python -m ops.preview --stack {stack} && pulumi up --stack {stack}"
+            f"object-store preview --stack {stack} && pulumi up --stack {stack}"
         )
 
 
-def _agree(way: Way, what: str) -> None:
-    if not way.agreed(what):
+def _agree(options: Options, what: str) -> None:
+    if not options.agreed(what):
         raise DeclinedError
 
 
-def _write(stack: str, name: str, before: Generations, after: Generations, way: Way) -> None:
+def _write(stack: str, name: str, before: Generations, after: Generations, options: Options) -> None:
     written = write_generations(stack, name, before, after)
-    way.say("changed in the config:\n" + "\n".join(f"  {line}" for line in written.lines))
-    if way.config_only:
-        way.say(f"Next, here or in CI: pulumi up --stack {stack}")
+    options.say("changed in the config:\n" + "\n".join(f"  {line}" for line in written.lines))
+    if options.config_only:
+        options.say(f"Next, here or in CI: pulumi up --stack {stack}")
 
 
 def _pairs(published: Published, name: str) -> list[KeyPair]:
@@ -261,19 +265,19 @@ def _pairs(published: Published, name: str) -> list[KeyPair]:
     return [one for one in (pair, pair.previous if pair else None) if one is not None]
 
 
-def _bring_about(stack: str, name: str, way: Way) -> Stack:
+def _bring_about(stack: str, name: str, options: Options) -> Stack:
     """Update, and see that the state has what the config wants and that the current key is let in."""
-    way.say("pulumi up")
-    update(stack, way.say)
+    options.say("pulumi up")
+    update(stack, options.say)
     after = look(stack)
     identity = after.identity(name)
     if _is_begun(after, identity):
         raise RotationError(f"the update ended and {name}'s keys are not as the config has them; see: pulumi preview")
-    _check_current_works(read_published(stack), identity, way)
+    _check_current_works(read_published(stack), identity, options)
     return after
 
 
-def _check_current_works(published: Published, identity: IdentityPlan, way: Way) -> None:
+def _check_current_works(published: Published, identity: IdentityPlan, options: Options) -> None:
     pair = published.credentials.get(identity.name)
     if pair is None:
         raise RotationError(f"the stack publishes no key of {identity.name}; first: pulumi up")
@@ -282,10 +286,10 @@ def _check_current_works(published: Published, identity: IdentityPlan, way: Way)
         raise RotationError(
             f"generation {identity.credential.current} of {identity.name}'s key does not work: {why_not}"
         )
-    way.say(f"generation {identity.credential.current} of {identity.name}'s key works")
+    options.say(f"generation {identity.credential.current} of {identity.name}'s key works")
 
 
-def _check_unused(stack: Stack, identity: IdentityPlan, way: Way) -> None:
+def _check_unused(stack: Stack, identity: IdentityPlan, options: Options) -> None:
     previous = identity.credential.previous
     old = stack.of(identity.name)[previous] if previous else None
     if old is None:
@@ -293,21 +297,23 @@ def _check_unused(stack: Stack, identity: IdentityPlan, way: Way) -> None:
     with live_keys(stack.settings) as keys:
         use = keys.last_use(old.access_key_id)
     if use is None:
-        way.say(f"whether generation {previous} is still used cannot be told: this server keeps no last use of a key")
+        options.say(
+            f"whether generation {previous} is still used cannot be told: this server keeps no last use of a key"
+        )
         return
-    since = timedelta(hours=way.unused_hours)
+    since = timedelta(hours=options.unused_hours)
     if use.at is not None and datetime.now(UTC) - use.at < since:
         raise RotationError(
             f"generation {previous} of {identity.name}'s key ({old.access_key_id}) was used at "
             f"{use.at:%Y-%m-%d %H:%M} UTC ({use.of}): somebody still has it. Deliver generation "
-            f"{identity.credential.current} and wait until nobody has used the old one for {way.unused_hours:g} h, "
+            f"{identity.credential.current} and wait until nobody has used the old one for {options.unused_hours:g} h, "
             "or say how long is enough: --unused-for HOURS"
         )
     last = "never" if use.at is None else f"last at {use.at:%Y-%m-%d %H:%M} UTC"
-    way.say(f"generation {previous} was used {last}")
+    options.say(f"generation {previous} was used {last}")
 
 
-def _check_refused(published: Published, name: str, old: list[KeyPair], way: Way) -> None:
+def _check_refused(published: Published, name: str, old: list[KeyPair], options: Options) -> None:
     """See that keys that were removed are let in no more."""
     for pair in old:
         attempts = Retrying(
@@ -320,6 +326,6 @@ def _check_refused(published: Published, name: str, old: list[KeyPair], way: Way
         except RetryError:
             raise RotationError(
                 f"key {pair.access_key_id} was removed and still works after {REFUSED_WITHIN_SECONDS:g} s; see: "
-                f"python -m ops.keys status --stack {published.deployment.stack}"
+                f"object-store keys status --stack {published.deployment.stack}"
             ) from None
-        way.say(f"key {pair.access_key_id} is refused")
+        options.say(f"key {pair.access_key_id} is refused")

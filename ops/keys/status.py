@@ -85,9 +85,9 @@ def _of(identity: IdentityPlan, stack: Stack, keys: LiveKeys, limit: int, now: d
         elif role == "leftover":
             warning = f"the config has it no more: pulumi up --stack {stack.name}"
         elif role == "previous":
-            warning = f"once nobody uses it: python -m ops.keys retire {name} --stack {stack.name}"
+            warning = f"once nobody uses it: object-store keys retire {name} --stack {stack.name}"
         elif age is not None and age > limit:
-            warning = f"over {limit} d: python -m ops.keys rotate {name} --stack {stack.name}"
+            warning = f"over {limit} d: object-store keys rotate {name} --stack {stack.name}"
         else:
             warning = ""
         yield KeyStatus(name, generation, role, key.access_key_id, age, used, warning)

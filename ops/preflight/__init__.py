@@ -5,7 +5,3 @@ The rule: it works from a stack's config and state, since there may be no output
 line. It needs a pulumi on the path, and Pulumi's SDK for reading the config: it runs where a stack is
 deployed from. That the store is as planned is the suite's to prove, afterwards.
 """
-
-from ops.preflight.command import main
-
-__all__ = ["main"]

@@ -168,7 +168,7 @@ def _admin_api_spoken(stack: StackFacts, answer: Answer[Mapping[str, int]]) -> F
     if ADMIN_SPOKEN in statuses.values():
         held = stack.state.managed_by - {"v4"}
         advice = (
-            f"`python -m ops.switch_admin_api --stack {stack.name} --to v4`, which makes no key anew"
+            f"`object-store switch-admin-api --stack {stack.name} --to v4`, which makes no key anew"
             if held
             else f"`pulumi config set object-store:adminApi v4 --stack {stack.name}`"
         )

@@ -37,7 +37,7 @@ def buckets_ours(stack: StackFacts, buckets: Answer[frozenset[str]]) -> Iterable
         return
     foreign = sorted((buckets.value & stack.planned.keys()) - stack.state.buckets - stack.state.pending)
     for name in foreign:
-        remedy = f"if what is in it is yours, adopt it: python -m ops.adopt --stack {stack.name}"
+        remedy = f"if what is in it is yours, adopt it: object-store adopt --stack {stack.name}"
         yield Finding(check, Level.STOP, wanted, f"{name} exists and is not in the state", remedy)
     if not foreign:
         held = len(stack.planned.keys() & stack.state.buckets)
@@ -72,6 +72,6 @@ def some(names: Sequence[str]) -> str:
 def nothing_interrupted(stack: StackFacts) -> Iterable[Finding]:
     """What an engine that was killed left under way."""
     if stack.state.interrupted:
-        remedy = f"`python -m ops.recover --stack {stack.name}` takes it up; it refreshes, so mend what stops first"
+        remedy = f"`object-store recover --stack {stack.name}` takes it up; it refreshes, so mend what stops first"
         found = f"{stack.state.interrupted} operations of a killed update are under way"
         yield Finding("nothing_interrupted", Level.WARN, "no operation under way", found, remedy)

@@ -1,9 +1,8 @@
-"""`python -m verify preflight`: reads the stack, asks the server, prints what it found.
+"""`object-store preflight`: reads the stack, asks the server, prints what it found; no secret is in any output.
 
-Exit status: 0 nothing stops (warnings are shown), 1 something stops, 2 it could not run. No secret is in any output.
+Exit status: 0 nothing stops (warnings are shown), 1 something stops, 2 it could not run.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
 from model.secrecy.redaction import redacted
 from ops.preflight.aistor import judge_aistor
@@ -36,24 +36,31 @@ _SIGNS = {
 _WIDTH = 140
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the preflight of one stack."""
-    options = _parser().parse_args(arguments)
+def run(stack: str, before: Before, *, folder: Path | None, report: Path | None, quiet: bool) -> ExitCode:
+    """Run the preflight of one stack.
+
+    Args:
+        stack: The stack's name, read by the `pulumi` on the path.
+        before: What is to be run next: what harms a refresh only is a warning before `up`.
+        folder: Where Pulumi.yaml is; None for the nearest from here upwards.
+        report: A JSON file for all findings.
+        quiet: Print only what is to be done, and the count.
+    """
     errors = Console(stderr=True)
     try:
         # Shown on a terminal only.
-        with errors.status(f"preflight of {options.stack}: reading the stack, asking the server"):
-            findings = preflight(options.stack, options.before, options.folder)
+        with errors.status(f"preflight of {stack}: reading the stack, asking the server"):
+            findings = preflight(stack, before, folder)
     except (CannotRunError, InvalidInputError) as error:
-        sys.stderr.write(f"preflight of {options.stack} could not run: {error}\n")
-        return 2
-    if options.json is not None:
-        options.json.write_text(redacted(_as_json(options.stack, options.before, findings)), encoding="utf-8")
+        sys.stderr.write(f"preflight of {stack} could not run: {error}\n")
+        return ExitCode.CANNOT
+    if report is not None:
+        report.write_text(redacted(_as_json(stack, before, findings)), encoding="utf-8")
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, _WIDTH)
-    print_findings(console, options.stack, findings, quiet=options.quiet)
-    return 1 if any(finding.level is Level.STOP for finding in findings) else 0
+    print_findings(console, stack, findings, quiet=quiet)
+    return ExitCode.WRONG if any(finding.level is Level.STOP for finding in findings) else ExitCode.DONE
 
 
 def preflight(stack: str, before: Before, folder: Path | None = None) -> list[Finding]:
@@ -103,25 +110,3 @@ def print_findings(console: Console, stack: str, findings: Sequence[Finding], *,
 def _as_json(stack: str, before: Before, findings: Sequence[Finding]) -> str:
     content = {"stack": stack, "before": before, "findings": [asdict(finding) for finding in findings]}
     return json.dumps(content, indent=2) + "\n"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m verify preflight",
-        description="Tell what would go wrong before the first `pulumi up`, and before any `pulumi refresh`.",
-        epilog="exit status: 0 nothing stops, 1 something stops, 2 could not run",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--stack", metavar="NAME", required=True, help="the stack, read by the pulumi on the path")
-    parser.add_argument(
-        "--before",
-        choices=["up", "refresh"],
-        default="refresh",
-        help="what is to be run next: what harms a refresh only is a warning before up (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--folder", metavar="DIR", type=Path, help="where Pulumi.yaml is (default: the nearest from here upwards)"
-    )
-    parser.add_argument("--quiet", action="store_true", help="show only what warns or stops, and the count")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the findings for programs")
-    return parser

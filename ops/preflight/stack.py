@@ -48,7 +48,7 @@ def read_stack(name: str, folder: Path, environ: Mapping[str, str]) -> Stack:
     """
     try:
         # Here, so that a place without Pulumi's SDK is told so.
-        from infra import NAMESPACE  # noqa: PLC0415
+        from infra.namespace import NAMESPACE  # noqa: PLC0415
         from infra.program import plan_for  # noqa: PLC0415
         from infra.settings import settings_from  # noqa: PLC0415
     except ModuleNotFoundError as error:

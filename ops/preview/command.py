@@ -1,30 +1,32 @@
-"""`python -m ops.preview --stack NAME`: what a change would do to the data, in the project's words.
+"""`object-store preview --stack NAME`: what a change would do to the data, in the project's words.
 
-The rule: exit 0 nothing, or only what is safe or to notice; 3 a danger that the stack's config does not acknowledge;
-1 an error, the engine's refusals included. It changes nothing, anywhere.
+The rule: a danger that the stack's config does not acknowledge is exit status 1, an error 2, the engine's refusals
+included. It changes nothing, anywhere.
 """
 
-import argparse
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal
 
 from rich.console import Console
 
+from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
 from ops.preview import offline
 from ops.preview.data_at_risk import AtRisk, DataNotReadError, Question, at_risk
 from ops.preview.engine import engine_preview
 from ops.preview.explain import Aspect, Change, Risk, explain
 from ops.preview.render import COMMENT_CHARACTERS, as_json, as_markdown, as_text
-from ops.preview.report import EXIT_ERROR, Report
+from ops.preview.report import Report
 from ops.preview.shape import StoreShape
 from ops.preview.steps import Previewed, acknowledged_in, clients_told, read_preview
 from ops.read_identity import open_client, reader_for
+from ops.usage import UsageError
 from stack.outputs import NothingPublishedError, read_published
 from stack.runner import EngineError
 
@@ -33,57 +35,63 @@ LEAST_CHARACTERS = 2000
 _FOLDER = Path(__file__).resolve().parents[2]
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors exit 1, as every error of the command does."""
+@dataclass(frozen=True)
+class PreviewOptions:
+    """What a preview is asked for.
 
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and how it is used."""
-        self.print_usage(sys.stderr)
-        self.exit(EXIT_ERROR, f"{self.prog}: {message}\n")
+    Attributes:
+        stack: The stack's name.
+        form: How it is said.
+        out: The file that it is written to; None for standard output.
+        limit: Markdown stays under this many characters.
+        refresh: The engine reads the live store first, so that drift is seen.
+        data_at_risk: Count what would be eligible to expire.
+        max_keys: Read at most this many versions of a bucket.
+        offline: Compare plans: no engine, no secret, no network.
+        base_revision: Offline: the git revision to compare with; None for HEAD.
+        base_deployment: Offline: a published deployment instead.
+        quiet: Show no progress.
+    """
+
+    stack: str
+    form: Literal["text", "markdown", "json"] = "text"
+    out: Path | None = None
+    limit: int = COMMENT_CHARACTERS
+    refresh: bool = False
+    data_at_risk: bool = False
+    max_keys: int = MAX_KEYS
+    offline: bool = False
+    base_revision: str | None = None
+    base_deployment: Path | None = None
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together."""
+        if self.base_revision and self.base_deployment:
+            raise UsageError("--base-revision and --base-deployment: one of them")
+        if not self.offline and (self.base_revision or self.base_deployment):
+            raise UsageError("--base-revision and --base-deployment go with --offline")
+        if self.offline and (self.data_at_risk or self.refresh):
+            raise UsageError("--offline reads no store: leave out --data-at-risk and --refresh")
+        if self.base_revision and self.base_revision.startswith("-"):
+            raise UsageError("--base-revision takes a git revision, such as origin/main")
+        if self.limit < LEAST_CHARACTERS or self.max_keys < 1:
+            raise UsageError(f"--limit is at least {LEAST_CHARACTERS}, --max-keys at least 1")
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Preview a stack and say it; the exit code is the report's."""
-    options = _options(arguments)
+def run(options: PreviewOptions) -> ExitCode:
+    """Preview a stack and say it."""
     progress = Console(stderr=True, quiet=options.quiet or not sys.stderr.isatty())
     try:
         report = _offline(options) if options.offline else _online(options, progress)
         _say(report, options)
     except (EngineError, InvalidInputError, DataNotReadError, OSError) as error:
         sys.stderr.write(f"{error}\n")
-        return EXIT_ERROR
+        return ExitCode.CANNOT
     return report.exit_code
 
 
-def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(prog="python -m ops.preview", description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--stack", required=True, help="the stack's name: local, aws")
-    parser.add_argument("--format", choices=("text", "markdown", "json"), default="text")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of standard output")
-    parser.add_argument(
-        "--limit", type=int, default=COMMENT_CHARACTERS, help="markdown stays under this many characters"
-    )
-    parser.add_argument("--refresh", action="store_true", help="read the live store first, so that drift is seen")
-    parser.add_argument("--data-at-risk", action="store_true", help="count what would be eligible to expire")
-    parser.add_argument("--max-keys", type=int, default=MAX_KEYS, help="read at most this many versions of a bucket")
-    parser.add_argument("--offline", action="store_true", help="compare plans: no engine, no secret, no network")
-    base = parser.add_mutually_exclusive_group()
-    base.add_argument("--base-revision", metavar="REV", help="offline: the git revision to compare with (HEAD)")
-    base.add_argument("--base-deployment", type=Path, metavar="FILE", help="offline: the published deployment instead")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
-    options = parser.parse_args(arguments)
-    if not options.offline and (options.base_revision or options.base_deployment):
-        parser.error("--base-revision and --base-deployment go with --offline")
-    if options.offline and (options.data_at_risk or options.refresh):
-        parser.error("--offline reads no store: leave out --data-at-risk and --refresh")
-    if options.base_revision and options.base_revision.startswith("-"):
-        parser.error("--base-revision takes a git revision, such as origin/main")
-    if options.limit < LEAST_CHARACTERS or options.max_keys < 1:
-        parser.error(f"--limit is at least {LEAST_CHARACTERS}, --max-keys at least 1")
-    return options
-
-
-def _online(options: argparse.Namespace, progress: Console) -> Report:
+def _online(options: PreviewOptions, progress: Console) -> Report:
     with _doing(progress, f"previewing {options.stack}"):
         preview, status = engine_preview(options.stack, refresh=options.refresh)
     found = read_preview(preview)
@@ -119,7 +127,7 @@ def _unexplained(stack: str, status: int, found: Previewed) -> tuple[str, ...]:
     )
 
 
-def _offline(options: argparse.Namespace) -> Report:
+def _offline(options: PreviewOptions) -> Report:
     after = offline.of_checkout(options.stack, _FOLDER)
     unseen: tuple[str, ...] = offline.UNSEEN
     if options.base_deployment:
@@ -142,7 +150,7 @@ def _offline(options: argparse.Namespace) -> Report:
 
 
 def _read(
-    options: argparse.Namespace, changes: Sequence[Change], found: Previewed, progress: Console
+    options: PreviewOptions, changes: Sequence[Change], found: Previewed, progress: Console
 ) -> tuple[tuple[AtRisk, ...], tuple[str, ...]]:
     """Read every bucket whose objects a change lets go earlier, each with an identity that may read it."""
     questions = questions_of(changes, found.before, found.after)
@@ -195,13 +203,13 @@ def _doing(progress: Console, what: str) -> Iterator[Callable[[int], None]]:
         yield lambda count: status.update(f"{what}: {count:,} versions …")
 
 
-def _say(report: Report, options: argparse.Namespace) -> None:
-    if options.format == "text" and options.out is None:
+def _say(report: Report, options: PreviewOptions) -> None:
+    if options.form == "text" and options.out is None:
         as_text(report, Console(soft_wrap=True, highlight=False))
         return
-    if options.format == "json":
+    if options.form == "json":
         text = as_json(report)
-    elif options.format == "markdown":
+    elif options.form == "markdown":
         text = as_markdown(report, options.limit)
     else:
         written = io.StringIO()

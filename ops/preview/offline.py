@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from infra import NAMESPACE
 from infra.moves import impossible_moves
+from infra.namespace import NAMESPACE
 from infra.settings import StackConfig, parse_config
 from model.deployment import Deployment, build_deployment
 from model.generations import parse_generations
@@ -183,7 +183,7 @@ def _config_changes(before: StackConfig | None, after: StackConfig | None) -> li
         what = f"adminApi is now {after.admin_api} (was {before.admin_api}) in the stack's file"
         advice = (
             "a stack that stands refuses it until it is moved: "
-            f"python -m ops.switch_admin_api --stack NAME --to {after.admin_api}"
+            f"object-store switch-admin-api --stack NAME --to {after.admin_api}"
         )
         changes.append(Change("stack", what, Risk.NOTICE, Aspect.CONNECTION, advice))
     return changes

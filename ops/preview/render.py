@@ -82,7 +82,7 @@ def marker(stack: str) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    end = "\n\n(cut: see the whole by `python -m ops.preview`)\n"
+    end = "\n\n(cut: see the whole by `object-store preview`)\n"
     return text[: max(0, limit - len(end) - 1)] + end
 
 

@@ -9,12 +9,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from model.exit_codes import ExitCode
 from ops.preview.data_at_risk import AtRisk
 from ops.preview.explain import Change, Risk
 
-EXIT_FINE = 0
-EXIT_ERROR = 1
-EXIT_DANGER = 3
 VERSION = 1
 
 
@@ -71,11 +69,11 @@ class Report:
         return tuple(f"{domain}: the bucket is protected, and the update would stop there" for domain in self.protected)
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """0 nothing, safe or noticed; 3 a danger that nobody acknowledged; 1 the engine would fail."""
         if self.errors or self.refused:
-            return EXIT_ERROR
-        return EXIT_DANGER if self.open_dangers else EXIT_FINE
+            return ExitCode.CANNOT
+        return ExitCode.WRONG if self.open_dangers else ExitCode.DONE
 
     @property
     def totals(self) -> str:

@@ -60,7 +60,7 @@ SCRIPTS = {  # inside the SDK's Go module; copied at run time, never committed
 LAUNCHER = """#!/bin/sh
 # object-store sandbox: the Python language host of whichever clone runs the engine beside this file.
 if [ -z "${OBJECT_STORE_LANGUAGE_HOST:-}" ]; then
-    echo "this engine is run through a clone's .sandbox/STACK/bin/pulumi: python -m sandbox env STACK" >&2
+    echo "this engine is run through a clone's .sandbox/STACK/bin/pulumi: object-store sandbox env STACK" >&2
     exit 1
 fi
 exec "$OBJECT_STORE_PYTHON" -P "$OBJECT_STORE_LANGUAGE_HOST" \\

@@ -81,8 +81,8 @@ def admin_credentials(folder: StackFolder) -> AdminCredentials:
     except (OSError, ValidationError) as error:
         raise SandboxError(
             f"{folder.admin_file}: no admin credentials of the server: {error}\n"
-            f"Make the sandbox anew: python -m sandbox down --stack {folder.stack} "
-            f"&& python -m sandbox up --stack {folder.stack}"
+            f"Make the sandbox anew: object-store sandbox down --stack {folder.stack} "
+            f"&& object-store sandbox up --stack {folder.stack}"
         ) from error
     keep_secret(admin.password)
     return admin

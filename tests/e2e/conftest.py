@@ -29,6 +29,7 @@ COPIED = (
     "Pulumi.yaml",
     "Pulumi.local.yaml",
     "Pulumi.aws.yaml",
+    "cli",
     "infra",
     "model",
     "object_store",
@@ -65,7 +66,7 @@ class Checkout:
     path: Path
 
     def environment(self, stack: str | None = None) -> dict[str, str]:
-        """The environment of a shell, after `eval "$(python -m sandbox env STACK)"` where a stack is given."""
+        """The environment of a shell, after `eval "$(object-store sandbox env STACK)"` where a stack is given."""
         environ = {**SHELL, "PYTHONPATH": str(self.path), "COLUMNS": "200"}
         if stack is None:
             return environ
@@ -179,10 +180,10 @@ def _snapshot(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
             making.mkdir()
             checkout = copy_checkout(making)
             try:
-                done = checkout.python("sandbox", "deploy", "--stack", "all")
+                done = checkout.python("cli", "sandbox", "deploy", "--stack", "all")
                 assert done.status == 0, done.output
             finally:
-                checkout.python("sandbox", "down", "--stack", "all", "--keep")
+                checkout.python("cli", "sandbox", "down", "--stack", "all", "--keep")
             making.rename(snapshot)
     return snapshot
 
@@ -193,7 +194,7 @@ def copy_deployed(snapshot: Path, path: Path, stacks: Sequence[str] = ("local", 
     checkout = Checkout(path)
     for stack in stacks:
         for command in (
-            checkout.python("sandbox", "up", "--stack", stack),
+            checkout.python("cli", "sandbox", "up", "--stack", stack),
             checkout.up(stack, "--stack", stack),
         ):
             assert command.status == 0, command.output
@@ -206,7 +207,7 @@ def _checkout(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     try:
         yield copy_deployed(snapshot, path)
     finally:
-        Checkout(path).python("sandbox", "down", "--stack", "all")
+        Checkout(path).python("cli", "sandbox", "down", "--stack", "all")
 
 
 @pytest.fixture(params=["local", "aws"], name="stack")

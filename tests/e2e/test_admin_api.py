@@ -56,7 +56,7 @@ class Deployed:
 
     def switch(self, to: str) -> Done:
         """The move."""
-        return self.checkout.python("ops.switch_admin_api", "--stack", STACK, "--to", to, "--yes", stack=STACK)
+        return self.checkout.python("cli", "switch-admin-api", "--stack", STACK, "--to", to, "--yes", stack=STACK)
 
     def api(self) -> AdminApi:
         """The server's admin API, to damage things by hand."""
@@ -97,13 +97,13 @@ def _deployed(
     mood: Mood = request.param
     checkout = copy_checkout(tmp_path_factory.mktemp(f"admin-{mood}"))
     try:
-        done = checkout.python("sandbox", "up", "--stack", STACK, "--admin-api", mood)
+        done = checkout.python("cli", "sandbox", "up", "--stack", STACK, "--admin-api", mood)
         assert done.status == 0, done.output
         own = Deployed(checkout, mood)
         if mood == "v4":
             _check_plugin_is_stopped(own)
             set_config(checkout, adminApi="v4")
-        made = checkout.python("sandbox", "deploy", "--stack", STACK)
+        made = checkout.python("cli", "sandbox", "deploy", "--stack", STACK)
         assert made.status == 0, made.output
         assert PROVEN in made.output
         if mood == "v3":
@@ -113,13 +113,13 @@ def _deployed(
             assert own.credentials() == handed_out
         yield own
     finally:
-        checkout.python("sandbox", "down", "--stack", STACK)
+        checkout.python("cli", "sandbox", "down", "--stack", STACK)
 
 
 def _check_plugin_is_stopped(own: Deployed) -> None:
     """With `adminApi: v3` the preflight stops with the advice, and nothing is created."""
     set_config(own.checkout, adminApi="v3")
-    refused = own.checkout.python("sandbox", "deploy", "--stack", STACK)
+    refused = own.checkout.python("cli", "sandbox", "deploy", "--stack", STACK)
 
     assert refused.status != 0
     assert "object-store:adminApi v4" in refused.output
@@ -235,7 +235,7 @@ def test_setting_changed_without_the_move_is_refused(deployed: Deployed) -> None
         set_config(deployed.checkout, adminApi="v4")
 
     assert refused.status != 0
-    assert "python -m ops.switch_admin_api --stack local --to v3" in refused.output
+    assert "object-store switch-admin-api --stack local --to v3" in refused.output
     assert "Traceback" not in refused.output
     assert deployed.credentials() == before
     assert deployed.pulumi("preview", "--expect-no-changes").status == 0
@@ -249,7 +249,7 @@ def test_lost_state_is_adopted(deployed: Deployed) -> None:
     with deployed.api() as api:
         api.put_policy(f"{USER}reader", EVERYTHING)
 
-    done = deployed.checkout.python("ops.adopt", "--stack", STACK, "--yes", stack=STACK)
+    done = deployed.checkout.python("cli", "adopt", "--stack", STACK, "--yes", stack=STACK)
 
     assert done.status == 0, done.output
     assert f"{USER}worker: user, policy, attachment" in done.output
@@ -265,7 +265,7 @@ def test_lost_state_is_adopted(deployed: Deployed) -> None:
     assert "worker-user" not in found
     assert deployed.pulumi("up", "--yes", "--skip-preview").status == 0
     assert deployed.verify().status == 0
-    again = deployed.checkout.python("ops.adopt", "--stack", STACK, "--yes", stack=STACK)
+    again = deployed.checkout.python("cli", "adopt", "--stack", STACK, "--yes", stack=STACK)
     assert (again.status, "nothing to adopt" in again.output) == (0, True)
 
 

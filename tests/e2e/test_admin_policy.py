@@ -60,16 +60,16 @@ def _provisioned(engine: None, stack: str, tmp_path: Path) -> Iterator[Provision
     del engine
     checkout = copy_checkout(tmp_path)
     try:
-        up = checkout.python("sandbox", "up", "--stack", stack)
+        up = checkout.python("cli", "sandbox", "up", "--stack", stack)
         assert up.status == 0, up.output
         printed = checkout.run(
-            [sys.executable, "-m", "ops.admin_policy", "--stack", stack], stack, {"PYTHONWARNINGS": "ignore"}
+            [sys.executable, "-m", "cli", "admin-policy", "--stack", stack], stack, {"PYTHONWARNINGS": "ignore"}
         )
         assert printed.status == 0, printed.output
         make = _on_aistor if stack == "local" else _on_aws
         yield Provisioned(checkout, stack, *make(checkout, json.loads(printed.output)))
     finally:
-        checkout.python("sandbox", "down", "--stack", stack)
+        checkout.python("cli", "sandbox", "down", "--stack", stack)
 
 
 def _on_aistor(checkout: Checkout, policy: dict[str, object]) -> tuple[dict[str, str], Callable[[], object]]:
@@ -96,7 +96,7 @@ def _on_aws(checkout: Checkout, policy: dict[str, object]) -> tuple[dict[str, st
     pair = {"user": key["AccessKeyId"], "password": key["SecretAccessKey"]}
     write_private(checkout.folder("aws").server / "plugin-keys.json", json.dumps(pair))
     for command in (("down", "--keep"), ("up",)):
-        done = checkout.python("sandbox", *command, "--stack", "aws")
+        done = checkout.python("cli", "sandbox", *command, "--stack", "aws")
         assert done.status == 0, done.output
     keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
     # Another client: the server may have another port now.
@@ -110,11 +110,11 @@ def test_stack_comes_up_and_goes_with_just_the_policy(provisioned: Provisioned) 
     assert before
     provisioned.attach()
     for done in (
-        provisioned.python("verify", "preflight", "--before", "up"),
+        provisioned.python("cli", "preflight", "--before", "up"),
         provisioned.pulumi("up", "--yes", "--skip-preview"),
         provisioned.pulumi("preview", "--expect-no-changes"),
         provisioned.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes"),
-        provisioned.python("verify", "preflight", "--before", "refresh"),
+        provisioned.python("cli", "preflight", "--before", "refresh"),
         provisioned.pulumi("destroy", "--yes", "--skip-preview"),
     ):
         assert done.status == 0, done.output

@@ -41,11 +41,11 @@ def _own(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Che
     del engine
     own = copy_checkout(tmp_path_factory.mktemp("adopt"))
     try:
-        done = own.python("sandbox", "up", "--stack", "all")
+        done = own.python("cli", "sandbox", "up", "--stack", "all")
         assert done.status == 0, done.output
         yield own
     finally:
-        own.python("sandbox", "down", "--stack", "all")
+        own.python("cli", "sandbox", "down", "--stack", "all")
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def state_file(checkout: Checkout, stack: str) -> "Path":
 
 def adopt(checkout: Checkout, stack: str, *arguments: str) -> Done:
     """Run the command; a secret of the server is in nothing that it says."""
-    done = checkout.python("ops.adopt", "--stack", stack, *arguments, stack=stack)
+    done = checkout.python("cli", "adopt", "--stack", stack, *arguments, stack=stack)
     secret = json.loads(checkout.folder(stack).admin_file.read_text(encoding="utf-8"))["password"]
     assert len(secret) >= 16
     assert secret not in done.output
@@ -211,7 +211,7 @@ def test_server_that_is_down_is_told(checkout: Checkout, stack: str) -> None:
     nowhere = "https://127.0.0.1:1"
     with config(checkout, stack, **({"endpoint": nowhere} if stack == "local" else {})):
         done = checkout.run(
-            [sys.executable, "-m", "ops.adopt", "--stack", stack, "--yes"], stack, {"AWS_ENDPOINT_URL": nowhere}
+            [sys.executable, "-m", "cli", "adopt", "--stack", stack, "--yes"], stack, {"AWS_ENDPOINT_URL": nowhere}
         )
 
     assert done.status == 2

@@ -17,10 +17,12 @@ from botocore.exceptions import ClientError
 
 from infra.admin_api import AdminApi
 from model.deployment import KeyPair
-from ops.keys.__main__ import main
 from sandbox.server.process import running_server
+from tests.console import command as console
 from tests.e2e.conftest import Checkout, lead_here
 from tests.e2e.killing import write_shim
+
+main = console("keys")
 
 pytestmark = pytest.mark.e2e
 
@@ -223,7 +225,7 @@ def test_rotation_under_load_loses_no_write(
     assert verified(keys, "--identity", IDENTITY, "--bucket", DOMAIN)
 
     assert main(["rotate", IDENTITY, "--stack", keys.stack, "--yes"]) == 1
-    assert f"ops.keys retire {IDENTITY}" in capsys.readouterr().err
+    assert f"object-store keys retire {IDENTITY}" in capsys.readouterr().err
     if keys.stack == "aws":
         assert main(["retire", IDENTITY, "--stack", keys.stack, "--yes"]) == 1
         assert "somebody still has it" in capsys.readouterr().err
@@ -325,7 +327,7 @@ def test_killed_engine_leaves_a_key_that_works_and_the_next_command_completes(ke
 def _killed(keys: Keys, shim: Path, arguments: list[str], point: str) -> None:
     (state,) = keys.checkout.folder(keys.stack).state.glob(f".pulumi/stacks/*/{keys.stack}.json")
     done = keys.checkout.run(
-        [sys.executable, "-m", "ops.keys", *arguments],
+        [sys.executable, "-m", "cli", "keys", *arguments],
         keys.stack,
         {
             "PATH": f"{shim}:{keys.checkout.environment(keys.stack)['PATH']}",

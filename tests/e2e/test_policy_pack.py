@@ -68,11 +68,11 @@ def _sandbox(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     # Where `make env` makes it, and where the pack looks for it.
     (sandbox.path / ".venv").symlink_to(sys.prefix)
     try:
-        done = sandbox.python("sandbox", "up", "--stack", "all")
+        done = sandbox.python("cli", "sandbox", "up", "--stack", "all")
         assert done.status == 0, done.output
         yield sandbox
     finally:
-        sandbox.python("sandbox", "down", "--stack", "all")
+        sandbox.python("cli", "sandbox", "down", "--stack", "all")
 
 
 def judged(sandbox: Checkout, stack: str, command: str, *arguments: str) -> Done:

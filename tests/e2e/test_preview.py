@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from ops.preview.command import main
+from tests.console import command as console
 from tests.e2e.conftest import Done, lead_here
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Checkout
 
 pytestmark = pytest.mark.e2e
+main = console("preview")
 
 Edit = Callable[[dict[str, Any]], object]
 DOMAINS = (
@@ -122,11 +123,11 @@ class Case:
 CASES = {
     "nothing": Case(),
     "a purpose": Case(domain("docs-raw", purpose="other words")),
-    "days shorter": Case(domain("session-archive", expire_after_days=90), danger=[SHORTER], exit_code=3),
+    "days shorter": Case(domain("session-archive", expire_after_days=90), danger=[SHORTER], exit_code=1),
     "days taken away: the band's hold": Case(
         domain("session-archive", expire_after_days=None),
         danger=["session-archive: objects now expire after 180 days (was 365)"],
-        exit_code=3,
+        exit_code=1,
     ),
     "days longer": Case(
         domain("discovery-raw", expire_after_days=365),
@@ -135,7 +136,7 @@ CASES = {
     "hot days shorter": Case(
         domain("agent-loop-artifacts", expire_after_days=7),
         danger=["agent-loop-artifacts: objects now expire after 7 days (was 14)"],
-        exit_code=3,
+        exit_code=1,
     ),
     "hot days longer": Case(
         domain("agent-loop-artifacts", expire_after_days=30),
@@ -144,7 +145,7 @@ CASES = {
     "days of a stack's own file": Case(
         config={"domains": {"session-archive": {"expire_after_days": 120}}},
         danger=["session-archive: objects now expire after 120 days (was 365)"],
-        exit_code=3,
+        exit_code=1,
     ),
     "noncurrent days shorter, for a whole band": Case(
         band("warm", expire_noncurrent_after_days=10),
@@ -152,12 +153,12 @@ CASES = {
             ("discovery-raw", "docs-derived", "media-derived", "session-archive"),
             "noncurrent versions are now removed after 10 days (was 30)",
         ),
-        exit_code=3,
+        exit_code=1,
     ),
     "expiry introduced": Case(
         domain("otel-archive", expire_after_days=365),
         danger=["otel-archive: objects now expire after 365 days (was never)"],
-        exit_code=3,
+        exit_code=1,
     ),
     "retention longer": Case(
         domain("vault-backups", retention_days=730),
@@ -197,15 +198,15 @@ CASES = {
             "discovery-raw: unfinished uploads are now removed after 2 days (was 7)",
             "discovery-raw: objects no longer move to another storage class (was STANDARD_IA after 30 days)",
         ],
-        exit_code=3,
+        exit_code=1,
     ),
     "a lock on a bucket that stands": Case(
         domain("session-archive", band="cold"),
-        exit_code=1,
+        exit_code=2,
         error="stands without object lock, and a bucket gets it only when it is made",
     ),
     "leaving cold": Case(
-        domain("media-raw", band="warm"), exit_code=1, error="stands with object lock, which cannot be taken off"
+        domain("media-raw", band="warm"), exit_code=2, error="stands with object lock, which cannot be taken off"
     ),
     "a new domain": Case(
         lambda taxonomy: taxonomy["domains"].update({"build-cache": {"band": "hot"}}),
@@ -228,7 +229,7 @@ CASES = {
         danger=["vault-backups: bucket would be DELETED"],
         notice=["vault-backup: identity would be DELETED, and its key refused"],
         safe=["reader: may no longer read in vault-backups", "verifier: may no longer verify in vault-backups"],
-        exit_code=3,
+        exit_code=1,
     ),
     "a rename that keeps the bucket": Case(
         renamed(kept=True), safe=["vaults: renamed from vault-backups; its bucket BUCKET(vault-backups) is kept"]
@@ -246,26 +247,26 @@ CASES = {
             "verifier: may now verify in vaults",
             "verifier: may no longer verify in vault-backups",
         ],
-        exit_code=3,
+        exit_code=1,
     ),
     "a grant widened": Case(
-        grant("worker", "discovery-raw", "write"), danger=["worker: may now delete in discovery-raw"], exit_code=3
+        grant("worker", "discovery-raw", "write"), danger=["worker: may now delete in discovery-raw"], exit_code=1
     ),
     "a grant narrowed": Case(grant("worker", "media-raw", "read"), notice=["worker: may no longer put in media-raw"]),
     "a grant taken away": Case(
         grant("worker", "docs-raw", None), notice=["worker: may no longer read and put in docs-raw"]
     ),
     "a new grant": Case(
-        grant("worker", "otel-archive", "read"), danger=["worker: may now read in otel-archive"], exit_code=3
+        grant("worker", "otel-archive", "read"), danger=["worker: may now read in otel-archive"], exit_code=1
     ),
     "a grant on every domain": Case(
-        grant("reader", "*", "append"), danger=[f"reader: may now put in {name}" for name in DOMAINS], exit_code=3
+        grant("reader", "*", "append"), danger=[f"reader: may now put in {name}" for name in DOMAINS], exit_code=1
     ),
     "a new identity": Case(
         lambda taxonomy: taxonomy["identities"].update({"auditor": {"grants": {"media-raw": "read"}}}),
         danger=["auditor: may now read in media-raw"],
         safe=["auditor: identity is new (user USER(auditor))"],
-        exit_code=3,
+        exit_code=1,
     ),
     "an identity dropped": Case(
         lambda taxonomy: taxonomy["identities"].pop("otel-exporter"),
@@ -276,7 +277,7 @@ CASES = {
         danger=each(DOMAINS, "bucket would be REPLACED")
         + each(IDENTITIES, "credential would be REPLACED without overlap"),
         aws_safe=["stack: connection is updated (defaultTags)"],
-        exit_code=3,
+        exit_code=1,
     ),
     "protection": Case(
         config={"protect": True, "emptyOnDestroy": False},
@@ -294,7 +295,7 @@ CASES = {
         config={"acknowledge": [SHORTER]},
         danger=["session-archive: objects now expire after 91 days (was 365)"],
         stale=[SHORTER],
-        exit_code=3,
+        exit_code=1,
     ),
     "acknowledged and not needed": Case(config={"acknowledge": [SHORTER]}, stale=[SHORTER]),
     "a later move to a cheaper class": Case(
@@ -311,7 +312,7 @@ CASES = {
             "unfinished uploads are now removed after 3 days (was 7)",
         ),
     ),
-    "bad input": Case(domain("docs-raw", band="frozen"), exit_code=1, error="legal: hot, warm, cold"),
+    "bad input": Case(domain("docs-raw", band="frozen"), exit_code=2, error="legal: hot, warm, cold"),
     "tags": Case(
         config={"tags": {"team": "platform"}},
         safe=[*each((*DOMAINS, *IDENTITIES), "its tags change"), "stack: connection is updated (defaultTags)"],
@@ -327,7 +328,7 @@ CASES = {
         danger=each(DOMAINS, "bucket would be REPLACED"),
         notice=["stack: clients now get the region us-east-2 (was us-west-2)"],
         safe=["stack: connection is updated (region)"],
-        exit_code=3,
+        exit_code=1,
         only="aws",
     ),
     "what clients are told": Case(
@@ -362,8 +363,8 @@ def edited(
 
 
 def previewed(checkout: "Checkout", stack: str, *arguments: str) -> "Done":
-    """`python -m ops.preview` of a stack."""
-    return checkout.python("ops.preview", "--stack", stack, *arguments, stack=stack)
+    """`object-store preview` of a stack."""
+    return checkout.python("cli", "preview", "--stack", stack, *arguments, stack=stack)
 
 
 def spelled(sentences: list[str], checkout: "Checkout", stack: str) -> list[str]:
@@ -452,7 +453,7 @@ def test_public_access_is_a_danger(checkout: "Checkout", old: str, new: str, sen
     finally:
         path.write_text(before, encoding="utf-8")
 
-    assert done.status == 3, done.output
+    assert done.status == 1, done.output
     said = json.loads(done.output)
     assert sorted(c["sentence"] for c in said["changes"] if c["risk"] == "danger") == each(DOMAINS, sentence)
 
@@ -477,12 +478,12 @@ def test_drift_is_seen_after_a_refresh_only(checkout: "Checkout", stack: str) ->
 
 
 def test_failure_that_the_engine_does_not_explain_is_one(checkout: "Checkout") -> None:
-    """A preview that fails exits 1, whatever its JSON says."""
+    """A preview that fails exits 2, whatever its JSON says."""
     more = {"PULUMI_DEBUG_PROVIDERS": "minio:1"}
-    command = [sys.executable, "-m", "ops.preview", "--stack", "local"]
+    command = [sys.executable, "-m", "cli", "preview", "--stack", "local"]
     done = checkout.run(command, "local", more)
 
-    assert done.status == 1, done.output
+    assert done.status == 2, done.output
     assert "would fail" in done.output or "gave no preview" in done.output
 
 
@@ -507,14 +508,14 @@ def test_data_at_risk_is_read_with_a_handed_out_key(checkout: "Checkout", stack:
         for version in client.list_object_versions(Bucket=bucket).get("Versions", []):
             client.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
 
-    assert shorter.status == 3, shorter.output
+    assert shorter.status == 1, shorter.output
     said = json.loads(shorter.output)
     assert said["unread"] == []
     (found,) = said["data_at_risk"]
     assert found["bucket"] == bucket
     assert (found["read_keys"], found["complete"], found["current"]["within_30_days"]["objects"]) == (2, True, 0)
     assert "nothing would be eligible within 30 days" in found["sentences"][0]
-    assert gone.status == 3
+    assert gone.status == 1
     assert "at least 1 object" in gone.output
     assert "would go with the bucket" in gone.output
 
@@ -578,5 +579,5 @@ def test_bucket_that_exists_is_not_taken_over(checkout: "Checkout", stack: str) 
 
     assert done.status != 0
     assert f"{name}: the bucket exists already, and the stack does not know it" in done.output
-    assert f"python -m ops.adopt --stack {stack}" in done.output
+    assert f"object-store adopt --stack {stack}" in done.output
     assert "Traceback" not in done.output

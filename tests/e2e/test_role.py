@@ -41,14 +41,14 @@ def _trusting(engine: None, tmp_path_factory: pytest.TempPathFactory) -> "Iterat
     document["config"] |= TRUST
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     try:
-        done = checkout.python("sandbox", "up", "--stack", "aws")
+        done = checkout.python("cli", "sandbox", "up", "--stack", "aws")
         assert done.status == 0, done.output
         checkout.client("aws", "iam").create_open_id_connect_provider(Url=ISSUER, ClientIDList=["sts.amazonaws.com"])
         done = checkout.up("aws", "--stack", "aws")
         assert done.status == 0, done.output
         yield checkout
     finally:
-        checkout.python("sandbox", "down", "--stack", "aws")
+        checkout.python("cli", "sandbox", "down", "--stack", "aws")
 
 
 def test_role_in_place_of_a_key_from_up_to_destroy(trusting: "Checkout", tmp_path: "Path") -> None:

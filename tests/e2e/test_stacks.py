@@ -68,7 +68,7 @@ def test_deployed_stack_is_proven(checkout: "Checkout", stack: str, tmp_path: Pa
 def test_deploying_again_changes_nothing(checkout: "Checkout") -> None:
     """A second deployment says that nothing changed and proves both stacks again."""
     started = time.monotonic()
-    done = checkout.python("sandbox", "deploy", "--stack", "all")
+    done = checkout.python("cli", "sandbox", "deploy", "--stack", "all")
 
     assert done.status == 0, done.output
     assert " created" not in done.output
@@ -165,8 +165,8 @@ def test_secrets_are_in_no_output_and_not_in_the_state(checkout: "Checkout", sta
         checkout.up(stack, "--diff", "--stack", stack).output,
         checkout.pulumi(stack, "stack", "output", "--json", "--stack", stack).output,
         checkout.python("verify", "--stack", stack, "-v", stack=stack).output,
-        checkout.python("sandbox", "env", stack).output,
-        checkout.python("sandbox", "status").output,
+        checkout.python("cli", "sandbox", "env", stack).output,
+        checkout.python("cli", "sandbox", "status").output,
         folder.server_log.read_text(encoding="utf-8"),
         state_of(checkout, stack),
     ]
@@ -238,14 +238,14 @@ def test_protected_buckets_are_not_destroyed_and_disposable_ones_are(
     del engine
     checkout = copy_checkout(tmp_path_factory.mktemp(f"own-{stack}"))
     try:
-        assert checkout.python("sandbox", "up", "--stack", stack).status == 0
+        assert checkout.python("cli", "sandbox", "up", "--stack", stack).status == 0
         _kill_half_way(checkout, stack)
-        taken_up = checkout.python("ops.recover", "--stack", stack, stack=stack)
+        taken_up = checkout.python("cli", "recover", "--stack", stack, stack=stack)
         assert taken_up.status == 0, taken_up.output
         assert "interrupted operations taken up" in taken_up.output
         again = checkout.up(stack, "--stack", stack)
         assert again.status == 0, again.output
-        assert "nothing was interrupted" in checkout.python("ops.recover", "--stack", stack, stack=stack).output
+        assert "nothing was interrupted" in checkout.python("cli", "recover", "--stack", stack, stack=stack).output
         assert checkout.python("verify", "--stack", stack, stack=stack).status == 0
         users = checkout.client(stack, "iam").list_users()["Users"] if stack == "aws" else []
         assert len(users) == len({user["UserName"] for user in users})
@@ -267,7 +267,7 @@ def test_protected_buckets_are_not_destroyed_and_disposable_ones_are(
         assert destroyed.status == 0, destroyed.output
         assert checkout.client(stack).list_buckets()["Buckets"] == []
     finally:
-        checkout.python("sandbox", "down", "--stack", stack)
+        checkout.python("cli", "sandbox", "down", "--stack", stack)
 
 
 def _kill_half_way(checkout: "Checkout", stack: str) -> None:

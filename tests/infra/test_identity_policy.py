@@ -81,7 +81,7 @@ class TestCreate:
     ) -> None:
         """It is somebody's, and stays as it is."""
         identities.iam.add_canned_policy(NAME, json.loads(text))
-        with pytest.raises(IdentityError, match=r"exists with another document .*python -m ops.adopt --stack NAME"):
+        with pytest.raises(IdentityError, match=r"exists with another document .*object-store adopt --stack NAME"):
             provider.create(props)
 
         assert is_live(identities, text)

@@ -82,7 +82,7 @@ class TestCreate:
     ) -> None:
         """Adding it would change the secret without a word; the way to take it over is said."""
         identities.iam.add_user(NAME, ITS_OWN)
-        with pytest.raises(IdentityError, match=r"user joelclaw-local-worker exists .*python -m ops.adopt --stack"):
+        with pytest.raises(IdentityError, match=r"user joelclaw-local-worker exists .*object-store adopt --stack"):
             provider.create(props)
 
         assert identities.users[NAME].secret_key == ITS_OWN

@@ -73,5 +73,5 @@ def test_buckets_that_exist_are_named_with_the_way_to_adopt_them() -> None:
 
     assert [problem.where for problem in problems] == ["joelclaw-a", "joelclaw-b"]
     assert problems[0].paste == (
-        "python -m ops.adopt --stack aws (or, if an update was broken off: python -m ops.recover --stack aws)"
+        "object-store adopt --stack aws (or, if an update was broken off: object-store recover --stack aws)"
     )

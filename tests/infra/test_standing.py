@@ -62,7 +62,7 @@ def test_wrong_keys_and_a_wrong_region_are_said_and_nothing_is_taken_for_free(se
 
         assert f"whether joelclaw-free exists cannot be told: {answer}" in str(caught.value)
         assert "object-store:adminUser" in str(caught.value)
-        assert "python -m verify preflight --stack local" in str(caught.value)
+        assert "object-store preflight --stack local" in str(caught.value)
         assert "not-the-password" not in str(caught.value)
 
 

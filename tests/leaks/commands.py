@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cli.commands import COMMANDS as NAMES
+
 Lane = Literal["local", "aws", "none"]
 HANDED_OUT = "handed out"
 TOKEN = "environment: AWS_SESSION_TOKEN"  # noqa: S105 - a name
@@ -62,7 +64,7 @@ PACK = "--policy-pack {checkout}/policy --policy-pack-config {checkout}/policy/d
 UP = "pulumi up --yes --skip-preview"
 REPORTS = "--html {out}/r.html --json {out}/r.json --junitxml {out}/r.xml --save-facts {out}/facts.json"
 LOGGED = "-o log_cli=true --log-cli-level=DEBUG -o junit_logging=all --junitxml {out}/log.xml"
-KEYS = "ops.keys"
+KEYS = "cli keys"
 COMMAND_KEY = ("pulumi", "config", "set", "object-store:adminCredentialsCommand")
 NO_PASSWORD = {"AISTOR_ROOT_PASSWORD": ""}
 YES = "--stack local --yes"
@@ -72,26 +74,20 @@ PUBLISHED = "--deployment {deployment} --credentials {credentials}"
 SWAPPED = "--deployment {deployment} --credentials {swapped}"
 OPEN = "--deployment {deployment} --credentials {open}"
 AS_WORKER = f"{PUBLISHED} --identity worker"
-MODULES = (
-    "ops.admin_policy",
-    "ops.adopt",
-    "ops.keys",
-    "ops.preflight",
-    "ops.preview",
-    "ops.recover",
-    "ops.switch_admin_api",
+HELPED = (
+    "cli",
+    *(f"cli {name}" for name in NAMES),
+    *(f"cli keys {name}" for name in ("status", "rotate", "retire", "revoke", "deliver")),
+    *(f"cli sandbox {name}" for name in ("up", "down", "status", "env", "deploy", "verify", "engine", "rehearse")),
     "object_store",
-    "sandbox",
     "sandbox.server.serve",
     "verify",
-    "verify job",
-    "verify preflight",
     "bench.adapter",
     "bench.preview",
     "bench.verify_growth",
     "bench.verify_rate",
     "docs.differences",
-)  # fmt: skip
+)
 
 COMMANDS = (
     # A stack that stands.
@@ -106,18 +102,18 @@ COMMANDS = (
     line("verify", f"verify --stack local --bucket agent-loop-artifacts {REPORTS}", lane="local", debug=True),
     line("verify, pytest's log", f"verify --stack local {VERIFY} {LOGGED}", lane="local"),
     line("verify, aborted", "verify --stack local", -6, lane="local", kill=ABORT, says="Fatal Python error"),
-    line("verify, ended", "verify --stack local", 2, lane="local", kill=(4, signal.SIGTERM)),
+    line("verify by the console", f"cli verify --stack local {VERIFY}", lane="local", says="0 failed"),
+    line("verify, ended", "verify --stack local", 143, lane="local", kill=(4, signal.SIGTERM)),
     line("verify, no such stack", "verify --stack nowhere", 2, lane="local"),
-    line("preflight, by its own name", "ops.preflight --stack local", lane="local"),
-    line("preflight", "verify preflight --stack local --json {out}/preflight.json", lane="local", debug=True),
-    line("job", "verify job --stack local", lane="local", says="kind: Job"),
-    line("job, secret", "verify job --secret-manifest --stack local", lane="local", shows=(HANDED_OUT,)),
-    line("preview", "ops.preview --stack local --data-at-risk --format json", lane="local", debug=True),
-    line("preview, no such stack", "ops.preview --stack nowhere", 1, lane="local"),
-    line("adopt, nothing", "ops.adopt --stack local --yes", lane="local", says="nothing to adopt", debug=True),
-    line("adopt, no such stack", "ops.adopt --stack nowhere --yes", 2, lane="local"),
-    line("recover", "ops.recover --stack local", lane="local", says="nothing was interrupted"),
-    line("recover, no such stack", "ops.recover --stack nowhere", 2, lane="local"),
+    line("preflight", "cli preflight --stack local --json {out}/preflight.json", lane="local", debug=True),
+    line("job", "cli verify-job --stack local", lane="local", says="kind: Job"),
+    line("job, secret", "cli verify-job --secret-manifest --stack local", lane="local", shows=(HANDED_OUT,)),
+    line("preview", "cli preview --stack local --data-at-risk --format json", lane="local", debug=True),
+    line("preview, no such stack", "cli preview --stack nowhere", 2, lane="local"),
+    line("adopt, nothing", "cli adopt --stack local --yes", lane="local", says="nothing to adopt", debug=True),
+    line("adopt, no such stack", "cli adopt --stack nowhere --yes", 2, lane="local"),
+    line("recover", "cli recover --stack local", lane="local", says="nothing was interrupted"),
+    line("recover, no such stack", "cli recover --stack nowhere", 2, lane="local"),
     line("keys", f"{KEYS} status --stack local", lane="local", says="state current"),
     line("keys, rotate", f"{KEYS} rotate reader {YES}", lane="local", says="two keys", debug=True, makes_keys=True),
     line("keys, third", f"{KEYS} rotate reader {YES}", 1, lane="local", says="a third is not made"),
@@ -129,83 +125,85 @@ COMMANDS = (
     line("keys, no place", f"{DELIVER} dotenv --file {{checkout}}/Pulumi.yaml/x", 1, 2, lane="local"),
     line("keys, retire", f"{KEYS} retire reader {YES}", lane="local", says="is refused", debug=True),
     line("keys, revoke", f"{KEYS} revoke reader {YES}", lane="local", says="alone lives", makes_keys=True),
-    line("keys, nobody to ask", f"{KEYS} revoke reader --stack local", 1, lane="local", says="add --yes"),
+    line("keys, nobody to ask", f"{KEYS} revoke reader --stack local", 2, lane="local", says="add --yes"),
     line("keys, no such identity", f"{KEYS} rotate nobody {YES}", 2, lane="local", says="legal: worker"),
     line("keys, no such stack", f"{KEYS} status --stack nowhere", 2, lane="local"),
-    line("admin policy", "ops.admin_policy --cloud aws --env prod", says="iam:CreateUser"),
-    line("switch, nothing", "ops.switch_admin_api --stack local --to v3 --yes", lane="local", says="nothing to move"),
-    line("switch to v4", "ops.switch_admin_api --stack local --to v4 --yes", 0, 2, lane="local", debug=True),
-    line("switch back", "ops.switch_admin_api --stack local --to v3 --yes", lane="local"),
-    line("sandbox status", "sandbox status", lane="local", says="server up"),
-    line("sandbox env", "sandbox env local", says="export PULUMI_HOME"),
-    line("sandbox verify, pulumi's rehearsal", "sandbox rehearse --stack local", 1, lane="local"),
+    line("admin policy", "cli admin-policy --cloud aws --env prod", says="iam:CreateUser"),
+    line("switch, nothing", "cli switch-admin-api --stack local --to v3 --yes", lane="local", says="nothing to move"),
+    line("switch to v4", "cli switch-admin-api --stack local --to v4 --yes", 0, 2, lane="local", debug=True),
+    line("switch back", "cli switch-admin-api --stack local --to v3 --yes", lane="local"),
+    line("cli sandbox status", "cli sandbox status", lane="local", says="server up"),
+    line("cli sandbox env", "cli sandbox env local", says="export PULUMI_HOME"),
+    line("sandbox verify, pulumi's rehearsal", "cli sandbox rehearse --stack local", 2, lane="local"),
     line("put", f"object_store put {{checkout}}/Pulumi.yaml s3://{{bucket}}/a {AS_WORKER}", debug=True),
     line("ls", f"object_store ls s3://{{bucket}}/ {AS_WORKER}", says=" a", debug=True),
     line("get", f"object_store get s3://{{bucket}}/a {{out}}/a {AS_WORKER}", debug=True),
     line("presign", f"object_store presign s3://{{bucket}}/a {AS_WORKER}", says="X-Amz-Signature="),
     line("parity", f"object_store parity {{checkout}}/schemas s3://{{bucket}}/ {AS_WORKER}", 1),
+    line("stat", f"cli stat s3://{{bucket}}/a {AS_WORKER}", says="content type", debug=True),
+    line("presign by the console", "cli presign s3://some-bucket/a", shows=(TOKEN,), environ=AT_SANDBOX),
     line("rm", f"object_store rm s3://{{bucket}}/a {AS_WORKER}"),
     line("no such identity", f"object_store ls s3://{{bucket}}/ {PUBLISHED} --identity nobody", 2),
     line("credentials open to others", f"object_store ls s3://{{bucket}}/ {OPEN} --identity worker", 2),
     line("presign with a token", "object_store presign s3://some-bucket/a", shows=(TOKEN,), environ=AT_SANDBOX),
-    line("ls, wrong key", "object_store ls s3://{bucket}/", 1, environ=AT_SANDBOX, debug=True),
-    line("put, wrong key", "object_store put {ca} s3://{bucket}/b", 1, environ=AT_SANDBOX, debug=True),
-    line("ls, nobody there", "object_store ls s3://some-bucket/", 1, environ=AT_NOBODY, debug=True),
+    line("ls, wrong key", "object_store ls s3://{bucket}/", 2, environ=AT_SANDBOX, debug=True),
+    line("put, wrong key", "object_store put {ca} s3://{bucket}/b", 2, environ=AT_SANDBOX, debug=True),
+    line("ls, nobody there", "object_store ls s3://some-bucket/", 2, environ=AT_NOBODY, debug=True),
     line("ls, no configuration", "object_store ls s3://some-bucket/", 2),
     line("verify, files", f"verify {PUBLISHED} {VERIFY}", debug=True),
     line("verify, file open to others", f"verify {OPEN}", 2),
     line("verify, malformed file", "verify --deployment {deployment} --credentials {malformed}", 2),
     line("verify, wrong keys", f"verify {SWAPPED} {VERIFY} {REPORTS}", 1, debug=True),
     line("verify, variables", f"verify --deployment {{deployment}} {VERIFY}", 2, environ=HALF),
-    line("job, file", "verify job --deployment {deployment}"),
+    line("job, file", "cli verify-job --deployment {deployment}"),
     line("docs.generate", "docs.generate --check"),
     line("docs.differences, nobody there", f"docs.differences --endpoint {NOBODY}", 1, environ=WRONG_KEY),
     line("bench.verify_rate, nobody there", f"bench.verify_rate --endpoint {NOBODY}", 1, environ=WRONG_KEY),
     line("infra", "infra", 1),
-    *(line(f"help of {module}", f"{module} --help") for module in MODULES),
+    *(line(f"help of {words}", f"{words} --help") for words in HELPED),
     # The other cloud.
     line("aws: pulumi up", "pulumi up --yes --skip-preview", lane="aws", says="unchanged", debug=True),
     line("aws: verify", f"verify --stack aws {VERIFY}", lane="aws", debug=True),
-    line("aws: preflight", "verify preflight --stack aws", lane="aws", debug=True),
-    line("aws: adopt", "ops.adopt --stack aws --yes", lane="aws", debug=True),
-    line("aws: preview", "ops.preview --stack aws", lane="aws"),
+    line("aws: preflight", "cli preflight --stack aws", lane="aws", debug=True),
+    line("aws: adopt", "cli adopt --stack aws --yes", lane="aws", debug=True),
+    line("aws: preview", "cli preview --stack aws", lane="aws"),
     line("aws: keys", f"{KEYS} status --stack aws", lane="aws", says="last used", debug=True),
     line("aws: keys, wrong key", f"{KEYS} status --stack aws", 2, lane="aws", environ=WRONG_KEY, debug=True),
-    line("aws: preflight, wrong key", "verify preflight --stack aws", 1, 2, lane="aws", environ=WRONG_KEY, debug=True),
-    line("aws: adopt, wrong key", "ops.adopt --stack aws --yes", 2, lane="aws", environ=WRONG_KEY, debug=True),
+    line("aws: preflight, wrong key", "cli preflight --stack aws", 1, 2, lane="aws", environ=WRONG_KEY, debug=True),
+    line("aws: adopt, wrong key", "cli adopt --stack aws --yes", 2, lane="aws", environ=WRONG_KEY, debug=True),
     # The stand-in plugin has a key of its own, so this one goes through.
     line("aws: pulumi up, wrong key", f"{UP} --refresh", 0, 255, 1, lane="aws", environ=WRONG_KEY),
     # A config that is bad, and an administrator who is another: the password of the environment counts.
     line("bad config", "pulumi config set object-store:nonsense 1", lane="local"),
     line("bad config: pulumi preview", "pulumi preview", 255, 1, lane="local", says="unknown key"),
-    line("bad config: preflight", "verify preflight --stack local", 2, lane="local", says="unknown key"),
-    line("bad config: adopt", "ops.adopt --stack local --yes", 2, lane="local", says="unknown key"),
+    line("bad config: preflight", "cli preflight --stack local", 2, lane="local", says="unknown key"),
+    line("bad config: adopt", "cli adopt --stack local --yes", 2, lane="local", says="unknown key"),
     line("good config", "pulumi config rm object-store:nonsense", lane="local"),
     line("wrong admin", "pulumi config set --secret object-store:adminPassword", lane="local", text=ROOT_PASSWORD),
-    line("wrong admin: preflight", "verify preflight --stack local", 1, lane="local", debug=True),
-    line("wrong admin: adopt", "ops.adopt --stack local --yes", 2, lane="local", debug=True),
+    line("wrong admin: preflight", "cli preflight --stack local", 1, lane="local", debug=True),
+    line("wrong admin: adopt", "cli adopt --stack local --yes", 2, lane="local", debug=True),
     line("wrong admin: pulumi preview", "pulumi preview --refresh", 0, 1, 255, lane="local"),
     line("wrong admin: pulumi up", "pulumi up --yes --skip-preview --refresh", 0, 255, 1, lane="local"),
     line("wrong admin: keys", f"{KEYS} status --stack local", 2, lane="local", debug=True),
     line("half an admin", "pulumi config rm object-store:adminUser", lane="local"),
-    line("half an admin: preflight", "verify preflight --stack local", 2, lane="local", says="adminUser", debug=True),
+    line("half an admin: preflight", "cli preflight --stack local", 2, lane="local", says="adminUser", debug=True),
     # An administrator whose pair a command prints.
     line("lease", "pulumi config rm object-store:adminPassword", lane="local"),
     Command("lease: config", (*COMMAND_KEY, "cat {published}/lease.json"), lane="local"),
-    line("lease: preflight", "verify preflight --stack local", 1, lane="local", environ=NO_PASSWORD, debug=True),
+    line("lease: preflight", "cli preflight --stack local", 1, lane="local", environ=NO_PASSWORD, debug=True),
     line("lease: keys", f"{KEYS} status --stack local", 2, lane="local", environ=NO_PASSWORD, debug=True),
     Command("lease: failing", (*COMMAND_KEY, "cat {published}/failed.json"), lane="local"),
-    line("lease failed: preflight", "verify preflight --stack local", 2, lane="local", environ=NO_PASSWORD, debug=True),
+    line("lease failed: preflight", "cli preflight --stack local", 2, lane="local", environ=NO_PASSWORD, debug=True),
     # Nobody answers.
-    line("server down", "sandbox down --keep --stack local", lane="local"),
+    line("server down", "cli sandbox down --keep --stack local", lane="local"),
     line("server down: verify", f"verify --stack local {VERIFY} --junitxml {{out}}/d.xml", 1, lane="local", debug=True),
-    line("server down: preflight", "verify preflight --stack local", 1, 2, lane="local", debug=True),
-    line("server down: adopt", "ops.adopt --stack local --yes", 2, lane="local", debug=True),
-    line("server down: preview", "ops.preview --stack local", 1, lane="local"),
+    line("server down: preflight", "cli preflight --stack local", 1, 2, lane="local", debug=True),
+    line("server down: adopt", "cli adopt --stack local --yes", 2, lane="local", debug=True),
+    line("server down: preview", "cli preview --stack local", 2, lane="local"),
     line("server down: pulumi up", "pulumi up --yes --skip-preview", 255, 1, lane="local"),
     line("server down: keys", f"{KEYS} status --stack local", 2, lane="local"),
-    line("server down: sandbox env", "sandbox env local", 1, lane="local"),
-    line("server down: sandbox status", "sandbox status --stack local", 3, lane="local"),
+    line("server down: sandbox env", "cli sandbox env local", 2, lane="local"),
+    line("server down: sandbox status", "cli sandbox status --stack local", 1, lane="local"),
 )  # fmt: skip
 
 # Entry points that are no line of their own, and why.

@@ -171,7 +171,7 @@ def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     try:
         yield site
     finally:
-        checkout.python("sandbox", "down", "--stack", "all")
+        checkout.python("cli", "sandbox", "down", "--stack", "all")
 
 
 @pytest.fixture(scope="module", name="sampler")
@@ -185,7 +185,7 @@ def _deployed(site: Site, sampler: Sampler) -> Left:
     """What `sandbox deploy` left, before anybody knew which secrets it would make; they are planted now."""
     del sampler
     left = run(
-        [sys.executable, "-m", "sandbox", "deploy", "--stack", "all"],
+        [sys.executable, "-m", "cli", "sandbox", "deploy", "--stack", "all"],
         cwd=site.checkout.path,
         environ=site.environment("none"),
         notes=site.notes / "deploy",

@@ -1,11 +1,13 @@
 """No command shows a secret: not on its good paths, not on its bad ones, in no stream, file or argument."""
 
 import ast
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import cli.main
 from tests.leaks.commands import BENEATH, COMMANDS
 from tests.leaks.conftest import Ran, Site
 from tests.leaks.watch import Left, Sampler
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("bench", "docs", "infra", "model", "object_store", "ops", "policy", "sandbox", "stack", "verify")
+PACKAGES = ("bench", "cli", "docs", "infra", "model", "object_store", "ops", "policy", "sandbox", "stack", "verify")
 SECONDS = 300
 
 
@@ -49,12 +51,20 @@ def test_every_command_is_watched() -> None:
 
 def test_every_command_is_guarded() -> None:
     """It calls the guard where it starts."""
-    unguarded = {"policy", "docs.generate", "sandbox.actionlint", "sandbox.bootstrap", "sandbox.engine.language_host"}
+    unguarded = {
+        "cli",
+        "policy",
+        "docs.generate",
+        "sandbox.actionlint",
+        "sandbox.bootstrap",
+        "sandbox.engine.language_host",
+    }
     for module in entry_points() - unguarded:
         stem = ROOT.joinpath(*module.split("."))
         path = stem / "__main__.py" if stem.is_dir() else stem.with_suffix(".py")
         text = path.read_text("utf-8")
         assert "guard_output()" in text or "put_up()" in text, module
+    assert "guard_output()" in inspect.getsource(cli.main.console).partition("main(")[0]
 
 
 @pytest.mark.e2e

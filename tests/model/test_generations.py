@@ -88,4 +88,4 @@ def test_third_key_of_a_user_is_refused_with_advice(held: set[int], wanted: Gene
     problems = too_many_keys(planned(worker=wanted), {"worker": held}, WHERE, "aws")
     assert bool(problems) is refused
     if problems:
-        assert "python -m ops.keys retire worker --stack aws" in str(problems[0])
+        assert "object-store keys retire worker --stack aws" in str(problems[0])

@@ -110,13 +110,13 @@ def test_parity_says_what_differs(run: Run, store: ObjectStore, bucket: str, tmp
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (("get", "s3://BUCKET/none", "-"), 1, "NoSuchKey"),
-        (("get", "s3://no-such-bucket/none", "-"), 1, "buckets are made by the deployment"),
+        (("get", "s3://BUCKET/none", "-"), 2, "NoSuchKey"),
+        (("get", "s3://no-such-bucket/none", "-"), 2, "buckets are made by the deployment"),
         (("get", "s3://BUCKET/", "-"), 2, "for one object"),
         (("get", "BUCKET/none", "-"), 2, "legal: s3://BUCKET/KEY"),
         (("ls", "BUCKET"), 2, "legal: s3://BUCKET/KEY"),
         (("ls", "s3://A"), 2, "cannot be a bucket's name"),
-        (("put", "/dev/null/none", "s3://BUCKET/k"), 1, "/dev/null/none cannot be read"),
+        (("put", "/dev/null/none", "s3://BUCKET/k"), 2, "/dev/null/none cannot be read"),
         (("put", "/dev/null", "s3://BUCKET/k", "--metadata", "x"), 2, "legal: NAME=VALUE"),
         (("put", "/dev", "s3://BUCKET/k", "--if-absent"), 2, "not for a folder"),
         (("presign", "s3://BUCKET/k", "--expires", "8d"), 2, "legal: a timedelta or seconds"),
@@ -129,7 +129,7 @@ def test_parity_says_what_differs(run: Run, store: ObjectStore, bucket: str, tmp
 def test_faults_are_told_on_standard_error(
     run: Run, bucket: str, arguments: tuple[str, ...], status: int, words: str
 ) -> None:
-    """1 where it failed, 2 where what was asked for cannot be; nothing on standard output, no traceback."""
+    """Exit status 2, one message on standard error, nothing on standard output, no traceback."""
     code, out, err = run(*(argument.replace("BUCKET", bucket) for argument in arguments))
 
     assert (code, out) == (status, "")

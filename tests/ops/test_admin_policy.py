@@ -12,8 +12,11 @@ from model.plan import StorePlan, build_plan
 from model.policies import MANAGED_POLICY_CHARACTERS, Cloud, Statement, as_json
 from model.taxonomy import load
 from ops import admin_policy as module
-from ops.admin_policy import AWS_ROLES, Right, admin_policy, main, rights
+from ops.admin_policy import AWS_ROLES, Right, admin_policy, rights
 from sandbox.server import minio_policy, policy_engine
+from tests.console import command as console
+
+main = console("admin-policy")
 
 CLOUDS: tuple[Cloud, ...] = ("aistor", "aws")
 MARK = "arn:aws:iam::123456789012"
@@ -150,10 +153,11 @@ def test_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str], argument
     assert written.out == ""
 
 
-def test_command_wants_a_stack_or_codes() -> None:
-    """A cloud alone names no buckets."""
-    with pytest.raises(SystemExit):
-        main(["--cloud", "aws"])
+@pytest.mark.parametrize("arguments", [["--cloud", "aws"], [], ["--stack", "lab", "--cloud", "aws", "--env", "prod"]])
+def test_command_wants_a_stack_or_codes(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """A cloud alone names no buckets, and two sources are one too many."""
+    assert main(arguments) == 2
+    assert "--cloud" in capsys.readouterr().err
 
 
 def test_every_right_says_what_needs_it() -> None:

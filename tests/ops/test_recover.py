@@ -11,8 +11,11 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from ops import recover
 from ops.keys.live_keys import KeysError
-from ops.recover import main, taken_up
+from ops.recover import taken_up
 from stack.runner import EngineError, Said
+from tests.console import command as console
+
+main = console("recover")
 
 
 def creating(kind: str, **inputs: object) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import pytest
 
 from infra.admin_api import UnavailableError
 from ops import switch_admin_api
-from ops.switch_admin_api import main
+from tests.console import command as console
+
+main = console("switch-admin-api")
 
 PASSWORD = "planted-admin-password"  # noqa: S105 - planted
 CONFIG: dict[str, Any] = {
@@ -190,7 +192,7 @@ def test_interrupted_update_is_recovered_first(folder: Path, capsys: pytest.Capt
     (folder / "state.json").write_text(json.dumps(content), encoding="utf-8")
 
     assert main(["--stack", "local", "--to", "v4", "--yes"]) == 2
-    assert "python -m ops.recover --stack local" in capsys.readouterr().err
+    assert "object-store recover --stack local" in capsys.readouterr().err
 
 
 def test_aws_stack_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -170,7 +170,13 @@ def test_danger_stops_a_deployment_before_anything_changes() -> None:
     """Preflight, preview and policies come before the update, verification after it; any of them ends the job."""
     for job in loaded(GITHUB / "workflows" / "deploy.yml")["jobs"].values():
         (script,) = [step["run"] for step in job["steps"] if "run" in step]
-        steps = ["verify preflight", "ops.preview", "pulumi preview", "pulumi up", "-m verify --stack"]
+        steps = [
+            "object-store preflight",
+            "object-store preview",
+            "pulumi preview",
+            "pulumi up",
+            "object-store verify --stack",
+        ]
         places = [script.index(step) for step in steps]
 
         assert places == sorted(places)

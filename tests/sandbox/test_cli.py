@@ -1,4 +1,4 @@
-"""`python -m sandbox` from outside, in a clone of its own with a server process that serves nothing.
+"""`object-store sandbox` from outside, in a clone of its own with a server process that serves nothing.
 
 The engine is the machine's. Left out: what the real server and the stand-in plugins do.
 """
@@ -68,7 +68,7 @@ class Clone:
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a sandbox command in the clone."""
         return subprocess.run(  # noqa: S603 - our own code
-            [sys.executable, "-m", "sandbox", *arguments],
+            [sys.executable, "-m", "cli", "sandbox", *arguments],
             cwd=self.path,
             env={**self.environ, **variables},
             stdin=subprocess.DEVNULL,
@@ -80,7 +80,7 @@ class Clone:
 
     def shell(self, stack: str, script: str) -> subprocess.CompletedProcess[str]:
         """Run a shell script in the environment of a stack, as a person would."""
-        lines = f'set -e; eval "$({sys.executable} -m sandbox env {stack})"; {script}'
+        lines = f'set -e; eval "$({sys.executable} -m cli sandbox env {stack})"; {script}'
         return subprocess.run(  # noqa: S603 - what a person would type
             ["/bin/sh", "-c", lines],
             cwd=self.path,
@@ -104,6 +104,7 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     path = tmp_path / "a clone"
     package = Path(sandbox.__file__).parent
     shutil.copytree(package, path / "sandbox", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(package.parent / "cli", path / "cli", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(Path(__file__).parent / "fake_serve.py", path / "sandbox" / "server" / "serve.py")
     for name in ("Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.aws.yaml"):
         shutil.copyfile(package.parent / name, path / name)
@@ -143,7 +144,7 @@ def test_sandbox_comes_up_is_used_stops_and_goes_on(clone: Clone, engine_version
     assert f"engine: {engine_version}" in up.stderr
     for stack in ("local", "aws"):
         assert f"{stack}: {clone.server(stack)['endpoint']}" in up.stderr
-        assert f'eval "$(python -m sandbox env {stack})"' in up.stderr
+        assert f'eval "$(object-store sandbox env {stack})"' in up.stderr
 
     deployed = clone.shell("local", "pulumi up --yes --non-interactive; pulumi stack output deployment")
     assert deployed.returncode == 0, deployed.stderr
@@ -161,7 +162,7 @@ def test_sandbox_comes_up_is_used_stops_and_goes_on(clone: Clone, engine_version
     assert told in status.stdout
 
     assert clone.run("down", "--keep").returncode == 0
-    assert clone.run("status").returncode == 3
+    assert clone.run("status").returncode == 1
     assert clone.run("up", "--quiet").returncode == 0
     assert clone.server("local")["pid"] != server["pid"]
     assert clone.shell("local", "pulumi preview --expect-no-changes --non-interactive").returncode == 0
@@ -199,7 +200,7 @@ def test_aws_has_no_admin_api(without_engine: Clone) -> None:
     """The option is refused by name, and nothing is started."""
     refused = without_engine.run("up", "--stack", "aws", "--admin-api", "v4")
 
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "--admin-api is for the local stack" in refused.stderr
     assert not (without_engine.path / ".sandbox").exists()
 
@@ -240,8 +241,8 @@ def test_environment_is_what_a_shell_needs(clone: Clone, engine_version: str) ->
     assert version.removeprefix("v") == engine_version
     assert foreign == "<>"
     aws = clone.run("env", "aws")
-    assert (aws.returncode, aws.stdout) == (1, "")
-    assert "python -m sandbox up --stack aws" in aws.stderr
+    assert (aws.returncode, aws.stdout) == (2, "")
+    assert "object-store sandbox up --stack aws" in aws.stderr
 
 
 def test_unknown_stack_is_refused_with_the_legal_names(clone: Clone) -> None:
@@ -259,11 +260,11 @@ def test_nothing_up_is_told(clone: Clone) -> None:
     """Without a sandbox, `env` and `rehearse` fail with the command that helps, `status` says so, `down` is content."""
     for command in (["env", "local"], ["rehearse", "--stack", "local"]):
         answer = clone.run(*command)
-        assert (answer.returncode, answer.stdout) == (1, "")
-        assert "python -m sandbox up --stack local" in answer.stderr
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert "object-store sandbox up --stack local" in answer.stderr
         assert "Traceback" not in answer.stderr
     status = clone.run("status", "--stack", "local")
-    assert status.returncode == 3
+    assert status.returncode == 1
     assert status.stdout.startswith("stack local, server down, endpoint -, plugin -, admin API -, resources -, engine")
     assert clone.run("down").returncode == 0
 
@@ -279,7 +280,7 @@ def test_server_that_does_not_come_up_is_told_with_its_log(clone: Clone, fault: 
 
     up = clone.run("up", "--stack", "local", FAKE_SERVE=fault)
 
-    assert up.returncode == 1
+    assert up.returncode == 2
     assert message in up.stderr
     assert log in up.stderr
     assert "Traceback" not in up.stderr
@@ -302,7 +303,7 @@ def test_without_engine_the_program_is_rehearsed(without_engine: Clone) -> None:
     """With no engine, `up` says why and what is left; the rehearsal then makes, keeps, updates and publishes."""
     clone = without_engine
     up = clone.run("up", "--stack", "local")
-    assert up.returncode == 4
+    assert up.returncode == 1
     for reason in (
         "PATH: no `pulumi` there",
         "cache: nothing in",
@@ -310,7 +311,7 @@ def test_without_engine_the_program_is_rehearsed(without_engine: Clone) -> None:
         "no `go` on PATH",
     ):
         assert reason in up.stderr
-    assert "python -m sandbox rehearse --stack local" in up.stderr
+    assert "object-store sandbox rehearse --stack local" in up.stderr
     environment = clone.run("env", "local")
     assert environment.returncode == 0
     assert "There is no engine for local" in environment.stderr
@@ -334,7 +335,7 @@ def test_without_engine_the_program_is_rehearsed(without_engine: Clone) -> None:
     assert json.loads((home / "deployment.json").read_text())["text"] == "second"
     set_config(clone, text="replaced")
     replaced = clone.run("rehearse", "--stack", "local")
-    assert replaced.returncode == 1
+    assert replaced.returncode == 2
     assert "a change of text replaces the resource" in replaced.stderr
     assert "Traceback" not in replaced.stderr
 
@@ -347,7 +348,7 @@ def test_rehearsal_tells_bad_input_as_the_program_does(without_engine: Clone) ->
 
     answer = clone.run("rehearse", "--stack", "local")
 
-    assert (answer.returncode, answer.stdout) == (1, "")
+    assert (answer.returncode, answer.stdout) == (2, "")
     assert "object-store:bad is bad" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert not (clone.path / ".sandbox" / "local" / "deployment.json").exists()
@@ -361,7 +362,7 @@ def test_rehearsal_that_fails_names_the_resource(without_engine: Clone) -> None:
 
     answer = clone.run("rehearse", "--stack", "local")
 
-    assert answer.returncode == 1
+    assert answer.returncode == 2
     assert answer.stderr.count("ValueError: the server refuses this text") == 1
     assert "pulumi-python:dynamic:Resource note: " in answer.stderr
     assert "Task was destroyed" not in answer.stderr

@@ -98,11 +98,11 @@ def test_interrupt_ends_what_runs(number: signal.Signals, tmp_path: Path) -> Non
 STUBBORN = """
 import signal, sys
 import sandbox.steps
-from sandbox.child import end_at_signals
+from cli.main import signals_noted
 from tests.sandbox.test_steps import Phases, ran, shell
 sandbox.steps._END_SECONDS = 1.5
-end_at_signals()
-ran(Phases(0.0), local=[shell(sys.argv[1])], aws=[shell(sys.argv[2])])
+with signals_noted():
+    ran(Phases(0.0), local=[shell(sys.argv[1])], aws=[shell(sys.argv[2])])
 """
 
 

@@ -1,4 +1,4 @@
-"""`python -m verify job`: manifests that Kubernetes takes, without a secret, that lead the suite to the store."""
+"""`object-store verify-job`: manifests that Kubernetes takes, without a secret, that lead the suite to the store."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from model.deployment import Deployment, KeyPair, build_deployment
 from model.plan import build_plan
 from model.taxonomy import load
-from verify.__main__ import main
+from tests.console import command as console
 from verify.manifests import (
     CONFIG_MAP_MAXIMUM_BYTES,
     IMAGE,
@@ -29,6 +29,8 @@ from verify.manifests import (
     to_yaml,
 )
 from verify.target import CannotRunError, credential_variables, target_from_file
+
+main = console("verify-job")
 
 CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 PLANTED = "planted-Secret0123456789/abcdefghijklmnop"
@@ -270,7 +272,7 @@ class TestYaml:
 
 
 class TestCommand:
-    """`python -m verify job`."""
+    """`object-store verify-job`."""
 
     def test_prints_no_secret(self, files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Not in the objects, and not by way of a variable that happens to be set."""
@@ -289,7 +291,7 @@ class TestCommand:
         said = capsys.readouterr().out
 
         assert (
-            "#   python -m verify job --secret-manifest --deployment FILE --credentials FILE --namespace storage "
+            "#   object-store verify-job --secret-manifest --deployment FILE --credentials FILE --namespace storage "
             "--secret store-keys | kubectl apply --server-side -f -\n"
         ) in said
         assert "kubectl logs job/object-store-verify-local --namespace storage --follow" in said
@@ -373,11 +375,11 @@ class TestCommand:
         program.chmod(0o700)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
 
-        assert main(["job", "--stack", "local"]) == 0
+        assert main(["--stack", "local"]) == 0
         said = capsys.readouterr().out
         assert PLANTED not in said
         assert "--secret-manifest --stack local |" in said
-        assert main(["job", "--secret-manifest", "--stack", "local"]) == 0
+        assert main(["--secret-manifest", "--stack", "local"]) == 0
         (secret,) = yaml.safe_load_all(capsys.readouterr().out)
         assert PLANTED in b64decode(secret["data"]["OBJECTSTORE_VERIFIER_SECRET_ACCESS_KEY"]).decode()
 

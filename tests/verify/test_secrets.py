@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from ops.preflight import main as preflight
+from tests.console import command as console
 from tests.verify.faulty_proxy import shut_endpoint
 from tests.verify.stores import credentials_json
 from verify.__main__ import main
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.verify.stores import Store
 
 SIGNATURE = "X-Amz-Signature="
+job, preflight = console("verify-job"), console("preflight")
 NARROWED = ("--bucket", "scratch", "--bucket", "archive")
 
 
@@ -194,11 +195,11 @@ def test_job_keeps_them(
         monkeypatch.setenv(f"OBJECTSTORE_{name.upper()}_ACCESS_KEY_ID", pair.access_key_id)
         monkeypatch.setenv(f"OBJECTSTORE_{name.upper()}_SECRET_ACCESS_KEY", pair.secret_access_key.get_secret_value())
 
-    assert main(["job", *target_options(published)[:2]]) == 0
-    job = capfd.readouterr()
-    assert "kind: Job" in job.out
-    assert leaks(store, job.out, job.err) == []
-    assert main(["job", *target_options(published)]) == 2
+    assert job([*target_options(published)[:2]]) == 0
+    printed = capfd.readouterr()
+    assert "kind: Job" in printed.out
+    assert leaks(store, printed.out, printed.err) == []
+    assert job([*target_options(published)]) == 2
     refused = capfd.readouterr()
     assert leaks(store, refused.out, refused.err, debug_log.read_text("utf-8")) == []
 

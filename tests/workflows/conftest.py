@@ -46,6 +46,7 @@ COPIED = (
     "Pulumi.local.yaml",
     "Pulumi.yaml",
     "README.md",
+    "cli",
     "infra",
     "model",
     "object_store",

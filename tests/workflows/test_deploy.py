@@ -24,11 +24,11 @@ STEPS = {
 }
 BUCKETS = {"local": "joelclaw-local-usw2-", "aws": "joelclaw-prod-usw2-"}
 ORDER = [
-    "python -m verify preflight",
-    "python -m ops.preview",
+    "object-store preflight",
+    "object-store preview",
     "pulumi preview",
     "pulumi up",
-    "python -m verify --stack",
+    "object-store verify --stack",
 ]
 
 
@@ -49,9 +49,8 @@ def buckets_of(server: "RunningServer") -> set[str]:
 
 
 def commands(acted: "Acted", stack: str) -> list[str]:
-    """What the hollow programs of a stack's job were called with, in order; `-c` is how `make env` tries a Python."""
-    calls = [call for call in acted.calls if call["job"] == stack and call["what"] in ("python", "pulumi")]
-    calls = [call for call in calls if "-c" not in call["words"]]
+    """What the hollow programs of a stack's job were called with, in order."""
+    calls = [call for call in acted.calls if call["job"] == stack and call["what"] in ("object-store", "pulumi")]
     return [f"{call['what']} {' '.join(call['words'])}" for call in calls]
 
 

@@ -117,7 +117,7 @@ def test_failed_preview_is_commented_on_and_the_comment_updated_in_place(site: "
     kept = tmp_path / "comments.json"
     runs = [
         site.actor.run("preview", "pull_request_own", site.harmless, hollow=True, fails=fails, comments=kept)
-        for fails in ("ops.preview --stack local", "pulumi preview --stack aws")
+        for fails in ("object-store preview --stack local", "pulumi preview --stack aws")
     ]
 
     for acted, failed in zip(runs, ("local", "aws"), strict=True):

@@ -56,7 +56,7 @@ def endpoint_reached(_: Deployment, facts: Facts) -> Verdict:
     door = facts.door
     if facts.gave_up:
         return fail(f"answers from {door.endpoint}", facts.gave_up, "look at the server and the network")
-    remedy = "look at the server, the network and `--via`; preflight tells more: python -m verify preflight"
+    remedy = "look at the server, the network and `--via`; preflight tells more: object-store preflight"
     return judged(
         door.reached.ok, f"answers from {door.endpoint}", "it answers" if door.reached.ok else door.reached.said, remedy
     )

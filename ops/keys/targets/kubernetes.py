@@ -26,7 +26,7 @@ from stack.runner import Said
 
 NAMESPACE = "joelclaw"
 MANAGER = "object-store-deliver"
-HEAD = "# Made by `python -m ops.keys deliver`; it holds a secret. Next: kubectl apply --server-side -f FILE\n"
+HEAD = "# Made by `object-store keys deliver`; it holds a secret. Next: kubectl apply --server-side -f FILE\n"
 #: Where a pod mounts the ConfigMap, so that `S3_CA_BUNDLE` is true in it.
 CA_FOLDER = "/etc/objectstore"
 CA_KEY = "ca.pem"

@@ -20,7 +20,7 @@ from ops.keys.targets.as_json import Pipe
 from ops.keys.targets.outcome import CannotDeliverError, Outcome, UnfinishedDeliveryError, change_of, pair_of
 
 HEAD = """\
-# Made by `python -m ops.keys deliver`; it holds a secret until ESC has taken it in.
+# Made by `object-store keys deliver`; it holds a secret until ESC has taken it in.
 #   esc env init ORG/PROJECT/NAME --file FILE    (the first time; later: esc env edit ORG/PROJECT/NAME --file FILE)
 """
 

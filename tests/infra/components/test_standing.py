@@ -54,7 +54,7 @@ def test_bucket_that_exists_and_is_not_the_stacks_declares_nothing(
 
     assert "joelclaw-local-usw2-docs-raw: the bucket exists already" in str(caught.value)
     assert "joelclaw-local-usw2-media-raw" not in str(caught.value)
-    assert "python -m ops.adopt --stack test" in str(caught.value)
+    assert "object-store adopt --stack test" in str(caught.value)
 
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
@@ -121,7 +121,7 @@ def test_identities_of_another_admin_api_declare_nothing(
 
         assert f"adminApi: it says {wanted}, and the users" in str(caught.value)
         assert f"are managed by {by}" in str(caught.value)
-        assert f"python -m ops.switch_admin_api --stack test --to {wanted}" in str(caught.value)
+        assert f"object-store switch-admin-api --stack test --to {wanted}" in str(caught.value)
 
 
 @pytest.mark.parametrize(("held", "wanted"), [(PLUGINS, "v3"), (OWN, "v4"), ((), "v3"), ((), "v4")])

@@ -12,7 +12,10 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from ops.adopt.adoptable import LiveBucket
-from ops.adopt.command import PROGRAM_FOLDER, main
+from ops.adopt.command import PROGRAM_FOLDER
+from tests.console import command as console
+
+main = console("adopt")
 
 BUCKET = "joelclaw-local-usw2-session-archive"
 COLD = "joelclaw-local-usw2-media-raw"
@@ -186,7 +189,7 @@ def test_interrupted_update_comes_first(folder: Path, capsys: pytest.CaptureFixt
     (folder / "stack.json").write_text('{"deployment": {"pending_operations": [{}]}}', encoding="utf-8")
 
     assert main(["--stack", "aws", "--yes"]) == 2
-    assert "python -m ops.recover --stack aws" in capsys.readouterr().err
+    assert "object-store recover --stack aws" in capsys.readouterr().err
 
 
 def test_other_account_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

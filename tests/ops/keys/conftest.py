@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from model.deployment import Deployment, KeyPair
-from ops.keys.__main__ import main
+from tests.console import command as console
 from tests.infra.conftest import _identities, _no_pauses  # noqa: F401 - fixtures of the tests here, too
 from tests.ops.keys.fakes import exposed, fake_pulumi
 from tests.verify.stores import Store, credentials_json, running_store
+
+main = console("keys")
 
 CLUSTER_ENDPOINT = "https://aistor-s3-api.aistor"
 

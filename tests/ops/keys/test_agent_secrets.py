@@ -16,7 +16,7 @@ from tests.ops.keys.fakes import Fake, exposed, fake_secrets
 KEY_ID, SECRET = pair_names("worker")
 NAMES = [KEY_ID, SECRET, "objectstore_region", "objectstore_endpoint"]
 OLD, NEW = "0.4.1", "0.5.0"
-AGAIN = "python -m ops.keys deliver --stack local --to agent-secrets --identity worker"
+AGAIN = "object-store keys deliver --stack local --to agent-secrets --identity worker"
 
 
 @pytest.fixture(name="cli", params=[OLD, NEW])

@@ -109,8 +109,8 @@ def test_interrupted(deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.keys.targets.as_json.AsJson.deliver", interrupt)
     done = deliver("json", "--from", "cluster")
 
-    assert done.status == 1
-    assert done.errors.endswith("python -m ops.keys deliver --stack local --to json --identity worker --from cluster\n")
+    assert done.status == 130
+    assert done.errors.endswith("object-store keys deliver --stack local --to json --identity worker --from cluster\n")
 
 
 def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:

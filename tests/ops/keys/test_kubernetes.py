@@ -16,7 +16,7 @@ from tests.ops.keys.fakes import Fake, fake_kubectl
 
 NAMES = ["ConfigMap/objectstore-worker", "Secret/objectstore-worker"]
 OTHER = "b2xk"
-AGAIN = "python -m ops.keys deliver --stack local --to kubernetes --identity worker"
+AGAIN = "object-store keys deliver --stack local --to kubernetes --identity worker"
 
 
 @pytest.fixture(name="cluster")

@@ -25,13 +25,15 @@ from model.plan import build_plan
 from model.policies import Cloud
 from model.taxonomy import load
 from ops.keys import rotation, settled, status
-from ops.keys.__main__ import main
 from ops.keys.config_lines import Written
 from ops.keys.live_keys import KeysError, LastUse
 from ops.keys.settled import Stack
 from ops.keys.standing_keys import StandingKey
 from stack.outputs import Published
 from stack.runner import EngineError
+from tests.console import command as console
+
+main = console("keys")
 
 NOW = datetime.now(UTC)
 CONFIG: dict[Cloud, dict[str, str]] = {
@@ -181,7 +183,7 @@ def test_rotation_ends_with_two_keys_and_retiring_with_one(world: World, capsys:
     assert (world.config.live, world.live) == ((2, 1), ["KEY1", "KEY2"])
     said = capsys.readouterr().out
     assert "Pulumi.s.yaml:9: + current: 2" in said
-    assert "ops.keys deliver --stack s --identity worker" in said
+    assert "object-store keys deliver --stack s --identity worker" in said
 
     assert run("retire") == 0
     assert (world.config.live, world.live) == ((2,), ["KEY2"])
@@ -231,7 +233,7 @@ def two(world: World) -> None:
 def test_third_generation_is_refused_with_advice(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """First the old one is retired."""
     two(world)
-    assert "ops.keys retire worker --stack s" in refused(world, "rotate", capsys)
+    assert "object-store keys retire worker --stack s" in refused(world, "rotate", capsys)
 
 
 def test_third_key_that_somebody_made_by_hand_is_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -381,7 +383,7 @@ def test_revocation_that_made_room_and_was_killed_goes_on(world: World) -> None:
 def test_key_that_is_not_on_the_server_is_no_key_to_go_on(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """A rotation would say that it goes on working; what to do depends on who manages it."""
     world.live = []
-    assert "ops.keys status --stack s" in refused(world, "rotate", capsys)
+    assert "object-store keys status --stack s" in refused(world, "rotate", capsys)
     assert "pulumi up --refresh" in told(capsys=capsys)[0]["warning"]
     world.cloud = "aistor"
     assert "pulumi state delete 'urn::KEY1'" in told(capsys=capsys)[0]["warning"]

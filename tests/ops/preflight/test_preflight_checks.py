@@ -156,7 +156,7 @@ def test_state_managed_by_both_has_one_way_out(setting: str) -> None:
     finding = one(aistor(replace(GOOD, admin_api=Answer({"v3": 403, "v4": 403})), stack), "identities_managed_as_set")
 
     assert finding.level is Level.STOP
-    assert f"python -m ops.switch_admin_api --stack local --to {setting}" in finding.remedy
+    assert f"object-store switch-admin-api --stack local --to {setting}" in finding.remedy
     assert "config set" not in finding.remedy
 
 
@@ -165,7 +165,7 @@ def test_stack_that_stands_is_moved_and_not_set() -> None:
     held = replace(STACK, state=replace(STATE, managed_by=frozenset({"v3"})))
     found = aistor(replace(GOOD, admin_api=Answer({"v3": 426, "v4": 403})), held)
 
-    assert "python -m ops.switch_admin_api --stack local --to v4" in one(found, "admin_api_spoken").remedy
+    assert "object-store switch-admin-api --stack local --to v4" in one(found, "admin_api_spoken").remedy
     assert one(found, "identities_managed_as_set").level is Level.PASS
 
 
@@ -177,7 +177,7 @@ def test_setting_that_the_state_does_not_follow_stops(held: str, setting: str) -
     finding = one(aistor(replace(GOOD, admin_api=Answer({"v3": 403, "v4": 403})), stack), "identities_managed_as_set")
 
     assert finding.level is Level.STOP
-    assert f"python -m ops.switch_admin_api --stack local --to {setting}" in finding.remedy
+    assert f"object-store switch-admin-api --stack local --to {setting}" in finding.remedy
     assert f"pulumi config set object-store:adminApi {held} --stack local" in finding.remedy
 
 
@@ -314,7 +314,7 @@ def test_bucket_of_a_planned_name_that_is_not_ours_stops(stack: StackFacts) -> N
 
     finding = one(judged(stack), "buckets_ours")
     assert (finding.level, finding.found) == (Level.STOP, "b exists and is not in the state")
-    assert finding.remedy.endswith(f"adopt it: python -m ops.adopt --stack {stack.name}")
+    assert finding.remedy.endswith(f"adopt it: object-store adopt --stack {stack.name}")
     pending = replace(stack, state=replace(stack.state, pending=frozenset({"b"}), interrupted=1))
     assert one(judged(pending), "buckets_ours").level is Level.PASS
     assert one(judged(pending), "nothing_interrupted").level is Level.WARN

@@ -1,4 +1,4 @@
-"""`python -m ops.preview` around the engine: what it asks, what it reads of buckets, what it says and exits with."""
+"""`object-store preview` around the engine: what it asks, what it reads of buckets, what it says and exits with."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,10 @@ from ops.preview.explain import Aspect, Change, Risk
 from ops.preview.shape import BucketShape, StoreShape
 from stack.outputs import NothingPublishedError, Published
 from stack.runner import EngineError
+from tests.console import command as console
 from tests.verify.stores import Store
+
+main = console("preview")
 
 Pulumi = Callable[[str], Path]
 
@@ -79,7 +82,7 @@ def test_failure_that_is_not_explained_is_an_error(
     preview = {"steps": [], "diagnostics": [{"message": "error: preview failed", "severity": "error"}]}
     pulumi(printing(tmp_path, preview, status=255))
 
-    assert command.main(["--stack", "local"]) == 1
+    assert main(["--stack", "local"]) == 2
     assert "pulumi preview --stack local" in capsys.readouterr().out
 
 
@@ -97,7 +100,7 @@ def test_no_preview_is_an_error_with_what_the_engine_said(
     """Exit 1, the engine's words, and how to see the stacks."""
     pulumi(script)
 
-    assert command.main(["--stack", "local", "--quiet"]) == 1
+    assert main(["--stack", "local", "--quiet"]) == 2
     said = capsys.readouterr().err
     assert expected in said
     assert "pulumi stack ls" in said
@@ -161,7 +164,7 @@ def test_data_at_risk_is_in_every_form(
     monkeypatch.setattr(command, "read_published", lambda _stack: published_of(aged_store))
     told: dict[str, str] = {}
     for form in ("text", "markdown", "json"):
-        assert command.main(["--stack", "local", "--data-at-risk", "--format", form]) == 3
+        assert main(["--stack", "local", "--data-at-risk", "--format", form]) == 1
         told[form] = capsys.readouterr().out
 
     (found,) = json.loads(told["json"])["data_at_risk"]
@@ -197,7 +200,7 @@ def test_bucket_that_cannot_be_read_is_said_and_the_rest_is_told(
         raise NothingPublishedError
 
     monkeypatch.setattr(command, "read_published", never_deployed)
-    assert command.main(["--stack", "local", "--data-at-risk"]) == 3
+    assert main(["--stack", "local", "--data-at-risk"]) == 1
     assert "could not be read: the stack was never deployed" in " ".join(capsys.readouterr().out.split())
     for answer, expected in (
         (Published(nobody, pairs, ""), f"scratch: no identity of the stack may read {bucket}"),
@@ -205,7 +208,7 @@ def test_bucket_that_cannot_be_read_is_said_and_the_rest_is_told(
         (Published(deployment, bad, ""), "InvalidAccessKeyId"),
     ):
         monkeypatch.setattr(command, "read_published", lambda _stack, answer=answer: answer)
-        assert command.main(["--stack", "local", "--data-at-risk"]) == 3
+        assert main(["--stack", "local", "--data-at-risk"]) == 1
         said = capsys.readouterr().out
         assert "could not be read" in said
         assert expected in said
@@ -217,7 +220,7 @@ def test_text_in_a_file_has_no_styles(pulumi: Pulumi, tmp_path: Path) -> None:
     pulumi(printing(tmp_path, shortened("b")))
     path = tmp_path / "said.txt"
 
-    assert command.main(["--stack", "local", "--out", str(path)]) == 3
+    assert main(["--stack", "local", "--out", str(path)]) == 1
     text = path.read_text(encoding="utf-8")
     assert text.startswith("local: 1 dangerous, 0 to notice, 0 safe; 1 resources unchanged\n")
     assert "\x1b" not in text
@@ -229,5 +232,5 @@ def test_file_that_cannot_be_written_is_an_error(
     """Exit 1 with the path."""
     pulumi(printing(tmp_path, {"steps": []}))
 
-    assert command.main(["--stack", "local", "--out", str(tmp_path / "none" / "x")]) == 1
+    assert main(["--stack", "local", "--out", str(tmp_path / "none" / "x")]) == 2
     assert str(tmp_path / "none" / "x") in capsys.readouterr().err

@@ -1,8 +1,7 @@
-"""`python -m sandbox`: the command line of the sandbox.
+"""`object-store sandbox`: the command line of the sandbox.
 
 Standard output holds what a command is asked to print (`env`, `status`, `rehearse`), standard error the rest.
-Exit codes: 0 done; 1 it failed; 2 wrong usage; 3 `status`: a stack is not up; 4 `up`: the servers run, but there
-is no engine. Left out: all logic (commands, rehearsal).
+Left out: all logic (`sandbox.commands`, `sandbox.deployment`, `sandbox.rehearsal`).
 """
 
 from __future__ import annotations
@@ -10,29 +9,42 @@ from __future__ import annotations
 import os
 import sys
 from enum import StrEnum, unique
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
-from model.secrecy.output_guard import guard_output
+from cli.options import plain_app
+from model.exit_codes import ExitCode
 from sandbox import commands, deployment
-from sandbox.child import end_at_signals
 from sandbox.engine.finder import VERSION, Search, find_engine
 from sandbox.folder import SandboxError, StackName
 from sandbox.voice import Voice
 
-EXIT_FAILED = 1
-EXIT_NOT_UP = 3
-EXIT_NO_ENGINE = 4
 
-app = typer.Typer(
-    help="A disposable S3 + IAM server for each stack on this machine, with stand-in provider plugins.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_show_locals=False,  # a local may be a secret
-)
+class Commands(TyperGroup):
+    """Says a SandboxError as a message."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own, without a public type
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except SandboxError as error:
+            _complain(str(error))
+            raise typer.Exit(ExitCode.CANNOT) from None
+
+
+app = plain_app(cls=Commands, no_args_is_help=True)
+
+
+@app.callback()
+def sandbox() -> None:
+    """A store for each stack on this machine, to try it all.
+
+    S3 and IAM as AIStor and AWS have them, with stand-ins for the provider plugins.
+    """
 
 
 @unique
@@ -69,7 +81,10 @@ AdminApiOption = Annotated[
 
 @app.command()
 def up(stack: StackOption = Stacks.ALL, *, admin_api: AdminApiOption = None, quiet: QuietOption = False) -> None:
-    """Start the servers, find or make the engine, make the project folders. Deploys nothing."""
+    """Start the servers and find or make the engine.
+
+    Makes the project folders, and deploys nothing.
+    """
     voice = Voice(quiet=quiet)
     search = commands.up(stack.names, os.environ, voice, admin_api)
     for name in stack.names:
@@ -78,10 +93,10 @@ def up(stack: StackOption = Stacks.ALL, *, admin_api: AdminApiOption = None, qui
             voice.say(f"{name}: {standing.server.endpoint}, project {standing.folder.project}")
     if search.engine is None:
         _complain(_without_engine(search, stack))
-        raise typer.Exit(EXIT_NO_ENGINE)
+        raise typer.Exit(ExitCode.WRONG)
     voice.say(f"engine: {search.engine.version} ({search.engine.source}), {search.engine.executable}")
     for name in stack.names:
-        voice.say(f'Next: eval "$(python -m sandbox env {name})", then pulumi preview, pulumi up, pulumi destroy')
+        voice.say(f'Next: eval "$(object-store sandbox env {name})", then pulumi preview, pulumi up, pulumi destroy')
 
 
 @app.command()
@@ -93,26 +108,32 @@ def down(
     ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Stop the servers and remove everything that the stacks have in .sandbox/."""
+    """Stop the servers and remove what is in .sandbox/."""
     commands.down(stack.names, Voice(quiet=quiet), keep=keep)
 
 
 @app.command()
 def status(stack: StackOption = Stacks.ALL, *, quiet: QuietOption = False) -> None:
-    """Tell how each stack stands; exit code 3 if one is not up."""
+    """Tell how each stack stands.
+
+    Exit status 1 if one is not up.
+    """
     standings = [commands.standing(name) for name in stack.names]
     if not quiet:
         _print_standings(standings, commands.engine_at_hand(os.environ))
     if any(standing.server is None for standing in standings):
-        raise typer.Exit(EXIT_NOT_UP)
+        raise typer.Exit(ExitCode.WRONG)
 
 
 @app.command()
 def env(stack: Annotated[StackName, typer.Argument(help="Which stack.")]) -> None:
-    """Print shell lines that lead `pulumi` to the stack; use: eval "$(python -m sandbox env local)"."""
+    """Print shell lines that lead `pulumi` to a stack.
+
+    Use: eval "$(object-store sandbox env local)".
+    """
     lines = commands.environment_of(stack, os.environ).as_shell()
     if not commands.has_engine(stack):
-        _complain(f"There is no engine for {stack}. Look for one again: python -m sandbox up --stack {stack}")
+        _complain(f"There is no engine for {stack}. Look for one again: object-store sandbox up --stack {stack}")
     sys.stdout.write(lines)
 
 
@@ -125,7 +146,10 @@ def deploy(
     finish_environment: Annotated[int | None, typer.Option(hidden=True, help="sandbox.bootstrap's lock.")] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Bring the sandbox up, run `pulumi up` on each stack and verify it: what `make up` does."""
+    """Do what `make up` does.
+
+    Bring the sandbox up, run `pulumi up` on each stack, and verify it.
+    """
     deployment.deploy(
         stack.names,
         os.environ,
@@ -145,11 +169,14 @@ def verify(stack: StackOption = Stacks.ALL, *, quiet: QuietOption = False) -> No
 
 @app.command()
 def engine(*, quiet: QuietOption = False) -> None:
-    """Find or make the engine and say where it is; exit code 4 where none is to be had."""
+    """Find or make the engine and say where it is.
+
+    Exit status 2 where none is to be had.
+    """
     search = find_engine(os.environ, Voice(quiet=quiet))
     if search.engine is None:
         _complain("\n".join(["No Pulumi engine is to be had:", *(f"  {reason}" for reason in search.tried)]))
-        raise typer.Exit(EXIT_NO_ENGINE)
+        raise typer.Exit(ExitCode.CANNOT)
     Voice(quiet=quiet).say(f"engine: {search.engine.version} ({search.engine.source}), {search.engine.executable}")
 
 
@@ -157,9 +184,12 @@ def engine(*, quiet: QuietOption = False) -> None:
 def rehearse(
     stack: Annotated[StackName, typer.Option("--stack", help="Which stack.")], *, quiet: QuietOption = False
 ) -> None:
-    """Run the program without an engine, each resource made for real on the stack's server."""
+    """Run the program without an engine.
+
+    Each resource is made for real on the stack's server.
+    """
     # Imported here: it loads Pulumi's runtime, which no other command needs.
-    from sandbox import rehearsal  # noqa: PLC0415
+    from sandbox import rehearsal
 
     voice = Voice(quiet=quiet)
     result = rehearsal.rehearse(stack, os.environ, voice)
@@ -177,7 +207,7 @@ def _without_engine(search: Search, stack: Stacks) -> str:
             "The servers run, but no Pulumi engine is to be had:",
             *(f"  {reason}" for reason in search.tried),
             f"Put pulumi {VERSION} on PATH, or Go to build it with. The program can be rehearsed without an engine:",
-            *(f"  python -m sandbox rehearse --stack {name}" for name in stack.names),
+            *(f"  object-store sandbox rehearse --stack {name}" for name in stack.names),
         ]
     )
 
@@ -211,18 +241,3 @@ def _print_standings(standings: list[commands.Standing], search: Search) -> None
 
 def _complain(message: str) -> None:
     Console(stderr=True).print(message, markup=False, highlight=False, soft_wrap=True)
-
-
-def main() -> None:
-    """Run the command line; a SandboxError is a message and an exit code, not a stack trace."""
-    end_at_signals()
-    try:
-        app(prog_name="python -m sandbox")
-    except SandboxError as error:
-        _complain(str(error))
-        sys.exit(EXIT_FAILED)
-
-
-if __name__ == "__main__":
-    guard_output()
-    main()

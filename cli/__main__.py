@@ -1,0 +1,6 @@
+"""`python -m cli`: the console command of the checkout in this folder, whatever is installed."""
+
+from cli.main import console
+
+if __name__ == "__main__":
+    console()

@@ -1,0 +1,73 @@
+"""Runs a command of `object-store` and turns how it ended into an exit status.
+
+The rule: the guard of the output comes first and the signals next, before anything that takes time is imported. Each
+signal that ends a command is told by its exit status, whatever the command made of the interruption.
+"""
+
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+from model.exit_codes import ExitCode
+from model.secrecy.output_guard import guard_output
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def console() -> NoReturn:
+    """The console script."""
+    guard_output()
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command; its exit status."""
+    with signals_noted() as got:
+        try:
+            status = _run(list(arguments))
+        except KeyboardInterrupt:
+            status = ExitCode.INTERRUPTED
+        except Exception:  # noqa: BLE001 - a mistake of ours must not pass for an answer
+            traceback.print_exc()
+            status = ExitCode.CANNOT
+    if not got:
+        return status
+    sys.stderr.write("interrupted\n")
+    return 128 + got[0]
+
+
+@contextmanager
+def signals_noted() -> Iterator[list[int]]:
+    """Raise KeyboardInterrupt at each signal that ends a process, and note it."""
+    got: list[int] = []
+
+    def end(number: int, _: object) -> NoReturn:
+        got.append(number)
+        raise KeyboardInterrupt
+
+    # What is ignored stays so, as nohup has it, or a script's background.
+    before = {number: held for number in _ENDING if (held := signal.getsignal(number)) is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield got
+    finally:
+        for number, held in before.items():
+            signal.signal(number, held)
+
+
+def _run(arguments: list[str]) -> int:
+    from cli.commands import app
+    from ops.usage import UsageError
+
+    try:
+        app.main(arguments, prog_name="object-store")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        return ExitCode.CANNOT
+    return ExitCode.DONE

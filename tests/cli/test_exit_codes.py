@@ -1,0 +1,172 @@
+"""The exit status of every command: one table, whatever the command is."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli import main as console
+from cli.main import main
+from model.exit_codes import MEANING, ExitCode
+from tests.cli.test_commands import GROUPS, LEAVES
+
+ROOT = Path(__file__).parents[2]
+STACK = ("--stack", "nowhere")
+FILES = ("--deployment", "/nonexistent/d.json", "--credentials", "/nonexistent/c.json", "--identity", "worker")
+# What makes each command fail before it can do anything: a stack, a file or a server that is not there.
+CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("preflight",): STACK,
+    ("preview",): STACK,
+    ("adopt",): (*STACK, "--yes"),
+    ("recover",): STACK,
+    ("switch-admin-api",): (*STACK, "--to", "v4", "--yes"),
+    ("admin-policy",): STACK,
+    ("verify",): STACK,
+    ("verify-job",): STACK,
+    ("keys", "status"): STACK,
+    ("keys", "rotate"): ("worker", *STACK, "--yes"),
+    ("keys", "retire"): ("worker", *STACK, "--yes"),
+    ("keys", "revoke"): ("worker", *STACK, "--yes"),
+    ("keys", "deliver"): (*STACK, "--to", "json"),
+    ("put",): ("/dev/null", "s3://bucket/key", *FILES),
+    ("get",): ("s3://bucket/key", "-", *FILES),
+    ("ls",): ("s3://bucket", *FILES),
+    ("stat",): ("s3://bucket/key", *FILES),
+    ("presign",): ("s3://bucket/key", *FILES),
+    ("rm",): ("s3://bucket/key", *FILES),
+    ("parity",): ("/nonexistent", "s3://bucket/prefix", *FILES),
+    ("sandbox", "env"): ("local",),
+    ("sandbox", "rehearse"): ("--stack", "local"),
+}
+# Of the sandbox's, `up`, `down`, `deploy` and `engine` do something wherever they are, and `status` tells.
+DOING = {("sandbox", name) for name in ("up", "down", "deploy", "engine", "status", "verify")}
+WAITING = [words for words, rest in CANNOT.items() if "--stack" in rest and words[0] != "sandbox"]
+
+
+@pytest.fixture(name="pulumi")
+def _pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A `pulumi` on the path that runs a script, and no other; no stack is anywhere."""
+
+    def make(script: str) -> None:
+        path = tmp_path / "bin" / "pulumi"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{path.parent}:/usr/bin:/bin")
+
+    monkeypatch.chdir(tmp_path)
+    return make
+
+
+def test_every_command_is_tried() -> None:
+    """A new one needs a line above."""
+    assert CANNOT.keys() | DOING == set(LEAVES)
+
+
+@pytest.mark.parametrize("words", LEAVES, ids=" ".join)
+def test_wrong_usage_is_2(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
+    """An option that there is not, and one message that names it."""
+    assert main([*words, "--no-such-option"]) == ExitCode.CANNOT
+    assert "--no-such-option" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("frobnicate",), *((group, "frobnicate") for group in GROUPS)], ids=" ".join)
+def test_unknown_command_is_2(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
+    """Of the whole, and of each group."""
+    assert main(words) == ExitCode.CANNOT
+    assert "No such command 'frobnicate'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "rest"), CANNOT.items(), ids=lambda words: " ".join(words) if words else "")
+def test_what_cannot_be_done_is_2(
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    pulumi: Callable[[str], None],
+    words: tuple[str, ...],
+    rest: tuple[str, ...],
+) -> None:
+    """No such stack, no such file, nothing up: one message on standard error, no traceback."""
+    pulumi("echo \"error: no stack named 'nowhere' found\" >&2; exit 255")
+    monkeypatch.setattr("sandbox.folder.ROOT", Path.cwd(), raising=False)
+
+    assert main([*words, *rest]) == ExitCode.CANNOT
+    said = capfd.readouterr()
+    assert said.err + said.out
+    assert "Traceback" not in said.err + said.out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("words", WAITING, ids=" ".join)
+def test_signal_ends_it_and_is_told(
+    pulumi: Callable[[str], None], tmp_path: Path, words: tuple[str, ...], number: signal.Signals
+) -> None:
+    """130 and 143, whatever the command was waiting for; nothing of it is left, and no traceback is shown."""
+    pulumi(f"echo $$ > {tmp_path}/waiting; exec sleep 60")
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "cli", *words, *CANNOT[words]],
+        cwd=ROOT,
+        env={**os.environ, "PULUMI_OPTION_CWD": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "waiting").exists() or not (tmp_path / "waiting").read_text():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(number)
+        said = "".join(process.communicate(timeout=60))
+
+    assert process.returncode == 128 + number, said
+    assert "Traceback" not in said
+
+
+def test_signal_before_anything_is_imported_is_told() -> None:
+    """The first thing that a command does is to listen: not even one that comes at once shows a traceback."""
+    program = (
+        "import os, signal, sys\n"
+        "from cli import main as console\n"
+        "run, console._run = console._run, lambda words: (os.kill(os.getpid(), signal.SIGTERM), run(words))\n"
+        "sys.exit(console.main(['--help']))\n"
+    )
+    done = subprocess.run(  # noqa: S603 - our own text
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "interrupted\n")
+
+
+def test_mistake_of_ours_is_2_and_shows_where(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is never 1, which says that something was looked at and found wrong."""
+
+    def broken(_: list[str]) -> int:
+        raise ZeroDivisionError("a mistake")
+
+    monkeypatch.setattr(console, "_run", broken)
+
+    assert main([]) == ExitCode.CANNOT
+    assert "ZeroDivisionError: a mistake" in capsys.readouterr().err
+
+
+def test_ignored_signal_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `nohup` has it; and what was there before a command is there after it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr(console, "_run", lambda _: signal.raise_signal(signal.SIGHUP) or 0)  # type: ignore[func-returns-value]
+        assert main([]) == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_table_is_whole() -> None:
+    """Each status has a meaning, and nothing else has."""
+    assert list(MEANING) == list(ExitCode)
