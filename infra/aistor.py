@@ -14,6 +14,7 @@ from infra.settings import AistorSettings, Settings
 from infra.store import Credential, bucket_options
 from model.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan
 from model.policies import as_json, identity_policy, service_account_policy
+from model.resources import About, logical_name
 from model.taxonomy import BandName
 
 
@@ -58,27 +59,27 @@ class AistorStore(pulumi.ComponentResource):
         last: pulumi.Resource = bucket
         if plan.retention is not None and settings.aistor is not None:
             last = DefaultRetention(
-                f"{plan.domain}-retention",
+                logical_name(plan.domain, About.RETENTION),
                 bucket=bucket.bucket,
                 retention=plan.retention,
                 endpoint=settings.aistor.endpoint.url,
                 region=settings.region,
                 ca_pem=settings.aistor.ca_pem,
-                opts=bucket_options(self, plan, "-retention", after=last),
+                opts=bucket_options(self, plan, About.RETENTION, after=last),
             )
         elif plan.versioned:
             # Not on locked buckets: lock implies versioning, and there the resource could never be deleted.
             last = minio.S3BucketVersioning(
-                f"{plan.domain}-versioning",
+                logical_name(plan.domain, About.VERSIONING),
                 bucket=bucket.bucket,
                 versioning_configuration={"status": "Enabled"},
-                opts=bucket_options(self, plan, "-versioning", after=last),
+                opts=bucket_options(self, plan, About.VERSIONING, after=last),
             )
         minio.IlmPolicy(
-            f"{plan.domain}-lifecycle",
+            logical_name(plan.domain, About.LIFECYCLE),
             bucket=bucket.bucket,
             rules=[lifecycle_rule(rule) for rule in plan.rules],
-            opts=bucket_options(self, plan, "-lifecycle", after=last),
+            opts=bucket_options(self, plan, About.LIFECYCLE, after=last),
         )
         return bucket
 
@@ -92,20 +93,20 @@ class AistorStore(pulumi.ComponentResource):
 
     def _identity(self, plan: StorePlan, identity: IdentityPlan) -> Credential:
         child = pulumi.ResourceOptions(parent=self)
-        user = minio.IamUser(f"{identity.name}-user", name=identity.user_name, opts=child)
+        user = minio.IamUser(logical_name(identity.name, About.USER), name=identity.user_name, opts=child)
         policy = minio.IamPolicy(
-            f"{identity.name}-policy",
+            logical_name(identity.name, About.POLICY),
             name=identity.user_name,
             policy=as_json(identity_policy(plan, identity, "aistor")),
             opts=child,
         )
         attachment = minio.IamUserPolicyAttachment(
-            f"{identity.name}-attachment", user_name=user.name, policy_name=policy.name, opts=child
+            logical_name(identity.name, About.ATTACHMENT), user_name=user.name, policy_name=policy.name, opts=child
         )
 
         def key(generation: int) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
             account = minio.IamServiceAccount(
-                f"{identity.name}-key-{generation}",
+                logical_name(identity.name, About.KEY, generation),
                 target_user=user.name,
                 policy=as_json(service_account_policy(plan, identity)),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),

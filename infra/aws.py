@@ -21,6 +21,7 @@ from model.policies import (
     managed_policies,
 )
 from model.problems import InvalidInputError, Problem
+from model.resources import About, logical_name
 from model.taxonomy import BandName
 from model.trust import the_account
 
@@ -76,69 +77,72 @@ class AwsStore(pulumi.ComponentResource):
         )
 
         last: pulumi.Resource = aws.s3.BucketPublicAccessBlock(
-            f"{plan.domain}-public-access",
+            logical_name(plan.domain, About.PUBLIC_ACCESS),
             bucket=bucket.bucket,
             block_public_acls=True,
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=bucket_options(self, plan, "-public-access", after=bucket),
+            opts=bucket_options(self, plan, About.PUBLIC_ACCESS, after=bucket),
         )
         last = aws.s3.BucketOwnershipControls(
-            f"{plan.domain}-ownership",
+            logical_name(plan.domain, About.OWNERSHIP),
             bucket=bucket.bucket,
             rule={"object_ownership": "BucketOwnerEnforced"},
-            opts=bucket_options(self, plan, "-ownership", after=last),
+            opts=bucket_options(self, plan, About.OWNERSHIP, after=last),
         )
         last = aws.s3.BucketServerSideEncryptionConfiguration(
-            f"{plan.domain}-encryption",
+            logical_name(plan.domain, About.ENCRYPTION),
             bucket=bucket.bucket,
             rules=[_encryption_rule(own)],
-            opts=bucket_options(self, plan, "-encryption", after=last),
+            opts=bucket_options(self, plan, About.ENCRYPTION, after=last),
         )
         if plan.retention is not None:
             last = aws.s3.BucketObjectLockConfiguration(
-                f"{plan.domain}-retention",
+                logical_name(plan.domain, About.RETENTION),
                 bucket=bucket.bucket,
                 rule={"default_retention": {"mode": plan.retention.mode.value, "days": plan.retention.days}},
                 # Deleting it waits two minutes and then fails (terraform-provider-aws issue 33943), and would weaken
                 # a bucket that may yet survive; it goes with the bucket.
-                opts=bucket_options(self, plan, "-retention", after=last, keep=True),
+                opts=bucket_options(self, plan, About.RETENTION, after=last, keep=True),
             )
         elif plan.versioned:
             last = aws.s3.BucketVersioning(
-                f"{plan.domain}-versioning",
+                logical_name(plan.domain, About.VERSIONING),
                 bucket=bucket.bucket,
                 versioning_configuration={"status": "Enabled"},
-                opts=bucket_options(self, plan, "-versioning", after=last),
+                opts=bucket_options(self, plan, About.VERSIONING, after=last),
             )
         last = aws.s3.BucketLifecycleConfiguration(
-            f"{plan.domain}-lifecycle",
+            logical_name(plan.domain, About.LIFECYCLE),
             bucket=bucket.bucket,
             rules=[lifecycle_rule(rule) for rule in plan.rules],
-            opts=bucket_options(self, plan, "-lifecycle", after=last),
+            opts=bucket_options(self, plan, About.LIFECYCLE, after=last),
         )
         aws.s3.BucketPolicy(
-            f"{plan.domain}-policy",
+            logical_name(plan.domain, About.BUCKET_POLICY),
             bucket=bucket.bucket,
             policy=as_json(bucket_policy(plan.name)),
-            opts=bucket_options(self, plan, "-policy", after=last),
+            opts=bucket_options(self, plan, About.BUCKET_POLICY, after=last),
         )
         return bucket
 
     def _identity(self, identity: IdentityPlan, documents: list[PolicyDocument]) -> Credential:
         child = pulumi.ResourceOptions(parent=self)
-        user = aws.iam.User(f"{identity.name}-user", name=identity.user_name, opts=child)
+        user = aws.iam.User(logical_name(identity.name, About.USER), name=identity.user_name, opts=child)
         attachments = [
             aws.iam.UserPolicyAttachment(
-                f"{identity.name}-attachment{suffix}", user=user.name, policy_arn=policy.arn, opts=child
+                logical_name(identity.name, About.ATTACHMENT, number),
+                user=user.name,
+                policy_arn=policy.arn,
+                opts=child,
             )
-            for suffix, policy in declare_policies(identity, documents, child)
+            for number, policy in declare_policies(identity, documents, child)
         ]
 
         def key(generation: int) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
             made = aws.iam.AccessKey(
-                f"{identity.name}-key-{generation}",
+                logical_name(identity.name, About.KEY, generation),
                 user=user.name,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=attachments),
             )

@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from model.plan import IdentityPlan
 from model.policies import PolicyDocument, as_json, trust_policy
+from model.resources import About, logical_name, numbered, numbers
 from model.trust import OidcTrust, provider_arn
 
 # The shortest that IAM takes: a token lives for minutes, and whoever needs longer asks again.
@@ -29,33 +30,35 @@ def declare_role(
     """
     child = pulumi.ResourceOptions(parent=parent)
     role = aws.iam.Role(
-        f"{identity.name}-role",
+        logical_name(identity.name, About.ROLE),
         name=identity.user_name,
         assume_role_policy=as_json(trust_policy(trust, provider_arn(trust, account))),
         max_session_duration=SESSION_SECONDS,
         opts=child,
     )
-    for suffix, policy in declare_policies(identity, documents, child):
+    for number, policy in declare_policies(identity, documents, child):
         aws.iam.RolePolicyAttachment(
-            f"{identity.name}-attachment{suffix}", role=role.name, policy_arn=policy.arn, opts=child
+            logical_name(identity.name, About.ROLE_ATTACHMENT, number),
+            role=role.name,
+            policy_arn=policy.arn,
+            opts=child,
         )
     return role
 
 
 def declare_policies(
     identity: IdentityPlan, documents: list[PolicyDocument], opts: pulumi.ResourceOptions
-) -> list[tuple[str, aws.iam.Policy]]:
-    """Declare an identity's managed policies, a user's and a role's alike; each with the end of its name."""
-    suffixes = [f"-{index + 1}" if index else "" for index in range(len(documents))]
+) -> list[tuple[int | None, aws.iam.Policy]]:
+    """Declare an identity's managed policies, a user's and a role's alike; each with its number."""
     return [
         (
-            suffix,
+            number,
             aws.iam.Policy(
-                f"{identity.name}-policy{suffix}",
-                name=f"{identity.user_name}{suffix}",
+                logical_name(identity.name, About.POLICY, number),
+                name=numbered(identity.user_name, number),
                 policy=as_json(document),
                 opts=opts,
             ),
         )
-        for suffix, document in zip(suffixes, documents, strict=True)
+        for number, document in zip(numbers(len(documents)), documents, strict=True)
     ]

@@ -6,20 +6,18 @@ terraform-provider-aws issue 36529), so the program refuses before the engine is
 between hot and warm are done in place. Pure: what stands is read by `infra.standing`.
 """
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 
-from infra.identity.types import ACCOUNT, TYPES, USER
 from model.plan import BucketPlan, StorePlan
 from model.problems import Problem
+from model.resources import TYPES, About, subject_of, types_about
 from model.taxonomy import BandName
 
-KEY_TYPES = frozenset({*(kinds[ACCOUNT] for kinds in TYPES.values()), "aws:iam/accessKey:AccessKey"})
+KEY_TYPES = types_about(About.KEY)
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 KEYS_PER_USER = 2
-_KEY_NAME = re.compile(r"::(?P<identity>[^:]+)-key-(?P<generation>[0-9]+)$")
 # A user or a key tells by which admin API all of an identity is managed.
-MANAGED_BY = {kinds[word]: version for version, kinds in TYPES.items() for word in (USER, ACCOUNT)}
+MANAGED_BY = {TYPES[by][what]: by for by in ("v3", "v4") for what in (About.USER, About.KEY)}
 
 
 def impossible_moves(plan: StorePlan, locked: Mapping[str, bool]) -> list[Problem]:
@@ -65,8 +63,10 @@ def unswitched(held: Collection[str], wanted: str, where: str, stack: str) -> li
 
 def key_name(kind: str, urn: str) -> tuple[str, int] | None:
     """Whose key a resource is and of which generation; None for what is no key."""
-    match = _KEY_NAME.search(urn) if kind in KEY_TYPES else None
-    return (match["identity"], int(match["generation"])) if match else None
+    if kind not in KEY_TYPES:
+        return None
+    identity, ending = subject_of(kind, urn.rpartition("::")[2])
+    return (identity, int(ending.rpartition("-")[2])) if ending else None
 
 
 def generations_of(resources: Iterable[tuple[str, str]]) -> dict[str, frozenset[int]]:

@@ -22,12 +22,12 @@ from pydantic_core import ErrorDetails
 
 from infra.admin_command import KEY as COMMAND_KEY
 from infra.admin_credentials import admin_credentials
-from infra.identity.types import AdminApiVersion
 from infra.namespace import NAMESPACE
 from infra.reachable import check_reachable
 from model.endpoint import Endpoint, parse_endpoint, read_ca_bundle
 from model.policies import Cloud
 from model.problems import InvalidInputError, Problem
+from model.resources import AdminApiVersion
 from model.taxonomy import nearest
 
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")

@@ -17,6 +17,7 @@ from infra.moves import already_there, generations_of, impossible_moves, managed
 from infra.settings import Settings
 from model.plan import StorePlan
 from model.problems import InvalidInputError, Problem
+from model.resources import TYPES, About
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 # A function of the engine itself: resource/deploy/builtins.go of pulumi/pulumi.
 STATE_FUNCTION = "pulumi:pulumi:readStackResourceOutputs"
-LOCK_OUTPUT = {"minio:index/s3Bucket:S3Bucket": "objectLocking", "aws:s3/bucket:Bucket": "objectLockEnabled"}
+LOCK_OUTPUT = {TYPES["v3"][About.BUCKET]: "objectLocking", TYPES["aws"][About.BUCKET]: "objectLockEnabled"}
 JOBS = 16
 STATE_SECONDS = 10
 STATE_PAUSE_SECONDS = 0.1

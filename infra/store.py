@@ -12,25 +12,26 @@ import pulumi
 
 from model.generations import Generations
 from model.plan import BucketPlan
+from model.resources import About, logical_name
 
 
 def bucket_options(
     parent: pulumi.Resource,
     plan: BucketPlan,
-    suffix: str = "",
+    what: About = About.BUCKET,
     *,
     after: pulumi.Resource | None = None,
     protect: bool | None = None,
     keep: bool | None = None,
 ) -> pulumi.ResourceOptions:
-    """The options of a resource `{domain}{suffix}` that belongs to a bucket.
+    """The options of a resource that belongs to a bucket.
 
     A domain that was renamed answers to its former names, so nothing of its bucket is deleted or replaced.
 
     Args:
         parent: The store.
         plan: The bucket.
-        suffix: Of the resource's name.
+        what: What the resource is about.
         after: What was set on the bucket before it.
         protect: It cannot be deleted.
         keep: It is left on the server when it is deleted from the stack.
@@ -40,7 +41,7 @@ def bucket_options(
         depends_on=None if after is None else [after],
         protect=protect,
         retain_on_delete=keep,
-        aliases=[pulumi.Alias(name=f"{former}{suffix}") for former in plan.renamed_from if former != plan.domain]
+        aliases=[pulumi.Alias(name=logical_name(former, what)) for former in plan.renamed_from if former != plan.domain]
         or None,
     )
 

@@ -20,37 +20,45 @@ from pulumi.dynamic.dynamic import PROVIDER_KEY, serialize_provider
 from infra.identity.attachment import AttachmentProvider
 from infra.identity.policy import PolicyProvider
 from infra.identity.service_account import ON, ServiceAccountProvider
-from infra.identity.types import ACCOUNT, ATTACHMENT, OWN_TYPES, POLICY, TYPES, USER, AdminApiVersion
 from infra.identity.user import ENABLED, UserProvider
+from model.resources import (
+    DYNAMIC_PROVIDER,
+    OF_IDENTITY,
+    PROVIDER,
+    STACK,
+    STORE,
+    STORE_NAME,
+    TYPES,
+    About,
+    AdminApiVersion,
+    identity_types,
+)
 from stack.state import resources_of
 from stack.state_secret import secret
 
 _PROVIDERS: dict[str, type[ResourceProvider]] = {
-    USER: UserProvider,
-    POLICY: PolicyProvider,
-    ATTACHMENT: AttachmentProvider,
-    ACCOUNT: ServiceAccountProvider,
+    About.USER: UserProvider,
+    About.POLICY: PolicyProvider,
+    About.ATTACHMENT: AttachmentProvider,
+    About.KEY: ServiceAccountProvider,
 }
-_SECRET_OUTPUTS = {USER: ["secret"], ACCOUNT: ["secretKey"]}
+_SECRET_OUTPUTS = {About.USER: ["secret"], About.KEY: ["secretKey"]}
 # What each kind has as inputs; the rest are outputs alone.
 _OWN_INPUTS = {
-    USER: ("name", "status"),
-    POLICY: ("name", "policy"),
-    ATTACHMENT: ("userName", "policyName"),
-    ACCOUNT: ("targetUser", "policy", "status"),
+    About.USER: ("name", "status"),
+    About.POLICY: ("name", "policy"),
+    About.ATTACHMENT: ("userName", "policyName"),
+    About.KEY: ("targetUser", "policy", "status"),
 }
-_PLUGIN_INPUTS = {**_OWN_INPUTS, USER: ("name",), ACCOUNT: ("policy", "targetUser")}
+_PLUGIN_INPUTS = {**_OWN_INPUTS, About.USER: ("name",), About.KEY: ("policy", "targetUser")}
 _OUTPUTS = {
-    USER: ("name", "status", "secret"),
-    POLICY: ("name", "policy"),
-    ATTACHMENT: ("userName", "policyName"),
-    ACCOUNT: ("targetUser", "policy", "status", "accessKey", "secretKey"),
+    About.USER: ("name", "status", "secret"),
+    About.POLICY: ("name", "policy"),
+    About.ATTACHMENT: ("userName", "policyName"),
+    About.KEY: ("targetUser", "policy", "status", "accessKey", "secretKey"),
 }
-_WANTED_STATUS = {USER: ENABLED, ACCOUNT: ON}
-DYNAMIC_PROVIDER = "pulumi:providers:pulumi-python"
-PLUGIN_PROVIDER, PLUGIN_PROVIDER_NAME = "pulumi:providers:minio", "aistor"
-STACK_TYPE = "pulumi:pulumi:Stack"
-STORE_TYPE, STORE_NAME = "object-store:storage:AistorStore", "store"
+_WANTED_STATUS = {About.USER: ENABLED, About.KEY: ON}
+PLUGIN_PROVIDER_NAME = "aistor"
 
 
 class StateError(Exception):
@@ -80,7 +88,7 @@ class Place:
 
 def identities_of(exported: Mapping[str, Any], version: AdminApiVersion) -> list[str]:
     """URNs of the identities' resources that a state holds by one version."""
-    types = set(TYPES[version].values())
+    types = identity_types(version)
     return [one["urn"] for one in resources_of(exported) if one["type"] in types]
 
 
@@ -90,7 +98,8 @@ def moved(exported: Mapping[str, Any], to: AdminApiVersion, place: Place) -> dic
     Raises:
         StateError: The plugin's provider is not in the state, or a resource is half replaced.
     """
-    others = {kind: word for version, types in TYPES.items() if version != to for word, kind in types.items()}
+    other: AdminApiVersion = "v3" if to == "v4" else "v4"
+    others = {TYPES[other][word]: word for word in OF_IDENTITY}
     state = _with_provider(exported, to, place)
     resources = resources_of(state)
     provider = _provider_of(resources, to)
@@ -114,13 +123,13 @@ def moved(exported: Mapping[str, Any], to: AdminApiVersion, place: Place) -> dic
 
 
 def added(
-    exported: Mapping[str, Any], found: Iterable[tuple[str, str, str, Mapping[str, Any]]], place: Place
+    exported: Mapping[str, Any], found: Iterable[tuple[About, str, str, Mapping[str, Any]]], place: Place
 ) -> dict[str, Any]:
     """The state with resources of this package more, as they are on the server.
 
     Args:
         exported: The state; what they need (stack, store, provider) is added where it is not there.
-        found: Of each its word (`USER` and so on), its name in the program, its id and its live values.
+        found: Of each what it is about, its name in the program, its id and its live values.
         place: Of which stack it is.
     """
     state = _with_store(_with_provider(exported, "v4", place), place)
@@ -129,11 +138,11 @@ def added(
     for word, name, own_id, values in found:
         resources.append(
             {
-                "urn": place.urn(OWN_TYPES[word], name, STORE_TYPE),
+                "urn": place.urn(TYPES["v4"][word], name, STORE["aistor"]),
                 "custom": True,
                 "id": own_id,
-                "type": OWN_TYPES[word],
-                "parent": place.urn(STORE_TYPE, STORE_NAME),
+                "type": TYPES["v4"][word],
+                "parent": place.urn(STORE["aistor"], STORE_NAME),
                 "provider": provider,
                 **_properties(word, "v4", own_id, values, place),
             }
@@ -142,7 +151,7 @@ def added(
 
 
 def _properties(
-    word: str, version: AdminApiVersion, own_id: str, values: Mapping[str, Any], place: Place
+    word: About, version: AdminApiVersion, own_id: str, values: Mapping[str, Any], place: Place
 ) -> dict[str, Any]:
     """Inputs, outputs and which of these are secret, as the engine has them."""
     outputs = {key: values[key] for key in _OUTPUTS[word] if key in values}
@@ -161,11 +170,11 @@ def _properties(
     return properties
 
 
-def _plugin_only(word: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
+def _plugin_only(word: About, outputs: Mapping[str, Any]) -> dict[str, Any]:
     if word not in _WANTED_STATUS:
         return {}
     off = {"disableUser": outputs.get("status") != _WANTED_STATUS[word], "updateSecret": False}
-    return off if word == ACCOUNT else {**off, "forceDestroy": False, "tags": None}
+    return off if word == About.KEY else {**off, "forceDestroy": False, "tags": None}
 
 
 def _rewired(resource: dict[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
@@ -191,7 +200,7 @@ def _with_provider(exported: Mapping[str, Any], version: AdminApiVersion, place:
     provider = next((one for one in resources if _is_provider(one, version)), None)
     if provider is None and version == "v3":
         raise StateError("the plugin's provider is not in the state; first: pulumi up")
-    identities = {kind for types in TYPES.values() for kind in types.values()}
+    identities = identity_types("v3") | identity_types("v4")
     first = next((at for at, one in enumerate(resources) if one["type"] in identities), len(resources))
     if provider is None:
         resources.insert(first, _dynamic_provider(place))
@@ -204,12 +213,12 @@ def _with_provider(exported: Mapping[str, Any], version: AdminApiVersion, place:
 
 def _with_store(state: dict[str, Any], place: Place) -> dict[str, Any]:
     resources = state["deployment"]["resources"]
-    root = place.urn(STACK_TYPE, f"{place.project}-{place.stack}")
-    if not any(one["type"] == STACK_TYPE for one in resources):
-        resources.insert(0, {"urn": root, "custom": False, "type": STACK_TYPE})
-    if not any(one["type"] == STORE_TYPE for one in resources):
+    root = place.urn(STACK, f"{place.project}-{place.stack}")
+    if not any(one["type"] == STACK for one in resources):
+        resources.insert(0, {"urn": root, "custom": False, "type": STACK})
+    if not any(one["type"] == STORE["aistor"] for one in resources):
         resources.append(
-            {"urn": place.urn(STORE_TYPE, STORE_NAME), "custom": False, "type": STORE_TYPE, "parent": root}
+            {"urn": place.urn(STORE["aistor"], STORE_NAME), "custom": False, "type": STORE["aistor"], "parent": root}
         )
     return state
 
@@ -230,7 +239,7 @@ def _is_provider(resource: Mapping[str, Any], version: AdminApiVersion) -> bool:
         return bool(resource["type"] == DYNAMIC_PROVIDER)
     # A default provider has the same type.
     named = resource["urn"].rpartition("::")[2] == PLUGIN_PROVIDER_NAME
-    return bool(named and resource["type"] == PLUGIN_PROVIDER)
+    return bool(named and resource["type"] == PROVIDER["aistor"])
 
 
 def _provider_of(resources: Iterable[Mapping[str, Any]], version: AdminApiVersion) -> str:

@@ -15,25 +15,24 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.identity.types import ACCOUNT, ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, POLICY, USER
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
+from model.resources import TYPES, About, types_about
 from stack.runner import EngineError, run_pulumi
 from stack.state import read_state, resources_of, under_way
 
 STS_REGION = "us-east-1"
 # Where the id is made of names that were given. All else that the stores declare is made anew by a write that replaces.
 NAMED_BY = {
-    "minio:index/s3Bucket:S3Bucket": ("bucket",),
-    "aws:s3/bucket:Bucket": ("bucket",),
-    "aws:iam/user:User": ("name",),
-    "aws:iam/role:Role": ("name",),
-    OWN_TYPES[USER]: ("name",),
-    OWN_TYPES[POLICY]: ("name",),
-    OWN_TYPES[ATTACHMENT]: ("userName", "policyName"),
+    **dict.fromkeys(types_about(About.BUCKET), ("bucket",)),
+    TYPES["aws"][About.USER]: ("name",),
+    TYPES["aws"][About.ROLE]: ("name",),
+    TYPES["v4"][About.USER]: ("name",),
+    TYPES["v4"][About.POLICY]: ("name",),
+    TYPES["v4"][About.ATTACHMENT]: ("userName", "policyName"),
 }
-AWS_POLICY = "aws:iam/policy:Policy"
-KEYS = (PLUGIN_TYPES[ACCOUNT], OWN_TYPES[ACCOUNT], "aws:iam/accessKey:AccessKey")
+AWS_POLICY = TYPES["aws"][About.POLICY]
+KEYS = types_about(About.KEY)
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def _gone(stack: str, exported: Mapping[str, Any]) -> set[str]:
     deleted = [
         operation["resource"]
         for operation in under_way(exported)
-        if operation["type"] == "deleting" and operation["resource"]["type"] == PLUGIN_TYPES[ACCOUNT]
+        if operation["type"] == "deleting" and operation["resource"]["type"] == TYPES["v3"][About.KEY]
     ]
     if not deleted:
         return set()

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 
 from infra.admin_api import AdminApiError, versions_spoken
 from infra.identity.connection import connection_inputs
-from infra.identity.types import AdminApiVersion
 from infra.namespace import NAMESPACE
 from infra.reachable import check_reachable
 from infra.settings import AistorSettings, Settings
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
+from model.resources import AdminApiVersion
 from ops.identities_in_state import Place, StateError, engine_config, identities_of, moved
 from ops.stack_settings import read_stack
 from ops.usage import NobodyToAskError, agreed

@@ -17,6 +17,7 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
+from model.resources import STACK
 from policy.documents import MalformedDocumentError, statements_of
 from policy.resources import (
     AISTOR_KEYS,
@@ -28,7 +29,6 @@ from policy.resources import (
     OWN_KEY,
     OWN_USER,
     PUBLIC_ACCESS_BLOCKS,
-    STACK,
     STORES,
     at,
     of_each_bucket,

@@ -17,6 +17,7 @@ from pulumi_policy import (
 )
 
 from model.plan import PROJECT
+from model.resources import TYPES, About
 from policy.resources import (
     AISTOR_KEYS,
     AWS_BUCKET,
@@ -34,12 +35,12 @@ _ENVIRONMENT = re.compile(re.escape(f"{_ARN}{PROJECT}-") + r"[a-z][a-z0-9]{0,11}
 _CARRIERS = (
     *AISTOR_KEYS,
     OWN_POLICY,
-    "minio:index/iamPolicy:IamPolicy",
+    TYPES["v3"][About.POLICY],
     "minio:index/iamGroupPolicy:IamGroupPolicy",
     "minio:index/s3BucketPolicy:S3BucketPolicy",
     AWS_BUCKET,
     AWS_BUCKET_POLICY,
-    "aws:iam/policy:Policy",
+    TYPES["aws"][About.POLICY],
     "aws:iam/userPolicy:UserPolicy",
     "aws:iam/groupPolicy:GroupPolicy",
     "aws:iam/rolePolicy:RolePolicy",

@@ -19,34 +19,31 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
+from model.resources import STORE, TYPES, About, types_about
+
 Properties: TypeAlias = Mapping[str, Any]
 
-MINIO_BUCKET = "minio:index/s3Bucket:S3Bucket"
-AWS_BUCKET = "aws:s3/bucket:Bucket"
+MINIO_BUCKET = TYPES["v3"][About.BUCKET]
+AWS_BUCKET = TYPES["aws"][About.BUCKET]
 AWS_BUCKET_ACL = "aws:s3/bucketAcl:BucketAcl"
-BUCKETS = frozenset({MINIO_BUCKET, AWS_BUCKET})
-MINIO_LIFECYCLE = "minio:index/ilmPolicy:IlmPolicy"
-AWS_LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
-LIFECYCLES = frozenset({MINIO_LIFECYCLE, AWS_LIFECYCLE})
-VERSIONINGS = frozenset(
-    {"minio:index/s3BucketVersioning:S3BucketVersioning", "aws:s3/bucketVersioning:BucketVersioning"}
-)
-MINIO_RETENTION = "pulumi-python:dynamic/storage:DefaultRetention"
-AWS_RETENTION = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
-RETENTIONS = frozenset({MINIO_RETENTION, AWS_RETENTION})
-PUBLIC_ACCESS_BLOCKS = frozenset({"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"})
-AWS_BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
-MINIO_USER = "minio:index/iamUser:IamUser"
-AWS_USER = "aws:iam/user:User"
-MINIO_KEY = "minio:index/iamServiceAccount:IamServiceAccount"
-OWN_USER = "pulumi-python:dynamic/identity:User"
-OWN_POLICY = "pulumi-python:dynamic/identity:Policy"
-OWN_KEY = "pulumi-python:dynamic/identity:ServiceAccount"
+BUCKETS = types_about(About.BUCKET)
+MINIO_LIFECYCLE = TYPES["v3"][About.LIFECYCLE]
+LIFECYCLES = types_about(About.LIFECYCLE)
+VERSIONINGS = types_about(About.VERSIONING)
+MINIO_RETENTION = TYPES["v3"][About.RETENTION]
+RETENTIONS = types_about(About.RETENTION)
+PUBLIC_ACCESS_BLOCKS = types_about(About.PUBLIC_ACCESS)
+AWS_BUCKET_POLICY = TYPES["aws"][About.BUCKET_POLICY]
+MINIO_USER = TYPES["v3"][About.USER]
+AWS_USER = TYPES["aws"][About.USER]
+MINIO_KEY = TYPES["v3"][About.KEY]
+OWN_USER = TYPES["v4"][About.USER]
+OWN_POLICY = TYPES["v4"][About.POLICY]
+OWN_KEY = TYPES["v4"][About.KEY]
 AISTOR_KEYS = frozenset({MINIO_KEY, OWN_KEY})
-AWS_ROLE = "aws:iam/role:Role"
-AWS_KEY = "aws:iam/accessKey:AccessKey"
-STACK = "pulumi:pulumi:Stack"
-STORES = frozenset({"object-store:storage:AistorStore", "object-store:storage:AwsStore"})
+AWS_ROLE = TYPES["aws"][About.ROLE]
+AWS_KEY = TYPES["aws"][About.KEY]
+STORES = frozenset(STORE.values())
 
 
 def type_of(resource: PolicyResource | ResourceValidationArgs) -> str:

@@ -16,6 +16,7 @@ from infra.settings import AistorSettings
 from infra.store import Credential
 from model.plan import IdentityPlan, StorePlan
 from model.policies import as_json, identity_policy, service_account_policy
+from model.resources import About, logical_name
 
 
 def declare_identities(
@@ -30,16 +31,16 @@ def _identity(
     parent: pulumi.Resource, plan: StorePlan, identity: IdentityPlan, connection: Mapping[str, str]
 ) -> Credential:
     child = pulumi.ResourceOptions(parent=parent)
-    user = User(f"{identity.name}-user", name=identity.user_name, connection=connection, opts=child)
+    user = User(logical_name(identity.name, About.USER), name=identity.user_name, connection=connection, opts=child)
     policy = Policy(
-        f"{identity.name}-policy",
+        logical_name(identity.name, About.POLICY),
         name=identity.user_name,
         policy=as_json(identity_policy(plan, identity, "aistor")),
         connection=connection,
         opts=child,
     )
     attachment = Attachment(
-        f"{identity.name}-attachment",
+        logical_name(identity.name, About.ATTACHMENT),
         user_name=user.name,
         policy_name=policy.name,
         connection=connection,
@@ -48,7 +49,7 @@ def _identity(
 
     def key(generation: int) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         account = ServiceAccount(
-            f"{identity.name}-key-{generation}",
+            logical_name(identity.name, About.KEY, generation),
             target_user=user.name,
             policy=as_json(service_account_policy(plan, identity)),
             connection=connection,

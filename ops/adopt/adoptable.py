@@ -12,67 +12,30 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
-from infra.identity.types import ATTACHMENT, OWN_TYPES, PLUGIN_TYPES, POLICY, USER, AdminApiVersion
 from infra.settings import Settings
 from model.plan import BucketPlan, IdentityPlan, Retention, StorePlan
 from model.policies import Cloud, identity_policy, managed_policies
+from model.resources import (
+    PROVIDER,
+    STORE,
+    STORE_NAME,
+    TYPES,
+    About,
+    AdminApiVersion,
+    By,
+    identity_types,
+    logical_name,
+    numbered,
+    numbers,
+)
 from stack.state import resources_of, under_way
 from stack.state_secret import secret
 
 PASSWORD_INPUT = "minioPassword"  # noqa: S105 - an input's name
-STORE_NAME = "store"
-STORE = {"aistor": "object-store:storage:AistorStore", "aws": "object-store:storage:AwsStore"}
-PROVIDER = {"aistor": "pulumi:providers:minio", "aws": "pulumi:providers:aws"}
 # The lines of the import file that others name as parent and provider; no domain or identity can be called so.
 _STORE_LINE, _PROVIDER_LINE = "Store", "Provider"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A type of resource: its Pulumi type and the word for it."""
-
-    type: str
-    word: str
-
-
-BUCKET = {"aistor": Kind("minio:index/s3Bucket:S3Bucket", "bucket"), "aws": Kind("aws:s3/bucket:Bucket", "bucket")}
-_LIFECYCLE = {
-    "aistor": Kind("minio:index/ilmPolicy:IlmPolicy", "lifecycle"),
-    "aws": Kind("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "lifecycle"),
-}
-_VERSIONING = {
-    "aistor": Kind("minio:index/s3BucketVersioning:S3BucketVersioning", "versioning"),
-    "aws": Kind("aws:s3/bucketVersioning:BucketVersioning", "versioning"),
-}
-_AWS_ALWAYS = {
-    "public-access": Kind("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "public-access block"),
-    "ownership": Kind("aws:s3/bucketOwnershipControls:BucketOwnershipControls", "ownership"),
-    "encryption": Kind(
-        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration", "encryption"
-    ),
-    "policy": Kind("aws:s3/bucketPolicy:BucketPolicy", "bucket policy"),
-}
-_AWS_RETENTION = Kind("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration", "retention")
-# By the cloud, and on AIStor by the admin API.
-_USER = {
-    "v3": Kind(PLUGIN_TYPES[USER], USER),
-    "v4": Kind(OWN_TYPES[USER], USER),
-    "aws": Kind("aws:iam/user:User", USER),
-}
-_POLICY = {
-    "v3": Kind(PLUGIN_TYPES[POLICY], POLICY),
-    "v4": Kind(OWN_TYPES[POLICY], POLICY),
-    "aws": Kind("aws:iam/policy:Policy", POLICY),
-}
-_ATTACHMENT = {
-    "v3": Kind(PLUGIN_TYPES[ATTACHMENT], ATTACHMENT),
-    "v4": Kind(OWN_TYPES[ATTACHMENT], ATTACHMENT),
-    "aws": Kind("aws:iam/userPolicyAttachment:UserPolicyAttachment", ATTACHMENT),
-}
-_ROLE = Kind("aws:iam/role:Role", "role")
-_ROLE_ATTACHMENT = Kind("aws:iam/rolePolicyAttachment:RolePolicyAttachment", ATTACHMENT)
 
 
 @dataclass(frozen=True)
@@ -81,12 +44,14 @@ class Adoptable:
 
     Attributes:
         kind: Its type.
+        what: What it is about.
         name: Its name in the program.
         id: By which the provider reads it.
         of: The bucket or user that it belongs to, by its name on the server.
     """
 
-    kind: Kind
+    kind: str
+    what: About
     name: str
     id: str
     of: str
@@ -94,7 +59,7 @@ class Adoptable:
     @property
     def own(self) -> bool:
         """Whether it is a resource of `infra.identity`, which the engine cannot import."""
-        return self.kind.type in OWN_TYPES.values()
+        return self.kind in identity_types("v4")
 
 
 @dataclass(frozen=True)
@@ -128,7 +93,7 @@ class Held:
 
     def has(self, one: Adoptable) -> bool:
         """A renamed resource is known by its id, an attachment of the plugin's own id by its name."""
-        return bool({(one.kind.type, one.name), (one.kind.type, one.id)} & self.keys)
+        return bool({(one.kind, one.name), (one.kind, one.id)} & self.keys)
 
 
 def held(exported: Mapping[str, Any]) -> Held:
@@ -166,34 +131,30 @@ def adoptables(
 
 
 def _of_bucket(bucket: BucketPlan, cloud: Cloud) -> list[Adoptable]:
-    kinds = {"": BUCKET[cloud]}
+    whats = [About.BUCKET]
     if cloud == "aws":
-        kinds |= {f"-{suffix}": kind for suffix, kind in _AWS_ALWAYS.items()}
+        whats += [About.PUBLIC_ACCESS, About.OWNERSHIP, About.ENCRYPTION, About.BUCKET_POLICY]
         if bucket.locked:
-            kinds["-retention"] = _AWS_RETENTION
+            whats.append(About.RETENTION)
     if bucket.versioned and not bucket.locked:
-        kinds["-versioning"] = _VERSIONING[cloud]
-    kinds["-lifecycle"] = _LIFECYCLE[cloud]
-    return [Adoptable(kind, bucket.domain + suffix, bucket.name, bucket.name) for suffix, kind in kinds.items()]
+        whats.append(About.VERSIONING)
+    whats.append(About.LIFECYCLE)
+    kinds = TYPES["v3" if cloud == "aistor" else "aws"]
+    return [Adoptable(kinds[what], what, logical_name(bucket.domain, what), bucket.name, bucket.name) for what in whats]
 
 
-def _of_identity(
-    plan: StorePlan, identity: IdentityPlan, cloud: Cloud, account_id: str, by: AdminApiVersion | Literal["aws"]
-) -> list[Adoptable]:
+def _of_identity(plan: StorePlan, identity: IdentityPlan, cloud: Cloud, account_id: str, by: By) -> list[Adoptable]:
     user = identity.user_name
     # A role is named as the user would be, and an attachment's id is written in the same way.
     has_role = identity.trust is not None
-    own = Adoptable(_ROLE if has_role else _USER[by], f"{identity.name}-{'role' if has_role else 'user'}", user, user)
-    attachment = _ROLE_ATTACHMENT if has_role else _ATTACHMENT[by]
-    found = [own]
+    own, attachment = (About.ROLE, About.ROLE_ATTACHMENT) if has_role else (About.USER, About.ATTACHMENT)
+    found = [Adoptable(TYPES[by][own], own, logical_name(identity.name, own), user, user)]
     documents = managed_policies(identity_policy(plan, identity, cloud)) if cloud == "aws" else [None]
-    for index in range(len(documents)):
-        suffix = f"-{index + 1}" if index else ""
-        policy = f"{user}{suffix}" if cloud == "aistor" else f"arn:aws:iam::{account_id}:policy/{user}{suffix}"
-        found += [
-            Adoptable(_POLICY[by], f"{identity.name}-policy{suffix}", policy, user),
-            Adoptable(attachment, f"{identity.name}-attachment{suffix}", f"{user}/{policy}", user),
-        ]
+    for number in numbers(len(documents)):
+        name = numbered(user, number)
+        policy = name if cloud == "aistor" else f"arn:aws:iam::{account_id}:policy/{name}"
+        for what, key in ((About.POLICY, policy), (attachment, f"{user}/{policy}")):
+            found.append(Adoptable(TYPES[by][what], what, logical_name(identity.name, what, number), key, user))
     return found
 
 
@@ -318,7 +279,7 @@ def import_file(adopted: Iterable[Adoptable], state: Held, cloud: Cloud, inputs:
             }
         )
     resources += [
-        {"type": one.kind.type, "name": one.name, "id": one.id, "parent": _STORE_LINE, "provider": _PROVIDER_LINE}
+        {"type": one.kind, "name": one.name, "id": one.id, "parent": _STORE_LINE, "provider": _PROVIDER_LINE}
         for one in adopted
     ]
     return {"nameTable": table, "resources": resources}

@@ -20,8 +20,8 @@ from infra.program import plan_for
 from infra.settings import Settings
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
+from model.resources import About
 from ops.adopt.adoptable import (
-    BUCKET,
     Adoptable,
     Held,
     adoptables,
@@ -79,8 +79,8 @@ def find(settings: Settings, state: Held) -> Found:
         *live_identities(settings, [one for one in asked if one.own]),
     )
     # A bucket that the state holds is `pulumi up`'s affair.
-    new = {one.of: live[one.of] for one in asked if one.kind == BUCKET[settings.cloud]}
-    unread = new.keys() - {one.of for one in adopted if one.kind == BUCKET[settings.cloud]}
+    new = {one.of: live[one.of] for one in asked if one.what is About.BUCKET}
+    unread = new.keys() - {one.of for one in adopted if one.what is About.BUCKET}
     if unread:
         raise AdoptionError(f"S3 lists these buckets and the provider does not find them: {', '.join(sorted(unread))}")
     return Found(
@@ -104,7 +104,7 @@ def adopt(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> None
     own = [one for one in adopted if one.own]
     if own and settings.aistor is not None:
         # The engine imports no dynamic resource, since it has no provider to read it by before it is in the state.
-        found = [(one.kind.word, one.name, one.id, values) for one, values in live_identities(settings, own).items()]
+        found = [(one.what, one.name, one.id, values) for one, values in live_identities(settings, own).items()]
         exported = read_state(settings.stack)
         state_with = added(exported, found, place_of(settings, settings.aistor))
         run_pulumi("stack", "import", "--stack", settings.stack, text=json.dumps(state_with))
@@ -187,10 +187,10 @@ def _listed(stack: str, found: Found) -> str:
     """What is to be adopted, bucket by bucket and user by user, and what is not."""
     groups: dict[str, list[str]] = {}
     for one in found.adopted:
-        groups.setdefault(one.of, []).append(one.kind.word)
+        groups.setdefault(one.of, []).append(one.what.value)
     lines = [f"{stack}: {len(found.adopted)} resources exist, are planned, and are not in the state:"]
     lines += [f"  {of}: {', '.join(words)}" for of, words in groups.items()]
-    users = [one.of for one in found.adopted if one.kind.word == "user"]
+    users = [one.of for one in found.adopted if one.what is About.USER]
     if users:
         lines.append(
             f"Not adopted, because a secret cannot be read back: their keys. `pulumi up` makes a new one for each of "

@@ -23,11 +23,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.admin_api import AdminApi, AdminApiError, NotFoundError
-from infra.identity.types import POLICY, USER
 from infra.reachable import check_reachable
 from infra.s3_client import open_client
+from model.resources import PROVIDER, STACK, About
 from model.secrecy.redaction import keep_secret, redacted
-from ops.adopt.adoptable import PROVIDER, Adoptable, LiveBucket, provider_inputs, provider_version
+from ops.adopt.adoptable import Adoptable, LiveBucket, provider_inputs, provider_version
 from stack.runner import EngineError, Said, run_pulumi
 
 if TYPE_CHECKING:
@@ -141,16 +141,16 @@ def live_identities(settings: "Settings", asked: Collection[Adoptable]) -> dict[
 
 def _identity(api: AdminApi, one: Adoptable) -> dict[str, Any] | None:
     try:
-        if one.kind.word == USER:
+        if one.what is About.USER:
             return {"name": one.id, "status": api.user(one.id)["status"]}
-        if one.kind.word == POLICY:
+        if one.what is About.POLICY:
             return {"name": one.id, "policy": json.dumps(api.policy(one.id))}
         user, _, policy = one.id.partition("/")
         attached = policy in str(api.user(user).get("policyName", "")).split(",")
     except NotFoundError:
         return None
     except AdminApiError as error:
-        raise AdoptionError(f"the {one.kind.word} of {one.of} could not be read: {error}") from None
+        raise AdoptionError(f"the {one.what.value} of {one.of} could not be read: {error}") from None
     return {"userName": user, "policyName": policy} if attached else None
 
 
@@ -197,7 +197,7 @@ class _Scratch:
 
     def read(self, settings: "Settings", asked: Collection[Adoptable], inputs: Mapping[str, Any]) -> list[Adoptable]:
         """Those that a refresh finds."""
-        urns = {one: f"urn:pulumi:{SCRATCH}::{PROJECT}::{one.kind.type}::{one.name}" for one in asked}
+        urns = {one: f"urn:pulumi:{SCRATCH}::{PROJECT}::{one.kind}::{one.name}" for one in asked}
         self._pulumi("stack", "init", "--no-select", SCRATCH)
         exported = self._export()
         exported["deployment"]["resources"] = _resources(settings, urns, inputs)
@@ -232,13 +232,11 @@ def _resources(settings: "Settings", urns: Mapping[Adoptable, str], inputs: Mapp
     known = {**inputs, "version": provider_version(settings.cloud)}
     common = {"custom": True, "parent": ROOT}
     resources: list[dict[str, Any]] = [
-        {"urn": ROOT, "custom": False, "type": "pulumi:pulumi:Stack"},
+        {"urn": ROOT, "custom": False, "type": STACK},
         {**common, "urn": provider, "id": own_id, "type": kind, "inputs": known, "outputs": known},
     ]
     for one, urn in urns.items():
-        resources.append(
-            {**common, "urn": urn, "id": one.id, "type": one.kind.type, "provider": f"{provider}::{own_id}"}
-        )
+        resources.append({**common, "urn": urn, "id": one.id, "type": one.kind, "provider": f"{provider}::{own_id}"})
     return resources
 
 
@@ -246,6 +244,6 @@ def _absent_or_raise(one: Adoptable, urn: str, said: str) -> None:
     """Take "does not exist" for what it says, and anything else for what it is."""
     reason = re.search(rf"refreshing {re.escape(urn)}: [^\n]*\n\s*\* ([^\n]+)", said)
     if reason is None:
-        raise EngineError(f"the {one.kind.word} of {one.of} could not be read:\n{said.strip()}")
+        raise EngineError(f"the {one.what.value} of {one.of} could not be read:\n{said.strip()}")
     if _ABSENT not in reason[1]:
-        raise AdoptionError(f"the {one.kind.word} of {one.of} could not be read: {reason[1]}")
+        raise AdoptionError(f"the {one.what.value} of {one.of} could not be read: {reason[1]}")

@@ -13,7 +13,7 @@ from typing import Any
 
 from infra.moves import KEY_TYPES, key_name
 from model.generations import Generations
-from ops.identities_in_state import STACK_TYPE
+from model.resources import STACK
 from stack.state import resources_of, under_way
 
 
@@ -63,7 +63,7 @@ def being_made(exported: Mapping[str, Any]) -> frozenset[str]:
 
 def published_generations(exported: Mapping[str, Any]) -> dict[str, Generations]:
     """By identity, the generations that the stack has published; an update that was killed published nothing new."""
-    stack = next((one for one in resources_of(exported) if one["type"] == STACK_TYPE), {})
+    stack = next((one for one in resources_of(exported) if one["type"] == STACK), {})
     deployment = (stack.get("outputs") or {}).get("deployment") or {}
     identities = (deployment.get("plan") or {}).get("identities") or []
     return {one["name"]: Generations.model_validate(one.get("credential") or {}) for one in identities}

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.moves import managed_by
+from model.resources import PROVIDER, About, types_about
 from model.secrecy.redaction import keep_secret
 from ops.preflight.facts import StackFacts, StateAccess, StateFacts
-from ops.recover import NAMED_BY
 from stack.runner import EngineError
 from stack.state import config_and_state, resources_of, under_way
 from stack.state_secret import revealed
@@ -22,8 +22,7 @@ from verify.target import CannotRunError
 if TYPE_CHECKING:
     from infra.settings import Settings
 
-PROVIDERS = ("pulumi:providers:minio", "pulumi:providers:aws")
-BUCKET_TYPES = frozenset(kind for kind, names in NAMED_BY.items() if names == ("bucket",))
+BUCKET_TYPES = types_about(About.BUCKET)
 
 
 @dataclass(frozen=True)
@@ -88,12 +87,12 @@ def state_facts(exported: Mapping[str, Any]) -> StateFacts:
     resources, operations = resources_of(exported), under_way(exported)
     creating = [operation["resource"] for operation in operations if operation["type"] == "creating"]
     # A provider that is being replaced is in the state twice, the old one marked for deletion.
-    providers = [one for one in resources if one["type"] in PROVIDERS and not one.get("delete")]
+    providers = [one for one in resources if one["type"] in PROVIDER.values() and not one.get("delete")]
     return StateFacts(
         buckets=frozenset(one["id"] for one in resources if one["type"] in BUCKET_TYPES and one.get("id")),
         pending=frozenset(one.get("inputs", {}).get("bucket", "") for one in creating if one["type"] in BUCKET_TYPES),
         interrupted=len(operations),
-        access=next((_access(one) for one in providers if one["type"] == PROVIDERS[0]), None),
+        access=next((_access(one) for one in providers if one["type"] == PROVIDER["aistor"]), None),
         managed_by=managed_by(one["type"] for one in resources),
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from model.plan import LifecycleRule, Retention, StorageClassChange
 from model.policy_meaning import same_meaning
+from model.resources import DYNAMIC, PROVIDERS, STACK, About, about, subject_of
 from ops.preview.access import allowed, lets_anyone_in, refuses_plain_http
 from ops.preview.explain import Aspect, Change, Risk, Touched
 from ops.preview.shape import BucketShape, IdentityShape, StoreShape
@@ -36,36 +37,22 @@ OPERATIONS = {
 OTHER = "stack"
 # What the engine adds when the program has said already why it stops.
 NOT_TELLING = "an unhandled error occurred: Program exited with non-zero exit code"
-STACK = "pulumi:pulumi:Stack"
-DYNAMIC = "pulumi-python:dynamic/"
 
-_BUCKET_KINDS: dict[str, tuple[Aspect, str]] = {
-    "S3Bucket": (Aspect.BUCKET, ""),
-    "Bucket": (Aspect.BUCKET, ""),
-    "S3BucketVersioning": (Aspect.VERSIONING, "-versioning"),
-    "BucketVersioning": (Aspect.VERSIONING, "-versioning"),
-    "DefaultRetention": (Aspect.RETENTION, "-retention"),
-    "BucketObjectLockConfiguration": (Aspect.RETENTION, "-retention"),
-    "IlmPolicy": (Aspect.LIFECYCLE, "-lifecycle"),
-    "BucketLifecycleConfiguration": (Aspect.LIFECYCLE, "-lifecycle"),
-    "BucketPublicAccessBlock": (Aspect.PUBLIC_ACCESS, "-public-access"),
-    "BucketOwnershipControls": (Aspect.OWNERSHIP, "-ownership"),
-    "BucketServerSideEncryptionConfiguration": (Aspect.ENCRYPTION, "-encryption"),
-    "BucketPolicy": (Aspect.POLICY, "-policy"),
-}
-_IDENTITY_KINDS: dict[str, tuple[Aspect, re.Pattern[str]]] = {
-    "IamUser": (Aspect.USER, re.compile(r"-user$")),
-    "User": (Aspect.USER, re.compile(r"-user$")),
-    "IamPolicy": (Aspect.ACCESS, re.compile(r"-policy(-[0-9]+)?$")),
-    "Policy": (Aspect.ACCESS, re.compile(r"-policy(-[0-9]+)?$")),
-    "IamUserPolicyAttachment": (Aspect.ACCESS, re.compile(r"-attachment(-[0-9]+)?$")),
-    "UserPolicyAttachment": (Aspect.ACCESS, re.compile(r"-attachment(-[0-9]+)?$")),
-    "Attachment": (Aspect.ACCESS, re.compile(r"-attachment$")),
-    "ServiceAccount": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
-    "IamServiceAccount": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
-    "Role": (Aspect.TRUST, re.compile(r"-role$")),
-    "RolePolicyAttachment": (Aspect.ACCESS, re.compile(r"-attachment(-[0-9]+)?$")),
-    "AccessKey": (Aspect.KEY, re.compile(r"-key-[0-9]+$")),
+_ASPECTS = {
+    About.BUCKET: Aspect.BUCKET,
+    About.VERSIONING: Aspect.VERSIONING,
+    About.RETENTION: Aspect.RETENTION,
+    About.LIFECYCLE: Aspect.LIFECYCLE,
+    About.PUBLIC_ACCESS: Aspect.PUBLIC_ACCESS,
+    About.OWNERSHIP: Aspect.OWNERSHIP,
+    About.ENCRYPTION: Aspect.ENCRYPTION,
+    About.BUCKET_POLICY: Aspect.POLICY,
+    About.USER: Aspect.USER,
+    About.POLICY: Aspect.ACCESS,
+    About.ATTACHMENT: Aspect.ACCESS,
+    About.ROLE_ATTACHMENT: Aspect.ACCESS,
+    About.KEY: Aspect.KEY,
+    About.ROLE: Aspect.TRUST,
 }
 # The status of a user or a key that is switched off: MinIO's users, its service accounts, AWS's access keys.
 _OFF = ("disabled", "off", "Inactive")
@@ -174,15 +161,12 @@ def acknowledged_in(preview: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _about(state: Mapping[str, Any]) -> tuple[str, Aspect, str]:
     """The subject and aspect of a resource, and what its name ends in."""
-    kind, name = str(state["type"]).rpartition(":")[2], str(state["urn"]).rpartition("::")[2]
-    if kind in _BUCKET_KINDS:
-        aspect, suffix = _BUCKET_KINDS[kind]
-        return name.removesuffix(suffix), aspect, suffix
-    if kind in _IDENTITY_KINDS:
-        aspect, ending = _IDENTITY_KINDS[kind]
-        match = ending.search(name)
-        return (name[: match.start()], aspect, match.group()) if match else (name, aspect, "")
-    if str(state["type"]).startswith("pulumi:providers:"):
+    kind, name = str(state["type"]), str(state["urn"]).rpartition("::")[2]
+    what = about(kind)
+    if what is not None:
+        subject, ending = subject_of(kind, name)
+        return subject, _ASPECTS[what], ending
+    if kind.startswith(PROVIDERS):
         return OTHER, Aspect.CONNECTION, name
     return OTHER, Aspect.OTHER, name
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.identity.types import OWN_TYPES, PLUGIN_TYPES
+from model.resources import TYPES, About, identity_types
 from ops.identities_in_state import Place, StateError, added, engine_config, identities_of, moved
 
 STACK = "urn:pulumi:local::object-store::"
@@ -32,10 +32,10 @@ def urn(kind: str, name: str) -> str:
 def of_plugin(word: str, name: str, own_id: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
     """A resource as the plugin leaves it in a state (recorded from pulumi-minio 0.17.1)."""
     return {
-        "urn": urn(PLUGIN_TYPES[word], name),
+        "urn": urn(TYPES["v3"][About(word)], name),
         "custom": True,
         "id": own_id,
-        "type": PLUGIN_TYPES[word],
+        "type": TYPES["v3"][About(word)],
         "inputs": inputs,
         "outputs": {"__pulumi_raw_state_delta": {"obj": {}}, "id": own_id, **outputs},
         "parent": STORE,
@@ -129,8 +129,8 @@ def test_identities_become_our_own_under_their_names() -> None:
 
     assert set(found) == set(named(before))
     for word, name in (("user", "worker-user"), ("key", "worker-key-1")):
-        assert found[name]["type"] == OWN_TYPES[word]
-        assert found[name]["urn"] == urn(OWN_TYPES[word], name)
+        assert found[name]["type"] == TYPES["v4"][About(word)]
+        assert found[name]["urn"] == urn(TYPES["v4"][About(word)], name)
         assert found[name]["provider"] == f"{DYNAMIC}::22"
         assert (found[name]["id"], found[name]["parent"]) == (named(before)[name]["id"], STORE)
     assert found["worker-user"]["inputs"].items() >= {"name": "jc-worker", "status": "enabled", "caPem": "PEM"}.items()
@@ -146,7 +146,7 @@ def test_identities_become_our_own_under_their_names() -> None:
 def test_nothing_of_the_plugin_is_left_behind() -> None:
     """No mention of a type, a provider or a raw state of the plugin's in an identity."""
     after = moved(state(), "v4", PLACE)
-    text = json.dumps([one for one in after["deployment"]["resources"] if one["type"] in OWN_TYPES.values()])
+    text = json.dumps([one for one in after["deployment"]["resources"] if one["type"] in identity_types("v4")])
 
     assert "minio" not in text
     assert "raw_state" not in text
@@ -182,7 +182,7 @@ def test_provider_stands_before_what_needs_it() -> None:
     after = moved(state(), "v4", PLACE)["deployment"]["resources"]
     order = [one["urn"] for one in after]
 
-    assert order.index(DYNAMIC) < order.index(urn(OWN_TYPES["user"], "worker-user"))
+    assert order.index(DYNAMIC) < order.index(urn(TYPES["v4"][About.USER], "worker-user"))
 
 
 def test_missing_dynamic_provider_is_made_with_the_config() -> None:
@@ -241,8 +241,8 @@ def test_default_provider_of_the_plugin_is_not_ours() -> None:
 def test_what_exists_is_added_to_an_empty_state(exported: dict[str, Any]) -> None:
     """Stack, store and provider are made as well, each before what stands under it."""
     live = [
-        ("user", "worker-user", "jc-worker", {"name": "jc-worker", "status": "disabled"}),
-        ("attachment", "worker-attachment", "jc-worker/p", {"userName": "jc-worker", "policyName": "p"}),
+        (About.USER, "worker-user", "jc-worker", {"name": "jc-worker", "status": "disabled"}),
+        (About.ATTACHMENT, "worker-attachment", "jc-worker/p", {"userName": "jc-worker", "policyName": "p"}),
     ]
 
     after = added(exported, live, PLACE)
@@ -252,8 +252,8 @@ def test_what_exists_is_added_to_an_empty_state(exported: dict[str, Any]) -> Non
         ROOT,
         DYNAMIC,
         STORE,
-        urn(OWN_TYPES["user"], "worker-user"),
-        urn(OWN_TYPES["attachment"], "worker-attachment"),
+        urn(TYPES["v4"][About.USER], "worker-user"),
+        urn(TYPES["v4"][About.ATTACHMENT], "worker-attachment"),
     ]
     user = named(after)["worker-user"]
     assert (user["inputs"]["status"], user["outputs"]["status"]) == ("enabled", "disabled")
@@ -264,7 +264,7 @@ def test_what_exists_is_added_beside_what_is_there() -> None:
     """Stack, store and provider that are there are used."""
     before = state()
 
-    after = added(before, [("policy", "other-policy", "o", {"name": "o", "policy": POLICY})], PLACE)
+    after = added(before, [(About.POLICY, "other-policy", "o", {"name": "o", "policy": POLICY})], PLACE)
 
     assert len(after["deployment"]["resources"]) == len(before["deployment"]["resources"]) + 1
     assert named(after)["other-policy"]["provider"] == f"{DYNAMIC}::22"

@@ -7,7 +7,8 @@ import pytest
 
 from infra.program import plan_for
 from infra.settings import settings_from
-from ops.adopt.adoptable import PROVIDER, STORE, Held, adoptables, import_file, provider_inputs
+from model.resources import PROVIDER, STORE
+from ops.adopt.adoptable import Held, adoptables, import_file, provider_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ def test_names_types_and_provider_are_the_programs(run_program: "Callable[..., R
         for one in run.resources
         if not one.type.startswith(OURS) and not one.type.endswith(LEFT_TO_UP)
     }
-    assert {(one.kind.type, one.name) for one in found} == wanted
+    assert {(one.kind, one.name) for one in found} == wanted
     store, provider, *rest = file["resources"]
     assert (store["type"], store["logicalName"]) == (STORE[cloud], "store")
     assert (store["type"], store["logicalName"]) in {(one.type, one.name) for one in run.resources}

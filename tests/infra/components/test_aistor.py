@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 import pytest
 
-from infra.identity.types import OWN_TYPES
+from model.resources import identity_types
 from tests.infra.components.conftest import ADMIN_PASSWORD
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class TestAdminApiV4:
         """The server's URL and region stand in the state, no key of the admin's does."""
         endpoint = f"http://{run_v4.of('minio')['aistor'].inputs['minioServer']}"
         for resource in run_v4.resources:
-            if resource.type in OWN_TYPES.values():
+            if resource.type in identity_types("v4"):
                 assert [resource.inputs[key] for key in ("endpoint", "region", "caPem")] == [endpoint, "us-west-2", ""]
                 assert ADMIN_PASSWORD not in json.dumps(resource.inputs)
         assert {user.inputs["status"] for user in run_v4.of("User").values()} == {"enabled"}

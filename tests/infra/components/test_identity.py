@@ -98,7 +98,7 @@ def test_stack_managed_by_the_other_is_refused(run_program: "Callable[..., Run]"
     """The program stops before it declares anything, and names the move."""
     state = {"urn:x": {"type": held, "outputs": {}}}
 
-    with pytest.raises(pulumi.RunError, match=f"ops.switch_admin_api --stack test --to {setting}"):
+    with pytest.raises(pulumi.RunError, match=f"object-store switch-admin-api --stack test --to {setting}"):
         run_program("aistor", state=state, adminApi=setting)
 
 

@@ -49,7 +49,7 @@ def test_nothing_of_a_bucket_that_is_not_there_is_asked_for() -> None:
     """The plugin answers an error for the versioning of a bucket that does not exist."""
     found = adoptables(plan("aistor"), "aistor", "", [name("session-archive")])
 
-    assert [(one.kind.word, one.name) for one in found if one.of == name("session-archive")] == [
+    assert [(one.what.value, one.name) for one in found if one.of == name("session-archive")] == [
         ("bucket", "session-archive"),
         ("versioning", "session-archive-versioning"),
         ("lifecycle", "session-archive-lifecycle"),
@@ -65,7 +65,7 @@ def test_a_role_is_read_in_place_of_a_user() -> None:
 
     found = [one for one in adoptables(plan_for(own), "aws", ACCOUNT, []) if one.of == "joelclaw-local-reader"]
 
-    assert [(one.kind.type, one.name, one.id) for one in found] == [
+    assert [(one.kind, one.name, one.id) for one in found] == [
         ("aws:iam/role:Role", "reader-role", "joelclaw-local-reader"),
         ("aws:iam/policy:Policy", "reader-policy", policy),
         (
@@ -84,7 +84,7 @@ def test_identities_are_read_by_name_or_arn(cloud: Cloud, policy: str) -> None:
     """User by name, policy by name (AIStor) or ARN (AWS), attachment by both."""
     found = adoptables(plan(cloud), cloud, ACCOUNT, [])
 
-    assert {one.kind.word: one.id for one in found if one.of == "joelclaw-local-worker"} == {
+    assert {one.what.value: one.id for one in found if one.of == "joelclaw-local-worker"} == {
         "user": "joelclaw-local-worker",
         "policy": policy,
         "attachment": f"joelclaw-local-worker/{policy}",
@@ -100,9 +100,9 @@ def test_state_knows_a_resource_by_its_name_or_its_id() -> None:
         {
             "deployment": {
                 "resources": [
-                    {"type": bucket.kind.type, "urn": f"{own}${bucket.kind.type}::media-old", "id": name("media-raw")},
-                    {"type": attachment.kind.type, "urn": f"{own}$x::worker-attachment", "id": "worker-2026"},
-                    {"type": attachment.kind.type, "urn": f"{own}$x::reader-attachment", "id": "r", "delete": True},
+                    {"type": bucket.kind, "urn": f"{own}${bucket.kind}::media-old", "id": name("media-raw")},
+                    {"type": attachment.kind, "urn": f"{own}$x::worker-attachment", "id": "worker-2026"},
+                    {"type": attachment.kind, "urn": f"{own}$x::reader-attachment", "id": "r", "delete": True},
                 ],
                 "pending_operations": [{}],
             }
@@ -111,7 +111,7 @@ def test_state_knows_a_resource_by_its_name_or_its_id() -> None:
 
     assert state.has(bucket)
     assert state.has(attachment)
-    assert not state.has(Adoptable(attachment.kind, "reader-attachment", "r", "r"))
+    assert not state.has(Adoptable(attachment.kind, attachment.what, "reader-attachment", "r", "r"))
     assert state.interrupted == 1
     assert held({"deployment": None}) == NOTHING
 

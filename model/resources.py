@@ -1,0 +1,152 @@
+"""The resources that a stack declares: by whom, its Pulumi type, how its name ends, and what it is about.
+
+The rule: the stores name what they declare by `logical_name`, and whoever reads a state, a preview or an import asks
+here: a type is spelt nowhere else. Left out: types that only a foreign program declares (`policy.documents`).
+
+Sources: https://www.pulumi.com/registry/packages/minio/api-docs/ and
+https://www.pulumi.com/registry/packages/aws/api-docs/; of dynamic resources `infra.identity` and `infra.retention`.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Literal
+
+AdminApiVersion = Literal["v3", "v4"]
+#: Who realises an identity: the plugin (admin API v3), our own resources (v4), or AWS.
+By = Literal["v3", "v4", "aws"]
+
+STACK = "pulumi:pulumi:Stack"
+PROVIDERS = "pulumi:providers:"
+DYNAMIC_PROVIDER = f"{PROVIDERS}pulumi-python"
+DYNAMIC = "pulumi-python:dynamic/"
+#: Our component and the provider of each cloud, and how both are named.
+STORE = {"aistor": "object-store:storage:AistorStore", "aws": "object-store:storage:AwsStore"}
+STORE_NAME = "store"
+PROVIDER = {"aistor": f"{PROVIDERS}minio", "aws": f"{PROVIDERS}aws"}
+
+
+class About(StrEnum):
+    """What a resource is about, in the words that a person is told."""
+
+    BUCKET = "bucket"
+    VERSIONING = "versioning"
+    RETENTION = "retention"
+    LIFECYCLE = "lifecycle"
+    PUBLIC_ACCESS = "public-access block"
+    OWNERSHIP = "ownership"
+    ENCRYPTION = "encryption"
+    BUCKET_POLICY = "bucket policy"
+    USER = "user"
+    POLICY = "policy"
+    ATTACHMENT = "attachment"
+    KEY = "key"
+    ROLE = "role"
+    ROLE_ATTACHMENT = "role attachment"
+
+
+_BUCKETS_ON_AISTOR = {
+    About.BUCKET: "minio:index/s3Bucket:S3Bucket",
+    About.VERSIONING: "minio:index/s3BucketVersioning:S3BucketVersioning",
+    About.RETENTION: f"{DYNAMIC}storage:DefaultRetention",
+    About.LIFECYCLE: "minio:index/ilmPolicy:IlmPolicy",
+}
+TYPES: Mapping[By, Mapping[About, str]] = {
+    "v3": {
+        **_BUCKETS_ON_AISTOR,
+        About.USER: "minio:index/iamUser:IamUser",
+        About.POLICY: "minio:index/iamPolicy:IamPolicy",
+        About.ATTACHMENT: "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment",
+        About.KEY: "minio:index/iamServiceAccount:IamServiceAccount",
+    },
+    "v4": {
+        **_BUCKETS_ON_AISTOR,
+        About.USER: f"{DYNAMIC}identity:User",
+        About.POLICY: f"{DYNAMIC}identity:Policy",
+        About.ATTACHMENT: f"{DYNAMIC}identity:Attachment",
+        About.KEY: f"{DYNAMIC}identity:ServiceAccount",
+    },
+    "aws": {
+        About.BUCKET: "aws:s3/bucket:Bucket",
+        About.VERSIONING: "aws:s3/bucketVersioning:BucketVersioning",
+        About.RETENTION: "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
+        About.LIFECYCLE: "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        About.PUBLIC_ACCESS: "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        About.OWNERSHIP: "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+        About.ENCRYPTION: ("aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"),
+        About.BUCKET_POLICY: "aws:s3/bucketPolicy:BucketPolicy",
+        About.USER: "aws:iam/user:User",
+        About.POLICY: "aws:iam/policy:Policy",
+        About.ATTACHMENT: "aws:iam/userPolicyAttachment:UserPolicyAttachment",
+        About.KEY: "aws:iam/accessKey:AccessKey",
+        About.ROLE: "aws:iam/role:Role",
+        About.ROLE_ATTACHMENT: "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+    },
+}
+#: An identity's resources, without those of a role.
+OF_IDENTITY = (About.USER, About.POLICY, About.ATTACHMENT, About.KEY)
+_ABOUT = {kind: about for types in TYPES.values() for about, kind in types.items()}
+_ENDING = {
+    About.BUCKET: "",
+    About.PUBLIC_ACCESS: "-public-access",
+    About.BUCKET_POLICY: "-policy",
+    About.ROLE_ATTACHMENT: "-attachment",
+}
+# Of a policy in several documents the first has no number; a key always has its generation.
+_NUMBERED = {
+    About.POLICY: "(-[0-9]+)?",
+    About.ATTACHMENT: "(-[0-9]+)?",
+    About.ROLE_ATTACHMENT: "(-[0-9]+)?",
+    About.KEY: "-[0-9]+",
+}
+
+
+def about(kind: str) -> About | None:
+    """What a Pulumi type is about; None for one that no stack of ours declares."""
+    return _ABOUT.get(kind)
+
+
+def identity_types(by: By) -> frozenset[str]:
+    """The types of an identity's user, policy, attachment and keys."""
+    return frozenset(TYPES[by][what] for what in OF_IDENTITY)
+
+
+def types_about(*abouts: About) -> frozenset[str]:
+    """The types of all clouds that are about something."""
+    return frozenset(kind for kind, what in _ABOUT.items() if what in abouts)
+
+
+def logical_name(subject: str, what: About, number: int | None = None) -> str:
+    """How a resource of a domain or an identity is named in the program.
+
+    Args:
+        subject: The domain's or the identity's name.
+        what: What the resource is about.
+        number: A key's generation, or which of several policies; None for the first or only one.
+    """
+    return numbered(subject + _ENDING.get(what, f"-{what.value}"), number)
+
+
+def numbers(count: int) -> list[int | None]:
+    """The numbers of several policies of one identity: the first has none, so that it keeps its name beside others."""
+    return [None, *range(2, count + 1)][:count]
+
+
+def numbered(name: str, number: int | None) -> str:
+    """A name with its number, in the program and on the server."""
+    return name if number is None else f"{name}-{number}"
+
+
+def subject_of(kind: str, name: str) -> tuple[str, str]:
+    """The domain or identity of a resource and what its name ends in; the whole name where it is another's.
+
+    Args:
+        kind: Its Pulumi type.
+        name: Its name in the program, the last part of its URN.
+    """
+    what = about(kind)
+    if what is None:
+        return name, ""
+    ending = re.escape(_ENDING.get(what, f"-{what.value}")) + _NUMBERED.get(what, "")
+    match = re.search(f"{ending}$", name)
+    return (name[: match.start()], match.group()) if match else (name, "")
