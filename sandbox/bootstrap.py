@@ -25,8 +25,9 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
+
+from sandbox.child import kill_group, process_group
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -148,7 +149,7 @@ def finish(mutex: int) -> None:
 def stop() -> None:
     """Kill what another thread is installing: this process is about to end."""
     for process in _RUNNING:
-        _kill(process)
+        kill_group(process)
 
 
 def _begin_anew(mutex: int) -> None:
@@ -218,23 +219,12 @@ def _run(command: list[str], environ: dict[str, str], mutex: int) -> str:
     Raises:
         BootstrapError: It failed; with what it said, but for the password of an index or a proxy.
     """
-    process = subprocess.Popen(  # noqa: S603 - this Python, or the environment's
-        command,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-        pass_fds=(mutex,),
-    )
-    _RUNNING.append(process)
-    try:
-        said = _waited(process)
-    finally:
-        _RUNNING.remove(process)
-        _kill(process)
+    with process_group(command, environ=environ, stdout=subprocess.PIPE, pass_fds=(mutex,)) as process:
+        _RUNNING.append(process)
+        try:
+            said = _waited(process)
+        finally:
+            _RUNNING.remove(process)
     if process.returncode:
         shown = " ".join([Path(command[0]).name, *command[1:]])
         raise BootstrapError(f"`{shown}` ended with {process.returncode}:\n{_without_passwords(said)}".strip())
@@ -244,11 +234,6 @@ def _run(command: list[str], environ: dict[str, str], mutex: int) -> str:
 def _without_passwords(said: str) -> str:
     """What pip says of an index or a proxy, whatever form its address has."""
     return re.sub(r"(\S*?:)\S+@", r"\1***@", said)
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # all of the group have ended
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _waited(process: subprocess.Popen[str]) -> str:

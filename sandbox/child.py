@@ -32,6 +32,7 @@ def process_group(
     environ: Mapping[str, str],
     cwd: Path | None = None,
     stdout: int | IO[str] | None = subprocess.DEVNULL,
+    pass_fds: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[str]]:
     """Start a command in a process group of its own and kill what is left of the group at the end."""
     with ExitStack() as held:
@@ -46,6 +47,7 @@ def process_group(
             text=True,
             errors="replace",
             start_new_session=True,
+            pass_fds=pass_fds,
         ) as process:
             try:
                 held.close()

@@ -15,22 +15,23 @@ from xdist.scheduler import LoadScopeScheduling
 
 # In seconds, measured on two cores: what must begin early, or a worker ends long after the others.
 LONG = {
-    "e2e/test_preview.py": 700,
-    "e2e/test_admin_api.py": 590,
-    "e2e/test_stacks.py": 400,
-    "e2e/test_credentials.py": 390,
-    "infra/components/test_admin_policy.py": 320,
-    "leaks/test_commands.py": 310,
-    "install/test_bootstrap.py": 190,
-    "verify/test_mutations.py": 180,
+    "e2e/test_preview.py": 620,
+    "e2e/test_admin_api.py": 470,
+    "e2e/test_credentials.py": 420,
+    "leaks/test_commands.py": 370,
+    "infra/components/test_admin_policy.py": 340,
+    "verify/test_mutations.py": 330,
+    "install/test_bootstrap.py": 300,
+    "e2e/test_stacks.py": 290,
+    "contract/test_contract.py": 210,
+    "e2e/test_adopt.py": 150,
     "workflows/test_deploy.py": 140,
     "workflows/test_preview.py": 140,
-    "workflows/test_real.py": 140,
-    "e2e/test_adopt.py": 130,
-    "e2e/test_admin_policy.py": 120,
+    "workflows/test_real.py": 130,
+    "e2e/test_states_of_before.py": 120,
     "sandbox/test_cli.py": 100,
-    "contract/test_contract.py": 100,
     "object_store/test_faults.py": 90,
+    "e2e/test_admin_policy.py": 70,
 }
 # Files whose tests share nothing across the values of a parameter.
 _BY_PARAMETER = {

@@ -268,7 +268,7 @@ def test_revocation_replaces_every_key_at_once(keys: Keys, capsys: pytest.Captur
     if keys.stack == "aws":
         _third_key_is_refused(keys)
 
-    assert main(["revoke", IDENTITY, "--stack", keys.stack]) == 1
+    assert main(["revoke", IDENTITY, "--stack", keys.stack]) == 2
     assert "add --yes" in capsys.readouterr().err
     assert keys.published() == before
 

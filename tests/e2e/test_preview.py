@@ -405,7 +405,7 @@ def test_edit_is_said_exactly(
 
 
 def test_bucket_that_is_protected_is_said_to_be(checkout: "Checkout", stack: str) -> None:
-    """The engine stops at a protected bucket: a danger that is not acknowledged exits 3, one that is exits 1."""
+    """The engine stops at a protected bucket: a danger that is not acknowledged exits 1, one that is exits 2."""
     urn = next(
         line.split()[-1]
         for line in checkout.pulumi(stack, "stack", "--show-urns", "--stack", stack).output.splitlines()
@@ -422,7 +422,7 @@ def test_bucket_that_is_protected_is_said_to_be(checkout: "Checkout", stack: str
     finally:
         assert checkout.pulumi(stack, "state", "unprotect", urn, "--yes", "--stack", stack).status == 0
 
-    assert (open_danger.status, acknowledged.status) == (3, 1)
+    assert (open_danger.status, acknowledged.status) == (1, 2)
     assert f"danger  {gone}\n" in open_danger.output
     assert f'    - "{gone}"' in open_danger.output
     assert "the bucket is protected, and the update would stop there" in acknowledged.output
@@ -471,7 +471,7 @@ def test_drift_is_seen_after_a_refresh_only(checkout: "Checkout", stack: str) ->
 
     mended = previewed(checkout, stack, "--refresh")
 
-    assert (plain.status, fresh.status) == (0, 3)
+    assert (plain.status, fresh.status) == (0, 1)
     assert plain.output.startswith(f"{stack}: no change; ")
     assert mended.output.startswith(plain.output.splitlines()[0])
     assert "discovery-raw: objects now expire after 180 days (was 300)" in fresh.output

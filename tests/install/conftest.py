@@ -24,7 +24,7 @@ LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-verify.txt")
 #: The oldest pip that a Python 3.11 came with (3.11.0), and whatever is the newest today.
 PIPS = {"oldest": "pip==22.3", "newest": "pip"}
 # What `python -m sandbox.bootstrap` reads of a clone; of its packages the editable install needs the folders.
-_READ = (*LOCKS, "pyproject.toml", "README.md", "sandbox/__init__.py", "sandbox/bootstrap.py")
+_READ = (*LOCKS, "pyproject.toml", "README.md", "sandbox/__init__.py", "sandbox/bootstrap.py", "sandbox/child.py")
 
 
 def pip(python: Path | str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
