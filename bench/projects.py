@@ -98,9 +98,9 @@ def place(stack: str, endpoint: str | None, folder: Path) -> Iterator[Place]:
     """
     # Imported here: another server needs nothing of the sandbox but the engine that it finds.
     from sandbox.engine.finder import find_engine  # noqa: PLC0415
-    from sandbox.voice import Voice  # noqa: PLC0415
+    from sandbox.progress import Progress  # noqa: PLC0415
 
-    search = find_engine(os.environ, Voice())
+    search = find_engine(os.environ, Progress())
     if search.engine is None:
         raise SystemExit("no Pulumi engine is to be had: " + "; ".join(search.tried))
     environment = {key: os.environ[key] for key in KEPT if key in os.environ} | _engine_environment(folder)

@@ -22,8 +22,8 @@ from bench.stores import admin_client, server, store
 from model.plan import PROBE_PREFIX
 from model.secrecy.output_guard import guard_output
 from verify.gather import JOBS, gather_facts
-from verify.probe.conversation import Conversation
-from verify.wish import Part, Wish
+from verify.probe.session import StoreSession
+from verify.selection import Part, Selection
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,9 +39,9 @@ Call = tuple[str, dict[str, Any]]
 @contextmanager
 def recorded(calls: list[Call]) -> Iterator[None]:
     """Note every call of the suite's clients."""
-    made = Conversation._made  # noqa: SLF001 - where every client of the suite is made
+    made = StoreSession._made  # noqa: SLF001 - where every client of the suite is made
 
-    def listening(self: Conversation, *arguments: Any) -> "S3Client":  # noqa: ANN401 - whatever it takes
+    def listening(self: StoreSession, *arguments: Any) -> "S3Client":  # noqa: ANN401 - whatever it takes
         client = made(self, *arguments)
 
         def note(params: dict[str, Any], model: Any, **_: object) -> None:  # noqa: ANN401 - botocore's model
@@ -50,18 +50,18 @@ def recorded(calls: list[Call]) -> Iterator[None]:
         client.meta.events.register("provide-client-params.s3", note)
         return client
 
-    Conversation._made = listening  # type: ignore[method-assign, assignment]  # noqa: SLF001 - for the while
+    StoreSession._made = listening  # type: ignore[method-assign, assignment]  # noqa: SLF001 - for the while
     try:
         yield
     finally:
-        Conversation._made = made  # type: ignore[method-assign]  # noqa: SLF001 - as it was
+        StoreSession._made = made  # type: ignore[method-assign]  # noqa: SLF001 - as it was
 
 
 def suite_rate(target: "Target", calls: list[Call]) -> float:
     """Requests a second of the suite's matrix, everything before and after it included; calls are noted in `calls`."""
     started = time.monotonic()
     with recorded(calls):
-        facts = gather_facts(target, wish=Wish(parts=frozenset({Part.GRANTS})))
+        facts = gather_facts(target, selection=Selection(parts=frozenset({Part.GRANTS})))
     took = time.monotonic() - started
     if facts.gave_up or not facts.door.open:
         raise SystemExit(f"the server does not answer: {facts.gave_up or facts.door}")

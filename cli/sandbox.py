@@ -21,7 +21,7 @@ from model.exit_codes import ExitCode
 from sandbox import commands, deployment
 from sandbox.engine.finder import VERSION, Search, find_engine
 from sandbox.folder import SandboxError, StackName
-from sandbox.voice import Voice
+from sandbox.progress import Progress
 
 
 class Commands(TyperGroup):
@@ -85,18 +85,18 @@ def up(stack: StackOption = Stacks.ALL, *, admin_api: AdminApiOption = None, qui
 
     Makes the project folders, and deploys nothing.
     """
-    voice = Voice(quiet=quiet)
-    search = commands.up(stack.names, os.environ, voice, admin_api)
+    progress = Progress(quiet=quiet)
+    search = commands.up(stack.names, os.environ, progress, admin_api)
     for name in stack.names:
         standing = commands.standing(name)
         if standing.server is not None:
-            voice.say(f"{name}: {standing.server.endpoint}, project {standing.folder.project}")
+            progress.say(f"{name}: {standing.server.endpoint}, project {standing.folder.project}")
     if search.engine is None:
         _complain(_without_engine(search, stack))
         raise typer.Exit(ExitCode.WRONG)
-    voice.say(f"engine: {search.engine.version} ({search.engine.source}), {search.engine.executable}")
+    progress.say(f"engine: {search.engine.version} ({search.engine.source}), {search.engine.executable}")
     for name in stack.names:
-        voice.say(f'Next: eval "$(object-store sandbox env {name})", then pulumi preview, pulumi up, pulumi destroy')
+        progress.say(f'Next: eval "$(object-store sandbox env {name})", then pulumi preview, pulumi up, pulumi destroy')
 
 
 @app.command()
@@ -109,7 +109,7 @@ def down(
     quiet: QuietOption = False,
 ) -> None:
     """Stop the servers and remove what is in .sandbox/."""
-    commands.down(stack.names, Voice(quiet=quiet), keep=keep)
+    commands.down(stack.names, Progress(quiet=quiet), keep=keep)
 
 
 @app.command()
@@ -153,18 +153,18 @@ def deploy(
     deployment.deploy(
         stack.names,
         os.environ,
-        Voice(quiet=quiet),
+        Progress(quiet=quiet),
         admin_api,
         environment_took=environment_took,
         finish_environment=finish_environment,
     )
-    Voice(quiet=quiet).say(deployment.NEXT)
+    Progress(quiet=quiet).say(deployment.NEXT)
 
 
 @app.command()
 def verify(stack: StackOption = Stacks.ALL, *, quiet: QuietOption = False) -> None:
     """Verify each deployed stack again."""
-    deployment.verify(stack.names, os.environ, Voice(quiet=quiet))
+    deployment.verify(stack.names, os.environ, Progress(quiet=quiet))
 
 
 @app.command()
@@ -173,11 +173,11 @@ def engine(*, quiet: QuietOption = False) -> None:
 
     Exit status 2 where none is to be had.
     """
-    search = find_engine(os.environ, Voice(quiet=quiet))
+    search = find_engine(os.environ, Progress(quiet=quiet))
     if search.engine is None:
         _complain("\n".join(["No Pulumi engine is to be had:", *(f"  {reason}" for reason in search.tried)]))
         raise typer.Exit(ExitCode.CANNOT)
-    Voice(quiet=quiet).say(f"engine: {search.engine.version} ({search.engine.source}), {search.engine.executable}")
+    Progress(quiet=quiet).say(f"engine: {search.engine.version} ({search.engine.source}), {search.engine.executable}")
 
 
 @app.command()
@@ -191,13 +191,13 @@ def rehearse(
     # Imported here: it loads Pulumi's runtime, which no other command needs.
     from sandbox import rehearsal
 
-    voice = Voice(quiet=quiet)
-    result = rehearsal.rehearse(stack, os.environ, voice)
+    progress = Progress(quiet=quiet)
+    result = rehearsal.rehearse(stack, os.environ, progress)
     counts = ", ".join(f"{number} {what}" for what, number in sorted(result.counts.items())) or "nothing declared"
-    voice.say(f"{stack}: {counts}")
+    progress.say(f"{stack}: {counts}")
     for urn in result.undeclared:
-        voice.say(f"No longer declared, and left alone: {urn}")
-    voice.say(rehearsal.NOT_SHOWN)
+        progress.say(f"No longer declared, and left alone: {urn}")
+    progress.say(rehearsal.NOT_SHOWN)
     sys.stdout.write(f"{result.deployment}\n{result.credentials}\n")
 
 

@@ -15,12 +15,12 @@ from docs.admin_page import admin_page
 from docs.operations import operations_page
 from model.deployment import build_deployment, json_schema
 from model.exit_codes import MEANING
+from model.lifecycle import rule_text
 from model.plan import StorePlan, build_plan
 from model.taxonomy import load
 from object_store import payload, reference
 from tests.verify.mutations import MUTATIONS
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS
-from verify.checks.configuration import rule_text
 from verify.probe.actions import ACTIONS
 
 ROOT = Path(__file__).parent.parent

@@ -38,7 +38,7 @@ class Finding:
 
 
 @dataclass
-class Progress:
+class Checkpoint:
     """How far a comparison has come.
 
     Attributes:
@@ -57,7 +57,7 @@ class Progress:
 class Journal:
     """A file that a comparison is written down in, or nothing."""
 
-    def __init__(self, descriptor: int | None, path: Path | None, progress: Progress) -> None:
+    def __init__(self, descriptor: int | None, path: Path | None, progress: Checkpoint) -> None:
         """Go on after what was read."""
         self._descriptor = descriptor
         self._path = path
@@ -101,7 +101,7 @@ def opened_journal(path: Path | None, **comparison: str) -> Iterator[Journal]:
         LocalFileError: it cannot be read or written, or is in use.
     """
     if path is None:
-        yield Journal(None, None, Progress())
+        yield Journal(None, None, Checkpoint())
         return
     with ExitStack() as stack:
         try:
@@ -120,28 +120,28 @@ def opened_journal(path: Path | None, **comparison: str) -> Iterator[Journal]:
         yield journal
 
 
-def _read(file: BinaryIO, path: Path, comparison: dict[str, str]) -> tuple[Progress, int]:
+def _read(file: BinaryIO, path: Path, comparison: dict[str, str]) -> tuple[Checkpoint, int]:
     """Return what counts, and the number of bytes that it takes."""
     expected: dict[str, object] = {"journal": _NAME, "version": 1, **comparison}
     first = file.readline()
     if not first.endswith(b"\n") and json.dumps(expected).encode().startswith(first):
-        return Progress(), 0  # empty, or torn at once
+        return Checkpoint(), 0  # empty, or torn at once
     header = _json(first)
     if not isinstance(header, dict) or header.get("journal") != _NAME:
         raise InvalidArgument(f"{path} is no journal of a comparison, and stays as it is: name another file")
     if header != expected:
         raise InvalidArgument(f"{path} is the journal of another comparison ({header}): name another file or remove it")
-    end, pending, progress = file.tell(), list[Finding](), Progress()
+    end, pending, progress = file.tell(), list[Finding](), Checkpoint()
     for line in file:
         match _json(line):
             case {"finding": str(kind), "key": str(key), "reason": str(reason)}:
                 pending.append(Finding(kind, key, reason))
             case {"through": str(through), "same": int(same), "sameBytes": int(same_bytes)}:
-                progress = Progress(through, same, same_bytes, [*progress.findings, *pending])
+                progress = Checkpoint(through, same, same_bytes, [*progress.findings, *pending])
                 pending.clear()
                 end = file.tell()
             case {"done": True}:
-                return Progress(), 0
+                return Checkpoint(), 0
             case _:
                 break
     return progress, end

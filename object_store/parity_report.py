@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from object_store.journal import Progress
+    from object_store.journal import Checkpoint
 
 
 class Undecided(BaseModel):
@@ -79,7 +79,7 @@ class ParityReport(BaseModel):
         return "\n".join(lines) + "\n"
 
     @classmethod
-    def of(cls, done: Progress, nas_dir: Path, bucket: str, prefix: str) -> Self:
+    def of(cls, done: Checkpoint, nas_dir: Path, bucket: str, prefix: str) -> Self:
         """Return the report of a comparison that is done."""
 
         def keys(kind: str) -> Iterable[str]:

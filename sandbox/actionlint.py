@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from sandbox.folder import repository
 from sandbox.go_program import GoProgram, NoProgramError
-from sandbox.voice import Voice
+from sandbox.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ class NoActionlintError(Exception):
     """There is no actionlint and none can be built; the message is the reason."""
 
 
-def find_actionlint(environ: Mapping[str, str], voice: Voice) -> Path:
+def find_actionlint(environ: Mapping[str, str], progress: Progress) -> Path:
     """Find the executable, or build it; only one process at a time builds it.
 
     One of another version on PATH is the last resort: it may know fewer rules.
@@ -51,7 +51,7 @@ def find_actionlint(environ: Mapping[str, str], voice: Voice) -> Path:
         NoActionlintError: There is none, and Go is missing, too old, or cannot build it.
     """
     try:
-        return PROGRAM.find(environ, voice)
+        return PROGRAM.find(environ, progress)
     except NoProgramError as reason:
         on_path = shutil.which("actionlint", path=environ.get("PATH", os.defpath))
         if on_path:
@@ -75,7 +75,7 @@ def check(executable: Path, root: Path, arguments: Sequence[str] = ()) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Find it and check; `arguments` are handed on to actionlint."""
     try:
-        executable = find_actionlint(os.environ, Voice())
+        executable = find_actionlint(os.environ, Progress())
     except NoActionlintError as reason:
         sys.stderr.write(f"actionlint: not run: {reason}\n")
         return 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sandbox.voice import Voice
+    from sandbox.progress import Progress
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOCK_POLL_SECONDS = 0.2
@@ -94,14 +94,14 @@ def kill_group(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def exclusive(lock: Path, voice: Voice, waiting_for: str) -> Iterator[None]:
+def exclusive(lock: Path, progress: Progress, waiting_for: str) -> Iterator[None]:
     """Hold a lock between processes; the kernel releases it when its holder dies."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with voice.step(f"Waiting for {waiting_for}") as step:
+            with progress.step(f"Waiting for {waiting_for}") as step:
                 while True:
                     time.sleep(_LOCK_POLL_SECONDS)
                     step.update("")

@@ -24,7 +24,7 @@ from sandbox.server.process import RunningServer, admin_credentials, running_ser
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.voice import Voice
+    from sandbox.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,15 @@ class Standing:
     resources: int | None  # in the Pulumi state; None where there is no stack yet
 
 
-def up(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice, admin_api: str | None = None) -> Search:
+def up(
+    stacks: Sequence[StackName], environ: Mapping[str, str], progress: Progress, admin_api: str | None = None
+) -> Search:
     """Start the servers, find or make the engine, and make the project folders.
 
     Args:
         stacks: Which.
         environ: The environment to look for an engine in.
-        voice: Says what is done.
+        progress: Says what is done.
         admin_api: The admin API that the `local` server is to speak; None for the one that it has. A server that runs
             with another is started anew, with all that it holds.
 
@@ -54,36 +56,36 @@ def up(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice, ad
     folders = [StackFolder.of(stack) for stack in stacks]
     with ExitStack() as ending:
         for folder in folders:
-            ending.enter_context(exclusive(folder.lock, voice, f"another command on the {folder.stack} sandbox"))
+            ending.enter_context(exclusive(folder.lock, progress, f"another command on the {folder.stack} sandbox"))
         wanted = {folder: admin_api if folder.stack is StackName.LOCAL else None for folder in folders}
         for folder in folders:
-            _stop_other(folder, wanted[folder], voice)
+            _stop_other(folder, wanted[folder], progress)
         # All are started before the engine is looked for: a server takes seconds to come up.
         starting = {
             folder: server_process.start(folder, wanted[folder]) for folder in folders if running_server(folder) is None
         }
         ending.callback(server_process.end, starting.values())  # those that are never seen to be ready
-        search = find_engine(environ, voice)
+        search = find_engine(environ, progress)
         for folder in folders:
             server = running_server(folder)
             if folder in starting:
-                with voice.step(f"Starting the {folder.stack} server") as step:
+                with progress.step(f"Starting the {folder.stack} server") as step:
                     server = server_process.wait_until_ready(folder, starting[folder], step)
                 del starting[folder]
             elif server is not None:
-                voice.say(f"The {folder.stack} server is running already.")
+                progress.say(f"The {folder.stack} server is running already.")
             if server is None:
                 raise SandboxError(f"The {folder.stack} server has just ended; see {folder.server_log}.")
-            _prepare(folder, server, search, environ, voice, admin_api_asked=wanted[folder] is not None)
+            _prepare(folder, server, search, environ, progress, admin_api_asked=wanted[folder] is not None)
     return search
 
 
-def _stop_other(folder: StackFolder, admin_api: str | None, voice: Voice) -> None:
+def _stop_other(folder: StackFolder, admin_api: str | None, progress: Progress) -> None:
     """Stop a server that speaks another admin API than is wanted; what it holds is kept."""
     server = running_server(folder)
     if admin_api is None or server is None or server.admin_api == admin_api:
         return
-    with voice.step(f"Stopping the {folder.stack} server, which speaks admin API {server.admin_api}"):
+    with progress.step(f"Stopping the {folder.stack} server, which speaks admin API {server.admin_api}"):
         server_process.stop(folder)
 
 
@@ -92,7 +94,7 @@ def _prepare(
     server: RunningServer,
     search: Search,
     environ: Mapping[str, str],
-    voice: Voice,
+    progress: Progress,
     *,
     admin_api_asked: bool,
 ) -> None:
@@ -100,30 +102,30 @@ def _prepare(
     if search.engine:
         write_wrapper(folder, search.engine)
         environment = stack_environment(folder, server, environ).applied_to(environ)
-        with voice.step(f"Preparing the Pulumi project of {folder.stack}"):
+        with progress.step(f"Preparing the Pulumi project of {folder.stack}"):
             select_stack(folder, wanted, environment)
         if folder.rehearsal.exists():
-            voice.say(
+            progress.say(
                 f"The {folder.stack} stack was rehearsed without an engine, and no Pulumi state knows what that made. "
                 f"Begin anew before you deploy: object-store sandbox down --stack {folder.stack}"
             )
 
 
-def down(stacks: Sequence[StackName], voice: Voice, *, keep: bool) -> None:
+def down(stacks: Sequence[StackName], progress: Progress, *, keep: bool) -> None:
     """Stop the servers and, unless they are to be kept, remove all that the stacks have."""
     for folder in (StackFolder.of(stack) for stack in stacks):
         if not folder.path.is_dir():
-            voice.say(f"There is no {folder.stack} sandbox.")
+            progress.say(f"There is no {folder.stack} sandbox.")
             continue
-        with exclusive(folder.lock, voice, f"another command on the {folder.stack} sandbox"):
-            with voice.step(f"Stopping the {folder.stack} sandbox"):
+        with exclusive(folder.lock, progress, f"another command on the {folder.stack} sandbox"):
+            with progress.step(f"Stopping the {folder.stack} sandbox"):
                 was_running = server_process.stop(folder)
             if keep:
                 ended = "stopped" if was_running else "was not running"
-                voice.say(f"The {folder.stack} server {ended}; {folder.path} is kept.")
+                progress.say(f"The {folder.stack} server {ended}; {folder.path} is kept.")
             else:
                 shutil.rmtree(folder.path)
-                voice.say(f"{folder.path} is removed.")
+                progress.say(f"{folder.path} is removed.")
     home = StackFolder.of(StackName.LOCAL).home
     if home.is_dir() and not any(StackFolder(stack, home).path.exists() for stack in StackName):
         shutil.rmtree(home)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from sandbox.engine.finder import Search
-    from sandbox.voice import Voice
+    from sandbox.progress import Progress
 
 NEXT = """
 Deployed to the sandbox and verified. What to try next:
@@ -43,7 +43,7 @@ Your real AIStor and AWS: README.md."""
 def deploy(
     stacks: Sequence[StackName],
     environ: Mapping[str, str],
-    voice: Voice,
+    progress: Progress,
     admin_api: str | None = None,
     *,
     environment_took: float = 0.0,
@@ -54,7 +54,7 @@ def deploy(
     Args:
         stacks: Which.
         environ: The environment to start from.
-        voice: Says what is done.
+        progress: Says what is done.
         admin_api: As `commands.up` takes it.
         environment_took: Seconds that making the Python environment has taken so far.
         finish_environment: The lock of sandbox.bootstrap, where the rest of it is to be installed.
@@ -65,25 +65,25 @@ def deploy(
     phases = Phases(environment_took)
     rest = nullcontext() if finish_environment is None else _environment_beside(phases, finish_environment)
     with rest, phases.timed("servers and engine"):
-        search = commands.up(stacks, environ, voice, admin_api)
+        search = commands.up(stacks, environ, progress, admin_api)
     if search.engine is None:
-        voice.say("\n".join(["No Pulumi engine is to be had:", *(f"  {why}" for why in search.tried)]))
+        progress.say("\n".join(["No Pulumi engine is to be had:", *(f"  {why}" for why in search.tried)]))
         for stack in stacks:
             with phases.timed(f"{stack} rehearsal"):
-                _rehearse(stack, environ, voice)
+                _rehearse(stack, environ, progress)
     try:
-        _run({stack: list(_deploying(stack, search)) for stack in stacks}, environ, voice, phases)
+        _run({stack: list(_deploying(stack, search)) for stack in stacks}, environ, progress, phases)
     finally:
-        voice.say(phases.told())
+        progress.say(phases.told())
 
 
-def verify(stacks: Sequence[StackName], environ: Mapping[str, str], voice: Voice) -> None:
+def verify(stacks: Sequence[StackName], environ: Mapping[str, str], progress: Progress) -> None:
     """Verify each deployed stack.
 
     Raises:
         SandboxError: A stack is not up, or not all of it is proven.
     """
-    _run({stack: [_verifying(stack)] for stack in stacks}, environ, voice, Phases(0.0))
+    _run({stack: [_verifying(stack)] for stack in stacks}, environ, progress, Phases(0.0))
 
 
 def _environment_beside(phases: Phases, mutex: int) -> AbstractContextManager[None]:
@@ -99,9 +99,11 @@ def _environment_beside(phases: Phases, mutex: int) -> AbstractContextManager[No
     return beside(finish, bootstrap.stop)
 
 
-def _run(steps: Mapping[StackName, Sequence[Step]], environ: Mapping[str, str], voice: Voice, phases: Phases) -> None:
+def _run(
+    steps: Mapping[StackName, Sequence[Step]], environ: Mapping[str, str], progress: Progress, phases: Phases
+) -> None:
     environments = {stack: _environment(stack, environ) for stack in steps}
-    failures = run_side_by_side(steps, environments, voice, phases)
+    failures = run_side_by_side(steps, environments, progress, phases)
     if failures:
         raise SandboxError("\n".join(failures))
 
@@ -159,10 +161,10 @@ def _environment(stack: StackName, environ: Mapping[str, str]) -> dict[str, str]
     return stack_environment(folder, server, environ).applied_to(environ)
 
 
-def _rehearse(stack: StackName, environ: Mapping[str, str], voice: Voice) -> None:
+def _rehearse(stack: StackName, environ: Mapping[str, str], progress: Progress) -> None:
     # Imported here: it loads Pulumi's runtime, which no other step needs.
     from sandbox import rehearsal  # noqa: PLC0415
 
-    result = rehearsal.rehearse(stack, environ, voice)
+    result = rehearsal.rehearse(stack, environ, progress)
     counts = ", ".join(f"{number} {what}" for what, number in sorted(result.counts.items())) or "nothing declared"
-    voice.say(f"{stack}: {counts}\n{rehearsal.NOT_SHOWN}")
+    progress.say(f"{stack}: {counts}\n{rehearsal.NOT_SHOWN}")

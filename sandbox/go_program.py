@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sandbox.voice import Voice
+    from sandbox.progress import Progress
 
 
 class NoProgramError(Exception):
@@ -58,7 +58,7 @@ class GoProgram:
         executable = cache_root(environ) / self.entry / self.name
         return executable if os.access(executable, os.X_OK) else None
 
-    def find(self, environ: Mapping[str, str], voice: Voice) -> Path:
+    def find(self, environ: Mapping[str, str], progress: Progress) -> Path:
         """Find the executable, or build it.
 
         Raises:
@@ -70,16 +70,16 @@ class GoProgram:
         lock = cache_root(environ) / f"{self.entry}.lock"
         try:
             go = find_go(environ)
-            with exclusive(lock, voice, f"the {self.name} that another process is building"):
-                return self.existing(environ) or self._built(go, environ, voice)
+            with exclusive(lock, progress, f"the {self.name} that another process is building"):
+                return self.existing(environ) or self._built(go, environ, progress)
         except NoEngineError as reason:
             raise NoProgramError(str(reason)) from reason
 
-    def _built(self, go: str, environ: Mapping[str, str], voice: Voice) -> Path:
+    def _built(self, go: str, environ: Mapping[str, str], progress: Progress) -> Path:
         with cache_entry(environ, self.entry) as workshop:
             module = module_copy(self.module, workshop)
             target = workshop / self.name
-            with voice.step(f"Building {self.name} {self.version} ({self.takes}once)") as step:
+            with progress.step(f"Building {self.name} {self.version} ({self.takes}once)") as step:
                 go_build(go, self.package, module, target, step, environ, ldflags=self.ldflags)
             if self.version not in self._version_text(target):
                 raise NoEngineError(f"what was built does not say that it is {self.version}")

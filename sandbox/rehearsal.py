@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from pulumi.runtime import MockCallArgs, MockResourceArgs
 
-    from sandbox.voice import Voice
+    from sandbox.progress import Progress
 
 DYNAMIC = "pulumi-python"  # the package of Pulumi's dynamic resources
 NOT_SHOWN = (
@@ -199,13 +199,13 @@ class LiveMocks(Mocks):
         return error
 
 
-def rehearse(stack: StackName, environ: Mapping[str, str], voice: Voice) -> Rehearsal:
+def rehearse(stack: StackName, environ: Mapping[str, str], progress: Progress) -> Rehearsal:
     """Run the program of a stack whose server is up, and write what it exports."""
     folder = StackFolder.of(stack)
     server = running_server(folder)
     if server is None:
         raise SandboxError(f"The {stack} server is not up. Start it: object-store sandbox up --stack {stack}")
-    with exclusive(folder.lock, voice, f"another command on the {stack} sandbox"):
+    with exclusive(folder.lock, progress, f"another command on the {stack} sandbox"):
         wanted = make_project(folder, server, admin_credentials(folder))
         variables = stack_environment(folder, server, environ).applied_to(environ)
         os.environ.clear()
@@ -214,7 +214,7 @@ def rehearse(stack: StackName, environ: Mapping[str, str], voice: Voice) -> Rehe
         config = _config(folder, project, wanted.secret_facts)
         program = (folder.project / project.get("main", ".")).resolve()
         dynamic_environ = {**variables, "PULUMI_PROJECT": project["name"]}  # what its config keys belong to
-        with voice.step(f"Rehearsing {stack} without an engine"), _dynamic_plugin(program, dynamic_environ) as port:
+        with progress.step(f"Rehearsing {stack} without an engine"), _dynamic_plugin(program, dynamic_environ) as port:
             dynamic = Plugin(port)
             dynamic.configure_plainly(config)
             mocks = LiveMocks({server.plugin: Plugin(server.plugin_port), DYNAMIC: dynamic}, folder.rehearsal)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sandbox.folder import StackName
     from sandbox.phases import Phases
-    from sandbox.voice import Voice
+    from sandbox.progress import Progress
 
 _END_SECONDS = 20.0
 _SHOWN_SECONDS = 0.2  # between two looks at how far they are
@@ -113,7 +113,7 @@ class _Stack:
 def run_side_by_side(
     steps: Mapping[StackName, Sequence[Step]],
     environments: Mapping[StackName, Mapping[str, str]],
-    voice: Voice,
+    progress: Progress,
     phases: Phases,
 ) -> list[str]:
     """Run each stack's commands and show what they print; what the failed ones mean, in the order of the stacks.
@@ -121,12 +121,12 @@ def run_side_by_side(
     Args:
         steps: By stack, in the order in which they run.
         environments: By stack.
-        voice: Shows which are under way.
+        progress: Shows which are under way.
         phases: Times each command.
     """
     stacks = [_Stack(name, environments[name], phases) for name in steps]
     names = dict.fromkeys(step.name for each in steps.values() for step in each)
-    with voice.step(f"Running {', '.join(names)} on {' and '.join(steps)}") as shown, ThreadPoolExecutor() as pool:
+    with progress.step(f"Running {', '.join(names)} on {' and '.join(steps)}") as shown, ThreadPoolExecutor() as pool:
         running = {pool.submit(stack.run, steps[stack.name]): stack for stack in stacks}
         try:
             while running:

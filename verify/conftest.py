@@ -17,11 +17,11 @@ from model.secrecy.redaction import redacted
 from verify import gather
 from verify.checks import BUCKET_CHECKS, STORE_CHECKS, Check, Finding, judge
 from verify.facts import Facts
-from verify.options import add_options, checks_from, refuse_ignored, wish_from
+from verify.options import add_options, checks_from, refuse_ignored, selection_from
 from verify.record import Record, json_report, load_record, save_record, write_text
 from verify.report.terminal import TABLE_WIDTH, print_report
+from verify.selection import Part, Selection
 from verify.target import CannotRunError, Target, target_from_file, target_from_stack
-from verify.wish import Part, Wish
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ TARGET = pytest.StashKey[Target]()
 RECORD = pytest.StashKey[Record]()
 FACTS = pytest.StashKey[Facts]()
 DEPLOYMENT = pytest.StashKey[Deployment]()
-WISH = pytest.StashKey[Wish]()
+SELECTION = pytest.StashKey[Selection]()
 ONLY = pytest.StashKey[frozenset[str] | None]()
 FINDINGS = pytest.StashKey[list[Finding]]()
 
@@ -58,7 +58,11 @@ def _load(config: pytest.Config) -> None:
     config.stash[ONLY] = checks_from(config.getoption("--only"))
     if saved is not None:
         record = load_record(saved)
-        config.stash[RECORD], config.stash[DEPLOYMENT], config.stash[WISH] = record, record.deployment, record.wish
+        config.stash[RECORD], config.stash[DEPLOYMENT], config.stash[SELECTION] = (
+            record,
+            record.deployment,
+            record.selection,
+        )
         return
     via = config.getoption("--via")
     if stack is not None:
@@ -67,18 +71,18 @@ def _load(config: pytest.Config) -> None:
         credentials, ca_bundle = config.getoption("--credentials"), config.getoption("--ca-bundle")
         target = target_from_file(deployment, credentials, via=via, ca_bundle=ca_bundle)
     config.stash[TARGET], config.stash[DEPLOYMENT] = target, target.deployment
-    config.stash[WISH] = wish_from(config, target.deployment.plan)
+    config.stash[SELECTION] = selection_from(config, target.deployment.plan)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each check of the store, each check of a bucket, and each cell of the matrix."""
     stash = metafunc.config.stash
-    plan, wish, only = stash[DEPLOYMENT].plan, stash[WISH], stash[ONLY]
-    buckets = wish.chosen(plan)
+    plan, selection, only = stash[DEPLOYMENT].plan, stash[SELECTION], stash[ONLY]
+    buckets = selection.chosen(plan)
     parameters: dict[str, list[tuple[str, ...]]] = {
-        "store_findings": [(check,) for check in _asked(STORE_CHECKS, wish, only)],
-        "bucket_findings": [(b.name, check) for b in buckets for check in _asked(BUCKET_CHECKS, wish, only)],
-        "cell_findings": [(i.name, b.name) for i, b in wish.cells(plan)] if Part.GRANTS in wish.parts else [],
+        "store_findings": [(check,) for check in _asked(STORE_CHECKS, selection, only)],
+        "bucket_findings": [(b.name, check) for b in buckets for check in _asked(BUCKET_CHECKS, selection, only)],
+        "cell_findings": [(i.name, b.name) for i, b in selection.cells(plan)] if Part.GRANTS in selection.parts else [],
     }
     for name, values in parameters.items():
         if name in metafunc.fixturenames:
@@ -88,11 +92,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(name, values, ids=ids, indirect=True)
 
 
-def _asked(checks: Mapping[str, tuple[Check, object]], wish: Wish, only: frozenset[str] | None) -> list[str]:
+def _asked(checks: Mapping[str, tuple[Check, object]], selection: Selection, only: frozenset[str] | None) -> list[str]:
     return [
         name
         for name, (check, _) in checks.items()
-        if (only is None or name in only) and (check.part is None or check.part in wish.parts)
+        if (only is None or name in only) and (check.part is None or check.part in selection.parts)
     ]
 
 
@@ -111,15 +115,15 @@ def _gathered(config: pytest.Config) -> Facts:
     quiet = not console.is_terminal or config.getoption("verbose") < -1
     with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task("reading and trying", total=None)
-        told = gather.Progress(lambda total: progress.update(task, total=total), lambda: progress.advance(task))
-        return gather.gather_facts(config.stash[TARGET], told, config.getoption("--jobs"), config.stash[WISH])
+        told = gather.TaskCount(lambda total: progress.update(task, total=total), lambda: progress.advance(task))
+        return gather.gather_facts(config.stash[TARGET], told, config.getoption("--jobs"), config.stash[SELECTION])
 
 
 @pytest.fixture(scope="session", name="judged")
 def _judged(pytestconfig: pytest.Config, facts: Facts) -> dict[tuple[str, ...], list[Finding]]:
     stash = pytestconfig.stash
     by_place: dict[tuple[str, ...], list[Finding]] = {}
-    for finding in judge(stash[DEPLOYMENT], facts, stash[WISH], stash[ONLY]):
+    for finding in judge(stash[DEPLOYMENT], facts, stash[SELECTION], stash[ONLY]):
         if finding.identity is not None and finding.bucket is not None:
             place: tuple[str, ...] = (finding.identity, finding.bucket)
         elif finding.bucket is not None:
@@ -173,15 +177,15 @@ def pytest_terminal_summary(config: pytest.Config) -> None:
     facts = stash.get(FACTS, None)
     if facts is None:
         return
-    findings, deployment, wish = stash[FINDINGS], stash[DEPLOYMENT], stash[WISH]
+    findings, deployment, selection = stash[FINDINGS], stash[DEPLOYMENT], stash[SELECTION]
     sys.stdout.write("\n")
     console = Console()
     if not console.is_terminal:
         console.width = TABLE_WIDTH
-    print_report(console, deployment, facts, findings, wish)
+    print_report(console, deployment, facts, findings, selection)
     files: dict[str, Callable[[], str]] = {
-        "--json": lambda: json_report(deployment, wish, facts, findings),
-        "--html": lambda: _html(deployment, facts, findings, wish),
+        "--json": lambda: json_report(deployment, selection, facts, findings),
+        "--html": lambda: _html(deployment, facts, findings, selection),
     }
     try:
         for option, made in files.items():
@@ -189,13 +193,13 @@ def pytest_terminal_summary(config: pytest.Config) -> None:
             if path is not None:
                 write_text(path, made())
         if config.getoption("--save-facts") is not None:
-            save_record(config.getoption("--save-facts"), deployment, wish, facts)
+            save_record(config.getoption("--save-facts"), deployment, selection, facts)
     except CannotRunError as error:
         raise pytest.UsageError(str(error)) from None
 
 
-def _html(deployment: Deployment, facts: Facts, findings: Sequence[Finding], wish: Wish) -> str:
+def _html(deployment: Deployment, facts: Facts, findings: Sequence[Finding], selection: Selection) -> str:
     # Imported here: it loads a template engine, which no other report needs.
     from verify.report.html import render_html  # noqa: PLC0415
 
-    return render_html(deployment, facts, findings, wish)
+    return render_html(deployment, facts, findings, selection)

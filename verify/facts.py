@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from model.plan import LifecycleRule
+from model.lifecycle import FoundRule
 
 T = TypeVar("T")
 
@@ -42,21 +42,6 @@ DONE = "done"
 # In place of an error's code: nothing was sent, and the answer's text says why.
 NOT_TRIED = "NotTried"
 Tried = Answer[str]
-
-
-@dataclass(frozen=True)
-class LiveRule:
-    """A lifecycle rule as the server has it.
-
-    Attributes:
-        rule: What of it the plan has words for.
-        enabled: Whether its status is Enabled.
-        beyond: Anything in it that the plan has no words for, as text; empty where there is nothing.
-    """
-
-    rule: LifecycleRule
-    enabled: bool = True
-    beyond: str = ""
 
 
 @dataclass(frozen=True)
@@ -241,7 +226,7 @@ class BucketFacts:
 
     location: Answer[str]
     versioning: Answer[str]
-    rules: Answer[tuple[LiveRule, ...]]
+    rules: Answer[tuple[FoundRule, ...]]
     retention: Answer[LiveRetention]
     encryption: Answer[str]
     public_access: Answer[tuple[str, ...]]

@@ -21,15 +21,15 @@ from object_store import ObjectStore
 from verify.facts import Answer, BucketFacts, Facts, StoreFacts, Tried
 from verify.probe import reading
 from verify.probe.actions import ACTIONS, Place, not_tried, try_actions
-from verify.probe.conversation import READ_TIMEOUT_SECONDS, Conversation, abort_upload
 from verify.probe.data_path import try_objects
 from verify.probe.exposure import look_at_door, try_store, try_strangers
 from verify.probe.links import ShortLink, sign_short_link, try_links
 from verify.probe.locks import try_lock
 from verify.probe.seeds import Seeds, lay_seeds, new_run_id, run_prefix, sweep
+from verify.probe.session import READ_TIMEOUT_SECONDS, StoreSession, abort_upload
 from verify.probe.smoke import try_probe, writer_for
+from verify.selection import EVERYTHING, Part, Selection
 from verify.target import Target
-from verify.wish import EVERYTHING, Part, Wish
 
 JOBS = 8
 # IAM on AWS takes some seconds to know a key that was just made, and a policy that was just attached:
@@ -42,7 +42,7 @@ _INTRODUCTIONS = 3
 
 
 @dataclass
-class Progress:
+class TaskCount:
     """Told how many tasks there are, and when each has ended."""
 
     total: Callable[[int], None] = lambda _: None
@@ -53,13 +53,13 @@ class Progress:
 class _Run:
     """One run under way; each key of `parts`, `grants` and `left` is written by one task at a time."""
 
-    conversation: Conversation
-    wish: Wish
+    session: StoreSession
+    selection: Selection
     run_id: str
     plan: StorePlan
     verifier: IdentityPlan
     stores: Mapping[str, ObjectStore]
-    progress: Progress
+    progress: TaskCount
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)
     seeds: dict[str, Seeds] = field(default_factory=dict)
     short_links: dict[str, ShortLink] = field(default_factory=dict)
@@ -77,17 +77,19 @@ class _Run:
     @property
     def absent(self) -> Mapping[str, str]:
         """Identities whose roles could not be assumed, with the reason."""
-        return self.conversation.target.absent
+        return self.session.target.absent
 
 
-def gather_facts(target: Target, progress: Progress | None = None, jobs: int = JOBS, wish: Wish = EVERYTHING) -> Facts:
+def gather_facts(
+    target: Target, progress: TaskCount | None = None, jobs: int = JOBS, selection: Selection = EVERYTHING
+) -> Facts:
     """Read and try everything once.
 
     Args:
         target: What to verify.
         progress: Told how far it is.
         jobs: Tasks at a time.
-        wish: What to gather.
+        selection: What to gather.
 
     Raises:
         LookupError: The plan has no verifier.
@@ -96,9 +98,9 @@ def gather_facts(target: Target, progress: Progress | None = None, jobs: int = J
     if plan.verifier is None:
         raise LookupError("the plan has no identity that verifies")
     taken_at = datetime.now(UTC).isoformat(timespec="seconds")
-    with Conversation(target, jobs) as conversation, _stores(target) as stores:
-        run = _Run(conversation, wish, new_run_id(), plan, plan.verifier, stores, progress or Progress())
-        door = look_at_door(conversation)
+    with StoreSession(target, jobs) as session, _stores(target) as stores:
+        run = _Run(session, selection, new_run_id(), plan, plan.verifier, stores, progress or TaskCount())
+        door = look_at_door(session)
         if not door.open:
             return Facts(run.run_id, taken_at, door)
         with ThreadPoolExecutor(jobs, "facts") as pool:
@@ -107,19 +109,19 @@ def gather_facts(target: Target, progress: Progress | None = None, jobs: int = J
             finally:
                 # Also after an interrupt: then each worker ends with its next request, and the sweep is not broken off.
                 with _uninterrupted():
-                    conversation.stop()
+                    session.stop()
                     pool.shutdown(wait=True, cancel_futures=True)
-                    conversation.clean()
+                    session.clean()
                     _clean(run, jobs)
         return Facts(
             run_id=run.run_id,
             taken_at=taken_at,
             door=door,
-            buckets={bucket.name: _bucket_facts(run, bucket) for bucket in wish.chosen(plan)},
+            buckets={bucket.name: _bucket_facts(run, bucket) for bucket in selection.chosen(plan)},
             grants=run.grants,
             store=run.store,
-            requests=conversation.requests,
-            gave_up=conversation.gave_up,
+            requests=session.requests,
+            gave_up=session.gave_up,
         )
 
 
@@ -154,8 +156,8 @@ def _stores(target: Target) -> Iterator[dict[str, ObjectStore]]:
 
 def _gather(run: _Run, pool: ThreadPoolExecutor) -> None:
     """Submit everything at once; what must wait for a seed or an introduction comes after it in the queue."""
-    buckets = run.wish.chosen(run.plan)
-    cells = run.wish.cells(run.plan) if Part.GRANTS in run.wish.parts else []
+    buckets = run.selection.chosen(run.plan)
+    cells = run.selection.cells(run.plan) if Part.GRANTS in run.selection.parts else []
     identities = {identity.name: identity for identity, _ in cells}
     run.ready = {name: threading.Event() for name in (*(b.name for b in buckets), *identities)}
     tasks: list[Callable[[], None]] = [partial(_begin, run, bucket) for bucket in buckets]
@@ -166,7 +168,7 @@ def _gather(run: _Run, pool: ThreadPoolExecutor) -> None:
         run.pending[bucket.name] = len(own) + len(tried)
         tasks += [partial(_in_bucket, run, bucket, task) for task in own]
         tasks += [partial(_in_bucket, run, bucket, partial(_cell, run, i, bucket), i.name) for i in tried]
-    if Part.STORE in run.wish.parts:
+    if Part.STORE in run.selection.parts:
         tasks.append(partial(_store, run))
     run.progress.total(len(tasks))
     for ended in as_completed([pool.submit(task) for task in tasks]):
@@ -186,7 +188,7 @@ def _in_bucket(run: _Run, bucket: BucketPlan, task: Callable[[], None], identity
             run.pending[bucket.name] -= 1
             last = run.pending[bucket.name] == 0
     if last:
-        run.left[bucket.name] = sweep(run.conversation, run.verifier.name, bucket, run.prefix)
+        run.left[bucket.name] = sweep(run.session, run.verifier.name, bucket, run.prefix)
 
 
 def _begin(run: _Run, bucket: BucketPlan) -> None:
@@ -195,16 +197,16 @@ def _begin(run: _Run, bucket: BucketPlan) -> None:
     try:
         run.parts[name] = {}
         writer = writer_for(run.plan, bucket, absent=run.absent)
-        run.short_links[name] = sign_short_link(run.conversation, bucket, writer, run.prefix)
-        run.seeds[name] = lay_seeds(run.conversation, run.verifier.name, bucket, run.prefix)
+        run.short_links[name] = sign_short_link(run.session, bucket, writer, run.prefix)
+        run.seeds[name] = lay_seeds(run.session, run.verifier.name, bucket, run.prefix)
     finally:
         run.ready[name].set()
 
 
 def _read(run: _Run, bucket: BucketPlan) -> None:
     """Read the configuration."""
-    name, ask = bucket.name, run.conversation.ask
-    client = run.conversation.client(run.verifier.name)
+    name, ask = bucket.name, run.session.ask
+    client = run.session.client(run.verifier.name)
     run.parts[name] |= {
         "location": ask(lambda: reading.read_location(client, name)),
         "versioning": ask(lambda: reading.read_versioning(client, name)),
@@ -220,11 +222,11 @@ def _read(run: _Run, bucket: BucketPlan) -> None:
 def _introduce(run: _Run, identity: IdentityPlan) -> None:
     """Wait for a key that was just made: until it works somewhere, or its time is up."""
     action = ACTIONS["list"]
-    buckets = [b for b in run.wish.chosen(run.plan) if action.allowed(identity, b)][:_INTRODUCTIONS]
+    buckets = [b for b in run.selection.chosen(run.plan) if action.allowed(identity, b)][:_INTRODUCTIONS]
     deadline = time.monotonic() + NEW_KEY_SECONDS
     try:
         while buckets and identity.name not in run.absent:
-            answers = [action.attempt(Place(run.conversation, identity.name, b, run.prefix)) for b in buckets]
+            answers = [action.attempt(Place(run.session, identity.name, b, run.prefix)) for b in buckets]
             waiting = all(answer.code in _NEW_KEY_CODES for answer in answers)
             if not waiting or time.monotonic() >= deadline:
                 return
@@ -236,7 +238,7 @@ def _introduce(run: _Run, identity: IdentityPlan) -> None:
 def _cell(run: _Run, identity: IdentityPlan, bucket: BucketPlan) -> None:
     seeds = run.seeds[bucket.name]
     place = Place(
-        run.conversation, identity.name, bucket, run.prefix, seeds.marker_version, conditions_hold=seeds.conditions_hold
+        run.session, identity.name, bucket, run.prefix, seeds.marker_version, conditions_hold=seeds.conditions_hold
     )
     why = run.absent.get(identity.name)
     tried = try_actions(place) if why is None else not_tried(bucket, why)
@@ -244,60 +246,60 @@ def _cell(run: _Run, identity: IdentityPlan, bucket: BucketPlan) -> None:
 
 
 def _store(run: _Run) -> None:
-    names = tuple(i.name for i in run.plan.identities if run.wish.identities is None or i.name in run.wish.identities)
-    run.store = try_store(run.conversation, run.verifier.name, names)
+    names = tuple(
+        i.name for i in run.plan.identities if run.selection.identities is None or i.name in run.selection.identities
+    )
+    run.store = try_store(run.session, run.verifier.name, names)
 
 
 def _bucket_tasks(run: _Run, bucket: BucketPlan) -> list[Callable[[], None]]:
-    conversation, prefix, wish = run.conversation, run.prefix, run.wish
-    writer = writer_for(run.plan, bucket, leave_locked_probe=wish.leave_locked_probe, absent=run.absent)
+    session, prefix, selection = run.session, run.prefix, run.selection
+    writer = writer_for(run.plan, bucket, leave_locked_probe=selection.leave_locked_probe, absent=run.absent)
     # Only the smoke probe and the proof are a workload's in a COMPLIANCE bucket, and only if one may stay behind.
     mover = writer_for(run.plan, bucket, absent=run.absent)
-    large = bucket.name in wish.large(run.plan)
+    large = bucket.name in selection.large(run.plan)
     makers: dict[Part, tuple[str, Callable[[], object]]] = {
         Part.SMOKE: (
             "probe",
-            lambda: try_probe(conversation, run.stores[writer.name], bucket, writer, run.verifier.name, prefix),
+            lambda: try_probe(session, run.stores[writer.name], bucket, writer, run.verifier.name, prefix),
         ),
         Part.OBJECTS: (
             "objects",
             lambda: try_objects(
-                conversation,
+                session,
                 run.stores[mover.name],
                 bucket,
                 mover,
                 prefix,
                 large=large,
-                listing=large and wish.deep,
+                listing=large and selection.deep,
             ),
         ),
         Part.LINKS: (
             "links",
-            lambda: try_links(
-                conversation, run.stores[mover.name], bucket, mover, prefix, run.short_links[bucket.name]
-            ),
+            lambda: try_links(session, run.stores[mover.name], bucket, mover, prefix, run.short_links[bucket.name]),
         ),
-        Part.STRANGERS: ("strangers", lambda: try_strangers(conversation, run.verifier.name, bucket, prefix)),
+        Part.STRANGERS: ("strangers", lambda: try_strangers(session, run.verifier.name, bucket, prefix)),
     }
     if bucket.locked:
-        makers[Part.LOCK] = ("lock", lambda: try_lock(conversation, run.plan, bucket, mover, prefix))
+        makers[Part.LOCK] = ("lock", lambda: try_lock(session, run.plan, bucket, mover, prefix))
 
     def task(name: str, make: Callable[[], object]) -> None:
         run.parts[bucket.name][name] = make()
 
-    return [partial(task, *maker) for part, maker in makers.items() if part in wish.parts]
+    return [partial(task, *maker) for part, maker in makers.items() if part in selection.parts]
 
 
 def _clean(run: _Run, jobs: int) -> None:
     """Abort what was begun, and sweep every bucket that is not clean, wherever the run has been."""
 
     def clean(bucket: BucketPlan) -> None:
-        run.left[bucket.name] = sweep(run.conversation, run.verifier.name, bucket, run.prefix)
+        run.left[bucket.name] = sweep(run.session, run.verifier.name, bucket, run.prefix)
 
     swept = {name for name, left in run.left.items() if left.ok}
     with ThreadPoolExecutor(jobs, "sweep") as pool:
-        list(pool.map(partial(abort_upload, run.conversation), tuple(run.conversation.uploads)))
-        list(pool.map(clean, [bucket for bucket in run.wish.chosen(run.plan) if bucket.name not in swept]))
+        list(pool.map(partial(abort_upload, run.session), tuple(run.session.uploads)))
+        list(pool.map(clean, [bucket for bucket in run.selection.chosen(run.plan) if bucket.name not in swept]))
 
 
 def _bucket_facts(run: _Run, bucket: BucketPlan) -> BucketFacts:

@@ -1,4 +1,4 @@
-"""The suite's options: what they are, and the wish that they make.
+"""The suite's options: what they are, and the selection that they make.
 
 The rule: a name that the plan does not hold is refused with the names that it does, before anything is sent.
 """
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from model.plan import StorePlan
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, parts_of
 from verify.gather import JOBS
+from verify.selection import Part, Selection
 from verify.target import CannotRunError
-from verify.wish import Part, Wish
 
 if TYPE_CHECKING:
     import pytest
@@ -83,7 +83,7 @@ def checks_from(names: Iterable[str]) -> frozenset[str] | None:
     return wanted | ALWAYS if wanted else None
 
 
-def wish_from(config: "pytest.Config", plan: StorePlan) -> Wish:
+def selection_from(config: "pytest.Config", plan: StorePlan) -> Selection:
     """What is to be gathered.
 
     Raises:
@@ -97,7 +97,7 @@ def wish_from(config: "pytest.Config", plan: StorePlan) -> Wish:
     identities = frozenset(config.getoption("--identity"))
     _refuse_unknown("--bucket", buckets, domains.values())
     _refuse_unknown("--identity", identities, [identity.name for identity in plan.identities])
-    return Wish(
+    return Selection(
         parts=frozenset(Part) if only is None else parts_of(only),
         buckets=buckets or None,
         identities=identities or None,

@@ -9,16 +9,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from model.deployment import Deployment
 from model.secrecy.redaction import redacted
 from verify.checks import Finding
 from verify.facts import Facts
+from verify.selection import Selection
 from verify.target import CannotRunError
-from verify.wish import Wish
 
 VERSION: Literal[1] = 1
 
@@ -30,26 +30,26 @@ class Record:
     Attributes:
         version: Of this form.
         deployment: What should be.
-        wish: What was asked for.
+        selection: What was asked for.
         facts: What is.
     """
 
     version: Literal[1]
     deployment: Deployment
-    wish: Wish
+    selection: Annotated[Selection, Field(alias="wish")]  # as version 1 of the file has it
     facts: Facts
 
 
 _RECORD = TypeAdapter(Record)
 
 
-def save_record(path: Path, deployment: Deployment, wish: Wish, facts: Facts) -> None:
+def save_record(path: Path, deployment: Deployment, selection: Selection, facts: Facts) -> None:
     """Write the record.
 
     Raises:
         CannotRunError: The file cannot be written.
     """
-    content = _RECORD.dump_python(Record(VERSION, deployment, wish, facts), mode="json")
+    content = _RECORD.dump_python(Record(VERSION, deployment, selection, facts), mode="json", by_alias=True)
     # Sets have no order of their own, and the same record should be the same file.
     content["wish"] = {key: sorted(v) if isinstance(v, list) else v for key, v in content["wish"].items()}
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -80,7 +80,7 @@ def load_record(path: Path) -> Record:
         raise CannotRunError(f"{path}: facts malformed at {places}") from None
 
 
-def json_report(deployment: Deployment, wish: Wish, facts: Facts, findings: Sequence[Finding]) -> str:
+def json_report(deployment: Deployment, selection: Selection, facts: Facts, findings: Sequence[Finding]) -> str:
     """The findings with where and when, as JSON."""
     counts = Counter(finding.status.value for finding in findings)
     report: dict[str, Any] = {
@@ -92,7 +92,7 @@ def json_report(deployment: Deployment, wish: Wish, facts: Facts, findings: Sequ
         "taken_at": facts.taken_at,
         "requests": facts.requests,
         "gave_up": facts.gave_up,
-        "untried_cells": wish.untried(deployment.plan),
+        "untried_cells": selection.untried(deployment.plan),
         "counts": dict(sorted(counts.items())),
         "unsupported": [item.model_dump() for item in deployment.unsupported],
         "findings": [asdict(finding) for finding in findings],

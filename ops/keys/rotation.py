@@ -22,8 +22,8 @@ from ops.keys.config_lines import write_generations
 from ops.keys.live_keys import live_keys
 from ops.keys.probe import works
 from ops.keys.settled import Say, Stack, look, settle, update
+from ops.preview.change import Aspect
 from ops.preview.engine import engine_preview
-from ops.preview.explain import Aspect
 from ops.preview.steps import read_preview
 from stack.outputs import Published, read_published
 

@@ -25,7 +25,7 @@ from model.endpoint import Endpoint
 from model.secrecy.vendor_defaults import VENDOR_PAIR
 from ops.preflight.facts import NOT_ASKED, AistorFacts, AwsFacts, ServerCertificate, StackFacts, StateAccess
 from verify.facts import DONE, Answer, Tried
-from verify.probe.conversation import answer, done
+from verify.probe.answers import answer, done
 from verify.probe.exposure import ADMIN_VERSIONS
 
 if TYPE_CHECKING:

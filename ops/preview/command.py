@@ -18,9 +18,10 @@ from rich.console import Console
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
 from ops.preview import offline
+from ops.preview.change import Aspect, Change, Risk
 from ops.preview.data_at_risk import AtRisk, DataNotReadError, Question, at_risk
 from ops.preview.engine import engine_preview
-from ops.preview.explain import Aspect, Change, Risk, explain
+from ops.preview.explain import explain
 from ops.preview.render import COMMENT_CHARACTERS, as_json, as_markdown, as_text
 from ops.preview.report import Report
 from ops.preview.shape import StoreShape

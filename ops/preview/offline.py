@@ -21,7 +21,8 @@ from model.generations import parse_generations
 from model.plan import StorePlan, build_plan
 from model.problems import InvalidInputError, Problem
 from model.taxonomy import TAXONOMY_FILE, Taxonomy, extended, load, parse
-from ops.preview.explain import Aspect, Change, Risk, explain
+from ops.preview.change import Aspect, Change, Risk
+from ops.preview.explain import explain
 from ops.preview.shape import StoreShape, of_plan
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from datetime import datetime
 from rich.console import Console
 from rich.text import Text
 
-from ops.preview.explain import Change, Risk
+from ops.preview.change import Change, Risk
 from ops.preview.report import Report, lines_to_paste
 
 COMMENT_CHARACTERS = 65536

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from model.exit_codes import ExitCode
+from ops.preview.change import Change, Risk
 from ops.preview.data_at_risk import AtRisk
-from ops.preview.explain import Change, Risk
 
 VERSION = 1
 

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from model.plan import LifecycleRule, Retention, StorageClassChange
+from model.lifecycle import declared_rule
+from model.plan import Retention
 from model.policy_meaning import same_meaning
 from model.resources import DYNAMIC, PROVIDERS, STACK, About, about, subject_of
 from ops.preview.access import allowed, lets_anyone_in, refuses_plain_http
-from ops.preview.explain import Aspect, Change, Risk, Touched
+from ops.preview.change import Aspect, Change, Risk, Touched
 from ops.preview.shape import BucketShape, IdentityShape, StoreShape
 from ops.preview.trusted import trusted
 
@@ -59,7 +60,6 @@ _OFF = ("disabled", "off", "Inactive")
 _ALGORITHMS = {"AES256": "SSE-S3", "aws:kms": "SSE-KMS"}
 # Terminal escapes, and the engine's own colour tags.
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|<\{%[^%]*%\}>")
-_DAYS = re.compile(r"([0-9]+)d")
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,7 @@ class _Side:
             domain=domain,
             name=str(inputs.get("bucket")),
             rules=tuple(
-                _rule(rule)
+                declared_rule(rule)
                 for rule in (self._inputs(domain, Aspect.LIFECYCLE) or {}).get("rules", [])
                 if rule.get("status") != "Disabled"
             ),
@@ -320,39 +320,6 @@ def _retention(inputs: Mapping[str, Any] | None) -> Retention | None:
     if not found.get("mode") or not found.get("days"):
         return None
     return Retention(mode=found["mode"], days=int(found["days"]))
-
-
-def _rule(rule: Mapping[str, Any]) -> LifecycleRule:
-    """A rule of either plugin in the plan's words."""
-    given = rule.get("filter") or ""
-    prefix = given.get("prefix", "") if isinstance(given, Mapping) else str(given)
-    expiration = rule.get("expiration")
-    if isinstance(expiration, Mapping):
-        expire = expiration.get("days")
-    else:
-        match = _DAYS.fullmatch(str(expiration or ""))
-        expire = match.group(1) if match else None
-    noncurrent = (rule.get("noncurrentVersionExpiration") or {}).get("noncurrentDays") or rule.get(
-        "noncurrentVersionExpirationDays"
-    )
-    abort = (rule.get("abortIncompleteMultipartUpload") or {}).get("daysAfterInitiation")
-    moves = rule.get("transitions") or []
-    return LifecycleRule(
-        id=str(rule.get("id", "")),
-        prefix=prefix,
-        expire_after_days=_whole(expire),
-        expire_noncurrent_after_days=_whole(noncurrent),
-        abort_multipart_after_days=_whole(abort),
-        transition=StorageClassChange(storage_class=moves[0]["storageClass"], after_days=int(moves[0]["days"]))
-        if moves
-        else None,
-    )
-
-
-def _whole(value: object) -> int | None:
-    """Days, which some plugins leave as 0 where there are none."""
-    number = int(float(str(value))) if value not in (None, "") else 0
-    return number or None
 
 
 def _all_blocked(inputs: Mapping[str, Any] | None) -> bool:

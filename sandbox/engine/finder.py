@@ -30,7 +30,7 @@ from sandbox.folder import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sandbox.voice import Step, Voice
+    from sandbox.progress import Progress, Step
 
 VERSION = "3.274.1"  # what is installed or built; engine_module/go.mod pins the same
 MINIMUM = VersionInfo.parse("3.250.0")  # the oldest engine on PATH that is taken
@@ -113,17 +113,17 @@ def existing_engine(environ: Mapping[str, str]) -> Search:
     return _first([(Source.PATH, lambda: _on_path(environ)), (Source.CACHE, lambda: _cached(environ))])
 
 
-def find_engine(environ: Mapping[str, str], voice: Voice) -> Search:
+def find_engine(environ: Mapping[str, str], progress: Progress) -> Search:
     """Find an engine, or make one; only one process at a time makes it."""
     found = existing_engine(environ)
     if found.engine:
         return found
-    with exclusive(cache_root(environ) / f"{VERSION}.lock", voice, "the engine that another process is making"):
+    with exclusive(cache_root(environ) / f"{VERSION}.lock", progress, "the engine that another process is making"):
         made = _first(
             [
                 (Source.CACHE, lambda: _cached(environ)),
-                (Source.INSTALLER, lambda: _installed(environ, voice)),
-                (Source.BUILD, lambda: _built(environ, voice)),
+                (Source.INSTALLER, lambda: _installed(environ, progress)),
+                (Source.BUILD, lambda: _built(environ, progress)),
             ]
         )
     return Search(made.engine, (*found.tried, *made.tried[1:]))
@@ -213,8 +213,8 @@ def _has(folder: Path, *names: str) -> bool:
     return all(os.access(folder / name, os.X_OK) for name in names)
 
 
-def _installed(environ: Mapping[str, str], voice: Voice) -> Engine:
-    with cache_entry(environ, VERSION) as workshop, voice.step("Trying the official Pulumi installer") as step:
+def _installed(environ: Mapping[str, str], progress: Progress) -> Engine:
+    with cache_entry(environ, VERSION) as workshop, progress.step("Trying the official Pulumi installer") as step:
         root = workshop.parent / "root"
         command = [sys.executable, "-c", INSTALLER, str(root), VERSION]
         with process_group(command, environ=environ, stdout=subprocess.PIPE) as process:
@@ -255,12 +255,12 @@ def _lines_within(process: subprocess.Popen[str], step_update: Callable[[str], N
     return lines + late
 
 
-def _built(environ: Mapping[str, str], voice: Voice) -> Engine:
+def _built(environ: Mapping[str, str], progress: Progress) -> Engine:
     go = find_go(environ)
     with cache_entry(environ, VERSION) as workshop:
         module = module_copy(ENGINE_MODULE, workshop)
         target = workshop / "pulumi"
-        with voice.step(f"Building the Pulumi engine {VERSION} (about 6 minutes on 2 cores, once)") as step:
+        with progress.step(f"Building the Pulumi engine {VERSION} (about 6 minutes on 2 cores, once)") as step:
             flag = f"-X {SDK_MODULE}/go/common/version.Version={VERSION}"
             go_build(go, ENGINE_PACKAGE, module, target, step, environ, ldflags=flag)
         built = _version_of(target, environ)

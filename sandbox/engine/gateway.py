@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 from sandbox.child import process_group
 from sandbox.folder import SandboxError
 from sandbox.go_program import GoProgram, NoProgramError
-from sandbox.voice import Voice
+from sandbox.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,34 +77,34 @@ def existing_gateway(environ: Mapping[str, str]) -> Path | None:
     return PROGRAM.existing(environ)
 
 
-def find_gateway(environ: Mapping[str, str], voice: Voice) -> Path:
+def find_gateway(environ: Mapping[str, str], progress: Progress) -> Path:
     """Find the executable, or build it; only one process at a time builds it.
 
     Raises:
         NoGatewayError: it is not built yet, and Go is missing, too old, or cannot build it.
     """
     try:
-        return PROGRAM.find(environ, voice)
+        return PROGRAM.find(environ, progress)
     except NoProgramError as reason:
         raise NoGatewayError(f"versitygw {VERSION} is not built and cannot be: {reason}") from reason
 
 
 @contextmanager
 def running_gateway(
-    folder: Path, *, environ: Mapping[str, str] | None = None, voice: Voice | None = None
+    folder: Path, *, environ: Mapping[str, str] | None = None, progress: Progress | None = None
 ) -> Iterator[RunningGateway]:
     """Run a gateway that keeps its objects in a folder of its own inside this one, which is gone at the end.
 
     Args:
         folder: What lies in it is left alone; it is made if need be.
         environ: Where Go and the cache are found; this process's own by default.
-        voice: Says that it is building, if it must; aloud by default.
+        progress: Says that it is building, if it must; aloud by default.
 
     Raises:
         NoGatewayError: no executable, and none can be built.
         SandboxError: it does not start.
     """
-    executable = find_gateway(os.environ if environ is None else environ, voice or Voice())
+    executable = find_gateway(os.environ if environ is None else environ, progress or Progress())
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="versitygw-", dir=folder) as own:
         for _ in range(_PORT_TRIES):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.folder import StackFolder
-    from sandbox.voice import Step
+    from sandbox.progress import Step
 
 MODULE = "sandbox.server.serve"
 READY_SECONDS = 60.0

@@ -21,8 +21,8 @@ from sandbox.child import exclusive
 from sandbox.engine.finder import existing_engine
 from sandbox.environment import stack_environment
 from sandbox.folder import StackFolder, StackName
+from sandbox.progress import Progress
 from sandbox.server.process import admin_credentials, running_server
-from sandbox.voice import Voice
 
 ROOT = Path(__file__).parents[2]
 COPIED = (
@@ -174,7 +174,7 @@ def _snapshot(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     del engine
     shared = _shared(tmp_path_factory)
     snapshot, making = shared / "snapshot", shared / "snapshot-in-the-making"
-    with exclusive(shared / "snapshot.lock", Voice(quiet=True), "the snapshot that another worker makes"):
+    with exclusive(shared / "snapshot.lock", Progress(quiet=True), "the snapshot that another worker makes"):
         if not snapshot.exists():
             shutil.rmtree(making, ignore_errors=True)  # of a worker that failed
             making.mkdir()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.child import exclusive
-from sandbox.voice import Voice
+from sandbox.progress import Progress
 from tests.sizes import IS_LONG
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _wheels_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path | st
             [python, "-c", "import sys; print(sys.version_info.minor)"], capture_output=True, text=True, check=True
         ).stdout.strip()
         folder = root / tag
-        with exclusive(root / f"{tag}.lock", Voice(quiet=True), "the wheels"):
+        with exclusive(root / f"{tag}.lock", Progress(quiet=True), "the wheels"):
             if not folder.exists():
                 _fetch(python, tag, folder)
         return folder

@@ -14,7 +14,7 @@ import pytest
 from sandbox import actionlint
 from sandbox.actionlint import NoActionlintError, check, find_actionlint, main
 from sandbox.engine.finder import cache_root
-from sandbox.voice import Voice
+from sandbox.progress import Progress
 from tests.sandbox.fake_go import environment_without_go, let_build, put_go
 
 
@@ -43,9 +43,9 @@ class TestFind:
 
     def test_it_is_built_from_the_pinned_module_once(self, environ: dict[str, str], go: Path) -> None:
         """The second time it is found without Go, and one on PATH is not asked."""
-        found = find_actionlint(environ, Voice(quiet=True))
+        found = find_actionlint(environ, Progress(quiet=True))
         environ["PATH"] = "/usr/bin:/bin"
-        again = find_actionlint(environ, Voice(quiet=True))
+        again = find_actionlint(environ, Progress(quiet=True))
 
         (build,) = [line for line in go.read_text().splitlines() if line.startswith("build ")]
         assert found == again == cache_root(environ) / actionlint.PROGRAM.entry / "actionlint"
@@ -66,7 +66,7 @@ class TestFind:
         environ[variable] = value
 
         with pytest.raises(NoActionlintError, match=reason):
-            find_actionlint(environ, Voice(quiet=True))
+            find_actionlint(environ, Progress(quiet=True))
 
         assert [path.name for path in cache_root(environ).iterdir() if path.suffix != ".lock"] == []
 
@@ -74,7 +74,7 @@ class TestFind:
         """Without Go, any version is better than none."""
         mine = put_on_path(environ, tmp_path / "bin")
 
-        assert find_actionlint(environ, Voice(quiet=True)) == mine
+        assert find_actionlint(environ, Progress(quiet=True)) == mine
 
     def test_module_pins_the_version(self) -> None:
         """go.mod requires the version that the code names, go.sum has its sum, and tools.go needs the package."""
@@ -104,7 +104,7 @@ def test_without_any_it_says_so_and_fails_nothing(
 def _real() -> Path:
     """The real one, built if need be; skips by name where it cannot be."""
     try:
-        return find_actionlint(os.environ, Voice())
+        return find_actionlint(os.environ, Progress())
     except NoActionlintError as reason:
         pytest.skip(str(reason))
 

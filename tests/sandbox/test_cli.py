@@ -19,7 +19,7 @@ import pytest
 
 import sandbox
 from sandbox.engine.finder import find_engine
-from sandbox.voice import Voice
+from sandbox.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +129,7 @@ def without_engine(clone: Clone, tmp_path: Path) -> Clone:
 @pytest.fixture(scope="module")
 def engine_version() -> str:
     """The version of this machine's engine, which is made if it must be."""
-    search = find_engine(os.environ, Voice())
+    search = find_engine(os.environ, Progress())
     if search.engine is None:
         pytest.skip("no engine: " + "; ".join(search.tried))
     return search.engine.version

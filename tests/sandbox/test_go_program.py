@@ -13,7 +13,7 @@ from sandbox import act, actionlint
 from sandbox.engine import gateway
 from sandbox.engine.finder import cache_root
 from sandbox.go_program import GoProgram, NoProgramError
-from sandbox.voice import Voice
+from sandbox.progress import Progress
 from tests.sandbox.fake_go import environment_without_go, let_build, put_go
 
 ROOT = Path(__file__).parents[2]
@@ -43,8 +43,8 @@ def test_it_is_built_from_the_pinned_module_once(environ: dict[str, str], log: P
     let_build(environ, program)
     assert program.existing(environ) is None
 
-    found = program.find(environ, Voice(quiet=True))
-    again = program.find({**environ, "PATH": "/usr/bin:/bin"}, Voice(quiet=True))
+    found = program.find(environ, Progress(quiet=True))
+    again = program.find({**environ, "PATH": "/usr/bin:/bin"}, Progress(quiet=True))
 
     (build,) = [line for line in log.read_text().splitlines() if line.startswith("build ")]
     assert found == again == program.existing(environ) == cache_root(environ) / program.entry / program.name
@@ -58,7 +58,7 @@ def test_it_is_built_from_the_pinned_module_once(environ: dict[str, str], log: P
 def test_without_go_it_is_the_reason(environ: dict[str, str], program: GoProgram) -> None:
     """The error says what is missing, and no file is left."""
     with pytest.raises(NoProgramError, match=r"^no `go` on PATH$"):
-        program.find(environ, Voice(quiet=True))
+        program.find(environ, Progress(quiet=True))
 
     assert left_in_cache(environ) == []
 
@@ -81,7 +81,7 @@ def test_build_that_fails_leaves_nothing(
     let_build(environ, program, **{variable: value})
 
     with pytest.raises(NoProgramError, match=reason):
-        program.find(environ, Voice(quiet=True))
+        program.find(environ, Progress(quiet=True))
 
     assert left_in_cache(environ) == []
     assert program.existing(environ) is None
@@ -92,7 +92,7 @@ def test_of_two_at_once_one_builds(environ: dict[str, str], log: Path) -> None:
     let_build(environ, act.PROGRAM)
     found: list[Path] = []
     threads = [
-        threading.Thread(target=lambda: found.append(act.PROGRAM.find(environ, Voice(quiet=True)))) for _ in range(3)
+        threading.Thread(target=lambda: found.append(act.PROGRAM.find(environ, Progress(quiet=True)))) for _ in range(3)
     ]
     for thread in threads:
         thread.start()

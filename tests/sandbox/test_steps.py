@@ -14,8 +14,8 @@ import pytest
 
 from sandbox.folder import StackName
 from sandbox.phases import Phases
+from sandbox.progress import Progress
 from sandbox.steps import Step, beside, run_side_by_side
-from sandbox.voice import Voice
 from tests.sandbox.waiting import is_running, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def shell(line: str, failure: str | None = "it failed", name: str = "step") -> S
 def ran(phases: Phases, **steps: list[Step]) -> list[str]:
     """Run each stack's steps."""
     return run_side_by_side(
-        {StackName(name): each for name, each in steps.items()}, ENVIRONMENTS, Voice(quiet=True), phases
+        {StackName(name): each for name, each in steps.items()}, ENVIRONMENTS, Progress(quiet=True), phases
     )
 
 

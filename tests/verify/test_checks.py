@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from verify.answer_codes import SILENT
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Finding, Status, judge, parts_of
 from verify.facts import DONE, Answer, BucketFacts, Certificate, Described, Expiry, Facts, HeldRetention, LiveRetention
-from verify.probe.conversation import SILENT
-from verify.wish import EVERYTHING, Part, Wish
+from verify.selection import EVERYTHING, Part, Selection
 
 if TYPE_CHECKING:
     from tests.verify.stores import Store
@@ -334,8 +334,8 @@ class TestStore:
         silent: Answer[Any] = Answer(code=SILENT, said="nothing more was asked")
         name = store.plan.bucket("scratch").name
         broken = replace(facts, gave_up="no answer", buckets={name: replace(facts.buckets[name], location=silent)})
-        wish = Wish(buckets=frozenset({name}))
-        found = judge(store.deployment, broken, wish, frozenset({"bucket_in_region", "endpoint_reached"}))
+        selection = Selection(buckets=frozenset({name}))
+        found = judge(store.deployment, broken, selection, frozenset({"bucket_in_region", "endpoint_reached"}))
 
         assert {f.check: f.status for f in found} == {
             "endpoint_reached": Status.FAIL,

@@ -31,9 +31,9 @@ from tests.verify.faulty_proxy import shut_endpoint
 from tests.verify.mutations import through
 from verify.checks import Finding, Status, judge
 from verify.gather import gather_facts
-from verify.probe.conversation import Conversation
 from verify.probe.seeds import sweep
-from verify.wish import Part, Wish
+from verify.probe.session import StoreSession
+from verify.selection import Part, Selection
 
 if TYPE_CHECKING:
     from tests.verify.stores import Store
@@ -66,22 +66,22 @@ class Outcome:
         return {finding.status for finding in self.findings}
 
 
-def run_through(store: "Store", *faults: Fault, wish: Wish) -> Outcome:
+def run_through(store: "Store", *faults: Fault, selection: Selection) -> Outcome:
     """Gather and judge by a proxy."""
     with through(lambda _: faults)(store) as target:
-        return run(store, target, wish)
+        return run(store, target, selection)
 
 
-def run(store: "Store", target: "Target", wish: Wish) -> Outcome:
+def run(store: "Store", target: "Target", selection: Selection) -> Outcome:
     """Gather and judge."""
     began = time.monotonic()
-    facts = gather_facts(target, wish=wish)
-    return Outcome(facts, judge(store.deployment, facts, wish), time.monotonic() - began)
+    facts = gather_facts(target, selection=selection)
+    return Outcome(facts, judge(store.deployment, facts, selection), time.monotonic() - began)
 
 
-def wish_for(store: "Store", *domains: str, parts: frozenset[Part] = ASKED) -> Wish:
+def wish_for(store: "Store", *domains: str, parts: frozenset[Part] = ASKED) -> Selection:
     """Some parts of some buckets."""
-    return Wish(parts=parts, buckets=frozenset(store.plan.bucket(domain).name for domain in domains))
+    return Selection(parts=parts, buckets=frozenset(store.plan.bucket(domain).name for domain in domains))
 
 
 def left_in(store: "Store") -> list[str]:
@@ -112,17 +112,17 @@ def sweep_all(store: "Store") -> None:
     """As a later run of no object of its own does it."""
     verifier = store.plan.verifier
     assert verifier is not None
-    with Conversation(store.target, 1) as conversation:
+    with StoreSession(store.target, 1) as session:
         for bucket in store.plan.buckets:
-            assert sweep(conversation, verifier.name, bucket, f"{PROBE}none/").ok
+            assert sweep(session, verifier.name, bucket, f"{PROBE}none/").ok
 
 
 @pytest.fixture(name="impatient")
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read timeouts of a moment; what is shown is that they count."""
-    monkeypatch.setattr("verify.probe.conversation.READ_TIMEOUT_SECONDS", 0.7)
+    monkeypatch.setattr("verify.probe.session.READ_TIMEOUT_SECONDS", 0.7)
     monkeypatch.setattr("verify.gather.READ_TIMEOUT_SECONDS", 0.7)
-    monkeypatch.setattr("verify.probe.conversation.ATTEMPTS", 2)
+    monkeypatch.setattr("verify.probe.session.ATTEMPTS", 2)
 
 
 class TestGone:
@@ -131,7 +131,7 @@ class TestGone:
     def test_from_the_beginning(self, store: "Store") -> None:
         """One check fails, in one sentence; nothing else was asked."""
         endpoint = shut_endpoint()
-        found = run(store, replace(store.target, endpoint=endpoint), Wish())
+        found = run(store, replace(store.target, endpoint=endpoint), Selection())
 
         assert found.seconds < BOUND_SECONDS
         assert list(found.failed) == ["endpoint_reached"]
@@ -143,7 +143,7 @@ class TestGone:
     def test_in_the_middle(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
         """It ends soon; only what is known to be wrong fails, and what is left goes once it is a day old."""
         with swept_at_last(store, monkeypatch):
-            found = run_through(store, Gone(when=On(skip=120)), wish=Wish())
+            found = run_through(store, Gone(when=On(skip=120)), selection=Selection())
             left = left_in(store)
 
             assert found.seconds < BOUND_SECONDS
@@ -188,7 +188,7 @@ class TestBroken:
     def test_the_right_check_fails(self, store: "Store", fault: Fault, fails: set[str], sentence: str) -> None:
         """No other does, and the probes are removed."""
         parts = frozenset({Part.OBJECTS})
-        found = run_through(store, fault, wish=wish_for(store, "scratch", parts=parts))
+        found = run_through(store, fault, selection=wish_for(store, "scratch", parts=parts))
 
         assert found.seconds < BOUND_SECONDS
         assert set(found.failed) == fails
@@ -200,15 +200,15 @@ class TestBroken:
     )
     def test_once_is_nothing(self, store: "Store", make: Callable[..., Fault]) -> None:
         """A request whose connection broke is sent again."""
-        found = run_through(store, make(when=On("PUT|DELETE|POST", times=3)), wish=wish_for(store, "scratch"))
+        found = run_through(store, make(when=On("PUT|DELETE|POST", times=3)), selection=wish_for(store, "scratch"))
 
         assert found.failed == {}
         assert left_in(store) == []
 
     def test_wrong_etag(self, store: "Store") -> None:
         """HEAD tells another etag than the upload."""
-        wish = wish_for(store, "scratch", parts=frozenset({Part.SMOKE}))
-        found = run_through(store, WrongEtag(when=On("HEAD", "/smoke$")), wish=wish)
+        selection = wish_for(store, "scratch", parts=frozenset({Part.SMOKE}))
+        found = run_through(store, WrongEtag(when=On("HEAD", "/smoke$")), selection=selection)
 
         assert set(found.failed) == {"object_read_back"}
         assert f"etag {32 * '0'}" in found.failed["object_read_back"]
@@ -216,8 +216,8 @@ class TestBroken:
 
     def test_truncated_presigned_answer(self, store: "Store") -> None:
         """A plain GET that breaks off is an answer like any other, and the run goes on."""
-        wish = wish_for(store, "scratch", parts=frozenset({Part.SMOKE}))
-        found = run_through(store, TruncateAnswer(when=On("GET", "/smoke$", "X-Amz-Signature")), wish=wish)
+        selection = wish_for(store, "scratch", parts=frozenset({Part.SMOKE}))
+        found = run_through(store, TruncateAnswer(when=On("GET", "/smoke$", "X-Amz-Signature")), selection=selection)
 
         assert set(found.failed) == {"object_presigned"}
         assert "found ProtocolError: a GET of the presigned URL: no usable answer" in found.failed["object_presigned"]
@@ -232,8 +232,8 @@ class TestBroken:
         def other(_: Request, response: Response) -> Response:
             return replace(response, body=b"<html>busy") if response.status == 200 else response
 
-        wish = wish_for(store, "scratch", parts=frozenset({Part.OBJECTS}))
-        found = run_through(store, Hook(altering=other, when=On("GET", query=f"^{query}")), wish=wish)
+        selection = wish_for(store, "scratch", parts=frozenset({Part.OBJECTS}))
+        found = run_through(store, Hook(altering=other, when=On("GET", query=f"^{query}")), selection=selection)
 
         assert set(found.failed) == {check}
         assert left_in(store) == []
@@ -244,10 +244,10 @@ class TestSlowDown:
 
     def test_burst_is_sat_out(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
         """All is proven, although each client's own retries were used up by it."""
-        monkeypatch.setattr("verify.probe.conversation.ATTEMPTS", 2)
-        monkeypatch.setattr("verify.probe.conversation.BUSY_PAUSES_SECONDS", (0.1, 0.1))
+        monkeypatch.setattr("verify.probe.session.ATTEMPTS", 2)
+        monkeypatch.setattr("verify.probe.session.BUSY_PAUSES_SECONDS", (0.1, 0.1))
         burst = On(times=30)
-        found = run_through(store, SlowDown(when=burst), wish=wish_for(store, "scratch", "archive"))
+        found = run_through(store, SlowDown(when=burst), selection=wish_for(store, "scratch", "archive"))
 
         assert burst.seen > 100
         assert found.failed == {}
@@ -256,10 +256,10 @@ class TestSlowDown:
 
     def test_for_ever(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
         """The run gives up, and says that it was the server."""
-        monkeypatch.setattr("verify.probe.conversation.ATTEMPTS", 1)
-        monkeypatch.setattr("verify.probe.conversation.BUSY_PAUSES_SECONDS", (0.1,))
+        monkeypatch.setattr("verify.probe.session.ATTEMPTS", 1)
+        monkeypatch.setattr("verify.probe.session.BUSY_PAUSES_SECONDS", (0.1,))
         with swept_at_last(store, monkeypatch):
-            found = run_through(store, SlowDown(when=On(skip=60)), wish=wish_for(store, "scratch", "archive"))
+            found = run_through(store, SlowDown(when=On(skip=60)), selection=wish_for(store, "scratch", "archive"))
 
             assert found.seconds < BOUND_SECONDS
             assert found.facts.gave_up == GAVE_UP.format("SlowDown")
@@ -273,7 +273,7 @@ class TestStall:
     def test_once_is_nothing(self, store: "Store") -> None:
         """The request is sent again, and all is proven."""
         stalled = On("GET|PUT|DELETE|POST", skip=40, times=2)
-        found = run_through(store, Stall(stall_seconds=3, when=stalled), wish=wish_for(store, "scratch"))
+        found = run_through(store, Stall(stall_seconds=3, when=stalled), selection=wish_for(store, "scratch"))
 
         assert stalled.seen > 42
         assert found.failed == {}
@@ -282,8 +282,8 @@ class TestStall:
     def test_for_ever(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
         """The run gives up, does not wait for the removal of each bucket either, and says so."""
         with swept_at_last(store, monkeypatch):
-            wish = wish_for(store, *(bucket.domain for bucket in store.plan.buckets))
-            found = run_through(store, Stall(stall_seconds=60, when=On(skip=60)), wish=wish)
+            selection = wish_for(store, *(bucket.domain for bucket in store.plan.buckets))
+            found = run_through(store, Stall(stall_seconds=60, when=On(skip=60)), selection=selection)
 
             assert found.seconds < BOUND_SECONDS
             assert found.facts.gave_up.endswith("so nothing more was asked")

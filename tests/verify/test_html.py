@@ -15,7 +15,7 @@ from verify.checks import judge
 from verify.facts import DONE, NOT_TRIED, Answer, Facts, Tried
 from verify.probe.actions import ACTIONS
 from verify.report.html import render_html
-from verify.wish import EVERYTHING, Wish
+from verify.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
     from tests.verify.stores import Store
@@ -78,9 +78,9 @@ class Page(HTMLParser):
             self.cells[-1] = f"{self.cells[-1]}{data}".strip()
 
 
-def page_of(store: "Store", facts: Facts, wish: Wish = EVERYTHING) -> str:
+def page_of(store: "Store", facts: Facts, selection: Selection = EVERYTHING) -> str:
     """The page on these facts."""
-    return render_html(store.deployment, facts, judge(store.deployment, facts, wish), wish)
+    return render_html(store.deployment, facts, judge(store.deployment, facts, selection), selection)
 
 
 def damaged(store: "Store", facts: Facts, found: str = "Enabled") -> Facts:
@@ -315,7 +315,7 @@ def test_large_store_is_a_page_too(store: "Store", facts: Facts) -> None:
     deployment, plan = large()
     like = {"hot": "scratch", "warm": "replay", "cold": "archive"}
     refused: Tried = Answer(code="AccessDenied", said="Access Denied.")
-    wish = Wish(full_matrix=True)
+    selection = Selection(full_matrix=True)
     held = replace(
         facts,
         buckets={b.name: facts.buckets[store.plan.bucket(like[b.band.value]).name] for b in plan.buckets},
@@ -327,9 +327,9 @@ def test_large_store_is_a_page_too(store: "Store", facts: Facts) -> None:
             for identity in plan.identities
         },
     )
-    findings = judge(deployment, held, wish)
+    findings = judge(deployment, held, selection)
     started = time.monotonic()
-    html = render_html(deployment, held, findings, wish)
+    html = render_html(deployment, held, findings, selection)
     seconds = time.monotonic() - started
 
     assert seconds < 30

@@ -18,7 +18,7 @@ import pytest
 from model.plan import PROBE_PREFIX
 from tests.verify.stores import credentials_json
 from verify.gather import gather_facts
-from verify.wish import Part, Wish
+from verify.selection import Part, Selection
 
 if TYPE_CHECKING:
     from tests.verify.stores import Store
@@ -149,15 +149,15 @@ def test_leftovers_are_swept_when_they_are_old(store: "Store", monkeypatch: pyte
     store.client.delete_object(Bucket=archive.name, Key=f"{other}seed")
     beside = f"not{other}"
     store.client.put_object(Bucket=scratch.name, Key=beside, Body=b"x")
-    wish = Wish(parts=frozenset({Part.SMOKE}), buckets=frozenset({scratch.name, archive.name}))
+    selection = Selection(parts=frozenset({Part.SMOKE}), buckets=frozenset({scratch.name, archive.name}))
 
     try:
-        facts = gather_facts(store.target, wish=wish)
+        facts = gather_facts(store.target, selection=selection)
         assert [key for _, key, _ in versions_in(store)] == 3 * [f"{other}seed"]
         assert [facts.buckets[name].left.value for name in (scratch.name, archive.name)] == [0, 0]
 
         monkeypatch.setattr("verify.probe.seeds.LEFTOVER_AFTER", timedelta(0))
-        gather_facts(store.target, wish=wish)
+        gather_facts(store.target, selection=selection)
         assert versions_in(store) == []
         assert len(versions_in(store, beside)) == 1
     finally:

@@ -15,8 +15,8 @@ from verify.__main__ import main
 from verify.checks import judge
 from verify.gather import gather_facts
 from verify.probe.smoke import writer_for
+from verify.selection import Part, Selection
 from verify.target import CannotRunError, Target, target_from_file, target_from_stack
-from verify.wish import Part, Wish
 
 if TYPE_CHECKING:
     from tests.verify.stores import Store
@@ -182,9 +182,9 @@ def test_refused_identity_is_facts(store: "Store", monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(gather, "NEW_KEY_SECONDS", 0.5)
     monkeypatch.setattr(gather, "_NEW_KEY_PAUSE_SECONDS", 0.1)
     name = store.plan.bucket("scratch").name
-    wish = Wish(parts=frozenset({Part.SMOKE, Part.GRANTS}), buckets=frozenset({name}))
+    selection = Selection(parts=frozenset({Part.SMOKE, Part.GRANTS}), buckets=frozenset({name}))
 
-    facts = gather_facts(target, wish=wish)
+    facts = gather_facts(target, selection=selection)
 
     probe = facts.buckets[name].probe
     assert probe is not None
@@ -196,13 +196,13 @@ def test_locked_probe_is_left_by_wish() -> None:
     """A workload writes in a COMPLIANCE bucket only if asked to; its probe stays, and is said to."""
     with running_store("aistor") as store:
         bucket = store.plan.bucket("ledger")
-        wish = Wish(parts=frozenset({Part.SMOKE}), buckets=frozenset({bucket.name}), leave_locked_probe=True)
-        facts = gather_facts(store.target, wish=wish)
+        selection = Selection(parts=frozenset({Part.SMOKE}), buckets=frozenset({bucket.name}), leave_locked_probe=True)
+        facts = gather_facts(store.target, selection=selection)
 
     probe = facts.buckets[bucket.name].probe
     assert probe is not None
     assert (probe.identity, probe.uploaded.ok, facts.buckets[bucket.name].left.value) == ("worker", True, 1)
-    verdicts = {f.check: f.status.value for f in judge(store.deployment, facts, wish)}
+    verdicts = {f.check: f.status.value for f in judge(store.deployment, facts, selection)}
     assert {verdicts[name] for name in ("object_uploaded", "retention_applied", "probes_removed")} == {"PASS"}
 
 
@@ -218,14 +218,14 @@ def test_matrix_is_sampled_where_there_are_many_buckets() -> None:
         },
     }
     plan = build_plan(parse(content, "x"), env="test", region_code="usw2", tls_only=True, where="x:")
-    cells = [(identity.name, bucket.domain) for identity, bucket in Wish().cells(plan)]
+    cells = [(identity.name, bucket.domain) for identity, bucket in Selection().cells(plan)]
 
-    assert cells == [(identity.name, bucket.domain) for identity, bucket in Wish().cells(plan)]
+    assert cells == [(identity.name, bucket.domain) for identity, bucket in Selection().cells(plan)]
     assert ("worker", "d07") in cells
     assert [sum(name == who for name, _ in cells) for who in ("worker", "reader", "verifier")] == [17, 40, 40]
-    assert Wish().untried(plan) == 23
-    assert len(Wish(full_matrix=True).cells(plan)) == 120
-    assert Wish(full_matrix=True).untried(plan) == 0
+    assert Selection().untried(plan) == 23
+    assert len(Selection(full_matrix=True).cells(plan)) == 120
+    assert Selection(full_matrix=True).untried(plan) == 0
 
 
 def test_plan_without_verifier_cannot_be_gathered(store: "Store") -> None:

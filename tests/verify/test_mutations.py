@@ -7,7 +7,7 @@ from tests.verify.stores import Store  # noqa: TC001 - fixtures are annotated wi
 from verify import gather
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Status, judge
 from verify.gather import gather_facts
-from verify.wish import Part, Wish
+from verify.selection import Part, Selection
 
 CASES = [
     pytest.param(mutation, cloud, id=f"{cloud}-{mutation.name}") for mutation in MUTATIONS for cloud in mutation.clouds
@@ -25,10 +25,10 @@ def test_damage_is_found_out(
     # Links wait until a URL has ended and large bodies take their time: both are tried where the damage concerns them.
     concerned = {check.part for name, (check, _) in BUCKET_CHECKS.items() if name in mutation.fails}
     parts = frozenset(Part) - ({Part.LINKS, Part.OBJECTS} - concerned)
-    wish = Wish(parts=parts, buckets=names, deep=mutation.deep)
+    selection = Selection(parts=parts, buckets=names, deep=mutation.deep)
 
     with mutation.damage(store) as target:
-        findings = judge(target.deployment, gather_facts(target, wish=wish), wish)
+        findings = judge(target.deployment, gather_facts(target, selection=selection), selection)
 
     failed = {finding.check: str(finding) for finding in findings if finding.status is Status.FAIL}
     wrong = {*failed} ^ mutation.fails

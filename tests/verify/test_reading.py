@@ -7,11 +7,12 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 
+from model.lifecycle import api_rule
 from model.plan import StorageClassChange
 from verify.facts import Answer, LiveRetention
 from verify.probe import reading
-from verify.probe.conversation import answer
-from verify.probe.reading import live_rule, read_location, read_retention, read_rules, read_versioning
+from verify.probe.answers import answer
+from verify.probe.reading import read_location, read_retention, read_rules, read_versioning
 
 
 @pytest.fixture(name="client")
@@ -101,7 +102,7 @@ def test_no_way_to_the_server_is_an_answer() -> None:
 
 def test_rule_with_everything() -> None:
     """What the plan has words for is read; the rest is kept as text."""
-    found = live_rule(
+    found = api_rule(
         {
             "ID": "r",
             "Status": "Enabled",
@@ -125,7 +126,7 @@ def test_rule_with_everything() -> None:
 
 def test_storage_class_that_the_plan_has_no_words_for() -> None:
     """It is kept as text, so that facts can be read back from a file."""
-    found = live_rule({"ID": "r", "Status": "Enabled", "Transitions": [{"Days": 1, "StorageClass": "NEW_CLASS"}]})
+    found = api_rule({"ID": "r", "Status": "Enabled", "Transitions": [{"Days": 1, "StorageClass": "NEW_CLASS"}]})
 
     assert found.rule.transition is None
     assert "NEW_CLASS" in found.beyond
@@ -134,7 +135,7 @@ def test_storage_class_that_the_plan_has_no_words_for() -> None:
 def test_transitions_that_the_plan_has_no_words_for() -> None:
     """Several transitions, or one by date, are kept as text."""
     two = [{"Days": 30, "StorageClass": "STANDARD_IA"}, {"Days": 90, "StorageClass": "GLACIER"}]
-    found = live_rule({"ID": "r", "Status": "Enabled", "Prefix": "old/", "Transitions": two})
+    found = api_rule({"ID": "r", "Status": "Enabled", "Prefix": "old/", "Transitions": two})
 
     assert (found.rule.transition, found.rule.prefix) == (None, "old/")
     assert "Transitions=" in found.beyond

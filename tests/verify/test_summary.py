@@ -6,23 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from verify.answer_codes import SILENT
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Finding, Status, judge
 from verify.facts import DONE, NOT_TRIED, Answer, Certificate, Facts, Tried
-from verify.probe.conversation import SILENT
-from verify.report.summary import (
-    GROUP_OF,
-    Deviation,
-    Group,
-    HeatCell,
-    Holding,
-    Kind,
-    Life,
-    Match,
-    Summary,
-    Tally,
-    summarise,
-)
-from verify.wish import EVERYTHING, Wish
+from verify.report.groups import GROUP_OF, Group
+from verify.report.lives import Kind, Life
+from verify.report.matrix import Deviation, HeatCell, Holding, Match
+from verify.report.summary import Summary, Tally, summarise
+from verify.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
     from tests.verify.stores import Store
@@ -32,9 +23,9 @@ LET_IN: Tried = Answer(DONE)
 UNKNOWN: Tried = Answer(code="InvalidAccessKeyId")
 
 
-def summary_of(store: "Store", facts: Facts, wish: Wish = EVERYTHING) -> Summary:
+def summary_of(store: "Store", facts: Facts, selection: Selection = EVERYTHING) -> Summary:
     """Of the facts as they are judged."""
-    return summarise(store.deployment, facts, judge(store.deployment, facts, wish), wish)
+    return summarise(store.deployment, facts, judge(store.deployment, facts, selection), selection)
 
 
 def answered(store: "Store", facts: Facts, identity: str, domain: str, **answers: Tried) -> Facts:
@@ -172,8 +163,8 @@ class TestHeatMap:
 
     def test_identities_that_were_not_asked_for_have_no_column(self, store: "Store", facts: Facts) -> None:
         """A run of one identity and one bucket shows these alone."""
-        wish = Wish(identities=frozenset({"reader"}), buckets=frozenset({store.plan.bucket("replay").name}))
-        summary = summary_of(store, facts, wish)
+        selection = Selection(identities=frozenset({"reader"}), buckets=frozenset({store.plan.bucket("replay").name}))
+        summary = summary_of(store, facts, selection)
 
         assert summary.identities == ("reader",)
         assert [row.bucket.domain for row in summary.heat] == ["replay"]

@@ -26,9 +26,9 @@ from sandbox.act import PROGRAM
 from sandbox.engine import language_host
 from sandbox.engine.finder import existing_engine
 from sandbox.go_program import NoProgramError
+from sandbox.progress import Progress
 from sandbox.project import ACCOUNT_ID
 from sandbox.server.embedded import RunningServer, running_server
-from sandbox.voice import Voice
 from tests.workflows.acting import STAND_IN, Acted, Actor, write_private
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _engine() -> Engine:
 @pytest.fixture(scope="session", name="act")
 def _act() -> Path:
     try:
-        return PROGRAM.find(SHELL, Voice())
+        return PROGRAM.find(SHELL, Progress())
     except NoProgramError as reason:
         pytest.skip(f"act {PROGRAM.version} is not built and cannot be: {reason}")
 

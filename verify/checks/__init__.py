@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 from model.deployment import Deployment
 from model.plan import BucketPlan
+from verify.answer_codes import BUSY, NO_ANSWER, SILENT
 from verify.checks import configuration, exposure, grants, locks, objects
 from verify.checks.finding import Finding, Status, Verdict
 from verify.facts import BucketFacts, Facts
 from verify.probe.actions import ACTIONS
-from verify.probe.conversation import BUSY, NO_ANSWER, SILENT
-from verify.wish import Part, Wish
+from verify.selection import Part, Selection
 
 __all__ = [
     "BUCKET_CHECKS",
@@ -149,32 +149,34 @@ def parts_of(names: Iterable[str]) -> frozenset[Part]:
     return frozenset(part for name in names if (part := known[name].part) is not None)
 
 
-def judge(deployment: Deployment, facts: Facts, wish: Wish, only: frozenset[str] | None = None) -> list[Finding]:
+def judge(
+    deployment: Deployment, facts: Facts, selection: Selection, only: frozenset[str] | None = None
+) -> list[Finding]:
     """Every finding that a run asked for.
 
     Args:
         deployment: What should be.
         facts: What is.
-        wish: What was gathered.
+        selection: What was gathered.
         only: The checks to run; None for all of the gathered parts.
     """
 
     def asked(check: Check) -> bool:
-        return (only is None or check.name in only) and (check.part is None or check.part in wish.parts)
+        return (only is None or check.name in only) and (check.part is None or check.part in selection.parts)
 
     found = [
         _finding(check.name, STORE, function(deployment, facts))
         for check, function in STORE_CHECKS.values()
         if asked(check)
     ]
-    for bucket in wish.chosen(deployment.plan):
+    for bucket in selection.chosen(deployment.plan):
         found += [
             _finding(check.name, bucket.name, _bucket_verdict(function, deployment, bucket, facts), bucket=bucket.name)
             for check, function in BUCKET_CHECKS.values()
             if asked(check)
         ]
-    if Part.GRANTS in wish.parts:
-        found += _grant_findings(deployment, facts, wish, only)
+    if Part.GRANTS in selection.parts:
+        found += _grant_findings(deployment, facts, selection, only)
     codes = {SILENT} | (_UNREACHED if facts.gave_up else set())
     return [_unless_silent(finding, codes) for finding in found]
 
@@ -199,9 +201,11 @@ def _bucket_verdict(function: BucketCheck, deployment: Deployment, bucket: Bucke
     return function(deployment, bucket, facts.buckets[bucket.name])
 
 
-def _grant_findings(deployment: Deployment, facts: Facts, wish: Wish, only: frozenset[str] | None) -> list[Finding]:
+def _grant_findings(
+    deployment: Deployment, facts: Facts, selection: Selection, only: frozenset[str] | None
+) -> list[Finding]:
     found = []
-    for identity, bucket in wish.cells(deployment.plan):
+    for identity, bucket in selection.cells(deployment.plan):
         verdicts = grants.judge_cell(deployment, facts, identity, bucket)
         if not verdicts and facts.door.open:
             verdicts = dict.fromkeys(ACTIONS, Verdict(Status.FAIL, "facts", "none", NO_FACTS_REMEDY))

@@ -8,11 +8,12 @@ import json
 from collections.abc import Mapping
 
 from model.deployment import Deployment
+from model.lifecycle import FoundRule, rule_text
 from model.plan import BucketPlan, LifecycleRule
 from model.policies import bucket_policy
 from model.policy_meaning import same_meaning
 from verify.checks.finding import LOOK_POLICY, UP, Status, Verdict, all_refused, cannot_tell, fail, judged, not_asked
-from verify.facts import Answer, BucketFacts, LiveRetention, LiveRule
+from verify.facts import Answer, BucketFacts, LiveRetention
 
 ABSENT = frozenset({"NotImplemented", "MalformedXML", "MethodNotAllowed"})
 ALL_BLOCKED = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
@@ -193,21 +194,7 @@ def realisable(rule: LifecycleRule, deployment: Deployment) -> LifecycleRule:
     return rule.model_copy(update=without)
 
 
-def rule_text(rule: LifecycleRule) -> str:
-    """A rule in words."""
-    parts = [f"keys under {rule.prefix}" if rule.prefix else "all keys"]
-    if rule.expire_after_days is not None:
-        parts.append(f"expire after {rule.expire_after_days} d")
-    if rule.expire_noncurrent_after_days is not None:
-        parts.append(f"noncurrent versions expire after {rule.expire_noncurrent_after_days} d")
-    if rule.abort_multipart_after_days is not None:
-        parts.append(f"unfinished uploads go after {rule.abort_multipart_after_days} d")
-    if rule.transition is not None:
-        parts.append(f"move to {rule.transition.storage_class} after {rule.transition.after_days} d")
-    return ", ".join(parts)
-
-
-def _rule_as_wanted(wanted: LifecycleRule, found: LiveRule | None) -> bool:
+def _rule_as_wanted(wanted: LifecycleRule, found: FoundRule | None) -> bool:
     return found is not None and found.enabled and not found.beyond and found.rule == wanted
 
 
@@ -215,7 +202,7 @@ def _rules_text(rules: object) -> str:
     return "; ".join(f"rule {rule.id}: {rule_text(rule)}" for rule in rules)  # type: ignore[attr-defined]
 
 
-def _live_text(found: LiveRule) -> str:
+def _live_text(found: FoundRule) -> str:
     return ", ".join(filter(None, [rule_text(found.rule), "" if found.enabled else "disabled", found.beyond]))
 
 

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from model.deployment import Deployment
 from model.plan import BucketPlan, bucket_name
+from verify.answer_codes import NO_ANSWER
 from verify.checks.finding import LOOK_POLICY, UP, Status, Verdict, all_refused, fail, judged, not_asked, outcome
 from verify.facts import BucketFacts, Facts
-from verify.probe.conversation import NO_ANSWER
 
 DENIED = frozenset({"AccessDenied"})
 UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})

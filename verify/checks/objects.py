@@ -109,7 +109,7 @@ def object_deleted(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verd
 
 
 def probes_removed(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Nothing of this run is left, locked versions and delete markers included, but a probe left by wish."""
+    """Nothing of this run is left, locked versions and delete markers included, but a probe that is left on purpose."""
     by_wish = 0
     if facts.probe is not None and compliance(plan) and facts.probe.uploaded.ok:
         verifier = deployment.plan.verifier

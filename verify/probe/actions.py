@@ -20,7 +20,8 @@ from model.plan import BucketPlan, IdentityPlan
 from model.policies import Cloud
 from model.taxonomy import Access, RetentionMode
 from verify.facts import DONE, NOT_TRIED, Answer, Tried
-from verify.probe.conversation import Conversation, abort_upload, as_tried, body_of, done
+from verify.probe.answers import as_tried, done
+from verify.probe.session import StoreSession, abort_upload, body_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -49,7 +50,7 @@ class Place:
     """Where a cell of the matrix is tried.
 
     Attributes:
-        conversation: Of the run.
+        session: Of the run.
         identity: Who tries.
         bucket: Where.
         prefix: The run's prefix.
@@ -57,7 +58,7 @@ class Place:
         conditions_hold: Whether the server honours `If-None-Match: *` in the bucket.
     """
 
-    conversation: Conversation
+    session: StoreSession
     identity: str
     bucket: BucketPlan
     prefix: str
@@ -67,7 +68,7 @@ class Place:
     @property
     def client(self) -> "S3Client":
         """A client that signs with the identity's key."""
-        return self.conversation.client(self.identity)
+        return self.session.client(self.identity)
 
     @property
     def seed(self) -> str:
@@ -112,7 +113,7 @@ class Action:
 
 
 def _asked(call: "Callable[[Place, S3Client], object]") -> Callable[[Place], Tried]:
-    return lambda place: place.conversation.ask(done(lambda: call(place, place.client)))
+    return lambda place: place.session.ask(done(lambda: call(place, place.client)))
 
 
 def _multipart(place: Place) -> Tried:
@@ -121,12 +122,12 @@ def _multipart(place: Place) -> Tried:
 
     def begin() -> str:
         upload_id = place.client.create_multipart_upload(Bucket=name, Key=key)["UploadId"]
-        place.conversation.uploads.add((name, key, upload_id))
+        place.session.uploads.add((name, key, upload_id))
         return upload_id
 
-    begun = place.conversation.ask(begin)
+    begun = place.session.ask(begin)
     if begun.value is not None:
-        abort_upload(place.conversation, (name, key, begun.value))
+        abort_upload(place.session, (name, key, begun.value))
     return Answer(DONE) if begun.ok else begun
 
 
@@ -134,14 +135,14 @@ def _presigned_get(place: Place) -> Tried:
     url = place.client.generate_presigned_url(
         "get_object", Params={"Bucket": place.bucket.name, "Key": place.seed}, ExpiresIn=LINK_SECONDS
     )
-    return as_tried(place.conversation.send("GET", url))
+    return as_tried(place.session.send("GET", url))
 
 
 def _presigned_put(place: Place) -> Tried:
     parameters = {"Bucket": place.bucket.name, "Key": place.seed, "IfNoneMatch": "*", "ContentMD5": _LINKED_MD5}
     url = place.client.generate_presigned_url("put_object", Params=parameters, ExpiresIn=LINK_SECONDS)
     headers = {"If-None-Match": "*", "Content-MD5": _LINKED_MD5}
-    return as_tried(place.conversation.send("PUT", url, headers, _LINKED))
+    return as_tried(place.session.send("PUT", url, headers, _LINKED))
 
 
 # Refused by every server that lets the caller in: no server takes an expiration after 0 days.
@@ -257,7 +258,7 @@ ACTIONS: dict[str, Action] = {
             "make_bucket",
             "mb",
             "nobody",
-            lambda place: place.conversation.ask(done(lambda: _make_again(place, place.client))),
+            lambda place: place.session.ask(done(lambda: _make_again(place, place.client))),
             frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}),
         ),
     )
@@ -266,7 +267,7 @@ ACTIONS: dict[str, Action] = {
 
 def _make_again(place: Place, client: "S3Client") -> object:
     """Make a bucket of a name that is taken: nothing changes for who may."""
-    region = place.conversation.target.deployment.region
+    region = place.session.target.deployment.region
     if region == "us-east-1":  # it takes no location
         return client.create_bucket(Bucket=place.bucket.name)
     return client.create_bucket(

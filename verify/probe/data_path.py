@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from model.plan import BucketPlan, IdentityPlan
 from object_store import InvalidKey, ObjectStore
 from verify.facts import DONE, Answer, Carried, Described, ObjectFacts, Tried
-from verify.probe.conversation import Conversation, body_of, done
+from verify.probe.answers import done
 from verify.probe.seeds import short_lock
+from verify.probe.session import StoreSession, body_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -51,7 +52,7 @@ def odd_names(prefix: str) -> dict[str, str]:
 
 
 def try_objects(
-    conversation: Conversation,
+    session: StoreSession,
     store: ObjectStore,
     bucket: BucketPlan,
     identity: IdentityPlan,
@@ -63,7 +64,7 @@ def try_objects(
     """Write and read back.
 
     Args:
-        conversation: Of the run.
+        session: Of the run.
         store: The adapter with the identity's key, for what it refuses by itself.
         bucket: Where.
         identity: Who; it may put in the bucket.
@@ -71,9 +72,9 @@ def try_objects(
         large: Whether bodies over 1 byte are tried.
         listing: Whether a listing of more than a page is tried.
     """
-    client = conversation.client(identity.name)
+    client = session.client(identity.name)
     lock: dict[str, Any] = short_lock(bucket) if identity.verifies else {}
-    path = _Path(conversation, client, bucket.name, {"ChecksumAlgorithm": "SHA256", **lock})
+    path = _Path(session, client, bucket.name, {"ChecksumAlgorithm": "SHA256", **lock})
     sizes = {**SMALL_SIZES, **(LARGE_SIZES if large else {})}
     return ObjectFacts(
         identity=identity.name,
@@ -92,8 +93,8 @@ def try_objects(
 class _Path:
     """The calls, each into one bucket by one client."""
 
-    def __init__(self, conversation: Conversation, client: "S3Client", bucket: str, arguments: dict[str, Any]) -> None:
-        self._conversation = conversation
+    def __init__(self, session: StoreSession, client: "S3Client", bucket: str, arguments: dict[str, Any]) -> None:
+        self._conversation = session
         self._client = client
         self._bucket = bucket
         self._arguments = arguments

@@ -20,7 +20,8 @@ from botocore.credentials import Credentials
 from model.plan import BucketPlan
 from model.secrecy.vendor_defaults import VENDOR_PAIR
 from verify.facts import DONE, NOT_TRIED, Answer, Certificate, DoorFacts, StoreFacts, StrangerFacts, Tried
-from verify.probe.conversation import ANONYMOUS, CONNECT_TIMEOUT_SECONDS, Conversation, as_tried, body_of, done
+from verify.probe.answers import as_tried, done
+from verify.probe.session import ANONYMOUS, CONNECT_TIMEOUT_SECONDS, StoreSession, body_of
 from verify.roles import session_token
 
 if TYPE_CHECKING:
@@ -30,15 +31,15 @@ ADMIN_VERSIONS = ("v3", "v4")
 VERSION_MISMATCH = "XMinioAdminVersionMismatch"
 
 
-def look_at_door(conversation: Conversation) -> DoorFacts:
+def look_at_door(session: StoreSession) -> DoorFacts:
     """Connect once, with TLS where the endpoint has it, and read the certificate."""
-    endpoint = conversation.client(ANONYMOUS).meta.endpoint_url
+    endpoint = session.client(ANONYMOUS).meta.endpoint_url
     parts = urlsplit(endpoint)
     host, tls = parts.hostname or "", parts.scheme == "https"
     address = (host, parts.port or (443 if tls else 80))
     try:
         with socket.create_connection(address, CONNECT_TIMEOUT_SECONDS) as plain:
-            certificate = _certificate(plain, host, conversation.ca_pem) if tls else None
+            certificate = _certificate(plain, host, session.ca_pem) if tls else None
     except OSError as error:
         said = f"nothing answers at {endpoint}: {error.strerror or error}"
         return DoorFacts(endpoint, Answer(code=type(error).__name__, said=said), None)
@@ -58,108 +59,108 @@ def _certificate(plain: socket.socket, host: str, ca_pem: str | None) -> Answer[
     return Answer(Certificate(tuple(str(value) for _, value in held.get("subjectAltName", ())), ends.isoformat()))
 
 
-def try_strangers(conversation: Conversation, verifier: str, bucket: BucketPlan, prefix: str) -> StrangerFacts:
+def try_strangers(session: StoreSession, verifier: str, bucket: BucketPlan, prefix: str) -> StrangerFacts:
     """Try a bucket without a signature, over plain http, and as the verifier outside of the probe prefix."""
     name, seed = bucket.name, f"{prefix}seed"
-    nobody, own = conversation.client(ANONYMOUS), conversation.client(verifier)
+    nobody, own = session.client(ANONYMOUS), session.client(verifier)
     outside = f"verify-outside/{prefix}none"
     beyond = {
-        "list": conversation.ask(done(lambda: own.list_objects_v2(Bucket=name, Prefix=outside, MaxKeys=1))),
+        "list": session.ask(done(lambda: own.list_objects_v2(Bucket=name, Prefix=outside, MaxKeys=1))),
         # Of a version that is not there: it makes no marker and removes nothing.
-        "delete_version": conversation.ask(done(lambda: own.delete_object(Bucket=name, Key=outside, VersionId="null"))),
+        "delete_version": session.ask(done(lambda: own.delete_object(Bucket=name, Key=outside, VersionId="null"))),
     }
-    if conversation.target.deployment.cloud == "aistor":
+    if session.target.deployment.cloud == "aistor":
         # AWS says AccessDenied for a missing object to whoever may not list, so there a refusal would prove nothing.
-        beyond["get"] = conversation.ask(done(lambda: body_of(own, name, outside)))
+        beyond["get"] = session.ask(done(lambda: body_of(own, name, outside)))
     return StrangerFacts(
         anonymous={
-            "list": conversation.ask(done(lambda: nobody.list_objects_v2(Bucket=name, Prefix=prefix, MaxKeys=1))),
-            "get": conversation.ask(done(lambda: body_of(nobody, name, seed))),
-            "put": conversation.ask(
+            "list": session.ask(done(lambda: nobody.list_objects_v2(Bucket=name, Prefix=prefix, MaxKeys=1))),
+            "get": session.ask(done(lambda: body_of(nobody, name, seed))),
+            "put": session.ask(
                 done(lambda: nobody.put_object(Bucket=name, Key=seed, Body=b"anonymous", IfNoneMatch="*"))
             ),
         },
-        plain_http=_plain_http(conversation, verifier, bucket, seed),
+        plain_http=_plain_http(session, verifier, bucket, seed),
         outside=beyond,
     )
 
 
-def _plain_http(conversation: Conversation, verifier: str, bucket: BucketPlan, seed: str) -> Tried | None:
-    if not conversation.target.deployment.plan.tls_only:
+def _plain_http(session: StoreSession, verifier: str, bucket: BucketPlan, seed: str) -> Tried | None:
+    if not session.target.deployment.plan.tls_only:
         return None
-    endpoint = conversation.client(verifier).meta.endpoint_url
-    client: S3Client = conversation.client(verifier, endpoint.replace("https:", "http:", 1))
+    endpoint = session.client(verifier).meta.endpoint_url
+    client: S3Client = session.client(verifier, endpoint.replace("https:", "http:", 1))
     url = client.generate_presigned_url("get_object", Params={"Bucket": bucket.name, "Key": seed}, ExpiresIn=60)
     # Once: a server that speaks no plain http hangs up each time.
-    return as_tried(conversation.send("GET", url, once=True))
+    return as_tried(session.send("GET", url, once=True))
 
 
-def try_store(conversation: Conversation, verifier: str, identities: tuple[str, ...]) -> StoreFacts:
+def try_store(session: StoreSession, verifier: str, identities: tuple[str, ...]) -> StoreFacts:
     """What concerns no single bucket.
 
     Args:
-        conversation: Of the run.
+        session: Of the run.
         verifier: Who reads the names of the buckets.
         identities: Who must not reach the IAM or admin API.
     """
-    client = conversation.client(verifier)
-    names = conversation.ask(lambda: tuple(bucket["Name"] for bucket in client.list_buckets().get("Buckets", [])))
-    aistor = conversation.target.deployment.cloud == "aistor"
+    client = session.client(verifier)
+    names = session.ask(lambda: tuple(bucket["Name"] for bucket in client.list_buckets().get("Buckets", [])))
+    aistor = session.target.deployment.cloud == "aistor"
     attempt = _aistor_admin if aistor else _aws_iam
-    absent = conversation.target.absent
+    absent = session.target.absent
     return StoreFacts(
         bucket_names=names,
-        default_keys=_default_keys(conversation) if aistor else None,
+        default_keys=_default_keys(session) if aistor else None,
         admin={
             identity: Answer(code=NOT_TRIED, said=absent[identity])
             if identity in absent
-            else attempt(conversation, identity)
+            else attempt(session, identity)
             for identity in identities
         },
     )
 
 
-def _default_keys(conversation: Conversation) -> Tried:
-    client = conversation.client_with(*VENDOR_PAIR)
+def _default_keys(session: StoreSession) -> Tried:
+    client = session.client_with(*VENDOR_PAIR)
     try:
-        return conversation.ask(done(client.list_buckets))
+        return session.ask(done(client.list_buckets))
     finally:
         client.close()
 
 
-def _aistor_admin(conversation: Conversation, identity: str) -> Tried:
+def _aistor_admin(session: StoreSession, identity: str) -> Tried:
     """List the users by the admin API of the version that the server speaks."""
     found: Tried = Answer(code=VERSION_MISMATCH)
     for version in ADMIN_VERSIONS:
-        url = f"{conversation.client(identity).meta.endpoint_url}/minio/admin/{version}/list-users"
-        found = as_tried(conversation.send("GET", url, _signed(conversation, identity, url)))
+        url = f"{session.client(identity).meta.endpoint_url}/minio/admin/{version}/list-users"
+        found = as_tried(session.send("GET", url, _signed(session, identity, url)))
         if found.code not in (VERSION_MISMATCH, "HTTP 426"):
             return found
     return found
 
 
-def _signed(conversation: Conversation, identity: str, url: str) -> dict[str, str]:
-    pair = conversation.target.credentials[identity]
+def _signed(session: StoreSession, identity: str, url: str) -> dict[str, str]:
+    pair = session.target.credentials[identity]
     request = AWSRequest("GET", url)
     credentials = Credentials(pair.access_key_id, pair.secret_access_key.get_secret_value())
-    S3SigV4Auth(credentials, "s3", conversation.target.deployment.region).add_auth(request)
+    S3SigV4Auth(credentials, "s3", session.target.deployment.region).add_auth(request)
     return dict(request.headers.items())
 
 
-def _aws_iam(conversation: Conversation, identity: str) -> Tried:
-    pair = conversation.target.credentials[identity]
+def _aws_iam(session: StoreSession, identity: str) -> Tried:
+    pair = session.target.credentials[identity]
     client = boto3.session.Session().client(
         "iam",
         # A server that stands for AWS takes IAM at the same endpoint; else the SDK finds IAM itself.
-        endpoint_url=conversation.target.endpoint,
-        region_name=conversation.target.deployment.region,
+        endpoint_url=session.target.endpoint,
+        region_name=session.target.deployment.region,
         aws_access_key_id=pair.access_key_id,
         aws_secret_access_key=pair.secret_access_key.get_secret_value(),
         aws_session_token=session_token(pair),
-        verify=conversation.ca_file,
+        verify=session.ca_file,
         config=Config(connect_timeout=CONNECT_TIMEOUT_SECONDS, read_timeout=15, retries={"max_attempts": 2}),
     )
     try:
-        return conversation.ask(done(client.list_users))
+        return session.ask(done(client.list_users))
     finally:
         client.close()

@@ -15,8 +15,9 @@ from model.plan import BucketPlan, IdentityPlan
 from object_store import InvalidExpiry, ObjectStore
 from verify.facts import DONE, Answer, LinkFacts, Tried
 from verify.probe.actions import LINK_SECONDS
-from verify.probe.conversation import Conversation, as_tried
+from verify.probe.answers import as_tried
 from verify.probe.seeds import short_lock
+from verify.probe.session import StoreSession
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -35,15 +36,15 @@ class ShortLink:
     signed_at: float
 
 
-def sign_short_link(conversation: Conversation, bucket: BucketPlan, identity: IdentityPlan, prefix: str) -> ShortLink:
+def sign_short_link(session: StoreSession, bucket: BucketPlan, identity: IdentityPlan, prefix: str) -> ShortLink:
     """Sign a GET of the seed for one second; nothing is sent."""
-    client = conversation.client(identity.name)
+    client = session.client(identity.name)
     parameters = {"Bucket": bucket.name, "Key": f"{prefix}seed"}
     return ShortLink(client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=1), time.monotonic())
 
 
 def try_links(
-    conversation: Conversation,
+    session: StoreSession,
     store: ObjectStore,
     bucket: BucketPlan,
     identity: IdentityPlan,
@@ -53,29 +54,29 @@ def try_links(
     """Sign and send, right and wrong.
 
     Args:
-        conversation: Of the run.
+        session: Of the run.
         store: The adapter with the identity's key.
         bucket: Where.
         identity: Who signs; it may put in the bucket.
         prefix: The run's prefix; `seed` is under it.
         short: Signed by the same identity.
     """
-    client = conversation.client(identity.name)
+    client = session.client(identity.name)
     name = bucket.name
     get = _signed(client, "get_object", Bucket=name, Key=f"{prefix}seed")
     found = {
-        "get": as_tried(conversation.send("GET", get)),
-        "put": _put(conversation, client, bucket, identity, f"{prefix}linked"),
-        "tampered": as_tried(conversation.send("GET", _tampered(get))),
-        "other_key": as_tried(conversation.send("GET", get.replace(f"{prefix}seed", f"{prefix}linked", 1))),
+        "get": as_tried(session.send("GET", get)),
+        "put": _put(session, client, bucket, identity, f"{prefix}linked"),
+        "tampered": as_tried(session.send("GET", _tampered(get))),
+        "other_key": as_tried(session.send("GET", get.replace(f"{prefix}seed", f"{prefix}linked", 1))),
         # Of an object of its own: a server that takes it deletes nothing that another attempt needs.
         "other_method": as_tried(
-            conversation.send("DELETE", _signed(client, "get_object", Bucket=name, Key=f"{prefix}linked"))
+            session.send("DELETE", _signed(client, "get_object", Bucket=name, Key=f"{prefix}linked"))
         ),
         "too_long": _too_long(store, name, f"{prefix}seed"),
     }
     time.sleep(max(0.0, short.signed_at + _WAIT_SECONDS - time.monotonic()))
-    found["expired"] = as_tried(conversation.send("GET", short.url))
+    found["expired"] = as_tried(session.send("GET", short.url))
     return LinkFacts(identity=identity.name, **found)
 
 
@@ -83,7 +84,7 @@ def _signed(client: "S3Client", operation: str, **parameters: Any) -> str:  # no
     return client.generate_presigned_url(operation, Params=parameters, ExpiresIn=LINK_SECONDS)
 
 
-def _put(conversation: Conversation, client: "S3Client", bucket: BucketPlan, identity: IdentityPlan, key: str) -> Tried:
+def _put(session: StoreSession, client: "S3Client", bucket: BucketPlan, identity: IdentityPlan, key: str) -> Tried:
     digest = base64.b64encode(hashlib.md5(_BODY, usedforsecurity=False).digest()).decode()
     parameters: dict[str, Any] = {"Bucket": bucket.name, "Key": key, "ContentMD5": digest}
     headers = {"Content-MD5": digest}
@@ -92,7 +93,7 @@ def _put(conversation: Conversation, client: "S3Client", bucket: BucketPlan, ide
         until = lock["ObjectLockRetainUntilDate"].strftime("%Y-%m-%dT%H:%M:%SZ")
         parameters |= {"ObjectLockMode": lock["ObjectLockMode"], "ObjectLockRetainUntilDate": until}
         headers |= {"x-amz-object-lock-mode": lock["ObjectLockMode"], "x-amz-object-lock-retain-until-date": until}
-    return as_tried(conversation.send("PUT", _signed(client, "put_object", **parameters), headers, _BODY))
+    return as_tried(session.send("PUT", _signed(client, "put_object", **parameters), headers, _BODY))
 
 
 def _tampered(url: str) -> str:

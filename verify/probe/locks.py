@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from model.plan import BucketPlan, IdentityPlan, StorePlan
 from verify.facts import Answer, LockFacts, Tried
-from verify.probe.conversation import Conversation, body_of
 from verify.probe.seeds import short_lock
+from verify.probe.session import StoreSession, body_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -30,26 +30,26 @@ def holders(plan: StorePlan, bucket: BucketPlan) -> tuple[IdentityPlan, ...]:
 
 
 def try_lock(
-    conversation: Conversation, plan: StorePlan, bucket: BucketPlan, identity: IdentityPlan, prefix: str
+    session: StoreSession, plan: StorePlan, bucket: BucketPlan, identity: IdentityPlan, prefix: str
 ) -> LockFacts:
     """Write a version, and try everything against it that must fail.
 
     Args:
-        conversation: Of the run.
+        session: Of the run.
         plan: For who holds the bucket.
         bucket: One with object lock.
         identity: Who writes; the verifier writes under an explicit lock.
         prefix: The run's prefix.
     """
     verifier = next(one for one in plan.identities if one.verifies)
-    writer, reader = conversation.client(identity.name), conversation.client(verifier.name)
+    writer, reader = session.client(identity.name), session.client(verifier.name)
     key, body = f"{prefix}locked", secrets.token_bytes(_BYTES)
     explicit: dict[str, Any] = short_lock(bucket) if identity.verifies else {"ChecksumAlgorithm": "SHA256"}
 
     def put(content: bytes) -> str:
         return str(writer.put_object(Bucket=bucket.name, Key=key, Body=content, **explicit).get("VersionId", ""))
 
-    first = conversation.ask(lambda: put(body))
+    first = session.ask(lambda: put(body))
     version = first.value or "none"
     versions = [version]
 
@@ -78,29 +78,29 @@ def try_lock(
             {name: stopped for name in names if name != verifier.name},
             dict.fromkeys(names, stopped),
         )
-    after_overwrite = conversation.ask(overwritten)
-    after_delete = conversation.ask(deleted)
+    after_overwrite = session.ask(overwritten)
+    after_delete = session.ask(deleted)
     # On the newer version: a retention that is wrongly let in would be a lock where there was none.
-    shortenings = {one.name: _shorten(conversation, one.name, bucket, key, versions[-1]) for one in who}
-    plain = {one.name: _delete(conversation, one.name, bucket, key, version) for one in who}
+    shortenings = {one.name: _shorten(session, one.name, bucket, key, versions[-1]) for one in who}
+    plain = {one.name: _delete(session, one.name, bucket, key, version) for one in who}
     bypasses = {
-        one.name: _delete(conversation, one.name, bucket, key, version, bypass=True) for one in who if not one.verifies
+        one.name: _delete(session, one.name, bucket, key, version, bypass=True) for one in who if not one.verifies
     }
     return LockFacts(identity.name, not identity.verifies, after_overwrite, after_delete, plain, bypasses, shortenings)
 
 
 def _delete(
-    conversation: Conversation, identity: str, bucket: BucketPlan, key: str, version: str, *, bypass: bool = False
+    session: StoreSession, identity: str, bucket: BucketPlan, key: str, version: str, *, bypass: bool = False
 ) -> Tried:
     more: dict[str, Any] = {"BypassGovernanceRetention": True} if bypass else {}
 
     def delete(client: "S3Client") -> object:
         return client.delete_object(Bucket=bucket.name, Key=key, VersionId=version, **more)
 
-    return conversation.ask_as(identity, delete)
+    return session.ask_as(identity, delete)
 
 
-def _shorten(conversation: Conversation, identity: str, bucket: BucketPlan, key: str, version: str) -> Tried:
+def _shorten(session: StoreSession, identity: str, bucket: BucketPlan, key: str, version: str) -> Tried:
     sooner = datetime.now(UTC) + timedelta(minutes=1)
 
     def shorten(client: "S3Client") -> object:
@@ -111,4 +111,4 @@ def _shorten(conversation: Conversation, identity: str, bucket: BucketPlan, key:
             Retention={"Mode": "GOVERNANCE", "RetainUntilDate": sooner},
         )
 
-    return conversation.ask_as(identity, shorten)
+    return session.ask_as(identity, shorten)

@@ -1,17 +1,16 @@
 """Reads of a bucket's configuration.
 
 The rule: where S3 says "there is none" by an error (no lifecycle, no object lock, no policy), that is a value here;
-every other error is raised, for `Conversation.ask` to turn into an answer.
+every other error is raised, for `StoreSession.ask` to turn into an answer.
 """
 
 import json
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from model.plan import LifecycleRule, StorageClassChange
-from model.taxonomy import StorageClass
-from verify.facts import LiveRetention, LiveRule
+from model.lifecycle import FoundRule, api_rule
+from verify.facts import LiveRetention
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,16 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 NONE = "none"
-_RULE_KEYS = {
-    "ID",
-    "Status",
-    "Filter",
-    "Prefix",
-    "Expiration",
-    "NoncurrentVersionExpiration",
-    "AbortIncompleteMultipartUpload",
-    "Transitions",
-}
 
 
 def read_location(client: "S3Client", bucket: str) -> str:
@@ -41,12 +30,12 @@ def read_versioning(client: "S3Client", bucket: str) -> str:
     return str(client.get_bucket_versioning(Bucket=bucket).get("Status", "Off"))
 
 
-def read_rules(client: "S3Client", bucket: str) -> tuple[LiveRule, ...]:
+def read_rules(client: "S3Client", bucket: str) -> tuple[FoundRule, ...]:
     """The lifecycle rules, in the server's order."""
     found = _unless(
         "NoSuchLifecycleConfiguration", lambda: dict(client.get_bucket_lifecycle_configuration(Bucket=bucket))
     )
-    return tuple(live_rule(dict(rule)) for rule in found.get("Rules", []))
+    return tuple(api_rule(rule) for rule in found.get("Rules", []))
 
 
 def read_retention(client: "S3Client", bucket: str) -> LiveRetention:
@@ -99,40 +88,3 @@ def _unless(code: str, read: "Callable[[], dict[str, Any]]") -> dict[str, Any]:
         if error.response["Error"]["Code"] == code:
             return {}
         raise
-
-
-def live_rule(rule: dict[str, Any]) -> LiveRule:
-    """A rule of a GetBucketLifecycleConfiguration answer."""
-    condition = dict(rule.get("Filter", {}))
-    expiration = dict(rule.get("Expiration", {}))
-    noncurrent = dict(rule.get("NoncurrentVersionExpiration", {}))
-    transitions = list(rule.get("Transitions", []))
-    beyond = {key: value for key, value in rule.items() if key not in _RULE_KEYS}
-    beyond |= {f"Filter.{key}": value for key, value in condition.items() if key != "Prefix"}
-    # MinIO and S3 both answer ExpiredObjectDeleteMarker false where days are set: that says nothing.
-    beyond |= {f"Expiration.{key}": value for key, value in expiration.items() if key != "Days" and value}
-    beyond |= {f"NoncurrentVersionExpiration.{key}": v for key, v in noncurrent.items() if key != "NoncurrentDays"}
-    known = (
-        len(transitions) == 1
-        and "Days" in transitions[0]
-        and transitions[0].get("StorageClass") in get_args(StorageClass)
-    )
-    if transitions and not known:
-        beyond["Transitions"] = transitions
-        transitions = []
-    return LiveRule(
-        rule=LifecycleRule.model_construct(
-            id=str(rule.get("ID", "")),
-            prefix=str(condition.get("Prefix", rule.get("Prefix", ""))),
-            expire_after_days=expiration.get("Days"),
-            expire_noncurrent_after_days=noncurrent.get("NoncurrentDays"),
-            abort_multipart_after_days=dict(rule.get("AbortIncompleteMultipartUpload", {})).get("DaysAfterInitiation"),
-            transition=StorageClassChange.model_construct(
-                storage_class=transitions[0]["StorageClass"], after_days=transitions[0]["Days"]
-            )
-            if transitions
-            else None,
-        ),
-        enabled=rule.get("Status") == "Enabled",
-        beyond=", ".join(f"{key}={value}" for key, value in sorted(beyond.items())),
-    )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from model.plan import PROBE_PREFIX, BucketPlan
 from verify.facts import Answer
 from verify.probe.actions import LOCK
-from verify.probe.conversation import Conversation
+from verify.probe.session import StoreSession
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -61,9 +61,9 @@ class Seeds:
     conditions_hold: bool
 
 
-def lay_seeds(conversation: Conversation, verifier: str, bucket: BucketPlan, prefix: str) -> Seeds:
+def lay_seeds(session: StoreSession, verifier: str, bucket: BucketPlan, prefix: str) -> Seeds:
     """Put the seed, see whether conditions hold, and in a bucket with versions make a delete marker of no object."""
-    client = conversation.client(verifier)
+    client = session.client(verifier)
 
     def lay() -> str:
         client.put_object(
@@ -78,15 +78,15 @@ def lay_seeds(conversation: Conversation, verifier: str, bucket: BucketPlan, pre
             Bucket=bucket.name, Key=f"{prefix}seed", Body=b"again", IfNoneMatch="*", **short_lock(bucket)
         )
 
-    laid = conversation.ask(lay)
-    again = conversation.ask(put_again)
+    laid = session.ask(lay)
+    again = session.ask(put_again)
     return Seeds(laid, laid.value or "null", again.code == "PreconditionFailed")
 
 
-def sweep(conversation: Conversation, verifier: str, bucket: BucketPlan, prefix: str) -> Answer[int]:
+def sweep(session: StoreSession, verifier: str, bucket: BucketPlan, prefix: str) -> Answer[int]:
     """Remove every version and marker of the run, and leftovers of others; count what is left of the run."""
-    client = conversation.client(verifier)
-    return conversation.ask(lambda: _swept(client, bucket, prefix))
+    client = session.client(verifier)
+    return session.ask(lambda: _swept(client, bucket, prefix))
 
 
 def _swept(client: "S3Client", bucket: BucketPlan, prefix: str) -> int:

@@ -16,8 +16,8 @@ from model.plan import BucketPlan, IdentityPlan, StorePlan
 from model.taxonomy import Access, RetentionMode
 from object_store import NotFound, ObjectStore, ObjectStoreError
 from verify.facts import Answer, Described, Expiry, HeldRetention, ProbeFacts
-from verify.probe.conversation import Conversation
 from verify.probe.seeds import short_lock
+from verify.probe.session import StoreSession
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -76,7 +76,7 @@ def may_delete(identity: IdentityPlan, bucket: BucketPlan) -> bool:
 
 
 def try_probe(
-    conversation: Conversation,
+    session: StoreSession,
     store: ObjectStore,
     bucket: BucketPlan,
     identity: IdentityPlan,
@@ -86,7 +86,7 @@ def try_probe(
     """Write a probe as `identity`, read it in every way, delete it where that is granted.
 
     Args:
-        conversation: Of the run.
+        session: Of the run.
         store: The adapter with the identity's key.
         bucket: Where.
         identity: Who; see `writer_for`.
@@ -96,13 +96,13 @@ def try_probe(
     key = f"{prefix}smoke"
     body = secrets.token_bytes(PROBE_BYTES)
     sent = Described(size=len(body), content_type=PROBE_CONTENT_TYPE, sha256=_sha256(body))
-    client = conversation.client(identity.name)
+    client = session.client(identity.name)
 
     def tried(attempt: Callable[[], T]) -> Answer[T]:
-        return conversation.ask(attempt, _tried)
+        return session.ask(attempt, _tried)
 
     if identity.verifies and bucket.locked:
-        uploaded = conversation.ask(lambda: _put_with_short_lock(client, bucket, key, body))
+        uploaded = session.ask(lambda: _put_with_short_lock(client, bucket, key, body))
     else:
         uploaded = tried(lambda: _upload(store, bucket.name, key, body))
 
@@ -121,9 +121,9 @@ def try_probe(
         headed=tried(lambda: _head(store, bucket.name, key)),
         downloaded=tried(lambda: _download(store, bucket.name, key)),
         listed=tried(lambda: _listed(store, bucket.name, key)),
-        presigned=_fetched(conversation, _tried(lambda: store.presign(bucket.name, key, PRESIGN_EXPIRY))),
-        expiry=conversation.ask(lambda: _expiry(client, bucket.name, key)),
-        retention=conversation.ask(lambda: _retention(conversation.client(verifier), bucket.name, key))
+        presigned=_fetched(session, _tried(lambda: store.presign(bucket.name, key, PRESIGN_EXPIRY))),
+        expiry=session.ask(lambda: _expiry(client, bucket.name, key)),
+        retention=session.ask(lambda: _retention(session.client(verifier), bucket.name, key))
         if bucket.locked
         else None,
         deleted=tried(delete) if may_delete(identity, bucket) else None,
@@ -170,11 +170,11 @@ def _listed(store: ObjectStore, bucket: str, key: str) -> Described | None:
     return None
 
 
-def _fetched(conversation: Conversation, url: Answer[str]) -> Answer[Described]:
+def _fetched(session: StoreSession, url: Answer[str]) -> Answer[Described]:
     """What a plain HTTP client gets by a presigned URL."""
     if url.value is None:
         return Answer(code=url.code, said=url.said)
-    came = conversation.send("GET", url.value)
+    came = session.send("GET", url.value)
     if came.value is None:
         return Answer(code=came.code, said=f"a GET of the presigned URL: {came.said}")
     return Answer(Described(size=len(came.value), sha256=_sha256(came.value)))

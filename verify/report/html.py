@@ -14,20 +14,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from model.deployment import Deployment
 from verify.checks import Finding, Status
 from verify.facts import Facts
-from verify.report.summary import (
-    BucketRow,
-    Event,
-    Group,
-    HeatCell,
-    HeatRow,
-    Holding,
-    Kind,
-    Life,
-    Match,
-    Summary,
-    summarise,
-)
-from verify.wish import Wish
+from verify.report.groups import Group
+from verify.report.lives import Event, Kind, Life
+from verify.report.matrix import HeatCell, HeatRow, Holding, Match
+from verify.report.summary import BucketRow, Summary, summarise
+from verify.selection import Selection
 
 # In days, each as far from the next; what lies beyond is drawn at the end.
 AXIS_DAYS = (1, 2, 7, 14, 30, 90, 180, 365, 730)
@@ -82,7 +73,7 @@ class Bar:
     left: float
 
 
-def render_html(deployment: Deployment, facts: Facts, findings: Sequence[Finding], wish: Wish) -> str:
+def render_html(deployment: Deployment, facts: Facts, findings: Sequence[Finding], selection: Selection) -> str:
     """The whole page."""
     environment = Environment(
         loader=PackageLoader("verify.report"),
@@ -91,7 +82,7 @@ def render_html(deployment: Deployment, facts: Facts, findings: Sequence[Finding
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    summary = summarise(deployment, facts, findings, wish)
+    summary = summarise(deployment, facts, findings, selection)
     return environment.get_template("report.html.j2").render(
         summary=summary,
         taken_at=f"{datetime.fromisoformat(summary.taken_at):%Y-%m-%d %H:%M:%S} UTC",

@@ -8,99 +8,15 @@ thing said of many places is said once, with the places. How it looks is `verify
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum, unique
 
 from model.deployment import Deployment, Unsupported
-from model.plan import PROBE_PREFIX, BucketPlan, IdentityPlan, LifecycleRule
-from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Check, Finding, Status
-from verify.facts import Facts, Tried
-from verify.probe.actions import ACTIONS
-from verify.wish import SAMPLE, Part, Wish
-
-
-@unique
-class Group(StrEnum):
-    """What a check is about, as the columns of the reports."""
-
-    CONFIGURATION = "configuration"
-    DATA_PATH = "data path"
-    LINKS = "links"
-    IMMUTABILITY = "immutability"
-    EXPOSURE = "exposure"
-    GRANTS = "grants"
-    STORE = "store"
-
-
-_BY_PART: Mapping[Part | None, Group] = {
-    None: Group.CONFIGURATION,
-    Part.SMOKE: Group.DATA_PATH,
-    Part.OBJECTS: Group.DATA_PATH,
-    Part.LINKS: Group.LINKS,
-    Part.LOCK: Group.IMMUTABILITY,
-    Part.STRANGERS: Group.EXPOSURE,
-    Part.GRANTS: Group.GRANTS,
-}
-# Checks whose facts come with another part than the one they are about.
-_ELSEWHERE: Mapping[str, Group] = {
-    "expiry_announced": Group.CONFIGURATION,
-    "object_presigned": Group.LINKS,
-    "ownership_enforced": Group.EXPOSURE,
-    "policy_as_planned": Group.EXPOSURE,
-    "probes_removed": Group.DATA_PATH,
-    "retention_applied": Group.IMMUTABILITY,
-}
-CHECKS: Mapping[str, Check] = {
-    **{name: check for name, (check, _) in STORE_CHECKS.items()},
-    **{name: check for name, (check, _) in BUCKET_CHECKS.items()},
-    **GRANT_CHECKS,
-}
-GROUP_OF: Mapping[str, Group] = {
-    name: Group.STORE if name in STORE_CHECKS else _ELSEWHERE.get(name, _BY_PART[check.part])
-    for name, check in CHECKS.items()
-}
-
-
-@unique
-class Holding(StrEnum):
-    """What the plan lets an identity do in a bucket; `append` is read and put, `write` is append and delete."""
-
-    READ = "read"
-    APPEND = "append"
-    WRITE = "write"
-    VERIFIER = "verifier"
-    NONE = "none"
-
-
-@unique
-class Match(StrEnum):
-    """How what an identity could do compares with what it holds; the first that applies is the verdict of a cell.
-
-    Attributes:
-        WIDER: Something was let in that is not granted.
-        NARROWER: Something that is granted was not let in.
-        UNCLEAR: Something was neither let in nor refused in the backend's words, which proves nothing.
-        CANNOT_TELL: The backend, or harm, leaves something untold.
-        NOT_TRIED: Not asked for, left out of the sample, or the server had fallen silent.
-        EXACT: What is granted was let in, all else refused.
-    """
-
-    WIDER = "wider"
-    NARROWER = "narrower"
-    UNCLEAR = "unclear"
-    CANNOT_TELL = "cannot tell"
-    NOT_TRIED = "not tried"
-    EXACT = "exact"
-
-
-@unique
-class Kind(StrEnum):
-    """What happens to objects by the passing of days."""
-
-    LOCK = "lock"
-    EXPIRE = "expire"
-    REPLACED = "replaced"
-    MOVE = "move"
-    ABORT = "abort"
+from model.plan import BucketPlan
+from verify.checks import Check, Finding, Status
+from verify.facts import Facts
+from verify.report.groups import CHECKS, GROUP_OF, Group
+from verify.report.lives import Life, lives
+from verify.report.matrix import HeatRow, heat_cell
+from verify.selection import SAMPLE, Selection
 
 
 @dataclass(frozen=True)
@@ -136,48 +52,6 @@ class BucketRow:
 
 
 @dataclass(frozen=True)
-class Deviation:
-    """An action that did not go as the plan says, or of which that cannot be told."""
-
-    action: str
-    match: Match
-    wanted: str
-    found: str
-
-
-@dataclass(frozen=True)
-class HeatCell:
-    """An identity in a bucket.
-
-    Attributes:
-        identity: The identity's name.
-        holding: What the plan grants.
-        match: The verdict.
-        tried: How many actions were judged.
-        deviations: The actions that are not as they should be, worst first; empty where the match is exact.
-    """
-
-    identity: str
-    holding: Holding
-    match: Match
-    tried: int
-    deviations: tuple[Deviation, ...]
-
-
-@dataclass(frozen=True)
-class HeatRow:
-    """A bucket of the heat map; one cell for each of `Summary.identities`, in their order."""
-
-    bucket: BucketPlan
-    cells: tuple[HeatCell, ...]
-
-    @property
-    def amiss(self) -> bool:
-        """Whether a cell is wider, narrower or unclear."""
-        return any(cell.match in (Match.WIDER, Match.NARROWER, Match.UNCLEAR) for cell in self.cells)
-
-
-@dataclass(frozen=True)
 class Told:
     """One thing that findings say of one place or of many.
 
@@ -201,32 +75,6 @@ class Told:
     def where(self) -> str:
         """The places in a few words; a failure is better told with all of `places`."""
         return self.places[0] if len(self.places) == 1 else f"{len(self.places)} of: {self.places[0]}, …"
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happens to objects after some days.
-
-    Attributes:
-        kind: What happens.
-        days: After so many days; None for never.
-        text: All of it in words.
-        unsupported: Why the backend does not do it; empty where it does.
-    """
-
-    kind: Kind
-    days: int | None
-    text: str
-    unsupported: str = ""
-
-
-@dataclass(frozen=True)
-class Life:
-    """What becomes of objects in the buckets of a band whose days are the same."""
-
-    band: str
-    domains: tuple[str, ...]
-    events: tuple[Event, ...]
 
 
 @dataclass(frozen=True)
@@ -303,7 +151,7 @@ class Summary:
         return f"{self.bucket_count} buckets: {tally.passed} proven, {tally.failed} failed, {tally.untold} cannot tell"
 
 
-def summarise(deployment: Deployment, facts: Facts, findings: Sequence[Finding], wish: Wish) -> Summary:
+def summarise(deployment: Deployment, facts: Facts, findings: Sequence[Finding], selection: Selection) -> Summary:
     """Compute all that a report shows."""
     plan = deployment.plan
     tallies = _tallies(findings)
@@ -330,18 +178,18 @@ def summarise(deployment: Deployment, facts: Facts, findings: Sequence[Finding],
         rows=tuple(BucketRow(b, tallies[b.name]) for b in plan.buckets if b.name in tallies),
         identities=tuple(identity.name for identity in identities),
         heat=tuple(
-            HeatRow(b, tuple(_heat_cell(facts, i, b, cells.get((i.name, b.name), [])) for i in identities))
+            HeatRow(b, tuple(heat_cell(facts, i, b, cells.get((i.name, b.name), [])) for i in identities))
             for b in plan.buckets
             if b.name in in_matrix
         ),
-        untried=wish.untried(plan) if cells else 0,
+        untried=selection.untried(plan) if cells else 0,
         sample=SAMPLE,
         store=tuple(finding for finding in findings if finding.bucket is None),
         checks=_check_lines(findings),
         warnings=_told(f for f in findings if f.status is Status.PASS and f.remedy),
         untold=_told(f for f in findings if f.status is Status.CANNOT_TELL),
         failures=_told(_failures(findings)),
-        lives=_lives(deployment, wish),
+        lives=lives(deployment, selection),
         unsupported=deployment.unsupported,
     )
 
@@ -379,42 +227,6 @@ def _check_lines(findings: Iterable[Finding]) -> tuple[CheckLine, ...]:
     lines = [CheckLine(CHECKS[name], GROUP_OF[name], _tally(found)) for name, found in by_check.items()]
     order = list(Group)
     return tuple(sorted(lines, key=lambda line: order.index(line.group)))
-
-
-def _heat_cell(facts: Facts, identity: IdentityPlan, bucket: BucketPlan, cell: Sequence[Finding]) -> HeatCell:
-    if not cell:
-        return HeatCell(identity.name, _holding(identity, bucket), Match.NOT_TRIED, 0, ())
-    answers = facts.grants.get(identity.name, {}).get(bucket.name, {})
-    deviations = [
-        Deviation(finding.action, _match(finding, identity, bucket, answers), finding.wanted, finding.found)
-        for finding in cell
-        if finding.action is not None and finding.status is not Status.PASS
-    ]
-    order = list(Match)
-    deviations.sort(key=lambda deviation: order.index(deviation.match))
-    verdict = deviations[0].match if deviations else Match.EXACT
-    tried = sum(finding.status is not Status.NOT_ASKED for finding in cell)
-    return HeatCell(identity.name, _holding(identity, bucket), verdict, tried, tuple(deviations))
-
-
-def _holding(identity: IdentityPlan, bucket: BucketPlan) -> Holding:
-    if identity.verifies:
-        return Holding.VERIFIER
-    return next((Holding(g.access.value) for g in identity.grants if g.bucket == bucket.name), Holding.NONE)
-
-
-def _match(finding: Finding, identity: IdentityPlan, bucket: BucketPlan, answers: Mapping[str, Tried]) -> Match:
-    if finding.status is Status.NOT_ASKED:
-        return Match.NOT_TRIED
-    if finding.status is Status.CANNOT_TELL:
-        return Match.CANNOT_TELL
-    answer = answers.get(finding.action or "")
-    if answer is None:
-        return Match.UNCLEAR
-    action = ACTIONS[finding.action or ""]
-    if action.allowed(identity, bucket):
-        return Match.NARROWER
-    return Match.WIDER if action.let_in(answer) else Match.UNCLEAR
 
 
 def _failures(findings: Sequence[Finding]) -> list[Finding]:
@@ -457,48 +269,3 @@ def _told(findings: Iterable[Finding]) -> tuple[Told, ...]:
         )
         for (check, _, answer, remedy), found in alike.items()
     )
-
-
-def _lives(deployment: Deployment, wish: Wish) -> tuple[Life, ...]:
-    """One for each band and set of days; keys of probes, which are everybody's, come last."""
-    alike: dict[tuple[str, tuple[Event, ...]], list[str]] = {}
-    probes: dict[tuple[Event, ...], list[str]] = {}
-    for bucket in wish.chosen(deployment.plan):
-        alike.setdefault((bucket.band.value, _events(deployment, bucket)), []).append(bucket.domain)
-        for rule in bucket.rules:
-            if rule.prefix:
-                # A bucket without versions has nothing that could be replaced: the line is the same without it.
-                probes.setdefault(tuple(_rule_events(deployment, rule)[:1]), []).append(bucket.domain)
-    order = ["hot", "warm", "cold"]
-    lives = [Life(band, tuple(domains), events) for (band, events), domains in alike.items()]
-    lives.sort(key=lambda life: order.index(life.band))
-    lives += [Life(f"keys under {PROBE_PREFIX}", tuple(domains), events) for events, domains in probes.items()]
-    return tuple(lives)
-
-
-def _events(deployment: Deployment, bucket: BucketPlan) -> tuple[Event, ...]:
-    events = []
-    if bucket.retention is not None:
-        mode, days = bucket.retention.mode.value, bucket.retention.days
-        events.append(Event(Kind.LOCK, days, f"versions are locked ({mode}) for {days} d"))
-    of_all_keys = [event for rule in bucket.rules if not rule.prefix for event in _rule_events(deployment, rule)]
-    if not any(event.kind is Kind.EXPIRE for event in of_all_keys):
-        events.append(Event(Kind.EXPIRE, None, "current versions never end"))
-    order = list(Kind)
-    return tuple(sorted(events + of_all_keys, key=lambda event: order.index(event.kind)))
-
-
-def _rule_events(deployment: Deployment, rule: LifecycleRule) -> list[Event]:
-    events = []
-    if (days := rule.expire_after_days) is not None:
-        events.append(Event(Kind.EXPIRE, days, f"current versions end after {days} d"))
-    if (days := rule.expire_noncurrent_after_days) is not None:
-        events.append(Event(Kind.REPLACED, days, f"noncurrent versions go {days} d after they were replaced"))
-    if rule.transition is not None:
-        days, where = rule.transition.after_days, rule.transition.storage_class
-        why = deployment.cannot("transition") or ""
-        events.append(Event(Kind.MOVE, days, f"current versions move to {where} after {days} d", why))
-    if (days := rule.abort_multipart_after_days) is not None:
-        why = deployment.cannot("abort_multipart") or ""
-        events.append(Event(Kind.ABORT, days, f"unfinished uploads go after {days} d", why))
-    return events

@@ -14,8 +14,9 @@ from rich.table import Table
 from model.deployment import Deployment
 from verify.checks import Finding, Status
 from verify.facts import Facts
-from verify.report.summary import HeatCell, Holding, Match, Summary, Tally, summarise
-from verify.wish import Wish
+from verify.report.matrix import HeatCell, Holding, Match
+from verify.report.summary import Summary, Tally, summarise
+from verify.selection import Selection
 
 # What the table needs; a narrower terminal folds its headings.
 TABLE_WIDTH = 140
@@ -29,10 +30,10 @@ _AMISS = {Match.WIDER: "!+", Match.NARROWER: "!-", Match.UNCLEAR: "!"}
 
 
 def print_report(
-    console: Console, deployment: Deployment, facts: Facts, findings: Sequence[Finding], wish: Wish
+    console: Console, deployment: Deployment, facts: Facts, findings: Sequence[Finding], selection: Selection
 ) -> None:
     """Print it all."""
-    summary = summarise(deployment, facts, findings, wish)
+    summary = summarise(deployment, facts, findings, selection)
     if summary.rows:
         console.print(_bucket_table(summary), soft_wrap=False)
     if summary.heat:

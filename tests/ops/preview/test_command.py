@@ -9,7 +9,7 @@ import pytest
 
 from model.deployment import KeyPair
 from ops.preview import command, engine
-from ops.preview.explain import Aspect, Change, Risk
+from ops.preview.change import Aspect, Change, Risk
 from ops.preview.shape import BucketShape, StoreShape
 from stack.outputs import NothingPublishedError, Published
 from stack.runner import EngineError

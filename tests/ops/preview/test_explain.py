@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from model.plan import LifecycleRule, Retention, StorageClassChange
 from model.taxonomy import RetentionMode, StorageClass
 from ops.preview.access import Allowed
-from ops.preview.explain import Aspect, Change, Risk, Touched, explain
+from ops.preview.change import Aspect, Change, Risk, Touched
+from ops.preview.explain import explain
 from ops.preview.shape import BucketShape, IdentityShape, StoreShape
 
 SAFE, NOTICE, DANGER = Risk.SAFE, Risk.NOTICE, Risk.DANGER

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from model.plan import LifecycleRule, Retention
 from model.taxonomy import RetentionMode
+from ops.preview.change import Aspect, Change, Risk
 from ops.preview.data_at_risk import AtRisk, Eligible, Tally
-from ops.preview.explain import Aspect, Change, Risk, explain
+from ops.preview.explain import explain
 from ops.preview.render import COMMENT_CHARACTERS, as_json, as_markdown, as_text, marker
 from ops.preview.report import Report
 from ops.preview.shape import BucketShape, StoreShape

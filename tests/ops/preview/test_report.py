@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ops.preview.change import Aspect, Change, Risk
 from ops.preview.data_at_risk import AtRisk
-from ops.preview.explain import Aspect, Change, Risk
 from ops.preview.report import Report, lines_to_paste
 
 SHORTER = Change("logs", "objects now expire after 9 days (was 10)", Risk.DANGER, Aspect.LIFECYCLE, "think")

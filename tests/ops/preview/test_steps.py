@@ -9,7 +9,8 @@ from model.policies import as_json, trust_policy
 from model.taxonomy import RetentionMode
 from model.trust import OidcTrust
 from ops.preview.access import Allowed
-from ops.preview.explain import Aspect, Risk, Touched, explain
+from ops.preview.change import Aspect, Risk, Touched
+from ops.preview.explain import explain
 from ops.preview.shape import BucketShape
 from ops.preview.steps import acknowledged_in, clients_told, read_preview
 from tests.ops.preview.handmade import AWS, MINIO, OWN, UNKNOWN, Inputs, allow, deny, document, preview, step, urn

@@ -19,7 +19,7 @@ from sandbox.engine import finder as engine
 from sandbox.engine.finder import Engine, Source, existing_engine, find_engine
 from sandbox.engine.wrapper import write_wrapper
 from sandbox.folder import StackFolder, StackName
-from sandbox.voice import Voice
+from sandbox.progress import Progress
 from tests.sandbox.waiting import is_running, wait_until
 
 FAKE_GO = r"""#!/bin/sh
@@ -96,7 +96,7 @@ def test_engine_on_path_with_its_own_language_host_is_taken(environ: dict[str, s
     make_executable(tmp_path / "official" / "pulumi-language-python", "")
     on_path(environ, tmp_path / "official")
 
-    assert find_engine(environ, Voice()).engine == Engine(pulumi, "3.250.0", Source.PATH, None)
+    assert find_engine(environ, Progress()).engine == Engine(pulumi, "3.250.0", Source.PATH, None)
 
 
 def test_engine_on_path_takes_the_language_host_of_path(environ: dict[str, str], tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_engine_on_path_takes_the_language_host_of_path(environ: dict[str, str],
     on_path(environ, tmp_path / "official")
     on_path(environ, tmp_path / "elsewhere")
 
-    found = find_engine(environ, Voice()).engine
+    found = find_engine(environ, Progress()).engine
 
     assert found is not None
     assert found.plugins == tmp_path / "elsewhere"
@@ -117,7 +117,7 @@ def test_engine_on_path_without_language_host_gets_ours(environ: dict[str, str],
     make_pulumi(tmp_path / "bare", "3.300.1")
     on_path(environ, tmp_path / "bare")
 
-    found = find_engine(environ, Voice()).engine
+    found = find_engine(environ, Progress()).engine
 
     assert found is not None
     assert found.plugins == engine.cache_root(environ) / f"language-host-{engine.VERSION}"
@@ -166,8 +166,8 @@ def test_wrapper_of_the_sandbox_is_no_engine(environ: dict[str, str], tmp_path: 
 
 def test_build_fills_the_cache_once(environ: dict[str, str], go: Path) -> None:
     """What is built is found in the cache by the next search, whole and executable, and Go is not asked again."""
-    first = find_engine(environ, Voice())
-    second = find_engine(environ, Voice())
+    first = find_engine(environ, Progress())
+    second = find_engine(environ, Progress())
 
     assert first.engine is not None
     assert first.engine.source is Source.BUILD
@@ -182,7 +182,7 @@ def test_build_fills_the_cache_once(environ: dict[str, str], go: Path) -> None:
 
 def test_build_uses_the_pinned_module_and_version(environ: dict[str, str], go: Path) -> None:
     """The build is that of the committed go.mod, with the version stamped in."""
-    find_engine(environ, Voice())
+    find_engine(environ, Progress())
 
     build = next(line for line in go.read_text().splitlines() if line.startswith("build "))
     go_mod = (engine.ENGINE_MODULE / "go.mod").read_text()
@@ -199,7 +199,7 @@ def test_build_that_fails_leaves_nothing(environ: dict[str, str], go: Path) -> N
     """A failed build gives its last words as the reason, and no half engine stays in the cache."""
     environ["FAKE_GO_FAILS"] = "yes"
 
-    search = find_engine(environ, Voice())
+    search = find_engine(environ, Progress())
 
     assert search.engine is None
     assert "undefined: everything" in search.tried[3]
@@ -211,7 +211,7 @@ def test_build_of_another_version_is_refused(environ: dict[str, str], go: Path) 
     """An engine that says another version than the pinned one is not kept."""
     environ["FAKE_GO_BUILDS"] = "3.0.0"
 
-    search = find_engine(environ, Voice())
+    search = find_engine(environ, Progress())
 
     assert "says that it is 3.0.0" in search.tried[3]
     assert cache_entries(environ) == []
@@ -221,12 +221,12 @@ def test_build_needs_a_new_enough_go(environ: dict[str, str], go: Path) -> None:
     """A Go that is too old is named with what is needed."""
     environ["FAKE_GO_VERSION"] = "go1.25.3"
 
-    assert "is go1.25.3, and go1.26 is needed" in find_engine(environ, Voice()).tried[3]
+    assert "is go1.25.3, and go1.26 is needed" in find_engine(environ, Progress()).tried[3]
 
 
 def test_no_engine_at_all_gives_every_reason(environ: dict[str, str]) -> None:
     """Where no engine can be had, each step tells why, in the order in which they were tried."""
-    search = find_engine(environ, Voice())
+    search = find_engine(environ, Progress())
 
     assert search.engine is None
     assert [reason.split(":")[0] for reason in search.tried] == [source.value for source in Source]
@@ -239,7 +239,7 @@ def test_damaged_cache_is_made_anew(environ: dict[str, str], go: Path) -> None: 
     make_pulumi(engine.cache_root(environ) / engine.VERSION, engine.VERSION)
     (engine.cache_root(environ) / engine.VERSION / "rubbish").touch()
 
-    search = find_engine(environ, Voice())
+    search = find_engine(environ, Progress())
 
     assert "is not whole" in search.tried[1]
     assert search.engine is not None
@@ -250,14 +250,14 @@ def test_damaged_cache_is_made_anew(environ: dict[str, str], go: Path) -> None: 
 def test_launcher_of_an_older_clone_is_brought_up_to_date(environ: dict[str, str], go: Path) -> None:  # noqa: ARG001
     """The launcher in the shared cache is always this clone's; an official language host is left alone."""
     folder = engine.cache_root(environ) / engine.VERSION
-    find_engine(environ, Voice())
+    find_engine(environ, Progress())
     launcher = make_executable(folder / engine.LANGUAGE_HOST, "#!/bin/sh\nexit 1\n")
 
-    find_engine(environ, Voice())
+    find_engine(environ, Progress())
 
     assert launcher.read_text() == engine.LAUNCHER
     launcher.write_bytes(b"\x7fELF")
-    find_engine(environ, Voice())
+    find_engine(environ, Progress())
     assert launcher.read_bytes() == b"\x7fELF"
 
 
@@ -275,7 +275,7 @@ child.wait()
     monkeypatch.setattr(engine, "REACH_SECONDS", 1.0)
     began = time.monotonic()
 
-    search = find_engine(environ, Voice())
+    search = find_engine(environ, Progress())
 
     assert time.monotonic() - began < 10
     assert search.tried[2] == "official installer: no answer from its host within 1 s"
@@ -289,7 +289,7 @@ def test_installer_that_takes_too_long_is_killed(environ: dict[str, str], monkey
     monkeypatch.setattr(engine, "INSTALLER", script)
     monkeypatch.setattr(engine, "INSTALL_SECONDS", 0.5)
 
-    assert find_engine(environ, Voice()).tried[2] == "official installer: not done within 0.5 s"
+    assert find_engine(environ, Progress()).tried[2] == "official installer: not done within 0.5 s"
 
 
 def test_installed_engine_is_cached(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,7 +305,7 @@ for name in ("pulumi", "{engine.LANGUAGE_HOST}", *{list(engine.SCRIPTS)!r}):
 """
     monkeypatch.setattr(engine, "INSTALLER", script)
 
-    found = find_engine(environ, Voice()).engine
+    found = find_engine(environ, Progress()).engine
 
     executable = engine.cache_root(environ) / engine.VERSION / "pulumi"
     assert found == Engine(executable, engine.VERSION, Source.INSTALLER)
@@ -316,9 +316,9 @@ for name in ("pulumi", "{engine.LANGUAGE_HOST}", *{list(engine.SCRIPTS)!r}):
 SEARCH = f"""
 import os
 from sandbox.engine import finder as engine
-from sandbox.voice import Voice
+from sandbox.progress import Progress
 engine.INSTALLER = {OFFLINE_INSTALLER!r}
-print(engine.find_engine(os.environ, Voice()).engine.source.value)
+print(engine.find_engine(os.environ, Progress()).engine.source.value)
 """
 
 

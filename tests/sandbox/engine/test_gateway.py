@@ -23,7 +23,7 @@ from sandbox.engine import gateway
 from sandbox.engine.finder import cache_root
 from sandbox.engine.gateway import NoGatewayError, RunningGateway, existing_gateway, find_gateway, running_gateway
 from sandbox.folder import SandboxError
-from sandbox.voice import Voice
+from sandbox.progress import Progress
 from tests.sandbox.fake_go import environment_without_go, let_build, put_go
 
 GONE_SECONDS = 10.0
@@ -52,10 +52,10 @@ class TestBuild:
     def test_without_go_it_is_the_reason(self, environ: dict[str, str], tmp_path: Path) -> None:
         """The error says what is missing, and no file is left."""
         with pytest.raises(NoGatewayError, match=r"versitygw 1\.8\.0 is not built and cannot be: no `go` on PATH"):
-            find_gateway(environ, Voice(quiet=True))
+            find_gateway(environ, Progress(quiet=True))
         with (
             pytest.raises(NoGatewayError),
-            running_gateway(tmp_path / "data", environ=environ, voice=Voice(quiet=True)),
+            running_gateway(tmp_path / "data", environ=environ, progress=Progress(quiet=True)),
         ):
             pass
 
@@ -78,15 +78,15 @@ class TestBuild:
         environ[variable] = value
 
         with pytest.raises(NoGatewayError, match=reason):
-            find_gateway(environ, Voice(quiet=True))
+            find_gateway(environ, Progress(quiet=True))
 
         assert left_in_cache(environ) == []
         assert existing_gateway(environ) is None
 
     def test_build_is_of_the_pinned_module_and_happens_once(self, environ: dict[str, str], go: Path) -> None:
         """It is built from the committed module without paths in it, and then found without Go."""
-        found = find_gateway(environ, Voice(quiet=True))
-        again = find_gateway({**environ, "PATH": "/usr/bin:/bin"}, Voice(quiet=True))
+        found = find_gateway(environ, Progress(quiet=True))
+        again = find_gateway({**environ, "PATH": "/usr/bin:/bin"}, Progress(quiet=True))
 
         (build,) = [line for line in go.read_text().splitlines() if line.startswith("build ")]
         assert found == again == existing_gateway(environ)
@@ -132,7 +132,7 @@ def is_gone(endpoint: str) -> bool:
 def _built() -> None:
     """The real one, built if need be; skips by name where it cannot be."""
     try:
-        find_gateway(os.environ, Voice())
+        find_gateway(os.environ, Progress())
     except NoGatewayError as reason:
         pytest.skip(str(reason))
 

@@ -20,7 +20,7 @@ from sandbox.engine.finder import find_engine
 from sandbox.engine.language_host import environment_for, program_command
 from sandbox.engine.wrapper import write_wrapper
 from sandbox.folder import StackFolder, StackName
-from sandbox.voice import Voice
+from sandbox.progress import Progress
 from tests.sandbox.waiting import is_running, wait_until
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ pulumi.export("secret", pulumi.Config().require_secret("secret"))
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     """The engine of this machine, made if it must be."""
-    search = find_engine(os.environ, Voice())
+    search = find_engine(os.environ, Progress())
     if search.engine is None:
         pytest.skip("no engine: " + "; ".join(search.tried))
     return search.engine

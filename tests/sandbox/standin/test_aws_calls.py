@@ -187,7 +187,7 @@ BY_HAND: dict[str, Callable[[Hands], object]] = {
 
 
 @dataclass
-class Conversation:
+class StoreSession:
     """Makes the listed calls one by one and remembers what each placeholder turned out to be."""
 
     stub: Any
@@ -312,7 +312,7 @@ def _differing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, s
         try:
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 stub = provider_pb2_grpc.ResourceProviderStub(channel)
-                yield Conversation(stub, Hands(connection)).run()
+                yield StoreSession(stub, Hands(connection)).run()
         finally:
             plugin.stop(grace=None).wait()
 

@@ -1,4 +1,4 @@
-"""One run's conversation with the store: clients by identity, plain HTTP, when to stop asking, what to abort.
+"""One run's session with the store: clients by identity, plain HTTP, when to stop asking, what to abort.
 
 The rule: every request goes through `ask` or `send`, which turn errors into answers. When several requests in a row
 got no answer at all the server is taken for silent and nothing more is sent, so that a run's time is bounded; and once
@@ -16,22 +16,21 @@ from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from xml.etree.ElementTree import ParseError
 
 import boto3
 import urllib3
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from verify.facts import DONE, NOT_TRIED, Answer, Tried
+from verify.answer_codes import BUSY, NO_ANSWER, SILENT
+from verify.facts import NOT_TRIED, Answer, Tried
+from verify.probe.answers import answer, done, error_of
 from verify.roles import session_token
 from verify.target import Target
 
 if TYPE_CHECKING:
-    from botocore.exceptions import _ClientErrorResponseTypeDef
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
@@ -43,7 +42,6 @@ READ_TIMEOUT_SECONDS = 15
 ATTEMPTS = 4
 # So many requests without any answer, one after the other and each already retried, and the server is taken for silent.
 SILENT_AFTER = 6
-SILENT = "ServerSilent"
 # A server that is too busy, after the retries of the client, is given so much time before it is asked again.
 BUSY_PAUSES_SECONDS = (1.0, 2.0)
 ANONYMOUS = ""
@@ -67,7 +65,7 @@ class Interrupted(Exception):  # noqa: N818 - nothing failed: the run was asked 
     """The run was asked to stop; raised in a worker in place of its next request."""
 
 
-class Conversation:
+class StoreSession:
     """What the parts of one run share; usable from several threads."""
 
     def __init__(self, target: Target, connections: int) -> None:
@@ -227,7 +225,7 @@ class Conversation:
             self.requests += 1
             response = self._http.request(method, url, headers=dict(headers or {}), body=body, redirect=False)
             if response.status >= 300:  # noqa: PLR2004 - redirects and errors
-                raise ClientError(_error_of(response), method)
+                raise ClientError(error_of(response), method)
             return response.data
 
         again = Retrying(
@@ -257,72 +255,16 @@ def _session() -> boto3.session.Session:
     return boto3.session.Session()
 
 
-NO_ANSWER = frozenset(
-    {
-        "ConnectTimeoutError",
-        "ConnectionClosedError",
-        "EndpointConnectionError",
-        "EndpointUnreachable",
-        "HTTPClientError",
-        "MaxRetryError",
-        "NewConnectionError",
-        "ProtocolError",
-        "ReadTimeoutError",
-        "SSLError",
-        "URLError",
-    }
-)
-
-BUSY = frozenset({"503", "HTTP 503", "ServiceUnavailable", "SlowDown", "SlowDownRead", "SlowDownWrite", "Unavailable"})
-
-
-def answer(read: Callable[[], T]) -> Answer[T]:
-    """Call once; an error of the server or of the way to it becomes the answer."""
-    try:
-        return Answer(read())
-    except ClientError as error:
-        return Answer(code=error.response["Error"]["Code"], said=error.response["Error"].get("Message", ""))
-    except (BotoCoreError, ResponseParserError, ParseError, urllib3.exceptions.HTTPError, OSError) as error:
-        return Answer(code=type(error).__name__, said="no usable answer")
-
-
-def done(act: Callable[[], object]) -> Callable[[], str]:
-    """An attempt whose result is of no interest."""
-
-    def acted() -> str:
-        act()
-        return DONE
-
-    return acted
-
-
 def body_of(client: "S3Client", bucket: str, key: str, **more: Any) -> bytes:  # noqa: ANN401 - boto3's own arguments
     """An object's bytes, read to the end."""
     return client.get_object(Bucket=bucket, Key=key, **more)["Body"].read()
 
 
-def abort_upload(conversation: Conversation, upload: tuple[str, str, str]) -> None:
+def abort_upload(session: StoreSession, upload: tuple[str, str, str]) -> None:
     """Abort a multipart upload (bucket, key, upload id) as the verifier, and forget it."""
-    verifier = conversation.target.deployment.plan.verifier
+    verifier = session.target.deployment.plan.verifier
     if verifier is None:
         raise LookupError("the plan has no identity that verifies")
-    client, (bucket, key, upload_id) = conversation.client(verifier.name), upload
-    conversation.ask(lambda: client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id))
-    conversation.uploads.discard(upload)
-
-
-def as_tried(found: Answer[bytes]) -> Tried:
-    """Without the body."""
-    return Answer(DONE) if found.ok else Answer(code=found.code, said=found.said)
-
-
-def _error_of(response: urllib3.BaseHTTPResponse) -> "_ClientErrorResponseTypeDef":
-    """Code and message of an error in S3's XML or the admin API's JSON, or the status where there is neither."""
-    text = response.data.decode("utf-8", "replace")
-    code, message = (re.search(f'<{tag}>([^<]*)</{tag}>|"{tag}": ?"([^"]*)"', text) for tag in ("Code", "Message"))
-    return {
-        "Error": {
-            "Code": (code and (code.group(1) or code.group(2))) or f"HTTP {response.status}",
-            "Message": (message and (message.group(1) or message.group(2))) or "",
-        }
-    }
+    client, (bucket, key, upload_id) = session.client(verifier.name), upload
+    session.ask(lambda: client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id))
+    session.uploads.discard(upload)

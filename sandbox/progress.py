@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,18 +23,18 @@ PLAIN_INTERVAL_SECONDS = 60.0  # how often a long step says that it is alive whe
 class Step:
     """A step under way: its detail, and how much of it is done where that can be told."""
 
-    def __init__(self, title: str, console: Console, progress: Progress | None) -> None:
-        """Show the step on `progress`, or in plain lines where there is none."""
+    def __init__(self, title: str, console: Console, bars: Bars | None) -> None:
+        """Show the step on `bars`, or in plain lines where there are none."""
         self._title = title
         self._console = console
-        self._progress = progress
-        self._task = progress.add_task(title, total=None, detail="") if progress else None
+        self._bars = bars
+        self._task = bars.add_task(title, total=None, detail="") if bars else None
         self._started = self._spoken = time.monotonic()
 
     def update(self, detail: str, done: int | None = None, total: int | None = None) -> None:
         """Show how far it has come."""
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, detail=detail, completed=done, total=total)
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, detail=detail, completed=done, total=total)
             return
         now = time.monotonic()
         if now - self._spoken >= PLAIN_INTERVAL_SECONDS:
@@ -46,7 +47,7 @@ def _print(console: Console, message: str) -> None:
     console.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
-class Voice:
+class Progress:
     """Says things on standard error, unless it is to be quiet."""
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -71,5 +72,5 @@ class Voice:
             TextColumn("{task.fields[detail]}", markup=False),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            yield Step(title, self._console, progress)
+        with Bars(*columns, console=self._console, transient=True) as bars:
+            yield Step(title, self._console, bars)

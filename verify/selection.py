@@ -29,7 +29,7 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wish:
+class Selection:
     """What a run is asked to gather.
 
     Attributes:
@@ -88,4 +88,4 @@ class Wish:
         return len(identities) * len(self.chosen(plan)) - len(self.cells(plan))
 
 
-EVERYTHING = Wish()
+EVERYTHING = Selection()

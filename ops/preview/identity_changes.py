@@ -1,0 +1,135 @@
+"""What a change does to an identity: its key, its role, and what it may do where.
+
+The rule: whatever lets it do more on a bucket that stands is a danger, and so is whatever ends a credential without
+overlap. Pure.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from ops.preview.access import Allowed, words
+from ops.preview.change import Aspect, Change, Risk
+from ops.preview.shape import IdentityShape
+
+_NAMES_ONLY = {"s3:ListAllMyBuckets"}
+
+
+@dataclass(frozen=True)
+class BucketNames:
+    """Which bucket is which domain's, before and after, and which domains are on both sides."""
+
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+    kept: frozenset[str]
+
+
+def identity_changes(
+    name: str, before: IdentityShape | None, after: IdentityShape | None, anew: set[str], names: BucketNames
+) -> list[Change]:
+    """What happens to one identity.
+
+    Args:
+        name: Its name.
+        before: As the stack has it; None for one that is new.
+        after: As it would be; None for one that goes.
+        anew: Identities whose user or key would be made anew.
+        names: Which bucket is which domain's.
+    """
+    if after is None:
+        return (
+            [Change(name, f"identity would be DELETED, and its {_means(before)} refused", Risk.NOTICE, Aspect.WHOLE)]
+            if before
+            else []
+        )
+    changes = []
+    if before is None:
+        what = f"identity is new ({'user' if after.trusted is None else 'role'} {after.user_name})"
+        changes.append(Change(name, what, Risk.SAFE, Aspect.WHOLE))
+        before = replace(after, access=frozenset(), off=frozenset())
+    elif (before.trusted is None) != (after.trusted is None):
+        what = f"its {_means(before)} would be DELETED without overlap: a {_means(after)} takes its place"
+        advice = "its callers need a token first: docs/oidc.md" if before.trusted is None else "deliver the key"
+        changes.append(Change(name, what, Risk.DANGER, Aspect.WHOLE, advice))
+    elif before.user_name != after.user_name or name in anew:
+        changes.append(
+            Change(name, "credential would be REPLACED without overlap", Risk.DANGER, Aspect.WHOLE, "deliver it anew")
+        )
+    else:
+        changes += [*_keys(name, before.keys, after.keys), *_switches(name, before, after)]
+        changes += _trusted(name, before.trusted or frozenset(), after.trusted or frozenset())
+    if before.access is not None and after.access is not None:
+        changes += _access(name, before.access, after.access, names)
+    elif before.access is not None:
+        changes.append(Change(name, "what it may do is not known before the update", Risk.DANGER, Aspect.ACCESS))
+    if before.tls_only is True and after.tls_only is False:
+        changes.append(Change(name, "plain http is no longer refused", Risk.NOTICE, Aspect.ACCESS))
+    elif before.tls_only is False and after.tls_only is True:
+        changes.append(Change(name, "plain http is now refused", Risk.NOTICE, Aspect.ACCESS))
+    return changes
+
+
+def _means(identity: IdentityShape) -> str:
+    """By what it is let in."""
+    return "key" if identity.trusted is None else "role"
+
+
+def _trusted(name: str, before: frozenset[str], after: frozenset[str]) -> list[Change]:
+    """A role that stands, and who may assume it."""
+    return [
+        *(Change(name, f"may now be assumed by {who}", Risk.DANGER, Aspect.TRUST) for who in sorted(after - before)),
+        *(Change(name, f"may no longer be assumed by {w}", Risk.NOTICE, Aspect.TRUST) for w in sorted(before - after)),
+    ]
+
+
+def _keys(name: str, before: frozenset[str], after: frozenset[str]) -> list[Change]:
+    gone, new = sorted(before - after), sorted(after - before)
+    if not before & after and gone:
+        return [
+            Change(name, "credential would be REPLACED without overlap", Risk.DANGER, Aspect.KEY, "deliver it anew")
+        ]
+    # Where no key stands, whoever had one has none that is let in.
+    advice = "" if before else "deliver it anew"
+    changes = [Change(name, f"{key} is made", Risk.SAFE, Aspect.KEY, advice) for key in new]
+    return changes + [Change(name, f"{key} would be DELETED", Risk.NOTICE, Aspect.KEY) for key in gone]
+
+
+def _switches(name: str, before: IdentityShape, after: IdentityShape) -> list[Change]:
+    """A user or a key that stands, switched on or off."""
+    standing = {"user", *(before.keys & after.keys)}
+    changes = []
+    for word in sorted(standing & (before.off ^ after.off)):
+        aspect = Aspect.USER if word == "user" else Aspect.KEY
+        if word in after.off:
+            changes.append(Change(name, f"{word} would be SWITCHED OFF", Risk.DANGER, aspect))
+        else:
+            advice = "did somebody switch it off on purpose?"
+            changes.append(Change(name, f"{word} is switched on again", Risk.NOTICE, aspect, advice))
+    return changes
+
+
+def _access(name: str, before: frozenset[Allowed], after: frozenset[Allowed], names: BucketNames) -> list[Change]:
+    old, new = _by_domain(before, names.before), _by_domain(after, names.after)
+    changes = []
+    for domain in sorted({*old, *new}):
+        held, wanted = old.get(domain, frozenset()), new.get(domain, frozenset())
+        # A bucket that goes takes its grants with it.
+        going = domain in names.before.values() and domain not in names.after.values()
+        gained, lost = wanted - held, held - wanted
+        if gained:
+            fresh = domain in names.after.values() and domain not in names.kept
+            # A first deployment: nothing of ours stands, and names of buckets are not what is in them.
+            fresh |= not names.kept and all(pair.action in _NAMES_ONLY for pair in gained)
+            what = f"may now {words(gained, wanted)} in {domain}"
+            changes.append(Change(name, what, Risk.SAFE if fresh else Risk.DANGER, Aspect.ACCESS))
+        if lost:
+            what = f"may no longer {words(lost, held)} in {domain}"
+            changes.append(Change(name, what, Risk.SAFE if going else Risk.NOTICE, Aspect.ACCESS))
+    return changes
+
+
+def _by_domain(pairs: Iterable[Allowed], names: Mapping[str, str]) -> dict[str, frozenset[Allowed]]:
+    """Pairs by domain, each with its bucket's name taken out, as a bucket may have another name on the other side."""
+    found: dict[str, set[Allowed]] = {}
+    for pair in pairs:
+        found.setdefault(names.get(pair.bucket, pair.bucket), set()).add(pair._replace(bucket=""))
+    return {domain: frozenset(own) for domain, own in found.items()}
