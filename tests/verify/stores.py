@@ -18,7 +18,7 @@ import boto3
 from pydantic import SecretStr
 
 from model.deployment import Deployment, KeyPair, build_deployment
-from model.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan, build_plan
+from model.plan import PROBE_PREFIX, BucketPlan, IdentityPlan, LifecycleRule, StorePlan, build_plan
 from model.policies import (
     Cloud,
     PolicyDocument,
@@ -195,6 +195,15 @@ class Store:
         """Set a bucket's lifecycle rules as planned, leaving one out if it is named."""
         rules = [self.live_rule(rule) for rule in bucket.rules if rule.id != without]
         self.client.put_bucket_lifecycle_configuration(Bucket=bucket.name, LifecycleConfiguration={"Rules": rules})
+
+    def remove_probes(self) -> None:
+        """Remove every version that a run left, as the administrator: a damaged store may let nobody else."""
+        for bucket in self.plan.buckets:
+            page = self.client.list_object_versions(Bucket=bucket.name, Prefix=PROBE_PREFIX)
+            for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                self.client.delete_object(
+                    Bucket=bucket.name, Key=entry["Key"], VersionId=entry["VersionId"], BypassGovernanceRetention=True
+                )
 
     def live_rule(self, rule: LifecycleRule) -> dict[str, Any]:
         """A planned rule in S3's form, without what the backend has no field for."""
