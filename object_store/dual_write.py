@@ -87,6 +87,7 @@ class DualWriter:
             nas_file(self._nas_dir, bucket, key)
         folder = attempt.path.parent
         with opened(bucket, key, body) as blocks, ExitStack() as stack:
+            stack.enter_context(self._failure_is_swept(folder))
             self._check_mount(attempt)
             with attempt.on_nas("cannot take a new file"):
                 make_folders(self._nas_dir, folder)
@@ -113,6 +114,15 @@ class DualWriter:
                 f"{self._nas_dir} is no longer on {self._mount} but on {mount} (is the NAS mounted?)", nas=Held.UNKNOWN
             )
         self._mount = mount
+
+    @contextmanager
+    def _failure_is_swept(self, folder: Path) -> Iterator[None]:
+        """Have the next write sweep at once after one that failed: what that one left may only now be in reach."""
+        try:
+            yield
+        except BaseException:
+            self._sweep_again.pop(folder, None)
+            raise
 
     def _sweep(self, folder: Path) -> None:
         begun = time.monotonic()

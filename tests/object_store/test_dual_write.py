@@ -364,9 +364,13 @@ class TestNasGone:
         assert _objects(store, bucket) == {}
 
     def test_folder_that_goes_away_during_the_write(
-        self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path
+        self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """No new folder takes the NAS's place; when it is back, the same write completes, and sweeps."""
+        """No new folder takes the NAS's place; when it is back, the same write completes, and sweeps.
+
+        It does so right after a sweep that took long.
+        """
+        monkeypatch.setattr("object_store.dual_write._SWEEP_SHARE", 10**9)
 
         def blocks() -> Iterator[bytes]:
             yield BODY[:3]
