@@ -28,7 +28,7 @@ from bench.stores import BANDS
 from bench.verify_growth import exponent
 from model.plan import build_plan
 from model.secrecy.output_guard import guard_output
-from model.taxonomy import load, parse
+from model.taxonomy_file import load, parse
 
 RATIO_GOAL = 1.3
 PLAN_GOAL_SECONDS = 1.0

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from model.deployment import KeyPair, build_deployment
 from model.plan import BucketPlan, StorePlan, build_plan
-from model.taxonomy import load, parse
+from model.taxonomy_file import load, parse
 from verify.target import Target
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from model.deployment import build_deployment, json_schema
 from model.exit_codes import MEANING
 from model.lifecycle import rule_text
 from model.plan import StorePlan, build_plan
-from model.taxonomy import load
+from model.taxonomy_file import load
 from object_store import payload, reference
 from tests.verify.mutations import MUTATIONS
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS

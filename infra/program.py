@@ -14,7 +14,7 @@ from model.generations import parse_generations
 from model.plan import StorePlan, build_plan
 from model.problems import InvalidInputError
 from model.secrecy.redaction import redacted
-from model.taxonomy import extended, load
+from model.taxonomy_file import extended, load
 from model.trust import check_trusts, the_account
 
 if TYPE_CHECKING:

@@ -26,9 +26,8 @@ from infra.namespace import NAMESPACE
 from infra.reachable import check_reachable
 from model.endpoint import Endpoint, parse_endpoint, read_ca_bundle
 from model.policies import Cloud
-from model.problems import InvalidInputError, Problem
+from model.problems import InvalidInputError, Problem, nearest
 from model.resources import AdminApiVersion
-from model.taxonomy import nearest
 
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _ACCOUNT_ID = r"^[0-9]{12}$"

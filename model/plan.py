@@ -18,12 +18,17 @@ from model.taxonomy import (
     EVERY_DOMAIN,
     Access,
     BandName,
+    Bands,
     ColdBand,
+    ColdDomain,
     Domain,
+    HotBand,
+    HotDomain,
     RetentionMode,
     StorageClass,
     Taxonomy,
     WarmBand,
+    WarmDomain,
 )
 from model.trust import OidcTrust
 
@@ -197,7 +202,7 @@ def build_plan(
             band=domain.band,
             versioned=domain.band is not BandName.HOT,
             retention=_retention(domain, taxonomy.bands.cold),
-            rules=_rules(domain, taxonomy),
+            rules=_rules(domain, taxonomy.bands),
             renamed_from=domain.renamed_from,
         )
         for name, domain in taxonomy.domains.items()
@@ -263,15 +268,14 @@ def _code_problems(env: str, region_code: str, where: str) -> list[Problem]:
 
 
 def _retention(domain: Domain, cold: ColdBand) -> Retention | None:
-    if domain.band is not BandName.COLD:
+    if not isinstance(domain, ColdDomain):
         return None
     return Retention(
-        mode=domain.retention_mode or cold.retention_mode,
-        days=domain.retention_days if domain.retention_days is not None else cold.retention_days,
+        mode=domain.retention_mode or cold.retention_mode, days=domain.retention_days or cold.retention_days
     )
 
 
-def _rules(domain: Domain, taxonomy: Taxonomy) -> tuple[LifecycleRule, ...]:
+def _rules(domain: Domain, bands: Bands) -> tuple[LifecycleRule, ...]:
     versioned = domain.band is not BandName.HOT
     probes = LifecycleRule(
         id="verify-probes",
@@ -279,37 +283,32 @@ def _rules(domain: Domain, taxonomy: Taxonomy) -> tuple[LifecycleRule, ...]:
         expire_after_days=PROBE_EXPIRE_AFTER_DAYS,
         expire_noncurrent_after_days=PROBE_EXPIRE_AFTER_DAYS if versioned else None,
     )
-    return (probes, _band_rule(domain, taxonomy))
+    return (probes, _band_rule(domain, bands))
 
 
-def _band_rule(domain: Domain, taxonomy: Taxonomy) -> LifecycleRule:
-    band: WarmBand | ColdBand
+def _band_rule(domain: Domain, bands: Bands) -> LifecycleRule:
+    band: HotBand | WarmBand | ColdBand
     expire: int | None
-    if domain.band is BandName.HOT:
-        hot = taxonomy.bands.hot
-        return LifecycleRule(
-            id="band-hot",
-            expire_after_days=domain.expire_after_days or hot.expire_after_days,
-            abort_multipart_after_days=hot.abort_multipart_after_days,
-        )
-    if domain.band is BandName.WARM:
-        band, rule_id = taxonomy.bands.warm, "band-warm"
-        expire = domain.expire_after_days or taxonomy.bands.warm.expire_after_days
-        noncurrent = band.expire_noncurrent_after_days
-    else:
-        band, rule_id = taxonomy.bands.cold, "band-cold"
-        expire = domain.expire_after_days
-        # A noncurrent version may go when its retention ends; the band gives it some days more.
-        retention = domain.retention_days if domain.retention_days is not None else band.retention_days
-        noncurrent = retention + band.expire_noncurrent_after_days
+    match domain:
+        case HotDomain():
+            band = bands.hot
+            expire, noncurrent, transition = domain.expire_after_days or band.expire_after_days, None, None
+        case WarmDomain():
+            band = bands.warm
+            expire, noncurrent = domain.expire_after_days or band.expire_after_days, band.expire_noncurrent_after_days
+            transition = band.transition
+        case ColdDomain():
+            band = bands.cold
+            expire = domain.expire_after_days
+            # A noncurrent version may go when its retention ends; the band gives it some days more.
+            noncurrent = (domain.retention_days or band.retention_days) + band.expire_noncurrent_after_days
+            transition = band.transition
     return LifecycleRule(
-        id=rule_id,
+        id=f"band-{domain.band}",
         expire_after_days=expire,
         expire_noncurrent_after_days=noncurrent,
         abort_multipart_after_days=band.abort_multipart_after_days,
-        transition=StorageClassChange(
-            storage_class=band.transition.storage_class, after_days=band.transition.after_days
-        ),
+        transition=transition and StorageClassChange(**transition.model_dump()),
     )
 
 

@@ -4,6 +4,7 @@ The rule: nothing that reads input raises anything else for what a person wrote 
 program itself are not problems of input and do not belong here.
 """
 
+import difflib
 from dataclasses import dataclass
 
 
@@ -40,3 +41,13 @@ class InvalidInputError(ValueError):
         self.problems = tuple(problems)
         count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
         super().__init__(f"{count} in the input, nothing was sent:\n" + "\n".join(map(str, problems)))
+
+
+def key_path(where: str, path: str) -> str:
+    """Join a file and a key: a stack's prefix ends in `:` (`Pulumi.local.yaml: object-store:`) and joins tightly."""
+    return f"{where}{path}" if where.endswith(":") else f"{where}: {path}"
+
+
+def nearest(name: str, names: tuple[str, ...]) -> str:
+    """The declared name most like a mistaken one, for the line to paste."""
+    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.0)), names[0])

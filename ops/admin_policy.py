@@ -21,7 +21,7 @@ from model.exit_codes import ExitCode
 from model.plan import PROJECT, StorePlan, build_plan
 from model.policies import Cloud, PolicyDocument, Statement
 from model.problems import InvalidInputError
-from model.taxonomy import extended, load
+from model.taxonomy_file import extended, load
 from ops.usage import UsageError
 from stack.runner import EngineError
 

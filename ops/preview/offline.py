@@ -20,7 +20,8 @@ from model.deployment import Deployment, build_deployment
 from model.generations import parse_generations
 from model.plan import StorePlan, build_plan
 from model.problems import InvalidInputError, Problem
-from model.taxonomy import TAXONOMY_FILE, Taxonomy, extended, load, parse
+from model.taxonomy import Taxonomy
+from model.taxonomy_file import TAXONOMY_FILE, extended, load, parse
 from ops.preview.change import Aspect, Change, Risk
 from ops.preview.explain import explain
 from ops.preview.shape import StoreShape, of_plan

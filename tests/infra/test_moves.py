@@ -4,7 +4,7 @@ import pytest
 
 from infra.moves import already_there, impossible_moves
 from model.plan import StorePlan, build_plan
-from model.taxonomy import load, parse
+from model.taxonomy_file import load, parse
 
 
 def plan_of(domains: dict[str, dict[str, object]]) -> StorePlan:

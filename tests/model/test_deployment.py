@@ -10,7 +10,7 @@ import pytest
 from model.deployment import Credentials, Deployment, build_deployment, json_schema
 from model.plan import StorePlan, build_plan
 from model.problems import InvalidInputError
-from model.taxonomy import load
+from model.taxonomy_file import load
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ from infra.moves import generations_of, too_many_keys
 from model.generations import Generations, parse_generations
 from model.plan import StorePlan, build_plan
 from model.problems import InvalidInputError
-from model.taxonomy import load
+from model.taxonomy_file import load
 
 WHERE = "Pulumi.aws.yaml: object-store:"
 NUMBERS = st.integers(min_value=1, max_value=1000)

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from model.plan import LifecycleRule, Retention, StorageClassChange, StorePlan, build_plan
 from model.problems import InvalidInputError
-from model.taxonomy import Access, RetentionMode, extended, load
+from model.taxonomy import Access, RetentionMode
+from model.taxonomy_file import extended, load
 
 WHERE = "Pulumi.local.yaml: object-store:"
 

@@ -16,7 +16,7 @@ from model.policies import (
     managed_policies,
     service_account_policy,
 )
-from model.taxonomy import extended, load
+from model.taxonomy_file import extended, load
 
 # Everything that MinIO's policy parser takes (minio/pkg policy/action.go) of what we emit; one unknown action and it
 # refuses the whole document with XMinioMalformedIAMPolicy.

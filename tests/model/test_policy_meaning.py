@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model.plan import build_plan
 from model.policies import as_json, identity_policy, service_account_policy
 from model.policy_meaning import same_meaning
-from model.taxonomy import load
+from model.taxonomy_file import load
 
 Document = dict[str, Any]
 

@@ -5,17 +5,29 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel, ValidationError
 
-from model import taxonomy
+from model import taxonomy_file
 from model.problems import InvalidInputError
-from model.taxonomy import Access, BandName, Taxonomy, extended, load, parse
+from model.taxonomy import (
+    COLD_RETENTION_DAYS_MINIMUM,
+    HOT_EXPIRE_DAYS,
+    WARM_EXPIRE_DAYS,
+    Access,
+    BandName,
+    ColdDomain,
+    HotDomain,
+    Taxonomy,
+    WarmDomain,
+)
+from model.taxonomy_file import extended, load, parse
 
 WHERE = "Pulumi.local.yaml: object-store:"
 
 
 @pytest.fixture(name="content")
 def _content() -> dict[str, Any]:
-    content = yaml.safe_load(taxonomy.TAXONOMY_FILE.read_text(encoding="utf-8"))
+    content = yaml.safe_load(taxonomy_file.TAXONOMY_FILE.read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     return content
 
@@ -83,6 +95,11 @@ class TestShipped:
         pytest.param("identities.verifier.grants", {"*": "read"}, "holds no grants", id="verifier-with-grants"),
         pytest.param("domains", {}, "at least 1 item", id="no-domains"),
         pytest.param("domains.x", {"purpose": "?"}, "domains.x.band: is missing", id="no-band"),
+        pytest.param("domains.x", {"band": ["hot"]}, "domains.x.band: ['hot'] is not legal", id="band-is-a-list"),
+        pytest.param("domains.x", 7, "domains.x: 7 is not legal here", id="domain-is-a-number"),
+        pytest.param("domains.docs-raw.retention_days", 36501, "write: retention_days: 365", id="locked-too-long"),
+        pytest.param("domains.docs-raw.retention_days", "400", "domains.docs-raw.retention_days: '400'", id="text"),
+        pytest.param("domains.media-raw.expire_after_days", 0, "at least 365 d, or no", id="cold-without-a-day"),
     ],
 )
 def test_mistake_is_named_with_what_to_write(content: dict[str, Any], path: str, value: object, expected: str) -> None:
@@ -106,6 +123,45 @@ def test_dots_in_a_domain_name_are_refused(content: dict[str, Any]) -> None:
     content["domains"]["media.raw"] = {"band": "hot"}
 
     assert "write: media-raw:" in refused(content)
+
+
+def test_cold_domain_outlives_its_own_retention(content: dict[str, Any]) -> None:
+    """Days that are legal for the band are not where the domain's retention is longer."""
+    content["domains"]["media-raw"] |= {"retention_days": 500, "expire_after_days": 400}
+
+    assert "400 d ends before the retention of 500 d" in refused(content)
+
+
+@pytest.mark.parametrize(
+    ("model", "value"),
+    [
+        (HotDomain, {"band": "hot", "expire_after_days": HOT_EXPIRE_DAYS[1] + 1}),
+        (HotDomain, {"band": "warm"}),
+        (HotDomain, {"band": "hot", "retention_days": 365}),
+        (WarmDomain, {"band": "warm", "expire_after_days": WARM_EXPIRE_DAYS[0] - 1}),
+        (WarmDomain, {"band": "warm", "retention_mode": "COMPLIANCE"}),
+        (ColdDomain, {"band": "cold", "retention_days": COLD_RETENTION_DAYS_MINIMUM - 1}),
+        (ColdDomain, {"band": "cold", "expire_after_days": 1}),
+    ],
+)
+def test_domain_out_of_limits_cannot_be_made(model: type[BaseModel], value: dict[str, object]) -> None:
+    """The limits of a band are part of the type of its domains."""
+    with pytest.raises(ValidationError):
+        model.model_validate(value)
+
+
+def test_other_problems_are_said_beside_limits(content: dict[str, Any]) -> None:
+    """A limit that is passed hides neither an unknown domain nor a malformed name."""
+    content["domains"]["discovery-raw"]["expire_after_days"] = 1
+    content["domains"]["media_raw2"] = {"band": "hot"}
+    content["identities"]["worker"]["grants"]["nope"] = "read"
+
+    message = refused(content)
+
+    assert "3 problems" in message
+    assert "90 to 365 d" in message
+    assert "write: media-raw2:" in message
+    assert "a grant on an unknown domain, 'nope'" in message
 
 
 def test_all_problems_are_said_at_once(content: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from model.plan import StorePlan, build_plan
 from model.policies import as_json, trust_policy
 from model.problems import InvalidInputError
-from model.taxonomy import Taxonomy, extended, load
+from model.taxonomy import Taxonomy
+from model.taxonomy_file import extended, load
 from model.trust import GITHUB_ISSUER, OidcTrust, check_trusts, provider_arn, too_wide, wild
 
 WHERE = "Pulumi.aws.yaml: object-store:"

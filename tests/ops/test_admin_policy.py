@@ -10,7 +10,7 @@ import pytest
 
 from model.plan import StorePlan, build_plan
 from model.policies import MANAGED_POLICY_CHARACTERS, Cloud, Statement, as_json
-from model.taxonomy import load
+from model.taxonomy_file import load
 from ops import admin_policy as module
 from ops.admin_policy import AWS_ROLES, Right, admin_policy, rights
 from sandbox.server import minio_policy, policy_engine

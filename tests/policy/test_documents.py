@@ -16,7 +16,7 @@ from model.policies import (
     managed_policies,
     service_account_policy,
 )
-from model.taxonomy import extended, load
+from model.taxonomy_file import extended, load
 from tests.policy.conftest import BUCKET, TYPES, UNKNOWN, Thing, bucket, judged
 
 ALLOW = {"Sid": "Read", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::*"]}

@@ -13,7 +13,7 @@ import pytest
 from model.deployment import build_deployment
 from model.plan import build_plan
 from model.problems import InvalidInputError
-from model.taxonomy import load
+from model.taxonomy_file import load
 from stack.outputs import NothingPublishedError, read_deployment, read_published
 from stack.runner import EngineError, NoEngineError
 

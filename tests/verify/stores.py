@@ -28,7 +28,7 @@ from model.policies import (
     managed_policies,
     service_account_policy,
 )
-from model.taxonomy import load, parse
+from model.taxonomy_file import load, parse
 from sandbox.server.embedded import RunningServer, running_server
 from sandbox.server.minio_iam_client import MinioIamClient
 from verify.target import Target

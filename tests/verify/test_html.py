@@ -10,7 +10,7 @@ import pytest
 
 from model.deployment import Deployment, build_deployment
 from model.plan import StorePlan, build_plan
-from model.taxonomy import load, parse
+from model.taxonomy_file import load, parse
 from verify.checks import judge
 from verify.facts import DONE, NOT_TRIED, Answer, Facts, Tried
 from verify.probe.actions import ACTIONS

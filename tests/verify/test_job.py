@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from model.deployment import Deployment, KeyPair, build_deployment
 from model.plan import build_plan
-from model.taxonomy import load
+from model.taxonomy_file import load
 from tests.console import command as console
 from verify.manifests import (
     CONFIG_MAP_MAXIMUM_BYTES,

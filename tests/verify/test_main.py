@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from model.plan import build_plan
-from model.taxonomy import load, parse
+from model.taxonomy_file import load, parse
 from tests.verify.stores import credentials_json, running_store
 from verify import gather
 from verify.__main__ import main

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from model.deployment import Deployment, build_deployment
 from model.plan import build_plan
-from model.taxonomy import extended, load
+from model.taxonomy_file import extended, load
 from model.trust import GITHUB_ISSUER
 from stack.outputs import Published
 from verify import roles

@@ -25,7 +25,8 @@ from infra.settings import Settings, settings_from
 from infra.standing import existing_buckets
 from model.plan import StorePlan
 from model.policies import Cloud
-from model.taxonomy import Taxonomy, load
+from model.taxonomy import Taxonomy
+from model.taxonomy_file import load
 from ops.admin_policy import Right, policy_of
 from ops.adopt.live import account_id, live_buckets
 from ops.preflight.facts import AistorFacts, StackFacts, StateFacts

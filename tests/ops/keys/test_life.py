@@ -23,7 +23,7 @@ from model.deployment import KeyPair, build_deployment
 from model.generations import Generations
 from model.plan import build_plan
 from model.policies import Cloud
-from model.taxonomy import load
+from model.taxonomy_file import load
 from ops.keys import rotation, settled, status
 from ops.keys.config_lines import Written
 from ops.keys.live_keys import KeysError, LastUse

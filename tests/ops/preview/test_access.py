@@ -7,7 +7,7 @@ import pytest
 
 from model.plan import PROBE_PREFIX, StorePlan, build_plan
 from model.policies import Cloud, identity_policy, managed_policies, service_account_policy
-from model.taxonomy import load
+from model.taxonomy_file import load
 from ops.preview.access import Allowed, allowed, lets_anyone_in, refuses_plain_http, words
 from tests.ops.preview.handmade import allow, deny
 

@@ -12,7 +12,7 @@ import yaml
 
 from model.deployment import build_deployment
 from model.plan import build_plan
-from model.taxonomy import load
+from model.taxonomy_file import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

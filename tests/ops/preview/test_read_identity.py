@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from model.deployment import Deployment, KeyPair, build_deployment
 from model.plan import LifecycleRule, build_plan
-from model.taxonomy import load, parse
+from model.taxonomy_file import load, parse
 from ops.preview.data_at_risk import DataNotReadError, Question, at_risk
 from ops.read_identity import open_client, reader_for
 from tests.verify.stores import Store

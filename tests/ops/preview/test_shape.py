@@ -4,7 +4,7 @@ import pytest
 
 from model.plan import StorePlan, build_plan
 from model.policies import Cloud
-from model.taxonomy import extended, load
+from model.taxonomy_file import extended, load
 from ops.preview.explain import explain
 from ops.preview.shape import of_plan
 
