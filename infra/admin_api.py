@@ -26,12 +26,13 @@ from minio.signer import sign_v4_s3
 from minio.time import to_amz_date, utcnow
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-VERSIONS = ("v4", "v3")
+from model.admin_versions import NOT_SPOKEN, SPOKEN, VERSIONS, command_url
+
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 3.0
 TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
-_VERSION_MISMATCH = HTTPStatus.UPGRADE_REQUIRED
+QUESTION_TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
 _PAGE = "text/html"
 _CUT_SHORT = "the answer was cut short or is encrypted with another secret"
 
@@ -290,7 +291,7 @@ class AdminApi:
             version = self._versions[0]
             status, answer = self._answered(method, f"/minio/admin/{version}/{command}", query, body, command)
             others = [one for one in self._versions if one != version]
-            if status == _VERSION_MISMATCH and others:
+            if status == NOT_SPOKEN and others:
                 self._versions = others
                 continue
             if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
@@ -347,26 +348,37 @@ class AdminApi:
 
 
 def versions_spoken(endpoint: str, ca_pem: str | None) -> frozenset[str]:
-    """Those of `VERSIONS` that a server speaks: an unsigned question is answered 403 where it does, 426 where not.
+    """Those of `VERSIONS` that a server speaks.
 
     Raises:
-        UnavailableError: It gave another answer, or none.
+        UnavailableError: It gave another answer than yes or no, or none.
     """
     found: set[str] = set()
+    for version in VERSIONS:
+        try:
+            status = unsigned_answer(endpoint, version, ca_pem).status
+        except urllib3.exceptions.HTTPError as error:
+            raise UnavailableError("info", "NoAnswer", f"{endpoint}: {_reason(error)}") from None
+        if status not in (SPOKEN, NOT_SPOKEN):
+            raise UnavailableError("info", f"HTTP {status}", "no answer of a MinIO server", status)
+        if status == SPOKEN:
+            found.add(version)
+    return frozenset(found)
+
+
+def unsigned_answer(endpoint: str, version: str, ca_pem: str | None) -> urllib3.BaseHTTPResponse:
+    """What a server answers to the unsigned question whether it speaks a version; `model.admin_versions` reads it.
+
+    Raises:
+        urllib3.exceptions.HTTPError: No answer came.
+        OSError: The authority's certificate cannot be read.
+    """
     pool = _pool(endpoint, ca_pem)
     try:
-        for version in VERSIONS:
-            url = f"{endpoint.rstrip('/')}/minio/admin/{version}/info"
-            answer = pool.request("GET", url, retries=False, redirect=False, timeout=TIMEOUT)
-            if answer.status not in (HTTPStatus.FORBIDDEN, _VERSION_MISMATCH):
-                raise UnavailableError("info", f"HTTP {answer.status}", "no answer of a MinIO server", answer.status)
-            if answer.status == HTTPStatus.FORBIDDEN:
-                found.add(version)
-    except urllib3.exceptions.HTTPError as error:
-        raise UnavailableError("info", "NoAnswer", f"{endpoint}: {_reason(error)}") from None
+        url = command_url(endpoint, version, "info")
+        return pool.request("GET", url, retries=False, redirect=False, timeout=QUESTION_TIMEOUT)
     finally:
         pool.clear()
-    return frozenset(found)
 
 
 def _pool(endpoint: str, ca_pem: str | None) -> urllib3.PoolManager:
@@ -397,7 +409,7 @@ def _refusal(command: str, status: int, body: bytes) -> AdminApiError:
     kind = _BY_CODE.get(code, AdminApiError)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.MULTIPLE_CHOICES:
         kind = UnavailableError
-    elif status == _VERSION_MISMATCH:
+    elif status == NOT_SPOKEN:
         kind = VersionRefusedError
     elif code == _NO_SUCH_ACCOUNT and status == HTTPStatus.NOT_FOUND:
         kind = NotFoundError

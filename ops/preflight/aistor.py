@@ -9,16 +9,13 @@ from datetime import UTC, datetime, timedelta
 from urllib3.util.ssl_match_hostname import CertificateError, match_hostname
 
 from infra.moves import unswitched
+from model.admin_versions import NOT_SPOKEN, SPOKEN, VERSIONS, command_url
 from ops.preflight.checks import buckets_ours, clock_in_step, nothing_interrupted, state_buckets_seen
 from ops.preflight.facts import NOT_ASKED, AistorFacts, ServerCertificate, StackFacts
 from ops.preflight.finding import Before, Finding, Level, harms_refresh, passed, untold
 from verify.facts import Answer
-from verify.probe.exposure import ADMIN_VERSIONS
 
 EXPIRY_WARN = timedelta(days=30)
-# To an unsigned question of the admin API: https://github.com/aminueza/terraform-provider-minio/issues/1071
-ADMIN_SPOKEN = 403
-ADMIN_REFUSED = 426
 WRONG_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
 KNOWN_WITHOUT_RIGHT = "AccessDenied"
 # https://docs.min.io/enterprise/aistor-object-store/operations/licenses
@@ -153,19 +150,18 @@ def _admin_api_spoken(stack: StackFacts, answer: Answer[Mapping[str, int]]) -> F
     """The plugin (v3) speaks v3 alone; our own resources (v4) speak either."""
     usable = {"v3": ("v3",), "v4": ("v4", "v3")}[stack.admin_api]
     check = "admin_api_spoken"
-    wanted = (
-        f"403 to an unsigned GET /minio/admin/{' or '.join(usable)}/info, for object-store:adminApi {stack.admin_api}"
-    )
+    question = command_url("", " or ".join(usable), "info")
+    wanted = f"{SPOKEN} to an unsigned GET {question}, for object-store:adminApi {stack.admin_api}"
     statuses = answer.value
     if statuses is None:
         return untold(check, wanted, answer)
-    found = ", ".join(f"{version}: {status}" for version, status in statuses.items())
-    if any(statuses.get(version) == ADMIN_SPOKEN for version in usable):
+    found = ", ".join(f"{version}: {status}" for version, status in sorted(statuses.items()))
+    if any(statuses.get(version) == SPOKEN for version in usable):
         return passed(check, wanted, found)
     no_proxy = "is it a MinIO or AIStor server, and is no proxy before it that hides /minio/admin?"
-    if not all(statuses.get(version) == ADMIN_REFUSED for version in usable):
+    if not all(statuses.get(version) == NOT_SPOKEN for version in usable):
         return Finding(check, Level.WARN, wanted, f"cannot tell: {found}", no_proxy)
-    if ADMIN_SPOKEN in statuses.values():
+    if SPOKEN in statuses.values():
         held = stack.state.managed_by - {"v4"}
         advice = (
             f"`object-store switch-admin-api --stack {stack.name} --to v4`, which makes no key anew"
@@ -174,7 +170,7 @@ def _admin_api_spoken(stack: StackFacts, answer: Answer[Mapping[str, int]]) -> F
         )
         remedy = f"this server speaks v4 only, and pulumi-minio 0.17.1 speaks v3 only: {advice}"
         return Finding(check, Level.STOP, wanted, f"{found}: the version is refused", remedy)
-    if not all(statuses.get(version) == ADMIN_REFUSED for version in ADMIN_VERSIONS):
+    if not all(statuses.get(version) == NOT_SPOKEN for version in VERSIONS):
         remedy = f"pulumi-minio 0.17.1 speaks v3 only, and whether the server speaks v4 cannot be told: {no_proxy}"
         return Finding(check, Level.STOP, wanted, f"{found}: v3 is refused", remedy)
     remedy = "it speaks neither: use a release that does, or the legacy MinIO (README: Rollback)"

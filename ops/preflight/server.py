@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import boto3
@@ -21,12 +22,13 @@ from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
+from infra.admin_api import unsigned_answer
+from model.admin_versions import NOT_SPOKEN, VERSIONS, command_url
 from model.endpoint import Endpoint
 from model.secrecy.vendor_defaults import VENDOR_PAIR
 from ops.preflight.facts import NOT_ASKED, AistorFacts, AwsFacts, ServerCertificate, StackFacts, StateAccess
 from verify.facts import DONE, Answer, Tried
 from verify.probe.answers import answer, done
-from verify.probe.exposure import ADMIN_VERSIONS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -38,7 +40,6 @@ READ_TIMEOUT_SECONDS = 10
 AT_ONCE = 8
 EXPIRED = "CertificateExpired"
 NOT_TRUSTED = "CertificateNotTrusted"
-VERSION_MISMATCH_STATUS = 426
 _REDIRECTS_AND_ERRORS = 300
 # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/ (X509_V_ERR_CERT_HAS_EXPIRED)
 _CERTIFICATE_HAS_EXPIRED = 10
@@ -60,11 +61,11 @@ def ask_aistor(stack: StackFacts, own: "AistorSettings", region: str) -> AistorF
     access = stack.state.access
     if access == StateAccess(f"{own.endpoint.scheme}://{own.endpoint.host_port}", *pair):
         access = None
+    admin_api, skew = _admin_api(own.endpoint.url, own.ca_pem)
+    if not admin_api.ok:
+        silent: Tried = Answer(code=admin_api.code, said=f"connected, but no usable answer came ({admin_api.code})")
+        return _unasked(silent, certificate, f"{own.endpoint.url} gave no usable answer")
     with _Asking(own.endpoint.url, own.ca_file, region) as asking, ThreadPoolExecutor(AT_ONCE) as pool:
-        admin_api, skew = asking.admin_api()
-        if not admin_api.ok:
-            silent: Tried = Answer(code=admin_api.code, said=f"connected, but no usable answer came ({admin_api.code})")
-            return _unasked(silent, certificate, f"{own.endpoint.url} gave no usable answer")
         # Made here one after the other: a session makes no clients in two threads at once.
         admin, default = asking.client(*pair), asking.client(*VENDOR_PAIR)
         buckets = pool.submit(answer, lambda: _bucket_names(admin))
@@ -153,42 +154,37 @@ class _Asking:
         self._open.callback(made.close)
         return made
 
-    def admin_api(self) -> tuple[Answer[Mapping[str, int]], Answer[float]]:
-        """The status of an unsigned request to each version of the admin API, and the clock's skew by the first one.
-
-        What was answered before an answer failed to come is kept.
-        """
-        statuses: dict[str, int] = {}
-        skew = Answer[float](code=NOT_ASKED)
-        for version in ADMIN_VERSIONS:
-            url = self._admin_url(version)
-            sent = answer(lambda url=url: self._http.send(AWSRequest("GET", url).prepare()))  # type: ignore[misc]  # bound for this round
-            if sent.value is None:
-                if statuses:
-                    break
-                return Answer(code=sent.code, said=sent.said), Answer(code=sent.code, said=sent.said)
-            if not statuses:
-                skew = skew_by(sent.value.headers.get("date"))
-            statuses[version] = sent.value.status_code
-        return Answer(statuses), skew
-
     def admin_info(self, credentials: Credentials) -> Tried:
         """Whether the admin API, of the version that the server speaks, lets these credentials in."""
         found: Tried = Answer(code=NOT_ASKED)
-        for version in ADMIN_VERSIONS:
-            request = AWSRequest("GET", self._admin_url(version))
+        for version in VERSIONS:
+            request = AWSRequest("GET", command_url(self._endpoint, version, "info"))
             S3SigV4Auth(credentials, "s3", self._region).add_auth(request)
             sent = answer(lambda request=request: self._http.send(request.prepare()))  # type: ignore[misc]  # bound for this round
             if sent.value is None:
                 return Answer(code=sent.code, said=sent.said)
             status = sent.value.status_code
             found = Answer(DONE) if status < _REDIRECTS_AND_ERRORS else Answer(code=f"HTTP {status}")
-            if status != VERSION_MISMATCH_STATUS:
+            if status != NOT_SPOKEN:
                 break
         return found
 
-    def _admin_url(self, version: str) -> str:
-        return f"{self._endpoint}/minio/admin/{version}/info"
+
+def _admin_api(endpoint: str, ca_pem: str | None) -> tuple[Answer[Mapping[str, int]], Answer[float]]:
+    """The status of an unsigned request to each version of the admin API, and the clock's skew by the first answer.
+
+    A version that is not answered does not hide what the other one was.
+    """
+    statuses: dict[str, int] = {}
+    skew = Answer[float](code=NOT_ASKED)
+    for version in VERSIONS:
+        sent = answer(partial(unsigned_answer, endpoint, version, ca_pem))
+        if sent.value is not None:
+            statuses[version] = sent.value.status
+            skew = skew_by(sent.value.headers.get("date")) if skew.value is None else skew
+    if statuses:
+        return Answer(statuses), skew
+    return Answer(code=sent.code, said=sent.said), Answer(code=sent.code, said=sent.said)
 
 
 def _try_access(access: StateAccess, ca_file: str | None, region: str) -> Tried:

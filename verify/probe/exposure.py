@@ -17,6 +17,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from model.admin_versions import NOT_SPOKEN, NOT_SPOKEN_CODE, VERSIONS, command_url
 from model.plan import BucketPlan
 from model.secrecy.vendor_defaults import VENDOR_PAIR
 from verify.facts import DONE, NOT_TRIED, Answer, Certificate, DoorFacts, StoreFacts, StrangerFacts, Tried
@@ -26,9 +27,6 @@ from verify.roles import session_token
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-ADMIN_VERSIONS = ("v3", "v4")
-VERSION_MISMATCH = "XMinioAdminVersionMismatch"
 
 
 def look_at_door(session: StoreSession) -> DoorFacts:
@@ -130,11 +128,11 @@ def _default_keys(session: StoreSession) -> Tried:
 
 def _aistor_admin(session: StoreSession, identity: str) -> Tried:
     """List the users by the admin API of the version that the server speaks."""
-    found: Tried = Answer(code=VERSION_MISMATCH)
-    for version in ADMIN_VERSIONS:
-        url = f"{session.client(identity).meta.endpoint_url}/minio/admin/{version}/list-users"
+    found: Tried = Answer(code=NOT_SPOKEN_CODE)
+    for version in VERSIONS:
+        url = command_url(session.client(identity).meta.endpoint_url, version, "list-users")
         found = as_tried(session.send("GET", url, _signed(session, identity, url)))
-        if found.code not in (VERSION_MISMATCH, "HTTP 426"):
+        if found.code not in (NOT_SPOKEN_CODE, f"HTTP {NOT_SPOKEN}"):
             return found
     return found
 
