@@ -58,7 +58,7 @@ long: dev ## Run the tests with many seeds and full sizes, then every benchmark;
 lint: dev ## Check style, types, who imports whom, and generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy cli infra model object_store ops policy sandbox stack verify tests docs bench
+	@$(BIN)/mypy cli infra model object_store ops policy sandbox stack trials verify tests docs bench
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/python -m sandbox.actionlint

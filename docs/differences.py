@@ -2,7 +2,7 @@
 
     python -m docs.differences [--endpoint URL]
 
-The rule: every cell comes from a run of `tests/contract/observations.py` on the server of its column;
+The rule: every cell comes from a run of `trials/observations.py` on the server of its column;
 `tests/contract/test_differences.py` compares. It is apart from `docs.generate`, which asks no server. With an endpoint
 (credential as for `pytest tests/contract`), its answers are printed beside the table's, and nothing is written.
 """
@@ -14,9 +14,9 @@ import os
 import sys
 
 from model.secrecy.output_guard import guard_output
-from tests.contract.observations import observe
-from tests.contract.page import HEAD, PAGE, column, tables, titles
-from tests.contract.servers import OWN, given_server
+from trials.differences_page import HEAD, PAGE, column, tables, titles
+from trials.observations import observe
+from trials.servers import OWN, given_server
 
 
 def main(arguments: list[str]) -> int:

@@ -19,7 +19,7 @@ from model.lifecycle import rule_text
 from model.plan import StorePlan, build_plan
 from model.taxonomy_file import load
 from object_store import payload, reference
-from tests.verify.mutations import MUTATIONS
+from trials.mutations import MUTATIONS
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS
 from verify.probe.actions import ACTIONS
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from object_store import ConfigurationError, ObjectStore
-from tests.contract.servers import GIVEN, OWN, Server, given_server, made_bucket, remove_objects
+from trials.servers import GIVEN, OWN, Server, given_server, made_bucket, remove_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.observations import OBSERVATIONS, observe
-from tests.contract.page import HEAD, PAGE, column, tables, titles
-from tests.contract.servers import GIVEN
+from trials.differences_page import HEAD, PAGE, column, tables, titles
+from trials.observations import OBSERVATIONS, observe
+from trials.servers import GIVEN
 
 if TYPE_CHECKING:
-    from tests.contract.servers import Server
+    from trials.servers import Server
 
 
 def test_table_is_what_the_server_answers(server: Server) -> None:

@@ -155,7 +155,7 @@ def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if search.engine is None:
         pytest.skip("no Pulumi engine on this machine: " + "; ".join(search.tried))
     checkout = copy_checkout(tmp_path_factory.mktemp("checkout"))
-    for name in ("bench", "docs", "schemas", "tests"):
+    for name in ("bench", "docs", "schemas", "tests", "trials"):
         # Without this package: what is planted stands in it in clear.
         shutil.copytree(ROOT / name, checkout.path / name, ignore=shutil.ignore_patterns("__pycache__", "leaks"))
     home = tmp_path_factory.mktemp("home")

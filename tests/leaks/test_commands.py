@@ -16,7 +16,20 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("bench", "cli", "docs", "infra", "model", "object_store", "ops", "policy", "sandbox", "stack", "verify")
+PACKAGES = (
+    "bench",
+    "cli",
+    "docs",
+    "infra",
+    "model",
+    "object_store",
+    "ops",
+    "policy",
+    "sandbox",
+    "stack",
+    "trials",
+    "verify",
+)
 SECONDS = 300
 
 

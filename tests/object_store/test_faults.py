@@ -12,9 +12,9 @@ import pytest
 import object_store
 from object_store import PART_SIZE, AsyncObjectStore, DualWriteFailed, DualWriter, ObjectStore, StoreConfig
 from object_store.partials import PARTIAL_PREFIX
-from tests.contract.servers import OWN, Server, keys_of, made_bucket, uploads_of
-from tests.verify.faults import Fault, Gone, On, ResetAnswer, ResetRequest, SlowDown, TruncateAnswer, WrongEtag
-from tests.verify.faulty_proxy import FaultyProxy
+from trials.faults import Fault, Gone, On, ResetAnswer, ResetRequest, SlowDown, TruncateAnswer, WrongEtag
+from trials.faulty_proxy import FaultyProxy
+from trials.servers import OWN, Server, keys_of, made_bucket, uploads_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -41,6 +41,18 @@ def packages() -> set[str]:
     return {name.split("/")[0] for name in files.stdout.splitlines() if "/" in name}
 
 
+def test_docs_and_trials_import_no_test() -> None:
+    """What docs and tests share belongs to neither."""
+    found = {
+        path.name: names
+        for folder in ("docs", "trials")
+        for path in (ROOT / folder).glob("*.py")
+        if (names := {name for name in imported(path) if name.split(".")[0] == "tests"})
+    }
+
+    assert found == {}
+
+
 def test_contracts_hold() -> None:
     """`lint-imports`, as in `make lint`."""
     done = subprocess.run(

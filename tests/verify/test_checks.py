@@ -13,7 +13,7 @@ from verify.facts import DONE, Answer, BucketFacts, Certificate, Described, Expi
 from verify.selection import EVERYTHING, Part, Selection
 
 if TYPE_CHECKING:
-    from tests.verify.stores import Store
+    from trials.stores import Store
 
 REFUSED: Answer[Any] = Answer(code="AccessDenied", said="no")
 LET_IN: Answer[Any] = Answer(DONE)

@@ -1,7 +1,7 @@
 """What the suite says of a server that goes wrong, how long it takes to say so, and what it leaves behind.
 
-The rule: each fault comes from `tests.verify.faults` by a proxy, has one right verdict, and ends in bounded time. The
-waiting is shortened, never left out. It leaves out answers that are wrong by content: `tests.verify.mutations`.
+The rule: each fault comes from `trials.faults` by a proxy, has one right verdict, and ends in bounded time. The
+waiting is shortened, never left out. It leaves out answers that are wrong by content: `trials.mutations`.
 """
 
 import time
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.verify.faults import (
+from trials.faults import (
     Fault,
     Gone,
     Hook,
@@ -27,8 +27,8 @@ from tests.verify.faults import (
     TruncateAnswer,
     WrongEtag,
 )
-from tests.verify.faulty_proxy import shut_endpoint
-from tests.verify.mutations import through
+from trials.faulty_proxy import shut_endpoint
+from trials.mutations import through
 from verify.checks import Finding, Status, judge
 from verify.gather import gather_facts
 from verify.probe.seeds import sweep
@@ -36,7 +36,7 @@ from verify.probe.session import StoreSession
 from verify.selection import Part, Selection
 
 if TYPE_CHECKING:
-    from tests.verify.stores import Store
+    from trials.stores import Store
     from verify.facts import Facts
     from verify.target import Target
 

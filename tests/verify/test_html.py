@@ -18,7 +18,7 @@ from verify.report.html import render_html
 from verify.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
-    from tests.verify.stores import Store
+    from trials.stores import Store
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 # https://html.spec.whatwg.org/multipage/syntax.html#void-elements

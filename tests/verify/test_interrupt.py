@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from model.plan import PROBE_PREFIX
-from tests.verify.stores import credentials_json
+from trials.stores import credentials_json
 from verify.gather import gather_facts
 from verify.selection import Part, Selection
 
 if TYPE_CHECKING:
-    from tests.verify.stores import Store
+    from trials.stores import Store
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30

@@ -9,7 +9,7 @@ import pytest
 
 from model.plan import build_plan
 from model.taxonomy_file import load, parse
-from tests.verify.stores import credentials_json, running_store
+from trials.stores import credentials_json, running_store
 from verify import gather
 from verify.__main__ import main
 from verify.checks import judge
@@ -19,7 +19,7 @@ from verify.selection import Part, Selection
 from verify.target import CannotRunError, Target, target_from_file, target_from_stack
 
 if TYPE_CHECKING:
-    from tests.verify.stores import Store
+    from trials.stores import Store
 
 PROBE = ".verify/"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.verify.mutations import MUTATIONS, Mutation
-from tests.verify.stores import Store  # noqa: TC001 - fixtures are annotated with it
+from trials.mutations import MUTATIONS, Mutation
+from trials.stores import Store  # noqa: TC001 - fixtures are annotated with it
 from verify import gather
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Status, judge
 from verify.gather import gather_facts

@@ -15,12 +15,12 @@ from urllib.parse import quote
 import pytest
 
 from tests.console import command as console
-from tests.verify.faulty_proxy import shut_endpoint
-from tests.verify.stores import credentials_json
+from trials.faulty_proxy import shut_endpoint
+from trials.stores import credentials_json
 from verify.__main__ import main
 
 if TYPE_CHECKING:
-    from tests.verify.stores import Store
+    from trials.stores import Store
 
 SIGNATURE = "X-Amz-Signature="
 job, preflight = console("verify-job"), console("preflight")

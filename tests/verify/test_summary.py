@@ -16,7 +16,7 @@ from verify.report.summary import Summary, Tally, summarise
 from verify.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
-    from tests.verify.stores import Store
+    from trials.stores import Store
 
 REFUSED: Tried = Answer(code="AccessDenied", said="no")
 LET_IN: Tried = Answer(DONE)

@@ -13,7 +13,7 @@ from model.deployment import Deployment, KeyPair
 from tests.console import command as console
 from tests.infra.conftest import _identities, _no_pauses  # noqa: F401 - fixtures of the tests here, too
 from tests.ops.keys.fakes import exposed, fake_pulumi
-from tests.verify.stores import Store, credentials_json, running_store
+from trials.stores import Store, credentials_json, running_store
 
 main = console("keys")
 

@@ -15,7 +15,7 @@ from stack.outputs import read_published
 from stack.runner import EngineError
 from tests.ops.keys.conftest import Deliver, Stack
 from tests.ops.keys.fakes import fake_kubectl
-from tests.verify.stores import Store, credentials_json
+from trials.stores import Store, credentials_json
 
 
 @pytest.mark.parametrize(

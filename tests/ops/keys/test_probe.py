@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from model.deployment import KeyPair
 from ops.keys.probe import works
-from tests.verify.stores import Store
+from trials.stores import Store
 
 PLANTED = "planted-Secret0123456789/abcdefghijklmnop"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.ops.preview.back_dating import Past, back_dated
-from tests.verify.stores import Store, running_store
+from trials.stores import Store, running_store
 
 COPIES = 2500
 

@@ -14,7 +14,7 @@ from ops.preview.shape import BucketShape, StoreShape
 from stack.outputs import NothingPublishedError, Published
 from stack.runner import EngineError
 from tests.console import command as console
-from tests.verify.stores import Store
+from trials.stores import Store
 
 main = console("preview")
 

@@ -15,7 +15,7 @@ from model.plan import LifecycleRule
 from ops.preview import data_at_risk
 from ops.preview.data_at_risk import AtRisk, DataNotReadError, Eligible, Question, Tally, at_risk, sized
 from ops.read_identity import open_client
-from tests.verify.stores import Store
+from trials.stores import Store
 
 EVERYTHING = 1_000_000
 

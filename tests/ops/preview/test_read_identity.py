@@ -12,7 +12,7 @@ from model.plan import LifecycleRule, build_plan
 from model.taxonomy_file import load, parse
 from ops.preview.data_at_risk import DataNotReadError, Question, at_risk
 from ops.read_identity import open_client, reader_for
-from tests.verify.stores import Store
+from trials.stores import Store
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 PLANTED = "planted-secret-of-the-wrong-pair"

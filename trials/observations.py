@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from tests.contract.servers import keys_of, made_bucket
+from trials.servers import keys_of, made_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_s3 import S3Client
 
-    from tests.contract.servers import Server
+    from trials.servers import Server
 
 PART: Final = 5 * 1024 * 1024  # the least that S3 takes for a part that is not the last
 _YEAR = 366 * 24 * 3600
@@ -206,7 +206,7 @@ def _locked_version(ask: Asking) -> str:
 
 
 def _wrong_secret(ask: Asking) -> str:
-    return ask.as_another(aws_secret_access_key="of-nobody-of-nobody-of-nobody-of-nobody")
+    return ask.as_another(aws_secret_access_key="of-nobody-of-nobody-of-nobody-of-nobody")  # noqa: S106 - nobody's
 
 
 def _unknown_key(ask: Asking) -> str:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.contract.observations import OBSERVATIONS
+from trials.observations import OBSERVATIONS
 
-PAGE = Path(__file__).parents[2] / "docs" / "differences.md"
+PAGE = Path(__file__).parents[1] / "docs" / "differences.md"
 HEAD = """<!-- Written by `python -m docs.differences`; tests/contract/test_differences.py compares it. -->
 
 # What S3 servers answer differently

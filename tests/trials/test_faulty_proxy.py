@@ -21,7 +21,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from tests.verify.faults import (
+from trials.faults import (
     AcceptBadLinks,
     DropHeader,
     Fault,
@@ -40,8 +40,8 @@ from tests.verify.faults import (
     expired_link,
     keys_of,
 )
-from tests.verify.faulty_proxy import FaultyProxy, shut_endpoint
-from tests.verify.stores import Store
+from trials.faulty_proxy import FaultyProxy, shut_endpoint
+from trials.stores import Store
 
 BODY = b"0123456789" * 10_000
 

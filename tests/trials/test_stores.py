@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.verify.stores import Store
+from trials.stores import Store
 
 
 @contextmanager

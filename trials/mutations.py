@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from model.policies import Cloud
 from sandbox.server.certificates import make_certificates
-from tests.verify.faults import (
+from trials.faults import (
     AcceptBadLinks,
     DropHeader,
     Fault,
@@ -30,8 +30,8 @@ from tests.verify.faults import (
     header,
     keys_of,
 )
-from tests.verify.faulty_proxy import FaultyProxy
-from tests.verify.stores import Store
+from trials.faulty_proxy import FaultyProxy
+from trials.stores import Store
 from verify.probe.actions import ACTIONS
 from verify.target import Target
 

@@ -3,7 +3,7 @@
 The rule: the Host header passes through as the client signed it, so a signature stays right although the client speaks
 to the proxy. It listens on this machine alone, with a certificate authority of its own; on the same port it takes plain
 http too if it is asked to, and forwards it by TLS. Bodies are held in memory, both ways. It leaves out what goes
-wrong: that is `tests.verify.faults`.
+wrong: that is `trials.faults`.
 """
 
 import http.client
@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import trustme
 
-from tests.verify.faults import HOP_BY_HOP, Ending, Fault, Headers, Request, Response, header
+from trials.faults import HOP_BY_HOP, Ending, Fault, Headers, Request, Response, header
 
 HOST = "127.0.0.1"
 IDLE_SECONDS = 60
@@ -221,7 +221,7 @@ class _Connection(socketserver.BaseRequestHandler):
     def _exchange(self, connection: socket.socket) -> bool:
         """One request and its answer; false at the end of the connection."""
         line = self._in.readline(65536).decode("latin-1").split()
-        if len(line) != 3:  # method, target, version
+        if len(line) != len(("method", "target", "version")):
             return False
         headers: Headers = tuple(http.client.parse_headers(self._in).items())
         path, _, query = line[1].partition("?")

@@ -1,4 +1,4 @@
-"""What a store can do wrong between the suite and itself, one class a fault, for `tests.verify.faulty_proxy`.
+"""What a store can do wrong between the suite and itself, one class a fault, for `trials.faulty_proxy`.
 
 The rule: a fault says for which requests it is (`when`), is asked once for each, and changes nothing of the others. It
 knows no sockets: how an answer ends and how long it waits are values that the proxy acts on. Signatures stay the

@@ -1,0 +1,28 @@
+"""The running stores that tests of the suite and of its damages share: one on each cloud."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from trials.stores import Store, running_store
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[Store]:
+    """On AIStor."""
+    with running_store("aistor") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def aws_store() -> Iterator[Store]:
+    """On AWS."""
+    with running_store("aws") as made:
+        yield made
+
+
+@pytest.fixture(scope="session", params=["aistor", "aws"])
+def any_store(request: pytest.FixtureRequest) -> Store:
+    """Each of the two in turn."""
+    made: Store = request.getfixturevalue("store" if request.param == "aistor" else "aws_store")
+    return made
