@@ -1,4 +1,4 @@
-"""boto3's S3 client for one server: private CA, path style where there is an endpoint, bounded retries.
+"""botocore's S3 client for one server: private CA, path style where there is an endpoint, bounded retries.
 
 The rule: keys go straight to botocore and into no message; the CA is a file only while the client is open, as botocore
 takes nothing else. Which keys, and whose, is the caller's matter.
@@ -6,18 +6,39 @@ takes nothing else. Which keys, and whose, is the caller's matter.
 
 import tempfile
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from botocore.session import Session
     from mypy_boto3_s3 import S3Client
 
 ATTEMPTS = 5
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 POOL = 16
+
+
+def new_session() -> "Session":
+    """A session of botocore's that shares its description of the services with all others of the process.
+
+    Parsing that takes five times as long as all the rest of making a client.
+    """
+    from botocore.session import get_session  # noqa: PLC0415 - see `open_client`
+
+    session = get_session()
+    session.register_component("data_loader", _description_of_services())
+    return session
+
+
+@cache
+def _description_of_services() -> object:
+    from botocore.session import get_session  # noqa: PLC0415 - see `open_client`
+
+    return get_session().get_component("data_loader")
 
 
 @contextmanager
@@ -33,8 +54,7 @@ def open_client(
         access_key_id: With the secret key; both None for the SDK's own chain.
         secret_access_key: The secret key.
     """
-    # Imported here: most previews ask nothing by it, and the program and its provider would each pay half a second.
-    import boto3  # noqa: PLC0415
+    # Imported here: most previews ask nothing by it, and the program and its provider would each pay for it.
     from botocore.config import Config  # noqa: PLC0415
 
     config = Config(
@@ -47,7 +67,7 @@ def open_client(
     with tempfile.TemporaryDirectory() as folder:
         ca_file = Path(folder) / "ca.pem"
         ca_file.write_text(ca_pem or "", encoding="ascii")
-        client = boto3.session.Session().client(
+        client: S3Client = new_session().create_client(  # type: ignore[assignment]  # its types know no service
             "s3",
             endpoint_url=endpoint,
             region_name=region,

@@ -3,15 +3,21 @@
 import os
 import signal
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from model.secrecy.redaction import KEPT
 from tests.sizes import load_examples
 from tests.workers import LONG, Groups, file_of
 
 load_examples()
+
+# Each session parses its services' descriptions anew, which takes five times as long as all the rest of a client.
+_parsed = cache(JSONFileLoader().load_file)
+JSONFileLoader.load_file = lambda _, file_path: _parsed(file_path)  # type: ignore[assignment,method-assign]
 
 # A shell's background job, or nohup, ignores signals, and so would every process that a test starts and interrupts.
 for _number, _handler in (

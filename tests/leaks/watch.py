@@ -129,7 +129,8 @@ class Sampler:
             for process in os.listdir("/proc"):  # noqa: PTH208 - a hundred times a second
                 if process.isdigit():
                     try:
-                        self.arguments.add(Path("/proc", process, "cmdline").read_bytes())
+                        with open(f"/proc/{process}/cmdline", "rb", 0) as file:  # noqa: PTH123 - likewise
+                            self.arguments.add(file.read())
                     except OSError:  # it is gone
                         continue
             for folder in self._folders:

@@ -11,10 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import boto3
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.config import Config
 from botocore.credentials import Credentials
 
 from model.admin_versions import NOT_SPOKEN, NOT_SPOKEN_CODE, VERSIONS, command_url
@@ -23,7 +21,6 @@ from model.secrecy.vendor_defaults import VENDOR_PAIR
 from verify.facts import DONE, NOT_TRIED, Answer, Certificate, DoorFacts, StoreFacts, StrangerFacts, Tried
 from verify.probe.answers import as_tried, done
 from verify.probe.session import ANONYMOUS, CONNECT_TIMEOUT_SECONDS, StoreSession, body_of
-from verify.roles import session_token
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -146,18 +143,7 @@ def _signed(session: StoreSession, identity: str, url: str) -> dict[str, str]:
 
 
 def _aws_iam(session: StoreSession, identity: str) -> Tried:
-    pair = session.target.credentials[identity]
-    client = boto3.session.Session().client(
-        "iam",
-        # A server that stands for AWS takes IAM at the same endpoint; else the SDK finds IAM itself.
-        endpoint_url=session.target.endpoint,
-        region_name=session.target.deployment.region,
-        aws_access_key_id=pair.access_key_id,
-        aws_secret_access_key=pair.secret_access_key.get_secret_value(),
-        aws_session_token=session_token(pair),
-        verify=session.ca_file,
-        config=Config(connect_timeout=CONNECT_TIMEOUT_SECONDS, read_timeout=15, retries={"max_attempts": 2}),
-    )
+    client = session.iam_client(identity)
     try:
         return session.ask(done(client.list_users))
     finally:

@@ -31,6 +31,7 @@ from verify.roles import session_token
 from verify.target import Target
 
 if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
@@ -125,7 +126,28 @@ class StoreSession:
 
     def client_with(self, access_key_id: str, secret_access_key: str) -> "S3Client":
         """A client that signs with a key pair that is no identity's; close it after use."""
-        return self._made((access_key_id, secret_access_key, None), None)
+        with self._lock:
+            return self._made((access_key_id, secret_access_key, None), None)
+
+    def iam_client(self, identity: str) -> "IAMClient":
+        """A client of IAM that signs with an identity's key; close it after use."""
+        access_key_id, secret_access_key, token = self._keys(identity)
+        with self._lock:
+            return _session().client(
+                "iam",
+                # A server that stands for AWS takes IAM at the same endpoint; else the SDK finds IAM itself.
+                endpoint_url=self.target.endpoint,
+                region_name=self.target.deployment.region,
+                aws_access_key_id=access_key_id,
+                aws_secret_access_key=secret_access_key,
+                aws_session_token=token,
+                verify=self.ca_file,
+                config=Config(
+                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                    read_timeout=READ_TIMEOUT_SECONDS,
+                    retries={"max_attempts": 2},
+                ),
+            )
 
     def ask_as(self, identity: str, act: "Callable[[S3Client], object]") -> Tried:
         """Try something as an identity; what an identity that is not to be had would be answered is not known."""

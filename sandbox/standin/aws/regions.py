@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from botocore.session import get_session
+from infra.s3_client import new_session
 
 # https://docs.aws.amazon.com/general/latest/gr/s3.html#s3_website_region_endpoints
 _WEBSITE_ZONES: Final = {
@@ -49,5 +49,5 @@ def description(region: str) -> str:
 
 @cache
 def _described() -> dict[str, str]:
-    partitions = get_session().get_data("endpoints")["partitions"]
+    partitions = new_session().get_data("endpoints")["partitions"]
     return {region: facts["description"] for partition in partitions for region, facts in partition["regions"].items()}

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, SSLError
 
 import infra
+from infra.s3_client import new_session
 from sandbox.server.minio_iam_client import MinioIamClient, MinioIamError
 from sandbox.server.minio_iam_commands import PREFIX
 from sandbox.standin.properties import boolean, string
@@ -79,7 +79,7 @@ class MinioConnection:
         password = config["minioPassword"] or config["minioSecretKey"] or ""
         self.url = f"{scheme}://{server.removesuffix(':' + _DEFAULT_PORTS[scheme])}"
         self.region: str = config["minioRegion"]
-        self.s3: S3Client = boto3.session.Session().client(
+        self.s3: S3Client = new_session().create_client(  # type: ignore[assignment]  # its types know no service
             "s3",
             endpoint_url=f"{scheme}://{server}",
             region_name=self.region,
