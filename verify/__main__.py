@@ -8,10 +8,9 @@ not make a run fail; it is in the report and in the JUnit file as a skip with it
 
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
-
-import pytest
 
 from model.exit_codes import ExitCode
 from model.secrecy.output_guard import guard_output
@@ -19,7 +18,7 @@ from model.secrecy.output_guard import guard_output
 FOLDER = Path(__file__).parent
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ENDED_BY: list[int] = []
-_STATUS = {pytest.ExitCode.OK: ExitCode.DONE, pytest.ExitCode.TESTS_FAILED: ExitCode.WRONG}
+_PYTEST_STATUS = {0: ExitCode.DONE, 1: ExitCode.WRONG}
 USAGE = """usage: python -m verify --stack NAME | --deployment FILE | --from-facts FILE [options]
 
   --stack NAME         the stack's outputs, read by the pulumi on the path
@@ -59,10 +58,18 @@ def main(arguments: list[str]) -> int:
     for number in _ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it, or a script's background
             signal.signal(number, _end)
-    status = pytest.main([str(FOLDER), "-c", str(FOLDER / "pytest.ini"), f"--rootdir={FOLDER}", *arguments], plugins=[])
+    status = None
+    with suppress(KeyboardInterrupt):  # pytest lets it out while it starts
+        status = _run(arguments)
     if _ENDED_BY:
         return 128 + _ENDED_BY[0]
-    return _STATUS.get(pytest.ExitCode(status), ExitCode.CANNOT)
+    return ExitCode.INTERRUPTED if status is None else _PYTEST_STATUS.get(status, ExitCode.CANNOT)
+
+
+def _run(arguments: list[str]) -> int:
+    import pytest  # noqa: PLC0415 - it takes time, in which a signal may come
+
+    return pytest.main([str(FOLDER), "-c", str(FOLDER / "pytest.ini"), f"--rootdir={FOLDER}", *arguments], plugins=[])
 
 
 def _end(got: int, _: object) -> NoReturn:

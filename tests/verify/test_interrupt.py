@@ -47,6 +47,20 @@ def _clean(store: "Store") -> Iterator[None]:
     remove_versions(store)
 
 
+@pytest.mark.parametrize("loaded", ["_pytest.config", "model.plan", "verify.checks.locks"])
+def test_signal_while_it_starts_ends_it(loaded: str, command: list[str]) -> None:
+    """It is told by the exit status, without a traceback, before pytest handles interrupts too."""
+    run = started([command[0], "-X", "importtime", *command[1:]])
+    assert run.stdout is not None
+    while not (line := run.stdout.readline()).endswith(f" {loaded}\n"):
+        assert line, f"{loaded} is not loaded"
+    run.send_signal(signal.SIGTERM)
+    output, _ = run.communicate(timeout=END_SECONDS)
+
+    assert "Traceback" not in output, output[-2000:]
+    assert run.returncode == 128 + signal.SIGTERM
+
+
 def remove_versions(store: "Store") -> None:
     """Remove every probe of every run."""
     for name, key, version in versions_in(store):
