@@ -132,7 +132,7 @@ class Settings:
         empty_on_destroy: Hot and warm buckets are emptied when destroyed; cold ones never are.
         tags: On every resource that takes tags.
         credentials: Generations of keys that live, unread.
-        max_key_age_days: From what age on `ops.keys status` warns of a key.
+        max_key_age_days: From what age on `object-store keys status` warns of a key.
     """
 
     where: str

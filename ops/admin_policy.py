@@ -48,7 +48,7 @@ class Right:
 
 
 AISTOR: tuple[Right, ...] = (
-    Right("s3:ListAllMyBuckets", "store", "the preflight and `ops.adopt`, which list what is there"),
+    Right("s3:ListAllMyBuckets", "store", "the preflight and `object-store adopt`, which list what is there"),
     Right("s3:CreateBucket", "buckets", "making a bucket"),
     Right("s3:DeleteBucket", "buckets", "removing one"),
     Right("s3:ListBucket", "buckets", "the program, which asks whether a renamed domain's bucket exists"),
@@ -59,7 +59,7 @@ AISTOR: tuple[Right, ...] = (
     Right("s3:PutBucketObjectLockConfiguration", "buckets", f"setting {_LOCK}"),
     Right("s3:GetLifecycleConfiguration", "buckets", "reading lifecycle rules"),
     Right("s3:PutLifecycleConfiguration", "buckets", "setting and removing them"),
-    Right("s3:GetBucketPolicy", "buckets", "`ops.adopt` and imports, which look for a policy made by hand"),
+    Right("s3:GetBucketPolicy", "buckets", "`object-store adopt` and imports, which look for a policy made by hand"),
     Right("admin:CreateUser", "server", "making an identity's user"),
     Right("admin:GetUser", "server", "reading it and what is attached to it"),
     Right("admin:EnableUser", "server", "a user that was switched off by hand is switched on again"),
@@ -78,7 +78,7 @@ AISTOR: tuple[Right, ...] = (
 AISTOR_EMPTYING: tuple[Right, ...] = (Right("s3:DeleteObject", "objects", "emptying a bucket before it is removed"),)
 
 AWS: tuple[Right, ...] = (
-    Right("s3:ListAllMyBuckets", "store", "the preflight and `ops.adopt`, which list what is there"),
+    Right("s3:ListAllMyBuckets", "store", "the preflight and `object-store adopt`, which list what is there"),
     Right("s3:CreateBucket", "buckets", "making a bucket"),
     Right("s3:DeleteBucket", "buckets", "removing one"),
     Right("s3:ListBucket", "buckets", "every read of a bucket begins with HeadBucket"),
