@@ -12,8 +12,8 @@ from ops.admin_policy import Right, admin_policy, rights
 _HEADING = """\
 # A provisioning admin that is not root
 
-`pulumi up`, `refresh` and `destroy`, `object-store adopt`, the preflight and the rotation of keys need an admin. It need
-not be root, and should not be: root can do everything else too, and its keys are not easily changed.
+`pulumi up`, `refresh` and `destroy`, `object-store adopt`, the preflight and the rotation of keys need an admin. It
+need not be root, and should not be: root can do everything else too, and its keys are not easily changed.
 
 The policies below are those of an environment named `{env}`. For yours, from its config:
 
