@@ -43,7 +43,7 @@ COMMANDS = {
     "put": Line(OBJECTS, "object_store.__main__", "Store a file, a folder, or standard input."),
     "get": Line(OBJECTS, "object_store.__main__", "Read an object, or all below a prefix."),
     "ls": Line(OBJECTS, "object_store.__main__", "List objects."),
-    "stat": Line(OBJECTS, "object_store.__main__", "Tell of one object."),
+    "stat": Line(OBJECTS, "object_store.__main__", "Show one object's properties."),
     "presign": Line(OBJECTS, "object_store.__main__", "Print a URL that reads or stores until it expires."),
     "rm": Line(OBJECTS, "object_store.__main__", "Remove objects."),
     "parity": Line(OBJECTS, "object_store.__main__", "Compare a folder with what the store holds."),

@@ -1,13 +1,13 @@
-"""The object-store adapter: the same operations on AIStor and on AWS, chosen by the environment alone.
+"""The object-store adapter: the same operations on AIStor and on AWS; the environment alone selects the server.
 
     >>> import object_store
     >>> ref = object_store.upload("joelclaw-dev-usw2-media-raw", "2026/11/talk.mp4", body)  # doctest: +SKIP
     >>> object_store.download(ref.bucket, ref.key) == body  # doctest: +SKIP
     True
 
-An event carries the `ObjectRef`, never the body and never a path. `config` says which variables are read, `errors`
-what can go wrong, `keys` which keys are taken. Import the package, not its modules; `list` is best called as
-`object_store.list`. The comparison of two sides is `object_store.parity.parity`.
+An event carries the `ObjectRef`, never the body and never a path. `config` lists the variables that the adapter reads,
+`errors` its errors, `keys` the rule for keys. Import the package, not its modules, and call `list` as
+`object_store.list`. `object_store.parity.parity` compares two sides.
 """
 
 from object_store.arguments import MAX_EXPIRY

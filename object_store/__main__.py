@@ -1,9 +1,11 @@
-"""`python -m object_store`: the adapter's operations at a shell. It says what it did, and is quiet where nobody looks.
+"""`python -m object_store`: the adapter's operations as shell commands.
 
-The rule: no secret is an argument. The store is the environment's (`object_store.config`), or that of `--deployment`
-and `--credentials`, files that a stack published. Results go to standard output, progress and errors to standard error.
-Exit status: 0 done, 1 the two sides differ, 2 it could not be done. The application's console command has these
-commands, too.
+It says what it did, and shows progress only on a terminal.
+
+The rule: no argument holds a secret. The store comes from the environment (`object_store.config`), or from
+`--deployment` and `--credentials`, files that a stack published. Results go to standard output, progress and errors to
+standard error. Exit status: 0 done, 1 the two sides differ, 2 the command failed. The application's console command has
+these commands too.
 """
 
 from __future__ import annotations
@@ -35,25 +37,25 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Objects of an S3 store: AIStor, AWS or any other, as the environment says.",
+    help="Objects of an S3 store: AIStor, AWS or any other. The environment selects the store.",
 )
 
-Deployment = Annotated[Path | None, typer.Option(help="A published deployment, in place of the environment.")]
-Credentials = Annotated[Path | None, typer.Option(help="With --deployment: its credentials, a file of mode 0600.")]
-Identity = Annotated[str | None, typer.Option(help="With --deployment: whose credential.")]
+Deployment = Annotated[Path | None, typer.Option(help="A published deployment, instead of the environment.")]
+Credentials = Annotated[Path | None, typer.Option(help="With --deployment: its credentials file, mode 0600.")]
+Identity = Annotated[str | None, typer.Option(help="With --deployment: the identity whose credential to use.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-Jobs = Annotated[int, typer.Option(min=1, max=64, help="Files of a folder at a time.")]
+Jobs = Annotated[int, typer.Option(min=1, max=64, help="Files of a folder to transfer at the same time.")]
 Uri = Annotated[str, typer.Argument(metavar="s3://BUCKET/KEY")]
 DIFFERENT, CANNOT = 1, 2
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Command(TyperCommand):
-    """A command whose errors are one message and an exit status."""
+    """A command that reports an error as one message and an exit status."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  # typer's own, without a public type
-        """Run it behind the screen."""
+        """Run the command with its secrets hidden from the output."""
         put_up()
         try:
             return super().invoke(ctx)
@@ -69,9 +71,9 @@ class Command(TyperCommand):
 def put(  # noqa: PLR0913, PLR0917  # the command's options
     source: Annotated[str, typer.Argument(metavar="FILE|FOLDER|-")],
     target: Uri,
-    content_type: Annotated[str | None, typer.Option(help="Guessed from the key if not given.")] = None,
-    metadata: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="May be given again.")] = None,
-    if_absent: Annotated[bool, typer.Option("--if-absent", help="Only if there is no object.")] = False,  # noqa: FBT002
+    content_type: Annotated[str | None, typer.Option(help="Default: guessed from the key.")] = None,
+    metadata: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Can be repeated.")] = None,
+    if_absent: Annotated[bool, typer.Option("--if-absent", help="Store only if the key is free.")] = False,  # noqa: FBT002
     jobs: Jobs = JOBS,
     deployment: Deployment = None,
     credentials: Credentials = None,
@@ -81,7 +83,7 @@ def put(  # noqa: PLR0913, PLR0917  # the command's options
 ) -> None:
     """Store a file, a folder, or standard input.
 
-    FILE or FOLDER; - is standard input. A target that ends in a slash keeps the file's name.
+    FILE or FOLDER; - is standard input. If the target ends in a slash, the file's name is appended.
     """
     with store_of(deployment, credentials, identity) as store:
         path = Path(source)
@@ -113,7 +115,7 @@ def put(  # noqa: PLR0913, PLR0917  # the command's options
 def get(  # the command's options
     source: Uri,
     target: Annotated[str, typer.Argument(metavar="FILE|FOLDER|-")],
-    etag: Annotated[str | None, typer.Option(help="Only if the object has this etag.")] = None,
+    etag: Annotated[str | None, typer.Option(help="Read only if the object has this etag.")] = None,
     jobs: Jobs = JOBS,
     deployment: Deployment = None,
     credentials: Credentials = None,
@@ -123,7 +125,7 @@ def get(  # the command's options
 ) -> None:
     """Read an object, or all below a prefix.
 
-    To a file, or - for standard output; a URI that ends in a slash is a prefix.
+    FILE or FOLDER is written; - is standard output. A URI that ends in a slash is a prefix.
     """
     with store_of(deployment, credentials, identity) as store:
         if source.endswith("/"):
@@ -157,7 +159,7 @@ def ls(
 ) -> None:
     """List objects.
 
-    Those whose keys begin with the prefix; with --json one reference in each line.
+    Prints the objects whose keys begin with the prefix. With --json, prints one reference per line.
     """
     bucket, prefix = _bucket_and_prefix(where)
     with store_of(deployment, credentials, identity) as store:
@@ -173,9 +175,9 @@ def stat(
     identity: Identity = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Tell of one object.
+    """Show one object's properties.
 
-    Its size, etag, content type, when it was stored, and its metadata.
+    Prints its size, etag, content type, storage time and metadata.
     """
     bucket, key = parse_uri(target)
     with store_of(deployment, credentials, identity) as store:
@@ -193,7 +195,7 @@ def stat(
 @app.command(cls=Command)
 def presign(  # the command's options
     target: Uri,
-    expires: Annotated[str, typer.Option(metavar="TIME", help="Such as 90s, 15m, 12h, 7d.")] = "15m",
+    expires: Annotated[str, typer.Option(metavar="TIME", help="For example 90s, 15m, 12h or 7d.")] = "15m",
     method: Annotated[str, typer.Option(help="GET or PUT.")] = "GET",
     deployment: Deployment = None,
     credentials: Credentials = None,
@@ -202,12 +204,12 @@ def presign(  # the command's options
 ) -> None:
     """Print a URL that reads or stores until it expires.
 
-    GET reads the object, PUT stores it. The URL is a secret while it lives.
+    GET reads the object, PUT stores it. Keep the URL secret until it expires.
     """
     bucket, key = parse_uri(target)
     with store_of(deployment, credentials, identity) as store:
         url = store.presign(bucket, key, _duration(expires), method)  # type: ignore[arg-type]  # checked there
-    # A temporary credential's token is in it.
+    # The URL holds the token of a temporary credential.
     reveal((json.dumps({"url": url, "method": method}) if as_json else url) + "\n")
 
 
@@ -221,7 +223,7 @@ def rm(
 ) -> None:
     """Remove objects.
 
-    Each by its whole key; a key that has no object is no error.
+    Each URI names one whole key. A key without an object is not an error.
     """
     places = [parse_uri(target) for target in targets]
     with store_of(deployment, credentials, identity) as store:
@@ -235,7 +237,7 @@ def rm(
 def parity(  # the command's options
     nas_dir: Annotated[Path, typer.Argument(metavar="FOLDER")],
     where: Annotated[str, typer.Argument(metavar="s3://BUCKET/PREFIX")],
-    journal: Annotated[Path | None, typer.Option(help="A file that an interrupted comparison goes on from.")] = None,
+    journal: Annotated[Path | None, typer.Option(help="A file from which an interrupted comparison resumes.")] = None,
     deployment: Deployment = None,
     credentials: Credentials = None,
     identity: Identity = None,
@@ -244,7 +246,7 @@ def parity(  # the command's options
 ) -> None:
     """Compare a folder with what the store holds.
 
-    By checksum: missing, extra, different. Exit status 1 where they differ.
+    Compares by checksum: missing, extra, different. Exit status 1 if the two sides differ.
     """
     bucket, prefix = _bucket_and_prefix(where)
     with store_of(deployment, credentials, identity) as store, moving("comparing", None, quiet=quiet) as progress:
@@ -255,10 +257,10 @@ def parity(  # the command's options
 
 
 def _bucket_and_prefix(uri: str) -> tuple[str, str]:
-    """A URI that may name the whole bucket."""
+    """Return bucket and prefix of a URI, which may name the whole bucket."""
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket:
-        parse_uri(uri)  # which says what is wrong with it
+        parse_uri(uri)  # raises an error that says what is wrong
     check_bucket(bucket)
     return bucket, prefix
 
@@ -276,7 +278,7 @@ def _pairs(given: list[str]) -> dict[str, str]:
 def _duration(text: str) -> timedelta:
     found = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text)
     if found is None:
-        raise InvalidArgument(f"--expires {text!r} is no time; legal: a number and s, m, h or d, at most 7d")
+        raise InvalidArgument(f"--expires {text!r} is not a duration; legal: a number and s, m, h or d, at most 7d")
     return timedelta(seconds=int(found[1]) * _UNITS[found[2] or "s"])
 
 
@@ -290,12 +292,12 @@ def _say_transfer(moved: Transfer, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(content) + "\n")
         return
     sys.stdout.write(
-        f"{moved.copied} copied ({plain_size(moved.transferred_bytes)}), {moved.skipped} the same already\n"
+        f"{moved.copied} copied ({plain_size(moved.transferred_bytes)}), {moved.skipped} already the same\n"
     )
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run a command and end with its exit status."""
+    """Run a command and exit with its status."""
     app(args=arguments, prog_name="python -m object_store")
     sys.exit()
 

@@ -1,4 +1,4 @@
-"""What is read out of obstore's answers: references, metadata, and whether they are what was asked for."""
+"""What the adapter reads from an answer of obstore: reference, metadata, and whether it is what was requested."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _CONDITION_FAILED = 412
 
 
 def info_of(bucket: str, key: str, result: GetResult, etag: str | None = None) -> ObjectInfo:
-    """Read reference, metadata and time of an answer.
+    """Read the reference, metadata and time from an answer.
 
     Raises:
-        StaleReference: its etag is not the one that was asked for, which a server that knows no If-Match answers with.
+        StaleReference: its etag is not the requested one; a server that does not know If-Match sends such an answer.
         UnexpectedAnswer: it has no etag.
     """
     ref = ObjectRef(
@@ -47,7 +47,7 @@ def info_of(bucket: str, key: str, result: GetResult, etag: str | None = None) -
 
 
 def bare_etag(etag: str | None, bucket: str, key: str) -> str:
-    """Return an etag without its quotes: UnexpectedAnswer where there is none."""
+    """Return an etag without its quotes. Raise UnexpectedAnswer if it is missing."""
     bare = (etag or "").removeprefix("W/").strip('"')
     if not re.fullmatch(r'[^"\s]+', bare):
         raise UnexpectedAnswer("the answer has no usable ETag", bucket=bucket, key=key)
@@ -55,41 +55,41 @@ def bare_etag(etag: str | None, bucket: str, key: str) -> str:
 
 
 def quoted(etag: str) -> str:
-    """Return an etag as `If-Match` has it."""
+    """Return an etag in the form that `If-Match` requires."""
     return f'"{etag}"'
 
 
 def stale(bucket: str, key: str, wanted: str, found: str | None = None) -> StaleReference:
-    """Make the error for an object whose etag is not the wanted one."""
-    there = f"; there is {found!r}" if found else ""
+    """Make the error for an object that does not have the wanted etag."""
+    there = f"; its etag is {found!r}" if found else ""
     return StaleReference(
-        f"the object is not the one with etag {wanted!r}{there}", bucket=bucket, key=key, status=_CONDITION_FAILED
+        f"the object does not have etag {wanted!r}{there}", bucket=bucket, key=key, status=_CONDITION_FAILED
     )
 
 
 def condition_of_get(failure: ObjectStoreError, bucket: str, key: str, etag: str | None) -> ObjectStoreError:
-    """Sort out a refused If-Match."""
+    """Turn a refused If-Match into StaleReference; return any other error unchanged."""
     if etag is not None and isinstance(failure, RequestRefused) and failure.status == _CONDITION_FAILED:
         return stale(bucket, key, etag)
     return failure
 
 
 def condition_of_put(failure: ObjectStoreError, bucket: str, key: str, *, if_absent: bool) -> ObjectStoreError:
-    """Sort out a refused If-None-Match."""
+    """Turn a refused If-None-Match into AlreadyExists; return any other error unchanged."""
     if if_absent and isinstance(failure, RequestRefused) and failure.status == _CONDITION_FAILED:
-        return AlreadyExists("there is an object already", bucket=bucket, key=key, status=failure.status)
+        return AlreadyExists("an object with this key already exists", bucket=bucket, key=key, status=failure.status)
     return failure
 
 
 def whole_body(info: ObjectInfo, body: bytes) -> Download:
-    """Return a body that is as long as it was said to be: IncompleteTransfer."""
+    """Return a body that has the announced length. Raise IncompleteTransfer for any other length."""
     if len(body) != info.ref.size:
         raise IncompleteTransfer(
-            f"{len(body)} bytes came, and {info.ref.size} were to come", bucket=info.ref.bucket, key=info.ref.key
+            f"received {len(body)} bytes instead of {info.ref.size}", bucket=info.ref.bucket, key=info.ref.key
         )
     return Download(ref=info.ref, body=body, metadata=info.metadata)
 
 
 def is_no_object(failure: NotFound) -> bool:
-    """Whether it is the object that is not there, and nothing else that a server answers 404 for."""
+    """Whether the object is missing, and not something else for which a server answers 404."""
     return not isinstance(failure, BucketNotFound) and failure.code in {None, "NoSuchKey", "NoSuchVersion"}

@@ -1,4 +1,4 @@
-"""The arguments of the operations, checked before anything is sent: what both stores do first."""
+"""Checks the arguments of the operations before anything is sent; both stores do this first."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from obstore import GetOptions
 
 MAX_EXPIRY: Final = timedelta(days=7)
-"""Longest life of a presigned URL; Signature Version 4 allows no more."""
+"""Longest lifetime of a presigned URL; Signature Version 4 allows no more."""
 
 _MIN_EXPIRY = timedelta(seconds=1)  # the URL counts whole seconds
 
 
 @dataclass(frozen=True)
 class Put:
-    """An upload whose arguments are sound."""
+    """An upload with valid arguments."""
 
     bucket: str
     key: str
@@ -35,11 +35,11 @@ class Put:
 
     @property
     def attributes(self) -> dict[str, str]:
-        """What obstore makes headers of."""
+        """The attributes that obstore turns into headers."""
         return {"Content-Type": self.content_type, **self.metadata}
 
     def stored(self, etag: str | None, size: int) -> ObjectRef:
-        """Return the reference to what was stored: UnexpectedAnswer where the server gave no etag."""
+        """Return the reference to the stored object. Raise UnexpectedAnswer if the server sent no etag."""
         return ObjectRef(
             bucket=self.bucket,
             key=self.key,
@@ -50,7 +50,7 @@ class Put:
 
 
 def checked_put(bucket: str, key: str, content_type: str | None, metadata: Mapping[str, str] | None) -> Put:
-    """Check the arguments of an upload, its body aside."""
+    """Check the arguments of an upload, except its body."""
     check_bucket(bucket)
     check_key(bucket, key)
     media_type = guess_content_type(key) if content_type is None else check_content_type(bucket, key, content_type)
@@ -65,14 +65,14 @@ def checked_get(bucket: str, key: str, etag: str | None) -> GetOptions:
 
 
 def lifetime_of(bucket: str, key: str, expiry: timedelta | float) -> timedelta:
-    """Return how long a presigned URL is to live: InvalidExpiry."""
+    """Return the lifetime of a presigned URL. Raise InvalidExpiry if it is outside of the limits."""
     try:
         lifetime = expiry if isinstance(expiry, timedelta) else timedelta(seconds=expiry)
     except (TypeError, ValueError, OverflowError):
         lifetime = None
     if lifetime is None or isinstance(expiry, bool) or not _MIN_EXPIRY <= lifetime <= MAX_EXPIRY:
         raise InvalidExpiry(
-            f"a presigned URL cannot live for {expiry!r}; legal: a timedelta or seconds, from 1 second to "
+            f"a presigned URL cannot be valid for {expiry!r}; legal: a timedelta or seconds, from 1 second to "
             f"{MAX_EXPIRY.days} days ({int(MAX_EXPIRY.total_seconds())})",
             bucket=bucket,
             key=key,

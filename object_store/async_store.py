@@ -1,8 +1,8 @@
 """`AsyncObjectStore`: the operations of `ObjectStore` as coroutines, for a program that runs an event loop.
 
-Small bodies go, and all bodies come, through obstore's own asynchronous calls; the rest runs in threads of the store's
-own. What each operation does and raises is said at `ObjectStore`. A coroutine that is cancelled leaves an upload that
-has begun to its end: the object may be stored all the same.
+obstore's own asynchronous calls send small bodies and receive all bodies; the store's own threads do the rest.
+`ObjectStore` documents what each operation does and raises. If a coroutine is cancelled, an upload that has begun still
+runs to its end, so the object may be stored.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _THREADS: Final = 32
 
 
 class AsyncObjectStore:
-    """The objects of one S3 server, seen with one credential; `sync` is the store behind it.
+    """The objects of one S3 server, accessed with one credential; `sync` is the store behind it.
 
-    Use it as an asynchronous context manager, or call `close`. It may be used by one event loop at a time.
+    Use it as an asynchronous context manager, or call `close`. Only one event loop may use it at a time.
     """
 
     def __init__(self, config: StoreConfig) -> None:
@@ -56,7 +56,7 @@ class AsyncObjectStore:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Make a store from the variables that `config` names: ConfigurationError."""
+        """Make a store from the variables that `config` lists. Raise ConfigurationError if they cannot work."""
         return cls(ObjectStore.from_environment(environ).config)
 
     async def upload(
@@ -70,7 +70,7 @@ class AsyncObjectStore:
         if_absent: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> ObjectRef:
-        """Store a body under a key: `ObjectStore.upload`; an asynchronous iterable of bytes is a body, too."""
+        """Store a body under a key: `ObjectStore.upload`; the body may also be an asynchronous iterable of bytes."""
         if isinstance(body, AsyncIterable):
             given = _drawn(asyncio.get_running_loop(), aiter(body))
         else:
@@ -116,13 +116,13 @@ class AsyncObjectStore:
         streams: int = STREAMS,
         progress: Callable[[int], None] | None = None,
     ) -> ObjectRef:
-        """Write an object's body to a file, whole or not at all: `ObjectStore.download_file`."""
+        """Write an object's body to a file, completely or not at all: `ObjectStore.download_file`."""
         return await self._in_thread(
             self.sync.download_file, bucket, key, path, etag=etag, streams=streams, progress=progress
         )
 
     async def head(self, bucket: str, key: str) -> ObjectRef:
-        """Return the reference to an object without moving its body: `ObjectStore.head`."""
+        """Return the reference to an object without transferring its body: `ObjectStore.head`."""
         return (await self.stat(bucket, key)).ref
 
     async def stat(self, bucket: str, key: str) -> ObjectInfo:
@@ -143,7 +143,7 @@ class AsyncObjectStore:
         return self.sync.presign(bucket, key, expiry, method)
 
     async def delete_object(self, bucket: str, key: str) -> None:
-        """Remove an object; a key with none is no error: `ObjectStore.delete_object`."""
+        """Remove an object; a missing object is not an error: `ObjectStore.delete_object`."""
         client = self.sync.objects_of(bucket, key)
         try:
             await self._do(bucket, key, obstore.delete_async(client, key))
@@ -182,7 +182,7 @@ class AsyncObjectStore:
         )
 
     async def close(self) -> None:
-        """Let go of connections and threads; the store cannot be used again."""
+        """Release connections and threads; the store cannot be used again."""
         self._threads.shutdown(wait=False)
         self.sync.close()
 
@@ -197,7 +197,7 @@ class AsyncObjectStore:
         await self.close()
 
     def __repr__(self) -> str:
-        """Say where the store is, and nothing of its credential but the name."""
+        """Show where the store is and the credential's name, but no secret."""
         return f"Async{self.sync!r}"
 
     async def _upload_whole(

@@ -1,7 +1,7 @@
-"""What is uploaded, whatever it comes as: read in blocks, counted, and never whole in memory above the threshold.
+"""The body of an upload, in any form: read in blocks, counted, and never whole in memory above the threshold.
 
-The rule: a body's own failure (a disk, the caller's generator) comes out of the upload as it was raised, and then
-nothing is stored. Left out: sending it (`store`, `async_store`, `parts`).
+The rule: if the body itself fails (a disk, the caller's generator), the upload raises that error unchanged and stores
+nothing. Left out: sending the body (`store`, `async_store`, `parts`).
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MULTIPART_THRESHOLD: Final = 8 * 1024 * 1024
-"""Bytes up to which a body goes up in one request."""
+"""Length in bytes up to which one request sends the whole body."""
 
 PART_SIZE: Final = 8 * 1024 * 1024
-"""Bytes in each part of a larger one (S3 wants at least 5 MiB in all but the last)."""
+"""Bytes in each part of a longer body (S3 requires at least 5 MiB in all parts but the last)."""
 
 MAX_PARTS: Final = 10_000
-"""Parts that an upload may have: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html"""
+"""Most parts of one upload: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html"""
 
 MAX_BODY_BYTES: Final = MAX_PARTS * PART_SIZE
-"""Longest body, 78 GiB: its parts have one size, so that a part's etag can be computed again (`checksums`)."""
+"""Longest body, 78 GiB: all parts have the same size, so that `checksums` can compute a part's etag again."""
 
 Body: TypeAlias = bytes | bytearray | memoryview | Path | BinaryIO | Iterable[bytes]
 """Bytes, a file's path, a file opened for reading bytes, or blocks of bytes of any length."""
 
 AsyncBody: TypeAlias = Body | AsyncIterable[bytes]
-"""Likewise, or blocks from an asynchronous iterable."""
+"""A `Body`, or blocks from an asynchronous iterable."""
 
 _LEGAL = "legal: bytes, a pathlib.Path, a file opened in binary mode, or an iterable of bytes (encode text first)"
 
@@ -43,8 +43,8 @@ class Blocks:
     """The blocks of one body, each of 1 to `PART_SIZE` bytes.
 
     Attributes:
-        sent: bytes that were handed on so far.
-        fault: what the body itself raised, if it did.
+        sent: bytes passed on so far.
+        fault: the error that the body itself raised, if any.
     """
 
     def __init__(self, bucket: str, key: str, source: Iterator[object], progress: Callable[[int], None] | None) -> None:
@@ -58,7 +58,7 @@ class Blocks:
         self.fault: BaseException | None = None
 
     def head(self) -> tuple[bytes, bool]:
-        """Read to the end or just past `MULTIPART_THRESHOLD`; return that, and whether there is more than it."""
+        """Return a body of up to `MULTIPART_THRESHOLD` bytes and False; for a longer one, nothing and True."""
         taken: list[bytes] = []
         size = 0
         for block in self._blocks:
@@ -70,22 +70,22 @@ class Blocks:
         return taken[0] if len(taken) == 1 else b"".join(taken), False
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the rest, counted."""
+        """Yield the remaining blocks and count them."""
         try:
             for block in self._blocks:
                 self.count(len(block))
                 yield block
-        except GeneratorExit:  # the client lets go of it after a failure of its own, which is the one to tell of
+        except GeneratorExit:  # the client stops after its own failure, which is the one to report
             raise
         except BaseException as fault:
             self.fault = fault
             raise
 
     def parts(self) -> Iterator[bytes]:
-        """Yield the rest in parts of exactly `PART_SIZE`, the last one shorter; counting is the caller's."""
+        """Yield the rest in parts of exactly `PART_SIZE`, the last one shorter; the caller counts them."""
         held = bytearray()
         for block in self._blocks:
-            if not held and len(block) == PART_SIZE:  # a file's: no copy
+            if not held and len(block) == PART_SIZE:  # from a file: no copy
                 yield block
                 continue
             held += block
@@ -96,7 +96,7 @@ class Blocks:
             yield bytes(held)
 
     def count(self, size: int) -> None:
-        """Note that so many bytes were handed on."""
+        """Count bytes that were passed on."""
         self.sent += size
         if self._progress is not None:
             self._progress(size)
@@ -107,7 +107,7 @@ class Blocks:
             self._read += len(view)
             if self._read > MAX_BODY_BYTES:
                 raise InvalidBody(
-                    f"the body is longer than {MAX_BODY_BYTES} bytes, {MAX_PARTS} parts of {PART_SIZE}",
+                    f"the body is longer than {MAX_BODY_BYTES} bytes ({MAX_PARTS} parts of {PART_SIZE} bytes)",
                     bucket=self._bucket,
                     key=self._key,
                 )
@@ -120,25 +120,25 @@ class Blocks:
 
 
 def as_bytes(bucket: str, key: str, body: object) -> bytes | None:
-    """Return a body that is in memory already as bytes; None for one that must be read."""
+    """Return a body that is already in memory as bytes; None for one that must be read."""
     if isinstance(body, bytes):
         return body
     if isinstance(body, str) or body is None:
-        raise InvalidBody(f"the body is {type(body).__name__}; {_LEGAL}", bucket=bucket, key=key)
+        raise InvalidBody(f"the body has type {type(body).__name__}; {_LEGAL}", bucket=bucket, key=key)
     if isinstance(body, Path | io.IOBase | Iterator):
         return None
     try:
-        return bytes(memoryview(body))  # type: ignore[arg-type]  # what is no buffer is sorted out right here
+        return bytes(memoryview(body))  # type: ignore[arg-type]  # other types raise TypeError
     except TypeError:
         return None
 
 
 @contextmanager
 def opened(bucket: str, key: str, body: object, progress: Callable[[int], None] | None = None) -> Iterator[Blocks]:
-    """Read a body block by block; a file that is opened here is closed here, one that was given stays open.
+    """Read a body block by block; close a file that is opened here, and leave a given file open.
 
     Raises:
-        InvalidBody: it is nothing that bytes can be read from, or a block of it is none.
+        InvalidBody: bytes cannot be read from it, or one of its blocks is not bytes.
         LocalFileError: the file cannot be opened or read.
     """
     whole = as_bytes(bucket, key, body)
@@ -156,7 +156,7 @@ def opened(bucket: str, key: str, body: object, progress: Callable[[int], None] 
     elif isinstance(body, Iterable) and not isinstance(body, dict):
         yield Blocks(bucket, key, iter(body), progress)
     else:
-        raise InvalidBody(f"the body is {type(body).__name__}; {_LEGAL}", bucket=bucket, key=key)
+        raise InvalidBody(f"the body has type {type(body).__name__}; {_LEGAL}", bucket=bucket, key=key)
 
 
 def _read(bucket: str, key: str, file: BinaryIO) -> Iterator[object]:
@@ -174,9 +174,11 @@ def _bytes_of(bucket: str, key: str, given: object) -> bytes:
     if isinstance(given, bytes):
         return given
     try:
-        return bytes(memoryview(given))  # type: ignore[arg-type]  # a copy: the caller may go on changing its buffer
+        return bytes(memoryview(given))  # type: ignore[arg-type]  # a copy: the caller may change its buffer
     except TypeError:
-        raise InvalidBody(f"a block of the body is {type(given).__name__}; {_LEGAL}", bucket=bucket, key=key) from None
+        raise InvalidBody(
+            f"a block of the body has type {type(given).__name__}; {_LEGAL}", bucket=bucket, key=key
+        ) from None
 
 
 def _unreadable(bucket: str, key: str, fault: OSError) -> LocalFileError:

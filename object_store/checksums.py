@@ -1,9 +1,9 @@
-"""Whether a file and an object are the same, by checksum, without moving the object's body.
+"""Whether a file and an object are the same, by checksum, without transferring the object's body.
 
-The rule: an answer is only ever "the same" where that is proven. S3's etag is the body's MD5 for an upload in one
-request, and the MD5 of its parts' MD5s with `-N` for one in N parts; with SSE-KMS, or on other servers, it is anything.
-So an etag that comes out equal proves the content, and one that does not proves nothing: the body must then be read.
-boto3, the AWS CLI and this adapter all cut at 8 MiB.
+The rule: the answer is "the same" only if that is proven. S3's etag is the body's MD5 for an upload in one request. For
+an upload in N parts it is the MD5 of the parts' MD5s with `-N`. With SSE-KMS, or on other servers, it can be anything.
+So an equal etag proves the content, and a different etag proves nothing: the body must then be read. boto3, the AWS CLI
+and this adapter all use parts of 8 MiB.
 
 Source:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html#checking-object-integrity-etag-and-md5
@@ -27,7 +27,7 @@ _ETAG = re.compile(r"[0-9a-f]{32}(?:-(?P<parts>[0-9]{1,5}))?")
 
 
 def etag_of_file(path: Path, like: str) -> str | None:
-    """Return the etag that the file would have, in the form of another; None where the form says nothing.
+    """Return the etag that the file would have, in the form of `like`; None if that form is unknown.
 
     Raises:
         OSError: the file cannot be read.

@@ -1,12 +1,12 @@
 """The two clients of a store, each made from its `StoreConfig` alone: obstore's for objects, botocore's for listing.
 
-obstore reads every `AWS_…` variable of the process by itself, also beside explicit arguments: a stray
-`AWS_ENDPOINT_URL_S3` or `AWS_SESSION_TOKEN` would win over the configuration and `AWS_SKIP_SIGNATURE` would send the
-request unsigned. Hence each of these is given here, and the credential through a provider, which also keeps the secret
-out of the client's own attributes. (One is left that cannot be taken back: `AWS_SERVER_SIDE_ENCRYPTION` and its key.)
+obstore reads every `AWS_…` variable of the process, even beside explicit arguments. A stray `AWS_ENDPOINT_URL_S3` or
+`AWS_SESSION_TOKEN` would override the configuration, and `AWS_SKIP_SIGNATURE` would send the request unsigned. So this
+module sets each of these options. It passes the credential through a provider, which also keeps the secret out of the
+client's own attributes. (One variable cannot be overridden: `AWS_SERVER_SIDE_ENCRYPTION`, with its key.)
 
-Listing is botocore's because obstore's paths are not S3's keys: it lists `dir/` as `dir` and `/x` as `x`, fails on the
-whole listing where one key holds `//`, and turns the prefix `2026-1` into `2026-1/`, which finds nothing.
+botocore does the listing because obstore's paths are not S3's keys. obstore lists `dir/` as `dir` and `/x` as `x`. It
+fails on the whole listing if one key holds `//`. It turns the prefix `2026-1` into `2026-1/`, which finds nothing.
 
 Sources: https://developmentseed.org/obstore/latest/api/store/aws/,
 https://docs.rs/object_store/latest/object_store/aws/struct.AmazonS3Builder.html
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
     from object_store.config import StoreConfig
 
-# A retry is begun no later than this after the first try. With a connect timeout of 2 s and three retries an endpoint
-# that swallows packets is reported in under 10 s.
+# The last retry begins at most this long after the first try. With a connect timeout of 2 s and three retries, an
+# endpoint that drops packets is reported in under 10 s.
 _RETRY_WINDOW = timedelta(seconds=8)
 _FIRST_BACKOFF = timedelta(milliseconds=200)
 _LONGEST_BACKOFF = timedelta(seconds=1)
 
-# obstore bounds the whole transfer at 30 s unless told otherwise, which cuts large downloads off; the stall timeout is
-# what ends a dead one.
+# By default obstore limits the whole transfer to 30 s, which cuts off large downloads. The stall timeout ends a dead
+# transfer.
 _WHOLE_TRANSFER = timedelta(hours=12)
 
 
@@ -70,9 +70,9 @@ def object_client(config: StoreConfig, bucket: str) -> S3Store:
         virtual_hosted_style_request=virtual_hosted,
         region=config.region,
         credential_provider=credential,
-        # On AWS a bucket with object lock refuses an upload without a checksum; each part gets one, too.
+        # On AWS a bucket with object lock refuses an upload without a checksum; each part gets one too.
         checksum_algorithm="sha256",
-        # One DELETE for one object: its error is the answer's status, not a line inside a 200.
+        # One DELETE per object: the answer's status shows an error, not a line inside a 200.
         disable_bulk_delete=True,
         skip_signature=False,
         unsigned_payload=False,
@@ -88,7 +88,7 @@ def object_client(config: StoreConfig, bucket: str) -> S3Store:
 
 
 def _address(config: StoreConfig, bucket: str) -> tuple[str, bool]:
-    """URL that obstore puts a key behind, and whether the bucket is already part of its host."""
+    """URL that obstore prepends to a key, and whether its host already names the bucket."""
     if config.endpoint is not None:
         return config.endpoint, False
     domain = "amazonaws.com.cn" if config.region.startswith("cn-") else "amazonaws.com"
@@ -102,7 +102,7 @@ def listing_client(config: StoreConfig, ca_file: str | None) -> S3Client:
 
     Args:
         config: the store's configuration.
-        ca_file: PEM file that replaces the public CAs, or None for those.
+        ca_file: PEM file that replaces the public CAs; None for the public CAs.
     """
     with _session_lock:
         client = _session().create_client(
@@ -124,14 +124,14 @@ def listing_client(config: StoreConfig, ca_file: str | None) -> S3Client:
     return cast("S3Client", client)
 
 
-# botocore's clients may be shared by threads, the session that makes them may not.
+# Threads may share botocore's clients, but not the session that makes them.
 _session_lock = Lock()
 
 
 @cache
 def _session() -> botocore.session.Session:
-    """The one session of the process: it holds no setting of any store, only botocore's parsed description of S3."""
-    # (name in a profile, variable, value, conversion): neither is looked at, as the configuration promises.
+    """The one session of the process: it holds no setting of a store, only botocore's parsed description of S3."""
+    # (name in a profile, variable, value, conversion): botocore reads neither of the first two, as `config` promises.
     session = botocore.session.Session(
         session_vars={
             "profile": (None, None, None, None),
@@ -140,6 +140,6 @@ def _session() -> botocore.session.Session:
             "ignore_configured_endpoint_urls": (None, None, True, None),
         }
     )
-    # A listing has a time for each object, which nobody reads here and which takes as long to parse as all the rest.
+    # Parsing the time of each object takes as long as parsing the rest of a listing, and the adapter does not use it.
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
     return session

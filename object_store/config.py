@@ -1,25 +1,26 @@
-"""`StoreConfig`: where a store is and who asks, checked when it is made.
+"""`StoreConfig`: where a store is and which credential opens it, checked when it is made.
 
-The rule of the endpoint: `S3_ENDPOINT` present means that server and nothing else; absent means AWS, resolved as AWS's
-own SDKs do. Then, and only then, their variables are honoured: `AWS_ENDPOINT_URL_S3` before `AWS_ENDPOINT_URL` (neither
-if `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is true) and `AWS_CA_BUNDLE` where `S3_CA_BUNDLE` is not set.
-An empty `S3_ENDPOINT` is an error, not AWS: a value that went missing in a manifest must not send data to a cloud.
+The rule of the endpoint: if `S3_ENDPOINT` is set, the adapter uses that server and nothing else. If it is not set, the
+adapter uses AWS, and finds it as AWS's own SDKs do. Only in that case it reads their variables: `AWS_ENDPOINT_URL_S3`
+before `AWS_ENDPOINT_URL` (neither if `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is true), and `AWS_CA_BUNDLE` if
+`S3_CA_BUNDLE` is not set. An empty `S3_ENDPOINT` is an error and does not mean AWS: if a manifest loses a value, no
+data may go to a cloud.
 
-Two more spellings of the endpoint are taken, `S3_ENDPOINT_URL` and `MINIO_ENDPOINT`; where several are set they must
-agree. `MINIO_ENDPOINT` may be a bare host, with `MINIO_PORT` and `MINIO_USE_SSL` beside it.
+The adapter accepts two more names for the endpoint, `S3_ENDPOINT_URL` and `MINIO_ENDPOINT`. If several are set, they
+must agree. `MINIO_ENDPOINT` may be a bare host, with `MINIO_PORT` and `MINIO_USE_SSL` beside it.
 
 | variable | meaning | legal |
 |---|---|---|
-| `S3_ENDPOINT` | the S3 server; absent on AWS | `https://host[:port]` or `http://host[:port]`, no path |
-| `S3_CLIENT_ENDPOINT` | the server's name for who gets a presigned URL, if that is another | likewise |
-| `AWS_S3_FORCE_PATH_STYLE` | whether the bucket is in the path on AWS, too | `true`; `false` only on AWS |
-| `AWS_REGION` | region that requests are signed for | an AWS region; any word where `S3_ENDPOINT` is set |
-| `AWS_ACCESS_KEY_ID` | the credential's name | required |
+| `S3_ENDPOINT` | the S3 server; not set for AWS | `https://host[:port]` or `http://host[:port]`, no path |
+| `S3_CLIENT_ENDPOINT` | the server's name for users of presigned URLs, if it differs | likewise |
+| `AWS_S3_FORCE_PATH_STYLE` | whether the bucket is in the path on AWS too | `true`; `false` only on AWS |
+| `AWS_REGION` | region that requests are signed for | an AWS region; any word if `S3_ENDPOINT` is set |
+| `AWS_ACCESS_KEY_ID` | the access key's id | required |
 | `AWS_SECRET_ACCESS_KEY` | its secret | required |
-| `AWS_SESSION_TOKEN` | goes with a temporary credential | optional |
+| `AWS_SESSION_TOKEN` | the session token of a temporary credential | optional |
 | `S3_CA_BUNDLE` | CA that signed the server's certificate | path of a PEM file, or the PEM text itself |
 
-No profile, shared file or instance role is looked up: a workload has the credential that it was handed, or none.
+The adapter reads no profile, shared file or instance role: a workload has the credential that it received, or none.
 Sources: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html,
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html (ca_bundle).
 """
@@ -54,17 +55,18 @@ class StoreConfig:
     """An S3 server and a credential for it.
 
     Attributes:
-        endpoint: URL of the server, `https://host[:port]`; None is AWS itself. Path-style requests go to a given one.
-        client_endpoint: URL that presigned URLs are made for; None is the endpoint itself.
-        path_style: whether the bucket is in the path on AWS, too; elsewhere it always is.
-        region: region that requests are signed for; without an endpoint it also names the AWS host.
-        access_key_id: name of the credential.
-        secret_access_key: its secret; in no repr and no error.
-        session_token: goes with a temporary credential; in no repr and no error.
-        ca_bundle: CA certificates that the server's certificate may be signed by, as a path or as PEM text.
-            They are read again by each new store. Not read for `http://`.
-        connect_timeout: longest wait for one connection. With the retries it bounds the time until
-            `EndpointUnreachable`: under 10 s as it comes.
+        endpoint: URL of the server, `https://host[:port]`; None is AWS itself. Requests to a given endpoint use path
+            style.
+        client_endpoint: URL for which presigned URLs are made; None is the endpoint itself.
+        path_style: whether the bucket is in the path on AWS too; on other servers it always is.
+        region: region that requests are signed for; without an endpoint it also selects the AWS host.
+        access_key_id: id of the access key.
+        secret_access_key: its secret; never in a repr or an error.
+        session_token: token of a temporary credential; never in a repr or an error.
+        ca_bundle: CA certificates that may have signed the server's certificate, as a path or as PEM text. Each new
+            store reads them again. Not read for `http://`.
+        connect_timeout: longest wait for one connection. With the retries it limits the time until
+            `EndpointUnreachable`: under 10 s by default.
         stall_timeout: longest wait for the next bytes of an answer; a whole transfer may take longer.
         max_retries: repeats of a request after a lost connection or a 5xx answer.
     """
@@ -82,7 +84,7 @@ class StoreConfig:
     max_retries: int = 3
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work: ConfigurationError."""
+        """Raise ConfigurationError for values that cannot work."""
         if self.endpoint is not None:
             object.__setattr__(self, "endpoint", _checked_endpoint(self.endpoint, "S3_ENDPOINT"))
         if self.client_endpoint is not None:
@@ -100,7 +102,7 @@ class StoreConfig:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Read the variables named at the top of this module, from `os.environ` if no other mapping is given.
+        """Read the variables listed at the top of this module, by default from `os.environ`.
 
         Raises:
             ConfigurationError: a variable is missing or cannot work.
@@ -131,22 +133,22 @@ class StoreConfig:
         *,
         via: Literal["client", "provisioning"] = "client",
     ) -> StoreConfig:
-        """Take one identity's way to a store from what its stack published: `published.config_of`.
+        """Make the configuration of one identity from what its stack published: `published.config_of`.
 
         Raises:
-            ConfigurationError: one of them is not of the published form, or there is no such identity.
+            ConfigurationError: an argument does not have the published form, or the identity has no credential.
         """
-        from object_store.published import config_of  # noqa: PLC0415  # it is made of this class
+        from object_store.published import config_of  # noqa: PLC0415  # it imports this class
 
         return config_of(deployment, credentials, identity, via=via)
 
     @property
     def is_tls(self) -> bool:
-        """Whether requests are encrypted; on AWS always."""
+        """Whether requests are encrypted; always true on AWS."""
         return self.endpoint is None or self.endpoint.startswith("https://")
 
     def read_ca(self) -> str | None:
-        """PEM text of the CA certificates, or None where none are given or needed.
+        """PEM text of the CA certificates, or None if none are given or needed.
 
         Raises:
             ConfigurationError: the file cannot be read, or holds no certificate.
@@ -154,8 +156,8 @@ class StoreConfig:
         if self.ca_bundle is None or not self.is_tls:
             return None
         line = "export S3_CA_BUNDLE=/path/to/ca.pem"
-        legal = "legal: the path of a PEM file with one or more CA certificates, or such a text itself"
-        pem, where = str(self.ca_bundle), "the text given"
+        legal = "legal: the path of a PEM file with one or more CA certificates, or the PEM text itself"
+        pem, where = str(self.ca_bundle), "the given text"
         if _PEM_MARK not in pem:
             where = repr(pem)
             try:
@@ -167,16 +169,16 @@ class StoreConfig:
                 ) from None
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(
-                cadata=pem.encode("ascii", "ignore").decode(),  # comments of a bundle may be in any script
+                cadata=pem.encode("ascii", "ignore").decode(),  # comments of a bundle may use any script
             )
-        except (ssl.SSLError, ValueError):  # the second one where the text is empty
+        except (ssl.SSLError, ValueError):  # ValueError: the text is empty
             raise ConfigurationError(
                 f"S3_CA_BUNDLE (or AWS_CA_BUNDLE): {where} holds no certificate; {legal}: {line}"
             ) from None
         return pem
 
     def secrets(self) -> tuple[str, ...]:
-        """Return what no message may hold."""
+        """Return the values that no message may hold."""
         return tuple(secret for secret in (self.secret_access_key, self.session_token) if secret)
 
 
@@ -184,18 +186,19 @@ def _path_style(env: Mapping[str, str], *, has_endpoint: bool) -> bool:
     value = env.get("AWS_S3_FORCE_PATH_STYLE", "").strip().lower()
     if value not in {"", "true", "1", "false", "0"}:
         raise ConfigurationError(
-            f"AWS_S3_FORCE_PATH_STYLE {value!r} is neither; legal: true, false: export AWS_S3_FORCE_PATH_STYLE=true"
+            f"AWS_S3_FORCE_PATH_STYLE {value!r} is neither true nor false; legal: true, false: "
+            "export AWS_S3_FORCE_PATH_STYLE=true"
         )
     if has_endpoint and value in {"false", "0"}:
         raise ConfigurationError(
-            "AWS_S3_FORCE_PATH_STYLE is false, but a server of one's own has the bucket in the path; legal: true, or "
-            "not set: unset AWS_S3_FORCE_PATH_STYLE"
+            "AWS_S3_FORCE_PATH_STYLE is false, but with an endpoint set the bucket is always in the path; legal: true, "
+            "or not set: unset AWS_S3_FORCE_PATH_STYLE"
         )
     return value in {"true", "1"}
 
 
 def _as_the_aws_sdks_do(env: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Endpoint and CA bundle by the AWS SDKs' variables; an empty one counts as not set, as it does for them."""
+    """Endpoint and CA bundle from the AWS SDKs' variables; as for the SDKs, an empty one counts as not set."""
     ca_bundle = env.get("AWS_CA_BUNDLE") or None
     if env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
         return None, ca_bundle
@@ -208,7 +211,7 @@ def _as_the_aws_sdks_do(env: Mapping[str, str]) -> tuple[str | None, str | None]
 def _checked_endpoint(endpoint: str, variable: str) -> str:
     fault = _endpoint_fault(endpoint)
     if fault is not None:
-        # The value stays out of the message where it may hold a user and a password.
+        # The message leaves out a value that may hold a user and a password.
         shown = "" if "@" in endpoint else f" {endpoint!r}"
         raise ConfigurationError(
             f"{variable}{shown} {fault}; legal: {_ENDPOINT_LEGAL}, or not set at all for AWS: "
@@ -252,8 +255,7 @@ def _check_credential(variable: str, value: str) -> None:
     if not value or re.search(r"\s", value) or not value.isascii() or not value.isprintable():
         fault = "holds white space or a character that is not printable ASCII" if value else "is empty"
         raise ConfigurationError(
-            f"{variable} {fault}; legal: the value that the deployment published, and nothing around it: "
-            f"export {variable}=…"
+            f"{variable} {fault}; legal: exactly the value that the deployment published: export {variable}=…"
         )
 
 

@@ -1,8 +1,8 @@
-"""The content type of an upload: checked when it is given, guessed from the key when it is not.
+"""The content type of an upload: a given one is checked, a missing one is guessed from the key.
 
-The guess depends on the key alone: the tables are those of Python's `mimetypes` and the few names below, never the
-machine's own `/etc/mime.types`, so two machines store the same object alike. A compressed file is what it is stored as
-(`a.json.gz` is `application/gzip`), since no Content-Encoding is set that a browser would undo.
+The guess depends on the key alone. It uses the tables of Python's `mimetypes` and the few names below, never the
+machine's own `/etc/mime.types`, so two machines store the same object alike. A compressed file has the type of its
+compression (`a.json.gz` is `application/gzip`), because the adapter sets no Content-Encoding that a browser would undo.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from object_store.errors import InvalidContentType
 
 DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"
 
-# Names that the stores' producers use and that Python's tables lack, or lacked in 3.11.
+# Suffixes that the stores' producers use and that Python's tables lack, or lacked in 3.11.
 _OWN = {
     ".epub": "application/epub+zip",
     ".jsonl": "application/x-ndjson",
@@ -45,7 +45,7 @@ for _suffix, _media_type in _OWN.items():
 
 
 def guess_content_type(key: str) -> str:
-    """Content type for a key by its last suffix; `application/octet-stream` where that says nothing."""
+    """Content type for a key by its last suffix; `application/octet-stream` for an unknown suffix."""
     # "./" keeps a name such as "data:x" from being read as a URL.
     media_type, encoding = _types.guess_type("./" + key.rpartition("/")[2])
     if encoding is not None:
@@ -54,7 +54,7 @@ def guess_content_type(key: str) -> str:
 
 
 def check_content_type(bucket: str, key: str, content_type: str) -> str:
-    """Return the content type if a header can hold it, else raise InvalidContentType."""
+    """Return the content type if a header can hold it; otherwise raise InvalidContentType."""
     if not isinstance(content_type, str) or not _MEDIA_TYPE.fullmatch(content_type):
         raise InvalidContentType(
             f"{content_type!r} is not a content type; legal: type/subtype with optional parameters, such as "

@@ -1,7 +1,7 @@
-"""The operations as plain functions, on one store made from the environment when the first of them is called.
+"""The operations as plain functions, on one store that the first call makes from the environment.
 
-They are what a worker imports. A program that talks to more than one server, or with more than one credential, makes
-its `ObjectStore`s itself. The documentation of each is at the method of the same name.
+A worker imports these functions. A program that uses more than one server or credential makes its own `ObjectStore`s.
+The method of the same name documents each function.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @cache
 def default_store() -> ObjectStore:
-    """Return the store of the process's environment, read once; `default_store.cache_clear()` has it read again.
+    """Return the store of the process's environment, read once; `default_store.cache_clear()` discards it.
 
     Raises:
         ConfigurationError: a variable is missing or cannot work.
@@ -72,12 +72,12 @@ def download_file(
     streams: int = STREAMS,
     progress: Callable[[int], None] | None = None,
 ) -> ObjectRef:
-    """Write an object's body to a file, whole or not at all: `ObjectStore.download_file`."""
+    """Write an object's body to a file, completely or not at all: `ObjectStore.download_file`."""
     return default_store().download_file(bucket, key, path, etag=etag, streams=streams, progress=progress)
 
 
 def head(bucket: str, key: str) -> ObjectRef:
-    """Return the reference to an object without moving its body: `ObjectStore.head`."""
+    """Return the reference to an object without transferring its body: `ObjectStore.head`."""
     return default_store().head(bucket, key)
 
 
@@ -92,5 +92,5 @@ def presign(bucket: str, key: str, expiry: timedelta | float, method: Literal["G
 
 
 def delete_object(bucket: str, key: str) -> None:
-    """Remove an object; a key with none is no error: `ObjectStore.delete_object`."""
+    """Remove an object; a missing object is not an error: `ObjectStore.delete_object`."""
     default_store().delete_object(bucket, key)

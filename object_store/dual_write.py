@@ -1,9 +1,9 @@
-"""`DualWriter`: one body to the NAS and to the store, for the time in which both must hold it.
+"""`DualWriter`: writes one body to the NAS and to the store, for the time in which both must hold it.
 
-The rule: it returns only after both sides were read back and are equal to the body; else it raises, and says what each
-side holds. Neither side ever shows a part of a body. The same write done again completes it. Temporary files lie beside
-their target, locked while their writer lives; those of a killed one are removed by the next write in the folder.
-Left out: deleting, and bringing together what was written otherwise (`parity` tells of that).
+The rule: it returns only after it has read back both sides and both equal the body. Otherwise it raises an error that
+says what each side holds. Neither side ever shows a part of a body. The same write done again completes it. A temporary
+file is next to its target, and is locked while its writer lives. The next write in the folder removes the files of a
+killed writer. Left out: deleting, and reconciling what other writers wrote (`parity` reports that).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from object_store.reference import ObjectRef
     from object_store.store import ObjectStore
 
-_SWEEP_SHARE: Final = 100  # sweeping takes at most one in so many seconds, however many files a folder has
+_SWEEP_SHARE: Final = 100  # a sweep takes at most one in so many seconds, however many files a folder has
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class DualWrite:
     Attributes:
         ref: the object.
         path: the file on the NAS.
-        sha256: of the body, in hexadecimal.
+        sha256: SHA-256 of the body, in hexadecimal.
     """
 
     ref: ObjectRef
@@ -51,10 +51,10 @@ class DualWriter:
     """Writes below one folder of the NAS and to one store; threads may share it."""
 
     def __init__(self, nas_dir: Path, store: ObjectStore) -> None:
-        """Take the folder; it is never made here.
+        """Set the folder; the writer never creates it.
 
-        Make a writer while the NAS is mounted: the mount that the folder is on then is the one that it must stay on, so
-        that the empty folder that an unmounted one leaves is not written to.
+        Make a writer while the NAS is mounted. The folder must stay on the mount that it is on at that time, so that
+        the writer never writes to the empty folder that an unmounted NAS leaves.
         """
         self._nas_dir = nas_dir.absolute()
         self._store = store
@@ -64,32 +64,33 @@ class DualWriter:
     def write(self, bucket: str, key: str, body: Body, content_type: str | None = None) -> DualWrite:
         """Write a body to `nas_dir/key` and to the store, and read both back.
 
-        The body is read once, into a temporary file on the NAS; that is uploaded, the object is read back, and only
-        then the file gets its name. The object is compared by size, etag and SHA-256, the file by size and SHA-256.
-        A body's own failure comes out as it was raised, with both sides as they were.
+        The writer reads the body once, into a temporary file on the NAS. It uploads that file, reads the object back,
+        and only then renames the file. It compares the object by size, etag and SHA-256, the file by size and SHA-256.
+        If the body itself fails, its error is raised unchanged and both sides stay as they were.
 
         Args:
             bucket: the bucket's name.
-            key: the whole key; below `nas_dir` it is the path.
+            key: the whole key; it is also the path below `nas_dir`.
             body: as for `ObjectStore.upload`.
             content_type: a media type; guessed from the key's suffix when None.
 
         Raises:
-            DualWriteFailed: not both sides hold it; its `nas` and `store` say what each does, its cause why: no room,
-                no right, an error of the disk, the NAS not mounted, the store out of reach, another writer meanwhile.
+            DualWriteFailed: not both sides hold the body. `nas` and `store` say what each side holds. The cause says
+                why: no space, no permission, a disk error, the NAS not mounted, the store unreachable, or another
+                writer at the same time.
             UnsafePath: the key would lead out of the folder, is a folder, or names a temporary file.
             InvalidKey: as `ObjectStore.upload`, likewise InvalidBucketName, InvalidContentType, InvalidBody.
             LocalFileError: the body is a file that cannot be read.
         """
         checked_put(bucket, key, content_type, None)
         attempt = _Attempt(self._store, self._nas_dir, bucket, key, self._nas_dir.joinpath(key))
-        with attempt.on_nas("cannot be looked at"):
+        with attempt.on_nas("cannot be accessed"):
             nas_file(self._nas_dir, bucket, key)
         folder = attempt.path.parent
         with opened(bucket, key, body) as blocks, ExitStack() as stack:
             stack.enter_context(self._failure_is_swept(folder))
             self._check_mount(attempt)
-            with attempt.on_nas("cannot take a new file"):
+            with attempt.on_nas("does not accept a new file"):
                 make_folders(self._nas_dir, folder)
                 self._sweep(folder)
                 descriptor, partial = stack.enter_context(locked_partial(folder))
@@ -97,7 +98,7 @@ class DualWriter:
             ref = attempt.upload(partial, content_type)
             attempt.read_store_back(ref)
             self._check_mount(attempt)
-            with attempt.on_nas("cannot give the file its name", store=Held.IT):
+            with attempt.on_nas("cannot rename the temporary file", store=Held.IT):
                 partial.replace(attempt.path)
                 sync_folder(folder)
         digest = attempt.read_nas_back()
@@ -105,10 +106,13 @@ class DualWriter:
         return DualWrite(ref, attempt.path, digest.sha256)
 
     def _check_mount(self, attempt: _Attempt) -> None:
-        with attempt.on_nas("cannot be looked at"):
+        with attempt.on_nas("cannot be accessed"):
             mount = mount_of(self._nas_dir) if self._nas_dir.is_dir() else None
         if mount is None:
-            attempt.fail(f"{self._nas_dir} is not there (is the NAS mounted?), and is not made here", nas=Held.UNKNOWN)
+            attempt.fail(
+                f"{self._nas_dir} does not exist, and the writer does not create it (is the NAS mounted?)",
+                nas=Held.UNKNOWN,
+            )
         if self._mount not in {None, mount}:
             attempt.fail(
                 f"{self._nas_dir} is no longer on {self._mount} but on {mount} (is the NAS mounted?)", nas=Held.UNKNOWN
@@ -117,7 +121,7 @@ class DualWriter:
 
     @contextmanager
     def _failure_is_swept(self, folder: Path) -> Iterator[None]:
-        """Have the next write sweep at once after one that failed: what that one left may only now be in reach."""
+        """After a failed write, make the next write sweep at once: leftovers may only then be in reach."""
         try:
             yield
         except BaseException:
@@ -147,7 +151,7 @@ class _Attempt:
     def fail(
         self, reason: str, cause: Exception | None = None, *, nas: Held | None = None, store: Held | None = None
     ) -> NoReturn:
-        """Raise DualWriteFailed; a side that nothing is said of is asked."""
+        """Raise DualWriteFailed; a side whose state is not given is asked for it."""
         nas = nas or held_by_nas(self.nas_dir, self.path, self.digest)
         store = store or held_by_store(self.store, self.bucket, self.key, self.digest)
         raise DualWriteFailed(
@@ -162,7 +166,7 @@ class _Attempt:
 
     @contextmanager
     def on_nas(self, what: str, *, store: Held | None = None) -> Iterator[None]:
-        """Translate what the NAS does."""
+        """Turn an error of the NAS into DualWriteFailed."""
         try:
             yield
         except OSError as fault:
@@ -170,7 +174,7 @@ class _Attempt:
 
     @contextmanager
     def in_store(self, what: str, *, nas: Held | None = None) -> Iterator[None]:
-        """Translate what the store does."""
+        """Turn an error of the store into DualWriteFailed."""
         try:
             yield
         except DualWriteFailed:
@@ -183,36 +187,36 @@ class _Attempt:
         for block in blocks:
             sha256.update(block)
             size += len(block)
-            with self.on_nas("cannot be written"):
+            with self.on_nas("cannot be written to"):
                 write_all(descriptor, block)
         self.digest = Digest(size, sha256.hexdigest())
-        with self.on_nas("did not keep what was written"):
+        with self.on_nas("cannot sync the file to its disk"):
             os.fsync(descriptor)
 
     def upload(self, partial: Path, content_type: str | None) -> ObjectRef:
-        with self.in_store("did not take it"):
+        with self.in_store("did not accept the upload"):
             try:
                 return self.store.upload(self.bucket, self.key, partial, content_type)
             except LocalFileError as fault:
-                self.fail(f"the NAS does not give back what was written: {fault.reason}", fault)
+                self.fail(f"the NAS does not return what was written: {fault.reason}", fault)
 
     def read_store_back(self, ref: ObjectRef) -> None:
         with self.in_store("cannot be read back"):
             stream = self.store.stream(self.bucket, self.key, etag=ref.etag)
             found = digest_of(stream)
         if found != self.digest or stream.ref.size != ref.size:
-            self.fail("what was read back from the store is not what was written", store=Held.OTHER)
+            self.fail("the object read back from the store differs from the body", store=Held.OTHER)
 
     def read_nas_back(self) -> Digest:
         with self.on_nas("cannot be read back", store=Held.IT):
             found = digest_of_file(self.path)
         if found != self.digest:
-            self.fail("what was read back from the NAS is not what was written", nas=Held.OTHER, store=Held.IT)
+            self.fail("the file read back from the NAS differs from the body", nas=Held.OTHER, store=Held.IT)
         return found
 
     def check_still_stored(self, ref: ObjectRef) -> None:
-        """Of two writers of one key the one that ends last finds out here, or when it reads back."""
-        with self.in_store("cannot be asked again", nas=Held.IT):
+        """If two writers write one key, the one that ends last notices it here, or when it reads back."""
+        with self.in_store("cannot be checked again", nas=Held.IT):
             now = self.store.head(self.bucket, self.key)
         if now.etag != ref.etag:
-            self.fail("another writer stored it meanwhile", nas=Held.IT, store=Held.OTHER)
+            self.fail("another writer stored this key in the meantime", nas=Held.IT, store=Held.OTHER)

@@ -1,36 +1,36 @@
-"""The errors of the adapter: a small tree of its own, so that no caller depends on obstore's or botocore's.
+"""The errors of the adapter: its own small tree, so that no caller depends on obstore's or botocore's errors.
 
-A message names bucket and key, says what is wrong and what to do; it never holds a secret, a signed URL or the text
-of a server's answer unread. How an answer is sorted into this tree is in `translation`, not here.
+A message names bucket and key, says what is wrong and what to do. It never holds a secret, a signed URL, or unchecked
+text of a server's answer. `translation` sorts answers into this tree.
 
     ObjectStoreError
-    ├── ConfigurationError (also ValueError)    what the store was given cannot work; nothing was sent
-    ├── InvalidArgument (also ValueError)       what the call was given cannot work; nothing was sent
+    ├── ConfigurationError (also ValueError)    the store's settings cannot work; nothing was sent
+    ├── InvalidArgument (also ValueError)       the call's arguments cannot work; nothing was sent
     │   ├── InvalidBucketName
     │   ├── InvalidKey
     │   ├── InvalidExpiry
     │   ├── InvalidContentType
     │   ├── InvalidMetadata
-    │   ├── InvalidReference                    JSON or a URI that is no reference
+    │   ├── InvalidReference                    JSON or a URI that is not a reference
     │   ├── UnsafePath                          a key that would lead out of its folder
     │   └── InvalidBody (also TypeError)
-    ├── NotFound                                no such object
-    │   └── BucketNotFound                      no such bucket
-    ├── AlreadyExists                           `if_absent`, and there is one
-    ├── StaleReference                          the object is not the one that the reference was made of
-    ├── IncompleteTransfer                      the body ended before, or after, its length
-    ├── PayloadUnresolved                       an event that leads to no bytes
+    ├── NotFound                                the object does not exist
+    │   └── BucketNotFound                      the bucket does not exist
+    ├── AlreadyExists                           `if_absent`, and the object exists
+    ├── StaleReference                          the object is not the one that the reference was made from
+    ├── IncompleteTransfer                      the body is shorter or longer than announced
+    ├── PayloadUnresolved                       an event that does not lead to bytes
     ├── LocalFileError                          a file or folder of this machine, or of the NAS
-    ├── DualWriteFailed                         not both sides hold it; it says which does
-    ├── AccessDenied                            known to the server, but not allowed
-    ├── BadCredentials                          not known to the server, or the signature does not match
-    ├── ClockSkew                               this machine's clock is too far from the server's
+    ├── DualWriteFailed                         not both sides hold the body; it says which does
+    ├── AccessDenied                            the server knows the access key, but denies the request
+    ├── BadCredentials                          the server does not know the access key, or the signature is wrong
+    ├── ClockSkew                               this machine's clock differs too much from the server's
     ├── WrongRegion                             the bucket or the server is in another region
-    ├── EndpointUnreachable                     no conversation at all: name, connection, or lost midway
-    │   └── CertificateNotTrusted               a TLS certificate that no trusted CA signed, or for another name
-    ├── Unavailable                             the server says that it cannot just now; later may help
-    ├── QuotaExceeded                           no room: a quota, or the disk
-    ├── RequestRefused                          any other S3 error; `code` has it
+    ├── EndpointUnreachable                     the name does not resolve, no connection, or the connection was lost
+    │   └── CertificateNotTrusted               no trusted CA signed the TLS certificate, or it is for another name
+    ├── Unavailable                             the server cannot answer the request now; a later try may succeed
+    ├── QuotaExceeded                           no space: a quota, or the disk
+    ├── RequestRefused                          any other S3 error; see `code`
     └── UnexpectedAnswer                        an answer that is not S3's
 """
 
@@ -44,10 +44,10 @@ class ObjectStoreError(Exception):
     """An operation that failed.
 
     Attributes:
-        reason: what is wrong, without the place.
-        bucket: the bucket it was about, if any.
-        key: the key it was about, if any; the prefix for a listing.
-        code: the S3 error code as the server gave it, if it gave one.
+        reason: what is wrong, without bucket and key.
+        bucket: the bucket concerned, if any.
+        key: the key concerned, if any; the prefix for a listing.
+        code: the S3 error code as the server sent it, if it sent one.
         status: the HTTP status of the answer, if there was one.
     """
 
@@ -62,7 +62,7 @@ class ObjectStoreError(Exception):
         code: str | None = None,
         status: int | None = None,
     ) -> None:
-        """Make the message from its parts."""
+        """Build the message from its parts."""
         self.reason = reason
         self.bucket = bucket
         self.key = key
@@ -77,7 +77,7 @@ class ObjectStoreError(Exception):
         super().__init__(f"{text.rstrip('.')}. {self.remedy}".rstrip())
 
     def __reduce__(self) -> tuple[partial[Self], tuple[str]]:
-        """Survive the way out of a worker process, which pickles the exception."""
+        """Allow pickling: a worker process pickles the exception to pass it on."""
         parts = partial(type(self), bucket=self.bucket, key=self.key, code=self.code, status=self.status)
         return parts, (self.reason,)
 
@@ -91,15 +91,15 @@ class InvalidArgument(ObjectStoreError, ValueError):  # noqa: N818  # the tree n
 
 
 class InvalidBucketName(InvalidArgument):
-    """Not a name that an S3 bucket can have."""
+    """A name that an S3 bucket cannot have."""
 
 
 class InvalidKey(InvalidArgument):
-    """Not a key that every S3 server stores as it is given (`keys` has the rule), or one that the server refused."""
+    """A key that not every S3 server stores as given (`keys` has the rule), or that the server refused."""
 
 
 class InvalidExpiry(InvalidArgument):
-    """A presigned URL lives between 1 second and 7 days."""
+    """A lifetime of a presigned URL that is not between 1 second and 7 days."""
 
 
 class InvalidContentType(InvalidArgument):
@@ -107,7 +107,7 @@ class InvalidContentType(InvalidArgument):
 
 
 class InvalidMetadata(InvalidArgument):
-    """Not metadata that every S3 server gives back as it got it."""
+    """Metadata that not every S3 server returns unchanged."""
 
 
 class InvalidReference(InvalidArgument):
@@ -115,41 +115,41 @@ class InvalidReference(InvalidArgument):
 
 
 class UnsafePath(InvalidArgument):  # the tree names states, as S3 does
-    """A key that is no file below the folder it is for."""
+    """A key that does not name a file below its folder."""
 
 
 class InvalidBody(InvalidArgument, TypeError):  # noqa: N818  # likewise: the tree names states
-    """The body is nothing that bytes can be read from."""
+    """A body from which bytes cannot be read."""
 
 
 class NotFound(ObjectStoreError):  # noqa: N818  # the name is part of the published contract
-    """There is no such object."""
+    """The object does not exist."""
 
 
 class BucketNotFound(NotFound):
-    """There is no such bucket."""
+    """The bucket does not exist."""
 
-    remedy = "Check the name and the environment it is for; buckets are made by the deployment, never by the adapter."
+    remedy = "Check the name and its environment; the deployment creates buckets, the adapter never does."
 
 
 class AlreadyExists(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
-    """There is an object already, and it was to be stored only if there is none; it was left as it is."""
+    """The object exists, and `if_absent` was given; the object is unchanged."""
 
 
 class StaleReference(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
-    """The object is not, or no longer, the one that the reference was made of."""
+    """The object is not, or no longer, the one that the reference was made from."""
 
-    remedy = "It was stored anew since, or belongs to another event: get a new reference from who wrote it, or `head`."
+    remedy = "It was replaced since, or belongs to another event: get a new reference from its writer, or from `head`."
 
 
 class IncompleteTransfer(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
-    """A body that is not as long as it was said to be; nothing of it was kept."""
+    """A body that does not have the announced length; nothing of it was kept."""
 
     remedy = "Try again."
 
 
 class PayloadUnresolved(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
-    """An event whose `objectRef` or `nasPath` leads to no bytes here."""
+    """An event whose `objectRef` or `nasPath` does not lead to bytes here."""
 
 
 class LocalFileError(ObjectStoreError):
@@ -157,14 +157,14 @@ class LocalFileError(ObjectStoreError):
 
 
 class DualWriteFailed(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
-    """What was to be on the NAS and in the store is not on both.
+    """The NAS and the store do not both hold the body.
 
     Attributes:
         nas: what the NAS holds: `"holds it"`, `"does not"` or `"unknown"`.
         store: what the store holds, likewise.
     """
 
-    remedy = "Write it again: that completes it, and changes nothing on a side that holds it."
+    remedy = "Write it again: that completes the write, and changes nothing on a side that holds the body."
 
     def __init__(
         self,
@@ -177,13 +177,13 @@ class DualWriteFailed(ObjectStoreError):  # noqa: N818  # the tree names states,
         nas: str = "unknown",
         store: str = "unknown",
     ) -> None:
-        """Make the message from its parts."""
+        """Build the message from its parts."""
         self.nas = nas
         self.store = store
         super().__init__(reason, bucket=bucket, key=key, code=code, status=status)
 
     def __reduce__(self) -> tuple[partial[Self], tuple[str]]:
-        """Survive the way out of a worker process, which pickles the exception."""
+        """Allow pickling: a worker process pickles the exception to pass it on."""
         parts = partial(
             type(self),
             bucket=self.bucket,
@@ -197,15 +197,15 @@ class DualWriteFailed(ObjectStoreError):  # noqa: N818  # the tree names states,
 
 
 class AccessDenied(ObjectStoreError):  # noqa: N818  # the name is part of the published contract
-    """The credential is good, and its identity may not do this."""
+    """The server accepts the credential, but its identity may not do this."""
 
     remedy = (
-        "The identity behind AWS_ACCESS_KEY_ID holds no grant for it: use one that does, or add the grant and deploy."
+        "The identity behind AWS_ACCESS_KEY_ID has no grant for this: use one that has it, or add the grant and deploy."
     )
 
 
 class BadCredentials(ObjectStoreError):  # noqa: N818  # the name is part of the published contract
-    """The server does not know the access key, or the secret key does not fit it."""
+    """The server does not know the access key, or the secret key does not match it."""
 
     remedy = (
         "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if the key is a temporary one) "
@@ -220,43 +220,43 @@ class ClockSkew(ObjectStoreError):  # noqa: N818  # the tree names states, as S3
 
 
 class WrongRegion(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
-    """The request was signed for another region than the server or the bucket is in."""
+    """The request was signed for a region other than that of the server or the bucket."""
 
     remedy = "Set AWS_REGION to the region that the deployment published."
 
 
 class EndpointUnreachable(ObjectStoreError):  # noqa: N818  # the name is part of the published contract
-    """The endpoint could not be talked to, or the conversation broke off."""
+    """The endpoint could not be reached, or the connection was lost."""
 
-    remedy = "Check S3_ENDPOINT, and that the server is up and can be reached from here."
+    remedy = "Check S3_ENDPOINT, and that the server is running and reachable from this machine."
 
 
 class CertificateNotTrusted(EndpointUnreachable):
     """The endpoint's TLS certificate is not trusted."""
 
     remedy = (
-        "Set S3_CA_BUNDLE to a PEM file with the CA that signed it (AWS_CA_BUNDLE where S3_ENDPOINT is not set), "
-        "and check that S3_ENDPOINT has a name that the certificate holds."
+        "Set S3_CA_BUNDLE to a PEM file with the CA that signed it (AWS_CA_BUNDLE if S3_ENDPOINT is not set), "
+        "and check that the certificate holds the host name of S3_ENDPOINT."
     )
 
 
 class Unavailable(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
-    """The server answered that it cannot serve this now, also after the retries."""
+    """The server answered that it cannot serve the request now, even after the retries."""
 
-    remedy = "Try again later, with fewer requests at a time."
+    remedy = "Try again later, with fewer requests at the same time."
 
 
 class QuotaExceeded(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
     """The bucket's quota, or the server's disk, is used up."""
 
-    remedy = "Make room or raise the quota; nothing was stored."
+    remedy = "Free space or raise the quota; nothing was stored."
 
 
 class RequestRefused(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
-    """The server refused the request for a reason that has no class of its own; see `code`."""
+    """The server refused the request for a reason that has no class here; see `code`."""
 
 
 class UnexpectedAnswer(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
     """Something answered, but not as an S3 server does."""
 
-    remedy = "Check that S3_ENDPOINT is the S3 API of the server (not its console, and not a proxy's own page)."
+    remedy = "Check that S3_ENDPOINT is the S3 API of the server (not its console, and not a page of a proxy)."

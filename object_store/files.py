@@ -1,6 +1,6 @@
-"""Files of this machine that are written whole or not at all.
+"""Files of this machine that are written completely or not at all.
 
-The rule: what is written goes to a temporary file in the same folder (`partials`), and becomes the file by one rename.
+The rule: data goes to a temporary file in the same folder (`partials`), which becomes the file by one rename.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Partial:
-    """A file that is not whole yet: written one block after the other, or each where it belongs, but not both."""
+    """A file that is not complete yet: write it block after block, or each block at its offset, but not both."""
 
     def __init__(self, descriptor: int, fault: Callable[[OSError], LocalFileError]) -> None:
-        """Take the open file, and what makes our error of the system's."""
+        """Take the open file, and the function that turns a system error into ours."""
         self._descriptor = descriptor
         self._fault = fault
 
@@ -33,7 +33,7 @@ class Partial:
             raise self._fault(raw) from None
 
     def write_at(self, offset: int, block: bytes) -> None:
-        """Put a block where it belongs; threads may do so at a time."""
+        """Write a block at its offset; several threads may do so at the same time."""
         rest = memoryview(block)
         try:
             while rest:
@@ -46,10 +46,10 @@ class Partial:
 
 @contextmanager
 def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) -> Iterator[Partial]:
-    """Yield what blocks are written to; at the end of the context, and only then, the file holds them.
+    """Yield a partial file for the blocks; at the end of the context, and only then, it becomes the file.
 
     Raises:
-        LocalFileError: no such folder, no room, no right, or a folder has the name.
+        LocalFileError: the folder does not exist, no space, no permission, or a folder has the name.
     """
 
     def fault(raw: OSError) -> LocalFileError:

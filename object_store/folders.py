@@ -1,8 +1,8 @@
-"""Whole folders, up and down: several files at a time, and only those that are not the same already.
+"""Whole folders, up and down: several files at the same time, and only those that differ.
 
-The rule: what is skipped was proven the same by checksum (`checksums`), never by time or size alone. A file is whole or
-as it was; what fails stops the rest, and a second run completes it. Nothing is deleted on either side. Symbolic links,
-devices and the adapter's own temporary files are left out. Empty folders have no object.
+The rule: a skipped file was proven the same by checksum (`checksums`), never by time or size alone. A file is complete
+or unchanged. A failure stops the rest, and a second run completes it. Nothing is deleted on either side. Symbolic
+links, devices and the adapter's own temporary files are left out. An empty folder has no object.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from object_store.store import ObjectStore
 
 JOBS: Final = 8
-"""Files at a time, unless told otherwise."""
+"""Files at the same time, by default."""
 
 LARGE_AT_ONCE: Final = 2
-"""How many of them may be going up in parts, each of which takes four parts of 8 MiB of memory."""
+"""How many of them may go up in parts at the same time; each takes four parts of 8 MiB of memory."""
 
 
 WHOLE_BYTES: Final = 1024 * 1024
@@ -42,12 +42,12 @@ WHOLE_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True)
 class Transfer:
-    """What became of a folder.
+    """The result of copying a folder.
 
     Attributes:
-        copied: files that were moved.
-        skipped: files that were the same already.
-        transferred_bytes: length of what was moved.
+        copied: files that were transferred.
+        skipped: files that were already the same.
+        transferred_bytes: length of what was transferred.
     """
 
     copied: int = 0
@@ -65,24 +65,24 @@ def upload_dir(
     skip_same: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Transfer:
-    """Store each file below a folder under the prefix and its path.
+    """Store each file below a folder; the key is the prefix and the file's path.
 
     Args:
-        store: where to.
-        folder: whose files, at any depth.
+        store: the store to write to.
+        folder: the folder to read, at any depth.
         bucket: the bucket's name.
-        prefix: what each key begins with; a slash is put between it and the path.
-        jobs: files at a time.
-        skip_same: leave out what the store holds already.
-        progress: called with the number of bytes that were handed on, from several threads.
+        prefix: the beginning of each key; a slash separates it from the path.
+        jobs: files at the same time.
+        skip_same: whether to skip files that the store already holds.
+        progress: called with the number of bytes passed on, from several threads.
 
     Raises:
         LocalFileError: the folder or a file cannot be read.
-        InvalidKey: a file has a name that is no key; nothing was sent.
-        ObjectStoreError: as `ObjectStore.upload` and `list` do.
+        InvalidKey: a file's name is not a valid key; nothing was sent.
+        ObjectStoreError: as `ObjectStore.upload` and `list`.
     """
     if not folder.is_dir():
-        raise LocalFileError(f"{folder} is no folder", bucket=bucket)
+        raise LocalFileError(f"{folder} is not a folder", bucket=bucket)
     start = f"{prefix.rstrip('/')}/" if prefix else ""
     files = {f"{start}{path.relative_to(folder).as_posix()}": path for path in _files_of(folder)}
     for key in files:
@@ -117,23 +117,23 @@ def download_dir(
 ) -> Transfer:
     """Write each object under a prefix to a folder, at the rest of its key.
 
-    All keys are looked at before anything is written. Keys that end in a slash, the folders of some other writers, are
-    left out.
+    All keys are checked before anything is written. Keys that end in a slash are left out: they are the folders of some
+    other writers.
 
     Args:
-        store: where from.
+        store: the store to read from.
         bucket: the bucket's name.
-        prefix: whole segments that each key begins with, and that are cut off; empty for all of the bucket.
-        folder: where to; it is made if it is not there.
-        jobs: files at a time.
-        skip_same: leave out what the folder holds already.
-        progress: called with the number of bytes that were written, from several threads.
+        prefix: whole segments that each key begins with, and that are removed; empty for the whole bucket.
+        folder: the folder to write to; it is created if it does not exist.
+        jobs: files at the same time.
+        skip_same: whether to skip objects that the folder already holds.
+        progress: called with the number of bytes written, from several threads.
 
     Raises:
-        UnsafePath: a key would lead out of the folder, through a symbolic link of it, or two keys want one name.
+        UnsafePath: a key would lead out of the folder, also through a symbolic link in it, or two keys need one name.
         LocalFileError: a file cannot be written.
-        StaleReference: an object was stored anew meanwhile.
-        ObjectStoreError: as `ObjectStore.download_file` and `list` do.
+        StaleReference: an object was replaced in the meantime.
+        ObjectStoreError: as `ObjectStore.download_file` and `list`.
     """
     start = f"{prefix.rstrip('/')}/" if prefix else ""
     refs = {ref.key: ref for ref in store.list(bucket, start) if not ref.key.endswith("/")}
@@ -145,7 +145,7 @@ def download_dir(
             parent.mkdir(parents=True, exist_ok=True)
             sweep(parent)
     except OSError as fault:
-        raise LocalFileError(f"{fault.filename} cannot be made or read: {fault.strerror}", bucket=bucket) from None
+        raise LocalFileError(f"{fault.filename} cannot be created or read: {fault.strerror}", bucket=bucket) from None
 
     def one(key: str) -> int | None:
         path, ref = paths[key], refs[key]
@@ -153,7 +153,7 @@ def download_dir(
             return None
         if ref.size > WHOLE_BYTES:
             return store.download_file(bucket, key, path, etag=ref.etag, streams=1, progress=progress).size
-        body = store.download(bucket, key, etag=ref.etag)  # one block, without the ado of many
+        body = store.download(bucket, key, etag=ref.etag)  # one block, without the overhead of many
         with replacing(path, bucket=bucket, key=key) as partial:
             partial.write(body)
         if progress is not None:
@@ -164,7 +164,7 @@ def download_dir(
 
 
 def paths_of_keys(folder: Path, keys: Iterable[str], start: str, bucket: str) -> dict[str, Path]:
-    """Return the file that each key is written to, all of them below the folder: UnsafePath."""
+    """Return the file for each key. Raise UnsafePath if one of them is not below the folder."""
     paths = {key: path_of_key(folder, key, start, bucket) for key in keys}
     home = folder.resolve()
     outside = {
@@ -177,21 +177,23 @@ def paths_of_keys(folder: Path, keys: Iterable[str], start: str, bucket: str) ->
 
 
 def path_of_key(folder: Path, key: str, start: str, bucket: str) -> Path:
-    """Return the file that a key is written to, below the folder but for its symbolic links: UnsafePath."""
+    """Return the file for a key. Raise UnsafePath if it is not below the folder, symbolic links aside."""
     rest = key.removeprefix(start)
     parts = rest.split("/")
     if "\\" in rest or "\0" in rest or any(part.strip() in {"", ".", ".."} for part in parts):
-        raise UnsafePath("it would be written outside of its folder, or nowhere", bucket=bucket, key=key)
+        raise UnsafePath("the key leads outside of its folder, or to no file", bucket=bucket, key=key)
     return folder.joinpath(*parts)
 
 
 def _check_names(bucket: str, start: str, paths: dict[str, Path]) -> None:
-    """A file cannot be a folder as well, which keys can: UnsafePath."""
+    """Raise UnsafePath if one name is both a file and a folder, which keys can be."""
     for key in paths:
         parent = key.rpartition("/")[0]
         while len(parent) >= len(start) and parent:
             if parent in paths:
-                raise UnsafePath(f"{parent!r} is an object, too, and cannot be file and folder", bucket=bucket, key=key)
+                raise UnsafePath(
+                    f"{parent!r} is also an object, and cannot be a file and a folder", bucket=bucket, key=key
+                )
             parent = parent.rpartition("/")[0]
 
 
@@ -199,7 +201,7 @@ def _is_there(path: Path, ref: ObjectRef) -> bool:
     try:
         return path.is_file() and same_content(path, ref)
     except OSError:
-        return False  # it cannot be read, so it is written anew, and that says what is wrong
+        return False  # write a file that cannot be read again: that reports the error
 
 
 def _files_of(folder: Path) -> Iterator[Path]:
@@ -214,9 +216,9 @@ def _files_of(folder: Path) -> Iterator[Path]:
 
 
 def _each(one: Callable[[str], int | None], keys: Iterable[str], jobs: int) -> Transfer:
-    """Do all, some at a time; the first failure keeps the rest from beginning, and is raised."""
+    """Do all, `jobs` at a time; after the first failure start no more, and raise it."""
     if jobs < 1:
-        raise InvalidArgument(f"{jobs} files at a time; legal: 1 or more")
+        raise InvalidArgument(f"jobs is {jobs}; legal: 1 or more")
     stopped = Event()
 
     def unless_stopped(key: str) -> int | None:

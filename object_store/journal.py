@@ -1,7 +1,7 @@
-"""The journal of a comparison: JSON lines that an interrupted one goes on from.
+"""The journal of a comparison: JSON lines from which an interrupted comparison resumes.
 
-The rule: what counts ends with a checkpoint; whatever comes after the last one, a torn line included, is dropped and
-done again. A file that is no journal, or one of another comparison, is never written to.
+The rule: everything up to the last checkpoint counts. Lines after it, including a torn one, are dropped, and their work
+is done again. A file that is not a journal, or belongs to another comparison, is never written to.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _NAME: Final = "object-store-parity"
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not the same.
+    """A key that is not the same on both sides.
 
     Attributes:
         kind: `missing`, `extra`, `different` or `undecided`.
         key: the whole key.
-        reason: why it is undecided, else empty.
+        reason: why it is undecided; otherwise empty.
     """
 
     kind: str
@@ -39,13 +39,13 @@ class Finding:
 
 @dataclass
 class Checkpoint:
-    """How far a comparison has come.
+    """The progress of a comparison.
 
     Attributes:
         through: the last key that is done; None at the beginning.
         same: keys that were the same on both sides.
-        same_bytes: their length.
-        findings: what was not.
+        same_bytes: their total length.
+        findings: the keys that were not.
     """
 
     through: str | None = None
@@ -55,30 +55,30 @@ class Checkpoint:
 
 
 class Journal:
-    """A file that a comparison is written down in, or nothing."""
+    """The file that records a comparison; without a file it records nothing."""
 
     def __init__(self, descriptor: int | None, path: Path | None, progress: Checkpoint) -> None:
-        """Go on after what was read."""
+        """Continue after the progress that was read."""
         self._descriptor = descriptor
         self._path = path
         self.progress = progress
 
     def start(self, comparison: dict[str, str]) -> None:
-        """Note what is compared."""
+        """Record what is compared."""
         self._write({"journal": _NAME, "version": 1, **comparison}, sync=True)
 
     def add(self, finding: Finding) -> None:
-        """Note a finding."""
+        """Record a finding."""
         self.progress.findings.append(finding)
         self._write({"finding": finding.kind, "key": finding.key, "reason": finding.reason})
 
     def checkpoint(self, through: str) -> None:
-        """Note that every key up to this one is done."""
+        """Record that every key up to this one is done."""
         self.progress.through = through
         self._write({"through": through, "same": self.progress.same, "sameBytes": self.progress.same_bytes}, sync=True)
 
     def finish(self) -> None:
-        """Note that all is done, so that the next comparison starts anew."""
+        """Record that all is done, so that the next comparison starts from the beginning."""
         self._write({"done": True}, sync=True)
 
     def _write(self, line: dict[str, object], *, sync: bool = False) -> None:
@@ -94,10 +94,10 @@ class Journal:
 
 @contextmanager
 def opened_journal(path: Path | None, **comparison: str) -> Iterator[Journal]:
-    """Open the journal of a comparison, and read how far it has come.
+    """Open the journal of a comparison, and read its progress.
 
     Raises:
-        InvalidArgument: it is of another comparison, or no journal.
+        InvalidArgument: it belongs to another comparison, or is not a journal.
         LocalFileError: it cannot be read or written, or is in use.
     """
     if path is None:
@@ -121,14 +121,14 @@ def opened_journal(path: Path | None, **comparison: str) -> Iterator[Journal]:
 
 
 def _read(file: BinaryIO, path: Path, comparison: dict[str, str]) -> tuple[Checkpoint, int]:
-    """Return what counts, and the number of bytes that it takes."""
+    """Return the progress that counts, and the number of bytes that it takes in the file."""
     expected: dict[str, object] = {"journal": _NAME, "version": 1, **comparison}
     first = file.readline()
     if not first.endswith(b"\n") and json.dumps(expected).encode().startswith(first):
-        return Checkpoint(), 0  # empty, or torn at once
+        return Checkpoint(), 0  # empty, or torn in the first line
     header = _json(first)
     if not isinstance(header, dict) or header.get("journal") != _NAME:
-        raise InvalidArgument(f"{path} is no journal of a comparison, and stays as it is: name another file")
+        raise InvalidArgument(f"{path} is not a journal of a comparison, and was not changed: name another file")
     if header != expected:
         raise InvalidArgument(f"{path} is the journal of another comparison ({header}): name another file or remove it")
     end, pending, progress = file.tell(), list[Finding](), Checkpoint()
@@ -148,7 +148,7 @@ def _read(file: BinaryIO, path: Path, comparison: dict[str, str]) -> tuple[Check
 
 
 def _json(line: bytes) -> object:
-    """Read a whole line; None where it is torn or no JSON."""
+    """Read a whole line; None if it is torn or not JSON."""
     try:
         return json.loads(line) if line.endswith(b"\n") else None
     except ValueError:

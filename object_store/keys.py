@@ -1,10 +1,10 @@
-"""What bucket names and keys the adapter takes.
+"""Which bucket names and keys the adapter accepts.
 
-The rule for a key: it comes back from every S3 server exactly as it was given, or it is refused here. AWS stores any
-UTF-8 of up to 1024 bytes, but a MinIO server strips a leading slash, and refuses `//` and the segments `.` and `..`
-(with white space around them, and between backslashes, too); obstore strips slashes at either end and refuses control
-characters. What one of them would change is therefore no key of ours. What a server refuses beyond that (MinIO: a
-segment over 255 bytes) is its own `InvalidKey`. Prefixes are free text and are not checked by this rule.
+The rule for a key: every S3 server returns it exactly as given, or the adapter refuses it. AWS stores any UTF-8 of up
+to 1024 bytes. A MinIO server strips a leading slash, and refuses `//` and the segments `.` and `..` (also with white
+space around them, and between backslashes). obstore strips slashes at both ends and refuses control characters. The
+adapter refuses a key that one of them would change. A server may refuse more (MinIO: a segment over 255 bytes); then
+its refusal is the `InvalidKey`. Prefixes are free text, and this rule does not check them.
 
 Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html,
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html,
@@ -23,21 +23,21 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def check_bucket(bucket: str) -> None:
-    """Refuse what no S3 bucket can be called: InvalidBucketName."""
+    """Raise InvalidBucketName for a name that an S3 bucket cannot have."""
     if not isinstance(bucket, str) or not _BUCKET.fullmatch(bucket):
         raise InvalidBucketName(
-            f"{bucket!r} cannot be a bucket's name; legal: 3 to 63 of a-z, 0-9, '-' and '.', "
+            f"{bucket!r} is not a valid bucket name; legal: 3 to 63 of a-z, 0-9, '-' and '.', "
             "with a letter or digit first and last"
         )
 
 
 def check_key(bucket: str, key: str) -> None:
-    """Refuse a key that would not come back as it was given: InvalidKey."""
+    """Raise InvalidKey for a key that would not come back as given."""
     fault = _fault(key)
     if fault is not None:
         raise InvalidKey(
-            f"the key {fault}; legal: 1 to {MAX_KEY_BYTES} bytes of UTF-8, segments parted by single slashes, none "
-            "empty, '.' or '..', no control characters",
+            f"the key {fault}; legal: 1 to {MAX_KEY_BYTES} bytes of UTF-8, segments separated by single slashes, "
+            "none of them empty, '.' or '..', no control characters",
             bucket=bucket,
             key=str(key)[:MAX_KEY_BYTES],
         )

@@ -1,7 +1,7 @@
-"""What user metadata the adapter takes: names and values that every S3 server gives back as it got them.
+"""Which user metadata the adapter accepts: names and values that every S3 server returns unchanged.
 
-HTTP carries it as `x-amz-meta-…` headers: names lose their case, values their outer spaces and anything that is not
-ASCII, and all of it together may have 2 KB.
+HTTP carries metadata as `x-amz-meta-…` headers. Names lose their case. Values lose spaces at both ends and all
+characters that are not ASCII. All metadata together may have 2 KB.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
 """
@@ -24,16 +24,16 @@ _LEGAL = (
 
 
 def check_metadata(bucket: str, key: str, metadata: Mapping[str, str] | None) -> dict[str, str]:
-    """Return a copy of the metadata if it survives the way: InvalidMetadata."""
+    """Return a copy of the metadata. Raise InvalidMetadata if it would not come back unchanged."""
     if metadata is None:
         return {}
     if not isinstance(metadata, Mapping):
-        raise InvalidMetadata(f"the metadata is {type(metadata).__name__}; {_LEGAL}", bucket=bucket, key=key)
+        raise InvalidMetadata(f"the metadata has type {type(metadata).__name__}; {_LEGAL}", bucket=bucket, key=key)
     for name, value in metadata.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise InvalidMetadata(f"{name!r} cannot be the name of metadata; {_LEGAL}", bucket=bucket, key=key)
+            raise InvalidMetadata(f"{name!r} is not a valid metadata name; {_LEGAL}", bucket=bucket, key=key)
         if not isinstance(value, str) or not _VALUE.fullmatch(value):
-            raise InvalidMetadata(f"the value of metadata {name!r} does not survive; {_LEGAL}", bucket=bucket, key=key)
+            raise InvalidMetadata(f"the value of metadata {name!r} is not valid; {_LEGAL}", bucket=bucket, key=key)
     size = sum(len(name) + len(value) for name, value in metadata.items())
     if size > MAX_METADATA_BYTES:
         raise InvalidMetadata(f"the metadata has {size} bytes; {_LEGAL}", bucket=bucket, key=key)

@@ -1,6 +1,7 @@
-"""Where this machine has the folders that the NAS exports, and what a `nasPath` is here.
+"""Where this machine mounts the folders that the NAS exports, and the local path for a `nasPath`.
 
-The rule: a path of an event is not trusted. It leads below a mount or nowhere; `..` and links out of it are refused.
+The rule: a path in an event is not trusted. It leads below a mount or nowhere; `..` and links out of the mount are
+refused.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ DEFAULT_MOUNTS: Final[Mapping[str, Path]] = MappingProxyType(
         "/volume1/badass-media": Path("/Volumes/badass-media"),
     }
 )
-"""Folders that the NAS exports, by its own names, and where they are mounted."""
+"""Folders that the NAS exports, by the NAS's own names, and where they are mounted."""
 
 _NOT_EXPORTED: Final = "/volume1/home"
 
 
 def mounted(nas_path: str, mounts: Mapping[str, Path]) -> tuple[Path, str | None]:
-    """Return where a path of the NAS is here, and what is wrong with it; mounted paths are taken as they are."""
+    """Return the local path for a path of the NAS, and what is wrong with it; a mounted path is taken as it is."""
     given = PurePosixPath(nas_path)
     if not given.is_absolute() or ".." in given.parts or "\0" in nas_path:
         return Path(), "is not absolute, or has '..' in it"
@@ -38,16 +39,16 @@ def mounted(nas_path: str, mounts: Mapping[str, Path]) -> tuple[Path, str | None
         where = ", ".join(mounts)
         return Path(), f"is not exported: only the NAS itself sees {_NOT_EXPORTED}; send an objectRef, or use {where}"
     legal = ", ".join(f"{exported}/… ({mount})" for exported, mount in mounts.items())
-    return Path(), f"is in no folder that the NAS exports; legal: {legal}"
+    return Path(), f"is not in a folder that the NAS exports; legal: {legal}"
 
 
 def unreadable(path: Path) -> str | None:
-    """Say why a path gives no bytes; None where it does."""
+    """Return why a path gives no bytes; None if it does."""
     try:
         if path.is_dir():
             return "is a folder"
         if not path.is_file():
-            return "is no regular file" if path.exists() else "is not there"
+            return "is not a regular file" if path.exists() else "does not exist"
         with path.open("rb"):
             return None
     except OSError as fault:
@@ -57,9 +58,9 @@ def unreadable(path: Path) -> str | None:
 def _out_of_reach(path: Path, mount: Path) -> str | None:
     try:
         if not mount.is_dir():
-            return f"is on {mount}, which is not there; is the NAS mounted?"
+            return f"is on {mount}, which does not exist; is the NAS mounted?"
         if not path.resolve().is_relative_to(mount.resolve()):
             return f"leads out of {mount} by a symbolic link"
-    except (OSError, RuntimeError) as fault:  # RuntimeError is pathlib's for links that lead to one another
-        return f"cannot be looked at: {fault}"
+    except (OSError, RuntimeError) as fault:  # pathlib raises RuntimeError for links in a cycle
+        return f"cannot be accessed: {fault}"
     return None

@@ -1,6 +1,6 @@
-"""The store that a command line means: the environment's, or that of files which a stack published.
+"""The store that a command line selects: from the environment, or from files that a stack published.
 
-The rule: a file with credentials that others may read is refused, and its content is never shown.
+The rule: a credentials file that other users can read is refused, and its content is never shown.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def store_of(deployment: Path | None, credentials: Path | None, identity: str | None) -> ObjectStore:
-    """Return the store of the environment, or of a deployment, its credentials and an identity.
+    """Return the store of the environment, or of a deployment with its credentials and an identity.
 
     Raises:
         ConfigurationError: only some of the three are given, or one of them cannot be used.
@@ -32,12 +32,12 @@ def store_of(deployment: Path | None, credentials: Path | None, identity: str | 
             )
         return _hidden(ObjectStore.from_environment())
     if stat.S_IMODE(_status(credentials)) & 0o077:
-        raise ConfigurationError(f"{credentials} may be read by others; legal: mode 0600: chmod 600 {credentials}")
+        raise ConfigurationError(f"other users can read {credentials}; legal: mode 0600: chmod 600 {credentials}")
     return _hidden(ObjectStore(StoreConfig.from_deployment(_read(deployment), _read(credentials), identity)))
 
 
 def _hidden(store: ObjectStore) -> ObjectStore:
-    """The store, whose secrets the command shows nowhere."""
+    """Return the store; from now on the command hides its secrets."""
     SCREEN.hide(store.config.secrets())
     return store
 
@@ -57,5 +57,5 @@ def _read(path: Path) -> dict[str, Any]:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        raise ConfigurationError(f"{path} is no JSON object; legal: what `pulumi stack output NAME --json` prints")
+        raise ConfigurationError(f"{path} is not a JSON object; legal: what `pulumi stack output NAME --json` prints")
     return content

@@ -1,9 +1,10 @@
 """`parity`: whether a folder of the NAS and a prefix of the store hold the same, proven file by file.
 
-The rule: "the same" is proven by checksum, or the bytes of both were read; what could be neither proven nor refuted
-(links, files that change meanwhile, folders that cannot be read) is `undecided`, and then the report is not ok. Both
-sides are walked in the order of their keys, side by side, so neither is held in memory. Nothing is changed on either.
-Left out: what is written during the comparison may be seen on one side only; compare while nobody writes, or again.
+The rule: "the same" is proven by checksum, or by reading the bytes of both sides. What could be neither proven nor
+refuted (links, files that change during the comparison, folders that cannot be read) is `undecided`, and then the
+report is not ok. Both sides are walked side by side in the order of their keys, so neither is held in memory. Neither
+side is changed. Left out: a write during the comparison may show on one side only. Compare while no program writes, or
+compare again.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ if TYPE_CHECKING:
     from object_store.store import ObjectStore
 
 CHECKPOINT_KEYS: Final = 1000
-"""Keys after which the journal gets a checkpoint, at the latest."""
+"""Number of keys after which the journal gets a checkpoint, at the latest."""
 
 CHECKPOINT_SECONDS: Final = 5.0
-"""Time after which it does, likewise; a single large file may take longer."""
+"""Seconds after which the journal gets a checkpoint, likewise; a single large file may take longer."""
 
 
 def parity(
@@ -53,31 +54,33 @@ def parity(
 ) -> ParityReport:
     """Compare the files below a folder with the objects under a prefix, where `upload_dir` would put them.
 
-    A file of the object's length is compared by the object's etag where that is a checksum; where it is not, or is not
-    equal, both are read and compared by SHA-256. Temporary files of the adapter, and empty objects whose key ends in a
-    slash (the folders of some other writers) are left out. Each finding takes memory, and nothing else does.
+    A file of the object's length is compared by the object's etag if that is a checksum. If it is not, or is not equal,
+    both are read and compared by SHA-256. Temporary files of the adapter are left out, and so are empty objects whose
+    key ends in a slash (the folders of some other writers). Only findings take memory.
 
     Args:
         nas_dir: the folder.
         store: the other side.
         bucket: the bucket's name.
-        prefix: what each key begins with; a slash is put between it and the path.
-        journal: a file outside of the folder that an interrupted comparison goes on from; one that ended starts anew.
-        progress: called with the number of bytes that were compared since it was called last.
+        prefix: the beginning of each key; a slash separates it from the path.
+        journal: a file outside of the folder, from which an interrupted comparison resumes; after a finished one the
+            next comparison starts from the beginning.
+        progress: called with the number of bytes compared since the last call.
 
     Returns:
-        The report; what a journal has of an earlier, interrupted run is in it.
+        The report; it includes what the journal has from an earlier, interrupted run.
 
     Raises:
-        LocalFileError: the folder is not there, the NAS goes away meanwhile, or the journal cannot be written.
-        InvalidArgument: the journal is of another comparison, is none, or lies in the folder.
-        UnexpectedAnswer: the server does not list in the order of the keys' bytes, so nothing can be told.
-        ObjectStoreError: as `ObjectStore.list` and `stream` do; with a journal the next run goes on from there.
+        LocalFileError: the folder does not exist, the NAS disappears during the comparison, or the journal cannot be
+            written.
+        InvalidArgument: the journal belongs to another comparison, is not a journal, or is inside the folder.
+        UnexpectedAnswer: the server does not list in the order of the keys' bytes, so a comparison is impossible.
+        ObjectStoreError: as `ObjectStore.list` and `stream`; with a journal the next run resumes there.
     """
     nas_dir = nas_dir.absolute()
     start = f"{prefix.rstrip('/')}/" if prefix else ""
     if journal is not None and journal.resolve().is_relative_to(nas_dir.resolve()):
-        raise InvalidArgument(f"the journal {journal} would be compared itself: put it outside of {nas_dir}")
+        raise InvalidArgument(f"the journal {journal} is inside the compared folder: put it outside of {nas_dir}")
     nas = _Nas(nas_dir)
     with opened_journal(journal, nasDir=str(nas_dir), bucket=bucket, prefix=start) as written:
         after = written.progress.through
@@ -100,7 +103,7 @@ def parity(
 
 
 class _Nas:
-    """The folder, and the mount that it must stay on: an empty one in its place would make every object extra."""
+    """The folder, and the mount that it must stay on: with an empty folder in its place every object would be extra."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -109,7 +112,7 @@ class _Nas:
 
     def check(self) -> None:
         if not self.is_there():
-            raise LocalFileError(f"{self._folder} is not there, or no longer on its mount; is the NAS mounted?")
+            raise LocalFileError(f"{self._folder} does not exist, or is no longer on its mount; is the NAS mounted?")
 
     def is_there(self) -> bool:
         try:
@@ -122,7 +125,7 @@ class _Nas:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of one key; `kind` as in a finding, or `same`."""
+    """The result for one key; `kind` as in a finding, or `same`."""
 
     kind: str
     size: int = 0
@@ -130,7 +133,7 @@ class _Outcome:
 
 
 class _Passed:
-    """How far the journal may say that all is done; after a folder that cannot be read it waits for the next file."""
+    """How far the journal may record progress; after a folder that cannot be read it waits for the next file."""
 
     def __init__(self, journal: Journal, nas: _Nas) -> None:
         self._journal = journal
@@ -139,7 +142,7 @@ class _Passed:
         self._keys, self._since = 0, time.monotonic()
 
     def note(self, key: str, outcome: _Outcome, *, resumable: bool) -> None:
-        self._last = None  # an interrupt from here on must not leave a checkpoint without what belongs to it
+        self._last = None  # an interrupt from here on must not leave a checkpoint without its finding
         if outcome.kind == "same":
             self._journal.progress.same += 1
             self._journal.progress.same_bytes += outcome.size
@@ -154,7 +157,7 @@ class _Passed:
             self.keep()
 
     def keep(self) -> None:
-        """Write a checkpoint, unless the NAS went away: nobody knows since when."""
+        """Write a checkpoint, unless the NAS has disappeared: it is unknown since when."""
         if self._last is not None and self._nas.is_there():
             self._journal.checkpoint(self._last)
             self._last = None
@@ -168,7 +171,7 @@ def _key_of(entry: Entry | None, ref: ObjectRef | None, start: str) -> str:
 
 
 def _in_order(refs: Iterator[ObjectRef], start: str) -> Iterator[tuple[bytes, ObjectRef]]:
-    """Yield references with the rest of their keys: UnexpectedAnswer where they are not in order."""
+    """Yield references with the rest of their keys. Raise UnexpectedAnswer if they are not in order."""
     before = b""
     for ref in refs:
         rest = ref.key.removeprefix(start).encode()
@@ -182,7 +185,7 @@ def _in_order(refs: Iterator[ObjectRef], start: str) -> Iterator[tuple[bytes, Ob
 def _side_by_side(
     entries: Iterator[Entry], refs: Iterator[tuple[bytes, ObjectRef]]
 ) -> Iterator[tuple[Entry | None, ObjectRef | None]]:
-    """Yield what has one key together; of a folder that cannot be read the objects are passed over."""
+    """Yield file and object of one key together; skip the objects of a folder that cannot be read."""
     entry, listed = next(entries, None), next(refs, None)
     while entry is not None or listed is not None:
         if entry is not None and (listed is None or entry.name <= listed[0]):

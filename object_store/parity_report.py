@@ -1,6 +1,6 @@
 """The report of a comparison: JSON for programs, lines for people.
 
-The rule: it is `ok` only where nothing at all was left open. How it comes about is in `parity`.
+The rule: it is `ok` only if nothing at all was left open. `parity` makes it.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ class Undecided(BaseModel):
 
 
 class ParityReport(BaseModel):
-    """What a comparison found.
+    """The result of a comparison.
 
     Attributes:
         nas_dir: the folder.
         bucket: the bucket.
-        prefix: what each key begins with, its last slash included.
+        prefix: the beginning of each key, including its last slash.
         same: files that are the same on both sides.
-        same_bytes: their length.
+        same_bytes: their total length.
         missing: keys that only the NAS has.
         extra: keys that only the store has.
         different: keys whose bytes differ.
-        undecided: keys that could not be compared; one that ends in a slash is a folder that cannot be read.
+        undecided: keys that could not be compared; a key that ends in a slash is a folder that cannot be read.
     """
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
@@ -65,7 +65,7 @@ class ParityReport(BaseModel):
         return self.model_dump_json()
 
     def as_text(self) -> str:
-        """Return it for people: a line for each finding, and one for the sum."""
+        """Return it for people: one line per finding, and a line with the totals."""
         lines = [
             f"{kind:<11}{_shown(key)}"
             for kind, keys in (("missing", self.missing), ("extra", self.extra), ("different", self.different))
@@ -80,7 +80,7 @@ class ParityReport(BaseModel):
 
     @classmethod
     def of(cls, done: Checkpoint, nas_dir: Path, bucket: str, prefix: str) -> Self:
-        """Return the report of a comparison that is done."""
+        """Return the report of a finished comparison."""
 
         def keys(kind: str) -> Iterable[str]:
             return (found.key for found in done.findings if found.kind == kind)
@@ -101,5 +101,5 @@ class ParityReport(BaseModel):
 
 
 def _shown(key: str) -> str:
-    """A key may hold what a terminal obeys."""
+    """The key, quoted if it holds characters that a terminal would obey."""
     return key if key.isprintable() else repr(key)

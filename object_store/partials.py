@@ -1,8 +1,8 @@
-"""Temporary files: locked while their writer lives, and removed by the next one where it was killed.
+"""Temporary files: locked while their writer lives; the next writer removes those of a killed one.
 
-The rule: what is removed was abandoned for certain. A file of this machine is, if its lock can be had; one of another
-machine, or where the file system has no locks, after a day. No upload of a folder and no comparison takes one for a
-file. Errors are the system's own, OSError; `files` and `dual_write` translate them.
+The rule: only a file that is certainly abandoned is removed. A file of this machine is abandoned if its lock is free. A
+file of another machine, or on a file system without locks, is abandoned after a day. Uploads of folders and comparisons
+ignore temporary files. Errors are the system's own, OSError; `files` and `dual_write` translate them.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PARTIAL_PREFIX: Final = ".object-store-partial-"
-"""What the name of each begins with."""
+"""The beginning of the name of each temporary file."""
 
 ABANDONED_AFTER_SECONDS: Final = 24 * 3600
-"""Age from which a temporary file counts as abandoned where its lock tells nothing."""
+"""Age from which a temporary file counts as abandoned if its lock proves nothing."""
 
 _NOT_SUPPORTED: Final = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
 
-# Locks may hold on one machine only (macOS `locallocks`, Linux `nolock`), so a name tells whose file it is.
+# Locks may hold on one machine only (macOS `locallocks`, Linux `nolock`), so the name says whose file it is.
 _PREFIX: Final = f"{PARTIAL_PREFIX}by-"
 _OWN_PREFIX: Final = f"{_PREFIX}{hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]}-"
 
 
 @contextmanager
 def locked_partial(folder: Path) -> Iterator[tuple[int, Path]]:
-    """Make a temporary file that is locked; it is gone at the end, unless it was renamed."""
+    """Make a locked temporary file; at the end it is removed, unless it was renamed."""
     descriptor, path = _make_locked(folder)
     try:
         yield descriptor, path
@@ -45,11 +45,11 @@ def locked_partial(folder: Path) -> Iterator[tuple[int, Path]]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files of a folder that were abandoned."""
+    """Remove the abandoned temporary files of a folder."""
     with os.scandir(folder) as found:
         partials = [Path(entry.path) for entry in found if entry.name.startswith(_PREFIX)]
     for partial in partials:
-        with suppress(OSError):  # another writer was faster, or may do what we may not
+        with suppress(OSError):  # another writer was faster, or has permissions that we lack
             descriptor = os.open(partial, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 locked = lock(descriptor)
@@ -61,14 +61,14 @@ def sweep(folder: Path) -> None:
 
 
 def write_all(descriptor: int, block: bytes) -> None:
-    """Write a block to its end."""
+    """Write the whole block."""
     rest = memoryview(block)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
 def make_folders(top: Path, folder: Path) -> None:
-    """Make what is missing below the first, and never the first itself."""
+    """Create the missing folders below `top`, but never `top` itself."""
     for each in reversed([folder, *folder.parents]):
         if each.is_relative_to(top) and each != top and not each.is_dir():
             each.mkdir(exist_ok=True)
@@ -76,7 +76,7 @@ def make_folders(top: Path, folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have a folder's names on the disk, where the file system can."""
+    """Write a folder's names to the disk, if the file system can."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -92,7 +92,7 @@ def _make_locked(folder: Path) -> tuple[int, Path]:
         path = folder / f"{_OWN_PREFIX}{secrets.token_hex(8)}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            # Until it is locked another writer may take it for abandoned, and lock or remove it: then make another.
+            # Before it is locked, another writer may take it for abandoned and lock or remove it: then make another.
             if lock(descriptor) is not False and path.exists():
                 return descriptor, path
         except BaseException:
@@ -102,14 +102,14 @@ def _make_locked(folder: Path) -> tuple[int, Path]:
 
 
 def _discard(descriptor: int, path: Path) -> None:
-    with suppress(OSError):  # the NAS may be gone; then the next write removes it
+    with suppress(OSError):  # the NAS may be gone; then the next write removes the file
         path.unlink(missing_ok=True)
     with suppress(OSError):
         os.close(descriptor)
 
 
 def lock(descriptor: int) -> bool | None:
-    """Lock a file until it is closed; whether that could be done, None where the file system has no locks."""
+    """Lock a file until it is closed. Return whether that succeeded, or None if the file system has no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,9 +1,9 @@
-"""An upload in parts by botocore, for what obstore's own cannot do.
+"""An upload in parts by botocore, for what obstore's own upload cannot do.
 
-obstore (0.12.1) sends a condition with whole bodies only; here it goes with the request that joins the parts. And it
-takes the answer to that request for a failure if it holds the words "SlowDown" or "InternalError", which it does where
-the key holds them: it then tries again, finds the upload gone, and says so although the object was stored.
-At most `PARTS_AT_ONCE` parts are held; after any failure the upload is aborted.
+obstore (0.12.1) sends a condition with whole bodies only; here it goes with the request that joins the parts. obstore
+also takes the answer to that request for a failure if it holds the words "SlowDown" or "InternalError", which it does
+if the key holds them. It then tries again, finds that the upload is gone, and reports that although the object was
+stored. At most `PARTS_AT_ONCE` parts are held in memory; any failure aborts the upload.
 
 Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html,
 https://docs.rs/object_store/latest/src/object_store/client/retry.rs.html (body_contains_error)
@@ -29,12 +29,12 @@ PARTS_AT_ONCE: Final = 4
 
 
 def is_misread_by_obstore(*texts: str) -> bool:
-    """Whether obstore would take the end of an upload in parts for a failure, because of what the answer holds."""
+    """Whether obstore would take the end of an upload in parts for a failure, because of words in the answer."""
     return any(word in text for word in ("SlowDown", "InternalError") for text in texts)
 
 
 def upload_in_parts(client: S3Client, wanted: Put, blocks: Blocks, *, if_absent: bool) -> str:
-    """Store the blocks, and return the etag in its quotes; raises as botocore does."""
+    """Store the blocks, and return the etag in its quotes; it raises botocore's errors."""
     bucket, key = wanted.bucket, wanted.key
     upload = client.create_multipart_upload(
         Bucket=bucket, Key=key, ContentType=wanted.content_type, Metadata=wanted.metadata, ChecksumAlgorithm="SHA256"
@@ -66,6 +66,6 @@ def upload_in_parts(client: S3Client, wanted: Put, blocks: Blocks, *, if_absent:
             )["ETag"]
         return client.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload=parts)["ETag"]
     except BaseException:
-        with suppress(*BOTOCORE_ERRORS):  # the failure that led here is the one to tell of
+        with suppress(*BOTOCORE_ERRORS):  # report the failure that led here
             client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
         raise

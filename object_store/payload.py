@@ -1,11 +1,12 @@
 """Events that say where their bytes are: by `objectRef`, or still by the shim `nasPath` (or `filePath`).
 
-The rule: the reference goes first, and one that fails is an error; the shim is used only where there is no reference,
-and every use is logged and counted, so that it can be retired. What is downloaded lies in a temporary folder that goes
-with the context; what is on the NAS is never deleted. A consumer deletes neither, whatever its own clean-up does.
+The rule: the reference goes first, and a reference that fails is an error. The shim is used only if there is no
+reference. Each use is logged and counted, so that the shim can be retired. A downloaded file is in a temporary folder,
+which is removed with the context; a file on the NAS is never deleted. A consumer must delete neither, also in its own
+clean-up.
 
-Three kinds of path share the name `nasPath`: the NAS's own (`/volume1/joelclaw/…`), which `mounts` translates, the
-mounted one (`/Volumes/three-body/…`), and `filePath`, a file of this machine. `/volume1/home` is not exported.
+Three kinds of path share the name `nasPath`: the NAS's own path (`/volume1/joelclaw/…`), which `mounts` translates, the
+mounted path (`/Volumes/three-body/…`), and `filePath`, a file of this machine. `/volume1/home` is not exported.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
     from object_store.store import ObjectStore
 
 Source: TypeAlias = Literal["objectRef", "nasPath", "filePath"]
-"""Which field of the event led to the bytes."""
+"""The field of the event that led to the bytes."""
 
 IDENTITY_EXPRESSION: Final = (
     '((event.data.objectRef ? "s3://" + event.data.objectRef.bucket + "/" + event.data.objectRef.key + " " + '
     "event.data.objectRef.etag : (event.data.nasPath ? event.data.nasPath : event.data.filePath)) + "
     '(event.data.idempotencyKey ? "::" + event.data.idempotencyKey : ""))'
 )
-"""`identity_of` as the CEL expression that a function's `idempotency` takes."""
+"""`identity_of` as a CEL expression, for a function's `idempotency`."""
 
 _MAX_NAME_BYTES: Final = 200
 _LEGAL: Final = "legal: an objectRef, a nasPath or a filePath, as in schemas/payload.schema.json"
@@ -47,18 +48,18 @@ _log = logging.getLogger(__name__)
 
 
 def _without_default(schema: dict[str, Any]) -> None:
-    """A reference that is not there is left out, never null."""
+    """A missing reference is left out, never null."""
     del schema["default"]
 
 
 class Payload(BaseModel):
-    """The fields of an event that this module reads; it may have any others.
+    """The fields of an event that this module reads; the event may have others.
 
     Attributes:
         object_ref: `objectRef` in JSON, with exactly the fields of a reference.
-        nas_path: `nasPath`; an empty one is as good as none.
+        nas_path: `nasPath`; an empty one counts as missing.
         file_path: `filePath`, likewise.
-        idempotency_key: `idempotencyKey`, what its sender tells repeats by.
+        idempotency_key: `idempotencyKey`, by which its sender marks repeats.
     """
 
     model_config = ConfigDict(
@@ -88,8 +89,8 @@ class Payload(BaseModel):
         """Read the data of an event.
 
         Raises:
-            InvalidReference: `objectRef` is there and is no reference.
-            PayloadUnresolved: there is neither reference nor path, or another field is of the wrong type.
+            InvalidReference: `objectRef` exists and is not a reference.
+            PayloadUnresolved: both reference and path are missing, or another field has the wrong type.
         """
         if not isinstance(event, Mapping):
             raise PayloadUnresolved(f"the event's data is {type(event).__name__}, not an object; {_LEGAL}")
@@ -106,19 +107,19 @@ class Payload(BaseModel):
         else:
             if payload.object_ref or payload.nas_path or payload.file_path:
                 return payload
-            faults = "nothing in it leads to bytes"
+            faults = "no field leads to bytes"
         raise PayloadUnresolved(f"{faults}; {_LEGAL}")
 
 
 @dataclass(frozen=True)
 class LocalCopy:
-    """A file that holds the bytes while the context lasts; never delete it.
+    """A file that holds the bytes as long as the context lasts; never delete it.
 
     Attributes:
         path: the file, with the suffix of its key or path.
-        source: which field of the event led to it.
-        temporary: whether it goes with the context.
-        ref: the object, as the store gave it; None for a path.
+        source: the field of the event that led to it.
+        temporary: whether it is removed with the context.
+        ref: the object, as the store returned it; None for a path.
     """
 
     path: Path
@@ -135,24 +136,25 @@ def resolve(
     mounts: Mapping[str, Path] = DEFAULT_MOUNTS,
     count: Callable[[Source], None] | None = None,
 ) -> Iterator[LocalCopy]:
-    """Give the bytes of an event as a file of this machine, for the time of the context.
+    """Provide the bytes of an event as a file of this machine, as long as the context lasts.
 
     Args:
         payload: the event's data.
-        store: where references are looked up.
-        mounts: the NAS's own names of what it exports, and where that is mounted here.
-        count: called with the field that was used, once the bytes are there.
+        store: the store in which references are looked up.
+        mounts: the NAS's own names of its exports, and where they are mounted here.
+        count: called with the used field, once the bytes are available.
 
     Yields:
-        The file, and how it came.
+        The file, and where it came from.
 
     Raises:
-        InvalidReference: `objectRef` is no reference.
-        PayloadUnresolved: there is neither, or the path leads to no file here; it says what to do.
-        StaleReference: the object is another one by now, or its size is not that of the reference.
-        IncompleteTransfer: it did not come whole.
+        InvalidReference: `objectRef` is not a reference.
+        PayloadUnresolved: both reference and path are missing, or the path does not lead to a file here. The message
+            says what to do.
+        StaleReference: the object was replaced, or its size is not that of the reference.
+        IncompleteTransfer: the body did not arrive completely.
         LocalFileError: the temporary file cannot be written.
-        ObjectStoreError: as `ObjectStore.stream` does; the shim is then not tried.
+        ObjectStoreError: as `ObjectStore.stream`; the shim is then not tried.
     """
     event = Payload.parse(payload)
     with ExitStack() as stack:
@@ -165,11 +167,11 @@ def resolve(
 
 
 def identity_of(payload: Mapping[str, Any]) -> str:
-    """Return what tells one event from another: never empty, and never only the sender's `idempotencyKey`.
+    """Return the identity of an event: never empty, and never only the sender's `idempotencyKey`.
 
-    It is `s3://BUCKET/KEY ETAG` where there is a reference, else `nasPath`, else `filePath`; then, if there is one,
-    `::` and `idempotencyKey`. For an event with a path and a key that is what docs-ingest has today. Its expression
-    gives `::KEY` for every event that has a reference alone, so all of them would count as one. Put in its place:
+    It is `s3://BUCKET/KEY ETAG` if there is a reference, otherwise `nasPath`, otherwise `filePath`; then, if there is
+    one, `::` and `idempotencyKey`. For an event with a path and a key, docs-ingest has the same identity today. But its
+    expression gives `::KEY` for every event that has only a reference, so all of them would count as one. Use instead:
 
         ((event.data.objectRef ? "s3://" + event.data.objectRef.bucket + "/" + event.data.objectRef.key + " " +
         event.data.objectRef.etag : (event.data.nasPath ? event.data.nasPath : event.data.filePath)) +
@@ -178,8 +180,8 @@ def identity_of(payload: Mapping[str, Any]) -> str:
     which is `IDENTITY_EXPRESSION`, in one line.
 
     Raises:
-        InvalidReference: `objectRef` is no reference.
-        PayloadUnresolved: there is neither reference nor path.
+        InvalidReference: `objectRef` is not a reference.
+        PayloadUnresolved: both reference and path are missing.
     """
     event = Payload.parse(payload)
     place = f"{event.object_ref.uri} {event.object_ref.etag}" if event.object_ref else event.nas_path or event.file_path
@@ -198,7 +200,7 @@ def _reference(given: object) -> ObjectRef:
     if isinstance(given, ObjectRef):
         return given
     if not isinstance(given, Mapping):
-        raise InvalidReference(f"objectRef is {type(given).__name__}, not an object; leave it out where there is none")
+        raise InvalidReference(f"objectRef is {type(given).__name__}, not an object; leave it out if there is none")
     return ObjectRef.parse(given)
 
 
@@ -206,12 +208,12 @@ def _downloaded(ref: ObjectRef, store: ObjectStore, stack: ExitStack) -> LocalCo
     stream = store.stream(ref.bucket, ref.key, etag=ref.etag)
     if stream.ref.size != ref.size:
         raise StaleReference(
-            f"the object has {stream.ref.size} bytes, and the reference says {ref.size}", bucket=ref.bucket, key=ref.key
+            f"the object has {stream.ref.size} bytes, but the reference says {ref.size}", bucket=ref.bucket, key=ref.key
         )
     try:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="object-store-payload-"))
     except OSError as fault:
-        raise LocalFileError(f"no temporary folder can be made: {fault.strerror}") from None
+        raise LocalFileError(f"cannot create a temporary folder: {fault.strerror}") from None
     path = Path(folder, _name_of(ref.key))
     with replacing(path, bucket=ref.bucket, key=ref.key) as partial:
         for block in stream:
@@ -220,7 +222,7 @@ def _downloaded(ref: ObjectRef, store: ObjectStore, stack: ExitStack) -> LocalCo
 
 
 def _name_of(key: str) -> str:
-    """Return the key's last segment, whose suffix consumers go by, short enough for a file system."""
+    """Return the key's last segment, short enough for a file system; the suffix stays, as consumers need it."""
     name = key.rpartition("/")[2]
     if len(name.encode()) <= _MAX_NAME_BYTES:
         return name
@@ -229,7 +231,7 @@ def _name_of(key: str) -> str:
 
 
 def _on_disk(event: Payload, mounts: Mapping[str, Path]) -> LocalCopy:
-    """`filePath` goes first, as docs-ingest has it: it is there before the file has come to the NAS."""
+    """Find the file by path. `filePath` goes first, as in docs-ingest: it exists before the file reaches the NAS."""
     faults = []
     if event.file_path:
         fault = unreadable(Path(event.file_path)) if event.file_path.startswith("/") else "is not absolute"

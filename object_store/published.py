@@ -1,7 +1,7 @@
-"""A configuration out of what a stack published: its deployment and one identity of its credentials.
+"""A configuration from what a stack published: its deployment and the credential of one identity.
 
-Only what a client needs is read of either, and nothing of `infra`, so that a workload can carry the adapter alone. The
-form is `schemas/deployment.schema.json`; another version of it is refused.
+It reads only what a client needs, and nothing of `infra`, so that a workload can carry the adapter alone. The form is
+`schemas/deployment.schema.json`; another version of it is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _AGAIN = "pulumi stack output {name} --json"
 
 
 class _Role(BaseModel):
-    """A role that stands in for an identity's credential."""
+    """A role that replaces an identity's credential."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -62,24 +62,23 @@ def config_of(
 
     Args:
         deployment: the stack's output `deployment`.
-        credentials: its output `credentials`, secrets shown.
-        identity: whose credential, such as `worker`.
-        via: which endpoint requests go to. Presigned URLs are made for the client's in either case.
+        credentials: its output `credentials`, with the secrets shown.
+        identity: the identity whose credential to use, such as `worker`.
+        via: the endpoint that requests go to. Presigned URLs are made for the client's endpoint in either case.
 
     Raises:
-        ConfigurationError: one of them is not of the published form, or there is no such identity. No secret is shown.
+        ConfigurationError: an argument does not have the published form, or the identity has no credential. No secret
+            is shown.
     """
     published = _checked(_Published, deployment, "deployment")
     if identity in published.roles:
         raise ConfigurationError(
-            f"identity {identity!r} has a role in place of a credential: assume {published.roles[identity].arn} with a "
-            "token (aws sts assume-role-with-web-identity), and give its AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+            f"identity {identity!r} has a role instead of a credential: assume {published.roles[identity].arn} with a "
+            "token (aws sts assume-role-with-web-identity), and set its AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
             "AWS_SESSION_TOKEN in the environment"
         )
     if identity not in credentials:
-        raise ConfigurationError(
-            f"there is no credential of identity {identity!r}; legal: {', '.join(sorted(credentials))}"
-        )
+        raise ConfigurationError(f"identity {identity!r} has no credential; legal: {', '.join(sorted(credentials))}")
     pair = _checked(_Pair, credentials[identity], "credentials")
     return StoreConfig(
         endpoint=published.endpoint if via == "client" else published.provisioning_endpoint,
@@ -100,5 +99,6 @@ def _checked(model: type[Model], content: object, name: str) -> Model:
             for fault in error.errors(include_input=False, include_url=False)
         )
     raise ConfigurationError(
-        f"the {name} is not as a stack publishes it: {faults}; get it by: {_AGAIN.format(name=name)}"
+        f"the output {name} does not have the form that a stack publishes: {faults}; get it with: "
+        f"{_AGAIN.format(name=name)}"
     )

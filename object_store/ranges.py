@@ -1,8 +1,8 @@
-"""A large object to a file by several connections at a time, each with a part of its own.
+"""A large object into a file by several connections at the same time, each with its own part.
 
-One connection seldom fills a network or a disk. The rule: the answer that was begun goes on from the front, the others
-take ranges from the back, and where they meet it is done. Every range is asked for under the etag of the first answer,
-so all come from one object.
+One connection seldom fills a network or a disk. The rule: the first answer continues from the front, the other
+connections take ranges from the back, and where they meet the download is done. Every request for a range names the
+etag of the first answer, so all ranges come from one object.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from object_store.stream import ObjectStream
 
 RANGES_THRESHOLD: Final = 64 * 1024 * 1024
-"""Bytes from which on a download is worth more than one connection."""
+"""Length in bytes from which a download uses more than one connection."""
 
 RANGE_SIZE: Final = 16 * 1024 * 1024
 """Bytes in each range; the last one may be shorter."""
 
 STREAMS: Final = 4
-"""Connections of one download, unless told otherwise."""
+"""Connections of one download, by default."""
 
 
 class _Left:
-    """The ranges that nobody has taken yet."""
+    """The ranges that no connection has taken yet."""
 
     def __init__(self, size: int, range_size: int) -> None:
         self._ranges = deque((start, min(start + range_size, size)) for start in range(0, size, range_size))
@@ -45,7 +45,7 @@ class _Left:
 
     @contextmanager
     def given_up_on_fault(self) -> Iterator[None]:
-        """Leave nothing to the others where one fails."""
+        """If one connection fails, leave no ranges for the others."""
         try:
             yield
         except BaseException:
@@ -65,14 +65,14 @@ def in_ranges(
     """Read an object whose answer has begun.
 
     Args:
-        first: the begun answer, for the whole object.
-        ranged: gives the blocks from one byte to another, the second one not included.
-        write_at: takes where a block belongs, and the block; called from several threads.
-        streams: connections at a time, the first one included; 2 or more.
+        first: the answer that has begun, for the whole object.
+        ranged: yields the blocks from one byte to another, the second one not included.
+        write_at: takes the offset of a block, and the block; called from several threads.
+        streams: connections at the same time, including the first one; 2 or more.
         range_size: bytes in each range.
 
     Raises:
-        ObjectStoreError: whatever a connection fails with; the others then end, too.
+        ObjectStoreError: the error of a connection; the others then end too.
     """
     left = _Left(first.ref.size, range_size)
     with ThreadPoolExecutor(streams - 1, thread_name_prefix="object-store-range") as pool:
@@ -104,6 +104,6 @@ def _from_the_back(
     with left.given_up_on_fault():
         while (part := left.back()) is not None:
             at, end = part
-            for block in ranged(at, end):  # which are as many bytes as that, or it fails
+            for block in ranged(at, end):  # exactly that many bytes, or it fails
                 write_at(at, block)
                 at += len(block)

@@ -1,8 +1,8 @@
 """`ObjectRef`: what an event carries instead of a path or a body.
 
 Its JSON has exactly the names bucket, key, etag, size and contentType (`schemas/object-ref.schema.json`). It says where
-an object is and what it was when the reference was made; it holds no endpoint, no credential and no URL, so it means
-the same on every cloud.
+an object is and what the object was when the reference was made. It holds no endpoint, no credential and no URL, so it
+means the same on every cloud.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class ObjectRef(BaseModel):
     Attributes:
         bucket: the bucket's name.
         key: the whole key, unescaped.
-        etag: the server's entity tag, without quotes. Not always the body's MD5: compare it, never compute it.
+        etag: the server's entity tag, without quotes. It is not always the body's MD5: compare it, never compute it.
         size: length of the body in bytes.
-        content_type: `contentType` in JSON; None where it is not known, which is so in a listing.
+        content_type: `contentType` in JSON; None if it is unknown, as in a listing.
 
-    `model_dump(mode="json")` and `model_dump_json()` give the published names; `parse` takes these and no others.
+    `model_dump(mode="json")` and `model_dump_json()` give the published names; `parse` accepts these and no others.
     """
 
     model_config = ConfigDict(
@@ -53,15 +53,16 @@ class ObjectRef(BaseModel):
 
     @property
     def uri(self) -> str:
-        """`s3://bucket/key`, the key unescaped, as the AWS CLI writes it; `parse_uri` is the way back."""
+        """`s3://bucket/key`, the key unescaped, as the AWS CLI writes it; `parse_uri` reads it back."""
         return f"{_SCHEME}{self.bucket}/{self.key}"
 
     @classmethod
     def parse(cls, content: str | bytes | bytearray | Mapping[str, Any]) -> Self:
-        """Read the JSON of a reference, as text or as what a JSON reader made of it.
+        """Read the JSON of a reference, as text or already parsed.
 
         Raises:
-            InvalidReference: a field is missing, unknown or of another type, or it is not JSON; the value is not shown.
+            InvalidReference: a field is missing, unknown or has the wrong type, or it is not JSON; the value is not
+                shown.
         """
         try:
             if isinstance(content, str | bytes | bytearray):
@@ -79,17 +80,17 @@ def parse_uri(uri: str) -> tuple[str, str]:
     """Return bucket and key of an `s3://bucket/key`; nothing in it is unescaped.
 
     Raises:
-        InvalidReference: it is not of that form.
+        InvalidReference: it does not have that form.
     """
     if not isinstance(uri, str) or not uri.startswith(_SCHEME):
-        raise InvalidReference(f"{uri!r} is no S3 URI; legal: s3://BUCKET/KEY")
+        raise InvalidReference(f"{uri!r} is not an S3 URI; legal: s3://BUCKET/KEY")
     bucket, slash, key = uri.removeprefix(_SCHEME).partition("/")
     try:
         check_bucket(bucket)
     except InvalidArgument as fault:
         raise InvalidReference(f"{uri!r}: {fault.reason}") from None
     if not slash or not key:
-        raise InvalidReference(f"{uri!r} names no key; legal: s3://BUCKET/KEY")
+        raise InvalidReference(f"{uri!r} has no key; legal: s3://BUCKET/KEY")
     return bucket, key
 
 
@@ -103,12 +104,12 @@ def json_schema() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Download:
-    """An object's body together with the reference that the same answer gave.
+    """An object's body together with the reference from the same answer.
 
     Attributes:
         ref: bucket, key, etag, size and content type as the server sent them with the body.
         body: the whole body.
-        metadata: what the writer gave with it, by lower-case name.
+        metadata: the writer's metadata, by lower-case name.
     """
 
     ref: ObjectRef
@@ -118,11 +119,11 @@ class Download:
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What a server tells of an object without its body.
+    """What a server says about an object without its body.
 
     Attributes:
         ref: bucket, key, etag, size and content type.
-        metadata: what the writer gave with it, by lower-case name.
+        metadata: the writer's metadata, by lower-case name.
         modified: when it was stored, by the server's clock.
     """
 

@@ -1,8 +1,8 @@
-"""What `python -m object_store` writes passes here: no secret of its store leaves by a stream, a log or a core dump.
+"""Hides secrets in all that `python -m object_store` writes: streams and logs. It also prevents core dumps.
 
-The rule: a store's configuration is shown to the screen as soon as it is read (`Screen.hide`), and what a person has
-asked to see, a presigned URL, is written past it (`reveal`). The adapter stands alone, so this is its own, smaller than
-`model.secrecy.output_guard`; bytes (`sys.stdout.buffer`) are an object's content and pass as they are.
+The rule: the screen gets a store's secrets as soon as its configuration is read (`Screen.hide`). What a person has
+asked to see, a presigned URL, bypasses it (`reveal`). The adapter must work alone, so this is its own screen, smaller
+than `model.secrecy.output_guard`. Bytes (`sys.stdout.buffer`) are an object's content and pass unchanged.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-_LEAST_CHARACTERS = 8  # a shorter value would blot out what has nothing to do with it
-_SHOWN = "***"  # as errors of the adapter have it
+_LEAST_CHARACTERS = 8  # a shorter value would also hide unrelated text
+_SHOWN = "***"  # as in the adapter's errors
 
 
 class Screen:
-    """The secrets of the process, and texts without them."""
+    """The secrets of the process; it removes them from texts."""
 
     def __init__(self) -> None:
-        """Hide none."""
+        """Start without secrets."""
         self._forms: tuple[str, ...] = ()
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Show these nowhere from now on: not as they are, in a URL, or in JSON."""
+        """Hide these from now on: as they are, in a URL, or in JSON."""
         found = {
             form
             for secret in secrets
@@ -40,7 +40,7 @@ class Screen:
         self._forms = tuple(sorted({*self._forms, *found}, key=len, reverse=True))
 
     def cleaned(self, text: str) -> str:
-        """The text with asterisks in the place of each."""
+        """The text with asterisks in place of each secret."""
         for form in self._forms:
             text = text.replace(form, _SHOWN)
         return text
@@ -50,44 +50,44 @@ SCREEN = Screen()
 
 
 class ScreenedStream:
-    """A text stream behind the screen; in all else it is the stream that it wraps."""
+    """A text stream that hides secrets; in all else it is the stream that it wraps."""
 
     def __init__(self, stream: TextIO) -> None:
         """Wrap a stream."""
         self.stream = stream
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the stream has
-        """What is not ours is the stream's."""
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # any attribute of the stream
+        """Return any other attribute of the wrapped stream."""
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
-        """Write a text without secrets."""
+        """Write a text without its secrets."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         self.stream.write(SCREEN.cleaned(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write several."""
+        """Write several texts."""
         for line in lines:
             self.write(line)
 
 
 class ScreenedRecord(logging.LogRecord):
-    """A log record whose message, exception and stack come without secrets, to whichever handler."""
+    """A log record that hides secrets in its message, exception and stack, for every handler."""
 
     def getMessage(self) -> str:  # noqa: N802  # logging's name
         """The message, formatted."""
         return SCREEN.cleaned(super().getMessage())
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Whoever formats the exception or the stack keeps the text here."""
+        """Hide secrets also in the texts of exception and stack, which formatters store here."""
         text = isinstance(value, str) and name in {"msg", "exc_text", "stack_info"}
         super().__setattr__(name, SCREEN.cleaned(str(value)) if text else value)
 
 
 def put_up(environ: Mapping[str, str] = os.environ) -> None:
-    """Put the screen before this process; the first thing that the command does."""
+    """Put the screen in front of the output of this process; the command does this first."""
     SCREEN.hide(environ.get(name, "") for name in _VARIABLES)
     logging.setLogRecordFactory(ScreenedRecord)
     for name in ("stdout", "stderr"):
@@ -97,9 +97,9 @@ def put_up(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def reveal(text: str) -> None:
-    """Print on standard output what a person has asked for, secret as it may be."""
+    """Print what a person has asked for on standard output, even if it is secret."""
     stream: Any = sys.stdout.stream if isinstance(sys.stdout, ScreenedStream) else sys.stdout
-    # An application may have put a guard of its own below, which is told the same way.
+    # An application may have put its own guard below; it reveals in the same way.
     getattr(stream, "reveal", stream.write)(text)
 
 

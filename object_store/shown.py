@@ -1,4 +1,4 @@
-"""How a command shows what it does: a bar on a terminal, nothing elsewhere."""
+"""How a command shows its progress: a bar on a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def moving(what: str, total_bytes: int | None, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told of bytes that were moved, from any thread."""
+    """Yield a function that takes the number of bytes transferred; any thread may call it."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -30,5 +30,5 @@ def moving(what: str, total_bytes: int | None, *, quiet: bool) -> Iterator[Calla
 
 
 def plain_size(size: int) -> str:
-    """Return a length for people, such as `1.2 MB`."""
+    """Return a size for people, such as `1.2 MB`."""
     return decimal(size)

@@ -1,7 +1,7 @@
-"""The NAS and the store as two sides of one thing: where a key is on the NAS, and what either side holds of it.
+"""The NAS and the store as two sides: where a key is on the NAS, and what each side holds for it.
 
-The rule: a side holds something if its bytes were read and their SHA-256 is equal; nothing is concluded from names or
-times. A folder that is not there is never made in place of a mount: it would be on the local disk.
+The rule: a side holds a body if its bytes were read and their SHA-256 is equal; names and times prove nothing. A
+missing folder is never created in place of a mount: it would be on the local disk.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _BLOCK: Final = 1024 * 1024
 
 
 class Held(Enum):
-    """What a side holds of a write; `state` is what `DualWriteFailed` has for it, `words` how a message says it."""
+    """What a side holds of a write; `state` is the value in `DualWriteFailed`, `words` the text in a message."""
 
-    IT = ("holds it", "holds it")
-    OTHER = ("does not", "holds something else there")
-    NOTHING = ("does not", "holds nothing there")
+    IT = ("holds it", "holds the body")
+    OTHER = ("does not", "holds something else under this key")
+    NOTHING = ("does not", "holds nothing under this key")
     UNTOUCHED = ("unknown", "holds what it held before")
-    UNKNOWN = ("unknown", "cannot be asked what it holds")
+    UNKNOWN = ("unknown", "cannot be checked")
 
     @property
     def state(self) -> str:
@@ -47,7 +47,7 @@ class Held(Enum):
 
 @dataclass(frozen=True)
 class Digest:
-    """What tells one body from another.
+    """What distinguishes one body from another.
 
     Attributes:
         size: in bytes.
@@ -68,7 +68,7 @@ def digest_of(blocks: Iterable[bytes]) -> Digest:
 
 
 def digest_of_file(path: Path) -> Digest:
-    """Read a file: OSError."""
+    """Read a file. Raise OSError if it cannot be read."""
     return digest_of(_blocks_of(path))
 
 
@@ -82,32 +82,32 @@ def nas_file(nas_dir: Path, bucket: str, key: str) -> Path:
     """Return the file of a key.
 
     Raises:
-        UnsafePath: it would not be below the folder, is a folder, has a file for a folder, or has the name of a
+        UnsafePath: it would not be below the folder, is a folder, has a file in place of a folder, or has the name of a
             temporary file, which would be swept.
     """
     try:
         path = paths_of_keys(nas_dir, (key,), "", bucket)[key]
-    except (OSError, RuntimeError):  # RuntimeError is pathlib's for links that lead to one another (Python 3.11, 3.12)
-        raise UnsafePath(f"its folder below {nas_dir} leads nowhere", bucket=bucket, key=key) from None
+    except (OSError, RuntimeError):  # pathlib raises RuntimeError for links in a cycle (Python 3.11, 3.12)
+        raise UnsafePath(f"its folder below {nas_dir} does not resolve", bucket=bucket, key=key) from None
     if any(part.startswith(PARTIAL_PREFIX) for part in key.split("/")):
-        raise UnsafePath(f"{PARTIAL_PREFIX!r} begins the names of temporary files", bucket=bucket, key=key)
+        raise UnsafePath(f"names that begin with {PARTIAL_PREFIX!r} are temporary files", bucket=bucket, key=key)
     if path.is_dir() and not path.is_symlink():
-        raise UnsafePath(f"{path} is a folder, and cannot be a file as well", bucket=bucket, key=key)
+        raise UnsafePath(f"{path} is a folder, and cannot also be a file", bucket=bucket, key=key)
     for parent in path.relative_to(nas_dir).parents:
         folder = nas_dir / parent
         if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
-            raise UnsafePath(f"{folder} is a file, and cannot be a folder as well", bucket=bucket, key=key)
+            raise UnsafePath(f"{folder} is a file, and cannot also be a folder", bucket=bucket, key=key)
     return path
 
 
 def mount_of(folder: Path) -> Path:
-    """Return the mount point that a folder is on; another one than before means that the NAS went away."""
+    """Return the mount point of a folder; if it changes, the NAS has disappeared."""
     place = folder.resolve()
     return next(each for each in (place, *place.parents) if each == each.parent or os.path.ismount(each))
 
 
 def held_by_nas(nas_dir: Path, path: Path, wanted: Digest | None) -> Held:
-    """Say what the NAS holds; without a digest only whether there is anything."""
+    """Return what the NAS holds; without a digest, only whether it holds anything."""
     try:
         if not nas_dir.is_dir():
             return Held.UNKNOWN
@@ -122,7 +122,7 @@ def held_by_nas(nas_dir: Path, path: Path, wanted: Digest | None) -> Held:
 
 
 def held_by_store(store: ObjectStore, bucket: str, key: str, wanted: Digest | None) -> Held:
-    """Say what the store holds; without a digest only whether there is anything."""
+    """Return what the store holds; without a digest, only whether it holds anything."""
     try:
         ref = store.head(bucket, key)
         if wanted is None:
@@ -138,10 +138,10 @@ def held_by_store(store: ObjectStore, bucket: str, key: str, wanted: Digest | No
 
 @dataclass(frozen=True)
 class Entry:
-    """What a walk comes to.
+    """One result of a walk.
 
     Attributes:
-        name: its path below the walked folder, slashes between the segments; a folder's ends in one.
+        name: its path below the walked folder, with slashes between the segments; a folder's name ends in a slash.
         path: where it is.
         fault: why it cannot be compared; None for a regular file.
     """
@@ -152,12 +152,12 @@ class Entry:
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is a folder, which is yielded only where it cannot be read."""
+        """Whether it is a folder; a folder is yielded only if it cannot be read."""
         return self.name.endswith(b"/") or not self.name
 
     @property
     def key(self) -> str | None:
-        """The name as a key; None where it is none: that of a folder, or bytes that are not UTF-8."""
+        """The name as a key; None if it cannot be one: the name of a folder, or bytes that are not UTF-8."""
         try:
             return None if self.is_folder else self.name.decode()
         except UnicodeDecodeError:
@@ -167,11 +167,11 @@ class Entry:
 def walk(folder: Path, after: bytes = b"", under: bytes = b"") -> Iterator[Entry]:
     """Yield the files below a folder in the order of S3, that of their keys' UTF-8 bytes; one folder's names are held.
 
-    Links and devices come with a fault, and so does a folder that cannot be read, in place of its files.
+    Links and devices come with a fault. A folder that cannot be read comes with a fault in place of its files.
 
     Args:
         folder: where to begin.
-        after: only names that come after this one; folders that end before it are not read.
+        after: only names after this one; folders that end before it are not read.
         under: the name of the folder itself.
     """
     try:
@@ -187,14 +187,16 @@ def walk(folder: Path, after: bytes = b"", under: bytes = b"") -> Iterator[Entry
                 yield from walk(folder / shown, after, name)
         elif name > after:
             entry = Entry(name, folder / shown, why or None)
-            yield entry if entry.key is not None else Entry(name, entry.path, "its name is not UTF-8, so it is no key")
+            yield (
+                entry if entry.key is not None else Entry(name, entry.path, "its name is not UTF-8, so it is not a key")
+            )
 
 
 def _sortable(found: os.DirEntry[str]) -> tuple[bytes, str, str]:
-    """Return what orders it, its name, and why it cannot be compared, if so."""
+    """Return its sort key, its name, and why it cannot be compared, if so."""
     segment = os.fsencode(found.name)
     if found.is_dir(follow_symlinks=False):
         return segment + b"/", found.name, ""
     if found.is_symlink():
         return segment, found.name, "a symbolic link, which is not followed"
-    return segment, found.name, "" if found.is_file(follow_symlinks=False) else "no regular file"
+    return segment, found.name, "" if found.is_file(follow_symlinks=False) else "not a regular file"

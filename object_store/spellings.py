@@ -1,8 +1,8 @@
-"""The spellings of an S3 endpoint in the environment that the owner's systems use.
+"""The names of the S3 endpoint in the environment that the owner's systems use.
 
 `S3_ENDPOINT` (the decision record), `S3_ENDPOINT_URL` (Convex) and `MINIO_ENDPOINT` (the Restate helper, also as a bare
-host beside `MINIO_PORT` and `MINIO_USE_SSL`). The rule: where more than one is set they mean the same server, or it is
-an error: no order of precedence may decide which store data goes to.
+host with `MINIO_PORT` and `MINIO_USE_SSL`). The rule: if more than one is set, all must name the same server, or it is
+an error. No order of precedence may decide which store receives data.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _TRUE, _FALSE = {"true", "1"}, {"false", "0", ""}
 
 
 def endpoint_of(env: Mapping[str, str]) -> str | None:
-    """Return the endpoint that the environment names, unchecked; None where it names none.
+    """Return the endpoint that the environment names, unchecked; None if it names none.
 
     Raises:
-        ConfigurationError: two spellings name two servers, or `MINIO_USE_SSL` is neither true nor false.
+        ConfigurationError: two variables name different servers, or `MINIO_USE_SSL` is neither true nor false.
     """
     given = {name: env[name] for name in _SPELLINGS if name in env}
     if "MINIO_ENDPOINT" in given:
@@ -41,7 +41,9 @@ def _minio_url(value: str, env: Mapping[str, str]) -> str:
         return value
     tls = env.get("MINIO_USE_SSL", "").strip().lower()
     if tls not in _TRUE | _FALSE:
-        raise ConfigurationError(f"MINIO_USE_SSL {tls!r} is neither; legal: true, false: export MINIO_USE_SSL=true")
+        raise ConfigurationError(
+            f"MINIO_USE_SSL {tls!r} is neither true nor false; legal: true, false: export MINIO_USE_SSL=true"
+        )
     port = env.get("MINIO_PORT", "").strip()
     host = f"{value}:{port}" if port and ":" not in value else value
     return f"{'https' if tls in _TRUE else 'http'}://{host}"

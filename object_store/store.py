@@ -1,8 +1,8 @@
 """`ObjectStore`: the operations on objects, the same on AIStor and on AWS.
 
-Every call names its bucket, checks its arguments before anything is sent, and either does the whole operation or raises
-one error of `errors`. Bodies stream both ways (`body`, `stream`); `download` and `fetch` alone return one whole.
-Buckets, lifecycle, locks and policies are the deployment's, not the adapter's.
+Every call names its bucket, and checks its arguments before anything is sent. It does the whole operation or raises one
+error of `errors`. Bodies stream in both directions (`body`, `stream`); only `download` and `fetch` return a whole body.
+The deployment, not the adapter, manages buckets, lifecycle, locks and policies.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ T = TypeVar("T")
 
 
 class ObjectStore:
-    """The objects of one S3 server, seen with one credential.
+    """The objects of one S3 server, accessed with one credential.
 
-    A store may be shared by threads; it keeps one client for each bucket. Use it as a context manager, or call `close`,
-    where it should let go of its connections before it is garbage. Making one sends nothing.
+    Threads may share a store; it keeps one client for each bucket. Use it as a context manager, or call `close`, to
+    release its connections before it is garbage-collected. Making a store sends nothing.
 
-    Every operation may raise, besides what it names itself: AccessDenied, BadCredentials, BucketNotFound, ClockSkew,
-    EndpointUnreachable, CertificateNotTrusted, Unavailable, WrongRegion, RequestRefused, UnexpectedAnswer; and, before
-    anything is sent, InvalidBucketName and InvalidKey.
+    Besides its own errors, every operation may raise AccessDenied, BadCredentials, BucketNotFound, ClockSkew,
+    EndpointUnreachable, CertificateNotTrusted, Unavailable, WrongRegion, RequestRefused and UnexpectedAnswer; and,
+    before anything is sent, InvalidBucketName and InvalidKey.
     """
 
     def __init__(self, config: StoreConfig) -> None:
@@ -69,7 +69,7 @@ class ObjectStore:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Make a store from the variables that `config` names.
+        """Make a store from the variables that `config` lists.
 
         Raises:
             ConfigurationError: a variable is missing or cannot work.
@@ -87,14 +87,13 @@ class ObjectStore:
         if_absent: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> ObjectRef:
-        """Store a body under a key, over what was there before.
+        """Store a body under a key, and replace an object that is there.
 
-        Readers see the old object or the whole new one. Above 8 MiB the body goes up in parts of 8 MiB, four at a time,
-        and no more of it is in memory; if it fails, the upload is aborted. Where that cannot be told to the server,
-        after a crash or when it is gone, parts without an object stay there until its rule for unfinished uploads
-        removes them. If the last answer is lost, nobody knows whether the object is stored: storing it again settles
-        that.
-        A SHA-256 checksum goes with every request, which buckets with object lock on AWS demand.
+        Readers see the old object or the whole new one. A body above 8 MiB goes up in parts of 8 MiB, four at a time,
+        and no more of it is in memory. If the upload fails, it is aborted. If the abort cannot reach the server (after
+        a crash, or when the server is gone), parts without an object stay there until its rule for unfinished uploads
+        removes them. If the last answer is lost, it is unknown whether the object is stored; storing it again settles
+        that. Every request carries a SHA-256 checksum, which AWS requires for buckets with object lock.
 
         Args:
             bucket: the bucket's name.
@@ -102,20 +101,20 @@ class ObjectStore:
             body: bytes, a `pathlib.Path`, a file opened in binary mode, or an iterable of bytes; at most 78 GiB.
             content_type: a media type; guessed from the key's suffix when None.
             metadata: names of a-z, 0-9 and '-', with values of printable ASCII, together at most 2 KB.
-            if_absent: store it only if there is no object under the key. The server decides, so of several writers one
-                wins. After a lost answer the repeat meets the object of the first try, and raises AlreadyExists, too.
-            progress: called with the number of bytes that were handed on since it was called last.
+            if_absent: store it only if the key has no object. The server decides, so one of several writers wins. After
+                a lost answer the retry finds the object of the first try, and also raises AlreadyExists.
+            progress: called with the number of bytes passed on since the last call.
 
         Returns:
-            The reference to what was stored, as the server acknowledged it.
+            The reference to the stored object, as the server acknowledged it.
 
         Raises:
-            AlreadyExists: with `if_absent`, and there is an object.
-            InvalidBody: the body is nothing that bytes can be read from.
-            InvalidContentType: the content type is none.
-            InvalidMetadata: the metadata would not come back as given.
+            AlreadyExists: `if_absent` was given, and the object exists.
+            InvalidBody: bytes cannot be read from the body.
+            InvalidContentType: it is not a content type.
+            InvalidMetadata: the metadata would not come back unchanged.
             LocalFileError: the file cannot be read.
-            QuotaExceeded: there is no room for it.
+            QuotaExceeded: there is no space for it.
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
         """
@@ -141,9 +140,9 @@ class ObjectStore:
         """Return an object's whole body.
 
         Raises:
-            NotFound: there is no such object (on AWS AccessDenied, for an identity that may not list the bucket).
-            StaleReference: its etag is not the one given.
-            IncompleteTransfer: the body is not as long as it was said to be.
+            NotFound: the object does not exist (on AWS AccessDenied, for an identity that may not list the bucket).
+            StaleReference: its etag is not the given one.
+            IncompleteTransfer: the body does not have the announced length.
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
         """
@@ -155,12 +154,12 @@ class ObjectStore:
         Args:
             bucket: the bucket's name.
             key: the whole key.
-            etag: what the object's etag must be, as in a reference; None for any.
+            etag: the etag that the object must have, as in a reference; None for any.
 
         Raises:
-            NotFound: there is no such object (on AWS AccessDenied, for an identity that may not list the bucket).
-            StaleReference: its etag is not the one given.
-            IncompleteTransfer: the body is not as long as it was said to be.
+            NotFound: the object does not exist (on AWS AccessDenied, for an identity that may not list the bucket).
+            StaleReference: its etag is not the given one.
+            IncompleteTransfer: the body does not have the announced length.
         """
         result, info = self._get(bucket, key, etag)
         return whole_body(info, self._do(bucket, key, lambda: bytes(result.bytes())))
@@ -168,11 +167,11 @@ class ObjectStore:
     def stream(self, bucket: str, key: str, *, etag: str | None = None) -> ObjectStream:
         """Return an object's body as an iterator of blocks of about 1 MiB, with its reference in `ref`.
 
-        Its errors come from the iteration, too; IncompleteTransfer where the body is not as long as the reference says.
+        The iteration also raises errors: IncompleteTransfer if the body does not have the length in the reference.
 
         Raises:
-            NotFound: there is no such object (on AWS AccessDenied, for an identity that may not list the bucket).
-            StaleReference: its etag is not the one given.
+            NotFound: the object does not exist (on AWS AccessDenied, for an identity that may not list the bucket).
+            StaleReference: its etag is not the given one.
         """
         result, info = self._get(bucket, key, etag)
         return ObjectStream(result, info.ref, info.metadata, self.place(bucket, key), info.ref.size)
@@ -187,30 +186,30 @@ class ObjectStore:
         streams: int = ranges.STREAMS,
         progress: Callable[[int], None] | None = None,
     ) -> ObjectRef:
-        """Write an object's body to a file, which then holds the whole body or is as it was before.
+        """Write an object's body to a file, which then holds the whole body or is unchanged.
 
-        It is written beside the file under a temporary name, and renamed at the end.
+        The body is written to a temporary file in the same folder, which is renamed at the end.
 
         Args:
             bucket: the bucket's name.
             key: the whole key.
             path: the file; its folder must exist.
-            etag: what the object's etag must be, as in a reference; None for any.
-            streams: connections at a time, for an object of 64 MiB or more.
-            progress: called with the number of bytes that were written since it was called last, from several threads.
+            etag: the etag that the object must have, as in a reference; None for any.
+            streams: connections at the same time, for an object of 64 MiB or more.
+            progress: called with the number of bytes written since the last call, from several threads.
 
         Raises:
-            InvalidArgument: no connection.
-            NotFound: there is no such object (on AWS AccessDenied, for an identity that may not list the bucket).
-            StaleReference: its etag is not the one given.
-            IncompleteTransfer: the body is not as long as it was said to be.
-            LocalFileError: the file cannot be written: no such folder, no room, no right.
+            InvalidArgument: `streams` is less than 1.
+            NotFound: the object does not exist (on AWS AccessDenied, for an identity that may not list the bucket).
+            StaleReference: its etag is not the given one.
+            IncompleteTransfer: the body does not have the announced length.
+            LocalFileError: the file cannot be written: the folder does not exist, no space, no permission.
         """
         if streams < 1:
-            raise InvalidArgument(f"{streams} connections; legal: 1 or more", bucket=bucket, key=key)
+            raise InvalidArgument(f"streams is {streams}; legal: 1 or more", bucket=bucket, key=key)
         stream = self.stream(bucket, key, etag=etag)
         tell = progress or (lambda _: None)
-        with suppress(OSError):  # a folder that cannot be read may still be written to
+        with suppress(OSError):  # a folder that cannot be read may still be writable
             sweep(path.parent)
         with replacing(path, bucket=bucket, key=key) as partial:
             if streams == 1 or stream.ref.size < ranges.RANGES_THRESHOLD:
@@ -230,20 +229,20 @@ class ObjectStore:
         return stream.ref
 
     def head(self, bucket: str, key: str) -> ObjectRef:
-        """Return the reference to an object without moving its body.
+        """Return the reference to an object without transferring its body.
 
         Raises:
-            NotFound: there is no such object (on AWS AccessDenied, for an identity that may not list the bucket).
+            NotFound: the object does not exist (on AWS AccessDenied, for an identity that may not list the bucket).
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
         """
         return self.stat(bucket, key).ref
 
     def stat(self, bucket: str, key: str) -> ObjectInfo:
-        """Return an object's reference with its metadata and the time that it was stored at.
+        """Return an object's reference, its metadata, and the time at which it was stored.
 
         Raises:
-            NotFound: there is no such object (on AWS AccessDenied, for an identity that may not list the bucket).
+            NotFound: the object does not exist (on AWS AccessDenied, for an identity that may not list the bucket).
         """
         check_bucket(bucket)
         check_key(bucket, key)
@@ -256,8 +255,8 @@ class ObjectStore:
                 answer = answer_of(raw)
                 if answer is None or answer.status >= 500:  # noqa: PLR2004  # HTTP: server's fault
                     raise
-            # The answer to HEAD has no body, so no error code: 403 may be a wrong key or a missing grant, and 404 a
-            # missing bucket. The same request as GET, under the same permission, says which.
+            # The answer to HEAD has no body, so it has no error code: 403 may be a wrong key or a missing grant,
+            # and 404 a missing bucket. The same request as GET, under the same permission, says which.
             return obstore.get(client, key)
 
         return info_of(bucket, key, self._do(bucket, key, head))
@@ -265,20 +264,20 @@ class ObjectStore:
     def list(self, bucket: str, prefix: str = "", *, after: str | None = None) -> Iterator[ObjectRef]:
         """Yield a reference for each object whose key begins with the prefix, in the server's order.
 
-        Pages of 1000 are asked for as the iterator gets there, so errors come from the iteration, too. A listing does
-        not tell content types: `content_type` is None. Keys of other writers come as they are, even
-        such as `upload` would refuse (`folder/`).
+        A page of 1000 keys is requested when the iterator reaches it, so the iteration also raises errors. A listing
+        has no content types: `content_type` is None. Keys of other writers come as they are, even those that `upload`
+        would refuse (`folder/`).
 
         Args:
             bucket: the bucket's name.
             prefix: any beginning of a key, not only a whole segment; empty for all.
-            after: only keys that come after this one, in the order of their UTF-8 bytes.
+            after: only keys after this one, in the order of their UTF-8 bytes.
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
         """
         check_bucket(bucket)
         if not isinstance(prefix, str):
-            raise InvalidArgument(f"the prefix is {type(prefix).__name__}; legal: str", bucket=bucket)
+            raise InvalidArgument(f"the prefix has type {type(prefix).__name__}; legal: str", bucket=bucket)
         return self._listed(bucket, prefix, after)
 
     def presign(
@@ -288,17 +287,17 @@ class ObjectStore:
         expiry: timedelta | float,
         method: Literal["GET", "PUT"] = "GET",
     ) -> str:
-        """Return a URL that lets its holder read (GET) or store (PUT) this one object until it expires.
+        """Return a URL with which its holder can read (GET) or store (PUT) this one object until it expires.
 
-        Nothing is sent: the URL is made here, for the configuration's `client_endpoint` if it has one, else for its
-        endpoint: a signature holds for one host. It may do what the credential may when it is used. Whoever has it
-        needs no other credential, so it is a secret while it lives.
+        Nothing is sent. The URL is made for the configuration's `client_endpoint` if it has one, otherwise for its
+        endpoint, because a signature is valid for one host. The URL allows what the credential allows at the time of
+        use. Its holder needs no other credential, so it is a secret until it expires.
 
         Args:
             bucket: the bucket's name.
             key: the whole key.
-            expiry: from now, a timedelta or seconds; 1 second to 7 days, parts of a second dropped.
-            method: the one HTTP method that it is good for.
+            expiry: from now, a timedelta or seconds; 1 second to 7 days, fractions of a second are dropped.
+            method: the one HTTP method that the URL allows.
 
         Raises:
             InvalidExpiry: shorter than 1 second or longer than 7 days.
@@ -310,13 +309,13 @@ class ObjectStore:
         check_key(bucket, key)
         lifetime = lifetime_of(bucket, key, expiry)
         if method not in {"GET", "PUT"}:
-            raise InvalidArgument(f"method {method!r} is not presigned; legal: GET, PUT", bucket=bucket, key=key)
+            raise InvalidArgument(f"cannot presign method {method!r}; legal: GET, PUT", bucket=bucket, key=key)
         return self._do(bucket, key, lambda: obstore.sign(self._signer_of(bucket), method, key, lifetime))
 
     def delete_object(self, bucket: str, key: str) -> None:
-        """Remove an object; a key with none is no error.
+        """Remove an object; a missing object is not an error.
 
-        In a bucket with versions, object lock included, this hides the object behind a delete marker; the versions
+        In a bucket with versions, including object lock, this hides the object behind a delete marker; the versions
         stay.
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
@@ -357,7 +356,7 @@ class ObjectStore:
         return download_dir(self, bucket, prefix, folder, jobs=jobs, skip_same=skip_same, progress=progress)
 
     def close(self) -> None:
-        """Let go of connections and of the copy of the CA; the store makes new ones if it is used again."""
+        """Release the connections and the copy of the CA; the store makes new ones if it is used again."""
         with self._lock:
             self._object_clients.clear()
             self._listing_client = None
@@ -374,7 +373,7 @@ class ObjectStore:
         self.close()
 
     def __repr__(self) -> str:
-        """Say where the store is, and nothing of its credential but the name."""
+        """Show where the store is and the credential's name, but no secret."""
         return f"ObjectStore({self._endpoint}, {self.config.region}, {self.config.access_key_id})"
 
     @property
@@ -386,7 +385,7 @@ class ObjectStore:
             return action()
         except (*OBSTORE_ERRORS, *BOTOCORE_ERRORS) as raw:
             failure = translated(raw, self.place(bucket, key))
-        # Raised out here, so that the raw error, whose text may hold anything, is not even its context.
+        # Raised outside of the except clause, so that the raw error, whose text may hold anything, is not its context.
         raise failure
 
     def _put(self, wanted: Put, body: bytes, *, if_absent: bool) -> str | None:
@@ -420,7 +419,7 @@ class ObjectStore:
                 ),
             )["e_tag"]
         except ObjectStoreError as failure:
-            # Where the answer that joins the parts is lost, obstore aborts what is no upload any more, and says so.
+            # If the answer that joins the parts is lost, obstore aborts an upload that is gone, and reports that.
             lost = failure.code == "NoSuchUpload"
             fault = blocks.fault or (_lost_end(bucket, key) if lost else failure)
         raise fault
@@ -430,7 +429,7 @@ class ObjectStore:
         try:
             return self._do(bucket, key, lambda: upload_in_parts(self._listings(), wanted, blocks, if_absent=if_absent))
         except ObjectStoreError as failure:
-            if failure.code == "NoSuchUpload":  # likewise, where botocore has asked again
+            if failure.code == "NoSuchUpload":  # likewise, after a retry of botocore
                 raise _lost_end(bucket, key) from None
             raise condition_of_put(failure, bucket, key, if_absent=if_absent) from None
 
@@ -448,7 +447,7 @@ class ObjectStore:
         return result, info_of(bucket, key, result, etag)
 
     def _ranged(self, ref: ObjectRef, start: int, end: int) -> ObjectStream:
-        """Part of an object, under the condition that it is still the same."""
+        """Part of an object, on the condition that it is still the same."""
         result, info = self._get(ref.bucket, ref.key, ref.etag, (start, end))
         return ObjectStream(result, info.ref, info.metadata, self.place(ref.bucket, ref.key), end - start)
 
@@ -456,7 +455,7 @@ class ObjectStore:
         place = prefix or None
         pages = self._do(bucket, place, lambda: iter(self._pages_of(bucket, prefix, after)))
         while page := self._do(bucket, place, lambda: next(pages, None)):
-            if "IsTruncated" not in page:  # botocore takes any XML for an empty listing
+            if "IsTruncated" not in page:  # botocore accepts any XML as an empty listing
                 raise UnexpectedAnswer("the answer is not a listing", bucket=bucket, key=place)
             for entry in page.get("Contents", ()):
                 key = entry["Key"]
@@ -470,18 +469,18 @@ class ObjectStore:
         return pages.paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
 
     def objects_of(self, bucket: str, key: str) -> S3Store:
-        """Return obstore's client for a bucket, made on its first use: the errors of any operation."""
+        """Return obstore's client for a bucket, made on its first use. Raise the errors of any operation."""
         return self._do(bucket, key, lambda: self._objects_of(bucket))
 
     def place(self, bucket: str, key: str | None) -> Place:
-        """Return what an error about an object says and may not say."""
+        """Return what an error about an object says, and the secrets that it must not show."""
         return Place(self._endpoint, bucket, key, self.config.secrets())
 
     def _objects_of(self, bucket: str) -> S3Store:
         return self._client_of(bucket, self.config)
 
     def _signer_of(self, bucket: str) -> S3Store:
-        """The client whose URLs are good for who gets them."""
+        """The client whose URLs work for their users."""
         theirs = self.config.client_endpoint
         return self._client_of(bucket, replace(self.config, endpoint=theirs) if theirs else self.config)
 
@@ -500,12 +499,12 @@ class ObjectStore:
             return self._listing_client
 
     def _ca_file(self) -> str | None:
-        """Path of a copy of the CA, since botocore takes no text; it goes with the store."""
+        """Path of a copy of the CA, because botocore does not take text; it is removed with the store."""
         pem = self.config.read_ca()
         if pem is None:
             return None
         copy = self._resources.enter_context(
-            tempfile.NamedTemporaryFile(  # noqa: SIM115  # closed, and with that removed, by the store's stack
+            tempfile.NamedTemporaryFile(  # noqa: SIM115  # the store's stack closes and so removes it
                 "w", encoding="utf-8", prefix="object-store-ca-", suffix=".pem"
             )
         )
@@ -516,5 +515,5 @@ class ObjectStore:
 
 def _lost_end(bucket: str, key: str) -> EndpointUnreachable:
     return EndpointUnreachable(
-        "the connection was lost at the end of the upload: the object may be stored, or not", bucket=bucket, key=key
+        "the connection was lost at the end of the upload: the object may be stored or not", bucket=bucket, key=key
     )

@@ -1,7 +1,7 @@
-"""An object's body as it arrives: blocks of about 1 MiB, of which one at a time is held.
+"""An object's body as it arrives: blocks of about 1 MiB, one of which is held at a time.
 
-The rule: the iteration ends well only if the body was exactly as long as its reference says. obstore asks for the rest
-again by itself where a connection breaks off in the middle.
+The rule: the iteration succeeds only if the body was exactly as long as its reference says. If a connection breaks in
+the middle, obstore itself requests the rest again.
 """
 
 from __future__ import annotations
@@ -45,22 +45,22 @@ class _Stream:
     def _check_length(self) -> None:
         if self._received != self._length:
             raise IncompleteTransfer(
-                f"{self._received} bytes came, and {self._length} were to come",
+                f"received {self._received} bytes instead of {self._length}",
                 bucket=self.ref.bucket,
                 key=self.ref.key,
             )
 
 
 class ObjectStream(_Stream):
-    """Iterate it once for the body.
+    """Iterate it once to read the body.
 
     Attributes:
-        ref: the reference that came with the answer.
-        metadata: what the writer gave with it, by lower-case name.
+        ref: the reference from the same answer.
+        metadata: the writer's metadata, by lower-case name.
     """
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body: the errors of any operation, and IncompleteTransfer."""
+        """Yield the body. Raise the errors of any operation, and IncompleteTransfer."""
         blocks = iter(self._result.stream(BLOCK_SIZE))
         while True:
             try:
@@ -77,15 +77,15 @@ class ObjectStream(_Stream):
 
 
 class AsyncObjectStream(_Stream):
-    """Iterate it once, by `async for`, for the body.
+    """Iterate it once, with `async for`, to read the body.
 
     Attributes:
-        ref: the reference that came with the answer.
-        metadata: what the writer gave with it, by lower-case name.
+        ref: the reference from the same answer.
+        metadata: the writer's metadata, by lower-case name.
     """
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the body: the errors of any operation, and IncompleteTransfer."""
+        """Yield the body. Raise the errors of any operation, and IncompleteTransfer."""
         blocks = aiter(self._result.stream(BLOCK_SIZE))
         while True:
             try:

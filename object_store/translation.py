@@ -1,9 +1,9 @@
-"""What obstore and botocore raise, sorted into the tree of `errors`.
+"""Sorts the errors of obstore and botocore into the tree of `errors`.
 
-The S3 error code decides, as the server sent it; the HTTP status only where a server sent a code that is not known
-here. Nothing of the raw text passes but the code, the server's own message and, where there was no answer, one line of
-our own: the rest may hold URLs, headers and what was signed. The message is scrubbed of the secrets all the same.
-obstore gives an answer only as text (version 0.12.1), so it is read out of that; the tests hold every form of it.
+The S3 error code from the server decides. The HTTP status decides only if a server sent a code that is not known here.
+Of the raw text only the code, the server's own message and, if there was no answer, one line of ours pass: the rest may
+hold URLs, headers and signed data. Secrets are removed from the message too. obstore gives an answer only as text
+(version 0.12.1), so this module reads the answer from that text; the tests hold every form of it.
 
 Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList, and MinIO's own (`XMinio…`).
 """
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BOTOCORE_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
-"""What botocore raises; it has no common base."""
+"""botocore's errors; they have no common base."""
 
 OBSTORE_ERRORS = (BaseError, OSError, ValueError)
-"""What obstore raises: its own tree, FileNotFoundError for a 404, ValueError for a client that cannot be made."""
+"""obstore's errors: its own tree, FileNotFoundError for a 404, ValueError for a client that cannot be made."""
 
 _MAX_MESSAGE = 300
 
@@ -71,13 +71,13 @@ _NO_ANSWER = re.compile(r"HttpError|reqwest::Error")
 _CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)")
 _CERTIFICATE_BY_PYTHON = re.compile(r"(?:certificate verify failed: |(?=hostname))([^(]+)")
 _BROKEN_OFF = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer", re.IGNORECASE)
-_LOST = "the connection was lost before the whole answer was there"
-_NO_TLS = "what listens there does not speak TLS; is it an http:// endpoint?"
+_LOST = "the connection was lost before the answer was complete"
+_NO_TLS = "the server there does not speak TLS; is it an http:// endpoint?"
 _SIGNED_QUERY = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"'<>]+", re.IGNORECASE)
 
-# Searched in the part of obstore's text that tells of the connection; the first that is found is the reason.
+# Searched in the part of obstore's text about the connection; the first match is the reason.
 _CONNECTION_FAULTS = (
-    ("dns error", "the host's name does not resolve"),
+    ("dns error", "the host name does not resolve"),
     ("ConnectionRefused", "nothing listens there (connection refused)"),
     ("InvalidContentType", _NO_TLS),
     ("TimedOut", "no answer in time"),
@@ -97,7 +97,7 @@ _BOTOCORE_FAULTS = (
 
 @dataclass(frozen=True)
 class Place:
-    """What an operation was about, and what its messages may not hold."""
+    """The subject of an operation, and the secrets that its messages must not hold."""
 
     endpoint: str
     bucket: str
@@ -107,7 +107,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server said when it refused."""
+    """What a server said when it refused a request."""
 
     status: int
     code: str | None
@@ -115,7 +115,7 @@ class Answer:
 
 
 def translated(raw: Exception, place: Place) -> errors.ObjectStoreError:
-    """Make our error of one that a client raised; one of ours stays as it is."""
+    """Turn an error of a client into one of ours; return one of ours unchanged."""
     if isinstance(raw, errors.ObjectStoreError):
         return raw
     if isinstance(raw, BOTOCORE_ERRORS):
@@ -129,13 +129,13 @@ def _from_obstore(raw: Exception, place: Place) -> errors.ObjectStoreError:
     if answer is not None:
         return _from_answer(answer, place)
     if "incorrectly configured region" in text:
-        return errors.WrongRegion("the server sent the request elsewhere", bucket=place.bucket, key=place.key)
+        return errors.WrongRegion("the server redirected the request", bucket=place.bucket, key=place.key)
     connection = _NO_ANSWER.search(text)
     if connection is not None:
         return _from_connection(text[connection.start() :], place)
     first_line = _clean(text.partition("\n")[0], place.secrets)
     return errors.UnexpectedAnswer(
-        f"what {place.endpoint} answered is not understood: {first_line}", bucket=place.bucket, key=place.key
+        f"the answer of {place.endpoint} is not understood: {first_line}", bucket=place.bucket, key=place.key
     )
 
 
@@ -143,13 +143,13 @@ def _from_botocore(raw: Exception, place: Place) -> errors.ObjectStoreError:
     if isinstance(raw, ClientError):
         given = raw.response["Error"]
         code, status = given.get("Code", ""), raw.response["ResponseMetadata"]["HTTPStatusCode"]
-        if code == "500":  # what botocore makes of a 200 that it cannot read
+        if code == "500":  # the code that botocore sets for a 200 that it cannot read
             return errors.UnexpectedAnswer(
-                f"what {place.endpoint} answered broke off, or is not S3's",
+                f"the answer of {place.endpoint} broke off, or is not an S3 answer",
                 bucket=place.bucket,
                 key=place.key,
             )
-        # botocore puts the status where an answer has no code.
+        # botocore sets the status as the code if an answer has no code.
         return _from_answer(Answer(status, None if code.isdigit() else code or None, given.get("Message", "")), place)
     if isinstance(raw, SSLError):
         certificate = _CERTIFICATE_BY_PYTHON.search(str(raw))
@@ -160,14 +160,14 @@ def _from_botocore(raw: Exception, place: Place) -> errors.ObjectStoreError:
         if isinstance(raw, kind):
             return _unreachable(reason, place)
     return errors.UnexpectedAnswer(
-        f"what {place.endpoint} answered is not understood ({type(raw).__name__})",
+        f"the answer of {place.endpoint} is not understood ({type(raw).__name__})",
         bucket=place.bucket,
         key=place.key,
     )
 
 
 def answer_of(raw: Exception) -> Answer | None:
-    """Read a server's answer out of obstore's text; None where there was none."""
+    """Read a server's answer from obstore's text; None if there was no answer."""
     text = str(raw).partition("\n\nDebug source:")[0]
     found = _ANSWER.search(text)
     if found is None:
@@ -207,9 +207,9 @@ def _by_status(status: int) -> type[errors.ObjectStoreError]:
 
 
 def _without_code(status: int, place: Place) -> errors.ObjectStoreError:
-    """An answer that no S3 server gives: from a proxy, a console, or a port that speaks TLS."""
+    """Translate an answer that no S3 server gives: from a proxy, a console, or a port that speaks TLS."""
     if status == 400 and place.endpoint.startswith("http://"):  # noqa: PLR2004  # HTTP
-        return _unreachable("what listens there does not understand plain HTTP; is it an https:// endpoint?", place)
+        return _unreachable("the server there does not speak plain HTTP; is it an https:// endpoint?", place)
     error = errors.Unavailable if status >= 500 else errors.UnexpectedAnswer  # noqa: PLR2004  # HTTP
     return error(
         f"{place.endpoint} answered {status} without an S3 error", bucket=place.bucket, key=place.key, status=status
@@ -233,14 +233,14 @@ def _untrusted(found: re.Match[str] | None, place: Place) -> errors.CertificateN
 
 def _unreachable(reason: str, place: Place) -> errors.EndpointUnreachable:
     if reason is _LOST and place.endpoint.startswith("http://"):
-        reason += "; if the server speaks TLS, the endpoint must say https://"
+        reason += "; if the server speaks TLS, the endpoint must begin with https://"
     return errors.EndpointUnreachable(
         f"{place.endpoint} cannot be reached: {reason}", bucket=place.bucket, key=place.key
     )
 
 
 def _clean(text: str, secrets: Iterable[str]) -> str:
-    """One line of a server's text, without secrets and of bounded length."""
+    """Return a server's text as one line, without secrets and of limited length."""
     for secret in secrets:
         for form in {secret, quote(secret, safe=""), quote_plus(secret), quote(secret)}:
             text = text.replace(form, "***")

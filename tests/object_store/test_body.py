@@ -149,7 +149,7 @@ def test_if_absent_stores_once(store: ObjectStore, admin: S3Client, bucket: str,
     with pytest.raises(object_store.AlreadyExists) as caught:
         store.upload(bucket, "once", b"other" * (size // 5 + 1), if_absent=True)
 
-    assert "bucket 'probe-test-body', key 'once': there is an object already" in str(caught.value)
+    assert "bucket 'probe-test-body', key 'once': an object with this key already exists" in str(caught.value)
     assert sum(told) == size == first.size
     found = store.fetch(bucket, "once")
     assert (found.ref, found.metadata, found.body) == (first, {"a": "b"}, bytes(size))

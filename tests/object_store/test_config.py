@@ -241,7 +241,7 @@ class TestCa:
 
     def test_broken_text_is_refused(self) -> None:
         """A text that is no certificate is not repeated in the message."""
-        with pytest.raises(ConfigurationError, match="the text given holds no certificate"):
+        with pytest.raises(ConfigurationError, match="the given text holds no certificate"):
             StoreConfig.from_environment(AISTOR | {"S3_CA_BUNDLE": "-----BEGIN CERTIFICATE-----\nAAAA"})
 
     def test_is_not_read_for_plain_http(self, tmp_path: Path) -> None:

@@ -153,10 +153,10 @@ class TestFailure:
     @pytest.mark.parametrize(
         ("call", "number", "words"),
         [
-            ("open", errno.EROFS, "cannot take a new file: Read-only file system"),
-            ("write", errno.ENOSPC, "cannot be written: No space left on device"),
-            ("write", errno.EIO, "cannot be written: Input/output error"),
-            ("fsync", errno.ENOSPC, "(did not keep what was written|cannot take a new file): No space left"),
+            ("open", errno.EROFS, "does not accept a new file: Read-only file system"),
+            ("write", errno.ENOSPC, "cannot be written to: No space left on device"),
+            ("write", errno.EIO, "cannot be written to: Input/output error"),
+            ("fsync", errno.ENOSPC, "(cannot sync the file to its disk|does not accept a new file): No space left"),
         ],
     )
     def test_nas_that_fails_before_the_upload_leaves_both_as_they_were(
@@ -188,7 +188,7 @@ class TestFailure:
         self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path, store_at: MakeStore, old: dict[str, bytes]
     ) -> None:
         """Its own state cannot be asked."""
-        with pytest.raises(DualWriteFailed, match=r"did not take it: http://127\.0\.0\.1:9") as caught:
+        with pytest.raises(DualWriteFailed, match=r"did not accept the upload: http://127\.0\.0\.1:9") as caught:
             DualWriter(nas, store_at(DEAD, max_retries=0)).write(bucket, KEY, BODY)
 
         assert (caught.value.nas, caught.value.store) == ("does not", "unknown")
@@ -249,7 +249,9 @@ class TestFailure:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(ObjectStore, "stream", stream)
-            with pytest.raises(DualWriteFailed, match="read back from the store is not what was written") as caught:
+            with pytest.raises(
+                DualWriteFailed, match="the object read back from the store differs from the body"
+            ) as caught:
                 writer.write(bucket, KEY, BODY)
 
         assert (caught.value.nas, caught.value.store) == ("does not", "does not")
@@ -264,12 +266,12 @@ class TestFailure:
         def stream(self: ObjectStore, bucket: str, key: str, *, etag: str | None = None) -> object:
             calls.append(key)
             if len(calls) == 1:
-                raise object_store.IncompleteTransfer("3 bytes came, and 8 were to come")
+                raise object_store.IncompleteTransfer("received 3 bytes instead of 8")
             return whole(self, bucket, key, etag=etag)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(ObjectStore, "stream", stream)
-            with pytest.raises(DualWriteFailed, match="the store holds it") as caught:
+            with pytest.raises(DualWriteFailed, match="the store holds the body") as caught:
                 writer.write(bucket, KEY, BODY)
 
         assert (caught.value.nas, caught.value.store) == ("does not", "holds it")
@@ -284,7 +286,7 @@ class TestFailure:
         """And no temporary file."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Path, "replace", _raising(errno.EIO))
-            with pytest.raises(DualWriteFailed, match="cannot give the file its name: Input/output") as caught:
+            with pytest.raises(DualWriteFailed, match="cannot rename the temporary file: Input/output") as caught:
                 writer.write(bucket, KEY, BODY)
 
         assert (caught.value.nas, caught.value.store) == ("does not", "holds it")
@@ -307,7 +309,9 @@ class TestFailure:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Path, "replace", corrupt)
-            with pytest.raises(DualWriteFailed, match="read back from the NAS is not what was written") as caught:
+            with pytest.raises(
+                DualWriteFailed, match="the file read back from the NAS differs from the body"
+            ) as caught:
                 writer.write(bucket, KEY, BODY)
 
         assert (caught.value.nas, caught.value.store) == ("does not", "holds it")
@@ -335,7 +339,7 @@ class TestFailure:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Path, "replace", overtaken)
-            with pytest.raises(DualWriteFailed, match="another writer stored it meanwhile") as caught:
+            with pytest.raises(DualWriteFailed, match="another writer stored this key in the meantime") as caught:
                 writer.write(bucket, KEY, BODY)
 
         assert (caught.value.nas, caught.value.store) == ("holds it", "does not")
@@ -377,7 +381,7 @@ class TestNasGone:
             nas.rename(nas.with_name("away"))
             yield BODY[3:]
 
-        with pytest.raises(DualWriteFailed, match="the NAS does not give back") as caught:
+        with pytest.raises(DualWriteFailed, match="the NAS does not return what was written") as caught:
             writer.write(bucket, KEY, blocks())
 
         assert caught.value.nas == "unknown"
@@ -412,7 +416,7 @@ class TestNasGone:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Path, "is_dir", is_dir)
-            with pytest.raises(DualWriteFailed, match="cannot be looked at: Stale file handle") as caught:
+            with pytest.raises(DualWriteFailed, match="cannot be accessed: Stale file handle") as caught:
                 writer.write(bucket, KEY, BODY)
 
         assert (caught.value.nas, caught.value.store) == ("unknown", "does not")
@@ -623,7 +627,7 @@ class TestAbandoned:
         """An error of the disk, not a missing feature."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(fcntl, "flock", _raising(errno.EIO))
-            with pytest.raises(DualWriteFailed, match="cannot take a new file"):
+            with pytest.raises(DualWriteFailed, match="does not accept a new file"):
                 writer.write(bucket, "k", BODY)
 
         assert _files(nas) == {}

@@ -171,7 +171,7 @@ def test_key_that_is_file_and_folder_is_refused(
     for key in ("p/a", "p/a/b"):
         admin.put_object(Bucket=bucket, Key=key, Body=b"")
 
-    with pytest.raises(object_store.UnsafePath, match="cannot be file and folder"):
+    with pytest.raises(object_store.UnsafePath, match="cannot be a file and a folder"):
         store.download_dir(bucket, "p", tmp_path / "down")
 
 
@@ -248,11 +248,11 @@ def test_file_name_that_is_no_key_stops_before_anything_is_sent(store: ObjectSto
 
 def test_arguments_that_cannot_be(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
     """No such folder, a file in a folder's place, no job: a typed error each."""
-    with pytest.raises(object_store.LocalFileError, match="is no folder"):
+    with pytest.raises(object_store.LocalFileError, match="is not a folder"):
         store.upload_dir(tmp_path / "none", bucket)
     (tmp_path / "file").write_bytes(b"")
     store.upload(bucket, "k", b"")
-    with pytest.raises(object_store.LocalFileError, match="cannot be made"):
+    with pytest.raises(object_store.LocalFileError, match="cannot be created or read"):
         store.download_dir(bucket, "", tmp_path / "file" / "sub")
     with pytest.raises(object_store.InvalidArgument, match="legal: 1 or more"):
         store.upload_dir(tmp_path, bucket, jobs=0)

@@ -83,7 +83,7 @@ def test_folders_go_up_and_down(run: Run, store: ObjectStore, bucket: str, tmp_p
     (tmp_path / "up").mkdir()
     (tmp_path / "up" / "f").write_bytes(b"f" * 1500)
 
-    assert run("put", tmp_path / "up", f"s3://{bucket}/d")[1] == "1 copied (1.5 kB), 0 the same already\n"
+    assert run("put", tmp_path / "up", f"s3://{bucket}/d")[1] == "1 copied (1.5 kB), 0 already the same\n"
     assert run("get", f"s3://{bucket}/d/", tmp_path / "down")[0] == 0
     assert (tmp_path / "down" / "f").read_bytes() == b"f" * 1500
     again = json.loads(run("get", f"s3://{bucket}/d/", tmp_path / "down", "--json")[1])
@@ -111,11 +111,11 @@ def test_parity_says_what_differs(run: Run, store: ObjectStore, bucket: str, tmp
     ("arguments", "status", "words"),
     [
         (("get", "s3://BUCKET/none", "-"), 2, "NoSuchKey"),
-        (("get", "s3://no-such-bucket/none", "-"), 2, "buckets are made by the deployment"),
+        (("get", "s3://no-such-bucket/none", "-"), 2, "the deployment creates buckets"),
         (("get", "s3://BUCKET/", "-"), 2, "for one object"),
         (("get", "BUCKET/none", "-"), 2, "legal: s3://BUCKET/KEY"),
         (("ls", "BUCKET"), 2, "legal: s3://BUCKET/KEY"),
-        (("ls", "s3://A"), 2, "cannot be a bucket's name"),
+        (("ls", "s3://A"), 2, "is not a valid bucket name"),
         (("put", "/dev/null/none", "s3://BUCKET/k"), 2, "/dev/null/none cannot be read"),
         (("put", "/dev/null", "s3://BUCKET/k", "--metadata", "x"), 2, "legal: NAME=VALUE"),
         (("put", "/dev", "s3://BUCKET/k", "--if-absent"), 2, "not for a folder"),
@@ -181,7 +181,7 @@ class TestPublished:
         status, _, err = run("ls", f"s3://{bucket}", *files)
 
         assert status == 2
-        assert "is no JSON object" in err
+        assert "is not a JSON object" in err
         assert SECRET_KEY not in err
 
     def test_missing_file_is_told(self, run: Run, bucket: str, files: list[str], tmp_path: Path) -> None:

@@ -95,5 +95,5 @@ class TestEtag:
             answer(body=b"1", headers={"ETag": '"other"', "Last-Modified": "Mon, 24 Nov 2025 10:00:00 GMT"})
         )
 
-        with pytest.raises(object_store.StaleReference, match="there is 'other'"):
+        with pytest.raises(object_store.StaleReference, match="its etag is 'other'"):
             store_at(scripted.endpoint).download("probe", "k", etag="mine")

@@ -154,11 +154,11 @@ class TestFindings:
         assert {each.key: each.reason for each in report.undecided} == {
             "p/folder-link": "a symbolic link, which is not followed",
             "p/link": "a symbolic link, which is not followed",
-            "p/pipe": "no regular file",
-            "p/\\xff": "its name is not UTF-8, so it is no key",
+            "p/pipe": "not a regular file",
+            "p/\\xff": "its name is not UTF-8, so it is not a key",
         }
         assert (report.ok, report.same, report.extra, report.missing) == (False, len(FILES), (), ())
-        assert "undecided  p/pipe: no regular file\n" in report.as_text()
+        assert "undecided  p/pipe: not a regular file\n" in report.as_text()
         assert json.loads(report.as_json())["undecided"][0] == {
             "key": "p/folder-link",
             "reason": "a symbolic link, which is not followed",
@@ -464,7 +464,7 @@ class TestJournal:
         """It may be somebody's data."""
         (tmp_path / "journal").write_bytes(content)
 
-        with pytest.raises(object_store.InvalidArgument, match="is no journal"):
+        with pytest.raises(object_store.InvalidArgument, match="is not a journal"):
             parity(nas, store, bucket, "p", journal=tmp_path / "journal")
         assert (tmp_path / "journal").read_bytes() == content
 

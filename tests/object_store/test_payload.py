@@ -31,8 +31,8 @@ LEGAL: dict[str, dict[str, Any]] = {
     "null for a path": {"filePath": "/x", "nasPath": None},
 }
 ILLEGAL: dict[str, tuple[dict[str, Any], type[object_store.ObjectStoreError], str]] = {
-    "nothing": ({"title": "t"}, object_store.PayloadUnresolved, "nothing in it leads to bytes"),
-    "empty paths": ({"nasPath": "", "filePath": ""}, object_store.PayloadUnresolved, "nothing in it"),
+    "nothing": ({"title": "t"}, object_store.PayloadUnresolved, "no field leads to bytes"),
+    "empty paths": ({"nasPath": "", "filePath": ""}, object_store.PayloadUnresolved, "no field leads to bytes"),
     "path of another type": ({"nasPath": 5}, object_store.PayloadUnresolved, "nasPath: Input should be a valid string"),
     "key of another type": ({"nasPath": "/x", "idempotencyKey": 5}, object_store.PayloadUnresolved, "idempotencyKey"),
     "null for a reference": ({"objectRef": None, "nasPath": "/x"}, object_store.InvalidReference, "NoneType"),
@@ -148,7 +148,7 @@ class TestReference:
         ("change", "error", "words"),
         [
             ({"etag": "0" * 32}, object_store.StaleReference, "get a new reference"),
-            ({"size": 11}, object_store.StaleReference, "has 12 bytes, and the reference says 11"),
+            ({"size": 11}, object_store.StaleReference, "has 12 bytes, but the reference says 11"),
             ({"key": "books/none"}, object_store.NotFound, "NoSuchKey"),
             ({"bucket": "no-such-bucket"}, object_store.BucketNotFound, "no-such-bucket"),
             ({"key": "../out"}, object_store.InvalidKey, "segment"),
@@ -207,7 +207,10 @@ class TestReference:
         """LocalFileError."""
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
 
-        with pytest.raises(object_store.LocalFileError, match="no temporary folder"), resolve(_event(ref), store):
+        with (
+            pytest.raises(object_store.LocalFileError, match="cannot create a temporary folder"),
+            resolve(_event(ref), store),
+        ):
             pytest.fail("it gave a file")
 
     def test_reference_object_is_taken_as_its_json(self, store: ObjectStore, ref: ObjectRef) -> None:
@@ -255,16 +258,16 @@ class TestShim:
     @pytest.mark.parametrize(
         ("path", "words"),
         [
-            ("/volume1/joelclaw/books/none", "'/volume1/joelclaw/books/none' is not there"),
+            ("/volume1/joelclaw/books/none", "'/volume1/joelclaw/books/none' does not exist"),
             ("/volume1/joelclaw/books", "is a folder"),
             ("/volume1/home/u/books/b.pdf", "not exported: only the NAS itself sees /volume1/home; send an objectRef"),
             ("/volume1/joelclaw/../../etc/passwd", "has '..' in it"),
             ("books/b.pdf", "is not absolute"),
             ("/volume1/joelclaw/\0", "is not absolute, or"),
-            ("/etc/passwd", "in no folder that the NAS exports; legal: /volume1/joelclaw/"),
+            ("/etc/passwd", "not in a folder that the NAS exports; legal: /volume1/joelclaw/"),
             ("/volume1/joelclaw/link/passwd", "by a symbolic link"),
-            ("/volume1/joelclaw/loop/x", "is not there|cannot be looked at"),
-            ("/volume1/joelclaw/pipe", "is no regular file"),
+            ("/volume1/joelclaw/loop/x", "does not exist|cannot be accessed"),
+            ("/volume1/joelclaw/pipe", "is not a regular file"),
         ],
     )
     def test_path_that_leads_to_no_file_is_said(
@@ -311,7 +314,7 @@ class TestShim:
 
         monkeypatch.setattr(Path, "is_dir", is_dir)
         with (
-            pytest.raises(object_store.PayloadUnresolved, match=r"cannot be looked at: .*Input/output error"),
+            pytest.raises(object_store.PayloadUnresolved, match=r"cannot be accessed: .*Input/output error"),
             resolve({"nasPath": "/volume1/joelclaw/books/b.pdf"}, store, mounts=nas),
         ):
             pytest.fail("it gave a file")

@@ -182,7 +182,7 @@ def test_page_of_a_console_is_no_listing(scripted: ScriptedServer, answer: type[
 
     for page in (b"<html><p>console", b"<html></html>", b""):
         scripted.always(answer(200, page, {"Content-Type": "text/html"}))
-        with pytest.raises(object_store.UnexpectedAnswer, match=r"listing|is not S3.s|not understood"):
+        with pytest.raises(object_store.UnexpectedAnswer, match=r"listing|is not an S3 answer|not understood"):
             list(store.list("probe"))
 
 

@@ -50,7 +50,7 @@ def test_two_servers_are_an_error() -> None:
     [
         ({"S3_ENDPOINT_URL": ""}, "is set but empty"),
         ({"MINIO_ENDPOINT": ""}, "is set but empty"),
-        ({"MINIO_ENDPOINT": "minio", "MINIO_USE_SSL": "perhaps"}, "MINIO_USE_SSL 'perhaps' is neither"),
+        ({"MINIO_ENDPOINT": "minio", "MINIO_USE_SSL": "perhaps"}, "MINIO_USE_SSL 'perhaps' is neither true nor false"),
         ({"S3_ENDPOINT": ENDPOINT, "AWS_S3_FORCE_PATH_STYLE": "no"}, "legal: true, false"),
         ({"S3_ENDPOINT": ENDPOINT, "AWS_S3_FORCE_PATH_STYLE": "false"}, "unset AWS_S3_FORCE_PATH_STYLE"),
         ({"S3_ENDPOINT": ENDPOINT, "S3_CLIENT_ENDPOINT": "host"}, "S3_CLIENT_ENDPOINT 'host' has no scheme"),
@@ -121,7 +121,7 @@ class TestPublished:
         [
             ({"version": 2}, {}, "worker", "version: Input should be 1"),
             ({"region": 5}, {}, "worker", "region: "),
-            ({}, {}, "reader", "no credential of identity 'reader'; legal: worker"),
+            ({}, {}, "reader", "identity 'reader' has no credential; legal: worker"),
             (
                 {"roles": {"ci": {"arn": "arn:aws:iam::1:role/ci"}}},
                 {},
@@ -129,7 +129,12 @@ class TestPublished:
                 "assume arn:aws:iam::1:role/ci with a token",
             ),
             ({}, {"worker": {"secret_access_key": "planted/secret"}}, "worker", "access_key_id: Field required"),
-            ({}, {"worker": "planted/secret"}, "worker", "the credentials is not as a stack publishes it"),
+            (
+                {},
+                {"worker": "planted/secret"},
+                "worker",
+                "the output credentials does not have the form that a stack publishes",
+            ),
         ],
     )
     def test_what_is_not_as_published_is_refused(
