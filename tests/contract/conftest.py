@@ -1,10 +1,10 @@
-"""Which servers the contract is held against: the sandbox's and versitygw, or the one of `--endpoint` alone.
+"""Selects the servers for the contract: the sandbox's and versitygw, or only the one of `--endpoint`.
 
     pytest tests/contract --endpoint https://s3.example.net [--bucket NAME]
 
-takes the credential from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the region from AWS_REGION (us-west-2 where it is
-not set) and the CA from S3_CA_BUNDLE. Without `--bucket` it makes two buckets and removes them; with it, everything is
-below prefixes of its own in that bucket.
+takes the credential from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the region from AWS_REGION (default us-west-2)
+and the CA from S3_CA_BUNDLE. Without `--bucket` it makes two buckets and removes them. With `--bucket` it writes only
+below its own prefixes in that bucket.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options; a run of all tests is too late here for them, and has their defaults."""
+    """Add the options. A run of all tests comes here too late for them and uses their defaults."""
     group = parser.getgroup("contract")
-    group.addoption("--endpoint", metavar="URL", help="hold the contract against this S3 server alone")
+    group.addoption("--endpoint", metavar="URL", help="test the contract on this S3 server only")
     group.addoption("--bucket", metavar="NAME", help="with --endpoint: use this bucket and make none")
 
 
@@ -78,7 +78,7 @@ def _server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture(scope="session", name="client")
 def _client(server: Server) -> Iterator[S3Client]:
-    """A client that is not the adapter's, to make and look at what the adapter does not."""
+    """A client other than the adapter; it makes and inspects what the adapter does not."""
     client = server.client()
     yield client
     client.close()
@@ -93,7 +93,7 @@ def _store(server: Server) -> Iterator[ObjectStore]:
 
 @pytest.fixture(scope="session", name="bucket")
 def _bucket(server: Server, client: S3Client) -> Iterator[str]:
-    """A bucket without versions; the given one, if one is given."""
+    """A bucket without versions; the given bucket, if there is one."""
     if server.bucket is not None:
         yield server.bucket
         return
@@ -103,7 +103,7 @@ def _bucket(server: Server, client: S3Client) -> Iterator[str]:
 
 @pytest.fixture(name="prefix")
 def _prefix(client: S3Client, bucket: str) -> Iterator[str]:
-    """A prefix of the test's own, empty before and after it."""
+    """The test's own prefix, empty before and after it."""
     prefix = f"contract/{uuid.uuid4().hex}/"
     yield prefix
     remove_objects(client, bucket, prefix)

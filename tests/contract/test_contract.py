@@ -1,7 +1,7 @@
 """The adapter's contract: each fact here holds on every S3 server that the adapter is used with.
 
-The rule: only the adapter acts, an independent client makes what it does not make and looks at what it leaves; nothing
-here asks which server it is. What servers may do differently is in `observations`.
+The rule: only the adapter acts. An independent client makes what the adapter does not make and inspects what it leaves.
+No test asks which server it is. What servers may do differently is in `observations`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ LARGE = MULTIPART_THRESHOLD + 1
 SIZES = [0, 1, MULTIPART_THRESHOLD - 1, MULTIPART_THRESHOLD, LARGE, 2 * PART_SIZE + 12_345]
 COUNTS = [0, 1, 999, 1000, 1001, 10_000]
 AT_ONCE = 8  # writers that fill a listing
-# What a server may sort, escape or unescape differently; in UTF-16 the last two change places.
+# Servers may sort, escape or unescape these differently; in UTF-16 the last two swap places.
 STEMS = ["A", "Z", "a", "a b", "a!", "a-", "a.", "100%", "%2F", "c+d", "&amp;", "<x>", '"q"', "~", "é", "ﬁ", "😀"]
 KEYS = [
     "plain",
@@ -66,13 +66,13 @@ KEYS = [
 
 
 def content(size: int) -> bytes:
-    """Bytes of which no two parts are alike."""
+    """Bytes without two equal parts."""
     whole, rest = divmod(size, 8)
     return b"".join(number.to_bytes(8, "big") for number in range(whole)) + b"\xff" * rest
 
 
 def blocks_of(body: bytes, length: int = 1_000_003) -> Iterator[bytes]:
-    """The body in blocks that end nowhere near a part's end."""
+    """The body in blocks that never end near a part's end."""
     yield from (body[start : start + length] for start in range(0, len(body), length))
 
 
@@ -83,14 +83,14 @@ async def async_blocks_of(body: bytes) -> AsyncIterator[bytes]:
 
 
 class TestRoundTrip:
-    """What was stored comes back."""
+    """A stored body comes back."""
 
     @pytest.mark.parametrize("form", ["bytes", "file", "iterator", "path"])
     @pytest.mark.parametrize("size", SIZES)
     def test_body_of_any_form_and_size(
         self, store: ObjectStore, bucket: str, prefix: str, tmp_path: Path, size: int, form: str
     ) -> None:
-        """Every byte comes back, by each way out, with the size that was counted on the way in and out."""
+        """Every byte comes back by each way of reading, with the size that was counted on the way in and out."""
         body, key = content(size), f"{prefix}body"
         counted: list[int] = []
         file = tmp_path / "body"
@@ -109,7 +109,7 @@ class TestRoundTrip:
 
     @pytest.mark.parametrize("size", [10, LARGE])
     def test_content_type_given_and_guessed(self, store: ObjectStore, bucket: str, prefix: str, size: int) -> None:
-        """A content type comes back as given; without one, the key's suffix tells, whole body or parts."""
+        """A given content type comes back; without one the key's suffix decides, for whole bodies and for parts."""
         body = content(size)
         store.upload(bucket, f"{prefix}a.md", body)
         store.upload(bucket, f"{prefix}b.md", body, "Text/X-own; charset=utf-8")
@@ -120,7 +120,7 @@ class TestRoundTrip:
     @pytest.mark.parametrize("if_absent", [False, True])
     @pytest.mark.parametrize("size", [10, LARGE])
     def test_metadata(self, store: ObjectStore, bucket: str, prefix: str, size: int, *, if_absent: bool) -> None:
-        """Metadata comes back as given, with the body and without it, whole body or parts."""
+        """Metadata comes back as given, with and without the body, for whole bodies and for parts."""
         metadata = {"source": 'a worker; v=1, "q" %41 +', "x-2": "~"}
         store.upload(bucket, f"{prefix}k", content(size), metadata=metadata, if_absent=if_absent)
 
@@ -131,7 +131,7 @@ class TestRoundTrip:
     def test_key_with_what_urls_and_xml_escape(
         self, store: ObjectStore, client: S3Client, bucket: str, prefix: str, key: str
     ) -> None:
-        """A key is the same for another client, in a listing, and on the way back."""
+        """A key is the same for another client, in a listing, and when read back."""
         ref = store.upload(bucket, prefix + key, key.encode())
 
         assert client.get_object(Bucket=bucket, Key=prefix + key)["Body"].read() == key.encode()
@@ -141,7 +141,7 @@ class TestRoundTrip:
         assert keys_of(client, bucket, prefix) == []
 
     def test_key_of_1024_bytes(self, store: ObjectStore, bucket: str, prefix: str) -> None:
-        """The longest key that S3 knows is taken, in segments of at most 255 bytes."""
+        """The longest key that S3 allows is accepted, in segments of at most 255 bytes."""
         key = prefix + "/".join("k" * 245 for _ in range(3)) + "/"
         key += "é" * 100 + "x" * (1024 - 200 - len(key))
         store.upload(bucket, key, b"long")
@@ -162,7 +162,7 @@ class TestRoundTrip:
         assert (fetched.body, fetched.metadata) == (b"n" + content(second), {"new": "1"})
 
     def test_folder_there_and_back(self, store: ObjectStore, bucket: str, prefix: str, tmp_path: Path) -> None:
-        """A folder comes back as it was, and a second run copies nothing, either way."""
+        """A folder comes back unchanged, and a second run copies nothing in either direction."""
         files = {"a.txt": b"", "é ü/b+c.bin": content(1000), "é ü/deep/large": content(LARGE)}
         for name, body in files.items():
             (tmp_path / "from" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -177,11 +177,11 @@ class TestRoundTrip:
 
 
 class TestAbsence:
-    """What is not there."""
+    """Missing objects and buckets."""
 
     @pytest.mark.parametrize("call", ["download", "fetch", "stream", "head", "stat"])
     def test_missing_object(self, store: ObjectStore, bucket: str, prefix: str, call: str) -> None:
-        """Reading what is not there is NotFound, and not BucketNotFound."""
+        """Reading a missing object is NotFound, and not BucketNotFound."""
         with pytest.raises(NotFound) as caught:
             getattr(store, call)(bucket, f"{prefix}missing")
 
@@ -189,7 +189,7 @@ class TestAbsence:
         assert caught.value.key == f"{prefix}missing"
 
     def test_missing_object_makes_no_file(self, store: ObjectStore, bucket: str, prefix: str, tmp_path: Path) -> None:
-        """A download to a file leaves none, nor a temporary one."""
+        """A download to a file leaves no file, not even a temporary one."""
         with pytest.raises(NotFound):
             store.download_file(bucket, f"{prefix}missing", tmp_path / "file")
 
@@ -214,7 +214,7 @@ class TestAbsence:
             call(store, f"contract-none-{uuid.uuid4().hex[:12]}")
 
     def test_delete(self, store: ObjectStore, bucket: str, prefix: str) -> None:
-        """What was deleted is gone, and deleting it again is no error."""
+        """A deleted object is gone, and deleting it again is not an error."""
         store.upload(bucket, f"{prefix}k", b"x")
         for _ in range(2):
             store.delete_object(bucket, f"{prefix}k")
@@ -224,13 +224,13 @@ class TestAbsence:
 
 
 class TestConditions:
-    """Only if absent, and only if unchanged."""
+    """`if_absent` and `etag`."""
 
     @pytest.mark.parametrize("size", [10, LARGE])
     def test_if_absent_meets_an_object(
         self, store: ObjectStore, client: S3Client, bucket: str, prefix: str, size: int
     ) -> None:
-        """The object stays as it is, and no upload is left behind."""
+        """The object is unchanged, and no upload is left behind."""
         first = store.upload(bucket, f"{prefix}k", b"first", "text/x-first")
 
         with pytest.raises(AlreadyExists):
@@ -241,7 +241,7 @@ class TestConditions:
 
     @pytest.mark.parametrize("size", [0, 10, LARGE])
     def test_if_absent_meets_none(self, store: ObjectStore, bucket: str, prefix: str, size: int) -> None:
-        """The object is stored as without the condition, and may be so again after it was deleted."""
+        """The object is stored as without the condition, and again after it was deleted."""
         for _ in range(2):
             ref = store.upload(bucket, f"{prefix}k.md", blocks_of(content(size)), if_absent=True)
 
@@ -288,7 +288,7 @@ class TestConditions:
     def test_body_that_breaks_off(
         self, store: ObjectStore, client: S3Client, bucket: str, prefix: str, good_bytes: int, *, if_absent: bool
     ) -> None:
-        """The iterator's own error comes out, and neither an object nor an unfinished upload is left."""
+        """The iterator's own error is raised, and neither an object nor an unfinished upload is left."""
 
         class BrokenSourceError(Exception):
             pass
@@ -304,7 +304,7 @@ class TestConditions:
         assert uploads_of(client, bucket, prefix) == []
 
     def test_bucket_with_object_lock(self, server: Server, store: ObjectStore, client: S3Client) -> None:
-        """A bucket with object lock takes whole bodies and parts, replaced ones too; a deleted one is NotFound."""
+        """A bucket with object lock takes whole bodies and parts, also replacements; a deleted object is NotFound."""
         try:
             manager = made_bucket(server, client, locked=True)
             with manager as locked:
@@ -322,18 +322,18 @@ class TestConditions:
 
 
 class Filled:
-    """A prefix with as many objects as a test asks for, kept from one test to the next."""
+    """A prefix with as many objects as a test needs, kept from one test to the next."""
 
     def __init__(self, store: ObjectStore, bucket: str) -> None:
-        """Nothing is there yet."""
+        """Start empty."""
         self._store = store
         self.bucket = bucket
         self.prefix = f"contract/filled-{uuid.uuid4().hex}/"
         self._names: list[str] = []
 
     def hold(self, count: int) -> list[str]:
-        """Store or delete objects until there are so many; returns their keys in the order of their UTF-8 bytes."""
-        # An object's key may not be another's folder: a server that keeps files knows only one of the two.
+        """Store or delete objects until there are `count`; return their keys in the order of their UTF-8 bytes."""
+        # An object's key may not be another's folder: a server that keeps files can hold only one of them.
         wanted = [self.prefix + STEMS[n % len(STEMS)] + ("/" if n % 2 else "") + f"{n:05}" for n in range(count)]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda key: self._store.upload(self.bucket, key, b"x"), wanted[len(self._names) :]))
@@ -343,7 +343,7 @@ class Filled:
 
 
 class TestListing:
-    """Complete and in order."""
+    """Listings are complete and in order."""
 
     @pytest.fixture(scope="session", name="filled")
     @staticmethod
@@ -379,7 +379,7 @@ class TestListing:
         assert found("026") == []
 
     def test_reference_of_a_listing(self, store: ObjectStore, bucket: str, prefix: str) -> None:
-        """It is that of the upload but for the content type, which a listing does not tell."""
+        """It is that of the upload, except for the content type, which a listing does not have."""
         sizes = {"a": 0, "b": 10, "c": LARGE}
         refs = [store.upload(bucket, prefix + name, content(size)) for name, size in sizes.items()]
 
@@ -390,7 +390,7 @@ class TestListing:
     def test_unfinished_upload_is_not_listed(
         self, store: ObjectStore, client: S3Client, bucket: str, prefix: str
     ) -> None:
-        """Parts without an object are no object."""
+        """Parts without an object are not an object."""
         upload = client.create_multipart_upload(Bucket=bucket, Key=f"{prefix}k")["UploadId"]
         client.upload_part(Bucket=bucket, Key=f"{prefix}k", UploadId=upload, PartNumber=1, Body=b"part")
 
@@ -405,7 +405,7 @@ class TestAccess:
 
     @pytest.mark.parametrize("key", ["plain.txt", "é +%41/😀&=.txt"])
     def test_presigned_get(self, server: Server, store: ObjectStore, bucket: str, prefix: str, key: str) -> None:
-        """Whoever has the URL reads the object, and nothing else."""
+        """The holder of the URL can read the object, and nothing else."""
         store.upload(bucket, prefix + key, b"shared")
         url = store.presign(bucket, prefix + key, timedelta(minutes=5))
 
@@ -414,7 +414,7 @@ class TestAccess:
         assert store.download(bucket, prefix + key) == b"shared"
 
     def test_presigned_put(self, server: Server, store: ObjectStore, bucket: str, prefix: str) -> None:
-        """Whoever has the URL stores an object under this key."""
+        """The holder of the URL can store an object under this key."""
         url = store.presign(bucket, f"{prefix}given", 300, "PUT")
 
         assert server.open(url, "PUT", b"given")[0] == 200
@@ -424,7 +424,7 @@ class TestAccess:
     def test_presigned_url_that_was_changed(
         self, server: Server, store: ObjectStore, bucket: str, prefix: str, what: str
     ) -> None:
-        """A URL of which anything was changed reads nothing."""
+        """A changed URL reads nothing."""
         store.upload(bucket, f"{prefix}shared", b"shared")
         store.upload(bucket, f"{prefix}secret", b"secret")
         parts = urllib.parse.urlsplit(store.presign(bucket, f"{prefix}shared", 300))
@@ -469,11 +469,11 @@ class TestAccess:
 
 
 class TestAsynchronous:
-    """The same by `AsyncObjectStore`."""
+    """The same with `AsyncObjectStore`."""
 
     @pytest.mark.parametrize("size", [0, 10, LARGE])
     def test_round_trip(self, server: Server, bucket: str, prefix: str, tmp_path: Path, size: int) -> None:
-        """An asynchronous body comes back whole by each way out; then it is listed, deleted and gone."""
+        """An asynchronous body comes back whole by each way of reading; then it is listed, deleted and gone."""
 
         async def run() -> None:
             async with AsyncObjectStore(server.config) as store:
@@ -497,7 +497,7 @@ class TestAsynchronous:
         asyncio.run(run())
 
     def test_fifty_at_once(self, server: Server, bucket: str, prefix: str) -> None:
-        """Fifty uploads and then fifty downloads at once, each with a body of its own, all come back."""
+        """Fifty uploads and then fifty downloads at once, each with its own body, all come back."""
         bodies = {f"{prefix}{number:02}": content(number * 100) for number in range(50)}
 
         async def run() -> list[bytes]:
@@ -513,7 +513,7 @@ def _is_key(key: str) -> bool:
         check_key("bucket", key)
     except InvalidKey:
         return False
-    # A segment over 255 bytes is what some servers refuse; the prefix takes part of the 1024.
+    # Some servers refuse a segment over 255 bytes; the prefix takes part of the 1024.
     return len(key.encode()) <= 900 and all(len(segment.encode()) <= 255 for segment in key.split("/"))
 
 

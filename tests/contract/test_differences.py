@@ -1,4 +1,4 @@
-"""The committed table of differences is what the servers answer."""
+"""The committed table of differences matches the answers of the servers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_table_is_what_the_server_answers(server: Server) -> None:
-    """Each cell of the server's column is its answer of now."""
+    """Each cell of the server's column is its current answer."""
     if server.name == GIVEN:
         pytest.skip("a given server has no column; `python -m docs.differences --endpoint URL` shows its answers")
     written = column(PAGE.read_text("utf-8"), server.title)

@@ -1,6 +1,6 @@
-"""Servers that the adapter's tests talk to, on this machine: moto for what S3 does, a scripted one for what it says.
+"""Servers on this machine for the adapter's tests: moto for S3's behaviour, a scripted one for chosen answers.
 
-Every test runs without a stray `AWS_…` or `S3_…` variable, so none can reach a real account.
+Every test runs without a stray `AWS_…` or `S3_…` variable, so no test can reach a real account.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def config_for(endpoint: str | None, **changes: object) -> StoreConfig:
 
 @dataclass
 class Answer:
-    """What a scripted server answers to one request."""
+    """The answer of a scripted server to one request."""
 
     status: int = 200
     body: bytes = b""
@@ -71,7 +71,7 @@ class Answer:
 
 @dataclass
 class Request:
-    """What a scripted server was asked."""
+    """A request to a scripted server."""
 
     method: str
     path: str
@@ -81,7 +81,7 @@ class Request:
 
 @dataclass
 class ScriptedServer:
-    """A server that says what it is told to: a function of the request; `seen` has the requests."""
+    """A server whose answer is a function of the request; `seen` holds the requests."""
 
     endpoint: str
     seen: list[Request] = field(default_factory=list)
@@ -96,7 +96,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Stay silent about clients that hang up: some tests make them."""
+        """Ignore clients that hang up: some tests make them."""
 
 
 @contextmanager
@@ -152,7 +152,7 @@ def _scripted() -> Iterator[ScriptedServer]:
 
 @pytest.fixture(name="answer", scope="session")
 def _answer() -> type[Answer]:
-    """Hand the class to test modules, which cannot import this one."""
+    """Give the class to test modules, which cannot import this one."""
     return Answer
 
 
@@ -219,7 +219,7 @@ def _moto_endpoint() -> Iterator[str]:
 
 @pytest.fixture(name="admin", scope="session")
 def _admin(moto_endpoint: str) -> Iterator[S3Client]:
-    """Return a boto3 client, the independent witness of what the server holds."""
+    """Return a boto3 client, the independent witness of the server's content."""
     client = boto3.client(
         "s3",
         endpoint_url=moto_endpoint,
@@ -242,7 +242,7 @@ def _store(moto_endpoint: str) -> Iterator[ObjectStore]:
 
 @pytest.fixture(name="bucket", scope="module")
 def _bucket(admin: S3Client, request: pytest.FixtureRequest) -> str:
-    """Return the name of a bucket that this module's tests have to themselves."""
+    """Return the name of a bucket that only this module's tests use."""
     module: str = request.module.__name__
     name = "probe-" + module.rpartition(".")[2].replace("_", "-")
     admin.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})

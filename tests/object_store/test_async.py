@@ -1,4 +1,4 @@
-"""The asynchronous store does what the other does, many at a time."""
+"""The asynchronous store does the same as the other store, with many operations at the same time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _config(store: object_store.ObjectStore) -> StoreConfig:
 
 
 def _run(config: StoreConfig, action: Callable[[AsyncObjectStore], Awaitable[Any]]) -> Any:  # noqa: ANN401  # its own
-    async def run() -> Any:  # noqa: ANN401  # whatever the action gives
+    async def run() -> Any:  # noqa: ANN401  # the result of the action
         async with AsyncObjectStore(config) as store:
             return await action(store)
 
@@ -66,7 +66,7 @@ def test_round_trip(config: StoreConfig, bucket: str, tmp_path: Path, body: byte
 
 @pytest.mark.parametrize("blocks", [1, 3])
 def test_asynchronous_body(config: StoreConfig, bucket: str, blocks: int) -> None:
-    """An asynchronous generator is drawn on the loop and stored, in one request or in parts."""
+    """An asynchronous generator is read on the loop and stored, in one request or in parts."""
 
     async def body() -> AsyncIterator[bytes]:
         for number in range(blocks):
@@ -81,7 +81,7 @@ def test_asynchronous_body(config: StoreConfig, bucket: str, blocks: int) -> Non
 
 
 def test_asynchronous_body_that_fails_stores_nothing(config: StoreConfig, admin: S3Client, bucket: str) -> None:
-    """The caller's own error comes out, and there is neither object nor upload."""
+    """The caller's own error is raised, and there is neither an object nor an upload."""
 
     class OwnError(Exception):
         """The caller's."""
@@ -101,7 +101,7 @@ def test_asynchronous_body_that_fails_stores_nothing(config: StoreConfig, admin:
 
 
 def test_fifty_at_a_time(config: StoreConfig, bucket: str) -> None:
-    """Each comes back as its own."""
+    """Each download returns its own body."""
 
     async def action(store: AsyncObjectStore) -> None:
         refs = await asyncio.gather(*(store.upload(bucket, f"many/{n}", b"%d" % n) for n in range(50)))
@@ -113,7 +113,7 @@ def test_fifty_at_a_time(config: StoreConfig, bucket: str) -> None:
 
 @pytest.mark.parametrize("size", [3, MULTIPART_THRESHOLD + 1])
 def test_if_absent(config: StoreConfig, bucket: str, size: int) -> None:
-    """The second writer is told."""
+    """The second writer gets AlreadyExists."""
 
     async def action(store: AsyncObjectStore) -> None:
         await store.delete_object(bucket, "once")
@@ -147,7 +147,7 @@ def test_errors_are_those_of_the_other_store(config: StoreConfig, bucket: str) -
 
 
 def test_folders(config: StoreConfig, bucket: str, tmp_path: Path) -> None:
-    """Up and down again."""
+    """A folder goes up and down."""
     (tmp_path / "up").mkdir()
     (tmp_path / "up" / "f").write_bytes(b"f")
 
@@ -160,7 +160,7 @@ def test_folders(config: StoreConfig, bucket: str, tmp_path: Path) -> None:
 
 
 def test_repr_shows_no_secret(config: StoreConfig) -> None:
-    """It says where it is, like the other."""
+    """The repr shows where the store is, like that of the other store."""
     store = AsyncObjectStore(config)
 
     assert config.secret_access_key not in repr(store)
@@ -169,7 +169,7 @@ def test_repr_shows_no_secret(config: StoreConfig) -> None:
 
 
 def test_made_from_the_environment(config: StoreConfig) -> None:
-    """The same variables as the other store's."""
+    """It reads the same variables as the other store."""
     environ = {
         "S3_ENDPOINT": config.endpoint or "",
         "AWS_REGION": config.region,

@@ -1,4 +1,4 @@
-"""What may be uploaded, and that no more of it than some parts is held at a time."""
+"""Which bodies an upload accepts, and that it holds only a few parts at a time."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_every_kind_of_body_comes_out_as_it_went_in(
 @given(cuts=st.lists(st.integers(0, 3 * PART_SIZE), max_size=5))
 @example_settings(max_examples=30)
 def test_blocks_of_any_length_make_parts_of_one(cuts: list[int]) -> None:
-    """However the caller cuts a body, nothing is lost, and no block handed on is longer than a part."""
+    """However the caller cuts a body, nothing is lost, and no block passed on is longer than a part."""
     body = [bytes([number % 251]) * size for number, size in enumerate(cuts)]
     whole = b"".join(body)
 
@@ -82,7 +82,7 @@ def test_blocks_of_any_length_make_parts_of_one(cuts: list[int]) -> None:
 
 
 def test_not_more_than_some_parts_are_drawn_ahead(store: ObjectStore, bucket: str) -> None:
-    """A body of 20 parts is drawn as it is sent: it is never held whole."""
+    """A body of 20 parts is read as it is sent: it is never held whole."""
     drawn: list[int] = []
     told: list[int] = []
     ahead: list[int] = []
@@ -96,7 +96,7 @@ def test_not_more_than_some_parts_are_drawn_ahead(store: ObjectStore, bucket: st
     store.upload(bucket, "long", blocks(), progress=told.append)
 
     assert len(drawn) == 20
-    assert max(ahead) <= 3 * PART_SIZE  # what `head` has looked at, and the one in hand
+    assert max(ahead) <= 3 * PART_SIZE  # what `head` has read, and the current one
     store.delete_object(bucket, "long")
 
 
@@ -105,7 +105,7 @@ def test_not_more_than_some_parts_are_drawn_ahead(store: ObjectStore, bucket: st
 def test_a_body_that_fails_stores_nothing(
     store: ObjectStore, admin: S3Client, bucket: str, after: int, *, if_absent: bool
 ) -> None:
-    """The caller's own error comes out; there is no object, and no upload is left; a second run completes."""
+    """The caller's own error is raised; no object and no upload is left; a second run completes."""
 
     class OwnError(Exception):
         """The caller's."""
@@ -139,7 +139,7 @@ def test_what_is_no_body_is_refused(store: ObjectStore, bucket: str, body: Any) 
 
 @pytest.mark.parametrize("size", [5, MULTIPART_THRESHOLD + 1, 6 * PART_SIZE])
 def test_if_absent_stores_once(store: ObjectStore, admin: S3Client, bucket: str, size: int) -> None:
-    """The first writer wins, also with a body in parts; the second one is told, and changes nothing."""
+    """The first writer wins, also with a body in parts; the second one gets an error and changes nothing."""
     store.delete_object(bucket, "once")
     told: list[int] = []
     first = store.upload(
@@ -164,7 +164,7 @@ def test_file_that_cannot_be_read_is_told(store: ObjectStore, bucket: str, tmp_p
 
 
 def test_given_file_stays_open(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
-    """A file that the caller opened is read from where it stands, and is the caller's to close."""
+    """A file that the caller opened is read from its current position, and the caller closes it."""
     (tmp_path / "f").write_bytes(b"0123456789")
     with (tmp_path / "f").open("rb") as file:
         file.seek(4)
@@ -177,7 +177,7 @@ def test_given_file_stays_open(store: ObjectStore, bucket: str, tmp_path: Path) 
 def test_body_too_long_for_its_parts_is_refused(
     store: ObjectStore, admin: S3Client, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Past 10 000 parts no server would join them; it is InvalidBody, and nothing is left there."""
+    """A server would not join more than 10 000 parts: it is InvalidBody, and nothing is left there."""
     monkeypatch.setattr("object_store.body.MAX_BODY_BYTES", 2 * PART_SIZE)
 
     with pytest.raises(object_store.InvalidBody, match="longer than"):
@@ -189,7 +189,7 @@ def test_body_too_long_for_its_parts_is_refused(
 
 @pytest.mark.parametrize("key", ["a/SlowDown.log", "InternalError/report.txt"])
 def test_key_that_obstore_would_take_for_an_error(store: ObjectStore, admin: S3Client, bucket: str, key: str) -> None:
-    """A body in parts is stored under these, too, and nothing is left."""
+    """A body in parts is stored under these keys too, and nothing is left."""
     ref = store.upload(bucket, key, bytes(MULTIPART_THRESHOLD + 1))
 
     assert store.head(bucket, key).etag == ref.etag

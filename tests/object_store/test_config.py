@@ -1,4 +1,4 @@
-"""What a configuration takes, what it refuses, and which variables it reads."""
+"""What a configuration accepts and refuses, and which variables it reads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TestFromEnvironment:
     """from_environment."""
 
     def test_reads_the_process_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Without a mapping the variables are the process's own."""
+        """Without a mapping it reads the process's own variables."""
         for name, value in AISTOR.items():
             monkeypatch.setenv(name, value)
 
@@ -59,11 +59,11 @@ class TestFromEnvironment:
     def test_aws_endpoint_variables_count_as_for_the_aws_sdks(
         self, extra: dict[str, str], endpoint: str | None
     ) -> None:
-        """Without S3_ENDPOINT the SDKs' own variables are honoured, the service's before the general one."""
+        """Without S3_ENDPOINT the SDKs' own variables count, the service's before the general one."""
         assert StoreConfig.from_environment(AWS | extra).endpoint == endpoint
 
     def test_aws_variables_are_ignored_beside_s3_endpoint(self, ca_file: Path) -> None:
-        """S3_ENDPOINT means that server and nothing else: neither another endpoint nor AWS's CA comes in."""
+        """S3_ENDPOINT means that server and nothing else: other endpoints and AWS's CA are ignored."""
         config = StoreConfig.from_environment(
             AISTOR
             | {"AWS_ENDPOINT_URL": "https://all:1", "AWS_ENDPOINT_URL_S3": "nonsense", "AWS_CA_BUNDLE": str(ca_file)}
@@ -81,13 +81,13 @@ class TestFromEnvironment:
         assert StoreConfig.from_environment(AWS | {"AWS_CA_BUNDLE": ""}).ca_bundle is None
 
     def test_session_token_goes_with_the_keys(self) -> None:
-        """A temporary credential's token is read; an empty one is none."""
+        """A temporary credential's token is read; an empty one counts as not set."""
         assert StoreConfig.from_environment(AWS | {"AWS_SESSION_TOKEN": "t"}).session_token == "t"  # noqa: S105  # made up
         assert StoreConfig.from_environment(AWS | {"AWS_SESSION_TOKEN": ""}).session_token is None
 
     @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
     def test_missing_variable_is_named_with_the_line_to_set(self, variable: str) -> None:
-        """A person can copy the line out of the message."""
+        """A person can copy the line from the message."""
         environ = {name: value for name, value in AISTOR.items() if name != variable}
 
         with pytest.raises(ConfigurationError, match=rf"^{variable} is not set: export {variable}="):
@@ -96,7 +96,7 @@ class TestFromEnvironment:
     @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "S3_ENDPOINT"])
     @pytest.mark.parametrize("value", ["", " "], ids=["empty", "blank"])
     def test_empty_variable_is_an_error(self, variable: str, value: str) -> None:
-        """Empty is not absent: an S3_ENDPOINT that went missing in a manifest must not turn into AWS."""
+        """Empty is not absent: an S3_ENDPOINT that a manifest lost must not mean AWS."""
         with pytest.raises(ConfigurationError, match=rf"^{variable}\b.*legal: .*export {variable}="):
             StoreConfig.from_environment(AISTOR | {variable: value})
 
@@ -113,7 +113,7 @@ class TestEndpoint:
         ],
     )
     def test_takes_scheme_host_and_port(self, endpoint: str, kept: str) -> None:
-        """Plain http is legal (the rollback path is), a slash at the end is dropped."""
+        """Plain http is legal (the rollback path uses it); a slash at the end is dropped."""
         config = StoreConfig.from_environment(AISTOR | {"S3_ENDPOINT": endpoint})
 
         assert config.endpoint == kept
@@ -137,7 +137,7 @@ class TestEndpoint:
         ],
     )
     def test_refuses_anything_else_by_name(self, variable: str, endpoint: str, fault: str) -> None:
-        """The message names the variable that it came from, the value, what is legal and the line to set."""
+        """The message has the variable, the value, the legal values and the line to set."""
         with pytest.raises(ConfigurationError, match=fault) as refused:
             StoreConfig.from_environment(AWS | {variable: endpoint})
 
@@ -146,7 +146,7 @@ class TestEndpoint:
         assert f"export {variable}=https://" in message
 
     def test_keeps_a_password_in_it_out_of_the_message(self) -> None:
-        """A URL with a user is refused without being shown."""
+        """A URL with a user is refused, and the message does not show it."""
         with pytest.raises(ConfigurationError, match="holds a user or password") as refused:
             StoreConfig.from_environment(AISTOR | {"S3_ENDPOINT": "https://user:hidden@minio"})
 
@@ -157,13 +157,13 @@ class TestRegion:
     """What a region may be."""
 
     def test_custom_region_is_refused_on_aws(self) -> None:
-        """`usw2` names a region of the owner's; AWS has none of that name."""
+        """`usw2` is one of the owner's regions; AWS has no region of that name."""
         with pytest.raises(ConfigurationError, match=r"'usw2' is not a region.*S3_ENDPOINT is not set"):
             StoreConfig.from_environment(AWS | {"AWS_REGION": "usw2"})
 
     @pytest.mark.parametrize("region", ["us west", "a/b", "-x"])
     def test_region_is_one_word(self, region: str) -> None:
-        """It goes into the signature's scope, so it can hold no slash."""
+        """The signature's scope contains it, so it cannot hold a slash."""
         with pytest.raises(ConfigurationError, match="letters, digits"):
             StoreConfig.from_environment(AISTOR | {"AWS_REGION": region})
 
@@ -179,14 +179,14 @@ class TestCredential:
     @pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
     @pytest.mark.parametrize("value", ["hidden\n", " hidden", "hid den", "hidd\u00e9n", "hidden\x07"], ids=repr)
     def test_refuses_what_crept_in_with_it(self, variable: str, value: str) -> None:
-        """A newline from a file is found here, not as a wrong signature; the value is not shown."""
+        """A newline from a file is found here, not as a wrong signature; the message does not show the value."""
         with pytest.raises(ConfigurationError, match=rf"{variable} holds white space") as refused:
             StoreConfig.from_environment(AISTOR | {variable: value})
 
         assert "hid" not in str(refused.value)
 
     def test_refuses_the_vendors_default_pair(self) -> None:
-        """What every manual prints is no credential."""
+        """Every manual prints this pair, so it is not a credential."""
         pair = {"AWS_ACCESS_KEY_ID": "minioadmin", "AWS_SECRET_ACCESS_KEY": "minioadmin"}
 
         with pytest.raises(ConfigurationError, match="default pair"):
@@ -201,7 +201,7 @@ class TestCredential:
         assert "worker-key" in shown
 
     def test_is_frozen(self) -> None:
-        """A configuration that was checked stays as it was."""
+        """A checked configuration cannot change."""
         config = StoreConfig.from_environment(AISTOR)
         with pytest.raises(FrozenInstanceError):
             config.region = "other"  # type: ignore[misc]  # what must fail
@@ -211,7 +211,7 @@ class TestCa:
     """What a CA bundle may be."""
 
     def test_takes_path_and_text(self, ca_file: Path, authority: trustme.CA) -> None:
-        """A path as text or Path is read; PEM text is taken as it is; comments may be in any script."""
+        """A path (str or Path) is read; PEM text is used as it is; comments may use any script."""
         pem = authority.cert_pem.bytes().decode()
 
         for bundle in (ca_file, str(ca_file), pem, f"# Ä\n{pem}"):
@@ -219,7 +219,7 @@ class TestCa:
             assert pem in (config.read_ca() or "")
 
     def test_missing_file_is_named(self, tmp_path: Path) -> None:
-        """Found when the configuration is made, not at the first request."""
+        """The error comes when the configuration is made, not at the first request."""
         path = tmp_path / "absent.pem"
         with pytest.raises(
             ConfigurationError, match=rf"S3_CA_BUNDLE.*'{path}' cannot be read: No such file.*legal: .*"
@@ -232,7 +232,7 @@ class TestCa:
         ids=["empty", "junk", "binary", "broken"],
     )
     def test_file_without_certificate_is_named(self, tmp_path: Path, content: bytes) -> None:
-        """Whatever else the file holds, the message says which file it is."""
+        """The message names the file, for any other content."""
         path = tmp_path / "ca.pem"
         path.write_bytes(content)
 
@@ -240,12 +240,12 @@ class TestCa:
             StoreConfig.from_environment(AISTOR | {"S3_CA_BUNDLE": str(path)})
 
     def test_broken_text_is_refused(self) -> None:
-        """A text that is no certificate is not repeated in the message."""
+        """The message does not repeat a text that is not a certificate."""
         with pytest.raises(ConfigurationError, match="the given text holds no certificate"):
             StoreConfig.from_environment(AISTOR | {"S3_CA_BUNDLE": "-----BEGIN CERTIFICATE-----\nAAAA"})
 
     def test_is_not_read_for_plain_http(self, tmp_path: Path) -> None:
-        """The rollback path is a change of the endpoint only: what is left of the TLS settings does not matter."""
+        """The rollback path changes only the endpoint: remaining TLS settings do not matter."""
         config = StoreConfig.from_environment(
             AISTOR | {"S3_ENDPOINT": "http://minio:9000", "S3_CA_BUNDLE": str(tmp_path / "absent.pem")}
         )
@@ -253,7 +253,7 @@ class TestCa:
         assert config.read_ca() is None
 
     def test_file_that_goes_missing_later_is_an_error_of_ours(self, tmp_path: Path, authority: trustme.CA) -> None:
-        """The file is read again by the clients; both say ConfigurationError if it is gone."""
+        """The clients read the file again; both raise ConfigurationError if it is gone."""
         path = tmp_path / "ca.pem"
         path.write_bytes(authority.cert_pem.bytes())
         store = ObjectStore(StoreConfig.from_environment(AISTOR | {"S3_CA_BUNDLE": str(path)}))

@@ -1,4 +1,4 @@
-"""What content type a key stands for."""
+"""The content type that a key stands for."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ from object_store.content_type import guess_content_type
     ],
 )
 def test_last_suffix_decides(key: str, content_type: str) -> None:
-    """The suffix of the last segment alone counts, in any case; what is compressed is what it is compressed by."""
+    """Only the suffix of the last segment counts, in any case; a compressed file has the type of its compression."""
     assert guess_content_type(key) == content_type

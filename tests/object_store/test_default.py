@@ -1,4 +1,4 @@
-"""The plain functions work on the store of the environment, made once, when it is needed."""
+"""The plain functions use the store of the environment, made once, when it is needed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _fresh_default() -> Iterator[None]:
 
 
 def test_a_worker_needs_the_environment_only(monkeypatch: pytest.MonkeyPatch, moto_endpoint: str, bucket: str) -> None:
-    """Every operation on one store that the variables describe."""
+    """Every operation works on the one store that the variables describe."""
     monkeypatch.setenv("S3_ENDPOINT", moto_endpoint)
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATESTTESTTESTTEST")
@@ -41,13 +41,13 @@ def test_a_worker_needs_the_environment_only(monkeypatch: pytest.MonkeyPatch, mo
 
 
 def test_import_needs_no_environment_and_a_call_names_what_is_missing() -> None:
-    """The package was imported without one variable; the first call says which to set."""
+    """The package was imported without any variable; the first call says which one to set."""
     with pytest.raises(object_store.ConfigurationError, match="AWS_REGION is not set: export AWS_REGION="):
         object_store.download("probe", "k")
 
 
 def test_every_public_name_exists_and_is_documented() -> None:
-    """__all__ holds what there is, and each class and function says what it is for."""
+    """__all__ holds only existing names, and each class and function has a docstring."""
     for name in object_store.__all__:
         value = getattr(object_store, name)
         if callable(value):

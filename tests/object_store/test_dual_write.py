@@ -1,4 +1,4 @@
-"""Both sides hold a body, or the error says which does; nothing half is ever seen, and doing it again completes it."""
+"""Both sides hold a body, or the error says which does. No side shows a part, and a second write completes it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class TestBothSides:
     def test_both_sides_hold_the_body(
         self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path, tmp_path: Path, body: bytes, form: str
     ) -> None:
-        """Whatever it comes as, and nothing else is left."""
+        """Both sides hold any form of body, and nothing else is left."""
         (tmp_path / "body").write_bytes(body)
         given: Any = {"bytes": body, "path": tmp_path / "body", "blocks": iter([body[:3], body[3:]])}[form]
 
@@ -99,7 +99,7 @@ class TestBothSides:
     def test_write_replaces_what_was_there_and_may_be_done_again(
         self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path
     ) -> None:
-        """The same twice changes nothing."""
+        """The second of two equal writes changes nothing."""
         _plant(nas, store, bucket)
 
         first = writer.write(bucket, KEY, BODY, "application/x-talk")
@@ -109,7 +109,7 @@ class TestBothSides:
         assert _files(nas) == _objects(store, bucket) == {KEY: BODY}
 
     def test_mode_is_that_of_any_new_file(self, writer: DualWriter, bucket: str, nas: Path) -> None:
-        """Other readers of the NAS go on reading."""
+        """Other readers of the NAS can read the file."""
         before = os.umask(0o022)
         try:
             writer.write(bucket, KEY, BODY)
@@ -119,7 +119,7 @@ class TestBothSides:
         assert (nas / KEY).stat().st_mode & 0o777 == 0o644
 
     def test_threads_may_share_a_writer(self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path) -> None:
-        """One that writes does not sweep away what the other is writing."""
+        """One thread does not sweep away another thread's temporary file."""
         threads = [
             threading.Thread(target=writer.write, args=(bucket, f"d/{number}", bytes([number]) * 1000))
             for number in range(8)
@@ -133,7 +133,7 @@ class TestBothSides:
 
 
 class TestFailure:
-    """Each step, where there was nothing before and where there was something older."""
+    """Each step fails, with nothing there before and with an older body there before."""
 
     @pytest.fixture(name="old", params=[False, True], ids=["nothing before", "an older one before"])
     def _old(
@@ -144,7 +144,7 @@ class TestFailure:
         store: ObjectStore,
         bucket: str,
     ) -> dict[str, bytes]:
-        """Return what both sides hold before."""
+        """Return what both sides held before."""
         if request.param:
             _plant(nas, store, bucket)
             return {KEY: OLD}
@@ -187,7 +187,7 @@ class TestFailure:
     def test_store_that_is_down_leaves_the_nas_as_it_was(
         self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path, store_at: MakeStore, old: dict[str, bytes]
     ) -> None:
-        """Its own state cannot be asked."""
+        """The state of the store is unknown."""
         with pytest.raises(DualWriteFailed, match=r"did not accept the upload: http://127\.0\.0\.1:9") as caught:
             DualWriter(nas, store_at(DEAD, max_retries=0)).write(bucket, KEY, BODY)
 
@@ -206,7 +206,7 @@ class TestFailure:
         store_at: MakeStore,
         old: dict[str, bytes],
     ) -> None:
-        """With the server's code and status."""
+        """The error has the server's code and status."""
         scripted.always(answer.refusal(403, "AccessDenied"))
 
         with pytest.raises(DualWriteFailed, match="AccessDenied") as caught:
@@ -217,7 +217,7 @@ class TestFailure:
         assert _files(nas) == old
 
     def test_bucket_that_is_not_there_holds_nothing(self, nas: Path, store: ObjectStore) -> None:
-        """And nothing stays on the NAS."""
+        """Nothing stays on the NAS."""
         with pytest.raises(DualWriteFailed, match="NoSuchBucket") as caught:
             DualWriter(nas, store).write("no-such-bucket", KEY, BODY)
 
@@ -233,7 +233,7 @@ class TestFailure:
         old: dict[str, bytes],
         given: bytes,
     ) -> None:
-        """The NAS keeps what it held; the file never got its name."""
+        """The NAS keeps what it held; the temporary file was not renamed."""
         whole = ObjectStore.stream
 
         def stream(self: ObjectStore, bucket: str, key: str, *, etag: str | None = None) -> object:
@@ -260,7 +260,7 @@ class TestFailure:
     def test_read_back_that_fails_asks_what_is_there(
         self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path, old: dict[str, bytes]
     ) -> None:
-        """The connection is lost once: the second look finds the new object."""
+        """The connection is lost once: the second read finds the new object."""
         whole, calls = ObjectStore.stream, []
 
         def stream(self: ObjectStore, bucket: str, key: str, *, etag: str | None = None) -> object:
@@ -283,7 +283,7 @@ class TestFailure:
     def test_rename_that_fails_leaves_the_new_object_and_the_old_file(
         self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path, old: dict[str, bytes]
     ) -> None:
-        """And no temporary file."""
+        """There is no temporary file."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Path, "replace", _raising(errno.EIO))
             with pytest.raises(DualWriteFailed, match="cannot rename the temporary file: Input/output") as caught:
@@ -299,7 +299,7 @@ class TestFailure:
     def test_nas_that_keeps_something_else_is_found_out(
         self, writer: DualWriter, bucket: str, nas: Path, content: bytes
     ) -> None:
-        """Read back by size and SHA-256."""
+        """Size and SHA-256 of the file differ."""
         rename = Path.replace
 
         def corrupt(self: Path, target: Path) -> Path:
@@ -319,7 +319,7 @@ class TestFailure:
         assert _files(nas) == {KEY: BODY}
 
     def test_nas_that_cannot_be_read_back_is_a_failure(self, writer: DualWriter, bucket: str, nas: Path) -> None:
-        """EIO: nobody knows what it holds."""
+        """After EIO the content of the NAS is unknown."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("object_store.dual_write.digest_of_file", _raising(errno.EIO))
             patch.setattr("object_store.sides.digest_of_file", _raising(errno.EIO))
@@ -330,7 +330,7 @@ class TestFailure:
         assert _files(nas) == {KEY: BODY}
 
     def test_writer_in_between_is_found_out(self, writer: DualWriter, store: ObjectStore, bucket: str) -> None:
-        """Of two writers of a key at least one is told."""
+        """At least one of two writers of a key gets an error."""
         rename = Path.replace
 
         def overtaken(self: Path, target: Path) -> Path:
@@ -347,7 +347,7 @@ class TestFailure:
     def test_same_write_that_fails_later_finds_what_is_there(
         self, writer: DualWriter, bucket: str, nas: Path, store_at: MakeStore
     ) -> None:
-        """The file of an earlier, whole write counts: it was read, not guessed."""
+        """The file of an earlier, complete write counts: it was read, not guessed."""
         writer.write(bucket, KEY, BODY)
 
         with pytest.raises(DualWriteFailed) as caught:
@@ -356,10 +356,10 @@ class TestFailure:
 
 
 class TestNasGone:
-    """A mount that is not there is never made up for."""
+    """A missing mount is never replaced."""
 
     def test_folder_that_is_not_there_is_not_made(self, store: ObjectStore, bucket: str, tmp_path: Path) -> None:
-        """It would be on the local disk."""
+        """A created folder would be on the local disk."""
         with pytest.raises(DualWriteFailed, match="is the NAS mounted") as caught:
             DualWriter(tmp_path / "gone", store).write(bucket, KEY, BODY)
 
@@ -370,9 +370,9 @@ class TestNasGone:
     def test_folder_that_goes_away_during_the_write(
         self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """No new folder takes the NAS's place; when it is back, the same write completes, and sweeps.
+        """No new folder takes the NAS's place. When it is back, the same write completes and sweeps.
 
-        It does so right after a sweep that took long.
+        It sweeps even right after a sweep that took long.
         """
         monkeypatch.setattr("object_store.dual_write._SWEEP_SHARE", 10**9)
 
@@ -394,7 +394,7 @@ class TestNasGone:
     def test_empty_mount_point_is_not_taken_for_the_nas(
         self, writer: DualWriter, bucket: str, nas: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """On Linux the folder of a mount stays after it; the mount that it is on does not."""
+        """On Linux the folder of a mount stays after an unmount, but it is then on another mount."""
         writer.write(bucket, KEY, BODY)
         monkeypatch.setattr("object_store.dual_write.mount_of", lambda _: Path("/elsewhere"))
 
@@ -406,7 +406,7 @@ class TestNasGone:
     def test_nas_that_fails_when_it_is_looked_at(
         self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path
     ) -> None:
-        """A stale handle, say: nothing was sent, and nobody knows what it holds."""
+        """After a stale handle, for example, nothing was sent and the content is unknown."""
         real = Path.is_dir
 
         def is_dir(self: Path) -> bool:
@@ -423,18 +423,18 @@ class TestNasGone:
         assert _files(nas) == _objects(store, bucket) == {}
 
     def test_mount_of_a_folder_is_a_mount(self, tmp_path: Path) -> None:
-        """At the latest the root."""
+        """The root is one at the latest."""
         assert os.path.ismount(mount_of(tmp_path))
         assert mount_of(Path("/")) == Path("/")
 
 
 class TestBody:
-    """The body's own failures, and arguments."""
+    """Failures of the body, and bad arguments."""
 
     def test_failure_of_the_body_comes_out_as_it_was_raised(
         self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path
     ) -> None:
-        """Neither side has anything of it, nor a temporary file."""
+        """Neither side has a part of it or a temporary file."""
 
         def blocks() -> Iterator[bytes]:
             yield BODY
@@ -476,7 +476,7 @@ class TestBody:
         body: Any,  # noqa: ANN401  # bodies that are none, too
         error: type[Exception],
     ) -> None:
-        """A typed error, and not DualWriteFailed: writing it again would not help."""
+        """It is a typed error and not DualWriteFailed, because writing again would not help."""
         (tmp_path / "outside").mkdir()
         (nas / "link").symlink_to(tmp_path / "outside")
         (nas / "loop").symlink_to(nas / "loop")
@@ -494,7 +494,7 @@ class TestBody:
     def test_link_in_the_files_place_is_replaced_and_not_followed(
         self, writer: DualWriter, bucket: str, nas: Path, tmp_path: Path
     ) -> None:
-        """What it leads to stays as it was."""
+        """The target of the link is unchanged."""
         (tmp_path / "outside").write_bytes(OLD)
         (nas / "link").symlink_to(tmp_path / "outside")
 
@@ -509,7 +509,7 @@ class TestBody:
     @example(key="a/../..")
     @example(key="a/b")
     def test_no_key_ever_leads_out(self, tmp_path_factory: pytest.TempPathFactory, key: str) -> None:
-        """Whatever the key: its file is below the folder and gives the key back, or it is refused."""
+        """For any key the file is below the folder and gives the key back, or the key is refused."""
         nas = tmp_path_factory.getbasetemp() / "nas"
         nas.mkdir(exist_ok=True)
         try:
@@ -525,13 +525,13 @@ def _interrupt() -> bytes:
 
 
 class TestAbandoned:
-    """Temporary files of a writer that was killed."""
+    """Temporary files of a killed writer."""
 
     @pytest.mark.parametrize("moment", ["upload", "replace"])
     def test_second_run_completes_what_a_killed_one_began(
         self, moment: str, store: ObjectStore, bucket: str, nas: Path, admin: S3Client, writer: DualWriter
     ) -> None:
-        """SIGKILL before the upload, and between the two: no partial file is seen, and none is left."""
+        """After SIGKILL before the upload, or between the two sides, no partial file shows, and none is left."""
         script = (
             "import os, signal, sys\n"
             "from pathlib import Path\n"
@@ -572,7 +572,7 @@ class TestAbandoned:
     def test_only_what_is_abandoned_for_certain_is_removed(
         self, writer: DualWriter, bucket: str, nas: Path, *, name: str, locked: bool, age_seconds: int, stays: bool
     ) -> None:
-        """A lock is a living writer; another machine's locks may not be seen here."""
+        """A lock means a living writer; another machine's locks may be invisible here."""
         path = nas / name
         path.touch()
         os.utime(path, (time.time() - age_seconds,) * 2)
@@ -594,7 +594,7 @@ class TestAbandoned:
         age_seconds: int,
         stays: bool,
     ) -> None:
-        """Some NAS mounts have none; writing works there, too."""
+        """Some NAS mounts have no locks; writing works there too."""
         monkeypatch.setattr(fcntl, "flock", _raising(errno.ENOTSUP))
         path = nas / f"{partials._OWN_PREFIX}1"
         path.touch()
@@ -608,7 +608,7 @@ class TestAbandoned:
     def test_file_that_is_taken_for_abandoned_too_soon_is_made_again(
         self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Another writer's sweep comes between making and locking it."""
+        """Another writer's sweep comes between creating and locking the file."""
         real, calls = partials.lock, []
 
         def lock(descriptor: int) -> bool | None:
@@ -624,7 +624,7 @@ class TestAbandoned:
         assert _files(nas) == _objects(store, bucket) == {"k": BODY}
 
     def test_lock_that_fails_leaves_no_file(self, writer: DualWriter, bucket: str, nas: Path) -> None:
-        """An error of the disk, not a missing feature."""
+        """It is a disk error, not a missing feature."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(fcntl, "flock", _raising(errno.EIO))
             with pytest.raises(DualWriteFailed, match="does not accept a new file"):

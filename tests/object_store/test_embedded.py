@@ -1,4 +1,4 @@
-"""The adapter on the sandbox's two servers: TLS with a CA of its own, signatures checked, policies in force."""
+"""The adapter on the sandbox's two servers: TLS with its own CA, checked signatures, enforced policies."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OPERATIONS: dict[str, Callable[[ObjectStore], object]] = {
 
 @dataclass(frozen=True)
 class Cloud:
-    """A running server with two stores on it: the administrator's, and that of an identity that may only read."""
+    """A running server with two stores: the administrator's, and that of an identity that may only read."""
 
     server: RunningServer
     admin: ObjectStore
@@ -137,7 +137,7 @@ def _get(cloud: Cloud, url: str) -> tuple[int, bytes]:
 @example_settings(max_examples=sized(20, 1000))
 @given(key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40), body=st.binary(max_size=100))
 def test_any_legal_key_comes_back_as_given(cloud: Cloud, key: str, body: bytes) -> None:
-    """Signed and escaped keys are the same to server and client, whatever is in them."""
+    """Any signed and escaped key is the same for server and client."""
     try:
         check_key(BUCKET, key)
     except object_store.InvalidKey:
@@ -155,7 +155,7 @@ def test_any_legal_key_comes_back_as_given(cloud: Cloud, key: str, body: bytes) 
 
 @pytest.mark.parametrize("size", [0, 5, MULTIPART_THRESHOLD + 1])
 def test_bucket_with_object_lock_takes_uploads(cloud: Cloud, size: int) -> None:
-    """Whole and in parts, with the checksum that default retention demands on AWS."""
+    """Whole bodies and parts are accepted, with the checksum that default retention requires on AWS."""
     ref = cloud.admin.upload(LOCKED, f"snapshot-{size}.tar", bytes(size), content_type="application/x-tar")
 
     assert ref == cloud.admin.head(LOCKED, f"snapshot-{size}.tar")
@@ -163,7 +163,7 @@ def test_bucket_with_object_lock_takes_uploads(cloud: Cloud, size: int) -> None:
 
 
 def test_identity_is_held_to_its_grants(cloud: Cloud) -> None:
-    """What the reader may not do is AccessDenied with place and code; nothing is changed by it."""
+    """What the reader may not do is AccessDenied with place and code, and changes nothing."""
     cloud.admin.upload(BUCKET, "kept", b"1")
     calls: dict[str, Callable[[], object]] = {
         "upload": lambda: cloud.reader.upload(BUCKET, "kept", b"2"),
@@ -185,7 +185,7 @@ def test_identity_is_held_to_its_grants(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_unknown_key_and_wrong_secret_are_bad_credentials(cloud: Cloud, operation: str) -> None:
-    """Told from a missing grant, by HEAD too."""
+    """They differ from a missing grant, for HEAD too."""
     for changes, code in (
         ({"access_key_id": "AKIANOBODYNOBODYNOBO"}, "InvalidAccessKeyId"),
         ({"secret_access_key": "not-the-secret"}, "SignatureDoesNotMatch"),
@@ -197,13 +197,13 @@ def test_unknown_key_and_wrong_secret_are_bad_credentials(cloud: Cloud, operatio
 
 
 def test_wrong_region_names_the_variable(cloud: Cloud) -> None:
-    """A signature for another region is no bad credential."""
+    """A signature for another region is not a bad credential."""
     with cloud.as_admin(region="eu-west-1") as store, pytest.raises(object_store.WrongRegion, match="AWS_REGION"):
         store.download(BUCKET, "k")
 
 
 def test_url_is_good_for_what_was_signed_only(cloud: Cloud) -> None:
-    """Neither for another key nor for longer, nor beyond the grants of who signed it."""
+    """It is valid neither for another key nor for longer, nor beyond its signer's grants."""
     cloud.admin.upload(BUCKET, "one", b"1")
     url = cloud.reader.presign(BUCKET, "one", 60)
 
@@ -215,7 +215,7 @@ def test_url_is_good_for_what_was_signed_only(cloud: Cloud) -> None:
 
 
 def test_environment_is_all_that_differs_between_the_clouds(cloud: Cloud, request: pytest.FixtureRequest) -> None:
-    """The same calls from S3_ENDPOINT and S3_CA_BUNDLE as from the variables of AWS's SDKs."""
+    """The same calls work with S3_ENDPOINT and S3_CA_BUNDLE and with the variables of AWS's SDKs."""
     on_aws = "aws" in request.node.callspec.id
     where = (
         {"AWS_ENDPOINT_URL": cloud.server.endpoint, "AWS_CA_BUNDLE": cloud.server.ca_bundle}

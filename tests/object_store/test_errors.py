@@ -1,4 +1,4 @@
-"""What the errors say and what kind they are."""
+"""Messages and classes of the errors."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def test_package_exports_the_whole_tree() -> None:
 
 
 def test_docstring_draws_the_whole_tree() -> None:
-    """A class that is added is drawn, too."""
+    """The drawing has every class."""
     assert all(error.__name__ in (errors.__doc__ or "") for error in TREE)
 
 
 @pytest.mark.parametrize("error", TREE, ids=lambda error: error.__name__)
 def test_message_names_bucket_key_code_and_reason(error: type[ObjectStoreError]) -> None:
-    """Also after it was pickled on its way out of a worker process."""
+    """It does so also after a worker process pickled it."""
     made = error("it is so.", bucket="probe", key="a'b", code="SomeCode", status=418)
 
     for each in (made, pickle.loads(pickle.dumps(made))):  # noqa: S301  # our own, made in the line itself
@@ -36,12 +36,12 @@ def test_message_names_bucket_key_code_and_reason(error: type[ObjectStoreError])
 
 
 def test_message_without_place_is_the_reason() -> None:
-    """What is about no bucket names none."""
+    """A message without a bucket names none."""
     assert str(ObjectStoreError("It is so")) == "It is so."
 
 
 def test_kinds_that_callers_rely_on() -> None:
-    """A missing bucket is something not found, a bad certificate no connection, a refused argument a ValueError."""
+    """A missing bucket is NotFound, a bad certificate EndpointUnreachable, a refused argument a ValueError."""
     assert issubclass(object_store.BucketNotFound, object_store.NotFound)
     assert issubclass(object_store.CertificateNotTrusted, object_store.EndpointUnreachable)
     assert issubclass(object_store.InvalidBody, TypeError)
