@@ -1,4 +1,4 @@
-"""Faults on the way: nothing partial is ever presented as whole, nothing is left, and a second run completes."""
+"""Faults on the way: nothing partial is presented as whole, nothing is left, and a second run completes."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_part_3_that_never_arrives_leaves_nothing(  # fixtures
     *,
     if_absent: bool,
 ) -> None:
-    """A typed error; no object, no upload with its parts; a second run completes."""
+    """The error is typed. No object and no upload with parts is left. A second run completes."""
     key = f"never-{kind.__name__}-{if_absent}"
     proxy.faults = (kind(when=_part_3(FOREVER)),)
 
@@ -129,7 +129,7 @@ def test_part_3_that_never_arrives_leaves_nothing(  # fixtures
 def test_server_that_goes_away_midway_is_a_typed_error(  # fixtures
     server: Server, proxy: FaultyProxy, through: ObjectStore, place: str, query: str, kind: str, *, if_absent: bool
 ) -> None:
-    """EndpointUnreachable whatever the body comes as, no object; and when the server is back a second run completes."""
+    """EndpointUnreachable for any form of body, and no object; when the server is back, a second run completes."""
     key = f"gone-{query[:3]}-{kind}-{if_absent}"
     proxy.faults = (Gone(when=On("PUT|POST", query=query)),)
 
@@ -159,9 +159,9 @@ def test_server_that_goes_away_midway_is_a_typed_error(  # fixtures
 def test_lost_answer_to_the_join_says_that_nobody_knows(
     proxy: FaultyProxy, through: ObjectStore, place: str, *, if_absent: bool
 ) -> None:
-    """The object is stored whole, and the writer is told that it may be; a second run settles it.
+    """The object is stored whole, and the error says that it may be; a second run settles it.
 
-    A part of the answer may have come, which is then no answer of S3's.
+    A part of the answer may have arrived; the adapter then takes it for an answer that is not S3's.
     """
     key = f"joined-{if_absent}"
     proxy.faults = (ResetAnswer(when=On("POST", query="^uploadId=[^&]*$")),)
@@ -177,7 +177,7 @@ def test_lost_answer_to_the_join_says_that_nobody_knows(
 
 
 def test_old_object_stays_while_the_new_one_fails(proxy: FaultyProxy, through: ObjectStore, place: str) -> None:
-    """Readers see the old object, whole, and never a part of the new one."""
+    """Readers see the whole old object, and never a part of the new one."""
     through.upload(place, "kept", b"old")
     proxy.faults = (SlowDown(when=_part_3(FOREVER)),)
 
@@ -189,7 +189,7 @@ def test_old_object_stays_while_the_new_one_fails(proxy: FaultyProxy, through: O
 
 @pytest.mark.parametrize("method", ["PUT", "GET", "DELETE", "HEAD"])
 def test_a_burst_of_503_is_outlasted(proxy: FaultyProxy, through: ObjectStore, place: str, method: str) -> None:
-    """Two refusals in a row, and then it works, whatever the operation."""
+    """After two refusals in a row every operation succeeds."""
     proxy.faults = (SlowDown(when=On(method, times=2)),)
 
     ref = through.upload(place, f"burst-{method}", b"body")
@@ -212,7 +212,7 @@ class TestDownload:
     def test_once_is_mended(
         self, proxy: FaultyProxy, through: ObjectStore, place: str, tmp_path: Path, kind: type[Fault]
     ) -> None:
-        """What is missing is asked for again, by every way of reading, or it is a typed error; never a part."""
+        """Every way of reading requests the missing rest or raises a typed error; none returns a part."""
         through.upload(place, "cut", BODY)
         reads: dict[str, Callable[[], bytes]] = {
             "download": lambda: through.download(place, "cut"),
@@ -229,7 +229,7 @@ class TestDownload:
     def test_always_is_told_and_leaves_nothing(
         self, proxy: FaultyProxy, through: ObjectStore, place: str, tmp_path: Path, kind: type[Fault]
     ) -> None:
-        """A typed error; the file is as it was before, and there is no other one; a second run completes."""
+        """The error is typed, the file is unchanged, there is no other file, and a second run completes."""
         through.upload(place, "cut", BODY)
         (tmp_path / "f").write_bytes(b"old")
         proxy.faults = (kind(when=On("GET")),)
@@ -251,7 +251,7 @@ class TestDownload:
 def test_wrong_etag_on_the_way_down_is_stale(
     proxy: FaultyProxy, through: ObjectStore, place: str, tmp_path: Path
 ) -> None:
-    """Bytes whose etag is not the reference's are not taken for the object."""
+    """Bytes with another etag than the reference's are not accepted as the object."""
     ref = through.upload(place, "tagged", b"body")
     proxy.faults = (WrongEtag(when=On("GET")),)
 
@@ -262,7 +262,7 @@ def test_wrong_etag_on_the_way_down_is_stale(
 
 
 class TestDualWrite:
-    """Both sides or a clear word."""
+    """Both sides hold the body, or the error is clear."""
 
     @pytest.mark.parametrize(
         ("fault", "nas", "store"),
@@ -284,7 +284,7 @@ class TestDualWrite:
         nas: str,
         store: str | None,
     ) -> None:
-        """The NAS shows nothing, there is no temporary file, and a second run completes."""
+        """The NAS has no file, also no temporary one, and a second run completes."""
         proxy.faults = (fault,)
         key = f"dual/{nas}-{type(fault).__name__}"
 
@@ -304,7 +304,7 @@ class TestDualWrite:
 def test_folder_that_breaks_off_is_completed_by_a_second_run(
     proxy: FaultyProxy, through: ObjectStore, witness: S3Client, place: str, tmp_path: Path
 ) -> None:
-    """What went through stays, the rest is moved, and nothing twice."""
+    """Transferred files stay, the rest is transferred, and no file twice."""
     for number in range(6):
         (tmp_path / "up").mkdir(exist_ok=True)
         (tmp_path / "up" / f"{number}").write_bytes(b"%d" % number)

@@ -1,4 +1,4 @@
-"""Folders up and down: only what differs is moved, and nothing is ever written outside of the folder."""
+"""Folders up and down: only differences are transferred, and nothing is written outside of the folder."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _held(folder: Path) -> dict[str, bytes]:
 def test_folder_comes_back_as_it_went(
     store: ObjectStore, bucket: str, folder: Path, tmp_path: Path, prefix: str
 ) -> None:
-    """Every file under its path; the second time, either way, nothing is moved."""
+    """Every file keeps its path; the second time nothing is transferred in either direction."""
     size = sum(map(len, FILES.values()))
     told: list[int] = []
 
@@ -71,7 +71,7 @@ def test_folder_comes_back_as_it_went(
 
 
 def test_only_what_differs_is_moved(store: ObjectStore, bucket: str, folder: Path, tmp_path: Path) -> None:
-    """Content of the same length and time counts as another: the checksum decides."""
+    """Other content of the same length and time counts as different: the checksum decides."""
     store.upload_dir(folder, bucket)
     store.download_dir(bucket, "", tmp_path / "down")
     times = (folder / "a.txt").stat()
@@ -88,7 +88,7 @@ def test_only_what_differs_is_moved(store: ObjectStore, bucket: str, folder: Pat
 def test_not_many_large_files_go_up_at_a_time(
     store: ObjectStore, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many jobs: their parts are what takes memory, so two at most are under way."""
+    """At most two uploads in parts run at the same time, for any number of jobs, because parts take memory."""
     for number in range(6):
         (tmp_path / f"{number}").write_bytes(bytes([number]) * (MULTIPART_THRESHOLD + 1))
     under_way, most = [0], [0]
@@ -111,7 +111,7 @@ def test_not_many_large_files_go_up_at_a_time(
 
 
 def test_an_etag_that_is_no_checksum_proves_nothing(tmp_path: Path) -> None:
-    """With SSE-KMS the etag is anything: such a file is never taken for the same."""
+    """With SSE-KMS the etag can be anything: such a file never counts as the same."""
     path = tmp_path / "f"
     path.write_bytes(b"x")
 
@@ -125,7 +125,7 @@ def test_an_etag_that_is_no_checksum_proves_nothing(tmp_path: Path) -> None:
 def test_key_that_leads_out_of_the_folder_is_refused(
     store: ObjectStore, admin: S3Client, bucket: str, tmp_path: Path, key: str
 ) -> None:
-    """UnsafePath, before anything is written, also where the store holds good keys beside it."""
+    """It is UnsafePath before anything is written, even if the store holds good keys beside it."""
     admin.put_object(Bucket=bucket, Key="p/good", Body=b"good")
     try:
         admin.put_object(Bucket=bucket, Key=f"p/{key}", Body=b"bad")
@@ -140,7 +140,7 @@ def test_key_that_leads_out_of_the_folder_is_refused(
 
 @given(key=st.text(st.sampled_from("./\\ab ~\0\n"), min_size=1, max_size=12))
 def test_no_key_ever_leads_out(tmp_path_factory: pytest.TempPathFactory, key: str) -> None:
-    """Whatever the key: its file is below the folder, or it is refused."""
+    """For any key the file is below the folder, or the key is refused."""
     folder = tmp_path_factory.getbasetemp() / "target"
     try:
         path = path_of_key(folder, key, "", "probe")
@@ -151,7 +151,7 @@ def test_no_key_ever_leads_out(tmp_path_factory: pytest.TempPathFactory, key: st
 
 
 def test_symbolic_link_of_the_folder_leads_nowhere(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
-    """A link that somebody put there is not followed out of the folder, and links are not uploaded."""
+    """A link in the folder is not followed out of it, and links are not uploaded."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "down").mkdir()
     (tmp_path / "down" / "link").symlink_to(tmp_path / "outside")
@@ -178,7 +178,7 @@ def test_key_that_is_file_and_folder_is_refused(
 def test_folder_objects_of_other_writers_are_left_out(
     store: ObjectStore, admin: S3Client, bucket: str, tmp_path: Path
 ) -> None:
-    """A key that ends in a slash, as consoles make it, is no file."""
+    """A key that ends in a slash, as consoles make it, is not a file."""
     admin.put_object(Bucket=bucket, Key="p/folder/", Body=b"")
     admin.put_object(Bucket=bucket, Key="p/folder/x", Body=b"x")
 
@@ -189,7 +189,7 @@ def test_folder_objects_of_other_writers_are_left_out(
 def test_failure_is_told_and_a_second_run_completes(
     store: ObjectStore, bucket: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk: LocalFileError with the path, no partial file and no temporary one; then the rest is fetched."""
+    """A full disk is LocalFileError with the path and leaves no partial or temporary file; then the rest is read."""
     store.upload_dir(folder, bucket)
 
     def full(descriptor: int, block: bytes) -> None:
@@ -212,7 +212,7 @@ def test_failure_is_told_and_a_second_run_completes(
 def test_what_a_killed_download_has_left_goes_with_the_next(
     store: ObjectStore, bucket: str, tmp_path: Path, way: str
 ) -> None:
-    """SIGKILL in the middle: the file is not there, its temporary one is, and the second run leaves the file alone."""
+    """After SIGKILL only the temporary file exists; the second run leaves only the file."""
     store.upload(bucket, "p/f", b"body")
     script = (
         "import os, signal\n"
@@ -237,7 +237,7 @@ def test_what_a_killed_download_has_left_goes_with_the_next(
 
 
 def test_file_name_that_is_no_key_stops_before_anything_is_sent(store: ObjectStore, bucket: str, folder: Path) -> None:
-    """A control character in a file's name: InvalidKey, and nothing was stored."""
+    """A control character in a file's name is InvalidKey, and nothing is stored."""
     (folder / "bad\x01name").write_bytes(b"")
 
     with pytest.raises(object_store.InvalidKey, match="control character"):
@@ -247,7 +247,7 @@ def test_file_name_that_is_no_key_stops_before_anything_is_sent(store: ObjectSto
 
 
 def test_arguments_that_cannot_be(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
-    """No such folder, a file in a folder's place, no job: a typed error each."""
+    """A missing folder, a file in a folder's place, and no job are a typed error each."""
     with pytest.raises(object_store.LocalFileError, match="is not a folder"):
         store.upload_dir(tmp_path / "none", bucket)
     (tmp_path / "file").write_bytes(b"")
@@ -259,7 +259,7 @@ def test_arguments_that_cannot_be(store: ObjectStore, bucket: str, tmp_path: Pat
 
 
 def test_existing_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
-    """What breaks off in the middle leaves the old content, and no other file."""
+    """A write that breaks off leaves the old content, and no other file."""
     path = tmp_path / "f"
     path.write_bytes(b"old")
 
@@ -279,7 +279,7 @@ def test_existing_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["no folder", "a folder there", "no right"])
 def test_file_that_cannot_be_written_is_told(store: ObjectStore, bucket: str, tmp_path: Path, fault: str) -> None:
-    """LocalFileError with the path and the reason; nothing is left."""
+    """It is LocalFileError with the path and the reason; nothing is left."""
     path = tmp_path / "sub" / "f"
     if fault != "no folder":
         path.parent.mkdir()
@@ -287,7 +287,7 @@ def test_file_that_cannot_be_written_is_told(store: ObjectStore, bucket: str, tm
         (path / "x").mkdir(parents=True)
     if fault == "no right":
         if os.geteuid() == 0:
-            path = Path("/proc/self/none")  # where root may not write either
+            path = Path("/proc/self/none")  # root cannot write there either
         else:
             path.parent.chmod(0o500)
     store.upload(bucket, "k", b"1")

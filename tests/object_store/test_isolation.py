@@ -1,4 +1,4 @@
-"""A store is what its configuration says, whatever else is in the environment."""
+"""A store is what its configuration says, for any other content of the environment."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ STRAY = {
 def _stray(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in STRAY.items():
         monkeypatch.setenv(name, value)
-    _session.cache_clear()  # so that it is made among them
+    _session.cache_clear()  # so that it is made with them set
 
 
 @pytest.mark.usefixtures("stray")
@@ -74,7 +74,7 @@ def test_stray_variables_change_no_request(scripted: ScriptedServer, answer: typ
 
 @pytest.mark.usefixtures("stray")
 def test_stray_variables_do_not_switch_verification_off(tls_scripted: ScriptedServer, store_at: MakeStore) -> None:
-    """AWS_ALLOW_INVALID_CERTIFICATES is obstore's own and would trust anyone; it does not count."""
+    """AWS_ALLOW_INVALID_CERTIFICATES is obstore's own and would trust any server; it has no effect."""
     with pytest.raises(Exception, match="is not trusted"):
         store_at(tls_scripted.endpoint, max_retries=0).download("probe", "k")
 
@@ -93,7 +93,7 @@ def test_stray_endpoint_does_not_move_aws() -> None:
 
 
 def test_shared_files_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store_at: MakeStore) -> None:
-    """A broken AWS config file or an endpoint in it is not even looked at."""
+    """A broken AWS config file, or an endpoint in it, is not read."""
     file = tmp_path / "config"
     file.write_text("[default]\nendpoint_url = http://127.0.0.1:9\nthis is not a setting\n[")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
@@ -104,7 +104,7 @@ def test_shared_files_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_making_a_store_leaves_the_environment_alone(store_at: MakeStore) -> None:
-    """What the clients must not read is not taken out of the process, where others may need it."""
+    """Variables that the clients must not read stay in the process, where other code may need them."""
     before = dict(os.environ)
 
     store_at("http://127.0.0.1:9")._objects_of("probe")
@@ -115,7 +115,7 @@ def test_making_a_store_leaves_the_environment_alone(store_at: MakeStore) -> Non
 def test_copy_of_the_ca_goes_with_the_store(
     store_at: MakeStore, ca_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file that the listing client needs is there while it is used, and no longer."""
+    """The file that the listing client needs exists while the client is used, and no longer."""
     made = []
     whole = tempfile.NamedTemporaryFile
 

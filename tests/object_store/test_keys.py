@@ -1,4 +1,4 @@
-"""Which bucket names and keys are taken."""
+"""Which bucket names and keys are accepted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_takes_every_name_that_a_bucket_can_have(bucket: str) -> None:
     ],
 )
 def test_takes_every_key_that_comes_back_as_given(key: str) -> None:
-    """Nothing is refused without need: spaces, signs, any script, three dots, 1024 bytes."""
+    """Nothing is refused without need: spaces, signs, any script, three dots and 1024 bytes are accepted."""
     check_key("probe", key)
 
 
@@ -61,7 +61,7 @@ def test_takes_every_key_that_comes_back_as_given(key: str) -> None:
     ids=repr,
 )
 def test_refuses_what_a_server_or_obstore_would_change(key: str, fault: str) -> None:
-    """The message says what is wrong with it and what is legal."""
+    """The message says what is wrong and what is legal."""
     with pytest.raises(InvalidKey, match=f"{fault}.*legal: 1 to 1024 bytes") as refused:
         check_key("probe", key)
 
@@ -70,7 +70,7 @@ def test_refuses_what_a_server_or_obstore_would_change(key: str, fault: str) -> 
 
 @pytest.mark.parametrize("key", [None, 5, b"bytes"], ids=repr)
 def test_refuses_what_is_not_text(key: object) -> None:
-    """A key of another type is named by its type."""
+    """The message names the type of the key."""
     with pytest.raises(InvalidKey, match=f"is {type(key).__name__}, not str"):
         check_key("probe", key)  # type: ignore[arg-type]  # what must fail
 

@@ -1,4 +1,4 @@
-"""The command line: what it prints, where to, and its exit status."""
+"""The command line: its output, the stream of each output, and its exit status."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_put_get_ls_presign_rm(run: Run, store: ObjectStore, bucket: str, tmp_pa
 
 
 def test_standard_input_is_stored(run: Run, store: ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`put -` streams what is piped in."""
+    """`put -` streams standard input."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"piped")))
 
     assert run("put", "-", f"s3://{bucket}/piped", "--if-absent")[0] == 0
@@ -79,7 +79,7 @@ def test_standard_input_is_stored(run: Run, store: ObjectStore, bucket: str, mon
 
 
 def test_folders_go_up_and_down(run: Run, store: ObjectStore, bucket: str, tmp_path: Path) -> None:
-    """A folder and a URI that ends in a slash; the second time all is the same."""
+    """A folder, and a URI that ends in a slash; the second time nothing differs."""
     (tmp_path / "up").mkdir()
     (tmp_path / "up" / "f").write_bytes(b"f" * 1500)
 
@@ -92,7 +92,7 @@ def test_folders_go_up_and_down(run: Run, store: ObjectStore, bucket: str, tmp_p
 
 
 def test_parity_says_what_differs(run: Run, store: ObjectStore, bucket: str, tmp_path: Path) -> None:
-    """Exit status 1 where the sides differ, 0 where not."""
+    """Exit status 1 if the sides differ, 0 if not."""
     nas = tmp_path / "nas"
     nas.mkdir()
     (nas / "f").write_bytes(b"f")
@@ -138,7 +138,7 @@ def test_faults_are_told_on_standard_error(
 
 
 class TestPublished:
-    """A deployment's files in place of the environment."""
+    """A deployment's files instead of the environment."""
 
     @pytest.fixture(name="files")
     def _files(self, tmp_path: Path, moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -156,13 +156,13 @@ class TestPublished:
         ]
 
     def test_they_lead_to_the_store(self, run: Run, bucket: str, files: list[str]) -> None:
-        """Without any variable."""
+        """The command needs no variable."""
         assert run("ls", f"s3://{bucket}", *files)[0] == 0
 
     def test_credentials_that_others_may_read_are_refused(
         self, run: Run, bucket: str, files: list[str], tmp_path: Path
     ) -> None:
-        """The line that mends it is in the message, the secret is not."""
+        """The message holds the line that fixes it, and no secret."""
         (tmp_path / "credentials.json").chmod(0o640)
 
         status, _, err = run("ls", f"s3://{bucket}", *files)
@@ -175,7 +175,7 @@ class TestPublished:
     def test_files_that_are_not_that_are_refused(
         self, run: Run, bucket: str, files: list[str], tmp_path: Path, content: str
     ) -> None:
-        """Neither is their content shown."""
+        """The message does not show their content."""
         (tmp_path / "credentials.json").write_text(content)
 
         status, _, err = run("ls", f"s3://{bucket}", *files)
@@ -185,14 +185,14 @@ class TestPublished:
         assert SECRET_KEY not in err
 
     def test_missing_file_is_told(self, run: Run, bucket: str, files: list[str], tmp_path: Path) -> None:
-        """With its name."""
+        """The message names the file."""
         (tmp_path / "credentials.json").unlink()
 
         assert "credentials.json cannot be read" in run("ls", f"s3://{bucket}", *files)[2]
 
 
 def test_reader_that_goes_away_is_no_fault(bucket: str, store: ObjectStore) -> None:
-    """`ls | head`: no traceback."""
+    """`ls | head` prints no traceback."""
     for number in range(3):
         store.upload(bucket, f"pipe/{number}", b"")
     with subprocess.Popen(  # noqa: S603  # our own command

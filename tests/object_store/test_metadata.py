@@ -1,4 +1,4 @@
-"""Metadata and etags: what goes in comes out, or is refused before anything is sent."""
+"""Metadata and etags come back unchanged, or are refused before anything is sent."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_metadata_comes_back_as_given(store: ObjectStore, bucket: str, metadata:
 
 
 def test_metadata_goes_with_a_body_in_parts(store: ObjectStore, bucket: str) -> None:
-    """An upload in parts has them, too."""
+    """An upload in parts has them too."""
     store.upload(bucket, "k", bytes(MULTIPART_THRESHOLD + 1), metadata={"run": "7"})
 
     assert store.stat(bucket, "k").metadata == {"run": "7"}
@@ -61,7 +61,7 @@ def test_metadata_goes_with_a_body_in_parts(store: ObjectStore, bucket: str) -> 
     ],
 )
 def test_what_would_not_come_back_is_refused(scripted: ScriptedServer, metadata: Any) -> None:  # noqa: ANN401  # any
-    """Case, white space at the ends, other scripts and more than 2 KB do not survive; nothing is sent."""
+    """Upper case, white space at the ends, other scripts and more than 2 KB are refused; nothing is sent."""
     with pytest.raises(object_store.InvalidMetadata, match="legal: names of a-z"):
         check_metadata("probe", "k", metadata)
 
@@ -69,7 +69,7 @@ def test_what_would_not_come_back_is_refused(scripted: ScriptedServer, metadata:
 
 
 class TestEtag:
-    """Reading under the condition that the object is the one that is meant."""
+    """Reading on the condition that the object is the intended one."""
 
     def test_the_object_that_is_meant_is_read(self, store: ObjectStore, bucket: str) -> None:
         """With its own etag every way of reading works."""
@@ -79,7 +79,7 @@ class TestEtag:
         assert b"".join(store.stream(bucket, "e", etag=ref.etag)) == b"first"
 
     def test_another_object_is_stale(self, store: ObjectStore, bucket: str) -> None:
-        """After it was stored anew the old etag finds nothing to read, by every way."""
+        """After the object was replaced, every way of reading refuses the old etag."""
         ref = store.upload(bucket, "e", b"first")
         store.upload(bucket, "e", b"second")
 
@@ -90,7 +90,7 @@ class TestEtag:
     def test_a_server_that_knows_no_condition_is_not_believed(
         self, scripted: ScriptedServer, store_at: MakeStore, answer: type[Answer]
     ) -> None:
-        """What such a server answers has its own etag, which is compared."""
+        """The answer of such a server has its own etag, which is compared."""
         scripted.always(
             answer(body=b"1", headers={"ETag": '"other"', "Last-Modified": "Mon, 24 Nov 2025 10:00:00 GMT"})
         )

@@ -1,4 +1,4 @@
-"""What a comparison finds is so, nothing is left out, and an interrupted one goes on."""
+"""The findings of a comparison are true and complete, and an interrupted comparison resumes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class TestFindings:
     """Missing, extra, different, undecided."""
 
     def test_same_sides_are_ok(self, nas: Path, store: ObjectStore, bucket: str) -> None:
-        """By checksum; each byte is told of once."""
+        """They are the same by checksum; progress counts each byte once."""
         told: list[int] = []
 
         report = parity(nas, store, bucket, "p", progress=told.append)
@@ -72,7 +72,7 @@ class TestFindings:
         )
 
     def test_each_difference_is_found(self, nas: Path, store: ObjectStore, bucket: str) -> None:
-        """Also one of the same length and time."""
+        """A difference of equal length and time is found too."""
         store.delete_object(bucket, "p/a/b.txt")
         times = (nas / "a0").stat()
         (nas / "a0").write_bytes(b"1")
@@ -96,7 +96,7 @@ class TestFindings:
         assert "missing    p/a/b.txt\nextra      p/a\n" in report.as_text()
 
     def test_empty_sides(self, tmp_path: Path, nas: Path, store: ObjectStore, bucket: str) -> None:
-        """Nothing is the same as nothing; all is missing, or extra."""
+        """Two empty sides are the same; otherwise all is missing, or extra."""
         (tmp_path / "empty").mkdir()
 
         assert parity(tmp_path / "empty", store, bucket, "none").ok
@@ -107,7 +107,7 @@ class TestFindings:
     def test_etag_that_is_no_checksum_has_the_bytes_read(
         self, nas: Path, store: ObjectStore, bucket: str, admin: S3Client
     ) -> None:
-        """Parts of another length than ours, as another writer may send them."""
+        """Another writer may send parts of another length than ours."""
         body = os.urandom(MULTIPART_THRESHOLD + 5)
         for key, sent in (("p/same", body), ("p/other", body[:-1] + b"?")):
             upload = admin.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
@@ -131,7 +131,7 @@ class TestFindings:
     def test_own_partial_files_and_folder_objects_are_left_out(
         self, nas: Path, store: ObjectStore, bucket: str, admin: S3Client
     ) -> None:
-        """An empty object with a slash at its end is a folder of other tools; one that holds bytes is extra."""
+        """An empty object with a slash at its end is a folder of another tool; one that holds bytes is extra."""
         (nas / "a" / f"{PARTIAL_PREFIX}nas-1").write_bytes(b"x")
         for key, body in (("p/", b""), ("p/a/", b""), ("p/b/", b"bytes")):
             admin.put_object(Bucket=bucket, Key=key, Body=body)
@@ -142,7 +142,7 @@ class TestFindings:
                 admin.delete_object(Bucket=bucket, Key=key)
 
     def test_what_cannot_be_compared_is_undecided(self, nas: Path, store: ObjectStore, bucket: str) -> None:
-        """Links and pipes, and names that are no key; with or without an object."""
+        """Links, pipes and names that are not keys are undecided, with or without an object."""
         (nas / "link").symlink_to(nas / "a0")
         (nas / "folder-link").symlink_to(nas / "a")
         os.mkfifo(nas / "pipe")
@@ -167,7 +167,7 @@ class TestFindings:
     def test_folder_that_cannot_be_read_is_undecided_as_a_whole(
         self, nas: Path, store: ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Its objects are not called extra."""
+        """Its objects do not count as extra."""
         real = os.scandir
 
         def scandir(folder: Path) -> object:
@@ -187,7 +187,7 @@ class TestFindings:
     def test_file_that_cannot_be_read_is_undecided(
         self, nas: Path, store: ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """And the rest is compared."""
+        """The rest is compared."""
 
         def etag(path: Path, like: str) -> str | None:
             if path.name == "a0":
@@ -222,7 +222,7 @@ class TestFindings:
         change: Callable[[Path, ObjectStore, str], object],
         reason: str,
     ) -> None:
-        """On either side."""
+        """This holds for changes on either side."""
 
         def etag(path: Path, like: str) -> str | None:
             if path.name != "a0":
@@ -239,7 +239,7 @@ class TestFindings:
         assert report.same == len(FILES) - 1
 
     def test_key_that_a_terminal_would_obey_is_quoted(self) -> None:
-        """In the text; JSON escapes by itself."""
+        """The text quotes it; JSON escapes by itself."""
         report = ParityReport(
             nas_dir="/n", bucket="b", prefix="", same=0, same_bytes=0, missing=("\x1b[2J",), extra=(), different=(),
             undecided=(),
@@ -249,7 +249,7 @@ class TestFindings:
 
 
 class TestOrder:
-    """Both sides are walked in one order."""
+    """Both sides are walked in the same order."""
 
     @example_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
@@ -265,7 +265,7 @@ class TestOrder:
     def test_walk_is_in_the_order_of_the_keys_bytes(
         self, tmp_path_factory: pytest.TempPathFactory, names: set[str]
     ) -> None:
-        """From the beginning, and after any key."""
+        """The order holds from the beginning and after any key."""
         folder = tmp_path_factory.mktemp("walked")
         made = set()
         for name in sorted(names):
@@ -273,7 +273,7 @@ class TestOrder:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
-            except OSError:  # a file is in the folder's place, or the other way round
+            except OSError:  # a file is in the place of the folder, or the reverse
                 continue
             if path.is_file():
                 made.add(name.encode())
@@ -286,7 +286,7 @@ class TestOrder:
     def test_server_that_lists_in_another_order_is_refused(
         self, nas: Path, store: ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A comparison side by side would tell nonsense."""
+        """A comparison side by side would be wrong."""
         refs = [ObjectRef(bucket=bucket, key=key, etag="e", size=1) for key in ("p/b", "p/a")]
         monkeypatch.setattr(ObjectStore, "list", lambda *_, **__: iter(refs))
 
@@ -295,10 +295,10 @@ class TestOrder:
 
 
 class TestNasGone:
-    """A NAS that is not there is an error, never a finding."""
+    """A missing NAS is an error, never a finding."""
 
     def test_folder_that_is_not_there_is_an_error(self, store: ObjectStore, bucket: str, tmp_path: Path) -> None:
-        """And is not made."""
+        """The folder is not created."""
         with pytest.raises(object_store.LocalFileError, match="is the NAS mounted"):
             parity(tmp_path / "gone", store, bucket)
         assert not (tmp_path / "gone").exists()
@@ -306,7 +306,7 @@ class TestNasGone:
     def test_nas_that_fails_is_an_error(
         self, nas: Path, store: ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A stale handle, say."""
+        """A stale handle, for example."""
 
         def is_dir(_: Path) -> bool:
             raise OSError(116, "Stale file handle")
@@ -319,7 +319,7 @@ class TestNasGone:
     def test_nas_that_goes_away_ends_the_comparison(
         self, nas: Path, store: ObjectStore, bucket: str, tmp_path: Path
     ) -> None:
-        """What the journal has is from when it was there."""
+        """The content of the journal is from the time before."""
         journal = tmp_path / "journal"
         seen: list[int] = []
 
@@ -339,11 +339,11 @@ class TestNasGone:
 
 
 class _Stop(Exception):  # noqa: N818  # an interrupt
-    """Ends a comparison in the middle."""
+    """Interrupts a comparison."""
 
 
 class TestJournal:
-    """An interrupted comparison goes on; nothing is done twice or left out."""
+    """An interrupted comparison resumes; nothing is done twice or left out."""
 
     def _interrupted(self, nas: Path, store: ObjectStore, bucket: str, journal: Path, after: int) -> None:
         seen: list[int] = []
@@ -368,7 +368,7 @@ class TestJournal:
         after: int,
         checkpoints: int,
     ) -> None:
-        """Wherever it ended, and with findings on both sides of the cut."""
+        """This holds for any point of interruption, with findings on both sides of it."""
         monkeypatch.setattr(module, "CHECKPOINT_KEYS", checkpoints)
         (nas / "b" / "e").write_bytes(b"other")
         (nas / "a" / "new").write_bytes(b"new")
@@ -388,7 +388,7 @@ class TestJournal:
     def test_comparison_goes_on_after_its_last_key(
         self, nas: Path, store: ObjectStore, bucket: str, tmp_path: Path
     ) -> None:
-        """What was compared is not compared again, not even if it changed."""
+        """Compared keys are not compared again, even if they changed."""
         self._interrupted(nas, store, bucket, tmp_path / "journal", 4)
         done = _lines(tmp_path / "journal")[-1]["through"]
         assert isinstance(done, str)
@@ -402,7 +402,7 @@ class TestJournal:
         assert report.same == len(FILES) - 1
 
     def test_finished_comparison_starts_anew(self, nas: Path, store: ObjectStore, bucket: str, tmp_path: Path) -> None:
-        """Its findings are not carried over."""
+        """Its findings are not kept."""
         (nas / "a0").write_bytes(b"?")
         assert not parity(nas, store, bucket, "p", journal=tmp_path / "journal").ok
         (nas / "a0").write_bytes(FILES["a0"])
@@ -414,7 +414,7 @@ class TestJournal:
     def test_journal_torn_anywhere_leads_to_the_same_report(
         self, nas: Path, store: ObjectStore, bucket: str, tmp_path: Path
     ) -> None:
-        """After a crash any beginning of it may be what is left."""
+        """After a crash the file may be cut at any byte."""
         journal = tmp_path / "journal"
         (nas / "a" / "new").write_bytes(b"new")
         (nas / "b" / "e").write_bytes(b"other")
@@ -430,7 +430,7 @@ class TestJournal:
     def test_what_comes_after_a_broken_line_is_done_again(
         self, nas: Path, store: ObjectStore, bucket: str, tmp_path: Path
     ) -> None:
-        """As a disk that lost power may leave it."""
+        """A disk that lost power may leave such a line."""
         journal = tmp_path / "journal"
         whole = parity(nas, store, bucket, "p", journal=journal)
         lines = journal.read_bytes().splitlines(keepends=True)
@@ -442,7 +442,7 @@ class TestJournal:
     def test_journal_of_another_comparison_is_refused(
         self, nas: Path, store: ObjectStore, bucket: str, tmp_path: Path, change: str
     ) -> None:
-        """And stays as it is."""
+        """The file is unchanged."""
         journal = tmp_path / "journal"
         self._interrupted(nas, store, bucket, journal, 2)
         before = journal.read_bytes()
@@ -461,7 +461,7 @@ class TestJournal:
     def test_file_that_is_no_journal_is_refused(
         self, nas: Path, store: ObjectStore, bucket: str, tmp_path: Path, content: bytes
     ) -> None:
-        """It may be somebody's data."""
+        """It may be a user's data."""
         (tmp_path / "journal").write_bytes(content)
 
         with pytest.raises(object_store.InvalidArgument, match="is not a journal"):
@@ -469,7 +469,7 @@ class TestJournal:
         assert (tmp_path / "journal").read_bytes() == content
 
     def test_journal_inside_of_the_folder_is_refused(self, nas: Path, store: ObjectStore, bucket: str) -> None:
-        """It would be compared itself."""
+        """The journal itself would be compared."""
         with pytest.raises(object_store.InvalidArgument, match="outside"):
             parity(nas, store, bucket, "p", journal=nas / "journal")
         assert not (nas / "journal").exists()
@@ -477,7 +477,7 @@ class TestJournal:
     def test_journal_that_cannot_be_opened_is_said(
         self, nas: Path, store: ObjectStore, bucket: str, tmp_path: Path
     ) -> None:
-        """No such folder, or in use."""
+        """The folder does not exist, or the journal is in use."""
         with pytest.raises(object_store.LocalFileError, match="cannot be opened: No such file"):
             parity(nas, store, bucket, "p", journal=tmp_path / "none" / "journal")
         with (tmp_path / "journal").open("wb") as file:
@@ -488,7 +488,7 @@ class TestJournal:
     def test_journal_that_cannot_be_written_is_said(
         self, nas: Path, store: ObjectStore, bucket: str, tmp_path: Path
     ) -> None:
-        """The disk is full; with room again the comparison starts."""
+        """The disk is full; with free space the comparison starts."""
 
         def full(*_: object) -> int:
             raise OSError(28, "No space left on device")
@@ -508,7 +508,7 @@ class TestJournal:
         tmp_path: Path,
         often: None,  # noqa: ARG002  # a fixture
     ) -> None:
-        """In the order of the keys' bytes."""
+        """They are in the order of the keys' bytes."""
         parity(nas, store, bucket, "p", journal=tmp_path / "journal")
 
         keys = [str(line["through"]).encode() for line in _lines(tmp_path / "journal") if "through" in line]

@@ -1,4 +1,4 @@
-"""Events lead to bytes: by their reference, else by the shim, and never to anything else."""
+"""Events lead to bytes by their reference or by the shim, and never to anything else."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _nas(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture(name="temporary")
 def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder that temporary folders are made in."""
+    """Return the folder in which temporary folders are made."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -76,18 +76,18 @@ def _said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 class TestSchema:
-    """What is taken, and what not."""
+    """Which events are accepted."""
 
     @pytest.mark.parametrize("name", LEGAL)
     def test_legal_event_is_taken_by_schema_and_parser(self, name: str) -> None:
-        """Fields of the event itself are its own affair."""
+        """Other fields of the event are not checked."""
         jsonschema.validate(LEGAL[name], json_schema())
 
         assert (Payload.parse(LEGAL[name]).object_ref is not None) == ("objectRef" in LEGAL[name])
 
     @pytest.mark.parametrize("name", ILLEGAL)
     def test_illegal_event_is_refused_by_schema_and_parser(self, name: str) -> None:
-        """A typed error, which says which field."""
+        """The typed error names the field."""
         event, error, words = ILLEGAL[name]
 
         with pytest.raises(jsonschema.ValidationError):
@@ -97,7 +97,7 @@ class TestSchema:
         assert type(caught.value) is error
 
     def test_event_that_is_no_object_is_refused(self) -> None:
-        """A list of events, say."""
+        """A list of events, for example."""
         with pytest.raises(object_store.PayloadUnresolved, match="is list"):
             Payload.parse([])  # type: ignore[arg-type]  # what a JSON reader may give
 
@@ -113,7 +113,7 @@ class TestReference:
         temporary: Path,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        """Also where there is a shim beside it; the use is counted and logged."""
+        """This holds also with a shim beside it; the use is counted and logged."""
         counted: list[str] = []
         caplog.set_level(logging.INFO, "object_store.payload")
         event = _event(ref, nasPath="/volume1/joelclaw/books/b.pdf")
@@ -131,14 +131,14 @@ class TestReference:
     def test_copy_that_a_consumer_removed_is_no_error(
         self, store: ObjectStore, ref: ObjectRef, temporary: Path
     ) -> None:
-        """As docs-ingest's clean-up would."""
+        """docs-ingest's clean-up would remove it."""
         with resolve(_event(ref), store) as local:
             local.path.unlink()
 
         assert list(temporary.iterdir()) == []
 
     def test_error_of_the_consumer_removes_the_copy(self, store: ObjectStore, ref: ObjectRef, temporary: Path) -> None:
-        """And comes out as it is."""
+        """The error is raised unchanged."""
         with pytest.raises(ZeroDivisionError), resolve(_event(ref), store):
             raise ZeroDivisionError
 
@@ -164,7 +164,7 @@ class TestReference:
         error: type[Exception],
         words: str,
     ) -> None:
-        """What the NAS holds may be something else."""
+        """The NAS may hold something else."""
         counted: list[str] = []
         event = {"objectRef": ref.model_dump(mode="json") | change, "nasPath": "/volume1/joelclaw/books/b.pdf"}
 
@@ -180,7 +180,7 @@ class TestReference:
     def test_truncated_download_is_no_file(
         self, scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore, temporary: Path
     ) -> None:
-        """The connection ends before the length that was announced."""
+        """The connection ends before the announced length."""
         scripted.always(answer(body=b"123", headers={"ETag": '"e"', "Last-Modified": _DATE}, declared_length=12))
         event = {"objectRef": {"bucket": "probe", "key": "k", "etag": "e", "size": 12}}
 
@@ -193,7 +193,7 @@ class TestReference:
         assert list(temporary.iterdir()) == []
 
     def test_long_key_keeps_its_suffix(self, store: ObjectStore, bucket: str, temporary: Path) -> None:
-        """A file system takes 255 bytes, S3 1024."""
+        """A file system allows 255 bytes, S3 1024."""
         ref = store.upload(bucket, "é" * 300 + ".md", b"x")
 
         with resolve(_event(ref), store) as local:
@@ -204,7 +204,7 @@ class TestReference:
     def test_no_temporary_folder_is_said(
         self, store: ObjectStore, ref: ObjectRef, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        """LocalFileError."""
+        """The error is LocalFileError."""
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
 
         with (
@@ -214,7 +214,7 @@ class TestReference:
             pytest.fail("it gave a file")
 
     def test_reference_object_is_taken_as_its_json(self, store: ObjectStore, ref: ObjectRef) -> None:
-        """Inside of one process."""
+        """Code in the same process may pass an `ObjectRef`."""
         with resolve({"objectRef": ref}, store) as local:
             assert local.ref == ref
 
@@ -223,13 +223,13 @@ _DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 
 
 class TestShim:
-    """Paths, where there is no reference."""
+    """Paths, if there is no reference."""
 
     @pytest.mark.parametrize("mounted", [False, True])
     def test_both_names_of_a_nas_file_lead_to_it(
         self, store: ObjectStore, nas: dict[str, Path], caplog: pytest.LogCaptureFixture, *, mounted: bool
     ) -> None:
-        """The NAS's own and the mounted one; the file stays."""
+        """The NAS's own path and the mounted path work; the file stays."""
         counted: list[str] = []
         caplog.set_level(logging.INFO, "object_store.payload")
         file = nas["/volume1/joelclaw"] / "books" / "b.pdf"
@@ -245,7 +245,7 @@ class TestShim:
     def test_file_path_goes_first_where_it_is_there(
         self, store: ObjectStore, nas: dict[str, Path], tmp_path: Path
     ) -> None:
-        """As docs-ingest has it; else the NAS."""
+        """As in docs-ingest, filePath goes first if the file exists; otherwise the NAS."""
         (tmp_path / "incoming.pdf").write_bytes(b"here")
         event = {"filePath": str(tmp_path / "incoming.pdf"), "nasPath": "/volume1/joelclaw/books/b.pdf"}
 
@@ -273,7 +273,7 @@ class TestShim:
     def test_path_that_leads_to_no_file_is_said(
         self, store: ObjectStore, nas: dict[str, Path], path: str, words: str
     ) -> None:
-        """A path of an event is not trusted."""
+        """A path in an event is not trusted."""
         mount = nas["/volume1/joelclaw"]
         (mount / "link").symlink_to("/etc")
         (mount / "loop").symlink_to(mount / "loop")
@@ -287,12 +287,12 @@ class TestShim:
 
     @pytest.mark.parametrize("path", ["relative", "/x/\0"])
     def test_file_path_that_is_none_is_said(self, store: ObjectStore, path: str) -> None:
-        """Likewise."""
+        """The error names filePath."""
         with pytest.raises(object_store.PayloadUnresolved, match="filePath"), resolve({"filePath": path}, store):
             pytest.fail("it gave a file")
 
     def test_nas_that_is_not_mounted_is_said(self, store: ObjectStore, tmp_path: Path) -> None:
-        """It is not the file that is missing."""
+        """The mount is missing, not the file."""
         mounts = {"/volume1/joelclaw": tmp_path / "gone"}
 
         with (
@@ -304,7 +304,7 @@ class TestShim:
     def test_nas_that_fails_is_said(
         self, store: ObjectStore, nas: dict[str, Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """EIO, say, when its mount is looked at."""
+        """Access to its mount fails with EIO, for example."""
         real = Path.is_dir
 
         def is_dir(self: Path) -> bool:
@@ -322,7 +322,7 @@ class TestShim:
     def test_file_that_cannot_be_read_is_said(
         self, store: ObjectStore, nas: dict[str, Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Such as one without the right to."""
+        """The user has no permission, for example."""
 
         def refuse(*_: object, **__: object) -> None:
             raise PermissionError(13, "Permission denied")
@@ -335,7 +335,7 @@ class TestShim:
             pytest.fail("it gave a file")
 
     def test_default_mounts_are_those_of_the_owner(self) -> None:
-        """Two volumes and the media export; the homes are none."""
+        """They are two volumes and the media export; the homes are not exported."""
         assert dict(DEFAULT_MOUNTS) == {
             "/volume1/joelclaw": Path("/Volumes/three-body"),
             "/volume2/data": Path("/Volumes/nas-nvme"),
@@ -344,7 +344,7 @@ class TestShim:
 
 
 class TestIdentity:
-    """What repeats are told by."""
+    """The identity by which repeated events are recognised."""
 
     @pytest.mark.parametrize(
         ("event", "identity"),
@@ -356,11 +356,11 @@ class TestIdentity:
         ],
     )
     def test_identity_tells_events_apart(self, event: dict[str, Any], identity: str) -> None:
-        """An event with a path and a key has the identity that it had before references."""
+        """An event with a path and a key keeps the identity that it had before references."""
         assert identity_of(event) == identity
 
     def test_references_to_two_objects_never_collapse(self) -> None:
-        """Not even with one idempotencyKey, which is what the owner's expression does today."""
+        """They stay different even with one idempotencyKey; the owner's expression of today makes them one."""
         events = [
             {"objectRef": REF | change, "idempotencyKey": "i"}
             for change in ({}, {"etag": "e-2"}, {"key": "a/k.pdf e-1"}, {"bucket": "b-c"})
@@ -369,10 +369,10 @@ class TestIdentity:
         assert len({identity_of(event) for event in events}) == len(events)
 
     def test_nothing_has_no_identity(self) -> None:
-        """Never empty, and never only the key."""
+        """An identity is never empty, and never only the key."""
         with pytest.raises(object_store.PayloadUnresolved):
             identity_of({"idempotencyKey": "i"})
 
     def test_expression_is_documented_as_it_is(self) -> None:
-        """The docstring, from which docs are made, has it in three lines."""
+        """The docstring, from which docs are generated, has it in three lines."""
         assert IDENTITY_EXPRESSION in " ".join((identity_of.__doc__ or "").split())

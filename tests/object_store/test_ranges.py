@@ -1,4 +1,4 @@
-"""Large downloads by several connections: the whole object, of one etag, or nothing."""
+"""Large downloads over several connections return the whole object, of one etag, or nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_file_is_the_object_however_many_connections(
     store: ObjectStore, bucket: str, tmp_path: Path, streams: int
 ) -> None:
-    """Every byte is where it belongs, and progress adds up to the length."""
+    """Every byte is at its offset, and progress adds up to the length."""
     ref = store.upload(bucket, "large", BODY)
     told: list[int] = []
 
@@ -40,7 +40,7 @@ def test_file_is_the_object_however_many_connections(
 
 
 def _ranged(answer: type[Answer], *, etag: str = '"e"', cut: int = 0, status: int = 206) -> object:
-    """A server that answers the whole object slowly enough, and ranges with a fault."""
+    """A server that answers the whole object slowly, and ranges with a fault."""
 
     def reply(request: Request) -> Answer:
         dated = {"Last-Modified": "Mon, 24 Nov 2025 10:00:00 GMT"}
@@ -74,7 +74,7 @@ def test_fault_of_one_range_fails_the_download(  # fixtures
     fault: dict[str, str | int],
     error: type[Exception],
 ) -> None:
-    """A typed error; the file is as it was, and there is no other one."""
+    """The error is typed, the file is unchanged, and there is no other file."""
     scripted.answer = _ranged(answer, **fault)  # type: ignore[arg-type, assignment]  # the faults' own types
     (tmp_path / "f").write_bytes(b"old")
 
@@ -87,7 +87,7 @@ def test_fault_of_one_range_fails_the_download(  # fixtures
 def test_ranges_are_asked_for_under_the_first_etag(
     scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore, tmp_path: Path
 ) -> None:
-    """An object that is stored anew meanwhile cannot be mixed with the old one."""
+    """A replaced object cannot be mixed with the old one."""
     scripted.answer = _ranged(answer)  # type: ignore[assignment]  # a function of a request
 
     store_at(scripted.endpoint).download_file("probe", "k", tmp_path / "f", streams=8)
@@ -115,6 +115,6 @@ def test_file_that_cannot_be_written_fails_once(
 
 
 def test_no_connection_is_refused(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
-    """It cannot be none."""
+    """At least one connection is needed."""
     with pytest.raises(object_store.InvalidArgument, match="legal: 1 or more"):
         store.download_file(bucket, "large", tmp_path / "f", streams=0)

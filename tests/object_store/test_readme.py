@@ -1,4 +1,4 @@
-"""README's worker does what it says, as it stands there."""
+"""README's worker example works exactly as printed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_example_runs(
     (tmp_path / "talk.mp4").write_bytes(b"a talk")
     names: dict[str, Any] = {}
 
-    exec(compile(example, "README.md", "exec"), names)  # noqa: S102  # our own text is what is tested
+    exec(compile(example, "README.md", "exec"), names)  # noqa: S102  # the test runs our own text
 
     assert len(example.splitlines()) <= 20
     assert capsys.readouterr().out.startswith(f"6 bytes by objectRef of s3://{BUCKET}/2026/11/talk.mp4 ")

@@ -1,4 +1,4 @@
-"""What a reference holds and what it takes."""
+"""What a reference holds and accepts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JSON = {"bucket": "probe", "key": "a/é b", "etag": "0" * 32, "size": 5, "conten
 
 
 def test_json_has_exactly_the_published_names() -> None:
-    """bucket, key, etag, size, contentType, in text and as a mapping, and back."""
+    """They are bucket, key, etag, size and contentType, in text and as a mapping, in both directions."""
     assert json.loads(REF.model_dump_json()) == JSON
     assert REF.model_dump(mode="json") == JSON
     assert ObjectRef.model_validate_json(json.dumps(JSON)) == REF
@@ -27,7 +27,7 @@ def test_json_has_exactly_the_published_names() -> None:
 
 
 def test_content_type_may_be_unknown() -> None:
-    """A reference from a listing has null there."""
+    """A reference from a listing has null as content type."""
     ref = ObjectRef(bucket="probe", key="k", etag="e", size=0)
 
     assert json.loads(ref.model_dump_json())["contentType"] is None
@@ -51,7 +51,7 @@ def test_content_type_may_be_unknown() -> None:
     ids=str,
 )
 def test_refuses_what_is_no_reference(change: dict[str, object]) -> None:
-    """Unknown names, wrong types, quotes in the etag, nothing where something must be."""
+    """Unknown names, wrong types, quotes in the etag and empty required fields are refused."""
     with pytest.raises(ValidationError):
         ObjectRef.model_validate_json(json.dumps(JSON | change))
 
@@ -64,7 +64,7 @@ def test_refuses_a_reference_with_a_part_missing(name: str) -> None:
 
 
 def test_is_frozen_and_hashable() -> None:
-    """References can be kept in sets, and none changes under its holder."""
+    """References can be kept in sets, and none can change."""
     with pytest.raises(ValidationError):
         REF.size = 6  # type: ignore[misc]  # what must fail
 
@@ -77,12 +77,12 @@ def test_repr_of_a_download_leaves_the_body_out() -> None:
 
 
 class TestParse:
-    """JSON and URIs of others are read strictly."""
+    """JSON and URIs from other programs are read strictly."""
 
     GOOD: ClassVar = {"bucket": "probe", "key": "a/b", "etag": "e", "size": 1, "contentType": "text/plain"}
 
     def test_text_bytes_and_what_was_read_already_are_taken(self) -> None:
-        """All three forms give the same reference, and its own JSON is read again."""
+        """All three forms give the same reference, and it can read its own JSON."""
         text = json.dumps(self.GOOD)
 
         refs = {ObjectRef.parse(text), ObjectRef.parse(text.encode()), ObjectRef.parse(self.GOOD)}
@@ -92,7 +92,7 @@ class TestParse:
 
     @pytest.mark.parametrize("name", ["bucket", "key", "etag", "size"])
     def test_missing_field_is_named(self, name: str) -> None:
-        """InvalidReference says which."""
+        """InvalidReference names the field."""
         content = {key: value for key, value in self.GOOD.items() if key != name}
 
         with pytest.raises(InvalidReference, match=f"{name}: Field required"):
@@ -124,7 +124,7 @@ class TestParse:
 
     @pytest.mark.parametrize("content", ["", "[]", "null", "{", b"\xff", "5"])
     def test_what_is_no_object_is_refused(self, content: str | bytes) -> None:
-        """Broken JSON, too."""
+        """Broken JSON is refused too."""
         with pytest.raises(InvalidReference, match="not a reference"):
             ObjectRef.parse(content)
 
@@ -135,7 +135,7 @@ class TestParse:
 
     @given(key=st.text(min_size=1, max_size=50))
     def test_uri_leads_back(self, key: str) -> None:
-        """Whatever is in the key, nothing is escaped or lost."""
+        """For any key nothing is escaped or lost."""
         ref = ObjectRef(bucket="probe", key=key, etag="e", size=1)
 
         assert parse_uri(ref.uri) == ("probe", key)

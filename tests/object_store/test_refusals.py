@@ -1,4 +1,4 @@
-"""How what a server answers is sorted: by S3's code, whichever client asked."""
+"""How answers of a server are sorted: by S3's code, for each client."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CASES = [
     (503, "SlowDown", object_store.Unavailable),
     (503, "XMinioServerNotInitialized", object_store.Unavailable),
     (500, "InternalError", object_store.Unavailable),
-    # Codes that are not in the table: the status says what it can.
+    # Codes that are not in the table: the status decides.
     (401, "SomethingNew", object_store.BadCredentials),
     (403, "SomethingNew", object_store.AccessDenied),
     (429, "SomethingNew", object_store.Unavailable),
@@ -67,7 +67,7 @@ def _case(operation: str, status: int, code: str, error: type[object_store.Objec
         _case(operation, *case)
         for operation in ("upload", "download", "head", "list", "delete")
         for case in CASES
-        # One operation of each client goes through all; the others show that they go the same way.
+        # One operation of each client gets all cases; the others show that they behave alike.
         if operation in {"download", "list"} or case[1] in {"AccessDenied", "SignatureDoesNotMatch", "SlowDown"}
     ],
 )
@@ -80,7 +80,7 @@ def test_code_decides_the_class(
     code: str,
     error: type[object_store.ObjectStoreError],
 ) -> None:
-    """Each operation raises exactly that class, with place, code and status (HEAD has no code of a server's fault)."""
+    """Each operation raises exactly that class, with place, code and status (HEAD has no code for a server's fault)."""
     scripted.always(answer.refusal(status, code, "It&apos;s refused."))
 
     with pytest.raises(error) as refused:
@@ -99,7 +99,7 @@ def test_code_decides_the_class(
 
 
 def test_server_is_quoted(scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore) -> None:
-    """Reason, code and remedy stand in one line."""
+    """Reason, code and remedy are in one line."""
     scripted.always(answer.refusal(403, "AccessDenied", "Because\n  it&apos;s so."))
 
     with pytest.raises(object_store.AccessDenied) as refused:
@@ -111,7 +111,7 @@ def test_server_is_quoted(scripted: ScriptedServer, answer: type[Answer], store_
 
 
 def test_error_of_botocore_that_has_no_class_here() -> None:
-    """Its name is shown, and nothing of its text."""
+    """The message shows its name, and nothing of its text."""
     place = Place("https://h", "probe", None, ())
 
     error = translated(ResponseParserError("<planted>"), place)
@@ -167,7 +167,7 @@ def test_page_of_a_proxy_is_not_taken_for_s3(
     status: int,
     error: type[object_store.ObjectStoreError],
 ) -> None:
-    """A 404 without S3's error is no missing object: something else answers at this endpoint."""
+    """A 404 without S3's error is not a missing object: another program answers at this endpoint."""
     scripted.always(answer(status, b"<html>nginx</html>", {"Content-Type": "text/html"}))
 
     with pytest.raises(error, match=f"{scripted.endpoint} answered {status}") as refused:
@@ -177,7 +177,7 @@ def test_page_of_a_proxy_is_not_taken_for_s3(
 
 
 def test_page_of_a_console_is_no_listing(scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore) -> None:
-    """200 with something that is no listing is an unexpected answer, not an empty bucket."""
+    """200 with something other than a listing is an unexpected answer, not an empty bucket."""
     store = store_at(scripted.endpoint, max_retries=0)
 
     for page in (b"<html><p>console", b"<html></html>", b""):
@@ -189,7 +189,7 @@ def test_page_of_a_console_is_no_listing(scripted: ScriptedServer, answer: type[
 def test_redirect_without_target_is_the_wrong_region(
     scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore
 ) -> None:
-    """S3 answers a request for a bucket of another region by a redirect that leads nowhere."""
+    """S3 answers a request for a bucket in another region with a redirect without a target."""
     scripted.always(answer.refusal(301, "PermanentRedirect"))
 
     with pytest.raises(object_store.WrongRegion, match="AWS_REGION"):
@@ -197,7 +197,7 @@ def test_redirect_without_target_is_the_wrong_region(
 
 
 def test_head_asks_again_for_the_reason(scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore) -> None:
-    """HEAD's answer has no code, so one GET finds out; an object that appeared meanwhile is simply there."""
+    """HEAD's answer has no code, so one GET finds it; an object that appeared in between is returned."""
 
     def appearing(request: Request) -> Answer:
         if request.method == "HEAD":
@@ -214,7 +214,7 @@ def test_head_asks_again_for_the_reason(scripted: ScriptedServer, answer: type[A
 def test_burst_of_503_is_ridden_out(
     scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore, operation: str
 ) -> None:
-    """Two refusals for load, then the answer: the caller sees nothing of it."""
+    """Two refusals because of load, then the answer: the caller does not notice them."""
     lock, count = threading.Lock(), 0
 
     def busy(_: Request) -> Answer:

@@ -1,4 +1,4 @@
-"""What `python -m object_store` shows passes its screen: each test is a process of its own."""
+"""The screen of `python -m object_store` hides secrets; each test runs its own process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def ran(body: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_nothing_shows_them(body: str) -> None:
-    """Neither a stream nor a log nor a traceback, as they are or in a URL."""
+    """No stream, log or traceback shows them, as they are or in a URL."""
     done = ran(body)
     shown = done.stdout + done.stderr
 
@@ -60,7 +60,7 @@ def test_nothing_shows_them(body: str) -> None:
 
 
 def test_what_is_asked_for_is_revealed() -> None:
-    """A presigned URL holds the token of a temporary credential."""
+    """A presigned URL holds the token of a temporary credential, and is shown."""
     done = ran("reveal('https://h/?X-Amz-Security-Token=' + token + '\\n'); sys.stdout.buffer.write(secret.encode())")
 
     assert SECRET in done.stdout
@@ -68,5 +68,5 @@ def test_what_is_asked_for_is_revealed() -> None:
 
 
 def test_no_core_is_left() -> None:
-    """What a core file would hold is all that the process knows."""
+    """A core file would hold all that the process knows."""
     assert ran("import resource; print(resource.getrlimit(resource.RLIMIT_CORE)[0])").stdout == "0\n"

@@ -1,4 +1,4 @@
-"""No secret is in anything that a person or a log may see, also where the server says it back."""
+"""No secret shows in anything that a person or a log may see, even if the server repeats it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ every_operation = pytest.mark.parametrize("operation", OPERATIONS)
 
 
 def _everything_shown(error: BaseException) -> str:
-    """All that a handler could print of an error: its text, its parts, and whatever hangs on it."""
+    """All that a handler could print of an error: its text, its parts, and its chain."""
     shown, chain = [repr(vars(error))], error
     while True:
         shown += [str(chain), repr(chain), *traceback.format_exception(chain)]
@@ -56,7 +56,7 @@ def test_server_that_repeats_the_secrets(
     caplog: pytest.LogCaptureFixture,
     operation: str,
 ) -> None:
-    """Secret and token in a server's message, plain and escaped, and a signed URL, come through as asterisks."""
+    """Secret and token in a server's message, plain and escaped, and a signed URL, become asterisks."""
     caplog.set_level(logging.INFO)
     message = f"you: {SECRET} {quote(SECRET, safe='')} {TOKEN} {quote(TOKEN)} https://h/k?X-Amz-Signature=abc123&amp;x"
     scripted.always(answer.refusal(403, "SignatureDoesNotMatch", message))
@@ -73,7 +73,7 @@ def test_server_that_repeats_the_secrets(
 def test_server_that_sends_them_where_nobody_looks(
     scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore, operation: str
 ) -> None:
-    """In the code, in headers, in a body that is no S3 error: nothing of it is shown."""
+    """In the code, in headers, in a body that is not an S3 error: none of them shows."""
     for script in (
         answer.refusal(400, f"Code{SECRET}"),
         answer(403, f"<html>{SECRET}{TOKEN}</html>".encode(), {"X-Echo": SECRET}),
@@ -88,7 +88,7 @@ def test_server_that_sends_them_where_nobody_looks(
 
 @every_operation
 def test_raw_error_does_not_hang_on_ours(store_at: MakeStore, operation: str) -> None:
-    """Neither as cause nor as context: a reporter that walks them finds nothing."""
+    """It is neither the cause nor the context: a reporter that walks them finds nothing."""
     with pytest.raises(object_store.EndpointUnreachable) as unreachable:
         OPERATIONS[operation](store_at("http://127.0.0.1:9", max_retries=0))
 
@@ -98,7 +98,7 @@ def test_raw_error_does_not_hang_on_ours(store_at: MakeStore, operation: str) ->
 
 
 def test_store_and_its_clients_show_none(store_at: MakeStore) -> None:
-    """Repr of the store, its configuration and obstore's client, and that client's own settings."""
+    """This holds for the repr of store, configuration and obstore's client, and for that client's settings."""
     store = store_at("http://127.0.0.1:9", session_token=TOKEN)
     client = store._objects_of("probe")
 
@@ -117,7 +117,7 @@ def test_store_and_its_clients_show_none(store_at: MakeStore) -> None:
     ids=["region", "key", "secret", "endpoint", "ca"],
 )
 def test_refused_configuration_shows_none(environ: dict[str, str]) -> None:
-    """Whatever is wrong with a configuration, its secret is not what is shown."""
+    """For any fault of a configuration, the message does not show its secret."""
     with pytest.raises(object_store.ConfigurationError) as refused:
         StoreConfig.from_environment({"AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": TOKEN} | environ)
 

@@ -1,4 +1,4 @@
-"""The owner's other spellings of the same settings, and a configuration from what a stack published."""
+"""The owner's other names for the same settings, and a configuration from what a stack published."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def _config(**variables: str) -> StoreConfig:
     ],
 )
 def test_each_spelling_names_the_same_server(variables: dict[str, str]) -> None:
-    """Convex's and Restate's variables are as good as the decision record's; `usw2` is a region there."""
+    """Convex's and Restate's variables work like the decision record's; `usw2` is a region there."""
     config = _config(**variables)
 
     assert (config.endpoint, config.region) == (ENDPOINT, "usw2")
 
 
 def test_bare_minio_host_is_http_unless_it_says_otherwise() -> None:
-    """As the helper that set these variables took it."""
+    """The helper that set these variables read them this way."""
     assert _config(MINIO_ENDPOINT="minio", MINIO_PORT="9000").endpoint == "http://minio:9000"
 
 
 def test_two_servers_are_an_error() -> None:
-    """No precedence decides where data goes: the message names both variables and a line that mends it."""
+    """No precedence decides where data goes: the message names both variables and the line that fixes it."""
     with pytest.raises(ConfigurationError, match=r"S3_ENDPOINT and S3_ENDPOINT_URL.*unset S3_ENDPOINT_URL"):
         _config(S3_ENDPOINT=ENDPOINT, S3_ENDPOINT_URL="https://other.example")
 
@@ -58,7 +58,7 @@ def test_two_servers_are_an_error() -> None:
     ],
 )
 def test_what_cannot_work_is_refused(variables: dict[str, str], words: str) -> None:
-    """Each says the variable and the legal values; `usw2` without an endpoint is no region."""
+    """Each message has the variable and the legal values; without an endpoint `usw2` is not a region."""
     with pytest.raises(ConfigurationError) as caught:
         _config(**variables)
 
@@ -77,7 +77,7 @@ def test_path_style_on_aws() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_presigned_url_is_for_the_client_endpoint(method: Any) -> None:  # noqa: ANN401  # one of two
-    """Who gets it knows the server by another name than who makes it."""
+    """The user of the URL knows the server by another name than its maker."""
     with ObjectStore(_config(S3_ENDPOINT=ENDPOINT, S3_CLIENT_ENDPOINT="https://aistor-s3-api.aistor:443")) as store:
         assert store.presign("probe", "k", 60, method).startswith("https://aistor-s3-api.aistor/probe/k?X-Amz-")
         assert store.config.endpoint == ENDPOINT
@@ -98,20 +98,20 @@ class TestPublished:
     CREDENTIALS: Any = {"worker": {"access_key_id": "AKIAWORKER", "secret_access_key": "planted/secret"}}  # noqa: RUF012
 
     def test_client_endpoint_is_the_rule(self) -> None:
-        """A workload talks to what was published for it."""
+        """A workload uses the endpoint that was published for it."""
         config = StoreConfig.from_deployment(self.DEPLOYMENT, self.CREDENTIALS, "worker")
 
         assert (config.endpoint, config.client_endpoint) == ("https://aistor-s3-api.aistor", None)
         assert (config.access_key_id, config.secret_access_key) == ("AKIAWORKER", "planted/secret")
 
     def test_from_outside_presigned_urls_are_still_the_clients(self) -> None:
-        """Through the NodePort, but for readers inside the cluster."""
+        """Requests go through the NodePort, URLs are for readers inside the cluster."""
         config = StoreConfig.from_deployment(self.DEPLOYMENT, self.CREDENTIALS, "worker", via="provisioning")
 
         assert (config.endpoint, config.client_endpoint) == ("https://localhost:31000", "https://aistor-s3-api.aistor")
 
     def test_on_aws_there_is_no_endpoint(self) -> None:
-        """Dropping it is all that differs."""
+        """Leaving it out is the only difference."""
         deployment = self.DEPLOYMENT | {"endpoint": None, "provisioning_endpoint": None}
 
         assert StoreConfig.from_deployment(deployment, self.CREDENTIALS, "worker").endpoint is None
@@ -140,7 +140,7 @@ class TestPublished:
     def test_what_is_not_as_published_is_refused(
         self, deployment: dict[str, Any], credentials: dict[str, Any], identity: str, words: str
     ) -> None:
-        """It says what is wrong, how to get it, and never the secret."""
+        """The message says what is wrong and how to get it, and never shows the secret."""
         with pytest.raises(ConfigurationError) as caught:
             StoreConfig.from_deployment(self.DEPLOYMENT | deployment, self.CREDENTIALS | credentials, identity)
 

@@ -1,4 +1,4 @@
-"""What the operations do on a server: what goes in comes out, and nothing else is touched."""
+"""The operations on a server: a body comes back unchanged, and nothing else is touched."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class TestUpload:
         assert "-" not in ref.etag
 
     def test_sends_a_sha256_of_a_single_upload(self, scripted: ScriptedServer, store_at: MakeStore) -> None:
-        """Buckets with object lock on AWS refuse an upload without a checksum; this one carries it."""
+        """Buckets with object lock on AWS refuse an upload without a checksum; this upload has one."""
         store_at(scripted.endpoint).upload("probe", "k", b"hello")
 
         assert [request.method for request in scripted.seen] == ["PUT"]
@@ -125,7 +125,7 @@ class TestUpload:
     def test_sends_a_sha256_of_each_part(
         self, scripted: ScriptedServer, store_at: MakeStore, answer: type[Answer]
     ) -> None:
-        """The algorithm is declared at the start, and the closing list repeats each part's, as AWS demands."""
+        """The start declares the algorithm, and the final list repeats each part's checksum, as AWS requires."""
 
         def multipart(request: Request) -> Answer:
             if request.path.endswith("?uploads="):
@@ -151,7 +151,7 @@ class TestUpload:
         assert ref.etag == "whole-2"
 
     def test_content_type_is_guessed_from_the_key(self, store: ObjectStore, bucket: str) -> None:
-        """Without a content type, the key's suffix gives it."""
+        """Without a content type, the key's suffix decides."""
         assert store.upload(bucket, "a/b.pdf", b"%PDF").content_type == "application/pdf"
         assert store.upload(bucket, "day.jsonl.gz", gzip.compress(b"{}")).content_type == "application/gzip"
         assert store.head(bucket, store.upload(bucket, "plain", b"").key).content_type == "application/octet-stream"
@@ -165,7 +165,7 @@ class TestUpload:
 
     @pytest.mark.parametrize("body", ["text", None, 5, ["a"]], ids=repr)
     def test_refuses_a_body_that_is_not_bytes(self, store: ObjectStore, bucket: str, body: object) -> None:
-        """Text must be encoded by its owner: a TypeError of ours that names the place."""
+        """The caller must encode text: the error is a TypeError of ours that names the place."""
         with pytest.raises(object_store.InvalidBody, match="legal: bytes") as refused:
             store.upload(bucket, "k", body)  # type: ignore[arg-type]  # what must fail
 
@@ -185,7 +185,7 @@ class TestRead:
     """download, fetch, head."""
 
     def test_missing_object_is_not_found(self, store: ObjectStore, bucket: str) -> None:
-        """The error names bucket, key and S3's code, by HEAD too, whose answer has no code."""
+        """The error names bucket, key and S3's code, also for HEAD, whose answer has no code."""
         for read in (store.download, store.fetch, store.head):
             with pytest.raises(object_store.NotFound) as missing:
                 read(bucket, "no/such")
@@ -202,7 +202,7 @@ class TestRead:
             assert bucket in str(error)
 
     def test_missing_bucket_is_told_from_a_missing_object(self, store: ObjectStore) -> None:
-        """Every operation says BucketNotFound; deleting in no bucket is no success."""
+        """Every operation raises BucketNotFound; deleting in a missing bucket does not succeed."""
         calls: list[Any] = [
             lambda: store.upload("no-such-bucket", "k", b""),
             lambda: store.upload("no-such-bucket", "k", bytes(MULTIPART_THRESHOLD + 1)),
@@ -218,7 +218,7 @@ class TestRead:
             assert missing.value.code == "NoSuchBucket"
 
     def test_head_moves_no_body(self, scripted: ScriptedServer, store_at: MakeStore, answer: type[Answer]) -> None:
-        """One HEAD request is all, and its headers make the reference."""
+        """It sends one HEAD request and makes the reference from the headers."""
         scripted.always(answer(body=b"12345", headers={"ETag": '"e"', "Content-Type": "a/b", **_MODIFIED}))
 
         ref = store_at(scripted.endpoint).head("probe", "k")
@@ -229,7 +229,7 @@ class TestRead:
     def test_object_without_content_type_has_none(
         self, scripted: ScriptedServer, store_at: MakeStore, answer: type[Answer]
     ) -> None:
-        """What the server does not say is not made up."""
+        """The adapter does not invent what the server does not say."""
         scripted.always(answer(body=b"1", headers={"ETag": 'W/"weak"', **_MODIFIED}))
 
         ref = store_at(scripted.endpoint).fetch("probe", "k").ref
@@ -239,7 +239,7 @@ class TestRead:
     def test_answer_without_etag_is_no_s3_answer(
         self, scripted: ScriptedServer, store_at: MakeStore, answer: type[Answer]
     ) -> None:
-        """A reference cannot be made without an etag, so the call fails instead of guessing."""
+        """A reference needs an etag, so the call fails instead of guessing."""
         scripted.always(answer(body=b"<html>", headers=_MODIFIED))
 
         for call in ("download", "head"):
@@ -270,7 +270,7 @@ class TestList:
     def test_asks_for_a_page_only_when_it_is_reached(
         self, scripted: ScriptedServer, store_at: MakeStore, answer: type[Answer]
     ) -> None:
-        """No request before the first `next`, and one page serves its keys without asking again."""
+        """No request is sent before the first `next`, and one page serves its keys without another request."""
         page = (
             b"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"
             b'<Contents><Key>a</Key><ETag>"1"</ETag><Size>1</Size></Contents>'
@@ -285,7 +285,7 @@ class TestList:
         assert len(scripted.seen) == 1
 
     def test_prefix_is_any_beginning_of_a_key(self, store: ObjectStore, admin: S3Client, bucket: str) -> None:
-        """A prefix may end within a segment; keys of other writers come as they are, folder marks included."""
+        """A prefix may end within a segment; keys of other writers come unchanged, including folder marks."""
         keys = ["x/2026-11/a b+c%.txt", "x/2026-12/", "x/2026-12//double", "x/2027"]
         for key in keys:
             admin.put_object(Bucket=bucket, Key=key, Body=b"")
@@ -306,13 +306,13 @@ class TestPresign:
     """presign."""
 
     def test_get_url_gives_the_object_to_anyone(self, store: ObjectStore, bucket: str) -> None:
-        """A client without credentials reads body and content type by it."""
+        """A client without credentials reads body and content type with it."""
         store.upload(bucket, "shared é+.txt", b"shared", content_type="text/plain")
 
         assert _get(store.presign(bucket, "shared é+.txt", timedelta(minutes=1))) == (200, b"shared", "text/plain")
 
     def test_put_url_stores_an_object(self, store: ObjectStore, bucket: str) -> None:
-        """A client without credentials stores a body by it."""
+        """A client without credentials stores a body with it."""
         url = store.presign(bucket, "given", timedelta(minutes=1), method="PUT")
         # urllib would call the body a form, which moto then takes apart.
         headers = {"Content-Type": "text/plain"}
@@ -343,19 +343,19 @@ class TestPresign:
         ids=repr,
     )
     def test_refuses_a_lifetime_out_of_limits(self, store_at: MakeStore, expiry: object) -> None:
-        """0 and less, part of a second, more than 7 days and what is no number: InvalidExpiry with the limits."""
+        """0 and less, less than a second, more than 7 days and non-numbers are InvalidExpiry with the limits."""
         with pytest.raises(object_store.InvalidExpiry, match=r"1 second to 7 days \(604800\)") as refused:
             store_at("http://127.0.0.1:9").presign("probe", "k", expiry)  # type: ignore[arg-type]  # what must fail
 
         assert isinstance(refused.value, ValueError)
 
     def test_refuses_another_method(self, store_at: MakeStore) -> None:
-        """DELETE is not given away by URL."""
+        """A URL cannot allow DELETE."""
         with pytest.raises(object_store.InvalidArgument, match="legal: GET, PUT"):
             store_at("http://127.0.0.1:9").presign("probe", "k", 60, method="DELETE")  # type: ignore[arg-type]  # what must fail
 
     def test_aws_url_is_on_the_regional_host(self, store_at: MakeStore) -> None:
-        """The bucket is part of the host, but for names with dots, which AWS's certificate does not cover."""
+        """The bucket is part of the host, except for names with dots, which AWS's certificate does not cover."""
         store = store_at(None)
 
         assert store.presign("probe", "k", 60).startswith("https://probe.s3.us-west-2.amazonaws.com/k?")
@@ -368,7 +368,7 @@ class TestPresign:
         assert url.startswith("https://probe.s3.cn-north-1.amazonaws.com.cn/k?")
 
     def test_temporary_credential_sends_its_token(self, store_at: MakeStore) -> None:
-        """Without the token a temporary key is worth nothing."""
+        """Without the token a temporary key is useless."""
         url = store_at("http://127.0.0.1:9", session_token="TOKEN").presign("probe", "k", 60)  # made up
 
         assert "X-Amz-Security-Token=TOKEN" in url
@@ -387,14 +387,14 @@ class TestDelete:
         assert [ref.key for ref in store.list(bucket, "gone")] == ["gone/not"]
 
     def test_missing_key_is_no_error(self, store: ObjectStore, bucket: str) -> None:
-        """Deleting twice is as good as once."""
+        """Deleting twice has the same effect as once."""
         store.delete_object(bucket, "never-there")
         store.delete_object(bucket, "never-there")
 
     def test_server_that_answers_404_is_understood(
         self, scripted: ScriptedServer, store_at: MakeStore, answer: type[Answer]
     ) -> None:
-        """Some servers answer NoSuchKey where S3 answers 204; that is no error either."""
+        """Some servers answer NoSuchKey where S3 answers 204; that is not an error either."""
         scripted.always(answer.refusal(404, "NoSuchKey"))
 
         store_at(scripted.endpoint).delete_object("probe", "k")
@@ -409,7 +409,7 @@ class TestArguments:
     def test_refuses_what_no_bucket_is_called(
         self, scripted: ScriptedServer, store_at: MakeStore, bucket: object
     ) -> None:
-        """InvalidBucketName with what is legal; no request."""
+        """The error is InvalidBucketName with the legal values; no request is sent."""
         store: Any = store_at(scripted.endpoint)  # untyped, since some of these are no str
         calls: list[Any] = [
             lambda: store.upload(bucket, "k", b""),
@@ -427,7 +427,7 @@ class TestArguments:
 
     @pytest.mark.parametrize("key", ["", "/x", "é" * 513, "a//b"], ids=["empty", "slash", "1026 bytes", "double"])
     def test_refuses_what_is_no_key(self, scripted: ScriptedServer, store_at: MakeStore, key: str) -> None:
-        """InvalidKey from every operation that takes one; no request."""
+        """Every operation that takes a key raises InvalidKey; no request is sent."""
         store = store_at(scripted.endpoint)
         calls: list[Any] = [
             lambda: store.upload("probe", key, b""),
@@ -444,10 +444,10 @@ class TestArguments:
 
 
 class TestSharing:
-    """One store, many users."""
+    """One store, many threads."""
 
     def test_threads_share_a_store(self, store_at: MakeStore, moto_endpoint: str, bucket: str) -> None:
-        """Sixteen uploads, downloads and listings at once, begun together on a new store, all come out right."""
+        """Sixteen uploads, downloads and listings, begun together on a new store, all succeed."""
         store = store_at(moto_endpoint)
         together = threading.Barrier(8)
 
@@ -464,14 +464,14 @@ class TestSharing:
         assert results == [True] * 16
 
     def test_one_client_for_each_bucket(self, store_at: MakeStore) -> None:
-        """Connections are kept: the second call on a bucket uses the first one's client."""
+        """Connections are kept: the second call on a bucket uses the first call's client."""
         store = store_at("http://127.0.0.1:9")
 
         assert store._objects_of("probe") is store._objects_of("probe")
         assert store._objects_of("probe") is not store._objects_of("other")
 
     def test_closed_store_can_be_used_again(self, store_at: MakeStore, moto_endpoint: str, bucket: str) -> None:
-        """Close lets go of the clients, and the next call makes new ones."""
+        """Close releases the clients, and the next call makes new ones."""
         store = store_at(moto_endpoint)
         list(store.list(bucket))
         store.close()

@@ -1,4 +1,4 @@
-"""What is said when there is no conversation: who could not be reached, why and what to do; and that soon."""
+"""The error for an unreachable endpoint: which one, why and what to do; and it comes soon."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ either_client = pytest.mark.parametrize("operation", ["download", "list"])
 
 @pytest.fixture(name="silent_port")
 def _silent_port() -> Iterator[int]:
-    """Return a port whose queue is full: the kernel drops each further SYN, as a firewall would."""
+    """Return a port with a full queue: the kernel drops each further SYN, as a firewall would."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -59,7 +59,7 @@ def _closed_port() -> int:
 
 @every_operation
 def test_refused_connection(store_at: MakeStore, operation: str) -> None:
-    """Nothing listens: reported with the endpoint, after the retries, in well under ten seconds."""
+    """Nothing listens: the error names the endpoint and comes after the retries, in well under ten seconds."""
     endpoint = f"http://127.0.0.1:{_closed_port()}"
     begin = time.monotonic()
 
@@ -81,7 +81,7 @@ def test_unknown_host(store_at: MakeStore, operation: str) -> None:
 
 @either_client
 def test_silent_host(store_at: MakeStore, operation: str, silent_port: int) -> None:
-    """A host that answers nothing at all costs the connect timeout for each try and no more."""
+    """A host that never answers costs the connect timeout for each try and no more."""
     store = store_at(f"http://127.0.0.1:{silent_port}", connect_timeout=timedelta(seconds=0.2), max_retries=1)
     begin = time.monotonic()
 
@@ -93,7 +93,7 @@ def test_silent_host(store_at: MakeStore, operation: str, silent_port: int) -> N
 
 @either_client
 def test_stalled_answer(scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore, operation: str) -> None:
-    """A server that takes the request and then says nothing is given up after the stall timeout."""
+    """A server that takes the request and then sends nothing is given up after the stall timeout."""
 
     def stalled(_: object) -> Answer:
         time.sleep(0.6)
@@ -108,11 +108,11 @@ def test_stalled_answer(scripted: ScriptedServer, answer: type[Answer], store_at
 
 @either_client
 def test_truncated_answer(scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore, operation: str) -> None:
-    """Half a body is never handed out as a whole one."""
+    """Half a body is never returned as a whole one."""
     headers = {"ETag": '"e"', "Last-Modified": "Mon, 24 Nov 2025 10:00:00 GMT"}
     scripted.always(answer(body=b"half", headers=headers, declared_length=8))
 
-    # botocore tells a listing that broke off from one that is no XML by nothing that can be seen.
+    # botocore shows no difference between a listing that broke off and one that is not XML.
     error = object_store.UnexpectedAnswer if operation == "list" else object_store.EndpointUnreachable
     with pytest.raises(error, match=r"lost before the answer was complete|broke off"):
         OPERATIONS[operation](store_at(scripted.endpoint, max_retries=0))
@@ -120,7 +120,7 @@ def test_truncated_answer(scripted: ScriptedServer, answer: type[Answer], store_
 
 @every_operation
 def test_untrusted_certificate(tls_scripted: ScriptedServer, store_at: MakeStore, operation: str) -> None:
-    """A private CA that was not given: the variable that names it is in the message."""
+    """Without its private CA, the message names the variable to set."""
     with pytest.raises(object_store.CertificateNotTrusted, match="S3_CA_BUNDLE") as untrusted:
         OPERATIONS[operation](store_at(tls_scripted.endpoint, max_retries=0))
 
@@ -132,7 +132,7 @@ def test_untrusted_certificate(tls_scripted: ScriptedServer, store_at: MakeStore
 def test_certificate_for_another_name(
     serve_over_tls: ServeOverTls, authority: trustme.CA, ca_file: Path, store_at: MakeStore, operation: str
 ) -> None:
-    """A trusted CA does not help where the host's name is not in the certificate."""
+    """A trusted CA does not help if the certificate does not hold the host's name."""
     script = serve_over_tls(authority.issue_cert("elsewhere.test"))
 
     with pytest.raises(object_store.CertificateNotTrusted, match=r"NotValidForName|doesn't match|not valid for"):
@@ -141,7 +141,7 @@ def test_certificate_for_another_name(
 
 @either_client
 def test_tls_to_a_plain_port(scripted: ScriptedServer, store_at: MakeStore, operation: str) -> None:
-    """https:// where http is spoken is no missing CA, and says so."""
+    """https:// to a port that speaks http is not a missing CA, and the message says so."""
     endpoint = scripted.endpoint.replace("http://", "https://")
 
     with pytest.raises(object_store.EndpointUnreachable) as unreachable:
@@ -163,7 +163,7 @@ def test_tls_to_a_plain_port(scripted: ScriptedServer, store_at: MakeStore, oper
 def test_plain_http_to_a_tls_port(
     scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore, operation: str, page: bytes
 ) -> None:
-    """http:// where TLS is spoken: the server's hint becomes ours."""
+    """http:// to a port that speaks TLS: our message gives the server's hint."""
     scripted.always(answer(400, page))
 
     with pytest.raises(object_store.EndpointUnreachable, match="is it an https:// endpoint"):
@@ -171,7 +171,7 @@ def test_plain_http_to_a_tls_port(
 
 
 class TestTrust:
-    """TLS with a private CA that was given."""
+    """TLS with a given private CA."""
 
     @pytest.mark.parametrize("form", ["path", "text"])
     def test_given_ca_is_trusted_by_every_operation(  # fixtures
@@ -183,7 +183,7 @@ class TestTrust:
         store_at: MakeStore,
         form: str,
     ) -> None:
-        """As a path or as text, for objects and for listings."""
+        """It works as a path or as text, for objects and for listings."""
         body = (
             b"<ListBucketResult><IsTruncated>false</IsTruncated>"
             b'<Contents><Key>k</Key><ETag>"e"</ETag><Size>1</Size></Contents></ListBucketResult>'
