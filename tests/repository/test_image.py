@@ -14,7 +14,7 @@ from verify.manifests import IMAGE, USER_ID
 
 ROOT = Path(__file__).parents[2]
 # Stubs, imported by type checkers; Pulumi, which nothing there may import. test_layers.py holds that it runs without.
-ABSENT = {"pulumi", "pulumi_aws", "pulumi_minio", "mypy_boto3_s3"}
+ABSENT = {"pulumi", "pulumi_aws", "pulumi_minio", "mypy_boto3_iam", "mypy_boto3_s3"}
 
 
 def instructions() -> list[tuple[str, str]]:
