@@ -99,6 +99,6 @@ def _checked(model: type[Model], content: object, name: str) -> Model:
             for fault in error.errors(include_input=False, include_url=False)
         )
     raise ConfigurationError(
-        f"the output {name} does not have the form that a stack publishes: {faults}; get it with: "
+        f"the output `{name}` does not have the form that a stack publishes: {faults}; get it with: "
         f"{_AGAIN.format(name=name)}"
     )

@@ -473,7 +473,7 @@ class TestBody:
         nas: Path,
         tmp_path: Path,
         key: str,
-        body: Any,  # noqa: ANN401  # bodies that are none, too
+        body: Any,  # noqa: ANN401  # also values that are not bodies
         error: type[Exception],
     ) -> None:
         """It is a typed error and not DualWriteFailed, because writing again would not help."""

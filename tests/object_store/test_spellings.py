@@ -133,7 +133,7 @@ class TestPublished:
                 {},
                 {"worker": "planted/secret"},
                 "worker",
-                "the output credentials does not have the form that a stack publishes",
+                "the output `credentials` does not have the form that a stack publishes",
             ),
         ],
     )
