@@ -71,9 +71,11 @@ class Command(TyperCommand):
 def put(  # noqa: PLR0913, PLR0917  # the command's options
     source: Annotated[str, typer.Argument(metavar="FILE|FOLDER|-")],
     target: Uri,
-    content_type: Annotated[str | None, typer.Option(help="Default: guessed from the key.")] = None,
-    metadata: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Can be repeated.")] = None,
-    if_absent: Annotated[bool, typer.Option("--if-absent", help="Store only if the key is free.")] = False,  # noqa: FBT002
+    content_type: Annotated[str | None, typer.Option(help="Media type; by default guessed from the key.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="User metadata; can be repeated.")
+    ] = None,
+    if_absent: Annotated[bool, typer.Option("--if-absent", help="Store only if the key has no object.")] = False,  # noqa: FBT002
     jobs: Jobs = JOBS,
     deployment: Deployment = None,
     credentials: Credentials = None,
