@@ -227,7 +227,7 @@ def test_nothing_is_written_into_the_environment_of_another_clone(
 
 @pytest.mark.parametrize("what", ["folder", "file"])
 def test_what_is_no_environment_is_not_emptied(clone: Path, this_python: str, what: str) -> None:
-    """Whatever stands in the place of `.venv` stays, and is named with what to do."""
+    """A file or another folder at the path of `.venv` stays, and the message names it and says what to do."""
     place = clone / ".venv"
     if what == "folder":
         place.mkdir()
@@ -236,7 +236,7 @@ def test_what_is_no_environment_is_not_emptied(clone: Path, this_python: str, wh
     done = made(this_python, clone, "-m", "sandbox.bootstrap", "env", index="")
 
     assert done.returncode == 2
-    assert f"{place} is no" in done.stderr
+    assert f"{place} is not a" in done.stderr
     assert "move it away" in done.stderr
     assert notes.read_text() == "mine"
 

@@ -55,7 +55,7 @@ class TestFind:
         ("variable", "value", "reason"),
         [
             ("FAKE_GO_FAILS", "yes", r"`go build` ended with 2: undefined: everything"),
-            ("FAKE_GO_BUILDS", "1.7.0", r"what was built does not say that it is 1\.7\.12"),
+            ("FAKE_GO_BUILDS", "1.7.0", r"the built actionlint does not report version 1\.7\.12"),
         ],
     )
     @pytest.mark.usefixtures("go")
@@ -97,7 +97,9 @@ def test_without_any_it_says_so_and_fails_nothing(
 
     said = capfd.readouterr()
     assert said.out == ""
-    assert said.err == ("actionlint: not run: actionlint 1.7.12 is not on PATH, and cannot be built: no `go` on PATH\n")
+    assert said.err == (
+        "actionlint: not run: actionlint 1.7.12 is not on PATH, and cannot be built: `go` is not on PATH\n"
+    )
 
 
 @pytest.fixture(scope="module", name="real")

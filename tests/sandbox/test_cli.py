@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import sandbox
-from sandbox.engine.finder import find_engine
+from sandbox.engine.finder import VERSION, find_engine
 from sandbox.progress import Progress
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def test_sandbox_comes_up_is_used_stops_and_goes_on(clone: Clone, engine_version
 
     again = clone.run("up")
     assert again.returncode == 0, again.stderr
-    assert "The local server is running already." in again.stderr
+    assert "The local server is already running." in again.stderr
     assert (stack_file.read_bytes(), clone.server("local")) == (before, server)
     status = clone.run("status")
     assert status.returncode == 0
@@ -201,7 +201,7 @@ def test_aws_has_no_admin_api(without_engine: Clone) -> None:
     refused = without_engine.run("up", "--stack", "aws", "--admin-api", "v4")
 
     assert refused.returncode == 2
-    assert "--admin-api is for the local stack" in refused.stderr
+    assert "--admin-api applies only to the local stack" in refused.stderr
     assert not (without_engine.path / ".sandbox").exists()
 
 
@@ -305,10 +305,10 @@ def test_without_engine_the_program_is_rehearsed(without_engine: Clone) -> None:
     up = clone.run("up", "--stack", "local")
     assert up.returncode == 1
     for reason in (
-        "PATH: no `pulumi` there",
-        "cache: nothing in",
+        "PATH: `pulumi` is not there",
+        f"cache: {clone.environ['XDG_CACHE_HOME']}/object-store-engine/{VERSION} does not exist",
         "official installer: no such host",
-        "no `go` on PATH",
+        "`go` is not on PATH",
     ):
         assert reason in up.stderr
     assert "object-store sandbox rehearse --stack local" in up.stderr
@@ -319,7 +319,7 @@ def test_without_engine_the_program_is_rehearsed(without_engine: Clone) -> None:
     first = clone.run("rehearse", "--stack", "local")
     assert first.returncode == 0, first.stderr
     assert "local: 1 created" in first.stderr
-    assert "no state, no preview" in first.stderr
+    assert "engine does: state, preview, refresh" in first.stderr
     assert "planted" not in first.stdout + first.stderr
     home = clone.path / ".sandbox" / "local"
     assert first.stdout.splitlines() == [str(home / "deployment.json"), str(home / "credentials.json")]

@@ -57,7 +57,7 @@ def test_it_is_built_from_the_pinned_module_once(environ: dict[str, str], log: P
 @each_program
 def test_without_go_it_is_the_reason(environ: dict[str, str], program: GoProgram) -> None:
     """The error says what is missing, and no file is left."""
-    with pytest.raises(NoProgramError, match=r"^no `go` on PATH$"):
+    with pytest.raises(NoProgramError, match=r"^`go` is not on PATH$"):
         program.find(environ, Progress(quiet=True))
 
     assert left_in_cache(environ) == []
@@ -66,10 +66,10 @@ def test_without_go_it_is_the_reason(environ: dict[str, str], program: GoProgram
 @pytest.mark.parametrize(
     ("variable", "value", "reason"),
     [
-        ("FAKE_GO_VERSION", "go1.25.9", r"is go1\.25\.9, and go1\.26 is needed"),
+        ("FAKE_GO_VERSION", "go1.25.9", r"reports go1\.25\.9; it must be go1\.26 or newer"),
         ("FAKE_GO_FAILS", "yes", r"`go build` ended with 2: undefined: everything"),
-        ("FAKE_GO_BUILDS", "0.0.1", r"what was built does not say that it is \d"),
-        ("FAKE_GO_ARGUMENT", "--other", r"what was built does not run: "),
+        ("FAKE_GO_BUILDS", "0.0.1", r"the built \w+ does not report version \d"),
+        ("FAKE_GO_ARGUMENT", "--other", r"the built \w+ does not run: "),
     ],
 )
 @each_program

@@ -183,7 +183,9 @@ def test_change_of_the_committed_config_arrives(repository: Path) -> None:
     assert "env" not in after
 
 
-@pytest.mark.parametrize(("text", "reason"), [("a: [", "cannot be read as YAML"), ("- a\n", "holds no mapping")])
+@pytest.mark.parametrize(
+    ("text", "reason"), [("a: [", "cannot read this file as YAML"), ("- a\n", "must hold a YAML mapping")]
+)
 def test_malformed_stack_file_is_named(repository: Path, text: str, reason: str) -> None:
     """A stack file that cannot be read ends it with the file's path."""
     folder = make(repository, StackName.LOCAL)

@@ -188,7 +188,7 @@ class Actor:
         shutil.rmtree(folder / "act", ignore_errors=True)
         log = done.stdout + done.stderr
         acted = Acted(done.returncode, jobs_in(log, path), log, folder)
-        assert "environment: making" not in log or not ready, "the environment was made anew"
+        assert "environment: creating" not in log or not ready, "the environment was created again"
         shown = [name for name, value in self.secrets.items() if name not in NAMES and value in acted.shown]
         assert not shown, f"{workflow} on {event} shows {', '.join(shown)}"
         return acted

@@ -128,9 +128,9 @@ def test_engine_on_path_without_language_host_gets_ours(environ: dict[str, str],
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("#!/bin/sh\necho v3.249.9\n", "is 3.249.9, and 3.250.0 or newer is needed"),
-        ("#!/bin/sh\nexit 1\n", "does not tell its version"),
-        ("#!/bin/sh\necho hello\n", "does not tell its version"),
+        ("#!/bin/sh\necho v3.249.9\n", "is version 3.249.9; it must be 3.250.0 or newer"),
+        ("#!/bin/sh\nexit 1\n", "does not report its version"),
+        ("#!/bin/sh\necho hello\n", "does not report its version"),
     ],
 )
 def test_engine_on_path_that_cannot_serve_is_passed_over(
@@ -161,7 +161,7 @@ def test_wrapper_of_the_sandbox_is_no_engine(environ: dict[str, str], tmp_path: 
     search = existing_engine(environ)
 
     assert search.engine is None
-    assert search.tried[0] == "PATH: no `pulumi` there"
+    assert search.tried[0] == "PATH: `pulumi` is not there"
 
 
 def test_build_fills_the_cache_once(environ: dict[str, str], go: Path) -> None:
@@ -213,7 +213,7 @@ def test_build_of_another_version_is_refused(environ: dict[str, str], go: Path) 
 
     search = find_engine(environ, Progress())
 
-    assert "says that it is 3.0.0" in search.tried[3]
+    assert "reports version 3.0.0" in search.tried[3]
     assert cache_entries(environ) == []
 
 
@@ -221,7 +221,7 @@ def test_build_needs_a_new_enough_go(environ: dict[str, str], go: Path) -> None:
     """A Go that is too old is named with what is needed."""
     environ["FAKE_GO_VERSION"] = "go1.25.3"
 
-    assert "is go1.25.3, and go1.26 is needed" in find_engine(environ, Progress()).tried[3]
+    assert "reports go1.25.3; it must be go1.26 or newer" in find_engine(environ, Progress()).tried[3]
 
 
 def test_no_engine_at_all_gives_every_reason(environ: dict[str, str]) -> None:
@@ -231,7 +231,7 @@ def test_no_engine_at_all_gives_every_reason(environ: dict[str, str]) -> None:
     assert search.engine is None
     assert [reason.split(":")[0] for reason in search.tried] == [source.value for source in Source]
     assert search.tried[2] == "official installer: no such host"
-    assert search.tried[3] == "build from Go modules: no `go` on PATH"
+    assert search.tried[3] == "build from Go modules: `go` is not on PATH"
 
 
 def test_damaged_cache_is_made_anew(environ: dict[str, str], go: Path) -> None:  # noqa: ARG001 - a fixture
@@ -241,7 +241,7 @@ def test_damaged_cache_is_made_anew(environ: dict[str, str], go: Path) -> None: 
 
     search = find_engine(environ, Progress())
 
-    assert "is not whole" in search.tried[1]
+    assert "is incomplete; it will be recreated" in search.tried[1]
     assert search.engine is not None
     assert search.engine.source is Source.BUILD
     assert not (search.engine.executable.parent / "rubbish").exists()

@@ -51,7 +51,9 @@ class TestBuild:
 
     def test_without_go_it_is_the_reason(self, environ: dict[str, str], tmp_path: Path) -> None:
         """The error says what is missing, and no file is left."""
-        with pytest.raises(NoGatewayError, match=r"versitygw 1\.8\.0 is not built and cannot be: no `go` on PATH"):
+        with pytest.raises(
+            NoGatewayError, match=r"versitygw 1\.8\.0 is not built and cannot be built: `go` is not on PATH"
+        ):
             find_gateway(environ, Progress(quiet=True))
         with (
             pytest.raises(NoGatewayError),
@@ -65,9 +67,9 @@ class TestBuild:
     @pytest.mark.parametrize(
         ("variable", "value", "reason"),
         [
-            ("FAKE_GO_VERSION", "go1.25.9", r"is go1\.25\.9, and go1\.26 is needed"),
+            ("FAKE_GO_VERSION", "go1.25.9", r"reports go1\.25\.9; it must be go1\.26 or newer"),
             ("FAKE_GO_FAILS", "yes", r"`go build` ended with 2: undefined: everything"),
-            ("FAKE_GO_BUILDS", "1.7.0", r"what was built does not say that it is 1\.8\.0"),
+            ("FAKE_GO_BUILDS", "1.7.0", r"the built versitygw does not report version 1\.8\.0"),
         ],
     )
     @pytest.mark.usefixtures("go")
