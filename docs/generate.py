@@ -1,7 +1,7 @@
-"""Writes what is generated from the code: the tables of `docs/` and the published JSON Schemas; `--check` compares.
+"""Writes the files that are generated from the code: the tables of `docs/` and the JSON Schemas; `--check` compares.
 
-The rule: a figure in these files comes from the taxonomy, the plan or `Pulumi.yaml`, so it cannot drift; `make lint`
-fails where a file differs from what would be written.
+The rule: each value in these files comes from the taxonomy, the plan or `Pulumi.yaml`, so it cannot drift. `make lint`
+fails if a file differs from the generated text.
 """
 
 import json
@@ -28,12 +28,12 @@ HEAD = "<!-- Written by `make docs`; `make lint` compares it. -->\n\n"
 
 
 def shipped_plan() -> StorePlan:
-    """The plan of the local stack as it is committed."""
+    """The plan of the committed local stack."""
     return build_plan(load(), env="local", region_code="usw2", tls_only=True, where="Pulumi.local.yaml: object-store:")
 
 
 def taxonomy_page() -> str:
-    """What the taxonomy comes to: domains and their rules, identities and their grants."""
+    """The content of the taxonomy: domains and their rules, identities and their grants."""
     plan, taxonomy = shipped_plan(), load()
     lines = ["# The taxonomy", "", "## Domains", ""]
     lines += ["| domain | band | object lock | rules | for |", "|---|---|---|---|---|"]
@@ -71,7 +71,7 @@ def config_page() -> str:
 
 
 def verification_page() -> str:
-    """Every check, who may do which action, what cannot be told where, and which damage each check finds out."""
+    """Every check, who may do which action, what a check cannot tell, and which damage each check finds."""
     lines = [
         "# What the verification proves",
         "",
@@ -115,7 +115,7 @@ def verification_page() -> str:
 
 
 def commands_page() -> str:
-    """The commands of `object-store`, and what each of them exits with."""
+    """The commands of `object-store`, and the exit statuses."""
     lines = ["# Commands", "", "`object-store COMMAND --help` says more of each."]
     for group in dict.fromkeys(line.group for line in COMMANDS.values()):
         lines += ["", f"## {group}", "", "| command | what it does |", "|---|---|"]
@@ -146,11 +146,13 @@ def generated() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the files, or with `--check` say which would change."""
+    """Write the files, or with `--check` report which would change."""
     stale = [path for path, text in generated().items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in arguments:
         for path in stale:
-            sys.stderr.write(f"{path.relative_to(ROOT)} is not what the code says: run `make docs` and commit it\n")
+            sys.stderr.write(
+                f"{path.relative_to(ROOT)} differs from the generated text: run `make docs` and commit it\n"
+            )
         return 1 if stale else 0
     for path in stale:
         path.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""The page of the adapter's operations, out of their own docstrings: what each does, takes, gives and raises."""
+"""The page of the adapter's operations, from their docstrings: what each does, takes, returns and raises."""
 
 import inspect
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The generated files are what the code says."""
+"""The generated files match the code."""
 
 from docs.generate import generated
 

@@ -19,7 +19,7 @@ STEPS = [
     "Checkout",
     "Python",
     "Go, for the engine, versitygw and actionlint",
-    "What was built before",
+    "Restore the built programs",
     "make lint, make test",
 ]
 

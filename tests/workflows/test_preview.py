@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-OFFLINE = ["Checkout, with the base that it is compared with", "Set up", "Compare the plans", "Keep the previews"]
+OFFLINE = ["Checkout, with the base revision", "Set up", "Compare the plans", "Keep the previews"]
 LOCAL = ["Checkout", "Set up", "Preview", "Keep the preview"]
-AWS = ["Checkout", "Set up", "AWS role, which may only read", "Preview", "Keep the preview"]
-COMMENT = ["The previews", "Write or update the comment"]
+AWS = ["Checkout", "Set up", "AWS role, read-only", "Preview", "Keep the preview"]
+COMMENT = ["Download the previews", "Write or update the comment"]
 ADDED = "- **build-cache**: bucket is new (warm, objects expire after 180 days)"
 SHORTENED = "- **agent-loop-artifacts**: objects now expire after 7 days (was 14)"
 PACK = "joelclaw-object-store@v0.1.0"  # as the engine names the policy pack that it has asked

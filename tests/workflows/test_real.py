@@ -25,13 +25,13 @@ PROVE = "Preflight, up, no change, refresh, verify"
 LOCAL = [
     "Checkout",
     "Set up",
-    "MinIO, with a certificate of a CA of its own",
+    "MinIO, with a certificate of its own CA",
     PROVE,
-    "Identities by the admin API, there and back",
-    "What MinIO said",
+    "Switch the admin API to v4 and back to v3",
+    "Show MinIO's log",
     "Keep the reports",
 ]
-AWS = ["Checkout", "Set up", "AWS role", PROVE, "Remove what it made", "Keep the reports"]
+AWS = ["Checkout", "Set up", "AWS role", PROVE, "Remove the stack", "Keep the reports"]
 REPORTS = ["preflight.json", "verify.html", "verify.json", "verify.xml"]
 
 
@@ -45,7 +45,7 @@ def test_local_is_proven_with_the_certificate_that_the_job_made(site: "Site", lo
     """Every run block of the job ends well, on a server with the mounted certificate, key pair and published port."""
     assert local.status == 0, local.log
     job = local.jobs["local"]
-    assert job.steps == {**dict.fromkeys(LOCAL, "success"), "What MinIO said": "skipped"}
+    assert job.steps == {**dict.fromkeys(LOCAL, "success"), "Show MinIO's log": "skipped"}
     assert job.said.count("2 buckets: ") == 3
     assert job.said.count(" 0 failed, ") == 3
     assert local.held("local", site.secrets) == set()
@@ -69,8 +69,8 @@ def test_without_an_account_it_is_said_that_aws_was_not_tried(local: "Acted") ->
     """The scheduled run without the variable starts `aws-not-tried` in place of `aws`."""
     assert local.results == {"local": "success", "aws-not-tried": "success"}
     job = local.jobs["aws-not-tried"]
-    assert job.steps == {"Say so": "success"}
-    assert job.summary.startswith("aws was not tried on AWS: the variable REAL_AWS_ROLE_ARN names no role")
+    assert job.steps == {"Report it": "success"}
+    assert job.summary.startswith("aws was not tried on AWS: the variable REAL_AWS_ROLE_ARN does not name a role")
     assert "::warning title=aws was not tried::" in local.log
 
 
@@ -108,8 +108,8 @@ def test_what_fails_is_explained_and_removed(site: "Site") -> None:
     assert acted.status == 1
     assert acted.results == {"local": "failure", "aws": "failure"}
     steps = acted.jobs["local"].steps
-    assert (steps[PROVE], steps["Identities by the admin API, there and back"]) == ("failure", "skipped")
-    assert (steps["What MinIO said"], steps["Keep the reports"]) == ("success", "success")
+    assert (steps[PROVE], steps["Switch the admin API to v4 and back to v3"]) == ("failure", "skipped")
+    assert (steps["Show MinIO's log"], steps["Keep the reports"]) == ("success", "success")
     assert acted.called("docker")[-1] == "logs minio"
     assert acted.jobs["aws"].steps == {**dict.fromkeys(AWS, "success"), PROVE: "failure"}
     assert acted.called("pulumi", "aws")[-1] == "destroy --stack aws --yes --skip-preview --non-interactive"
@@ -121,13 +121,13 @@ def test_what_is_left_on_aws_is_seen(site: "Site", tmp_path: "Path") -> None:
         site.main,
         tmp_path / "left",
         ".github/workflows/real.yml",
-        "- name: Remove what it made\n        if: always()\n",
-        "- name: Remove what it made\n",
+        "- name: Remove the stack\n        if: always()\n",
+        "- name: Remove the stack\n",
     )
 
     acted = site.actor.run("real", "schedule", checkout, job="aws", variables=ACCOUNT, hollow=True, fails="pulumi up")
 
-    assert acted.jobs["aws"].steps["Remove what it made"] == "skipped"
+    assert acted.jobs["aws"].steps["Remove the stack"] == "skipped"
     assert not [line for line in acted.called("pulumi", "aws") if line.startswith("destroy")]
 
 
