@@ -233,7 +233,9 @@ class Gate:
     @staticmethod
     def _note_refusal(known: _Known, need: Need) -> None:
         """Log the refused action, for the author of a policy; the response does not name it, like the vendors'."""
-        log.info("refused %s on %s to %s", need.action, need.resource, known.caller.arn if known.caller else "nobody")
+        log.info(
+            "refused %s on %s to %s", need.action, need.resource, known.caller.arn if known.caller else "anonymous"
+        )
 
     # S3
 

@@ -126,7 +126,7 @@ def test_damaged_snapshot_is_set_aside(tmp_path: Path) -> None:
             assert stack.admin.list_buckets()["Buckets"] == []
 
     assert len(list(tmp_path.glob("store.damaged-*"))) == 1
-    assert "cannot be read" in (tmp_path / "serve.log").read_text()
+    assert "cannot read the snapshot" in (tmp_path / "serve.log").read_text()
 
 
 def test_files_are_private_and_hold_no_secret_but_their_own(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_second_server_of_a_folder_waits_and_gives_up(tmp_path: Path, monkeypatc
     """Two servers never share a folder: the second says so, and the first goes on undisturbed."""
     monkeypatch.setattr(serve, "_PATIENCE", 0.2)
     with running_server("aws", tmp_path) as server:
-        with pytest.raises(RuntimeError, match="another server holds"), serve._alone(tmp_path):
+        with pytest.raises(RuntimeError, match="another server uses"), serve._alone(tmp_path):
             pass
         stack = Aws(server)
         with stack.cleanup:
