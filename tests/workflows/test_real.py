@@ -37,12 +37,12 @@ REPORTS = ["preflight.json", "verify.html", "verify.json", "verify.xml"]
 
 @pytest.fixture(scope="module", name="local")
 def _local(site: "Site") -> "Acted":
-    """The scheduled run where no account for tests is named."""
+    """The scheduled run without a test account."""
     return site.actor.run("real", "schedule", site.main)
 
 
 def test_local_is_proven_with_the_certificate_that_the_job_made(site: "Site", local: "Acted") -> None:
-    """Every run block of the job ends well, on a server with the mounted certificate, key pair and published port."""
+    """Every run block of the job succeeds, on a server with the mounted certificate, key pair and published port."""
     assert local.status == 0, local.log
     job = local.jobs["local"]
     assert job.steps == {**dict.fromkeys(LOCAL, "success"), "Show MinIO's log": "skipped"}
@@ -54,7 +54,7 @@ def test_local_is_proven_with_the_certificate_that_the_job_made(site: "Site", lo
 
 
 def test_container_is_pinned_and_its_keys_are_shown_nowhere(local: "Acted") -> None:
-    """The image is named by its digest, the keys go in by a file, and none of them is in a log or a report."""
+    """The image is pinned by its digest, a file passes the keys, and no log or report shows them."""
     (started,) = local.called("docker")
     admin = json.loads((local.folder / "minio" / "admin.json").read_text(encoding="utf-8"))
 
@@ -66,7 +66,7 @@ def test_container_is_pinned_and_its_keys_are_shown_nowhere(local: "Acted") -> N
 
 
 def test_without_an_account_it_is_said_that_aws_was_not_tried(local: "Acted") -> None:
-    """The scheduled run without the variable starts `aws-not-tried` in place of `aws`."""
+    """The scheduled run without the variable starts `aws-not-tried` instead of `aws`."""
     assert local.results == {"local": "success", "aws-not-tried": "success"}
     job = local.jobs["aws-not-tried"]
     assert job.steps == {"Report it": "success"}
@@ -75,7 +75,7 @@ def test_without_an_account_it_is_said_that_aws_was_not_tried(local: "Acted") ->
 
 
 def test_with_an_account_aws_is_proven_and_removed(site: "Site") -> None:
-    """The job deploys under names of its own, verifies, and leaves nothing on the account."""
+    """The job deploys under its own names, verifies, and leaves nothing on the account."""
     before = buckets_of(site.aws)
 
     acted = site.actor.run("real", "schedule", site.main, job="aws", variables=ACCOUNT)
@@ -95,14 +95,14 @@ def test_with_an_account_aws_is_proven_and_removed(site: "Site") -> None:
 
 
 def test_variable_decides_whether_aws_is_tried(site: "Site") -> None:
-    """With it, `aws` starts and `aws-not-tried` does not; started by hand as well."""
+    """With the variable, `aws` starts and `aws-not-tried` does not, also by hand."""
     acted = site.actor.run("real", "workflow_dispatch", site.main, variables=ACCOUNT, hollow=True)
 
     assert acted.results == {"local": "success", "aws": "success"}
 
 
 def test_what_fails_is_explained_and_removed(site: "Site") -> None:
-    """After an update that fails, MinIO's log is shown, what was made on AWS is removed, and reports are kept."""
+    """After a failed update, the jobs show MinIO's log, remove the stack on AWS, and keep the reports."""
     acted = site.actor.run("real", "schedule", site.main, variables=ACCOUNT, hollow=True, fails="pulumi up")
 
     assert acted.status == 1
@@ -116,7 +116,7 @@ def test_what_fails_is_explained_and_removed(site: "Site") -> None:
 
 
 def test_what_is_left_on_aws_is_seen(site: "Site", tmp_path: "Path") -> None:
-    """Damage: without `always()`, a failed update leaves what it made."""
+    """Damage: without `always()`, a failed update leaves its resources."""
     checkout = damaged(
         site.main,
         tmp_path / "left",
@@ -132,7 +132,7 @@ def test_what_is_left_on_aws_is_seen(site: "Site", tmp_path: "Path") -> None:
 
 
 def test_real_plugins_minio_and_aws() -> None:
-    """They are not here: this says so in every report of the suite."""
+    """The real plugins and servers are not available here, and every report of the suite says so."""
     pytest.skip(
         "real.yml was run with stand-ins for the plugins pulumi-minio and pulumi-aws, MinIO's image, AWS and OIDC: "
         "these are to be had on GitHub's runners alone"
