@@ -26,7 +26,7 @@ class StackName(StrEnum):
 
     @property
     def cloud(self) -> str:
-        """The kind of server that stands for the stack's cloud."""
+        """The kind of server that imitates the stack's cloud."""
         return {"local": "aistor", "aws": "aws"}[self.value]
 
 

@@ -136,7 +136,7 @@ def refusal_of(route: Route) -> ApiError:
 
 
 def is_about_itself(route: Route, request: Request, iam: MinioIam, caller: Caller) -> bool:
-    """Whether a caller accesses service accounts of its own user, which needs no permission."""
+    """Whether a caller accesses its own user's service accounts, which needs no permission."""
     if route.command not in _OWN:
         return False
     if route.command == "list-service-accounts":

@@ -1,9 +1,9 @@
-"""A hand-written list of calls to the aws plugin and its answers, made in order to the stand-in on a fresh server.
+"""A hand-written list of calls to the aws plugin and its answers, sent in order to the stand-in on a new server.
 
-The real pulumi-aws cannot be had without the internet, so nothing is recorded: each line of `data/aws-calls.jsonl` says
-what the plugin answers by its documentation, its source or AWS's API reference, and names the place in `source`.
-The one rule: requests go over the engine's own protocol, and what is done by hand between them is done by boto3.
-`<any>` stands for whatever the answer has there; any other `<name-1>` is one value throughout, whatever it is.
+The real pulumi-aws is not available without the internet, so nothing is recorded. Each line of `data/aws-calls.jsonl`
+holds the plugin's answer by its documentation, its source or AWS's API reference, and names the place in `source`.
+The one rule: requests use the engine's own protocol, and boto3 makes the changes by hand between them. `<any>` matches
+every value; every other placeholder like `<name-1>` is one value throughout.
 """
 
 # ruff: noqa: ANN401 - requests and answers are any JSON
