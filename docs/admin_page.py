@@ -12,75 +12,91 @@ from ops.admin_policy import Right, admin_policy, rights
 _HEADING = """\
 # A provisioning admin that is not root
 
-`pulumi up`, `refresh` and `destroy`, `object-store adopt`, the preflight and the rotation of keys need an admin. It
-need not be root, and should not be: root can do everything else too, and its keys are not easily changed.
+`pulumi up`, `refresh` and `destroy`, `object-store adopt`, the preflight and the rotation of access keys need an admin.
+The admin need not be root, and should not be root: root can do everything else too, and its access key is hard to
+change.
 
-The policies below are those of an environment named `{env}`. For yours, from its config:
+The policies on this page are those of an environment named `{env}`. This line prints the policy of your stack, from its
+config:
 
-    object-store admin-policy --stack NAME > admin.json
+```sh
+object-store admin-policy --stack local
+```
 
-or, before there is a stack, `--cloud aistor|aws --env ENV` (`--region-code`, `--empty-on-destroy`, `--roles`).
-Name the admin so that it is none of the plan's own (`joelclaw-{env}-*`): it must not be able to change itself.
+Without a stack, use `--cloud aistor` or `--cloud aws` with `--env ENV` (and `--region-code`, `--empty-on-destroy`,
+`--roles`). Give the admin a name that the plan does not use (not `joelclaw-{env}-*`): the admin must not be able to
+change itself.
 """
 _AISTOR = """\
 ## AIStor
 
-With root's alias, once. `mc` asks for the keys where they are not given, so neither is on a command line:
+Run these lines once, with root's alias. `mc` asks for the access key and the secret key, so neither is on a command
+line. Enter `provisioner-local` as the access key:
 
-    object-store admin-policy --stack local > admin.json
-    mc admin policy create ALIAS provisioner-local admin.json
-    mc admin user add ALIAS                    # asks for access key (provisioner-local) and secret key
-    mc admin policy attach ALIAS provisioner-local --user provisioner-local
+```sh
+object-store admin-policy --stack local > admin.json
+mc admin policy create ALIAS provisioner-local admin.json
+mc admin user add ALIAS
+mc admin policy attach ALIAS provisioner-local --user provisioner-local
+```
 
-Then hand the pair to the stack, in one of three ways, which are asked in this order; a pair is never made of halves of
-two of them:
+Then give the access key to the stack, in one of three places. The stack looks in this order, and never combines halves
+from two places:
 
-1. `pulumi config set object-store:adminUser provisioner-local` and
+1. the config: `pulumi config set object-store:adminUser provisioner-local` and
    `pulumi config set --secret object-store:adminPassword`;
-2. `AISTOR_ROOT_USER` and `AISTOR_ROOT_PASSWORD` in the environment (the names of old; they need not be root's);
-3. `pulumi config set object-store:adminCredentialsCommand 'secrets lease objectstore_admin --ttl 5m'`: a command, run
-   without a shell, that prints `{{"user": "…", "password": "…"}}` or `user:password`. It stands in the config in clear,
-   so no secret may be part of it. It is run by each process that needs the pair, several times in one `pulumi up`, and
-   has 30 seconds.
+2. the environment: `AISTOR_ROOT_USER` and `AISTOR_ROOT_PASSWORD` (these are the old names; the values need not be
+   root's);
+3. a command: `pulumi config set object-store:adminCredentialsCommand 'secrets lease objectstore_admin --ttl 5m'`. The
+   command prints `{{"user": "…", "password": "…"}}` or `user:password`. The config holds the command in clear, so the
+   command must contain no secret. Each process that needs the access key runs the command, without a shell; one
+   `pulumi up` runs it several times. The command has 30 seconds.
 
-MinIO narrows no `admin:` action to names. An admin that may write policies and attach them can therefore give itself
-more, and may change every identity of the server: treat its keys as root's, and give it a server of its own where that
-is too much. What it has not is root's reach into objects, configuration, and the server's own operation.
+MinIO cannot limit an `admin:` action to some names. So an admin that may write and attach policies can give itself more
+rights, and can change every identity of the server. Protect its access key as you protect root's. If that is too much
+power, give the store a server of its own. The admin does not have root's access to objects and configuration, and
+cannot operate the server.
 """
 _AWS = """\
 ## AWS
 
-    object-store admin-policy --stack aws > admin.json
-    aws iam create-policy --policy-name provisioner-joelclaw --policy-document file://admin.json
-    aws iam attach-role-policy --role-name ROLE --policy-arn arn:aws:iam::ACCOUNT:policy/provisioner-joelclaw
+Attach the policy to the role that CI assumes (`vars.AWS_ROLE_ARN`), or to a user:
 
-to the role that CI assumes (`vars.AWS_ROLE_ARN`) or to a user. Its keys come by the SDK's own chain;
-`credential_process` in `~/.aws/config` is a command there, and `adminCredentialsCommand` is for AIStor alone.
+```sh
+object-store admin-policy --stack aws > admin.json
+aws iam create-policy --policy-name provisioner-joelclaw --policy-document file://admin.json
+aws iam attach-role-policy --role-name ROLE --policy-arn arn:aws:iam::ACCOUNT:policy/provisioner-joelclaw
+```
 
-Users, policies and roles are the plan's own by name, and only its own policies may be attached (`iam:PolicyARN`). Their
-content is not bounded: whoever may write a policy for an identity and take a key of it can have what the policy says. A
-permissions boundary or a service control policy of the account is the remedy where that is too much.
+The AWS SDK finds the admin's credentials. To get them from a command, use `credential_process` in `~/.aws/config`;
+`adminCredentialsCommand` works on AIStor only.
 
-Not in the policy: `sts:GetCallerIdentity`, which needs no permission, and `s3:TagResource`, `s3:UntagResource` and
-`s3:ListTagsForResource`. The plugin tries these first and falls back on `s3:PutBucketTagging` and `s3:GetBucketTagging`
-where they are refused (terraform-provider-aws pull request 45251).
+The policy limits users, policies and roles to the names of the plan, and lets the admin attach only the plan's own
+policies (`iam:PolicyARN`). It does not limit the content of a policy: an admin that can write the policy of an identity
+and create an access key for it can have every right that the policy grants. If that is too much power, use a
+permissions boundary, or a service control policy of the account.
+
+The policy leaves out `sts:GetCallerIdentity`, which needs no permission, and `s3:TagResource`, `s3:UntagResource` and
+`s3:ListTagsForResource`. The plugin tries these three first. If the server refuses them, the plugin falls back to
+`s3:PutBucketTagging` and `s3:GetBucketTagging` (terraform-provider-aws pull request 45251).
 """
 _PROOF = """\
 ## How it is proven
 
-- **Enough**: `tests/e2e/test_admin_policy.py` deploys both sandbox stacks with an admin that has just this policy:
-  preflight, `pulumi up`, an empty preview, `refresh`, `destroy`. `tests/infra/components/test_admin_policy.py` lives a
-  longer life in process (adoption, changes of each kind, things switched off by hand, rotation), and nothing is
-  refused.
-- **Each action needed**: the latter test takes each one away. It must be what the server refuses first, and the life
-  must not come to its end. Actions marked `*` are needed with `emptyOnDestroy` only, which no protected stack has.
-- **By the sandbox, not by the vendors**: the server asks for the vendors' permissions as their sources and references
-  have them, and the stand-in plugins make the calls of the real ones as far as recordings (pulumi-minio) and source
-  (pulumi-aws, among them the reads of CORS, website, logging, replication, request payment and acceleration) show them.
-  No real AWS account was asked.
-- **Roles** (`--roles`): from the source of terraform-provider-aws (internal/service/iam/role.go) alone; that each of
-  these actions is needed is not shown. They are only in the policy where they are asked for.
-- A key that may not be deleted (`admin:RemoveServiceAccount`) is reported by MinIO as one that is not there.
+- **The policy is enough.** `tests/e2e/test_admin_policy.py` deploys both sandbox stacks with an admin that has exactly
+  this policy: preflight, `pulumi up`, an empty preview, `refresh`, `destroy`.
+  `tests/infra/components/test_admin_policy.py` runs a longer life in one process: adoption, changes of each kind,
+  things switched off by hand, rotation. The server refuses nothing.
+- **The policy needs each action.** The second test removes each action in turn. The server must then refuse that action
+  first, and the life must not complete. Actions marked `*` are needed only with `emptyOnDestroy`, which a protected
+  stack never has.
+- **The sandbox proves this, not the vendors.** The sandbox's server asks for the permissions that the vendors' sources
+  and references name. The stand-in plugins make the calls of the real plugins, as far as recordings (pulumi-minio) and
+  source (pulumi-aws) show them; these include the reads of CORS, website, logging, replication, request payment and
+  acceleration. Real AWS was not asked.
+- **Roles** (`--roles`) come only from the source of terraform-provider-aws (internal/service/iam/role.go). No test
+  shows that each of these actions is needed. The policy contains them only if you ask for them.
+- MinIO reports an access key that the admin may not delete (`admin:RemoveServiceAccount`) as a key that does not exist.
 """
 
 
@@ -95,7 +111,7 @@ def admin_page(plan: StorePlan) -> str:
         _policy(plan, "aws"),
         _table("aws"),
         "### Roles\n",
-        "With `--roles`, for identities that are roles:\n",
+        "`--roles` adds these actions, for identities that are roles:\n",
         _rows(rights("aws", roles=True)[len(rights("aws")) :]),
         _PROOF,
     ]

@@ -11,20 +11,20 @@ from pathlib import Path
 import yaml
 
 from cli.commands import COMMANDS
+from docs.adapter_page import adapter_operations
 from docs.admin_page import admin_page
-from docs.operations import operations_page
-from model.deployment import build_deployment, json_schema
+from docs.verification_page import verification_tables
+from model.deployment import json_schema
 from model.exit_codes import MEANING
 from model.lifecycle import rule_text
 from model.plan import StorePlan, build_plan
+from model.taxonomy import Access
 from model.taxonomy_file import load
 from object_store import payload, reference
-from trials.mutations import MUTATIONS
-from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS
-from verify.probe.actions import ACTIONS
 
 ROOT = Path(__file__).parent.parent
 HEAD = "<!-- Written by `make docs`; `make lint` compares it. -->\n\n"
+FROM_HERE = "<!-- From here on written by `make docs`; `make lint` compares it. -->\n\n"
 
 
 def shipped_plan() -> StorePlan:
@@ -33,17 +33,19 @@ def shipped_plan() -> StorePlan:
 
 
 def taxonomy_page() -> str:
-    """The content of the taxonomy: domains and their rules, identities and their grants."""
+    """The taxonomy as a plan: domains and their rules, identities and their grants."""
     plan, taxonomy = shipped_plan(), load()
-    lines = ["# The taxonomy", "", "## Domains", ""]
-    lines += ["| domain | band | object lock | rules | for |", "|---|---|---|---|---|"]
+    lines = ["# The taxonomy", ""]
+    lines += ["This page shows the plan that `infra/taxonomy.yaml` gives the `local` stack."]
+    lines += ["[Changes](changes.md) says how to change it.", "", "## Domains", ""]
+    lines += ["| domain | band | object lock | lifecycle rules | purpose |", "|---|---|---|---|---|"]
     for bucket in plan.buckets:
         lock = f"{bucket.retention.mode.value} {bucket.retention.days} d" if bucket.retention else "no"
         rules = "<br>".join(f"`{rule.id}`: {rule_text(rule)}" for rule in bucket.rules)
         purpose = taxonomy.domains[bucket.domain].purpose
         lines.append(f"| {bucket.domain} | {bucket.band.value} | {lock} | {rules} | {purpose} |")
-    lines += ["", "## Grants", "", "`read`; `append` is read and put; `write` is append and delete.", ""]
     workloads = [identity for identity in plan.identities if not identity.verifies]
+    lines += ["", "## Grants", "", *_access_levels(plan), ""]
     lines += [
         "| domain | " + " | ".join(identity.name for identity in workloads) + " |",
         "|---" * (len(workloads) + 1) + "|",
@@ -60,74 +62,51 @@ def taxonomy_page() -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
+def _access_levels(plan: StorePlan) -> list[str]:
+    """The permissions in a cell of the grants' table, and the domains in which no workload may delete."""
+    deletable = {grant.bucket for one in plan.identities for grant in one.grants if grant.access is Access.WRITE}
+    kept = ", ".join(f"`{bucket.domain}`" for bucket in plan.buckets if bucket.name not in deletable)
+    return [
+        "| access | the identity may |",
+        "|---|---|",
+        "| `read` | list and read objects |",
+        "| `append` | list, read and put objects |",
+        "| `write` | list, read, put and delete objects |",
+        "| empty | do nothing in this bucket |",
+        "",
+        "Only `write` lets an identity delete an object. " + (f"No workload may delete in {kept}." if kept else ""),
+        "The plan lets no workload delete a version, change a retention or bypass it.",
+    ]
+
+
 def config_page() -> str:
     """The config keys of a stack, as `Pulumi.yaml` declares them."""
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
-    lines = ["# Config keys of a stack", "", "| key | type | default | meaning |", "|---|---|---|---|"]
+    lines = ["# Config keys of a stack", ""]
+    lines += ["The keys are in `Pulumi.<stack>.yaml`. `pulumi config set KEY VALUE` writes one;"]
+    lines += ["`--secret` encrypts the value.", ""]
+    lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
     for key, value in declared.items():
-        default = f"`{json.dumps(value['default'])}`" if "default" in value else "needed"
+        default = f"`{json.dumps(value['default'])}`" if "default" in value else "required"
         lines.append(f"| `object-store:{key}` | {value['type']} | {default} | {value['description']} |")
-    return HEAD + "\n".join(lines) + "\n"
-
-
-def verification_page() -> str:
-    """Every check, who may do which action, what a check cannot tell, and which damage each check finds."""
-    lines = [
-        "# What the verification proves",
-        "",
-        "Each check compares the live store with the plan. `object-store verify --only CHECK` runs one.",
-    ]
-    for title, table in (("Of the store", STORE_CHECKS), ("Of each bucket", BUCKET_CHECKS)):
-        lines += ["", f"## {title}", "", "| check | proves that |", "|---|---|"]
-        lines += [f"| `{name}` | {_sentence(check.meaning)} |" for name, (check, _) in table.items()]
-    lines += ["", "## Of each identity in each bucket", ""]
-    lines += ["Tried with the identity's own key, without harm even where it is let in. `-` is nobody.", ""]
-    lines += ["| check | the plan lets in | and a caller who is let in is told by |", "|---|---|---|"]
-    holders = {
-        "read": "read, append, write, and the verifier",
-        "append": "append, write, and the verifier",
-        "write": "write, and the verifier",
-        "verifier": "the verifier alone",
-        "nobody": "-",
-    }
-    for action in ACTIONS.values():
-        proves = " or ".join(["success", *(f"`{code}`" for code in sorted(action.proves))])
-        lines.append(f"| `{action.name}_as_granted` | {holders[action.holder]} | {proves} |")
-    lines += ["", "## What cannot be told", "", "Never counted as proven; a test holds the list.", ""]
-    lines += ["| where | what | why |", "|---|---|---|"]
-    aistor = build_deployment(shipped_plan(), stack="local", cloud="aistor", region="us-west-2")
-    lines += [f"| AIStor | {item.feature.replace('_', ' ')} | {item.reason} |" for item in aistor.unsupported]
-    lines.append(
-        "| COMPLIANCE buckets | that a workload's own put works there | nobody could remove its probe before its date; "
-        "`--leave-locked-probe` puts one, and a put that its condition refuses is tried always |"
-    )
-    lines += ["", "## Which damage makes which checks fail", ""]
-    lines += [
-        "Each is done to a running store by `tests/verify/test_mutations.py`; exactly these checks fail, no others."
-    ]
-    lines += ["", "| damage | on | fails |", "|---|---|---|"]
-    for mutation in MUTATIONS:
-        fails = ", ".join(f"`{check}`" for check in sorted(mutation.fails))
-        lines.append(f"| {mutation.name} | {', '.join(mutation.clouds)} | {fails} |")
-    uncaught = {*STORE_CHECKS, *BUCKET_CHECKS, *GRANT_CHECKS} - {c for m in MUTATIONS for c in m.fails}
-    lines += ["", f"{len(MUTATIONS)} damages; checks that none of them makes fail: {', '.join(uncaught) or 'none'}."]
     return HEAD + "\n".join(lines) + "\n"
 
 
 def commands_page() -> str:
     """The commands of `object-store`, and the exit statuses."""
-    lines = ["# Commands", "", "`object-store COMMAND --help` says more of each."]
+    lines = ["# Commands", "", "`object-store COMMAND --help` lists the options of a command."]
     for group in dict.fromkeys(line.group for line in COMMANDS.values()):
         lines += ["", f"## {group}", "", "| command | what it does |", "|---|---|"]
         lines += [f"| `{name}` | {line.text.rstrip('.')} |" for name, line in COMMANDS.items() if line.group == group]
-    lines += ["", "## Exit status", "", "One table for all of them, and for `object-store verify` in a pod.", ""]
-    lines += ["| status | means |", "|---|---|", *(f"| {code.value} | {text} |" for code, text in MEANING.items())]
+    lines += ["", "## Exit status", "", "This table holds for every command, and for the suite in a pod.", ""]
+    lines += ["| status | meaning |", "|---|---|", *(f"| {code.value} | {text} |" for code, text in MEANING.items())]
     return HEAD + "\n".join(lines) + "\n"
 
 
-def _sentence(meaning: str) -> str:
-    first = meaning[0] if meaning[1].isupper() else meaning[0].lower()
-    return first + meaning[1:].rstrip(".")
+def _below_prose(page: str, tables: str) -> str:
+    """A page with a handwritten beginning: that beginning unchanged, then the generated part."""
+    prose = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(FROM_HERE)[0]
+    return f"{prose}{FROM_HERE}{tables}"
 
 
 def generated() -> dict[Path, str]:
@@ -136,9 +115,9 @@ def generated() -> dict[Path, str]:
         ROOT / "docs" / "taxonomy.md": taxonomy_page(),
         ROOT / "docs" / "commands.md": commands_page(),
         ROOT / "docs" / "config.md": config_page(),
-        ROOT / "docs" / "verification.md": verification_page(),
+        ROOT / "docs" / "verification.md": _below_prose("verification.md", verification_tables(shipped_plan())),
         ROOT / "docs" / "provisioning-admin.md": HEAD + admin_page(shipped_plan()),
-        ROOT / "docs" / "adapter.md": HEAD + operations_page(),
+        ROOT / "docs" / "adapter.md": _below_prose("adapter.md", adapter_operations()),
         ROOT / "schemas" / "object-ref.schema.json": json.dumps(reference.json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "payload.schema.json": json.dumps(payload.json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "deployment.schema.json": json.dumps(json_schema(), indent=2) + "\n",

@@ -14,10 +14,15 @@ HEAD = """<!-- Written by `python -m docs.differences`; tests/contract/test_diff
 
 # What S3 servers answer differently
 
-The contract in `tests/contract/test_contract.py` holds on each of them; this is what lies below it, as a client without
-the adapter meets it. `sandbox` is the embedded server of a stack, moto behind the sandbox's gate, and no proof of
-what AIStor or AWS do; versitygw is an independent server. Another one's answers beside these:
-`python -m docs.differences --endpoint URL`.
+The contract in `tests/contract/test_contract.py` holds on each of these servers. The tables show what lies below the
+contract: the answers that a client without the adapter gets. `sandbox` is the embedded server of a stack, moto behind
+the sandbox's gate; its answers do not prove what AIStor or AWS answer. versitygw is an independent server.
+
+This line asks another server and prints its answers beside these:
+
+```sh
+python -m docs.differences --endpoint URL
+```
 
 """
 
@@ -46,6 +51,6 @@ def tables(columns: dict[str, dict[str, str]]) -> str:
     lines += [
         f"| {q} | " + " | ".join(answers[q] for answers in columns.values()) + " |" for q in alike if not alike[q]
     ]
-    lines += ["", "## What all of them answer alike", "", "| | |", "|---|---|"]
+    lines += ["", "## What all of them answer in the same way", "", "| | |", "|---|---|"]
     lines += [f"| {q} | {next(iter(columns.values()))[q]} |" for q in alike if alike[q]]
     return "\n".join(lines) + "\n"

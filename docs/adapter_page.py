@@ -1,4 +1,4 @@
-"""The page of the adapter's operations, from their docstrings: what each does, takes, returns and raises."""
+"""The generated part of `docs/adapter.md`: the adapter's operations, from their docstrings."""
 
 import inspect
 from collections.abc import Callable
@@ -28,19 +28,17 @@ MOVING = (resolve, identity_of, DualWriter.write, parity)
 HEADINGS = ("Args:", "Returns:", "Yields:", "Raises:")
 
 
-def operations_page() -> str:
-    """The page."""
-    lines = ["# The adapter's operations", ""]
-    lines += [_text(inspect.getdoc(ObjectStore) or ""), ""]
-    lines.append("`AsyncObjectStore` has the same as coroutines; `python -m object_store --help` has them as commands.")
+def adapter_operations() -> str:
+    """What each operation does, takes, returns and raises; the settings; the errors."""
+    lines = ["## Operations", "", _text(inspect.getdoc(ObjectStore) or "")]
     for title, group in (
         ("Objects", OPERATIONS),
         ("Folders", FOLDERS),
         ("From NAS paths to references", MOVING),
     ):
-        lines += ["", f"## {title}"]
+        lines += ["", f"### {title}"]
         for operation in group:
-            lines += ["", f"### `{operation.__name__}`", "", *_operation(operation)]
+            lines += ["", f"#### `{operation.__name__}`", "", *_operation(operation)]
     lines += ["", "## Settings", "", _text(inspect.getdoc(settings) or "")]
     lines += ["", "## Errors", "", "```", _drawing(), "```"]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""README's worker does what it says, as it stands there."""
+"""The worker of docs/adapter.md does what it says, as it is written there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "adapter.md"
 BUCKET = "joelclaw-local-usw2-media-derived"
 
 
@@ -40,13 +40,13 @@ def test_example_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], admin: S3Client
 ) -> None:
     """It stores, resolves, reads and removes; it has no more than 20 lines."""
-    section = README.read_text("utf-8").partition("## The adapter\n")[2]
+    section = PAGE.read_text("utf-8").partition("## A worker\n")[2]
     example = section.partition("```python\n")[2].partition("```\n")[0]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "talk.mp4").write_bytes(b"a talk")
     names: dict[str, Any] = {}
 
-    exec(compile(example, "README.md", "exec"), names)  # noqa: S102  # our own text is what is tested
+    exec(compile(example, PAGE.name, "exec"), names)  # noqa: S102  # our own text is what is tested
 
     assert len(example.splitlines()) <= 20
     assert capsys.readouterr().out.startswith(f"6 bytes by objectRef of s3://{BUCKET}/2026/11/talk.mp4 ")
