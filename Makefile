@@ -55,7 +55,7 @@ long: dev ## Run the tests with many seeds and full sizes, then every benchmark 
 	done; [ -z "$$missed" ] || { echo "these benchmarks missed their goals:$$missed" >&2; exit 1; }
 
 .PHONY: lint
-lint: dev ## Check style, types, import rules, generated files and workflows
+lint: dev ## Check style, types, import rules, generated files, the docs site and workflows
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy cli infra model object_store ops policy sandbox stack trials verify tests docs bench
