@@ -204,7 +204,7 @@ def _act() -> Path:
     try:
         return PROGRAM.find(SHELL, Progress())
     except NoProgramError as reason:
-        pytest.skip(f"act {PROGRAM.version} is not built and cannot be: {reason}")
+        pytest.skip(f"act {PROGRAM.version} is not built and cannot be built: {reason}")
 
 
 @pytest.fixture(scope="session", name="site")

@@ -43,7 +43,7 @@ def test_everything_is_checked_alike_and_with_no_secret(site: "Site", event: str
 def test_what_was_built_is_kept_by_what_it_was_built_from(site: "Site", tmp_path: "Path") -> None:
     """The cache key changes only with the pins of a built program."""
     if NODE is None:
-        pytest.skip("no node on this machine, with which act computes hashFiles")
+        pytest.skip("this machine has no node, which act needs for hashFiles")
     other = damaged(site.main, tmp_path / "pins", "sandbox/act_module/go.sum", "h1:", "h1:x")
     same = damaged(site.main, tmp_path / "code", "sandbox/act.py", "takes=", "takes= ")
 

@@ -135,5 +135,5 @@ def test_real_plugins_minio_and_aws() -> None:
     """The real plugins and servers are not available here, and every report of the suite says so."""
     pytest.skip(
         "real.yml was run with stand-ins for the plugins pulumi-minio and pulumi-aws, MinIO's image, AWS and OIDC: "
-        "these are to be had on GitHub's runners alone"
+        "they are available only on GitHub's runners"
     )
