@@ -1,4 +1,4 @@
-# The image that `object-store verify-job` runs: the verification suite and what it imports, without Pulumi.
+# The image that `object-store verify-job` runs: the verification suite and the packages that it needs, without Pulumi.
 # Build it from this folder: docker build --tag IMAGE . (for both kinds of node: --platform linux/amd64,linux/arm64)
 FROM python:3.12-slim
 
@@ -6,13 +6,13 @@ ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
 
 COPY requirements-verify.txt ./
-# Wheels only: nothing that is downloaded runs while the image is built. The lock is taken as it is, and nothing is
-# resolved, so that no release of a package after it matters; `pip check` says whether one is missing.
+# Wheels only: no downloaded code runs during the build of the image. pip installs exactly the lock and resolves
+# nothing, so a later release of a package does not matter; `pip check` reports a missing package.
 RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --no-deps \
     --only-binary :all: --require-hashes --requirement requirements-verify.txt \
     && pip --disable-pip-version-check check
 
-# Whatever umask the checkout was made with, the user below may read it; nobody but root may write it.
+# The user below can read these files under every umask of the checkout; only root can write them.
 COPY --chmod=755 model ./model
 COPY --chmod=755 object_store ./object_store
 COPY --chmod=755 stack ./stack

@@ -1,5 +1,5 @@
-# Two commands on a fresh machine: `make up`, then `make test`. Python >= 3.11, make and a package index are enough;
-# the Pulumi engine is found, downloaded or built from its Go modules.
+# Two commands on a fresh machine: `make up`, then `make test`. They need Python >= 3.11, make and a package index. They
+# find the Pulumi engine, download it, or build it from its Go modules.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -12,21 +12,21 @@ PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help
-help: ## Show this list
+help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
 .PHONY: python
 python:
 	@if ! [ "$(PYTHON)" ] || ! "$(PYTHON)" -E -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
-		echo "'$(PYTHON)' does not run, or is older than Python 3.11; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; \
+		echo "'$(PYTHON)' does not run, or is older than Python 3.11; name another Python: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; \
 	fi
 
 .PHONY: env
-env: python ## Make the Python environment only
+env: python ## Create the Python environment only
 	@"$(PYTHON)" -E -m sandbox.bootstrap env
 
 .PHONY: dev
-dev: python ## Make the environment with what tests and lint need
+dev: python ## Create the environment with the packages that tests and lint need
 	@"$(PYTHON)" -E -m sandbox.bootstrap dev
 
 .PHONY: up
@@ -38,24 +38,24 @@ verify: env ## Verify both deployed sandbox stacks again
 	@$(BIN)/object-store sandbox verify --stack all
 
 .PHONY: test
-test: dev ## Run the whole test suite, end to end on the real engine included
+test: dev ## Run the whole test suite, including the end-to-end tests on the real engine
 	@$(BIN)/object-store sandbox engine || echo 'without an engine the end-to-end tests are reported as skipped' >&2
 	@$(PYTEST) -n auto --cov --cov-report=term --cov-fail-under=95 --durations=30
 
 .PHONY: test-fast
-test-fast: dev ## Run the tests of the pure core, of the program and of the adapter
+test-fast: dev ## Run only the tests of the pure core, the program and the adapter
 	@$(PYTEST) -n auto tests/model tests/infra tests/object_store
 
 .PHONY: long
-long: dev ## Run the tests with many seeds and full sizes, then every benchmark; takes hours
+long: dev ## Run the tests with many seeds and full sizes, then every benchmark (takes hours)
 	@$(BIN)/object-store sandbox engine || echo 'without an engine the end-to-end tests are reported as skipped' >&2
 	@OBJECT_STORE_LONG=1 $(PYTEST) -n auto --durations=30
 	@missed=; for each in adapter preview verify_rate verify_growth; do \
 		echo "== bench.$$each"; $(BIN)/python -m "bench.$$each" || missed="$$missed $$each"; \
-	done; [ -z "$$missed" ] || { echo "goals missed:$$missed" >&2; exit 1; }
+	done; [ -z "$$missed" ] || { echo "these benchmarks missed their goals:$$missed" >&2; exit 1; }
 
 .PHONY: lint
-lint: dev ## Check style, types, who imports whom, and generated files
+lint: dev ## Check style, types, import rules, generated files, the docs site and workflows
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy cli infra model object_store ops policy sandbox stack trials verify tests docs bench
@@ -66,17 +66,17 @@ lint: dev ## Check style, types, who imports whom, and generated files
 	@$(BIN)/zizmor --offline --quiet --no-progress --persona=auditor .github
 
 .PHONY: docs
-docs: dev ## Write the generated tables and schemas
+docs: dev ## Regenerate the tables of docs/ and the JSON schemas
 	@$(BIN)/python -m docs.generate
 
 .PHONY: down
-down: ## Stop the sandbox and remove everything that it made here
-	@if ! [ -d .sandbox ]; then echo "nothing to remove: there is no .sandbox here" >&2; exit 0; fi; \
+down: ## Stop the sandbox and remove everything that it created here
+	@if ! [ -d .sandbox ]; then echo "nothing to remove: .sandbox does not exist here" >&2; exit 0; fi; \
 	[ -x $(BIN)/python ] || $(MAKE) --no-print-directory env; \
 	$(BIN)/object-store sandbox down --stack all
 
 .PHONY: lock
-lock: dev ## Pin the requirements anew
+lock: dev ## Update the pinned requirements
 	@$(PIN) --extra sandbox --output-file requirements.txt pyproject.toml
 	@$(PIN) --output-file requirements-verify.txt requirements-verify.in
 	@$(PIN) --constraint requirements.txt --group pyproject.toml:dev --output-file requirements-dev.txt

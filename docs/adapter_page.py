@@ -1,4 +1,4 @@
-"""The generated part of `docs/adapter.md`: the adapter's operations, from their own docstrings."""
+"""The generated part of `docs/adapter.md`: the adapter's operations, from their docstrings."""
 
 import inspect
 from collections.abc import Callable

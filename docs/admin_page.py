@@ -1,6 +1,6 @@
-"""The page on the provisioning admin: how to make it on each cloud, with the exact policy and what needs each action.
+"""The page on the provisioning admin: how to create it on each cloud, its exact policy, and the reason for each action.
 
-The rule: policy and table come from `ops.admin_policy`, which the tests prove; only the words around them are here.
+The rule: policy and table come from `ops.admin_policy`, which the tests prove. Only the words around them are here.
 """
 
 import json

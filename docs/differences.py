@@ -1,10 +1,11 @@
-"""Writes `docs/differences.md`: what the S3 servers of the contract tests answered, side by side.
+"""Writes `docs/differences.md`: the answers of the S3 servers of the contract tests, side by side.
 
     python -m docs.differences [--endpoint URL]
 
-The rule: every cell comes from a run of `trials/observations.py` on the server of its column;
-`tests/contract/test_differences.py` compares. It is apart from `docs.generate`, which asks no server. With an endpoint
-(credential as for `pytest tests/contract`), its answers are printed beside the table's, and nothing is written.
+The rule: every cell comes from a run of `trials/observations.py` on the server of its column, and
+`tests/contract/test_differences.py` compares them. It is separate from `docs.generate`, which contacts no server. With
+an endpoint (credentials as for `pytest tests/contract`), it prints the answers of that server beside the table and
+writes nothing.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from trials.servers import OWN, given_server
 
 
 def main(arguments: list[str]) -> int:
-    """Ask all servers and write the page, or ask one and print."""
-    parser = argparse.ArgumentParser(prog="python -m docs.differences", description="What S3 servers answer.")
-    parser.add_argument("--endpoint", metavar="URL", help="ask this server, and write nothing")
+    """Call all servers and write the page, or call one server and print its answers."""
+    parser = argparse.ArgumentParser(
+        prog="python -m docs.differences", description="Compare the answers of S3 servers."
+    )
+    parser.add_argument("--endpoint", metavar="URL", help="call only this server, and write nothing")
     endpoint = parser.parse_args(arguments).endpoint
     if endpoint:
         server = given_server(endpoint, None, os.environ)
@@ -32,7 +35,7 @@ def main(arguments: list[str]) -> int:
         return 0
     columns = {}
     for name, running in OWN.items():
-        sys.stderr.write(f"asking {name}\n")
+        sys.stderr.write(f"calling {name}\n")
         with running() as server:
             columns[server.title] = observe(server)
     PAGE.write_text(HEAD + tables(columns), encoding="utf-8")

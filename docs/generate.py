@@ -1,7 +1,7 @@
-"""Writes what is generated from the code: the tables of `docs/` and the published JSON Schemas; `--check` compares.
+"""Writes the files that are generated from the code: the tables of `docs/` and the JSON Schemas; `--check` compares.
 
-The rule: a figure in these files comes from the taxonomy, the plan or `Pulumi.yaml`, so it cannot drift; `make lint`
-fails where a file differs from what would be written.
+The rule: each value in these files comes from the taxonomy, the plan or `Pulumi.yaml`, so it cannot drift. `make lint`
+fails if a file differs from the generated text.
 """
 
 import json
@@ -28,7 +28,7 @@ FROM_HERE = "<!-- From here on written by `make docs`; `make lint` compares it. 
 
 
 def shipped_plan() -> StorePlan:
-    """The plan of the local stack as it is committed."""
+    """The plan of the committed local stack."""
     return build_plan(load(), env="local", region_code="usw2", tls_only=True, where="Pulumi.local.yaml: object-store:")
 
 
@@ -63,7 +63,7 @@ def taxonomy_page() -> str:
 
 
 def _access_levels(plan: StorePlan) -> list[str]:
-    """What a cell of the grants' table allows, and where no workload may delete."""
+    """The permissions in a cell of the grants' table, and the domains in which no workload may delete."""
     deletable = {grant.bucket for one in plan.identities for grant in one.grants if grant.access is Access.WRITE}
     kept = ", ".join(f"`{bucket.domain}`" for bucket in plan.buckets if bucket.name not in deletable)
     return [
@@ -93,7 +93,7 @@ def config_page() -> str:
 
 
 def commands_page() -> str:
-    """The commands of `object-store`, and what each of them exits with."""
+    """The commands of `object-store`, and the exit statuses."""
     lines = ["# Commands", "", "`object-store COMMAND --help` lists the options of a command."]
     for group in dict.fromkeys(line.group for line in COMMANDS.values()):
         lines += ["", f"## {group}", "", "| command | what it does |", "|---|---|"]
@@ -104,7 +104,7 @@ def commands_page() -> str:
 
 
 def _below_prose(page: str, tables: str) -> str:
-    """A page whose beginning is written by hand: that beginning as it is, then the generated part."""
+    """A page with a handwritten beginning: that beginning unchanged, then the generated part."""
     prose = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(FROM_HERE)[0]
     return f"{prose}{FROM_HERE}{tables}"
 
@@ -125,11 +125,13 @@ def generated() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the files, or with `--check` say which would change."""
+    """Write the files, or with `--check` report which would change."""
     stale = [path for path, text in generated().items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in arguments:
         for path in stale:
-            sys.stderr.write(f"{path.relative_to(ROOT)} is not what the code says: run `make docs` and commit it\n")
+            sys.stderr.write(
+                f"{path.relative_to(ROOT)} differs from the generated text: run `make docs` and commit it\n"
+            )
         return 1 if stale else 0
     for path in stale:
         path.parent.mkdir(exist_ok=True)

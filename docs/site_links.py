@@ -1,7 +1,7 @@
-"""A hook of the docs site: a link that leaves `docs/` leads to that file in the repository.
+"""A hook of the docs site: it points a link out of `docs/` at that file in the repository.
 
-On GitHub such a link is relative and works as it is. On the site it would be dead, so this hook replaces it with an
-absolute URL. The rule: a link to a file that does not exist is a warning, which fails the strict build.
+On GitHub such a relative link works unchanged. On the site it would be dead, so this hook replaces it with an absolute
+URL. The rule: a link to a file that does not exist is a warning, which fails the strict build.
 """
 
 import logging

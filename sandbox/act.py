@@ -1,6 +1,7 @@
-"""act, which runs the workflows on this machine: built from its Go modules.
+"""act, which runs the workflows on this machine. The sandbox builds it from its Go modules.
 
-`act_module` pins it. Nothing here runs it: tests/workflows does, with stand-ins for what the workflows reach.
+`act_module` pins the version. This package does not run act; tests/workflows does, with stand-ins for the services that
+the workflows call.
 
 Source: https://github.com/nektos/act (MIT)
 """

@@ -1,11 +1,11 @@
-"""`python -m sandbox.actionlint`: checks the workflows with actionlint, which is built from its Go modules if need be.
+"""`python -m sandbox.actionlint`: checks the workflows with actionlint, and builds it from its Go modules if necessary.
 
-`actionlint_module` pins it; the cache beside the engine's holds what was built, whole or not at all. The rule: where it
-is neither built nor on PATH and there is no Go to build it with, nothing was checked, and a line says so; that is no
-failure. What the shell lines of a step say is checked with the shellcheck of this environment (the PyPI package), never
-with one that happens to be on PATH, so that every machine says the same.
+`actionlint_module` pins the version. The cache beside the engine's cache holds the executable, complete or not at all.
+The rule: if actionlint is neither built nor on PATH, and Go cannot build it, the command checks nothing and prints a
+line that says so. That is not a failure. The shellcheck of this environment (the PyPI package) checks the shell lines
+of a step. A shellcheck on PATH is never used, so every machine gives the same result.
 
-Exit status: 0 nothing found, or not run; 1 something found; another of actionlint's own where it could not check.
+Exit status: 0 no finding, or not run; 1 findings; another status of actionlint's own if it could not check.
 
 Source: https://github.com/rhysd/actionlint (MIT)
 """
@@ -39,16 +39,16 @@ WORKFLOWS: Final = Path(".github") / "workflows"
 
 
 class NoActionlintError(Exception):
-    """There is no actionlint and none can be built; the message is the reason."""
+    """actionlint is not installed and cannot be built; the message is the reason."""
 
 
 def find_actionlint(environ: Mapping[str, str], progress: Progress) -> Path:
-    """Find the executable, or build it; only one process at a time builds it.
+    """Find the executable, or build it. Only one process at a time builds it.
 
-    One of another version on PATH is the last resort: it may know fewer rules.
+    Another version on PATH is the last resort: it may know fewer rules.
 
     Raises:
-        NoActionlintError: There is none, and Go is missing, too old, or cannot build it.
+        NoActionlintError: The executable does not exist, and Go is missing, too old, or cannot build it.
     """
     try:
         return PROGRAM.find(environ, progress)
@@ -60,20 +60,20 @@ def find_actionlint(environ: Mapping[str, str], progress: Progress) -> Path:
 
 
 def check(executable: Path, root: Path, arguments: Sequence[str] = ()) -> int:
-    """Check every workflow of a repository; what is found is shown. Returns actionlint's exit status."""
+    """Check every workflow of a repository and print the findings. Returns actionlint's exit status."""
     files = sorted(path for pattern in ("*.yml", "*.yaml") for path in (root / WORKFLOWS).glob(pattern))
     if not files:
         return 0
     shellcheck = Path(sys.prefix) / "bin" / "shellcheck"
     if not shellcheck.exists():
-        sys.stderr.write("actionlint: shell lines are not checked: shellcheck has no wheel for this machine\n")
+        sys.stderr.write("actionlint: cannot check the shell lines: shellcheck has no wheel for this machine\n")
     command = [str(executable), f"-shellcheck={shellcheck if shellcheck.exists() else ''}", "-pyflakes=", *arguments]
     command += [str(path.relative_to(root)) for path in files]
     return subprocess.run(command, cwd=root, check=False).returncode  # noqa: S603 - the linter, on our own files
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Find it and check; `arguments` are handed on to actionlint."""
+    """Find actionlint and run it; `arguments` go to actionlint unchanged."""
     try:
         executable = find_actionlint(os.environ, Progress())
     except NoActionlintError as reason:

@@ -1,16 +1,15 @@
-"""Makes `.venv` from the locks. It runs before anything is installed, so it imports the standard library alone.
+"""Creates `.venv` from the locks. It runs before any package is installed, so it imports only the standard library.
 
-    python3 -E -m sandbox.bootstrap env     what the product and the sandbox need (requirements.txt)
-    python3 -E -m sandbox.bootstrap dev     what tests and lint need as well (requirements-dev.txt)
-    python3 -E -m sandbox.bootstrap up      the first, and then both stacks of the sandbox, deployed and verified
+    python3 -E -m sandbox.bootstrap env     installs what the product and the sandbox need (requirements.txt)
+    python3 -E -m sandbox.bootstrap dev     installs also what tests and lint need (requirements-dev.txt)
+    python3 -E -m sandbox.bootstrap up      does `env`, then deploys and verifies both stacks of the sandbox
 
-The rule: nothing is resolved. A lock names every package by hash, pip installs exactly those (`--no-deps`), and
-`pip check` says whether one is missing; so what a new release of a package asks for never matters. Wheels only: no
-code of a package runs while it is installed. Of a person's settings of pip only those count that say where packages
-come from.
+The rule: pip resolves nothing. A lock names every package by hash, pip installs exactly those (`--no-deps`), and
+`pip check` reports a missing one. So the dependencies of a new release never matter. Wheels only: a package cannot run
+code while it is installed. Of a user's pip settings, only those apply that say where packages come from.
 
-`up` starts the servers and looks for the engine, or builds it, while the providers' SDKs, the larger half, are still
-being installed: `object-store sandbox deploy` calls `finish` for them.
+`up` starts the servers, and finds or builds the engine, while pip still installs the providers' SDKs, which are the
+larger half. `object-store sandbox deploy` calls `finish` to complete them.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ VENV = ROOT / ".venv"
 MUTEX = ROOT / ".venv.lock"
 LOCK = "requirements.txt"
 DEVELOPMENT_LOCK = "requirements-dev.txt"
-# Packages that neither the servers nor the engine need.
+# Packages that the servers and the engine do not need.
 LATER = ("obstore", "pulumi-aws", "pulumi-minio", "pulumi-policy")
-# The settings of pip's that say where packages come from. Any other, of a file or a variable, could lead the packages
-# elsewhere or change them (`target`, `user`, `constraint`, `no-binary`, …), and counts for nothing here.
+# The pip settings that say where packages come from. Every other setting, in a file or a variable, could install the
+# packages elsewhere or change them (`target`, `user`, `constraint`, `no-binary`, …). It is ignored here.
 KEPT = (
     "cache-dir",
     "cert",
@@ -53,22 +52,22 @@ KEPT = (
     "timeout",
     "trusted-host",
 )
-_SECTIONS = ("global", "install", ":env:")  # of pip's settings; a later one wins
+_SECTIONS = ("global", "install", ":env:")  # sections of pip's settings; a later one wins
 _EXACTLY = ("install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile", "-r")
 _RUNNING: list[subprocess.Popen[str]] = []
 _SHOWN_SECONDS = 1.0
 
 
 class BootstrapError(Exception):
-    """The environment cannot be made; the message says why and what to do."""
+    """The environment cannot be created; the message says why and what to do."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run one of the three commands; exit status 2 where the environment cannot be made."""
+    """Run one of the three commands. The exit status is 2 if the environment cannot be created."""
     began = time.monotonic()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, lambda got, _: sys.exit(128 + got))  # what runs is ended with this process
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+            signal.signal(number, lambda got, _: sys.exit(128 + got))  # the running command ends with this process
     if arguments not in (["env"], ["dev"], ["up"]):
         _say("usage: python3 -E -m sandbox.bootstrap env|dev|up")
         return 2
@@ -93,7 +92,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _deploy(began: float, mutex: int) -> None:
-    """Become the command that deploys; it installs what `begin` leaves."""
+    """Replace this process with the command that deploys. That command installs what `begin` leaves."""
     is_pending = begin(mutex)
     os.set_inheritable(mutex, is_pending)
     command = [str(_python()), "-m", "cli", "sandbox", "deploy", "--stack", "all"]
@@ -103,24 +102,24 @@ def _deploy(began: float, mutex: int) -> None:
 
 
 def _alone() -> int:
-    """Wait until no other process makes the environment.
+    """Wait until no other process creates the environment.
 
-    The lock is held by what this process becomes, and by each command that it starts: one that outlives it, because
-    this process was killed, is waited for.
+    The process that replaces this one holds the lock, and so does each command that it starts. If this process is
+    killed and such a command survives, the next process waits for that command.
     """
     opened = os.open(MUTEX, os.O_RDWR | os.O_CREAT, 0o644)
-    mutex = fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, 3)  # never a standard stream that was closed
+    mutex = fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, 3)  # never the number of a closed standard stream
     os.close(opened)
     try:
         fcntl.flock(mutex, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        _say("waiting for another `make` in this folder, which makes the environment")
+        _say("waiting for another `make` in this folder, which creates the environment")
         fcntl.flock(mutex, fcntl.LOCK_EX)
     return mutex
 
 
 def make(lock: str, mutex: int) -> None:
-    """Install a lock, unless that very lock is installed; into no environment but our own."""
+    """Install a lock, unless this exact lock is installed. Only our own environment is changed."""
     if _is_installed(lock):
         return
     if lock == LOCK or VENV.is_symlink():
@@ -131,35 +130,35 @@ def make(lock: str, mutex: int) -> None:
 
 
 def begin(mutex: int) -> bool:
-    """Install what servers and engine need; whether the rest is yet to be installed by `finish`."""
+    """Install what servers and engine need. Returns whether `finish` must still install the rest."""
     if _is_installed(LOCK):
         return False
     _begin_anew(mutex)
-    _say(f"installing {LOCK} into {VENV}, for the servers and the engine at first")
+    _say(f"installing {LOCK} into {VENV}: first the packages that the servers and the engine need")
     _install_part(mutex, later=False)
     return True
 
 
 def finish(mutex: int) -> None:
-    """Install the rest of what `begin` has begun."""
+    """Install what `begin` left."""
     _install_part(mutex, later=True)
     _end(LOCK, mutex)
 
 
 def stop() -> None:
-    """Kill what another thread is installing: this process is about to end."""
+    """Kill the pip processes of another thread, because this process is about to end."""
     for process in _RUNNING:
         kill_group(process)
 
 
 def _begin_anew(mutex: int) -> None:
-    _say(f"making {VENV}")
+    _say(f"creating {VENV}")
     if VENV.is_symlink():
-        VENV.unlink()  # what it leads to is another's
+        VENV.unlink()  # the target belongs to something else
     elif VENV.is_dir() and any(VENV.iterdir()) and not (VENV / "pyvenv.cfg").exists():
-        raise BootstrapError(f"{VENV} is no virtual environment, so it is not emptied; move it away")
+        raise BootstrapError(f"{VENV} is not a virtual environment, so this command does not empty it; move it away")
     elif VENV.exists() and not VENV.is_dir():
-        raise BootstrapError(f"{VENV} is no folder; move it away")
+        raise BootstrapError(f"{VENV} is not a folder; move it away")
     for lock in (LOCK, DEVELOPMENT_LOCK):
         _mark(lock).unlink(missing_ok=True)
     _run([sys.executable, "-E", "-m", "venv", "--clear", str(VENV)], dict(os.environ), mutex)
@@ -172,7 +171,7 @@ def _install(lock: str, requirements: Path, mutex: int) -> None:
 
 
 def _install_part(mutex: int, *, later: bool) -> None:
-    """Install the later half of the lock, or the other."""
+    """Install the later half of the lock, or the first half."""
     half = [text for name, text in _entries((ROOT / LOCK).read_text(encoding="utf-8")) if (name in LATER) is later]
     part = VENV / f"{'later' if later else 'first'}.txt"
     part.write_text("".join(half), encoding="utf-8")
@@ -180,7 +179,7 @@ def _install_part(mutex: int, *, later: bool) -> None:
 
 
 def _entries(lock: str) -> list[tuple[str, str]]:
-    """The lock's packages, each with its lines."""
+    """The packages of a lock, each with its lines."""
     entries: list[tuple[str, str]] = []
     for line in lock.splitlines(keepends=True):
         if line[:1].isalnum():
@@ -192,7 +191,7 @@ def _entries(lock: str) -> list[tuple[str, str]]:
 
 
 def _end(lock: str, mutex: int) -> None:
-    """Add this clone to the path, ask whether a package is missing, and note what is installed."""
+    """Add this clone to the path, check that no package is missing, and record the installed lock."""
     if lock == LOCK:
         _pip(mutex, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     _pip(mutex, "check")
@@ -200,7 +199,7 @@ def _end(lock: str, mutex: int) -> None:
 
 
 def _pip(mutex: int, *arguments: str) -> None:
-    """Run the environment's own pip with the settings that say where packages come from, and no others."""
+    """Run the environment's own pip with only those settings that say where packages come from."""
     pip = [str(_python()), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     found: dict[tuple[int, str], str] = {}
@@ -214,10 +213,10 @@ def _pip(mutex: int, *arguments: str) -> None:
 
 
 def _run(command: list[str], environ: dict[str, str], mutex: int) -> str:
-    """Run a command in a session of its own, which ends with this process; what it prints.
+    """Run a command in its own session, which ends with this process. Returns its output.
 
     Raises:
-        BootstrapError: It failed; with what it said, but for the password of an index or a proxy.
+        BootstrapError: The command failed. The message holds its output without the password of an index or a proxy.
     """
     with process_group(command, environ=environ, stdout=subprocess.PIPE, pass_fds=(mutex,)) as process:
         _RUNNING.append(process)
@@ -232,12 +231,12 @@ def _run(command: list[str], environ: dict[str, str], mutex: int) -> str:
 
 
 def _without_passwords(said: str) -> str:
-    """What pip says of an index or a proxy, whatever form its address has."""
+    """The output of pip without the user and password in the address of an index or a proxy, in every form."""
     return re.sub(r"(\S*?:)\S+@", r"\1***@", said)
 
 
 def _waited(process: subprocess.Popen[str]) -> str:
-    """Wait for a command's end and show on a terminal that it is at work; what it printed."""
+    """Wait until a command ends, and show on a terminal that it still runs. Returns its output."""
     began = time.monotonic()
     while True:
         try:
@@ -257,11 +256,11 @@ def _mark(lock: str) -> Path:
 
 
 def _is_installed(lock: str) -> bool:
-    """Whether the environment holds this lock, was made at this place, and is still of its Python."""
+    """Whether the environment holds this lock, was created at this path, and still matches its Python."""
     try:
         if _mark(lock).read_bytes() != _fingerprint(lock).encode():
             return False
-        # A Python that was upgraded under it looks for packages in another folder.
+        # After an upgrade, Python looks for packages in another folder.
         command = [str(_python()), "-I", "-c", "import pip"]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - ours
     except OSError:
@@ -269,7 +268,7 @@ def _is_installed(lock: str) -> bool:
 
 
 def _fingerprint(lock: str) -> str:
-    """Of the lock, of how it is installed, and of the place, which is written into what is installed."""
+    """A digest of the lock, of the way to install it, and of the path, which installed files contain."""
     digest = hashlib.sha256(str(VENV.resolve()).encode())
     for path in (ROOT / lock, ROOT / LOCK, ROOT / "pyproject.toml", Path(__file__)):
         digest.update(hashlib.sha256(path.read_bytes()).digest())

@@ -1,7 +1,7 @@
-"""Child processes that leave nothing behind, and locks between processes.
+"""Child processes that leave no process behind, and locks between processes.
 
-A command started here leads a process group of its own, and the whole group is gone when the block ends,
-however it ends. Left out: the server process, which is meant to outlive its starter (sandbox.server.process).
+A command started here leads its own process group, and no process of the group survives the end of the block, however
+the block ends. Left out: the server process, which is meant to outlive its starter (sandbox.server.process).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def process_group(
     stdout: int | IO[str] | None = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start a command in a process group of its own and kill what is left of the group at the end."""
+    """Start a command in its own process group and kill the rest of the group at the end."""
     with ExitStack() as held:
         held.enter_context(_signals_held())
         with subprocess.Popen(  # noqa: S603 - the caller's own command, no shell
@@ -58,12 +58,12 @@ def process_group(
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Let SIGINT, SIGTERM and SIGHUP wait for the end of the block.
+    """Delay SIGINT, SIGTERM and SIGHUP until the end of the block.
 
-    One that arrives while the process is being started would leave it behind: nobody knows it yet.
+    A signal that arrives while the process starts would leave the process behind, because it is not recorded yet.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals arrive in the main thread alone
+        yield  # signals arrive only in the main thread
         return
     arrived: list[signal.Signals] = []
     handlers = {number: signal.signal(number, lambda got, _: arrived.append(signal.Signals(got))) for number in _ENDING}
@@ -78,7 +78,7 @@ def _signals_held() -> Iterator[None]:
 
 @contextmanager
 def signals_ignored() -> Iterator[None]:
-    """Ignore SIGINT, SIGTERM and SIGHUP in the block: what is being ended is ended in order."""
+    """Ignore SIGINT, SIGTERM and SIGHUP in the block, so that an orderly end is not interrupted."""
     handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDING}
     try:
         yield
@@ -88,14 +88,14 @@ def signals_ignored() -> Iterator[None]:
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:
-    """Kill what is left of the group that the process leads: it may be done itself and its children not."""
+    """Kill the rest of the group that the process leads: its children may survive the process itself."""
     with suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
         os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager
 def exclusive(lock: Path, progress: Progress, waiting_for: str) -> Iterator[None]:
-    """Hold a lock between processes; the kernel releases it when its holder dies."""
+    """Hold a lock between processes. The kernel releases it when the holder dies."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as file:
         try:

@@ -1,7 +1,7 @@
-"""Brings the sandbox of one or more stacks up and down, and tells how it stands.
+"""Starts and removes the sandbox of one or more stacks, and reports its status.
 
-`up` may be run again at any time: what runs is left alone, what is missing is made. It never deploys anything.
-Left out: how each part is made (server_process, engine, project, wrapper) and how it is told (__main__).
+The rule: `up` may run again at any time. It leaves running parts alone, creates missing ones, and never deploys.
+Left out: how each part is created (server.process, engine, project, engine.wrapper), and the output (cli.sandbox).
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Standing:
-    """How the sandbox of one stack stands."""
+    """The status of the sandbox of one stack."""
 
     folder: StackFolder
     server: RunningServer | None
-    resources: int | None  # in the Pulumi state; None where there is no stack yet
+    resources: int | None  # in the Pulumi state; None if the stack does not exist yet
 
 
 def up(
     stacks: Sequence[StackName], environ: Mapping[str, str], progress: Progress, admin_api: str | None = None
 ) -> Search:
-    """Start the servers, find or make the engine, and make the project folders.
+    """Start the servers, find or build the engine, and write the project folders.
 
     Args:
-        stacks: Which.
-        environ: The environment to look for an engine in.
-        progress: Says what is done.
-        admin_api: The admin API that the `local` server is to speak; None for the one that it has. A server that runs
-            with another is started anew, with all that it holds.
+        stacks: The stacks to start.
+        environ: The environment in which to look for an engine.
+        progress: Shows each step.
+        admin_api: The admin API version that the `local` server must speak; None keeps its present version. A server
+            that runs with another version is restarted and keeps its data.
 
     Raises:
-        SandboxError: Something could not be started, or an admin API is wanted of AWS.
+        SandboxError: A part does not start, or the caller asks AWS for an admin API.
     """
     if admin_api is not None and StackName.LOCAL not in stacks:
-        raise SandboxError("--admin-api is for the local stack; legal: --stack local, --stack all")
+        raise SandboxError("--admin-api applies only to the local stack; legal: --stack local, --stack all")
     folders = [StackFolder.of(stack) for stack in stacks]
     with ExitStack() as ending:
         for folder in folders:
@@ -60,11 +60,11 @@ def up(
         wanted = {folder: admin_api if folder.stack is StackName.LOCAL else None for folder in folders}
         for folder in folders:
             _stop_other(folder, wanted[folder], progress)
-        # All are started before the engine is looked for: a server takes seconds to come up.
+        # All servers start before the search for the engine, because a server takes seconds to start.
         starting = {
             folder: server_process.start(folder, wanted[folder]) for folder in folders if running_server(folder) is None
         }
-        ending.callback(server_process.end, starting.values())  # those that are never seen to be ready
+        ending.callback(server_process.end, starting.values())  # the servers that never became ready
         search = find_engine(environ, progress)
         for folder in folders:
             server = running_server(folder)
@@ -73,15 +73,15 @@ def up(
                     server = server_process.wait_until_ready(folder, starting[folder], step)
                 del starting[folder]
             elif server is not None:
-                progress.say(f"The {folder.stack} server is running already.")
+                progress.say(f"The {folder.stack} server is already running.")
             if server is None:
-                raise SandboxError(f"The {folder.stack} server has just ended; see {folder.server_log}.")
+                raise SandboxError(f"The {folder.stack} server stopped unexpectedly; see {folder.server_log}.")
             _prepare(folder, server, search, environ, progress, admin_api_asked=wanted[folder] is not None)
     return search
 
 
 def _stop_other(folder: StackFolder, admin_api: str | None, progress: Progress) -> None:
-    """Stop a server that speaks another admin API than is wanted; what it holds is kept."""
+    """Stop a server that speaks another admin API version than the requested one. It keeps its data."""
     server = running_server(folder)
     if admin_api is None or server is None or server.admin_api == admin_api:
         return
@@ -106,26 +106,27 @@ def _prepare(
             select_stack(folder, wanted, environment)
         if folder.rehearsal.exists():
             progress.say(
-                f"The {folder.stack} stack was rehearsed without an engine, and no Pulumi state knows what that made. "
-                f"Begin anew before you deploy: object-store sandbox down --stack {folder.stack}"
+                f"A rehearsal without an engine created the resources of the {folder.stack} stack, and its Pulumi "
+                "state does not hold them. Remove them before you deploy: "
+                f"object-store sandbox down --stack {folder.stack}"
             )
 
 
 def down(stacks: Sequence[StackName], progress: Progress, *, keep: bool) -> None:
-    """Stop the servers and, unless they are to be kept, remove all that the stacks have."""
+    """Stop the servers and, unless `keep` is set, remove all data of the stacks."""
     for folder in (StackFolder.of(stack) for stack in stacks):
         if not folder.path.is_dir():
-            progress.say(f"There is no {folder.stack} sandbox.")
+            progress.say(f"The {folder.stack} sandbox does not exist.")
             continue
         with exclusive(folder.lock, progress, f"another command on the {folder.stack} sandbox"):
             with progress.step(f"Stopping the {folder.stack} sandbox"):
                 was_running = server_process.stop(folder)
             if keep:
                 ended = "stopped" if was_running else "was not running"
-                progress.say(f"The {folder.stack} server {ended}; {folder.path} is kept.")
+                progress.say(f"The {folder.stack} server {ended}; {folder.path} remains.")
             else:
                 shutil.rmtree(folder.path)
-                progress.say(f"{folder.path} is removed.")
+                progress.say(f"{folder.path} was removed.")
     home = StackFolder.of(StackName.LOCAL).home
     if home.is_dir() and not any(StackFolder(stack, home).path.exists() for stack in StackName):
         shutil.rmtree(home)
@@ -136,7 +137,7 @@ def environment_of(stack: StackName, environ: Mapping[str, str]) -> Environment:
     folder = StackFolder.of(stack)
     server = running_server(folder)
     if server is None:
-        raise SandboxError(f"The {stack} server is not up. Start it: object-store sandbox up --stack {stack}")
+        raise SandboxError(f"The {stack} server is not running. Start it: object-store sandbox up --stack {stack}")
     return stack_environment(folder, server, environ)
 
 
@@ -146,13 +147,13 @@ def has_engine(stack: StackName) -> bool:
 
 
 def standing(stack: StackName) -> Standing:
-    """How a stack stands; asks no engine, so it is quick."""
+    """The status of a stack. It runs no engine, so it is quick."""
     folder = StackFolder.of(stack)
     return Standing(folder, running_server(folder), _resource_count(folder))
 
 
 def engine_at_hand(environ: Mapping[str, str]) -> Search:
-    """The engine that `up` would take without making one."""
+    """The engine that `up` would use without building one."""
     return existing_engine(environ)
 
 
@@ -163,5 +164,5 @@ def _resource_count(folder: StackFolder) -> int | None:
     try:
         latest = json.loads(states[0].read_text())["checkpoint"]["latest"] or {}
     except (OSError, ValueError, KeyError):
-        return None  # being written, or of another format: no figure is better than a wrong one
+        return None  # the file is incomplete or has another format; no number is better than a wrong one
     return len(latest.get("resources", []))

@@ -1,8 +1,8 @@
-"""Deploys the stacks to the sandbox and verifies them, as a person would: preflight, `pulumi up`, `python -m verify`.
+"""Deploys the stacks to the sandbox and verifies them, as a user would: preflight, `pulumi up`, `python -m verify`.
 
-The rule: each step is the real command in the stack's own environment, and what it prints is shown, whole, when its
-stack is done; nothing here deploys or verifies by itself. The stacks depend on nothing of each other's and go side by
-side. Without an engine the program is rehearsed instead, and what that does not show is said.
+The rule: each step is the real command in the stack's own environment; this module does not deploy or verify by itself.
+The complete output of a stack appears when the stack is done. The stacks do not depend on each other and run side by
+side. Without an engine, the module rehearses the program instead and prints what a rehearsal does not show.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 NEXT = """
 Deployed to the sandbox and verified. What to try next:
   export PATH="$PWD/.venv/bin:$PATH"
-  eval "$(object-store sandbox env local)"    lead pulumi and verify to the local stack's sandbox (or: env aws)
-  pulumi preview --expect-no-changes          nothing to do
+  eval "$(object-store sandbox env local)"    point pulumi and verify at the local stack's sandbox (or: env aws)
+  pulumi preview --expect-no-changes          shows no changes
   pulumi stack output deployment              what the stack publishes
   object-store verify --stack local           prove it again
-  object-store keys status --stack local      its keys; rotate, deliver, retire: README.md
-  edit infra/taxonomy.yaml, then              what the change would do to the data
+  object-store keys status --stack local      show its keys; rotate, deliver, retire: README.md
+  edit infra/taxonomy.yaml, then              show what the change would do to the data
   object-store preview --stack local
-  make test, make down                        the test suite; stop and remove the sandbox
-Your real AIStor and AWS: README.md."""
+  make test, make down                        run the test suite; stop and remove the sandbox
+For your real AIStor and AWS, see README.md."""
 
 
 def deploy(
@@ -49,25 +49,22 @@ def deploy(
     environment_took: float = 0.0,
     finish_environment: int | None = None,
 ) -> None:
-    """Bring the sandbox up, deploy each stack and verify it.
+    """Start the sandbox, deploy each stack and verify it.
 
     Args:
-        stacks: Which.
+        stacks: The stacks to deploy.
         environ: The environment to start from.
-        progress: Says what is done.
-        admin_api: As `commands.up` takes it.
-        environment_took: Seconds that making the Python environment has taken so far.
-        finish_environment: The lock of sandbox.bootstrap, where the rest of it is to be installed.
-
-    Raises:
-        SandboxError: A step failed; its own output says why.
+        progress: Shows each step.
+        admin_api: As in `commands.up`.
+        environment_took: Seconds already spent on the Python environment.
+        finish_environment: The lock of sandbox.bootstrap, if the rest of the environment must still be installed.
     """
     phases = Phases(environment_took)
     rest = nullcontext() if finish_environment is None else _environment_beside(phases, finish_environment)
     with rest, phases.timed("servers and engine"):
         search = commands.up(stacks, environ, progress, admin_api)
     if search.engine is None:
-        progress.say("\n".join(["No Pulumi engine is to be had:", *(f"  {why}" for why in search.tried)]))
+        progress.say("\n".join(["No Pulumi engine is available:", *(f"  {why}" for why in search.tried)]))
         for stack in stacks:
             with phases.timed(f"{stack} rehearsal"):
                 _rehearse(stack, environ, progress)
@@ -81,13 +78,13 @@ def verify(stacks: Sequence[StackName], environ: Mapping[str, str], progress: Pr
     """Verify each deployed stack.
 
     Raises:
-        SandboxError: A stack is not up, or not all of it is proven.
+        SandboxError: A server is not running, or the verification does not prove everything.
     """
     _run({stack: [_verifying(stack)] for stack in stacks}, environ, progress, Phases(0.0))
 
 
 def _environment_beside(phases: Phases, mutex: int) -> AbstractContextManager[None]:
-    """Install what is missing of the Python environment meanwhile."""
+    """Install the rest of the Python environment beside the block."""
 
     def finish() -> None:
         try:
@@ -120,21 +117,22 @@ def _preflighting(stack: StackName) -> Step:
         "preflight",
         "object-store preflight",
         [sys.executable, "-m", "cli", "preflight", "--before", "up", "--quiet", "--stack", stack.value],
-        f"Nothing was deployed to {stack}: the preflight above says what stands in the way.",
+        f"Nothing was deployed to {stack}: the preflight output above says what prevents it.",
     )
 
 
 def _updating(stack: StackName, engine: str) -> Iterator[Step]:
     folder = StackFolder.of(stack)
     if any(folder.state.glob(".pulumi/locks/**/*.json")):
-        # An engine was killed here: what a person would be told to run. The update after it says what is wrong still.
+        # An engine was killed here. Run the command that a user would be told to run. The update after it reports what
+        # is still wrong.
         yield Step("recovery", "object-store recover", [sys.executable, "-m", "cli", "recover", "--stack", stack.value])
     command = [str(folder.wrapper), "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stack.value]
     yield Step(
         "up",
         f"pulumi up ({engine})",
         [*command, "--non-interactive", "--suppress-progress"],
-        f"`pulumi up` of {stack} failed; its output above says why. Run `make up` again to go on.",
+        f"`pulumi up` of {stack} failed; its output above says why. Run `make up` again to continue.",
     )
 
 
@@ -148,7 +146,7 @@ def _verifying(stack: StackName) -> Step:
         "verify",
         "object-store verify",
         [sys.executable, "-m", "cli", "verify", *how],
-        f"Not all is proven on {stack}; the report above says what.",
+        f"The verification of {stack} did not prove everything; the report above says what is not proven.",
         signal.SIGTERM,
     )
 
@@ -157,12 +155,12 @@ def _environment(stack: StackName, environ: Mapping[str, str]) -> dict[str, str]
     folder = StackFolder.of(stack)
     server = running_server(folder)
     if server is None:
-        raise SandboxError(f"The {stack} server is not up. Start it: make up")
+        raise SandboxError(f"The {stack} server is not running. Start it: make up")
     return stack_environment(folder, server, environ).applied_to(environ)
 
 
 def _rehearse(stack: StackName, environ: Mapping[str, str], progress: Progress) -> None:
-    # Imported here: it loads Pulumi's runtime, which no other step needs.
+    # Imported here, because it loads Pulumi's runtime, which no other step needs.
     from sandbox import rehearsal  # noqa: PLC0415
 
     result = rehearsal.rehearse(stack, environ, progress)

@@ -1,7 +1,7 @@
-"""The environment in which a person, or the sandbox itself, runs Pulumi against a stack of the sandbox.
+"""The environment in which a user, or the sandbox itself, runs Pulumi against a stack of the sandbox.
 
-The rule: it holds no secret (secrets are in 0600 files that it points at), and what could lead a sandbox stack
-to a real account or server is unset. Left out: the search path of the language host (sandbox.engine.wrapper).
+The rule: it holds no secret (secrets are in 0600 files that it points at). It unsets every variable that could lead a
+sandbox stack to a real account or server. Left out: the search path of the language host (sandbox.engine.wrapper).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sandbox.server.process import RunningServer
 
-# What a shell may carry from other work, or from the other stack's `env`.
+# Variables that a shell may still have from other work, or from the other stack's `env`.
 FOREIGN = (
     "AWS_ACCESS_KEY_ID",
     "AWS_CA_BUNDLE",
@@ -64,17 +64,17 @@ class Environment:
 
 
 def stack_environment(folder: StackFolder, server: RunningServer, environ: Mapping[str, str]) -> Environment:
-    """The environment of a stack whose server is up, for a shell that has `environ` now."""
+    """The environment of a stack whose server is running, for a shell that has `environ` now."""
     variables = {
         "PATH": _path(folder, environ),
         "PULUMI_HOME": str(folder.pulumi_home),
         "PULUMI_BACKEND_URL": f"file://{folder.state}",
-        "PULUMI_OPTION_CWD": str(folder.project),  # as the wrapper says it, for who asks where the stack's file is
+        "PULUMI_OPTION_CWD": str(folder.project),  # as the wrapper sets it, for code that looks for the stack's file
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(folder.passphrase),
         "PULUMI_DEBUG_PROVIDERS": f"{server.plugin}:{server.plugin_port}",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "AWS_CONFIG_FILE": os.devnull,  # a profile of the person's may name an endpoint, a CA or a role
+        "AWS_CONFIG_FILE": os.devnull,  # a profile of the user may name an endpoint, a CA or a role
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     if folder.stack is StackName.AWS:
@@ -94,7 +94,7 @@ def stack_environment(folder: StackFolder, server: RunningServer, environ: Mappi
 
 
 def _path(folder: StackFolder, environ: Mapping[str, str]) -> str:
-    """PATH with the stack's wrapper and this Python first, and no other stack's wrapper left on it."""
+    """PATH with the stack's wrapper and this Python first, and without the wrapper of the other stack."""
     wrappers = {str(StackFolder(stack, folder.home).bin) for stack in StackName}
     kept = [entry for entry in environ.get("PATH", os.defpath).split(os.pathsep) if entry not in wrappers]
     python = str(Path(sys.executable).parent)

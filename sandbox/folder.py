@@ -1,7 +1,7 @@
-"""Where the sandbox keeps its things: one folder per stack under `.sandbox/`, each path named once.
+"""The paths of the sandbox: one folder per stack under `.sandbox/`, each path named once.
 
-Everything in `.sandbox/` is disposable and git-ignored; files that hold a secret are made by `write_private`.
-Left out: the engine's cache, which is shared by all clones and lives outside the repository (sandbox.engine.finder).
+Everything in `.sandbox/` is disposable and git-ignored. `write_private` writes each file that holds a secret.
+Left out: the engine's cache, which all clones share and which is outside the repository (sandbox.engine.finder).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class SandboxError(Exception):
-    """The sandbox cannot go on; the message says what is wrong, where, and what to do."""
+    """The sandbox cannot continue; the message says what is wrong, where, and what to do."""
 
 
 @unique
@@ -26,12 +26,12 @@ class StackName(StrEnum):
 
     @property
     def cloud(self) -> str:
-        """The kind of server that stands for the stack's cloud."""
+        """The kind of server that imitates the stack's cloud."""
         return {"local": "aistor", "aws": "aws"}[self.value]
 
 
 def repository() -> Path:
-    """The folder that holds the committed Pulumi.yaml: the sandbox serves the clone that it is imported from."""
+    """The folder with the committed Pulumi.yaml. The sandbox serves the clone that it is imported from."""
     return Path(__file__).resolve().parent.parent
 
 
@@ -49,12 +49,12 @@ class StackFolder:
 
     @property
     def path(self) -> Path:
-        """All that belongs to the stack."""
+        """The folder of everything that belongs to the stack."""
         return self.home / self.stack.value
 
     @property
     def lock(self) -> Path:
-        """Held while the stack's sandbox is being changed."""
+        """The lock file; a command holds the lock while it changes the stack's sandbox."""
         return self.home / f"{self.stack.value}.lock"
 
     @property
@@ -64,12 +64,12 @@ class StackFolder:
 
     @property
     def server_log(self) -> Path:
-        """What the server process prints."""
+        """The output of the server process."""
         return self.server / "server.log"
 
     @property
     def server_file(self) -> Path:
-        """Where the server says how it is reached."""
+        """The file in which the server says how to reach it."""
         return self.server / "server.json"
 
     @property
@@ -94,7 +94,7 @@ class StackFolder:
 
     @property
     def written_file(self) -> Path:
-        """The plain config values as the sandbox last wrote them, to tell them from those of a person."""
+        """The plain config values that the sandbox wrote last, to distinguish them from those of a user."""
         return self.project / "written.json"
 
     @property
@@ -124,7 +124,7 @@ class StackFolder:
 
     @property
     def rehearsal(self) -> Path:
-        """What a rehearsal without an engine made (0600)."""
+        """The resources that a rehearsal without an engine created (0600)."""
         return self.path / "rehearsal.json"
 
     @property
@@ -144,7 +144,7 @@ class StackFolder:
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file that a reader sees whole or not at all; keep it untouched where it holds that text already."""
+    """Write a file so that a reader sees it complete or not at all. Do not touch a file that already has this text."""
     if path.is_file() and path.read_text() == text and path.stat().st_mode & 0o777 == mode:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,5 +160,5 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read; mkstemp makes it so from its first byte on."""
+    """Write a file that only its owner can read; mkstemp sets that mode before the first byte."""
     write_atomically(path, text, mode=0o600)

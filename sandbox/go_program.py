@@ -1,8 +1,8 @@
-"""A program that is built from its pinned Go modules: found in the cache, or built into it, whole or not at all.
+"""A program from pinned Go modules: found in the cache, or built into it, complete or not at all.
 
-The cache is the engine's, shared by all clones. The rule: what was built must say that it is the pinned version before
-it appears there, and only one process at a time builds it. Left out: what each program is for (sandbox.engine.gateway,
-sandbox.actionlint, sandbox.act), and the engine, which is found at other places too (sandbox.engine.finder).
+The cache is the engine's; all clones share it. The rule: a program appears there only after it has reported the pinned
+version, and only one process at a time builds it. Left out: what each program is for (sandbox.engine.gateway,
+sandbox.actionlint, sandbox.act), and the engine, which can be in other places too (sandbox.engine.finder).
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 
 class NoProgramError(Exception):
-    """The program is not built yet and cannot be; the message is the reason."""
+    """The program is not built and cannot be built; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class GoProgram:
-    """A program and how it is built.
+    """A program and the way to build it.
 
     Attributes:
-        name: Of the executable.
-        version: What it must say; `module`'s go.mod pins the same.
+        name: The name of the executable.
+        version: The version that it must report; `module`'s go.mod pins the same.
         package: The Go package of its `main`.
         module: The folder with go.mod, go.sum and tools.go.
-        ldflags: What the linker puts in, such as the version.
-        version_argument: What makes it tell its version.
-        takes: How long a build takes, where that is long.
+        ldflags: Values that the linker sets, such as the version.
+        version_argument: The argument that prints the version.
+        takes: The duration of a build, if it is long.
     """
 
     name: str
@@ -54,7 +54,7 @@ class GoProgram:
         return f"{self.name}-{self.version}"
 
     def existing(self, environ: Mapping[str, str]) -> Path | None:
-        """The executable in the cache, if it is there."""
+        """The executable in the cache, if it exists."""
         executable = cache_root(environ) / self.entry / self.name
         return executable if os.access(executable, os.X_OK) else None
 
@@ -62,7 +62,7 @@ class GoProgram:
         """Find the executable, or build it.
 
         Raises:
-            NoProgramError: It is not built yet, and Go is missing, too old, or cannot build it.
+            NoProgramError: The program is not built, and Go is missing, too old, or cannot build it.
         """
         found = self.existing(environ)
         if found:
@@ -82,15 +82,15 @@ class GoProgram:
             with progress.step(f"Building {self.name} {self.version} ({self.takes}once)") as step:
                 go_build(go, self.package, module, target, step, environ, ldflags=self.ldflags)
             if self.version not in self._version_text(target):
-                raise NoEngineError(f"what was built does not say that it is {self.version}")
+                raise NoEngineError(f"the built {self.name} does not report version {self.version}")
         return cache_root(environ) / self.entry / self.name
 
     def _version_text(self, executable: Path) -> str:
-        # Nothing of the caller's own environment; a home of its own, since some programs do not start without one.
+        # Nothing of the caller's environment, but a home folder: some programs do not start without one.
         environ = {"HOME": str(executable.parent.parent)}
         try:
             return subprocess.run(  # noqa: S603 - what was just built
                 [executable, self.version_argument], capture_output=True, text=True, timeout=60, check=True, env=environ
             ).stdout
         except (OSError, subprocess.SubprocessError) as error:
-            raise NoEngineError(f"what was built does not run: {error}") from error
+            raise NoEngineError(f"the built {self.name} does not run: {error}") from error

@@ -1,4 +1,4 @@
-"""How long each phase of a command takes, said at its end. Phases may overlap, so they need not add up to the whole."""
+"""The duration of each phase of a command, printed at its end. Phases may overlap: their sum can exceed the total."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Phases:
     """The phases of one command.
 
     Attributes:
-        environment_took: Seconds that the Python environment took before this began.
+        environment_took: Seconds that the Python environment took before this object was created.
     """
 
     environment_took: float
@@ -25,7 +25,7 @@ class Phases:
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Time one phase, failed or not."""
+        """Time one phase, whether it fails or not."""
         began = time.monotonic()
         try:
             yield
@@ -33,8 +33,8 @@ class Phases:
             self._took[name] = time.monotonic() - began
 
     def told(self) -> str:
-        """One line for each phase, and the whole."""
+        """One line for each phase, and the total."""
         whole = self.environment_took + time.monotonic() - self._began
         took = {"environment": self.environment_took} if self.environment_took else {}
         lines = [f"  {name:<32} {seconds:5.1f} s" for name, seconds in (took | self._took | {"in all": whole}).items()]
-        return "\n".join(["\nTime by phase; what runs beside something else is counted in both:", *lines])
+        return "\n".join(["\nTime by phase; phases that run side by side each count in full:", *lines])

@@ -1,7 +1,7 @@
-"""What the sandbox tells a person while it works: plain lines, and live progress on a terminal only.
+"""The progress output of the sandbox: plain lines, and live progress on a terminal only.
 
-All of it goes to standard error, so that standard output stays free for what a command is asked to print.
-Left out: errors, which __main__ prints itself, `--quiet` or not.
+All of it goes to standard error, so that standard output holds only the result of a command.
+Left out: errors, which the command itself prints, with or without `--quiet`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from rich.progress import Progress as Bars
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PLAIN_INTERVAL_SECONDS = 60.0  # how often a long step says that it is alive where there is no terminal
+PLAIN_INTERVAL_SECONDS = 60.0  # how often a long step reports that it still runs, without a terminal
 
 
 class Step:
-    """A step under way: its detail, and how much of it is done where that can be told."""
+    """A running step: its detail, and how much of it is done if that is known."""
 
     def __init__(self, title: str, console: Console, bars: Bars | None) -> None:
-        """Show the step on `bars`, or in plain lines where there are none."""
+        """Show the step on `bars`, or in plain lines without them."""
         self._title = title
         self._console = console
         self._bars = bars
@@ -32,7 +32,7 @@ class Step:
         self._started = self._spoken = time.monotonic()
 
     def update(self, detail: str, done: int | None = None, total: int | None = None) -> None:
-        """Show how far it has come."""
+        """Show the progress of the step."""
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, detail=detail, completed=done, total=total)
             return
@@ -43,24 +43,24 @@ class Step:
 
 
 def _print(console: Console, message: str) -> None:
-    # Paths and commands are to be copied from it: no markup, no colours inside, no wrapping.
+    # Users copy paths and commands from it: no markup, no colours inside, no wrapping.
     console.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 class Progress:
-    """Says things on standard error, unless it is to be quiet."""
+    """Writes lines to standard error, unless it is quiet."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        """Speak, or with `quiet` say nothing."""
+        """Write lines, or with `quiet` write nothing."""
         self._console = Console(stderr=True, quiet=quiet)
 
     def say(self, message: str) -> None:
-        """Say one thing."""
+        """Write one line."""
         _print(self._console, message)
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Show a step that may take more than two seconds while it lasts."""
+        """Show a step that may take more than two seconds until it ends."""
         if not self._console.is_terminal:
             self.say(title)
             yield Step(title, self._console, None)

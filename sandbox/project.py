@@ -1,10 +1,10 @@
-"""Makes a stack's Pulumi project folder: the committed project and config, plus the sandbox server's own facts.
+"""Writes a stack's Pulumi project folder: the committed project and config, plus the facts of the sandbox server.
 
-What a person adds or changes in it by `pulumi config set` stays, except where the server has the last word. A
-file that says the right thing already is left byte for byte as it is. The passphrase and the credentials file
-are 0600; config values that are secret are set through Pulumi, by standard input.
+The rule: a value that a user adds or changes with `pulumi config set` stays, unless the server decides the value. A
+file that already has the right content stays byte for byte the same. The passphrase and the credentials file are 0600.
+Pulumi sets secret config values, and reads them from standard input.
 
-Left out: the program, which the project only points at, and any deployment.
+Left out: the program, which the project only points at, and every deployment.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ ACCOUNT_ID = "123456789012"  # the one account of the aws server, moto's
 
 @dataclass(frozen=True)
 class Overrides:
-    """The config that a sandbox stack has beyond the committed one, by full key."""
+    """The config of a sandbox stack beyond the committed config, by full key."""
 
-    choices: Mapping[str, Any]  # what a person may change
-    facts: Mapping[str, Any]  # what the server decides
+    choices: Mapping[str, Any]  # values that a user may change
+    facts: Mapping[str, Any]  # values that the server decides
     secret_facts: Mapping[str, str] = field(repr=False)
 
 
 def overrides(
     stack: StackName, server: RunningServer, admin: AdminCredentials, *, admin_api_asked: bool = False
 ) -> Overrides:
-    """What the sandbox says instead of the committed config: it is disposable, and it is reached elsewhere.
+    """The values that replace the committed config: the sandbox is disposable, and its endpoint differs.
 
     Args:
-        stack: Which.
+        stack: The stack.
         server: Its server.
         admin: The server's administrator.
-        admin_api_asked: The server's admin API was asked for just now, so the config follows whoever set it before.
+        admin_api_asked: The caller requested this admin API version now, so it replaces the configured version.
     """
     choices: dict[str, Any] = {"protect": False, "emptyOnDestroy": True}
     facts: dict[str, Any] = {}
@@ -75,7 +75,7 @@ def committed_config(stack: StackName) -> dict[str, Any]:
 def make_project(
     folder: StackFolder, server: RunningServer, admin: AdminCredentials, *, admin_api_asked: bool = False
 ) -> Overrides:
-    """Write every file of the project folder that holds no Pulumi secret; arguments as of `overrides`."""
+    """Write every file of the project folder that holds no Pulumi secret; arguments as for `overrides`."""
     wanted = overrides(folder.stack, server, admin, admin_api_asked=admin_api_asked)
     folder.project.mkdir(parents=True, exist_ok=True)
     folder.state.mkdir(parents=True, exist_ok=True)
@@ -92,11 +92,11 @@ def make_project(
 
 
 def select_stack(folder: StackFolder, wanted: Overrides, environ: Mapping[str, str]) -> None:
-    """Make the Pulumi stack if it is absent, and set the secrets that it does not hold yet."""
+    """Create the Pulumi stack if it does not exist, and set the secrets that it does not have."""
     call(folder, ["stack", "select", "--create", folder.stack.value], environ)
     if not wanted.secret_facts:
         return
-    # Only Pulumi can tell: a secret that is set again is encrypted anew, and the file changes.
+    # Only Pulumi can compare them. Setting a secret again encrypts it again, and the file changes.
     held = json.loads(call(folder, ["config", "--show-secrets", "--json"], environ))
     for key, value in wanted.secret_facts.items():
         entry = held.get(key, {})
@@ -117,8 +117,8 @@ def _write_project_file(folder: StackFolder) -> None:
     if sys.prefix == sys.base_prefix:
         options.pop("virtualenv", None)
     else:
-        # Absolute, because the engine and its dynamic provider disagree on what a relative one counts from: the
-        # project's folder for the one, the program's for the other. It is kept in no state.
+        # Absolute, because the engine resolves a relative path from the project's folder, and its dynamic provider
+        # resolves it from the program's folder. No state holds this path.
         options["virtualenv"] = str(Path(sys.prefix))
     write_atomically(folder.project_file, _yaml(project, f"from {committed.name} by `object-store sandbox up`"))
 
@@ -142,7 +142,7 @@ def _write_stack_file(folder: StackFolder, wanted: Overrides) -> None:
 
 
 def _is_same(one: object, other: object) -> bool:
-    """Whether two config values mean the same: Pulumi writes booleans and numbers of a stack file anew as text."""
+    """Whether two config values mean the same: Pulumi rewrites booleans and numbers of a stack file as text."""
     return _as_text(one) == _as_text(other)
 
 
@@ -163,7 +163,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise SandboxError(f"{path}: cannot be read as YAML: {error}") from error
+        raise SandboxError(f"{path}: cannot read this file as YAML: {error}") from error
     if not isinstance(document, dict):
-        raise SandboxError(f"{path}: holds no mapping, as a Pulumi project or stack file must.")
+        raise SandboxError(f"{path}: a Pulumi project or stack file must hold a YAML mapping, and this file does not.")
     return document

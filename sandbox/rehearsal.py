@@ -1,11 +1,11 @@
-"""Runs the program where there is no engine: Pulumi's mocks, each of which really makes its resource.
+"""Runs the program without an engine: with Pulumi's mocks, each of which really creates its resource.
 
-The stand-in plugin that the stack's server runs, and Pulumi's own dynamic provider, are asked by the protocol that
-the engine speaks, in the engine's order: Check, then Create, or for what an earlier rehearsal made Read, Diff and
-Update. What was made is kept in rehearsal.json (0600), so that a second rehearsal changes nothing.
+The mocks call the stand-in plugin of the stack's server, and Pulumi's own dynamic provider. They use the engine's
+protocol in the engine's order: Check, then Create; or Read, Diff and Update for a resource of an earlier rehearsal.
+rehearsal.json (0600) records the created resources, so that a second rehearsal changes nothing.
 
-Left out, and said so at its end: state, preview, refresh, replacement, deletion. The program runs in this process
-and changes its working directory and environment, so a process rehearses once.
+Left out, and the output says so: state, preview, refresh, replacement, deletion. The program runs in this process and
+changes its working directory and environment, so a process can rehearse only once.
 """
 
 from __future__ import annotations
@@ -48,26 +48,26 @@ if TYPE_CHECKING:
 
 DYNAMIC = "pulumi-python"  # the package of Pulumi's dynamic resources
 NOT_SHOWN = (
-    "A rehearsal shows that the program, its resources and the server fit together. It does not show what only the "
-    "engine does: no state, no preview, no refresh, no replacement, no deletion."
+    "A rehearsal shows that the program, its resources and the server work together. It does not show what only the "
+    "engine does: state, preview, refresh, replacement and deletion."
 )
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a rehearsal did and where it put what the program exports."""
+    """The result of a rehearsal, and the files that hold the program's exports."""
 
     counts: Mapping[str, int]  # created, updated, unchanged
     deployment: Path
     credentials: Path
-    undeclared: tuple[str, ...]  # made earlier and no longer in the program; they are left alone
+    undeclared: tuple[str, ...]  # created earlier and no longer in the program; the rehearsal does not touch them
 
 
 class Plugin:
     """A provider plugin as the engine calls it."""
 
     def __init__(self, port: int) -> None:
-        """Talk to the plugin on that port of this machine."""
+        """Connect to the plugin on that port of this machine."""
         self._stub = provider_pb2_grpc.ResourceProviderStub(grpc.insecure_channel(f"127.0.0.1:{port}"))
 
     def configure(self, urn: str, inputs: Mapping[str, Any]) -> None:
@@ -77,11 +77,11 @@ class Plugin:
         self._stub.Configure(provider_pb2.ConfigureRequest(args=checked.inputs))
 
     def configure_plainly(self, config: Mapping[str, str]) -> None:
-        """Set the config of a provider that checks none."""
+        """Set the config of a provider that does not check its config."""
         self._stub.Configure(provider_pb2.ConfigureRequest(args=to_wire(config)))
 
     def realise(self, urn: str, inputs: Mapping[str, Any], held: Mapping[str, Any] | None) -> tuple[str, Any]:
-        """Make the resource, or bring what is held of it up to date; returns what was done and what is now."""
+        """Create or update the resource. Returns what was done, and the new entry for the record."""
         checked = self._stub.Check(
             provider_pb2.CheckRequest(urn=urn, news=to_wire(inputs), olds=to_wire(held["inputs"] if held else {}))
         )
@@ -102,8 +102,8 @@ class Plugin:
         )
         if difference.replaces:
             raise SandboxError(
-                f"{urn}: a change of {', '.join(difference.replaces)} replaces the resource, which a rehearsal does "
-                "not do. Begin with an empty sandbox: object-store sandbox down"
+                f"{urn}: a change of {', '.join(difference.replaces)} replaces the resource, and a rehearsal cannot "
+                "replace resources. Start with an empty sandbox: object-store sandbox down"
             )
         if difference.changes != provider_pb2.DiffResponse.DIFF_SOME:
             return "unchanged", {**live, "inputs": news}
@@ -131,10 +131,10 @@ class Plugin:
 
 
 class LiveMocks(Mocks):
-    """Mocks that make what they are asked for."""
+    """Mocks that create the requested resources."""
 
     def __init__(self, plugins: Mapping[str, Plugin], record: Path) -> None:
-        """Ask these plugins, by package; keep in `record` what was made."""
+        """Call these plugins, by package, and record the created resources in `record`."""
         self.errors: list[SandboxError] = []
         self.counts: Counter[str] = Counter()
         self._plugins = plugins
@@ -144,17 +144,17 @@ class LiveMocks(Mocks):
         self._lock = threading.Lock()
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        """Answer what the engine itself would of the state; no stand-in has functions."""
+        """Answer questions about the state, as the engine would. No stand-in has functions."""
         if args.token == STATE_FUNCTION:
             with self._lock:
                 known = {
                     urn: {"type": urn.split("::")[2], "outputs": entry["outputs"]} for urn, entry in self._held.items()
                 }
             return {"outputs": known}, []
-        raise self._failed(SandboxError(f"{args.token}: a rehearsal has no provider functions."))
+        raise self._failed(SandboxError(f"{args.token}: a rehearsal cannot call provider functions."))
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        """Make the resource; a component is only its name."""
+        """Create the resource; a component consists only of its name."""
         inputs = plain(from_wire(to_wire(args.inputs)))
         urn = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{args.typ}::{args.name}"
         try:
@@ -172,7 +172,7 @@ class LiveMocks(Mocks):
 
     @property
     def undeclared(self) -> tuple[str, ...]:
-        """What an earlier rehearsal made and this one did not declare."""
+        """The resources that an earlier rehearsal created and this one did not declare."""
         return tuple(sorted(set(self._held) - self._seen))
 
     def _realise(self, urn: str, typ: str, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -183,7 +183,7 @@ class LiveMocks(Mocks):
             self.counts[done] += 1
             self._seen.add(urn)
             self._held[urn] = entry
-            # Written after each resource: what was made stays known when a later one fails.
+            # Written after each resource, so that a created resource stays known when a later one fails.
             write_private(self._record, json.dumps(self._held))
         return entry["id"], entry["outputs"]
 
@@ -192,19 +192,19 @@ class LiveMocks(Mocks):
             return self._plugins[package]
         except KeyError:
             known = ", ".join(sorted(self._plugins))
-            raise SandboxError(f"No stand-in plugin for the package {package!r}; there are {known}.") from None
+            raise SandboxError(f"No stand-in plugin exists for the package {package!r}; legal: {known}.") from None
 
     def _failed(self, error: SandboxError) -> SandboxError:
-        self.errors.append(error)  # Pulumi wraps what a mock raises in many frames; the first error is the one to show
+        self.errors.append(error)  # Pulumi wraps an exception of a mock in many frames; the first error is shown
         return error
 
 
 def rehearse(stack: StackName, environ: Mapping[str, str], progress: Progress) -> Rehearsal:
-    """Run the program of a stack whose server is up, and write what it exports."""
+    """Run the program of a stack whose server is running, and write its exports."""
     folder = StackFolder.of(stack)
     server = running_server(folder)
     if server is None:
-        raise SandboxError(f"The {stack} server is not up. Start it: object-store sandbox up --stack {stack}")
+        raise SandboxError(f"The {stack} server is not running. Start it: object-store sandbox up --stack {stack}")
     with exclusive(folder.lock, progress, f"another command on the {stack} sandbox"):
         wanted = make_project(folder, server, admin_credentials(folder))
         variables = stack_environment(folder, server, environ).applied_to(environ)
@@ -213,7 +213,7 @@ def rehearse(stack: StackName, environ: Mapping[str, str], progress: Progress) -
         project = yaml.safe_load(folder.project_file.read_text())
         config = _config(folder, project, wanted.secret_facts)
         program = (folder.project / project.get("main", ".")).resolve()
-        dynamic_environ = {**variables, "PULUMI_PROJECT": project["name"]}  # what its config keys belong to
+        dynamic_environ = {**variables, "PULUMI_PROJECT": project["name"]}  # the namespace of its config keys
         with progress.step(f"Rehearsing {stack} without an engine"), _dynamic_plugin(program, dynamic_environ) as port:
             dynamic = Plugin(port)
             dynamic.configure_plainly(config)
@@ -222,14 +222,14 @@ def rehearse(stack: StackName, environ: Mapping[str, str], progress: Progress) -
     for name, path in (("deployment", folder.deployment), ("credentials", folder.credentials)):
         if name not in exports:
             raise SandboxError(
-                f"{program}: the program exports no {name!r}; it exports {', '.join(exports) or 'nothing'}."
+                f"{program}: the program does not export {name!r}; it exports {', '.join(exports) or 'nothing'}."
             )
         write_private(path, json.dumps(exports[name], indent=2) + "\n")
     return Rehearsal(dict(mocks.counts), folder.deployment, folder.credentials, mocks.undeclared)
 
 
 def _config(folder: StackFolder, project: Mapping[str, Any], secret: Mapping[str, str]) -> dict[str, str]:
-    """The config as the engine would hand it over: declared defaults, the stack file, secrets in clear."""
+    """The config as the engine would pass it: declared defaults, the stack file, secrets in clear."""
     declared = {
         f"{project['name']}:{key}": entry.get("default") for key, entry in (project.get("config") or {}).items()
     }
@@ -260,7 +260,7 @@ def _run(
     mocks: LiveMocks,
 ) -> dict[str, Any]:
     os.chdir(program)
-    # When one resource fails, the calls for others are abandoned; asyncio would report each of them at length.
+    # When one resource fails, Pulumi abandons the calls for others, and asyncio would report each of them at length.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -270,7 +270,7 @@ def _run(
     exported: dict[str, Any] = {}
 
     async def body() -> None:
-        with redirect_stdout(sys.stderr):  # ours is for the names of the files
+        with redirect_stdout(sys.stderr):  # standard output is for the names of the files
             runpy.run_path(str(program), run_name="__main__")
         root = settings.get_root_resource()
         outputs = root.outputs if isinstance(root, Stack) else {}

@@ -1,7 +1,7 @@
-"""Runs the commands of several stacks side by side: each stack's own in turn, up to the first that fails.
+"""Runs the commands of several stacks side by side. The commands of one stack run in turn until one fails.
 
-The rule: what a stack's commands print is kept apart and shown whole when the stack is done, and no command outlives
-this process, unless that is killed by SIGKILL.
+The rule: the output of each stack is collected and shown complete when the stack is done. No command outlives this
+process, unless SIGKILL ends this process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sandbox.progress import Progress
 
 _END_SECONDS = 20.0
-_SHOWN_SECONDS = 0.2  # between two looks at how far they are
+_SHOWN_SECONDS = 0.2  # between two updates of the progress
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Step:
     """One command of a stack.
 
     Attributes:
-        name: The phase that it is.
-        heading: Its line above what it prints.
+        name: The name of its phase.
+        heading: The line above its output.
         command: Program and arguments.
-        failure: What a failure means, to the person; None where it does not matter.
-        ended_by: The signal at which it ends in order. An engine breaks its update off at the second one.
+        failure: The message for a failure; None if a failure does not matter.
+        ended_by: The signal that ends it in order. An engine aborts its update at the second one.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Step:
 
 @dataclass
 class _Stack:
-    """The commands of one stack under way."""
+    """The running commands of one stack."""
 
     name: StackName
     environ: Mapping[str, str]
@@ -87,21 +87,21 @@ class _Stack:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                start_new_session=True,  # Ctrl-C comes from `_end` alone, and once
+                start_new_session=True,  # only `_end` sends Ctrl-C, and only once
             )
         with self.process:
             self.said += self.process.stdout or ()
         return self.process.returncode
 
     def interrupt(self) -> None:
-        """Let no further command start, and ask the one that runs to end in order."""
+        """Start no further command, and ask the running one to end in order."""
         with self.starting:
             self.ended = True
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(self.ended_by)
 
     def wait(self, deadline: float) -> None:
-        """Wait for the command that runs; after the deadline it is killed, with all that it has started."""
+        """Wait for the running command. After the deadline, kill it and all processes that it started."""
         if self.process is None:
             return
         try:
@@ -116,12 +116,12 @@ def run_side_by_side(
     progress: Progress,
     phases: Phases,
 ) -> list[str]:
-    """Run each stack's commands and show what they print; what the failed ones mean, in the order of the stacks.
+    """Run each stack's commands and show their output. Returns the failure messages, in the order of the stacks.
 
     Args:
         steps: By stack, in the order in which they run.
         environments: By stack.
-        progress: Shows which are under way.
+        progress: Shows which commands run.
         phases: Times each command.
     """
     stacks = [_Stack(name, environments[name], phases) for name in steps]
@@ -142,7 +142,7 @@ def run_side_by_side(
 
 
 def _end(stacks: Sequence[_Stack]) -> None:
-    """End what runs of all stacks at once; a further signal does not stop that."""
+    """End the running commands of all stacks at once. A further signal does not interrupt this."""
     with signals_ignored():
         for stack in stacks:
             stack.interrupt()
@@ -153,11 +153,11 @@ def _end(stacks: Sequence[_Stack]) -> None:
 
 @contextmanager
 def beside(work: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
-    """Do work in a thread beside the block; the block's own failure goes first, then the work's.
+    """Do work in a thread beside the block. If both fail, the failure of the block is raised.
 
     Args:
-        work: What is done.
-        stop: Ends it, where this process is told to end.
+        work: The work to do.
+        stop: Ends the work when a signal ends this process.
     """
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(work)
@@ -170,7 +170,7 @@ def beside(work: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]
 
 
 def _coloured(environ: Mapping[str, str]) -> dict[str, str]:
-    """A terminal's colours and width, which a command cannot see through the pipe."""
+    """An environment with the terminal's colours and width, which a command cannot see through the pipe."""
     if not sys.stdout.isatty() or "NO_COLOR" in environ:
         return dict(environ)
     return {**environ, "FORCE_COLOR": "1", "COLUMNS": str(shutil.get_terminal_size().columns)}

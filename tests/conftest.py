@@ -1,4 +1,4 @@
-"""What all tests share: an environment from which no real account can be reached, and workers (tests.workers)."""
+"""Shared by all tests: an environment from which a test cannot reach a real account, and workers (tests.workers)."""
 
 import os
 import signal
@@ -15,11 +15,11 @@ from tests.workers import LONG, Groups, file_of
 
 load_examples()
 
-# Each session parses its services' descriptions anew, which takes five times as long as all the rest of a client.
+# Each session parses its service descriptions again, which takes five times as long as the rest of a client.
 _parsed = cache(JSONFileLoader().load_file)
 JSONFileLoader.load_file = lambda _, file_path: _parsed(file_path)  # type: ignore[assignment,method-assign]
 
-# A shell's background job, or nohup, ignores signals, and so would every process that a test starts and interrupts.
+# A shell's background job, or nohup, ignores signals, and every process that a test starts would inherit that.
 for _number, _handler in (
     (signal.SIGINT, signal.default_int_handler),
     (signal.SIGQUIT, signal.SIG_DFL),
@@ -28,8 +28,8 @@ for _number, _handler in (
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
 
-#: What no coverage is counted of, because tracing takes a third longer: tests of other processes or of the sandbox, and
-#: those that try again and again what others count already.
+#: Tests without coverage, because tracing makes them a third slower: tests of other processes or of the sandbox, and
+#: tests that repeat code which other tests cover already.
 UNCOUNTED = (
     "contract/",
     "e2e/",
@@ -47,7 +47,7 @@ _REACHING = ("AWS_", "AISTOR_", "S3_", "MINIO_", "PULUMI_", "OBJECTSTORE_")
 
 @pytest.fixture(autouse=True, name="clean_environment")
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No variable of the caller's leads a test to a real store."""
+    """No environment variable of the caller leads a test to a real store."""
     for name in list(os.environ):
         if name.startswith(_REACHING):
             monkeypatch.delenv(name)
@@ -56,25 +56,25 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True, name="nothing_kept")
 def _nothing_kept() -> Iterator[None]:
-    """What one test has read as a secret is an ordinary text to the next."""
+    """A text that one test has read as a secret is an ordinary text in the next test."""
     yield
     KEPT.forget()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are cores: the tests wait for other processes, now and then."""
+    """One worker more than cores, because the tests sometimes wait for other processes."""
     return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:  # noqa: ANN401 - a logger of xdist's own
-    """Hand the tests out in groups, whatever `--dist` says."""
+    """Distribute the tests in groups, for every value of `--dist`."""
     return Groups(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Trace no test that counts for no coverage; with workers, put the long files first, without any keep the order."""
+    """Do not trace tests without coverage. With workers, put the long files first; without workers, keep the order."""
     for item in items:
         if file_of(item.nodeid).startswith(UNCOUNTED):
             item.add_marker("no_cover")  # pytest-cov's own

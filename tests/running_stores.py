@@ -1,4 +1,4 @@
-"""The running stores that tests of the suite and of its damages share: one on each cloud."""
+"""The running stores that the tests of the suite and of its mutations share: one on each cloud."""
 
 from collections.abc import Iterator
 

@@ -1,10 +1,10 @@
-"""Who runs which tests: a worker of pytest-xdist takes a group of them at a time, the long ones first.
+"""The distribution of tests: a worker of pytest-xdist runs one group of tests at a time, the long groups first.
 
-The rule: what the tests of a group share (a server, a deployed stack) is made once in its worker. A group is a file, or
-those tests of a file that are of one stack, one cloud, one version of the admin API.
+The rule: a worker creates the shared parts of a group (a server, a deployed stack) only once. A group is a file, or the
+tests of a file for one stack, one cloud, or one version of the admin API.
 
-Left out: `--dist=loadgroup`, which does the same by marks: pytest 9.2 pays no heed to the names in which xdist 3.8
-hands the marks over, so that each test is a group of its own.
+Left out: `--dist=loadgroup`, which does the same with marks. pytest 9.2 ignores the names in which xdist 3.8 passes the
+marks, so each test would be its own group.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 
 from xdist.scheduler import LoadScopeScheduling
 
-# In seconds, measured on two cores: what must begin early, or a worker ends long after the others.
+# Seconds, measured on two cores. These files must start early, or one worker ends long after the others.
 LONG = {
     "e2e/test_preview.py": 620,
     "e2e/test_admin_api.py": 470,
@@ -33,19 +33,19 @@ LONG = {
     "object_store/test_faults.py": 90,
     "e2e/test_admin_policy.py": 70,
 }
-# Files whose tests share nothing across the values of a parameter.
+# Files whose tests share nothing between the values of a parameter.
 _BY_PARAMETER = {
     "infra/components/test_admin_policy.py": ("aistor", "aws"),
     "e2e/test_admin_api.py": ("v3", "v4"),
     "e2e/test_credentials.py": ("local", "aws"),
     "e2e/test_preview.py": ("local", "aws"),
 }
-# Files that share what one of them makes.
+# Files that share fixtures.
 _TOGETHER = {"workflows/test_preview.py": "workflows/test_deploy.py"}
 
 
 def file_of(nodeid: str) -> str:
-    """The file of a test, as the tables above have it."""
+    """The file of a test, as the tables above name it."""
     return nodeid.partition("::")[0].removeprefix("tests/")
 
 
@@ -58,7 +58,7 @@ def group_of(nodeid: str) -> str:
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Hands out group by group."""
+    """Distributes group by group."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)

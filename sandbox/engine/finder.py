@@ -1,9 +1,9 @@
-"""Finds a Pulumi engine, or makes one: PATH, then the cache, the official installer, and a build from Go modules.
+"""Finds or builds a Pulumi engine: on PATH, then in the cache, by the official installer, and from Go modules.
 
-The cache is shared by all clones, so nothing in it names a clone; an engine appears in it whole or not at all.
-Each step that yields no engine leaves its reason, and with no engine at all the reasons are the answer.
+The rule: all clones share the cache, so nothing in it names a clone. An engine appears in it complete or not at all.
+Each step that finds no engine records its reason. If no step finds one, the result is the list of reasons.
 
-Left out: how the engine is called for a stack (sandbox.engine.wrapper) and the language host
+Left out: the call of the engine for a stack (sandbox.engine.wrapper) and the language host
 (sandbox.engine.language_host).
 """
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
     from sandbox.progress import Progress, Step
 
-VERSION = "3.274.1"  # what is installed or built; engine_module/go.mod pins the same
-MINIMUM = VersionInfo.parse("3.250.0")  # the oldest engine on PATH that is taken
-GO_MINIMUM = (1, 26)  # what the engine's own go.mod asks for
-WRAPPER_MARK = "object-store sandbox wrapper"  # in our own `pulumi`, which must not be taken for an engine
+VERSION = "3.274.1"  # the version to install or build; engine_module/go.mod pins the same
+MINIMUM = VersionInfo.parse("3.250.0")  # the oldest engine on PATH that the sandbox uses
+GO_MINIMUM = (1, 26)  # the engine's own go.mod requires it
+WRAPPER_MARK = "object-store sandbox wrapper"  # marks our own `pulumi`, which is not an engine
 
 REACHED = "reached"
-REACH_SECONDS = 30.0  # to reach the installer's host at all
-INSTALL_SECONDS = 300.0  # for its download, about 150 MB
+REACH_SECONDS = 30.0  # limit for reaching the installer's host
+INSTALL_SECONDS = 300.0  # limit for its download, about 150 MB
 INSTALLER = f"""
 import sys, urllib.request
 from semver import VersionInfo
@@ -58,9 +58,9 @@ SCRIPTS = {  # inside the SDK's Go module; copied at run time, never committed
     "pulumi-resource-pulumi-python": "python/dist",
 }
 LAUNCHER = """#!/bin/sh
-# object-store sandbox: the Python language host of whichever clone runs the engine beside this file.
+# object-store sandbox: starts the Python language host of the clone that runs the engine beside this file.
 if [ -z "${OBJECT_STORE_LANGUAGE_HOST:-}" ]; then
-    echo "this engine is run through a clone's .sandbox/STACK/bin/pulumi: object-store sandbox env STACK" >&2
+    echo "run this engine through the .sandbox/STACK/bin/pulumi of a clone: object-store sandbox env STACK" >&2
     exit 1
 fi
 exec "$OBJECT_STORE_PYTHON" -P "$OBJECT_STORE_LANGUAGE_HOST" \\
@@ -86,20 +86,20 @@ class Engine:
     executable: Path
     version: str
     source: Source
-    # Where the language host is found: None beside the engine, else the folder that must be on PATH.
+    # The place of the language host: None if it is beside the engine, else the folder that must be on PATH.
     plugins: Path | None = None
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a search for an engine came to."""
+    """The result of a search for an engine."""
 
     engine: Engine | None
-    tried: tuple[str, ...]  # each step that yielded none, with its reason
+    tried: tuple[str, ...]  # each step that found no engine, with its reason
 
 
 class NoEngineError(Exception):
-    """A step yields no engine; the message is the reason."""
+    """A step finds no engine; the message is the reason."""
 
 
 def cache_root(environ: Mapping[str, str]) -> Path:
@@ -109,16 +109,16 @@ def cache_root(environ: Mapping[str, str]) -> Path:
 
 
 def existing_engine(environ: Mapping[str, str]) -> Search:
-    """Look for an engine without making one."""
+    """Look for an engine without installing or building one."""
     return _first([(Source.PATH, lambda: _on_path(environ)), (Source.CACHE, lambda: _cached(environ))])
 
 
 def find_engine(environ: Mapping[str, str], progress: Progress) -> Search:
-    """Find an engine, or make one; only one process at a time makes it."""
+    """Find, install or build an engine. Only one process at a time installs or builds it."""
     found = existing_engine(environ)
     if found.engine:
         return found
-    with exclusive(cache_root(environ) / f"{VERSION}.lock", progress, "the engine that another process is making"):
+    with exclusive(cache_root(environ) / f"{VERSION}.lock", progress, "the engine that another process is building"):
         made = _first(
             [
                 (Source.CACHE, lambda: _cached(environ)),
@@ -149,12 +149,12 @@ def _on_path(environ: Mapping[str, str]) -> Engine:
         try:
             version = _version_of(Path(candidate), environ)
             if version < MINIMUM:
-                reasons.append(f"{candidate} is {version}, and {MINIMUM} or newer is needed")
+                reasons.append(f"{candidate} is version {version}; it must be {MINIMUM} or newer")
                 continue
             return Engine(Path(candidate), str(version), Source.PATH, _plugins_for(Path(candidate), environ))
         except NoEngineError as reason:
             reasons.append(str(reason))
-    raise NoEngineError("; ".join(reasons) or "no `pulumi` there")
+    raise NoEngineError("; ".join(reasons) or "`pulumi` is not there")
 
 
 def _is_wrapper(candidate: Path) -> bool:
@@ -174,11 +174,11 @@ def _version_of(executable: Path, environ: Mapping[str, str]) -> VersionInfo:
         )
         return VersionInfo.parse(answer.stdout.strip().removeprefix("v"))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise NoEngineError(f"{executable} does not tell its version: {error}") from error
+        raise NoEngineError(f"{executable} does not report its version: {error}") from error
 
 
 def _plugins_for(engine: Path, environ: Mapping[str, str]) -> Path | None:
-    """Where an engine on PATH finds a Python language host: its own, else one on PATH, else ours."""
+    """The folder in which an engine on PATH finds a Python language host: its own, else one on PATH, else ours."""
     if os.access(engine.resolve().parent / LANGUAGE_HOST, os.X_OK):
         return None
     elsewhere = shutil.which(LANGUAGE_HOST, path=environ.get("PATH", os.defpath))
@@ -190,21 +190,23 @@ def _plugins_for(engine: Path, environ: Mapping[str, str]) -> Path | None:
             with cache_entry(environ, f"language-host-{VERSION}") as workshop:
                 _add_language_host(find_go(environ), workshop, environ)
         except NoEngineError as reason:
-            raise NoEngineError(f"{engine} has no {LANGUAGE_HOST}, and ours cannot be made: {reason}") from reason
+            raise NoEngineError(
+                f"{engine} has no {LANGUAGE_HOST}, and the sandbox cannot add its own: {reason}"
+            ) from reason
     return ours
 
 
 def _cached(environ: Mapping[str, str]) -> Engine:
     folder = cache_root(environ) / VERSION
     if not folder.is_dir():
-        raise NoEngineError(f"nothing in {folder}")
+        raise NoEngineError(f"{folder} does not exist")
     if not _has(folder, "pulumi", LANGUAGE_HOST, *SCRIPTS):
-        raise NoEngineError(f"{folder} is not whole; it will be made anew")
+        raise NoEngineError(f"{folder} is incomplete; it will be recreated")
     version = _version_of(folder / "pulumi", environ)
     if str(version) != VERSION:
-        raise NoEngineError(f"{folder} holds {version} instead of {VERSION}; it will be made anew")
+        raise NoEngineError(f"{folder} holds version {version}, not {VERSION}; it will be recreated")
     launcher = folder / LANGUAGE_HOST
-    if launcher.read_bytes()[:2] == b"#!":  # ours, perhaps of an older clone; the official one is a binary
+    if launcher.read_bytes()[:2] == b"#!":  # our script, perhaps from an older clone; the official one is a binary
         write_atomically(launcher, LAUNCHER, mode=0o755)
     return Engine(folder / "pulumi", VERSION, Source.CACHE)
 
@@ -224,12 +226,12 @@ def _installed(environ: Mapping[str, str], progress: Progress) -> Engine:
             raise NoEngineError(last.strip())
         shutil.copytree(root / "bin", workshop, dirs_exist_ok=True)
         if not _has(workshop, "pulumi", LANGUAGE_HOST, *SCRIPTS):
-            raise NoEngineError("it ended well but what it installed is not whole")
+            raise NoEngineError("the installer succeeded, but the installed engine is incomplete")
     return Engine(cache_root(environ) / VERSION / "pulumi", VERSION, Source.INSTALLER)
 
 
 def _lines_within(process: subprocess.Popen[str], step_update: Callable[[str], None]) -> list[str]:
-    """What the installer prints; it is killed when it reaches its host too late, or takes too long after that."""
+    """The output of the installer. It is killed if it reaches its host too late, or takes too long after that."""
     late: list[str] = []
 
     def give_up(reason: str) -> None:
@@ -265,7 +267,7 @@ def _built(environ: Mapping[str, str], progress: Progress) -> Engine:
             go_build(go, ENGINE_PACKAGE, module, target, step, environ, ldflags=flag)
         built = _version_of(target, environ)
         if str(built) != VERSION:
-            raise NoEngineError(f"the built engine says that it is {built}, not {VERSION}")
+            raise NoEngineError(f"the built engine reports version {built}, not {VERSION}")
         _add_language_host(go, workshop, environ)
     return Engine(cache_root(environ) / VERSION / "pulumi", VERSION, Source.BUILD)
 
@@ -273,7 +275,7 @@ def _built(environ: Mapping[str, str], progress: Progress) -> Engine:
 def go_build(
     go: str, package: str, module: Path, target: Path, step: Step, environ: Mapping[str, str], *, ldflags: str = ""
 ) -> None:
-    """Build a program of a pinned module, telling how far it is; NoEngineError if Go does not."""
+    """Build a program of a pinned module, and show the progress; NoEngineError if Go fails."""
     step.update("reading its modules")
     total = len(go_output(go, ["list", "-deps", package], module, environ).split())
     command = [go, "build", "-v", "-trimpath", "-o", str(target), "-ldflags", ldflags, package]
@@ -289,14 +291,16 @@ def go_build(
 
 
 def find_go(environ: Mapping[str, str]) -> str:
-    """The Go tool on PATH; NoEngineError if there is none that is new enough."""
+    """The Go tool on PATH; NoEngineError if it is missing or too old."""
     go = shutil.which("go", path=environ.get("PATH", os.defpath))
     if go is None:
-        raise NoEngineError("no `go` on PATH")
+        raise NoEngineError("`go` is not on PATH")
     version = go_output(go, ["env", "GOVERSION"], Path(tempfile.gettempdir()), environ).strip()
     numbers = re.match(r"go(\d+)\.(\d+)", version)
     if numbers is None or (int(numbers[1]), int(numbers[2])) < GO_MINIMUM:
-        raise NoEngineError(f"{go} is {version or 'silent'}, and go{GO_MINIMUM[0]}.{GO_MINIMUM[1]} is needed")
+        raise NoEngineError(
+            f"{go} reports {version or 'no version'}; it must be go{GO_MINIMUM[0]}.{GO_MINIMUM[1]} or newer"
+        )
     return go
 
 
@@ -305,7 +309,7 @@ def _go_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def go_output(go: str, arguments: Sequence[str], directory: Path, environ: Mapping[str, str]) -> str:
-    """What a command of the Go tool prints; NoEngineError with its last line if it fails."""
+    """The output of a Go command; NoEngineError with its last line if it fails."""
     answer = subprocess.run(  # noqa: S603 - the Go tool found on PATH
         [go, *arguments],
         cwd=directory,
@@ -321,7 +325,7 @@ def go_output(go: str, arguments: Sequence[str], directory: Path, environ: Mappi
 
 
 def module_copy(module: Path, workshop: Path) -> Path:
-    """A copy of a pinned module beside the workshop: Go may write next to go.mod."""
+    """A copy of a pinned module beside the workshop, because Go may write next to go.mod."""
     return Path(shutil.copytree(module, workshop.parent / "module", dirs_exist_ok=True))
 
 
@@ -337,7 +341,7 @@ def _add_language_host(go: str, workshop: Path, environ: Mapping[str, str]) -> N
 
 @contextmanager
 def cache_entry(environ: Mapping[str, str], name: str) -> Iterator[Path]:
-    """A folder to fill: it becomes `name` in the cache in one step at the end, or is gone if anything fails."""
+    """A folder to fill. At the end it becomes `name` in the cache in one step; if anything fails, it is removed."""
     root = cache_root(environ)
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=root, ignore_cleanup_errors=True) as temporary:

@@ -1,8 +1,8 @@
 """An S3 server that shares no code with the embedded one: versitygw, built from its Go modules and run on this machine.
 
-`gateway_module` pins it; the cache beside the engine's holds what was built, whole or not at all. A gateway that runs
-has a folder, a port and a key pair of its own, and all three are gone with the block that started it, or with the
-process. It speaks HTTP, and knows no users but its root. Left out: stacks; the embedded server is what these use.
+`gateway_module` pins the version; the cache beside the engine's holds the executable, complete or not at all. A running
+gateway has its own folder, port and key pair. All three end with the block that started it, or with the process. It
+speaks HTTP, and its root is its only user. Left out: stacks, which use the embedded server.
 
 Source: https://github.com/versity/versitygw (Apache-2.0)
 """
@@ -43,14 +43,14 @@ HOST: Final = "127.0.0.1"
 REGION: Final = "us-west-2"
 START_SECONDS: Final = 30.0
 _POLL_SECONDS = 0.05
-_PORT_TRIES = 5  # between the choice of a free port and the gateway's own bind somebody else may take it
+_PORT_TRIES = 5  # another process may take the chosen port before the gateway binds it
 _TAIL_CHARACTERS = 2000
-# Outlives a starter that is killed: its standard input ends with the starter, and then it cleans up in its place.
+# It outlives a killed starter: its standard input ends with the starter, and then it cleans up.
 _WATCH = 'read -r line; kill -9 "-$1"; rm -rf -- "$2"'
 
 
 class NoGatewayError(SandboxError):
-    """There is no gateway and none can be built; the message is the reason, which a skipped test gives."""
+    """The gateway does not exist and cannot be built; the message is the reason, which a skipped test shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ class RunningGateway:
 
     Attributes:
         endpoint: `http://127.0.0.1:PORT`.
-        region: What requests must be signed for.
-        access_key_id: Its root's, made for this run.
-        secret_access_key: Likewise.
-        process_id: Of the server, for measuring it.
+        region: The region for which requests must be signed.
+        access_key_id: Of its root; created for this run.
+        secret_access_key: Of its root; created for this run.
+        process_id: Of the server, for measurements.
     """
 
     endpoint: str
@@ -73,36 +73,36 @@ class RunningGateway:
 
 
 def existing_gateway(environ: Mapping[str, str]) -> Path | None:
-    """The executable in the cache, if it is there."""
+    """The executable in the cache, if it exists."""
     return PROGRAM.existing(environ)
 
 
 def find_gateway(environ: Mapping[str, str], progress: Progress) -> Path:
-    """Find the executable, or build it; only one process at a time builds it.
+    """Find the executable, or build it. Only one process at a time builds it.
 
     Raises:
-        NoGatewayError: it is not built yet, and Go is missing, too old, or cannot build it.
+        NoGatewayError: The executable does not exist, and Go is missing, too old, or cannot build it.
     """
     try:
         return PROGRAM.find(environ, progress)
     except NoProgramError as reason:
-        raise NoGatewayError(f"versitygw {VERSION} is not built and cannot be: {reason}") from reason
+        raise NoGatewayError(f"versitygw {VERSION} is not built and cannot be built: {reason}") from reason
 
 
 @contextmanager
 def running_gateway(
     folder: Path, *, environ: Mapping[str, str] | None = None, progress: Progress | None = None
 ) -> Iterator[RunningGateway]:
-    """Run a gateway that keeps its objects in a folder of its own inside this one, which is gone at the end.
+    """Run a gateway that keeps its objects in its own folder inside this one. The end of the block removes that folder.
 
     Args:
-        folder: What lies in it is left alone; it is made if need be.
-        environ: Where Go and the cache are found; this process's own by default.
-        progress: Says that it is building, if it must; aloud by default.
+        folder: It is created if necessary; its present content does not change.
+        environ: The environment in which to find Go and the cache; by default that of this process.
+        progress: Shows a build; by default on standard error.
 
     Raises:
-        NoGatewayError: no executable, and none can be built.
-        SandboxError: it does not start.
+        NoGatewayError: The executable does not exist and cannot be built.
+        SandboxError: The gateway does not start.
     """
     executable = find_gateway(os.environ if environ is None else environ, progress or Progress())
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ def running_gateway(
 
 @contextmanager
 def _started(executable: Path, own: Path) -> Iterator[RunningGateway | None]:
-    """Start it on a port that was free a moment ago; None if it is not any more."""
+    """Start it on a port that was free a moment ago; None if the port is no longer free."""
     port, key, secret = _free_port(), secrets.token_hex(8), secrets.token_urlsafe(24)
     for name in ("data", "versions", "sidecar"):
         (own / name).mkdir(exist_ok=True)
@@ -126,7 +126,7 @@ def _started(executable: Path, own: Path) -> Iterator[RunningGateway | None]:
     if not _has_attributes(own / "data"):
         command += ["--sidecar", str(own / "sidecar")]
     command.append(str(own / "data"))
-    # Nothing of this process's own environment: the gateway takes options from VGW_… there.
+    # Nothing of this process's environment: the gateway reads options from VGW_… variables.
     environ = {"ROOT_ACCESS_KEY": key, "ROOT_SECRET_KEY": secret}
     log_path = own / "log"
     with (
@@ -147,7 +147,7 @@ def _free_port() -> int:
 
 
 def _has_attributes(folder: Path) -> bool:
-    """Whether files there can have extended attributes of the user's, in which the gateway keeps what it must know."""
+    """Whether files there can have user extended attributes, in which the gateway keeps its metadata."""
     if not hasattr(os, "setxattr"):
         return False
     probe = folder.parent / "probe"
@@ -175,7 +175,7 @@ def _watched(leader: int, own: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            watch.kill()  # before the gateway is: a number that is free again may be somebody else's
+            watch.kill()  # before the gateway: a freed process id may soon belong to another process
 
 
 def _answers(process: subprocess.Popen[str], port: int, log: Path) -> bool:

@@ -1,11 +1,11 @@
-"""The Python language host for an engine that has none: what `pulumi-language-python` does to run a program.
+"""The Python language host for an engine that has none: it runs a program as `pulumi-language-python` does.
 
-The engine starts this as a plugin and reads one line, the port; all else happens over gRPC. Whatever the
-program prints goes to this process's own streams, from which the engine takes it. A program that exits with
-32 has already shown its error, so the engine is told to bail without another message.
+The engine starts this file as a plugin and reads one line, the port; everything else goes over gRPC. The output of the
+program goes to this process's own streams, which the engine reads. A program that exits with 32 has already shown its
+error, so this host asks the engine to bail without another message.
 
-Left out: code generation, packing and linking of SDKs, debuggers, toolchains other than a virtual
-environment, and any import of this project: the file is run by path, from a launcher that many clones share.
+Left out: code generation, packing and linking of SDKs, debuggers, and toolchains other than a virtual environment. It
+imports nothing of this project, because a launcher that many clones share runs it by path.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import grpc
 from google.protobuf import empty_pb2, json_format
 
 if __name__ == "__main__":
-    # Of Pulumi's SDK the messages alone: all of it takes three times as long, and every preview starts two hosts.
+    # Only the messages of Pulumi's SDK: the whole SDK takes three times as long, and every preview starts two hosts.
     _pulumi = importlib.util.find_spec("pulumi")
     for _name, _below in (("pulumi", ""), ("pulumi.runtime", "/runtime")):
         _package = sys.modules[_name] = types.ModuleType(_name)
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 VERSION = "3.274.1"
-SHOWN_TO_USER_EXIT_CODE = 32  # so pulumi-language-python-exec ends when it has shown an error to the user
+SHOWN_TO_USER_EXIT_CODE = 32  # pulumi-language-python-exec exits with it after it has shown an error to the user
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _LIST_PACKAGES = """
 import importlib.metadata, json, re
@@ -55,11 +55,11 @@ print(json.dumps([[n, d.version, n in wanted] for n, d in sorted(found.items())]
 
 
 class VirtualenvMissingError(Exception):
-    """The `virtualenv` option names a folder that holds no Python."""
+    """The `virtualenv` option names a folder without a Python."""
 
 
 def interpreter(info: language_pb2.ProgramInfo) -> Path:
-    """The Python that the project asks for: that of its `virtualenv` option, else the one running this."""
+    """The Python of the project's `virtualenv` option, else the Python that runs this file."""
     option = json_format.MessageToDict(info.options).get("virtualenv")
     if not option:
         return Path(sys.executable)
@@ -68,13 +68,13 @@ def interpreter(info: language_pb2.ProgramInfo) -> Path:
     if not python.is_file():
         raise VirtualenvMissingError(
             f"The 'virtualenv' option in Pulumi.yaml is {option!r}, but {python} does not exist. "
-            f"Make it with: python3 -m venv {folder}"
+            f"Create it with: python3 -m venv {folder}"
         )
     return python
 
 
 def environment_for(python: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment with the virtual environment of that Python activated, if it is in one."""
+    """The environment, with the virtual environment of that Python activated if it belongs to one."""
     environment = dict(environ)
     folder = python.parent.parent
     if (folder / "pyvenv.cfg").is_file():
@@ -103,7 +103,7 @@ def program_command(request: language_pb2.RunRequest, python: Path, executor: Pa
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
-    """Answers the engine; knows every child it started, so that none outlives it."""
+    """Answers the engine. It records every child that it starts, so that none outlives it."""
 
     def __init__(self, executor: Path, engine_address: str) -> None:
         """Run programs through `executor` (`pulumi-language-python-exec`) for the engine at that address."""
@@ -112,43 +112,43 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self._children: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
 
-    # The names of the methods are those of the protocol, hence N802 throughout.
+    # The protocol defines the method names, hence N802 throughout.
 
     def Handshake(  # noqa: N802
         self, request: language_pb2.LanguageHandshakeRequest, _context: grpc.ServicerContext
     ) -> language_pb2.LanguageHandshakeResponse:
-        """Take the engine's address from an engine that attaches to a running host."""
+        """Accept the address of an engine that attaches to a running host."""
         self._engine_address = request.engine_address or self._engine_address
         return language_pb2.LanguageHandshakeResponse()
 
     def GetPluginInfo(  # noqa: N802
         self, _request: empty_pb2.Empty, _context: grpc.ServicerContext
     ) -> plugin_pb2.PluginInfo:
-        """Say which engine this host is written for."""
+        """Report the engine version that this host is written for."""
         return plugin_pb2.PluginInfo(version=VERSION)
 
     def GetRequiredPackages(  # noqa: N802
         self, _request: language_pb2.GetRequiredPackagesRequest, _context: grpc.ServicerContext
     ) -> language_pb2.GetRequiredPackagesResponse:
-        """Ask for no plugin ahead of time: where this host runs, none can be downloaded."""
+        """Request no plugin ahead of time: where this host runs, plugins cannot be downloaded."""
         return language_pb2.GetRequiredPackagesResponse()
 
     def GetRequiredPlugins(  # noqa: N802
         self, _request: language_pb2.GetRequiredPluginsRequest, _context: grpc.ServicerContext
     ) -> language_pb2.GetRequiredPluginsResponse:
-        """Ask for no plugin ahead of time, in the older form of the question."""
+        """Request no plugin ahead of time, in the older form of the call."""
         return language_pb2.GetRequiredPluginsResponse()
 
     def RuntimeOptionsPrompts(  # noqa: N802
         self, _request: language_pb2.RuntimeOptionsRequest, _context: grpc.ServicerContext
     ) -> language_pb2.RuntimeOptionsResponse:
-        """Ask `pulumi new` for no further options."""
+        """Give `pulumi new` no further options to ask for."""
         return language_pb2.RuntimeOptionsResponse()
 
     def About(  # noqa: N802
         self, request: language_pb2.AboutRequest, context: grpc.ServicerContext
     ) -> language_pb2.AboutResponse:
-        """Say which Python would run the program."""
+        """Report the Python that would run the program."""
         python = self._interpreter(request.info, context)
         answer = subprocess.run(  # noqa: S603 - the interpreter that the project itself names
             [python, "-c", "import platform; print(platform.python_version())"],
@@ -161,7 +161,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def GetProgramDependencies(  # noqa: N802
         self, request: language_pb2.GetProgramDependenciesRequest, context: grpc.ServicerContext
     ) -> language_pb2.GetProgramDependenciesResponse:
-        """List what is installed beside the program: all of it, or only what nothing else there requires."""
+        """List the installed packages: all of them, or only those that no other package requires."""
         answer = subprocess.run(  # noqa: S603 - the interpreter that the project itself names
             [self._interpreter(request.info, context), "-c", _LIST_PACKAGES],
             capture_output=True,
@@ -179,9 +179,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def InstallDependencies(  # noqa: N802
         self, _request: language_pb2.InstallDependenciesRequest, _context: grpc.ServicerContext
     ) -> Iterator[language_pb2.InstallDependenciesResponse]:
-        """Install nothing and say who does."""
+        """Install nothing, and say what does."""
         yield language_pb2.InstallDependenciesResponse(
-            stdout=b"Nothing to install: the virtual environment is made by the project's own Makefile.\n"
+            stdout=b"Nothing to install: the project's own Makefile creates the virtual environment.\n"
         )
 
     def Run(  # noqa: N802
@@ -213,12 +213,12 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         try:
             python = interpreter(request.info)
         except VirtualenvMissingError:
-            # The sandbox writes this Python into the project that it makes, but not into a plugin's own file.
+            # The sandbox writes this Python into its own project file, but not into the file of a plugin.
             python = Path(sys.executable)
         command = [str(python), "-u", request.info.program_directory, *request.args]
         environment = environment_for(python, dict(pair.split("=", 1) for pair in request.env) or os.environ)
         with self._child(command, request.pwd, environment, context, stdout=subprocess.PIPE) as child:
-            if child.stdout is not None:  # it is not, with PIPE: said for the type checker
+            if child.stdout is not None:  # always true with PIPE; for the type checker
                 while chunk := os.read(child.stdout.fileno(), 65536):
                     yield language_pb2.RunPluginResponse(stdout=chunk)
             yield language_pb2.RunPluginResponse(exitcode=child.wait())
@@ -226,7 +226,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def Cancel(  # noqa: N802
         self, _request: empty_pb2.Empty, _context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
-        """End what is running."""
+        """End the running children."""
         self.end_children()
         return empty_pb2.Empty()
 
@@ -242,7 +242,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             return interpreter(info)
         except VirtualenvMissingError as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-            raise  # abort has raised: said for the type checker
+            raise  # abort has raised already; for the type checker
 
     @contextmanager
     def _child(
@@ -259,7 +259,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         ) as child:
             with self._lock:
                 self._children.add(child)
-            # A call that the engine cancels or abandons ends the program too; after a normal end it is a no-op.
+            # If the engine cancels or abandons the call, the program ends too; after a normal end this is a no-op.
             context.add_callback(child.terminate)
             try:
                 yield child
@@ -269,7 +269,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
 
 def serve(host: LanguageHost, ended: threading.Event) -> None:
-    """Serve on a free port of this machine, print the port, and stop when told that it has ended."""
+    """Serve on a free port of this machine, print the port, and stop when `ended` is set."""
     server = grpc.server(ThreadPoolExecutor(max_workers=16), options=_UNLIMITED)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -282,10 +282,10 @@ def serve(host: LanguageHost, ended: threading.Event) -> None:
 
 
 def main() -> None:
-    """Serve until the engine interrupts this process or is gone."""
+    """Serve until the engine interrupts this process or ends."""
     parser = argparse.ArgumentParser(description="Python language host for the Pulumi engine")
     parser.add_argument("--exec", required=True, type=Path, help="path of pulumi-language-python-exec")
-    parser.add_argument("engine_address", help="where the engine listens; the engine gives it")
+    parser.add_argument("engine_address", help="the address on which the engine listens; the engine passes it")
     # The engine may add --logtostderr, -v and --tracing before its address.
     known, _ = parser.parse_known_args()
     ended = threading.Event()
@@ -293,8 +293,8 @@ def main() -> None:
         signal.signal(number, lambda *_: ended.set())
 
     def watch_engine() -> None:
-        # The engine holds the other end of standard input and never writes: it ends with the engine, SIGKILL
-        # included.
+        # The engine holds the other end of standard input and never writes. Standard input ends with the engine, even
+        # after SIGKILL.
         while os.read(0, 1024):
             pass
         ended.set()

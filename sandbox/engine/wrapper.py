@@ -1,7 +1,8 @@
 """The `pulumi` of a sandbox stack: a script that runs the engine in the stack's project folder.
 
-What depends on this clone (its Python, its language host) is said here, never in the shared engine cache.
-Left out: the environment that leads the engine to the sandbox's server and state (sandbox.environment).
+The rule: this script names everything that depends on this clone (its Python, its language host); the shared engine
+cache never does. Left out: the environment that points the engine at the sandbox's server and state
+(sandbox.environment).
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ CALL_SECONDS = 120.0
 def write_wrapper(folder: StackFolder, engine: Engine) -> None:
     """Write the stack's `pulumi`."""
     if engine.plugins is None:
-        # What is beside the engine belongs to it; a language host or plugin of another engine on PATH may not.
+        # The plugins beside the engine belong to it; a language host or plugin on PATH may belong to another engine.
         plugins = "export PULUMI_IGNORE_AMBIENT_PLUGINS=true"
     else:
         plugins = f'export PATH={quote(str(engine.plugins))}:"$PATH"'
     lines = [
         "#!/bin/sh",
         f"# {WRAPPER_MARK}: the engine in the project folder of the stack `{folder.stack}`.",
-        "# Relative paths among the arguments count from that folder; a --cwd of your own wins.",
+        "# Relative paths among the arguments start from that folder; your own --cwd wins.",
         f"export OBJECT_STORE_PYTHON={quote(sys.executable)}",
         f"export OBJECT_STORE_LANGUAGE_HOST={quote(str(Path(language_host.__file__).resolve()))}",
         f"export PULUMI_PYTHON_CMD={quote(sys.executable)}",
@@ -48,7 +49,7 @@ def write_wrapper(folder: StackFolder, engine: Engine) -> None:
 def call(
     folder: StackFolder, arguments: list[str], environ: Mapping[str, str], standard_input: str | None = None
 ) -> str:
-    """Run one short Pulumi command and return what it prints; a secret goes in by standard input only."""
+    """Run one short Pulumi command and return its output; a secret goes in only by standard input."""
     shown = f"pulumi {' '.join(arguments)}"
     try:
         answer = subprocess.run(  # noqa: S603 - the wrapper that we wrote

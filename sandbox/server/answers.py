@@ -1,7 +1,7 @@
-"""Answers that the server makes itself: refusals, in the shape each API gives them.
+"""Responses that the server itself creates: refusals, in the format of each API.
 
-S3 refuses in XML, IAM and STS in their own XML, MinIO's admin API in JSON; a HEAD gets the status and no body.
-Answers of moto pass through as they are and are no concern of this module.
+The rule: S3 refuses in XML, IAM and STS in their own XML, MinIO's admin API in JSON. A HEAD gets the status and no
+body. Left out: responses of moto, which pass unchanged.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class ApiError(Exception):
     """A refusal with the code, message and status of the real server."""
 
     def __init__(self, code: str, message: str, status: int, **extra: str) -> None:
-        """`extra` are further elements of the XML."""
+        """`extra` holds further elements of the XML."""
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
@@ -27,7 +27,7 @@ class ApiError(Exception):
 
 @dataclass(slots=True)
 class Answer:
-    """A complete HTTP answer."""
+    """A complete HTTP response."""
 
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Answer:
 
     @property
     def status_line(self) -> str:
-        """As WSGI wants it: the number and a phrase."""
+        """The status in WSGI's form: the number and a phrase."""
         try:
             return f"{self.status} {HTTPStatus(self.status).phrase}"
         except ValueError:
@@ -43,7 +43,7 @@ class Answer:
 
 
 def s3_error(error: ApiError, resource: str) -> Answer:
-    """A refusal as S3 writes it."""
+    """A refusal in the format of S3."""
     request_id = uuid.uuid4().hex[:16].upper()
     extra = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in error.extra.items())
     body = (
@@ -56,7 +56,7 @@ def s3_error(error: ApiError, resource: str) -> Answer:
 
 
 def iam_error(error: ApiError) -> Answer:
-    """A refusal as IAM and STS write it."""
+    """A refusal in the format of IAM and STS."""
     request_id = str(uuid.uuid4())
     body = (
         '<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type>'
@@ -67,7 +67,7 @@ def iam_error(error: ApiError) -> Answer:
 
 
 def admin_error(error: ApiError, resource: str) -> Answer:
-    """A refusal as MinIO's admin API writes it."""
+    """A refusal in the format of MinIO's admin API."""
     request_id = uuid.uuid4().hex[:16].upper()
     body = {
         "Code": error.code,
@@ -80,7 +80,7 @@ def admin_error(error: ApiError, resource: str) -> Answer:
 
 
 def json_answer(status: int, body: object) -> Answer:
-    """A JSON answer; no body at all for one that has nothing to say."""
+    """A JSON response, without a body if there is no content."""
     if body is None:
         return Answer(status)
     return Answer(status, [("Content-Type", "application/json")], json.dumps(body).encode())

@@ -1,8 +1,8 @@
-"""Who a key belongs to and what that caller may do, by each vendor's rules.
+"""The owner of an access key, and the permissions of that caller, by each vendor's rules.
 
-The two differ in kind: AIStor asks only the caller's own policies and lets bucket policies speak for the anonymous
-alone; AWS lets both speak, and a Deny in either wins, even over root. Conditions count everywhere. Signatures are
-verified before, and what a permission means for a request is `sandbox.server.s3_actions`'.
+The rule: AIStor evaluates only the caller's own policies, and applies bucket policies only to anonymous callers. AWS
+evaluates both, and a Deny in either wins, even over root. Conditions always count. Left out: signatures, which are
+verified before, and the permissions that a request needs (`sandbox.server.s3_actions`).
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ Context = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody whose signature was verified."""
+    """A caller whose signature was verified."""
 
     access_key: str
     secret_key: str
-    #: The user's name, for service accounts that of their user.
+    #: The user's name; for a service account, the name of its user.
     user: str
     arn: str
     root: bool
     #: Each group of policies must allow.
     layers: tuple[tuple[Policy, ...], ...] = ()
-    #: What a temporary key is sent with, and when it ends; None for one that lasts.
+    #: The session token of a temporary key, and its end; None for a permanent key.
     session: signatures.Session | None = None
 
     def __repr__(self) -> str:
@@ -44,13 +44,13 @@ class Caller:
 
 
 class Authority(Protocol):
-    """One vendor's rules."""
+    """The rules of one vendor."""
 
     def caller(self, access_key: str) -> Caller | None:
-        """Who the key belongs to, None if it is unknown; refuses one that is switched off."""
+        """The owner of the key, or None if the key is unknown; refuses a disabled key."""
 
     def allows(self, caller: Caller | None, need: Need, context: Context) -> bool:
-        """Whether the caller, None for the anonymous, has the permission."""
+        """Whether the caller (None if anonymous) has the permission."""
 
 
 def _layer(documents: Iterable[str]) -> tuple[Policy, ...]:
@@ -58,7 +58,7 @@ def _layer(documents: Iterable[str]) -> tuple[Policy, ...]:
 
 
 def _identity_verdict(caller: Caller, access: Access) -> Verdict:
-    """What the caller's own policies say: all layers must allow, one that denies is enough."""
+    """The verdict of the caller's own policies: all layers must allow, and one Deny is enough to refuse."""
     verdicts = [evaluate(layer, access) for layer in caller.layers]
     if Verdict.DENIED in verdicts:
         return Verdict.DENIED
@@ -77,10 +77,10 @@ def _bucket_verdict(bucket: str, access: Access, names: frozenset[str]) -> Verdi
 
 
 class AistorAuthority:
-    """MinIO's rules, over its own IAM store."""
+    """MinIO's rules, on its own IAM store."""
 
     def __init__(self, iam: MinioIam, root_user: str, root_password: str) -> None:
-        """Root is no user of the store."""
+        """Root is not a user of the store."""
         self._iam = iam
         self._root = Caller(root_user, root_password, root_user, "arn:aws:iam:::root", root=True)
 
@@ -94,11 +94,11 @@ class AistorAuthority:
         if not known.enabled:
             raise ApiError("InvalidAccessKeyId", "Your account is disabled; please contact your administrator.", 403)
         layers = tuple(_layer(json.dumps(document) for document in layer) for layer in known.layers)
-        # A service account of root's without a policy of its own is bound by nothing, as root is.
+        # A service account of root without its own policy has no limits, like root.
         return Caller(access_key, known.secret_key, known.user, f"arn:aws:iam:::user/{known.user}", not layers, layers)
 
     def allows(self, caller: Caller | None, need: Need, context: Context) -> bool:
-        """As MinIO decides; `s3:DeleteObject` covers versions unless their deletion is denied by name."""
+        """MinIO's decision; `s3:DeleteObject` covers versions, unless a policy denies their deletion by name."""
         if caller is not None and caller.root:
             return True
         if self._says(caller, need, context) is Verdict.ALLOWED:
@@ -119,7 +119,7 @@ class AistorAuthority:
 
 
 class AwsAuthority:
-    """AWS's rules within one account, over moto's IAM."""
+    """AWS's rules within one account, on moto's IAM."""
 
     def __init__(self, root_key: str, root_secret: str) -> None:
         """Root is the account itself."""
@@ -142,7 +142,7 @@ class AwsAuthority:
         return Caller(access_key, key.secret_key, key.user, key.arn, root=False, layers=(_layer(key.documents),))
 
     def allows(self, caller: Caller | None, need: Need, context: Context) -> bool:
-        """Identity and bucket policies together; root is only bound by a bucket policy's Deny, and can lift it."""
+        """Identity and bucket policies together. Only a bucket policy's Deny limits root, and root can remove it."""
         access = Access(need.action, need.resource, context)
         if caller is None:
             if moto_store.shuts_out_the_public(need.bucket):
@@ -158,5 +158,5 @@ class AwsAuthority:
             return False
         if by_identity is Verdict.ALLOWED:
             return True
-        # Naming the account only hands the decision to the account's own policies, which are silent here.
+        # A principal that names the account only delegates to the account's own policies, which allow nothing here.
         return _bucket_verdict(need.bucket, access, frozenset((caller.arn,))) is Verdict.ALLOWED

@@ -1,8 +1,8 @@
-"""A certificate authority of the sandbox's own, and the server certificate that it signs.
+"""The sandbox's own certificate authority, and the server certificate that it signs.
 
-The authority is kept from run to run, so a client that was given `ca.pem` once goes on trusting the server; the
-server's certificate is made anew at each start. Every file that holds a private key is made with mode 0600. Client
-certificates are left out: S3 clients authenticate by signature.
+The rule: the authority stays the same from run to run, so a client that has `ca.pem` continues to trust the server.
+Each start creates a new server certificate. Every file with a private key has mode 0600. Left out: client certificates,
+because S3 clients authenticate by signature.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Where the files are: what a client trusts, and what the server presents."""
+    """The paths of the files: what a client trusts, and what the server presents."""
 
     ca: Path
     server_chain: Path
@@ -29,7 +29,7 @@ class Certificates:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace a file at one stroke; nobody but its owner can read it at any moment."""
+    """Replace a file atomically; at every moment only its owner can read it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -39,7 +39,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def make_certificates(directory: Path) -> Certificates:
-    """The authority of this folder, made if there is none, and a fresh server certificate."""
+    """The authority of this folder, created if it does not exist, and a new server certificate."""
     files = Certificates(directory / "ca.pem", directory / "server.pem", directory / "server-key.pem")
     ca_key = directory / "ca-key.pem"
     if files.ca.exists() and ca_key.exists():

@@ -1,8 +1,8 @@
-"""The embedded server: moto behind the gate, over TLS, on this machine alone.
+"""The embedded server: moto behind the gate, over TLS, only on this machine.
 
-A process serves one cloud, since moto's state and amendments are the process's. `EmbeddedServer` runs in the process
-of `sandbox.server.serve`; `running_server` starts such a process and waits for it, which is what tests want. The folder
-holds all state: certificates, administrator, snapshot, and `server.json` while the server is up.
+The rule: a process serves one cloud, because moto's state and amendments belong to the process. `EmbeddedServer` runs
+in the process of `sandbox.server.serve`; `running_server` starts such a process and waits for it, for tests. The folder
+holds all state: certificates, administrator, snapshot, and `server.json` while the server runs.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Clients open spare TLS connections that they send nothing on, and each holds a thread as long as it is idle.
+#: Clients open spare TLS connections without sending anything, and each holds a thread while it is idle.
 THREADS = 128
-#: Seconds that an idle connection is kept; longer than clients keep theirs, or they would meet a closing one.
+#: Seconds before an idle connection closes; longer than in clients, which would otherwise use a closing connection.
 IDLE = 120
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 30.0
@@ -50,7 +50,7 @@ STOP_TIMEOUT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """The administrator's key."""
+    """The administrator's key pair."""
 
     user: str
     password: str
@@ -61,7 +61,7 @@ class Admin:
 
 
 def read_admin(directory: Path, cloud: Cloud) -> Admin:
-    """The administrator of this folder, made at random if there is none."""
+    """The administrator of this folder, created at random if it does not exist."""
     path = directory / "admin.json"
     if path.exists():
         raw = json.loads(path.read_text())
@@ -77,7 +77,7 @@ def read_admin(directory: Path, cloud: Cloud) -> Admin:
 
 
 class _LazyHandshake(BuiltinSSLAdapter):
-    """Shakes hands in the thread that serves the connection, so that a silent client stops nobody else."""
+    """Does the TLS handshake in the thread of the connection, so that a silent client does not block other clients."""
 
     def wrap(self, sock: socket.socket) -> tuple[ssl.SSLSocket, dict[str, str]]:
         wrapped = self.context.wrap_socket(sock, do_handshake_on_connect=False, server_side=True)
@@ -88,7 +88,7 @@ class EmbeddedServer:
     """S3 and IAM of one cloud, with its state in a folder."""
 
     def __init__(self, cloud: Cloud, directory: Path, port: int = 0, *, admin_api: str = "v3") -> None:
-        """Load what was saved, and listen; nothing is answered before `start`. AIStor speaks one admin API."""
+        """Load the saved state, and listen; requests wait until `start`. AIStor speaks one admin API version."""
         self.cloud = cloud
         self.admin = read_admin(directory, cloud)
         self.certificates = make_certificates(directory)
@@ -115,13 +115,13 @@ class EmbeddedServer:
         return AwsAuthority(self.admin.user, self.admin.password)
 
     def _bound(self, port: int) -> Any:  # noqa: ANN401 - cheroot's server is untyped
-        """A server on the wanted port, or on any if that is taken."""
+        """A server on the requested port, or on a free one if that is taken."""
         try:
             return self._prepared(port)
         except OSError:
             if port == 0:
                 raise
-            log.warning("port %d is taken; another one is used", port)
+            log.warning("port %d is taken; the server uses another port", port)
             return self._prepared(0)
 
     def _prepared(self, port: int) -> Any:  # noqa: ANN401 - cheroot's server is untyped
@@ -135,7 +135,7 @@ class EmbeddedServer:
 
     @property
     def endpoint(self) -> str:
-        """Where it listens."""
+        """The URL on which it listens."""
         return f"https://{HOST}:{self._server.bind_addr[1]}"
 
     def start(self) -> None:
@@ -143,13 +143,13 @@ class EmbeddedServer:
         self._thread.start()
 
     def save(self) -> None:
-        """Put the state on disk as it is now."""
+        """Write the present state to disk."""
         with self._gate.lock:
             captured = self._snapshot.capture(self.minio_iam)
         self._snapshot.write(captured)
 
     def stop(self) -> None:
-        """Answer no more, and save."""
+        """Stop answering, and save."""
         self._server.stop()
         self._thread.join(STOP_TIMEOUT)
         self._saver.stop()
@@ -161,7 +161,7 @@ def _log_server_error(message: str = "", level: int = logging.INFO, traceback: b
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server in a process of its own."""
+    """A server in its own process."""
 
     pid: int
     endpoint: str
@@ -175,7 +175,7 @@ class RunningServer:
 def running_server(
     cloud: Cloud | str, directory: Path, *, plugin: bool = False, admin_api: str | None = None
 ) -> Iterator[RunningServer]:
-    """Start the server process of a folder, wait until it answers, and stop it at the end."""
+    """Start the server process of a folder, wait until it answers, and stop it at the end of the block."""
     cloud = Cloud(cloud)
     command = [sys.executable, "-m", "sandbox.server.serve", "--cloud", cloud, "--directory", str(directory)]
     command += ["--parent-pid", str(os.getpid())]

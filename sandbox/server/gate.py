@@ -1,8 +1,8 @@
-"""The gate before moto: every request is authenticated and authorised here, and refused as the vendor refuses.
+"""The gate before moto: it authenticates and authorises every request, and refuses as the vendor does.
 
-moto's own enforcement stays off, because it knows no conditions, no expiry of presigned URLs and one vendor's errors.
-One lock is held from the decision to moto's answer: moto is not thread safe, and a decision must not age before it is
-acted on. Bodies are read and signatures computed outside of it.
+The rule: moto's own enforcement stays off, because it has no conditions, no expiry of presigned URLs and only one
+vendor's errors. The gate holds one lock from the decision to moto's response: moto is not thread safe, and the data
+must not change between the decision and the action. It reads bodies and computes signatures outside the lock.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 _BUCKET_NAME = re.compile(r"(?!xn--)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _READING = ("GET", "HEAD")
-#: Headers of moto's own making, which no S3 server sends.
+#: Headers that moto invents and no S3 server sends.
 _MOTO_HEADERS = (
     "access-control-allow-origin",
     "connection",
@@ -57,13 +57,13 @@ _LOCK_HEADERS = {
     "x-amz-object-lock-retain-until-date": "s3:GetObjectRetention",
     "x-amz-object-lock-legal-hold": "s3:GetObjectLegalHold",
 }
-#: Parts of S3 that MinIO does not have: GET says so, PUT trips over the XML.
+#: Parts of S3 that MinIO does not have: it refuses a GET as not implemented, and a PUT as malformed XML.
 _NOT_IN_AISTOR = ("publicAccessBlock", "ownershipControls", "accelerate", "inventory", "logging", "website")
 
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """The moto applications behind the gate, by the service that a signature names."""
+    """The moto applications behind the gate, by the service in the signature."""
 
     s3: Wsgi
     iam: Wsgi
@@ -72,7 +72,7 @@ class Backends:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A request whose signature has been dealt with."""
+    """A request whose signature was checked."""
 
     request: Request
     signature: Signature | None
@@ -91,20 +91,20 @@ class Gate:
         on_change: Callable[[], None] = lambda: None,
         admin_api: str = "v3",
     ) -> None:
-        """`on_change` is called after each request that may have changed something; one admin API is spoken."""
+        """The gate calls `on_change` after each request that may have changed data. It speaks one admin API version."""
         self._cloud = cloud
         self._authority = authority
         self._backends = backends
         self._minio_iam = minio_iam
         self._on_change = on_change
         self._admin_api = admin_api
-        #: Held while moto works; the snapshot takes it too.
+        #: Held while moto works; the snapshot holds it too.
         self.lock = threading.RLock()
         self._server_name = "MinIO" if cloud is Cloud.AISTOR else "AmazonS3"
         self._denied = "Access Denied." if cloud is Cloud.AISTOR else "Access Denied"
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer one request, whatever comes of it."""
+        """Answer one request, also after an error."""
         try:
             request = Request(environ)
         except ApiError as error:
@@ -161,7 +161,7 @@ class Gate:
             raise ApiError("NotImplemented", f"this server has no service {signature.service!r}", 501)
         return self._s3(known)
 
-    # Who
+    # Authentication
 
     def _authenticate(self, request: Request, signature: Signature | None) -> Caller | None:
         if signature is None:
@@ -195,7 +195,7 @@ class Gate:
         )
 
     def _context(self, known: _Known, version_id: str | None = None) -> dict[str, tuple[str, ...]]:
-        """The condition keys that a request carries, in lower case."""
+        """The condition keys of a request, in lower case."""
         request, now = known.request, datetime.now(UTC)
         context = {
             "aws:securetransport": "true" if request.secure else "false",
@@ -232,8 +232,10 @@ class Gate:
 
     @staticmethod
     def _note_refusal(known: _Known, need: Need) -> None:
-        """The answer names no action as the vendors' does not; whoever writes a policy reads it in the log."""
-        log.info("refused %s on %s to %s", need.action, need.resource, known.caller.arn if known.caller else "nobody")
+        """Log the refused action, for the author of a policy; the response does not name it, like the vendors'."""
+        log.info(
+            "refused %s on %s to %s", need.action, need.resource, known.caller.arn if known.caller else "anonymous"
+        )
 
     # S3
 
@@ -257,7 +259,7 @@ class Gate:
             self._check_bucket(request, wanted)
         listing = wanted == [Need("s3:ListAllMyBuckets")]
         if listing and self._cloud is Cloud.AISTOR and known.caller is not None:
-            return  # what may be seen is decided bucket by bucket
+            return  # the listing decides bucket by bucket what the caller sees
         if is_multi_delete(request) and known.caller is None:
             raise ApiError("AccessDenied", self._denied, 403)
         heads_bucket = request.method == "HEAD" and not request.key and self._cloud is Cloud.AISTOR
@@ -294,7 +296,7 @@ class Gate:
         )
 
     def _visible(self, known: _Known) -> frozenset[str] | None:
-        """The buckets that a listing shows this caller: on AIStor those that it may list or locate."""
+        """The buckets that a listing shows to this caller: on AIStor those that it may list or locate."""
         if self._cloud is Cloud.AWS or self._allows(known, Need("s3:ListAllMyBuckets")):
             return None
         seen = frozenset(
@@ -308,16 +310,16 @@ class Gate:
         return seen
 
     def _before(self, request: Request) -> None:
-        """What the vendor refuses before it does anything."""
+        """Refuse what the vendor refuses before it acts."""
         if self._cloud is Cloud.AISTOR:
             self._before_aistor(request)
-        if not request.key and "requestPayment" in request.parameters:  # moto has none, and would answer a listing
+        if not request.key and "requestPayment" in request.parameters:  # moto lacks it, and would answer with a listing
             raise ApiError("NotImplemented", "A header you provided implies functionality that is not implemented", 501)
         if request.method == "PUT" and not request.key and "policy" in request.parameters:
             self._check_bucket_policy(request)
 
     def _refuse_missing(self, request: Request) -> None:
-        """MinIO turns requests for what it does not have away before it asks whose they are (its cmd/api-router.go)."""
+        """Refuse requests for features that MinIO lacks; MinIO does so before authentication (cmd/api-router.go)."""
         missing = not request.key and any(name in request.parameters for name in _NOT_IN_AISTOR)
         if self._cloud is Cloud.AISTOR and missing and request.method in ("GET", "DELETE"):
             raise ApiError("NotImplemented", "A header you provided implies functionality that is not implemented", 501)
@@ -356,7 +358,7 @@ class Gate:
             )
 
     def _check_checksum(self, request: Request) -> None:
-        """Refuse a body that is not what its checksum says, and tell moto of the checksum in the way it knows."""
+        """Refuse a body that does not match its checksum, and pass the checksum to moto in the form that it reads."""
         digest = request.headers.get("content-md5")
         if digest and base64.b64encode(hashlib.md5(request.body, usedforsecurity=False).digest()).decode() != digest:
             raise ApiError("BadDigest", "The Content-Md5 you specified did not match what we received.", 400)
@@ -376,7 +378,7 @@ class Gate:
         request.forget_headers()
 
     def _after(self, known: _Known, answer: Answer) -> Answer:
-        """What the vendor adds to an answer, hides, or says in other words."""
+        """Add, hide or reword parts of a response as the vendor does."""
         request = known.request
         reads_object = bool(request.key) and request.method in _READING and not _subresource(request)
         if reads_object and answer.status == 404 and self._cloud is Cloud.AWS:  # noqa: PLR2004 - not found
@@ -400,7 +402,7 @@ class Gate:
         return answer
 
     def _hide_absence(self, known: _Known) -> None:
-        """On AWS, who may not list a bucket is not told that an object is missing."""
+        """On AWS, hide from a caller without the right to list a bucket that an object is missing."""
         if not self._allows(known, Need("s3:ListBucket", known.request.bucket)):
             raise ApiError("AccessDenied", self._denied, 403)
 
@@ -499,7 +501,7 @@ class Gate:
 
 
 def _iam_resource(form: dict[str, list[str]]) -> str:
-    if form.get("Action") == ["GetAccessKeyLastUsed"]:  # it names the key alone, and is allowed by the key's user
+    if form.get("Action") == ["GetAccessKeyLastUsed"]:  # it names only the key, and the key's user needs the permission
         key = moto_store.iam_key(form["AccessKeyId"][0])
         return "*" if key is None else key.arn
     if "PolicyArn" in form and not {"UserName", "RoleName"} & set(form):
@@ -527,6 +529,6 @@ _HASHES: dict[str, Callable[[bytes], bytes]] = {
 
 
 def _digest(algorithm: str, body: bytes) -> str | None:
-    """The checksum of a body in base64; None for an algorithm that the standard library has not."""
+    """The checksum of a body in base64; None for an algorithm that the standard library lacks."""
     compute = _HASHES.get(algorithm)
     return None if compute is None else base64.b64encode(compute(body)).decode()

@@ -1,7 +1,7 @@
-"""Lifecycle rules: what each vendor accepts and keeps, and which rule governs an object.
+"""Lifecycle rules: what each vendor accepts and stores, and which rule governs an object.
 
-Pure, over rules as decoded from S3's XML (strings everywhere, as `moto` has them). Nothing here deletes anything:
-what a rule would do is only ever announced, in `x-amz-expiration`, as the real servers announce it.
+Pure, on rules decoded from S3's XML (all values are strings, as in `moto`). Left out: deletion. The server only
+announces the effect of a rule in `x-amz-expiration`, as the real servers do.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ACTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What of an object the rules look at."""
+    """The properties of an object that the rules use."""
 
     key: str
     size: int
@@ -55,7 +55,7 @@ def _malformed() -> ApiError:
 
 
 def accepted(rules: list[Rule], cloud: Cloud) -> list[Rule]:
-    """The rules as the vendor keeps them; refuses what it refuses."""
+    """The rules as the vendor stores them; refuses what the vendor refuses."""
     kept = []
     for rule in rules:
         one = rule | {"ID": rule.get("ID") or str(uuid.uuid4())}
@@ -82,7 +82,7 @@ def _check_all(rules: list[Rule], cloud: Cloud) -> None:
 
 
 def _check_aistor(rule: Rule) -> None:
-    # MinIO drops the abort action unread; a rule that had no other is then one without any.
+    # MinIO drops the abort action unread. A rule with no other action then has none.
     if not any(rule.get(action) for action in _ACTIONS):
         raise _invalid("The XML you provided was not well-formed or did not validate against our published schema")
     expiration = rule.get("Expiration") or {}
@@ -126,7 +126,7 @@ def _listed(raw: object) -> list[Any]:
 
 
 def prefix_of(rule: Rule) -> str:
-    """The prefix that a rule is for, wherever in it that stands."""
+    """The prefix of a rule, in each place where a rule can have it."""
     filters = rule.get("Filter") or {}
     together = filters.get("And") or {}
     return rule.get("Prefix") or filters.get("Prefix") or together.get("Prefix") or ""
@@ -146,7 +146,7 @@ def _governs(rule: Rule, stored: StoredObject) -> bool:
 
 
 def expiration_header(rules: list[Rule], stored: StoredObject) -> str | None:
-    """`x-amz-expiration` of an object: the soonest of the rules that govern it, None if none expires it."""
+    """`x-amz-expiration` of an object, by the earliest of its rules; None if no rule expires it."""
     found: list[tuple[datetime, str]] = []
     for rule in rules:
         expiration = rule.get("Expiration") or {}
@@ -163,6 +163,6 @@ def expiration_header(rules: list[Rule], stored: StoredObject) -> str | None:
 
 
 def midnight_after(moment: datetime, days: int) -> datetime:
-    """Days after a moment, rounded up to the next midnight of UTC, as both vendors do."""
+    """A number of days after a moment, rounded up to the next midnight UTC, as both vendors do."""
     later = moment.astimezone(UTC) + timedelta(days=days + 1)
     return later.replace(hour=0, minute=0, second=0, microsecond=0)

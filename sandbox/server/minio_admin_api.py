@@ -1,8 +1,8 @@
-"""MinIO's admin API as a real server has it: paths, query parameters, encrypted bodies, error codes.
+"""MinIO's admin API as on a real server: paths, query parameters, encrypted bodies, error codes.
 
-`<method> /minio/admin/<version>/<command>` on the very users and policies that the stand-in plugin manages. A server
-speaks one version; another one, and a command that it has not, is answered 426, as a real server was seen to. Bodies
-are encrypted with the caller's secret key where the real ones are. Left out: every command that no client of this
+The rule: `<method> /minio/admin/<version>/<command>` works on the same users and policies as the stand-in plugin. A
+server speaks one version. It answers 426 to another version or an unknown command, as observed on a real server. It
+encrypts a body with the caller's secret key where the real server does. Left out: every command that no client of this
 project sends.
 """
 
@@ -31,21 +31,21 @@ _PATH = re.compile(r"/minio/admin/(?P<version>v[0-9]+)/(?P<command>.*)")
 _MODE = "mode-server-xl-single"
 _MISMATCH = "XMinioAdminVersionMismatch"
 _MISMATCH_STATUS = 426
-#: What a user may do to its own service accounts with no right of an administrator (a real server: list and delete).
+#: Commands that a user may run on its own service accounts without administrator rights (real server: list, delete).
 _OWN = ("list-service-accounts", "delete-service-account", "info-service-account")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a command is called.
+    """The HTTP form of a command.
 
     Attributes:
-        method: The HTTP method; the same path with another is no command.
+        method: The HTTP method; the same path with another method is not a command.
         command: Its name in `minio_iam_commands`.
-        needs: Query parameters without which there is no such command.
-        body: The body is `encrypted` fields, a `plain` policy document, or none (empty).
-        answers: The answer is `encrypted` or `plain`.
-        versions: The versions that have it.
+        needs: Required query parameters; without them the path is not a command.
+        body: `encrypted` fields, a `plain` policy document, or empty for no body.
+        answers: Whether the response is `encrypted` or `plain`.
+        versions: The API versions that have it.
     """
 
     method: str
@@ -80,17 +80,17 @@ ROUTES = {
     "info": Route("GET", "info", answers="encrypted"),
 }
 _INFO = Command("admin:ServerInfo", lambda _iam, _fields, _caller: {"mode": "online", "region": "us-west-2"})
-#: Query parameters that may be given more than once.
+#: Query parameters that a request may repeat.
 _LISTED = ("user", "group", "policy")
 
 
 def is_admin_path(path: str) -> bool:
-    """Whether a path is of the admin API, of whichever version."""
+    """Whether a path belongs to the admin API, in any version."""
     return _PATH.fullmatch(path) is not None
 
 
 def mismatch(spoken: str, asked: str) -> ApiError:
-    """The answer to a version that is not spoken."""
+    """The response to a version that the server does not speak."""
     older = int(asked[1:]) < int(spoken[1:])
     return ApiError(
         _MISMATCH,
@@ -104,10 +104,10 @@ def mismatch(spoken: str, asked: str) -> ApiError:
 
 
 def find(request: Request, spoken: str) -> Route:
-    """The command that a request calls; asked before the caller is.
+    """The command that a request calls, determined before authentication.
 
     Raises:
-        ApiError: Another version is asked for, or there is no such command.
+        ApiError: The request is for another version, or the command does not exist.
     """
     found = _PATH.fullmatch(request.path)
     asked = found["version"] if found else ""
@@ -131,12 +131,12 @@ def action_of(route: Route) -> str:
 
 
 def refusal_of(route: Route) -> ApiError:
-    """What whoever may not call a command is told."""
+    """The refusal for a caller without permission for a command."""
     return minio_iam_commands.refusal(_command(route))
 
 
 def is_about_itself(route: Route, request: Request, iam: MinioIam, caller: Caller) -> bool:
-    """Whether a caller asks about service accounts of its own user, which needs no permission."""
+    """Whether a caller accesses its own user's service accounts, which needs no permission."""
     if route.command not in _OWN:
         return False
     if route.command == "list-service-accounts":
@@ -146,10 +146,10 @@ def is_about_itself(route: Route, request: Request, iam: MinioIam, caller: Calle
 
 
 def run(route: Route, request: Request, iam: MinioIam, caller: Caller) -> Answer:
-    """Carry a command out and answer as the real server does.
+    """Run a command and answer as the real server does.
 
     Raises:
-        ApiError: It is refused, or its body is not what the command takes.
+        ApiError: The server refuses the command, or its body is invalid.
     """
     fields: dict[str, Any] = {
         name: [value for key, value in request.query if key == name and value] if name in _LISTED else first

@@ -1,9 +1,9 @@
-"""MinIO's own IAM: users, policies, what is attached to whom, and service accounts.
+"""MinIO's own IAM: users, policies, attachments and service accounts.
 
-Pure data behind one lock; each method refuses as a real server did when it was recorded (codes, messages, statuses).
-The two traps that people meet are kept: adding a user who exists changes the secret without a word, and updating a
-service account without its policy makes it inherit everything its user may. Who may call what is decided by the
-caller of this module; groups, LDAP and temporary credentials are left out.
+The rule: pure data behind one lock. Each method refuses as the recorded real server did (codes, messages, statuses). It
+keeps two traps of the real server: adding an existing user silently changes its secret, and updating a service account
+without its policy makes the account inherit all permissions of its user. Left out: authorisation, which the caller of
+this module decides, and groups, LDAP and temporary credentials.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class User:
 
 @dataclass(slots=True)
 class ServiceAccount:
-    """A credential of a user's; with no policy of its own it may do all that its user may."""
+    """A credential of a user. Without its own policy it has all permissions of its user."""
 
     parent: str
     secret_key: str
@@ -53,13 +53,13 @@ class ServiceAccount:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a request signed with a known key may rest on."""
+    """The secret and the policies behind a known access key."""
 
     secret_key: str
     enabled: bool
-    #: The user whose policies count: itself, or the service account's user.
+    #: The user whose policies apply: itself, or the service account's user.
     user: str
-    #: Each group of policies must allow: the user's, and the service account's own if it has one.
+    #: Each group of policies must allow: the user's, and the service account's own policy if it has one.
     layers: tuple[tuple[Document, ...], ...]
 
 
@@ -117,10 +117,10 @@ def _status(text: str) -> bool:
 
 
 class MinioIam:
-    """The store; `root_user` is the administrator, who is no user of it but may own service accounts."""
+    """The store. `root_user` is the administrator, which is not a user of the store but may own service accounts."""
 
     def __init__(self, root_user: str) -> None:
-        """Empty but for the vendor's own policies."""
+        """Start with only the vendor's own policies."""
         self.root_user = root_user
         self._users: dict[str, User] = {}
         self._policies: dict[str, Document] = dict(minio_policy.CANNED)
@@ -132,12 +132,12 @@ class MinioIam:
         return {name: value for name, value in self.__dict__.items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Everything, and a lock anew."""
+        """Everything, and a new lock."""
         self.__dict__.update(state)
         self._lock = threading.RLock()
 
     def credential(self, access_key: str) -> Credential | None:
-        """What stands behind an access key, None if it is unknown."""
+        """The identity behind an access key, or None if the key is unknown."""
         with self._lock:
             user = self._users.get(access_key)
             if user is not None:
@@ -159,7 +159,7 @@ class MinioIam:
     # Users
 
     def add_user(self, access_key: str, secret_key: str, status: str = "enabled") -> None:
-        """Make a user, or give an existing one another secret."""
+        """Create a user, or give an existing one another secret."""
         with self._lock:
             if access_key == self.root_user or access_key in self._accounts:
                 raise ApiError(
@@ -176,7 +176,7 @@ class MinioIam:
             user.updated_at = _now()
 
     def remove_user(self, access_key: str) -> None:
-        """Remove a user, and its service accounts with it."""
+        """Remove a user and its service accounts."""
         with self._lock:
             if access_key == self.root_user or access_key in self._accounts:
                 raise ApiError("XMinioIAMActionNotAllowed", "Specified IAM action is not allowed", 403)
@@ -186,12 +186,12 @@ class MinioIam:
                 del self._accounts[key]
 
     def user_info(self, access_key: str) -> Document:
-        """Status of a user, and its policies if it has any."""
+        """The status of a user, and its policies if it has any."""
         with self._lock:
             return self._described(self._user(access_key))
 
     def set_user_status(self, access_key: str, status: str) -> None:
-        """Let a user in or shut it out."""
+        """Enable or disable a user."""
         with self._lock:
             user = self._user(access_key)
             user.enabled = _status(status)
@@ -216,7 +216,7 @@ class MinioIam:
     # Policies
 
     def add_canned_policy(self, name: str, policy: object) -> None:
-        """Make a policy or replace it."""
+        """Create or replace a policy."""
         _check_name(name)
         if "," in name:
             raise ApiError("PolicyInvalidName", "Policy name may not contain comma", 400)
@@ -225,7 +225,7 @@ class MinioIam:
             self._policies[name] = document
 
     def remove_canned_policy(self, name: str) -> None:
-        """Remove a policy that nobody has; removing one that is not there is no error."""
+        """Remove a policy that is not attached; removing a missing policy is not an error."""
         with self._lock:
             if any(name in user.policies for user in self._users.values()):
                 raise ApiError("XMinioIAMPolicyInUse", "The policy cannot be removed, as it is in use", 400)
@@ -246,11 +246,11 @@ class MinioIam:
     # Attachments
 
     def attach_policy(self, user: str, policies: Iterable[str]) -> Document:
-        """Add policies to a user's."""
+        """Attach policies to a user."""
         return self._change(user, policies, attach=True)
 
     def detach_policy(self, user: str, policies: Iterable[str]) -> Document:
-        """Take policies from a user."""
+        """Detach policies from a user."""
         return self._change(user, policies, attach=False)
 
     def _change(self, user: str, policies: Iterable[str], *, attach: bool) -> Document:
@@ -277,7 +277,7 @@ class MinioIam:
             }
 
     def set_user_or_group_policy(self, user_or_group: str, policy_name: str) -> None:
-        """Replace all policies of a user by these, comma between; an empty name takes them all away."""
+        """Replace all policies of a user by these, separated by commas; an empty name removes all."""
         with self._lock:
             owner = self._user(user_or_group)
             wanted = list(dict.fromkeys(name for name in policy_name.split(",") if name))
@@ -309,7 +309,7 @@ class MinioIam:
         name: str = "",
         description: str = "",
     ) -> Document:
-        """Make a credential of a user's; keys not given are made here."""
+        """Create a credential of a user; the store generates missing keys."""
         with self._lock:
             if target_user not in self._users and target_user != self.root_user:
                 raise ApiError("XMinioAdminNoSuchUser", f"Specified target user {target_user} does not exist", 404)
@@ -333,7 +333,7 @@ class MinioIam:
             return {"credentials": {"accessKey": access_key, "secretKey": secret_key, "expiration": _NEVER}}
 
     def info_service_account(self, access_key: str) -> Document:
-        """Owner, status and policy of a service account: its own, or the one that it inherits."""
+        """Owner, status and policy of a service account: its own policy, or the inherited one."""
         with self._lock:
             account = self._account(access_key, " (Specified service account does not exist)")
             if account.policy is None:
@@ -358,7 +358,7 @@ class MinioIam:
         new_name: str = "",
         new_description: str = "",
     ) -> None:
-        """Change a service account. Without `new_policy` it loses the policy it has and inherits its user's."""
+        """Change a service account. Without `new_policy` it loses its own policy and inherits its user's."""
         with self._lock:
             account = self._account(access_key, " (Specified service account does not exist)")
             document = minio_policy.checked(new_policy) if new_policy else None
@@ -378,7 +378,7 @@ class MinioIam:
             del self._accounts[access_key]
 
     def list_service_accounts(self, user: str) -> Document:
-        """The service accounts of a user; none of one that is not known, as a real server was seen to say."""
+        """The service accounts of a user; none for an unknown user, as observed on a real server."""
         with self._lock:
             return {
                 "accounts": [

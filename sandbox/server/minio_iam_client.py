@@ -1,7 +1,7 @@
 """A client of the MinIO IAM store in a running server, for the stand-in of the MinIO provider.
 
-Methods bear the names of the commands; each answers the decoded body, `{}` where there is none, and raises
-MinioIamError with the server's code otherwise. It knows nothing of S3.
+The rule: a method has the name of its command. It returns the decoded body, or `{}` for an empty one, and raises
+MinioIamError with the server's code otherwise. Left out: S3.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _OK = range(200, 300)
 
 
 class MinioIamError(Exception):
-    """A refusal of the server's. The message holds no secret: the server never repeats one."""
+    """A refusal by the server. The message holds no secret, because the server never repeats one."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
-        """As the server gave them."""
+        """Keep the values from the server."""
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
@@ -31,12 +31,12 @@ class MinioIamError(Exception):
 
 
 class MinioIamClient:
-    """Signs with the administrator's key; safe to share between threads."""
+    """Signs with the administrator's key; threads may share it."""
 
     def __init__(
         self, endpoint: str, access_key: str, secret_key: str, ca_bundle: str | None, region: str = "us-west-2"
     ) -> None:
-        """Without a CA bundle the system's is used."""
+        """Without a CA bundle the client uses the system's."""
         self._endpoint = endpoint.rstrip("/")
         self._credentials = Credentials(access_key, secret_key)
         self._region = region
@@ -47,7 +47,7 @@ class MinioIamClient:
         return f"MinioIamClient({self._endpoint!r}, {self._credentials.access_key!r})"
 
     def call(self, command: str, **fields: object) -> dict[str, Any]:
-        """One command with its fields as the server names them."""
+        """Run one command, with the server's names of its fields."""
         body = json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
         request = AWSRequest(
             "POST",
@@ -64,7 +64,7 @@ class MinioIamClient:
         return decoded
 
     def add_user(self, access_key: str, secret_key: str, status: str = "enabled") -> dict[str, Any]:
-        """Make a user; an existing one gets this secret."""
+        """Create a user; an existing one gets this secret."""
         return self.call("add-user", accessKey=access_key, secretKey=secret_key, status=status)
 
     def remove_user(self, access_key: str) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class MinioIamClient:
         return self.call("user-info", accessKey=access_key)
 
     def set_user_status(self, access_key: str, status: str) -> dict[str, Any]:
-        """`enabled` or `disabled`."""
+        """Set the status to `enabled` or `disabled`."""
         return self.call("set-user-status", accessKey=access_key, status=status)
 
     def list_users(self) -> dict[str, Any]:
@@ -84,11 +84,11 @@ class MinioIamClient:
         return self.call("list-users")
 
     def add_canned_policy(self, name: str, policy: object) -> dict[str, Any]:
-        """Make or replace a policy: a document, or its JSON text."""
+        """Create or replace a policy: a document, or its JSON text."""
         return self.call("add-canned-policy", name=name, policy=policy)
 
     def remove_canned_policy(self, name: str) -> dict[str, Any]:
-        """Remove a policy that nobody has."""
+        """Remove a policy that is not attached."""
         return self.call("remove-canned-policy", name=name)
 
     def info_canned_policy(self, name: str) -> dict[str, Any]:
@@ -100,19 +100,19 @@ class MinioIamClient:
         return self.call("list-canned-policies")
 
     def attach_policy(self, user: str, policies: list[str]) -> dict[str, Any]:
-        """Add policies to a user's."""
+        """Attach policies to a user."""
         return self.call("attach-policy", user=user, policies=policies)
 
     def detach_policy(self, user: str, policies: list[str]) -> dict[str, Any]:
-        """Take policies from a user."""
+        """Detach policies from a user."""
         return self.call("detach-policy", user=user, policies=policies)
 
     def set_user_or_group_policy(self, user: str, policy_name: str) -> dict[str, Any]:
-        """Replace all of a user's policies by these (commas between); an empty name takes them away."""
+        """Replace all of a user's policies by these, separated by commas; an empty name removes all."""
         return self.call("set-user-or-group-policy", userOrGroup=user, isGroup="false", policyName=policy_name)
 
     def policy_entities(self, users: list[str]) -> dict[str, Any]:
-        """Which policies these users have."""
+        """The policies of these users."""
         return self.call("policy-entities", user=users)
 
     def add_service_account(
@@ -125,7 +125,7 @@ class MinioIamClient:
         name: str | None = None,
         description: str | None = None,
     ) -> dict[str, Any]:
-        """Make a service account; the answer holds `credentials`."""
+        """Create a service account; the response holds `credentials`."""
         return self.call(
             "add-service-account",
             targetUser=target_user,
@@ -150,7 +150,7 @@ class MinioIamClient:
         new_name: str | None = None,
         new_description: str | None = None,
     ) -> dict[str, Any]:
-        """Change a service account; send its policy again, or it inherits its user's."""
+        """Change a service account. Send its policy again, or it inherits its user's."""
         return self.call(
             "update-service-account",
             accessKey=access_key,

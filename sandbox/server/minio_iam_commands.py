@@ -1,8 +1,8 @@
-"""The commands of the MinIO IAM store over HTTP: names and fields as MinIO's admin API has them, bodies in clear JSON.
+"""The commands of the MinIO IAM store over HTTP: names and fields of MinIO's admin API, bodies in clear JSON.
 
-`POST /sandbox/minio-iam/<command>`: query parameters and body of the real call are the fields of one JSON object. The
-real API (`minio_admin_api`) encrypts its bodies with the caller's secret; this one, for the stand-in plugin, relies on
-TLS and the signature, which the gate checks.
+The rule: in `POST /sandbox/minio-iam/<command>`, the fields of one JSON object are the query parameters and body of the
+real call. The real API (`minio_admin_api`) encrypts its bodies with the caller's secret. This one is for the stand-in
+plugin and relies on TLS and the signature, which the gate checks.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from sandbox.server.minio_iam import MinioIam
 
 PREFIX = "/sandbox/minio-iam/"
-#: They stand for the admin API that the plugin speaks; a server of another version refuses them as it would the plugin.
+#: The admin API version that the plugin speaks. A server of another version refuses these commands like the plugin's.
 OF_VERSION = "v3"
 
 
 class _Fields:
-    """The fields of a command's body; a missing one is named in the refusal."""
+    """The fields of a command's body; the refusal names a missing one."""
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self._raw = raw
@@ -47,7 +47,7 @@ class _Fields:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a command does, the permission it needs, and the status of its success."""
+    """The action of a command, the permission that it needs, and the status of its success."""
 
     action: str
     run: Callable[[MinioIam, _Fields, str], object]
@@ -135,10 +135,10 @@ COMMANDS: dict[str, Command] = {
 
 
 def refusal(command: Command) -> ApiError:
-    """What whoever may not is told.
+    """The refusal for a caller without permission.
 
-    Of another user's service account, which it may not delete, a caller is told that there is none, against guessing
-    (MinIO: cmd/admin-handlers-users.go, DeleteServiceAccount).
+    If a caller may not delete another user's service account, the server answers that the account does not exist, to
+    prevent guessing (MinIO: cmd/admin-handlers-users.go, DeleteServiceAccount).
     """
     if command is COMMANDS["delete-service-account"]:
         return ApiError("XMinioInvalidIAMCredentials", "The specified service account is not found", 404)
@@ -150,7 +150,7 @@ def _bad(detail: str) -> ApiError:
 
 
 def find(path: str) -> Command:
-    """The command that a path names."""
+    """The command in a path."""
     command = COMMANDS.get(path.removeprefix(PREFIX))
     if command is None:
         raise ApiError("XMinioAdminInvalidRequest", f"no such command; legal: {', '.join(COMMANDS)}", 404)
@@ -158,7 +158,7 @@ def find(path: str) -> Command:
 
 
 def run(command: Command, iam: MinioIam, body: bytes, caller: str) -> Answer:
-    """Carry a command out and answer as the real server does."""
+    """Run a command and answer as the real server does."""
     try:
         raw = json.loads(body or b"{}")
     except ValueError as error:

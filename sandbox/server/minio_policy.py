@@ -1,7 +1,7 @@
-"""What MinIO accepts as an IAM policy, and the policies that it brings with it.
+"""The IAM policies that MinIO accepts, and its built-in policies.
 
-MinIO refuses an action that it does not know, so a policy written for AWS can fail here; messages are those a real
-server gave where one was recorded. Evaluation is `sandbox.server.policy_engine`'s.
+The rule: MinIO refuses an unknown action, so a policy written for AWS can fail here. Messages equal the recorded ones
+of a real server where a recording exists. Left out: evaluation (`sandbox.server.policy_engine`).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ S3_ACTIONS = frozenset(
 _RESOURCE = "arn:aws:s3:::"
 _FIELDS = frozenset(("ID", "Version", "Statement"))
 _STATEMENT_FIELDS = frozenset(("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"))
-#: Namespaces of actions whose statements need no resource, and are only checked for their prefix.
+#: Namespaces of actions whose statements need no resource. Only the prefix of such an action is checked.
 _ADMIN_NAMESPACES = ("admin:", "kms:", "sts:")
 
 
@@ -126,7 +126,7 @@ def _malformed(message: str) -> ApiError:
 
 
 def checked(document: object) -> Document:
-    """The document as MinIO keeps it, lists everywhere; refuses what MinIO refuses."""
+    """The document as MinIO stores it, with lists everywhere; refuses what MinIO refuses."""
     if isinstance(document, str | bytes):
         try:
             document = json.loads(document)

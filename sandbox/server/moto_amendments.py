@@ -1,8 +1,8 @@
-"""Amendments of moto 5.2.5: THE place where its behaviour is changed, because some check depends on the right one.
+"""Amendments of moto 5.2.5: the only place that changes moto's behaviour, because a check depends on the real one.
 
-Each function below amends one area and says what was wrong. They reach into moto's internals, so moto is pinned
-exactly and the tests of the server hold each amendment. What concerns authentication and authorisation is the gate's,
-which also hands over, in the WSGI environment, what the caller may do to single keys (`Rights`).
+The rule: each function below amends one area and says what was wrong. They use moto's internals, so moto is pinned
+exactly, and the tests of the server cover each amendment. Left out: authentication and authorisation, which belong to
+the gate. The gate passes in the WSGI environment what the caller may do to single keys (`Rights`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 RIGHTS = "sandbox.rights"
-#: Attributes that the amendments give to moto's own objects; the snapshot keeps them with the rest.
+#: Attributes that the amendments add to moto's objects; the snapshot saves them with the rest.
 LIFECYCLE_RULES = "lifecycle_rules"
 _LOCK = "lock_headers"
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -38,39 +38,39 @@ _MAX_DELETE = 1000
 _MODES = ("GOVERNANCE", "COMPLIANCE")
 _applied: list[Cloud] = []
 
-#: What moto's handlers answer: a status, headers and a body, or less.
+#: The result of moto's handlers: a status, headers and a body, or less.
 Answered = Any
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What the caller of the request at hand may do to single keys and buckets, asked as it is carried out."""
+    """The rights of the present caller on single keys and buckets, evaluated during the request."""
 
     delete: Callable[[str, str | None], bool]
     bypass: Callable[[str], bool]
-    #: The buckets that a listing shows; None for all.
+    #: The buckets in a listing; None for all.
     visible: frozenset[str] | None = None
 
 
 def rights() -> Rights:
-    """Those of the request at hand."""
+    """The rights of the present request."""
     found: Rights = request.environ[RIGHTS]
     return found
 
 
 def _original(owner: type, name: str) -> Callable[..., Any]:
-    """Moto's own, before it is replaced."""
+    """Moto's original method, before the replacement."""
     method: Callable[..., Any] = getattr(owner, name)
     return method
 
 
 def _replace(owner: type, name: str, method: Callable[..., Any]) -> None:
-    """Put an amended method in the place of moto's."""
+    """Replace a method of moto with an amended one."""
     setattr(owner, name, method)
 
 
 def apply(cloud: Cloud) -> None:
-    """Amend moto, once and for the whole process, to behave like this vendor's server."""
+    """Amend moto once for the whole process, so that it behaves like this vendor's server."""
     if _applied:
         if _applied != [cloud]:
             raise RuntimeError(f"moto is already amended for {_applied[0]}; one process serves one cloud")
@@ -89,16 +89,16 @@ def apply(cloud: Cloud) -> None:
 
 
 def locked(cloud: Cloud) -> ApiError:
-    """The refusal to touch a locked version, as each vendor words it."""
+    """The refusal to change a locked version, in each vendor's words."""
     if cloud is Cloud.AISTOR:
         return ApiError("InvalidRequest", "Object is WORM protected and cannot be overwritten", 400)
     return ApiError("AccessDenied", "Access Denied because object protected by object lock.", 403)
 
 
 def _amend_access() -> None:
-    """Leave every decision to the gate: moto reads bucket policies without their conditions.
+    """Leave every decision to the gate, because moto reads bucket policies without their conditions.
 
-    A key is never copied whole to be listed, root is root in GetCallerIdentity, and only visible buckets are listed.
+    A listing does not copy whole keys, GetCallerIdentity reports root as root, and only visible buckets are listed.
     """
     _replace(FakeBucket, "get_permission", lambda *_: PermissionResult.PERMITTED)
     _replace(FakeKey, "__deepcopy__", lambda self, _memo: self)
@@ -121,9 +121,9 @@ def _amend_access() -> None:
 
 
 def _amend_buckets(cloud: Cloud) -> None:
-    """A new bucket has its vendor's defaults.
+    """Give a new bucket its vendor's defaults.
 
-    On AWS it is private, owner-enforced and encrypted; AIStor asks for no region.
+    On AWS it is private, owner-enforced and encrypted; AIStor requires no region.
     """
     constraint = _original(S3Response, "_get_location_constraint")
     create = _original(S3Backend, "create_bucket")
@@ -151,7 +151,7 @@ def _sse_s3() -> dict[str, Any]:
 
 
 def _amend_versioning(cloud: Cloud) -> None:
-    """Versioning is Enabled or Suspended, of a locked bucket only Enabled; suspended, it keeps what it has."""
+    """Versioning is Enabled or Suspended, for a locked bucket only Enabled. A suspended bucket keeps its versions."""
     put_versioning = _original(S3Backend, "put_bucket_versioning")
     put_object = _original(S3Backend, "put_object")
 
@@ -194,9 +194,9 @@ def _amend_versioning(cloud: Cloud) -> None:
 
 
 def _amend_locks(cloud: Cloud) -> None:
-    """A bucket's default retention can be changed while it holds objects, and holds for every way of writing one.
+    """The default retention can change while the bucket has objects, and applies to every way of writing an object.
 
-    moto refuses the first, forgets the second for multipart uploads, and reads back zero years beside the days.
+    moto refuses the first, ignores the second for multipart uploads, and returns zero years beside the days.
     """
     put_object = _original(S3Backend, "put_object")
 
@@ -235,7 +235,7 @@ def _amend_locks(cloud: Cloud) -> None:
     def put_locked(self: S3Backend, bucket_name: str, key_name: str, *arguments: Any, **named: Any) -> FakeKey:  # noqa: ANN401 - moto's own signature
         bucket = self.get_bucket(bucket_name)
         upload = named.get("multipart")
-        if named.get("etag") and upload is not None:  # a multipart upload being completed, not a copy of one
+        if named.get("etag") and upload is not None:  # the completion of a multipart upload, not a copy of one
             named |= getattr(upload, _LOCK, {})
         if bucket.has_default_lock and not (named.get("lock_mode") or named.get("lock_until")):
             named |= {"lock_mode": bucket.default_lock_mode, "lock_until": bucket.default_retention()}
@@ -252,7 +252,7 @@ def _spelled(moment: datetime) -> str:
 
 
 def _retain_until(text: str | None) -> str:
-    """A retain-until date in the one spelling that moto reads; refuses one that is no date or is past."""
+    """A retain-until date in the only format that moto reads; refuses an invalid or past date."""
     try:
         moment = datetime.fromisoformat(text or "")
     except ValueError:
@@ -264,9 +264,9 @@ def _retain_until(text: str | None) -> str:
 
 
 def _amend_retention(cloud: Cloud) -> None:
-    """Retention of an object can be read, and never be made weaker than the mode allows.
+    """The retention of an object can be read, and can be weakened only as the mode allows.
 
-    moto answers the object itself to GET ?retention and lets a COMPLIANCE retention be shortened.
+    moto answers GET ?retention with the object itself, and allows a shorter COMPLIANCE retention.
     """
     get = _original(S3Response, "_key_response_get")
 
@@ -308,7 +308,7 @@ def _amend_retention(cloud: Cloud) -> None:
 
 
 def _lockable(response: S3Response, key_name: str, query: dict[str, Any]) -> FakeKey:
-    """The version that a request names, in a bucket that has object lock at all."""
+    """The version that a request names, in a bucket with object lock."""
     if not response.backend.get_bucket(response.bucket_name).object_lock_enabled:
         raise ApiError("InvalidRequest", "Bucket is missing Object Lock Configuration", 400)
     version_id = (query.get("versionId") or [None])[0]
@@ -319,7 +319,7 @@ def _lockable(response: S3Response, key_name: str, query: dict[str, Any]) -> Fak
 
 
 def _bypassing(key: str, cloud: Cloud) -> bool:
-    """Whether the caller asks to bypass governance and may; refuses one who asks and may not."""
+    """Whether the caller requests a bypass of governance and may do so; refuses a caller without that right."""
     if request.headers.get("x-amz-bypass-governance-retention", "").lower() != "true":
         return False
     if not rights().bypass(key):
@@ -328,9 +328,9 @@ def _bypassing(key: str, cloud: Cloud) -> bool:
 
 
 def _amend_puts(cloud: Cloud) -> None:
-    """What a PUT on an object needs where there is object lock: AWS wants a checksum of any kind, AIStor none.
+    """With object lock, AWS requires a checksum of any kind for a PUT of an object; AIStor requires none.
 
-    moto wants one header of the SDKs', which obstore does not send, from everybody.
+    moto requires from every client a header of the SDKs, which obstore does not send.
     """
     put_original = _original(S3Response, "_key_response_put")
 
@@ -373,9 +373,9 @@ def _check_lock_headers(bucket: FakeBucket, mode: str | None, until: str | None)
 
 
 def _amend_uploads() -> None:
-    """A multipart upload keeps the lock that it was begun with; one that does not exist is 404.
+    """A multipart upload keeps the lock of its start; the answer to an unknown upload is 404.
 
-    moto forgets the first and answers 500 to the second.
+    moto ignores the first and answers 500 to the second.
     """
     create = _original(S3Backend, "create_multipart_upload")
 
@@ -410,7 +410,7 @@ def _amend_uploads() -> None:
 
 
 def _amend_deletion(cloud: Cloud) -> None:
-    """A locked version is refused in the vendor's words; a list of keys is decided key by key, versions included."""
+    """Refuse to delete a locked version in the vendor's words; decide a list of keys and versions one by one."""
     delete = _original(S3Backend, "delete_object")
 
     def delete_checked(
@@ -424,7 +424,7 @@ def _amend_deletion(cloud: Cloud) -> None:
         suspended = bucket.versioning_status == "Suspended"
         governed = version_id is not None and moto_store.is_governed(bucket_name, key_name, version_id)
         try:
-            if suspended:  # moto would drop every version
+            if suspended:  # moto would remove every version
                 bucket.versioning_status = "Enabled"
             return delete(
                 self, bucket_name, key_name, version_id=version_id, bypass=governed and _bypassing(key_name, cloud)
@@ -447,7 +447,7 @@ def _amend_deletion(cloud: Cloud) -> None:
 
 
 def _amend_checksums() -> None:
-    """HEAD tells the checksum of a multipart upload as GET does: as one of parts, with their number."""
+    """HEAD returns the checksum of a multipart upload like GET: as a checksum of parts, with their number."""
     head = _original(S3Response, "head_object")
 
     def head_qualified(
@@ -471,7 +471,7 @@ def _amend_checksums() -> None:
 
 
 def _targets(body: bytes) -> tuple[list[tuple[str, str | None]], bool]:
-    """The keys and versions of a multi-object delete, and whether only failures are to be told."""
+    """The keys and versions of a multi-object delete, and whether the response lists only failures."""
     try:
         root = ET.fromstring(re.sub(rb'\sxmlns="[^"]*"', b"", body))  # noqa: S314 - loopback; expat loads nothing from outside
     except ET.ParseError:
@@ -487,7 +487,7 @@ def _targets(body: bytes) -> tuple[list[tuple[str, str | None]], bool]:
 
 
 def _deleted(response: S3Response, key: str, version_id: str | None, cloud: Cloud, *, quiet: bool) -> str:
-    """One entry of the answer to a multi-object delete."""
+    """One entry of the response to a multi-object delete."""
     named = f"<Key>{escape(key)}</Key>" + (f"<VersionId>{escape(version_id)}</VersionId>" if version_id else "")
     try:
         if not rights().delete(key, version_id):
@@ -505,9 +505,9 @@ def _deleted(response: S3Response, key: str, version_id: str | None, cloud: Clou
 
 
 def _amend_lifecycle(cloud: Cloud) -> None:
-    """Rules are kept and read back whole, each with an id, and checked as the vendor checks them.
+    """Rules are stored and returned complete, each with an id, and validated like the vendor's.
 
-    moto drops what it has no field for, NewerNoncurrentVersions among it.
+    moto drops every element that it has no field for, including NewerNoncurrentVersions.
     """
     put = _original(S3Backend, "put_bucket_lifecycle")
     delete = _original(S3Backend, "delete_bucket_lifecycle")
@@ -537,6 +537,6 @@ def _amend_lifecycle(cloud: Cloud) -> None:
 
 
 def _written(rules: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The rules with their id first, as both vendors write them."""
+    """The rules with the id first, in the order of both vendors."""
     for rule in rules:
         yield {"ID": rule["ID"]} | {name: value for name, value in rule.items() if name != "ID"}

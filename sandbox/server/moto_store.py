@@ -1,6 +1,7 @@
-"""What the gate needs to know of moto's data: buckets, objects and IAM users, read without changing anything.
+"""Read access to moto's data for the gate: buckets, objects and IAM users.
 
-The only module besides the amendments and the snapshot that looks into moto's models. Callers hold the gate's lock.
+The rule: it changes nothing. Only this module, the amendments and the snapshot use moto's models. Callers hold the
+gate's lock.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ REGION = "us-west-2"
 
 @dataclass(frozen=True, slots=True)
 class IamKey:
-    """An access key of an IAM user, with the policies that count for it."""
+    """An access key of an IAM user, with the policies that apply to it."""
 
     secret_key: str
     active: bool
@@ -38,7 +39,7 @@ class IamKey:
 
 @dataclass(frozen=True, slots=True)
 class RoleSession:
-    """The temporary key of somebody who assumed a role, with the policies that count for it."""
+    """The temporary key of a caller with an assumed role, and the policies that apply to it."""
 
     secret_key: str
     token: str
@@ -61,18 +62,18 @@ def iam() -> IAMBackend:
 
 
 def bucket(name: str) -> FakeBucket | None:
-    """A bucket, None if there is none of that name."""
+    """A bucket, or None if it does not exist."""
     found: FakeBucket | None = s3().buckets.get(name)
     return found
 
 
 def bucket_names() -> list[str]:
-    """Every bucket there is."""
+    """All buckets."""
     return list(s3().buckets)
 
 
 def bucket_policy(name: str) -> str | None:
-    """The policy that stands on a bucket."""
+    """The policy of a bucket."""
     found = bucket(name)
     return found.policy.decode() if found is not None and found.policy else None
 
@@ -85,25 +86,25 @@ def refuses_public_policy(name: str) -> bool:
 
 
 def shuts_out_the_public(name: str) -> bool:
-    """Whether the bucket's public access block makes a public policy count for nothing."""
+    """Whether the bucket's public access block disables a public policy."""
     found = bucket(name)
     block = found.public_access_block if found is not None else None
     return bool(block is not None and block.restrict_public_buckets)
 
 
 def is_public(policy: str) -> bool:
-    """Whether a bucket policy lets everybody in."""
+    """Whether a bucket policy allows access for every caller."""
     return bool(bucket_policy_is_public(policy))
 
 
 def lifecycle_rules(name: str) -> list[Rule]:
-    """The rules of a bucket, as the amendments keep them."""
+    """The rules of a bucket, as the amendments store them."""
     rules: list[Rule] = getattr(bucket(name), "lifecycle_rules", [])
     return rules
 
 
 def version(bucket_name: str, key: str, version_id: str | None) -> FakeKey | None:
-    """An object, or one version of it; None for a delete marker and for nothing at all."""
+    """An object, or one version of it; None for a delete marker or a missing object."""
     found = bucket(bucket_name)
     versions: list[Any] = [] if found is None else found.keys.getlist(key, [])
     if version_id is None:
@@ -115,19 +116,19 @@ def version(bucket_name: str, key: str, version_id: str | None) -> FakeKey | Non
 
 
 def is_current(bucket_name: str, key: str, version_id: str | None) -> bool:
-    """Whether that version is the one that a plain GET gives."""
+    """Whether that version is the one that a plain GET returns."""
     current = version(bucket_name, key, None)
     return current is not None and (version_id is None or str(current.version_id) == version_id)
 
 
 def is_governed(bucket_name: str, key: str, version_id: str | None) -> bool:
-    """Whether a governance lock holds that version now."""
+    """Whether a governance lock protects that version now."""
     found = version(bucket_name, key, version_id)
     return found is not None and found.lock_mode == "GOVERNANCE" and found.is_locked(governance_bypass=False)
 
 
 def stored_object(bucket_name: str, key: str) -> StoredObject | None:
-    """The current version as lifecycle rules look at it."""
+    """The properties of the current version that lifecycle rules use."""
     found = version(bucket_name, key, None)
     if found is None:
         return None
@@ -136,20 +137,20 @@ def stored_object(bucket_name: str, key: str) -> StoredObject | None:
 
 
 def iam_key(access_key: str) -> IamKey | None:
-    """An access key of an IAM user, None if it is unknown."""
+    """An access key of an IAM user, or None if it is unknown."""
     backend = iam()
     key = backend.access_keys.get(access_key)
     user = backend.users.get(key.user_name) if key is not None and key.user_name else None
-    if key is None or user is None or key not in user.access_keys:  # moto forgets to drop deleted keys
+    if key is None or user is None or key not in user.access_keys:  # moto does not remove deleted keys
         return None
     documents = tuple(_documents(user))
     return IamKey(key.secret_access_key, key.status == "Active", user.name, user.arn, documents)
 
 
 def role_session(access_key: str) -> RoleSession | None:
-    """A temporary key, None if it is unknown; a role that is gone lets nobody in any more.
+    """A temporary key, or None if it is unknown or its role was deleted.
 
-    Sessions are in no snapshot: a server that was started anew knows none.
+    The snapshot does not contain sessions, so a restarted server knows none.
     """
     assumed = sts_backends[ACCOUNT][PARTITION].get_assumed_role_from_access_key(access_key)
     role = None if assumed is None else _role(assumed.role_arn)
@@ -166,13 +167,13 @@ def role_session(access_key: str) -> RoleSession | None:
 
 
 def trust_of(role_arn: str) -> str | None:
-    """A role's trust policy, None if there is no such role."""
+    """A role's trust policy, or None if the role does not exist."""
     role = _role(role_arn)
     return None if role is None else str(role.assume_role_policy_document)
 
 
 def audiences(provider_arn: str) -> tuple[str, ...] | None:
-    """The audiences of an OpenID Connect provider, None if there is no such provider."""
+    """The audiences of an OpenID Connect provider, or None if the provider does not exist."""
     provider = iam().open_id_providers.get(provider_arn)
     return None if provider is None else tuple(provider.client_id_list)
 

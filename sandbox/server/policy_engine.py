@@ -1,8 +1,8 @@
-"""Evaluation of IAM policy documents: given policies and one access, is it allowed, denied, or not spoken of.
+"""Evaluation of IAM policy documents: whether policies allow one access, deny it, or do not mention it.
 
-A Deny that matches always wins. A condition key that the access does not carry counts as absent: positive operators
-do not match it, negated ones and `...IfExists` do. Pure: no cloud, no server, no clock. Which documents apply to whom
-is `sandbox.server.authority`'s business, and which actions a vendor knows is not checked here.
+The rule: a matching Deny always wins. A condition key that the access does not have counts as absent: positive
+operators do not match it, negated ones and `...IfExists` do. Pure: no cloud, no server, no clock. Left out: which
+documents apply to a caller (`sandbox.server.authority`), and which actions a vendor knows.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any
 
 
 class PolicyError(ValueError):
-    """The document is not a policy; the message says where and what would be legal."""
+    """The document is not a policy; the message says where, and what is legal."""
 
 
 class Verdict(Enum):
-    """What a set of policies says about one access."""
+    """The verdict of a set of policies on one access."""
 
     ALLOWED = "allowed"
     DENIED = "denied"
@@ -32,7 +32,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One thing that somebody wants to do."""
+    """One requested access."""
 
     action: str
     resource: str
@@ -42,7 +42,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One operator, one key, and the values that it is compared with."""
+    """One operator, one key, and the values to compare with."""
 
     operator: str
     key: str
@@ -53,7 +53,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement; an empty tuple of principals means that it stands in an identity's own policy."""
+    """One statement; an empty tuple of principals means that it belongs to an identity's own policy."""
 
     allow: bool
     actions: tuple[str, ...]
@@ -65,7 +65,7 @@ class Statement:
     conditions: tuple[Condition, ...]
 
     def matches(self, access: Access, principals: frozenset[str]) -> bool:
-        """Whether the statement speaks of this access by a caller who goes by these names."""
+        """Whether the statement matches this access by a caller with these names."""
         action = access.action.lower()
         outside = (
             (self.principals and not _names(self.principals, principals))
@@ -86,7 +86,7 @@ class Policy:
 
 
 def evaluate(policies: Iterable[Policy], access: Access, principals: frozenset[str] = frozenset()) -> Verdict:
-    """What the policies together say; `principals` are the caller's names, for policies that stand on a bucket."""
+    """The verdict of all policies; `principals` are the caller's names, for the policies of a bucket."""
     verdict = Verdict.SILENT
     for policy in policies:
         for statement in policy.statements:
@@ -99,7 +99,7 @@ def evaluate(policies: Iterable[Policy], access: Access, principals: frozenset[s
 
 @lru_cache(maxsize=4096)
 def parse_text(text: str) -> Policy:
-    """Parse a document; remembered, because the same few are evaluated at every request."""
+    """Parse a document; cached, because each request evaluates the same few documents."""
     try:
         document = json.loads(text)
     except ValueError as error:
@@ -108,7 +108,7 @@ def parse_text(text: str) -> Policy:
 
 
 def parse(document: object) -> Policy:
-    """Parse a document that is already decoded."""
+    """Parse a decoded document."""
     if not isinstance(document, dict):
         raise PolicyError("the policy must be a JSON object with Version and Statement")
     version = document.get("Version", "2012-10-17")
@@ -196,7 +196,7 @@ def _any_like(patterns: tuple[str, ...], value: str, access: Access) -> bool:
 
 
 def _filled(text: str, access: Access) -> str:
-    """The text with its policy variables, such as ${aws:username}, replaced by what the access carries."""
+    """The text with its policy variables, such as ${aws:username}, replaced by the values of the access."""
     if "${" not in text:
         return text
     return re.sub(r"\$\{([^}]*)\}", lambda found: _value_of(found.group(1), access, found.group(0)), text)
@@ -283,5 +283,5 @@ def _holds(condition: Condition, access: Access) -> bool:
 def _compared(matches: Callable[[str, str], bool], value: str, wanted: str) -> bool:
     try:
         return matches(value, wanted)
-    except ValueError:  # a number, date or network that cannot be read matches nothing
+    except ValueError:  # an invalid number, date or network matches nothing
         return False

@@ -1,7 +1,7 @@
 """Starts, finds and stops the background process of a stack: the embedded server with its stand-in plugin.
 
-The process outlives its starter and says in server.json when and where it can be reached; nobody else writes
-that file. Left out: what the process does (sandbox.server.serve).
+The rule: the process outlives its starter. Only the process writes server.json, which says how to reach it.
+Left out: what the process does (sandbox.server.serve).
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 MODULE = "sandbox.server.serve"
 READY_SECONDS = 60.0
-STOP_SECONDS = 20.0  # it writes its snapshot in this time
+STOP_SECONDS = 20.0  # the process writes its snapshot within this time
 _POLL_SECONDS = 0.1
 _CONNECT_SECONDS = 2.0
 _TAIL_LINES = 20
 
 
 class RunningServer(BaseModel):
-    """How a running server is reached, as server.json has it."""
+    """The addresses of a running server, from server.json."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,7 +52,7 @@ class RunningServer(BaseModel):
 
 
 class AdminCredentials(BaseModel):
-    """The key pair of the server's administrator, as admin.json has it."""
+    """The key pair of the server's administrator, from admin.json."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -60,14 +60,14 @@ class AdminCredentials(BaseModel):
     password: str
 
     def __repr__(self) -> str:
-        """Show no secret, in a traceback either."""
+        """Show no secret, not even in a traceback."""
         return f"AdminCredentials(user={self.user!r})"
 
     __str__ = __repr__
 
 
 def running_server(folder: StackFolder) -> RunningServer | None:
-    """The stack's server, if it is up: its process lives and its endpoint takes connections."""
+    """The stack's server, if it runs: its process lives and its endpoint accepts connections."""
     server = _written(folder)
     if server is None or not _lives(server.pid) or not _answers(server):
         return None
@@ -75,13 +75,13 @@ def running_server(folder: StackFolder) -> RunningServer | None:
 
 
 def admin_credentials(folder: StackFolder) -> AdminCredentials:
-    """The admin credentials that the server made for itself."""
+    """The admin credentials that the server created for itself."""
     try:
         admin = AdminCredentials.model_validate_json(folder.admin_file.read_text())
     except (OSError, ValidationError) as error:
         raise SandboxError(
-            f"{folder.admin_file}: no admin credentials of the server: {error}\n"
-            f"Make the sandbox anew: object-store sandbox down --stack {folder.stack} "
+            f"{folder.admin_file}: cannot read the server's admin credentials: {error}\n"
+            f"Recreate the sandbox: object-store sandbox down --stack {folder.stack} "
             f"&& object-store sandbox up --stack {folder.stack}"
         ) from error
     keep_secret(admin.password)
@@ -89,11 +89,11 @@ def admin_credentials(folder: StackFolder) -> AdminCredentials:
 
 
 def start(folder: StackFolder, admin_api: str | None = None) -> subprocess.Popen[bytes]:
-    """Start the server in a session of its own, so that it outlives this process and its terminal.
+    """Start the server in its own session, so that it outlives this process and its terminal.
 
     Args:
-        folder: The stack's.
-        admin_api: The version that it is to speak; None for that of its last run.
+        folder: The folder of the stack.
+        admin_api: The version that the server must speak; None keeps the version of its last run.
     """
     folder.server.mkdir(parents=True, exist_ok=True)
     folder.server.chmod(0o700)
@@ -114,7 +114,7 @@ def start(folder: StackFolder, admin_api: str | None = None) -> subprocess.Popen
 def wait_until_ready(
     folder: StackFolder, process: subprocess.Popen[bytes], step: Step, seconds: float = READY_SECONDS
 ) -> RunningServer:
-    """Wait for the server that was just started."""
+    """Wait until a started server is ready."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         step.update("")
@@ -128,7 +128,7 @@ def wait_until_ready(
 
 
 def end(processes: Iterable[subprocess.Popen[bytes]]) -> None:
-    """End servers that were started and are not wanted after all."""
+    """End started servers that are not needed after all."""
     for process in processes:
         process.terminate()
     for process in processes:
@@ -140,7 +140,7 @@ def end(processes: Iterable[subprocess.Popen[bytes]]) -> None:
 
 
 def stop(folder: StackFolder, seconds: float = STOP_SECONDS) -> bool:
-    """Stop the stack's server, if it runs; one that does not stop in time is killed."""
+    """Stop the stack's server, if it runs; kill it if it does not stop in time."""
     server = _written(folder)
     if server is None or not _lives(server.pid) or not _is_server(server.pid, folder.server):
         return False
@@ -160,17 +160,17 @@ def _written(folder: StackFolder) -> RunningServer | None:
 
 
 def _lives(pid: int) -> bool:
-    with suppress(ChildProcessError):  # not a child of this process: only a child can be left as a zombie
+    with suppress(ChildProcessError):  # not a child of this process; only a child can become a zombie
         os.waitpid(pid, os.WNOHANG)
     try:
         os.kill(pid, 0)
-    except (ProcessLookupError, PermissionError):  # EPERM: the pid is another user's by now
+    except (ProcessLookupError, PermissionError):  # EPERM: the pid now belongs to another user
         return False
     return True
 
 
 def _is_server(pid: int, directory: Path) -> bool:
-    """Whether the process is that server: a process id is given away again after a reboot."""
+    """Whether the process is that server, because the system reuses process ids, for example after a reboot."""
     answer = subprocess.run(  # noqa: S603 - fixed command
         ["ps", "-ww", "-o", "command=", "-p", str(pid)],  # noqa: S607 - wherever the system has it
         capture_output=True,

@@ -1,8 +1,8 @@
-"""Which permissions an S3 request needs: method, path and query to actions and resources.
+"""The permissions that an S3 request needs: from method, path and query to actions and resources.
 
-A request may need several (a copy reads its source, a lock header sets a retention). The two vendors differ where
-MinIO takes the plain action for a version too; that difference is here and nowhere else. Deleting many objects in one
-request is decided for each key when it is carried out, so here it needs nothing.
+The rule: a request may need several permissions (a copy reads its source, a lock header sets a retention). The vendors
+differ in one point: MinIO accepts the plain action also for a version. Only this module holds that difference. A
+multi-object delete needs no permission here, because the server decides it key by key during the deletion.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @unique
 class Cloud(StrEnum):
-    """Whose server this one behaves like."""
+    """The vendor whose server this one imitates."""
 
     AISTOR = "aistor"
     AWS = "aws"
@@ -28,17 +28,17 @@ class Cloud(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One permission on one bucket or object, or on something that has an ARN of its own."""
+    """One permission on one bucket or object, or on a resource with its own ARN."""
 
     action: str
     bucket: str = ""
     key: str = ""
-    #: For what is no bucket and no object; empty for S3.
+    #: The ARN of a resource that is not a bucket or an object; empty for S3.
     arn: str = ""
 
     @property
     def resource(self) -> str:
-        """As policies name it."""
+        """The resource as policies name it."""
         if self.arn:
             return self.arn
         if not self.bucket:
@@ -90,13 +90,13 @@ _BUCKET = {
     "versions": {"GET": "ListBucketVersions"},
     "website": {"GET": "GetBucketWebsite", "PUT": "PutBucketWebsite", "DELETE": "DeleteBucketWebsite"},
 }
-#: What a bucket with object lock needs to be made with, beside CreateBucket (MinIO: cmd/bucket-handlers.go,
+#: The permissions for creating a bucket with object lock, in addition to CreateBucket (MinIO: cmd/bucket-handlers.go,
 #: PutBucketHandler; AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html, Permissions).
 _LOCKING = ("PutBucketObjectLockConfiguration", "PutBucketVersioning")
-#: Parts of S3 that neither moto nor anything here knows; without this list moto would answer with a listing.
+#: Parts of S3 that neither moto nor this server supports; without this list moto would answer with a listing.
 _UNKNOWN = ("analytics", "intelligent-tiering", "metrics", "metadataTable", "session")
 _PLAIN_BUCKET = {"GET": "ListBucket", "HEAD": "ListBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
-#: Query parameter -> permission by method, for requests on an object. The first that is present decides.
+#: Query parameter -> permission by method, for requests on an object. The first present parameter decides.
 _OBJECT = {
     "uploadId": {
         "GET": "ListMultipartUploadParts",
@@ -114,7 +114,7 @@ _OBJECT = {
     "tagging": {"GET": "GetObjectTagging", "PUT": "PutObjectTagging", "DELETE": "DeleteObjectTagging"},
 }
 _PLAIN_OBJECT = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
-#: Actions that have a name of their own on AWS when they name a version.
+#: Actions with another name on AWS for a request that names a version.
 _VERSIONED = {
     "GetObject": "GetObjectVersion",
     "DeleteObject": "DeleteObjectVersion",
@@ -131,7 +131,7 @@ def is_multi_delete(request: Request) -> bool:
 
 
 def needs(request: Request, cloud: Cloud) -> list[Need]:
-    """Every permission that the request needs; refuses what S3 does not know."""
+    """Every permission that the request needs; refuses a request that S3 does not support."""
     if not request.bucket:
         if request.method != "GET":
             raise _not_allowed()

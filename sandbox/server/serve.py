@@ -1,9 +1,10 @@
-"""The background process of one sandbox stack: the embedded server and the stand-in plugin, until it is told to stop.
+"""The background process of one sandbox stack: the embedded server and the stand-in plugin, until a signal ends it.
 
-`python -m sandbox.server.serve --cloud aistor|aws --directory DIR [--admin-api v3|v4]`. `DIR/server.json` stands there
-exactly while both answer; a port from an earlier run is taken again if it is free, so that a stack's stored endpoint
-stays true. It logs to `DIR/serve.log` and never a secret. Starting it in the background, and ending one that hangs, is
-its caller's business.
+    python -m sandbox.server.serve --cloud aistor|aws --directory DIR [--admin-api v3|v4]
+
+The rule: `DIR/server.json` exists exactly while both answer. The process reuses the port of the last run if it is free,
+so that a stack's stored endpoint stays valid. It logs to `DIR/serve.log`, and never logs a secret. Left out: starting
+it in the background and ending a hanging process, which the caller does.
 """
 
 import fcntl
@@ -31,13 +32,13 @@ from sandbox.server.s3_actions import Cloud
 
 log = logging.getLogger("sandbox.server.serve")
 
-_GRACE = 5  # seconds for calls of the plugin that are under way
+_GRACE = 5  # seconds for running calls of the plugin
 _LOG_BYTES = 2_000_000
-_PATIENCE = 20.0  # seconds for a server of the same folder to save and go
+_PATIENCE = 20.0  # seconds for another server of the same folder to save and end
 
 
 class Plugin(Enum):
-    """The name that the engine knows the provider by."""
+    """The provider's name in the engine."""
 
     AISTOR = "minio"
     AWS = "aws"
@@ -59,7 +60,7 @@ def _log_to(path: Path) -> None:
 
 
 def _earlier(directory: Path) -> dict[str, Any]:
-    """What the run before used, so that its ports can be used again, and the version of its admin API."""
+    """The ports and the admin API version of the last run, for reuse."""
     for name in ("server.json", "ports.json"):
         try:
             state = json.loads((directory / name).read_text())
@@ -72,7 +73,7 @@ def _earlier(directory: Path) -> dict[str, Any]:
 
 @contextmanager
 def _alone(directory: Path) -> Iterator[None]:
-    """Hold the folder: two servers would overwrite each other's state. One that is just stopping is waited for."""
+    """Lock the folder, because two servers would overwrite each other's state. Wait for a server that is stopping."""
     path = directory / "serve.lock"
     path.touch(0o600)
     with path.open("rb") as lock:
@@ -84,32 +85,32 @@ def _alone(directory: Path) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise RuntimeError(
-                        f"another server holds {directory}; stop it (its pid is in server.json there) and try again"
+                        f"another server uses {directory}; stop it (server.json there has its pid) and try again"
                     ) from None
                 time.sleep(0.1)
         yield
 
 
 def _aws_caller(server: EmbeddedServer, directory: Path) -> Admin:
-    """Whom the aws plugin signs as: the administrator, or who stands in plugin-keys.json.
+    """The identity that signs the aws plugin's requests: the administrator, or the one in plugin-keys.json.
 
-    The real plugin takes its keys from its environment, which is the engine's; this one runs here.
+    The real plugin takes its keys from the engine's environment; this one runs in this process.
     """
     path = directory / "plugin-keys.json"
     return Admin(**json.loads(path.read_text())) if path.exists() else server.admin
 
 
 def _start_plugin(server: EmbeddedServer, port: int, directory: Path) -> tuple[Any, int]:
-    """Serve the stand-in of this cloud's provider; on another port if the wanted one is taken."""
-    from sandbox.standin import rpc  # noqa: PLC0415 - gRPC loads only when a plugin is wanted
+    """Serve the stand-in of this cloud's provider, on another port if the requested one is taken."""
+    from sandbox.standin import rpc  # noqa: PLC0415 - gRPC loads only for a plugin
 
     stand_in: Any
     if server.cloud is Cloud.AISTOR:
-        from sandbox.standin.minio import minio_stand_in  # noqa: PLC0415 - gRPC loads only when a plugin is wanted
+        from sandbox.standin.minio import minio_stand_in  # noqa: PLC0415 - gRPC loads only for a plugin
 
         stand_in = minio_stand_in()
     else:
-        from sandbox.standin.aws import AwsConnection, aws_stand_in  # noqa: PLC0415 - gRPC loads only when a plugin is wanted
+        from sandbox.standin.aws import AwsConnection, aws_stand_in  # noqa: PLC0415 - gRPC loads only for a plugin
 
         caller = _aws_caller(server, directory)
         stand_in = aws_stand_in(
@@ -126,7 +127,7 @@ def _start_plugin(server: EmbeddedServer, port: int, directory: Path) -> tuple[A
     except (OSError, RuntimeError):
         if port == 0:
             raise
-        log.warning("port %d of the plugin is taken; another one is used", port)
+        log.warning("port %d of the plugin is taken; the plugin uses another port", port)
         return rpc.serve_plugin(stand_in, 0)
 
 
@@ -136,14 +137,14 @@ def _port_of(endpoint: str) -> int:
 
 
 def _watch(parent: int, stop: threading.Event) -> None:
-    """Stop when the process that wanted this one is gone."""
+    """Stop when the parent process has ended."""
     while not stop.wait(1.0):
         try:
             os.kill(parent, 0)
         except ProcessLookupError:
-            log.info("the parent process %d is gone", parent)
+            log.info("the parent process %d has ended", parent)
             stop.set()
-        except PermissionError:  # it lives, under another user
+        except PermissionError:  # it lives and belongs to another user
             continue
 
 
@@ -203,19 +204,20 @@ def _serve(
 
 
 def main(
-    cloud: Annotated[Cloud, typer.Option(help="whose server to be")],
-    directory: Annotated[Path, typer.Option(help="where all its state is kept")],
-    parent_pid: Annotated[int | None, typer.Option(help="stop when this process is gone")] = None,
-    plugin: Annotated[bool, typer.Option(help="serve the stand-in of the provider plugin too")] = True,  # noqa: FBT002 - typer makes a flag of it
+    cloud: Annotated[Cloud, typer.Option(help="the cloud whose server this one imitates")],
+    directory: Annotated[Path, typer.Option(help="the folder that holds all its state")],
+    parent_pid: Annotated[int | None, typer.Option(help="stop when this process ends")] = None,
+    plugin: Annotated[bool, typer.Option(help="serve also the stand-in of the provider plugin")] = True,  # noqa: FBT002 - typer makes a flag of it
     admin_api: Annotated[
-        AdminApi | None, typer.Option(help="the admin API that aistor speaks; as in the run before, at first v3")
+        AdminApi | None,
+        typer.Option(help="the admin API that aistor speaks; default: as in the last run, at first v3"),
     ] = None,
 ) -> None:
-    """Serve one sandbox stack until told to stop."""
+    """Serve one sandbox stack until a signal ends this process."""
     try:
         run(cloud, directory, parent_pid=parent_pid, with_plugin=plugin, admin_api=admin_api)
     except Exception:
-        log.exception("the server could not go on")
+        log.exception("the server cannot continue")
         raise
 
 

@@ -1,8 +1,8 @@
 """Verification of SigV4 signatures, in headers and in presigned URLs, by computing them again with botocore's signers.
 
-A signature is right if botocore makes the same one from the secret, the signed headers and the request as it arrived;
-nothing is taken from the client but what it signed. Who the key belongs to, and what it may do, is decided elsewhere.
-A temporary key counts only with its session token, while it lasts. SigV2 is refused: nothing here hands it out.
+The rule: a signature is valid if botocore computes the same one from the secret, the signed headers and the request as
+it arrived. Only signed input of the client is used. A temporary key is valid only with its session token and before its
+end. SigV2 is refused, because no client here uses it. Left out: the owner of the key and its permissions.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sandbox.server.web import Request
 
 MAX_SKEW = timedelta(minutes=15)
-MAX_PRESIGNED = 604800  # seconds: a week
+MAX_PRESIGNED = 604800  # seconds (a week)
 _TIMESTAMP = "%Y%m%dT%H%M%SZ"
 _HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _HEADER = re.compile(r"AWS4-HMAC-SHA256\s+Credential=([^,]+),\s*SignedHeaders=([^,]+),\s*Signature=([0-9a-f]+)\s*")
@@ -42,7 +42,7 @@ _QUERY_NAMES = (
 
 
 class _Exactly:
-    """Signs the headers that the client signed, no more and no fewer."""
+    """Signs exactly the headers that the client signed."""
 
     def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
         headers = HTTPHeaders()
@@ -65,7 +65,7 @@ class _Plain(_Exactly, SigV4Auth):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a request says of its own signature."""
+    """The signature in a request, and its parameters."""
 
     access_key: str
     region: str
@@ -73,18 +73,18 @@ class Signature:
     timestamp: str
     signed_headers: tuple[str, ...]
     value: str
-    #: Seconds of life of a presigned URL; None for a signature in the header.
+    #: Lifetime of a presigned URL in seconds; None for a signature in the header.
     expires: int | None
 
     @property
     def way(self) -> Literal["REST-HEADER", "REST-QUERY-STRING"]:
-        """As the condition key s3:authType names it."""
+        """The value of the condition key s3:authType."""
         return "REST-HEADER" if self.expires is None else "REST-QUERY-STRING"
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What makes a temporary key good: its token, and until when."""
+    """The token of a temporary key, and its end."""
 
     token: str
     expires: datetime
@@ -95,7 +95,7 @@ class Session:
 
 
 def read_signature(request: Request) -> Signature | None:
-    """The signature that a request carries, None if it carries none. Refuses one that cannot be read."""
+    """The signature of a request, or None for an unsigned request. Refuses a malformed signature."""
     authorization = request.headers.get("authorization")
     if authorization is not None:
         return _from_header(authorization, request)
@@ -153,7 +153,7 @@ def verify(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     session: Session | None = None,
 ) -> None:
-    """Refuse unless the signature is right, of this time, over this body, and with the session's token if it has one.
+    """Refuse unless the signature is valid now, covers this body, and has the session token that the key needs.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (ExpiredToken, InvalidToken)
     """
@@ -184,7 +184,7 @@ def _computed(request: Request, signature: Signature, secret_key: str) -> str:
         headers={name: request.headers.get(name, "") for name in names},
         data=request.sent_body,
     )
-    # A list keeps repeated parameters, which the stubs' mapping could not.
+    # A list keeps repeated parameters; the mapping in the stubs would not.
     aws_request.params = [pair for pair in request.query if pair[0] != "X-Amz-Signature"]  # type: ignore[assignment]
     digest = request.parameters.get("X-Amz-Content-Sha256")
     if signature.expires is not None and digest:

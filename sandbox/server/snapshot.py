@@ -1,8 +1,8 @@
-"""Saving all that the server holds, and loading it again: moto's buckets, objects and IAM, and MinIO's IAM.
+"""Saves and loads all data of the server: moto's buckets, objects and IAM, and MinIO's IAM.
 
-One pickle, written at one stroke with mode 0600, and read only if it is ours and nobody else could have written it;
-big objects lie beside it in files of their own, each written once, so that saving again costs little. A snapshot that
-cannot be read is set aside and reported, never fatal: the sandbox then starts empty. It is no format for exchange:
+The rule: the snapshot is one pickle, written atomically with mode 0600. It is read only if this user owns it and no
+other user could have written it. Each big object is in its own file beside it, written once, so that the next save is
+cheap. An unreadable snapshot is moved aside and reported, and the sandbox starts empty. The format is not for exchange:
 another version of moto may not read it.
 """
 
@@ -36,39 +36,39 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-#: Bytes from which on an object's content gets a file of its own.
+#: The size in bytes from which an object's content gets its own file.
 BIG = 256 * 1024
-#: Seconds between a change and the saving of it, and how much longer for a store that takes long to save.
+#: Seconds between a change and its saving, and the extra wait for a store that takes long to save.
 DELAY = 1.0
 PATIENCE = 5
 _MODULES = ("moto.", "sandbox.", "collections", "datetime", "requests.structures")
-# Modules that stood elsewhere when an older snapshot was made.
+# Modules that had another name in older snapshots.
 _MOVED = {f"sandbox.{name}": f"sandbox.server.{name}" for name in ("minio_iam", "snapshot")}
-_COMPILE = re._compile  # type: ignore[attr-defined]  # noqa: SLF001 - what patterns are pickled with
+_COMPILE = re._compile  # type: ignore[attr-defined]  # noqa: SLF001 - patterns are pickled with it
 _PLAIN = (bytearray, dict, frozenset, list, object, set, tuple)
 
 
 class SnapshotError(RuntimeError):
-    """The file is not one that may be loaded; the message says why."""
+    """The file must not be loaded; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Blob:
-    """Content that lies in a file of its own."""
+    """Content in its own file."""
 
     name: str
 
 
 def _blank_key() -> FakeKey:
-    """An object whose state is yet to be set."""
+    """An object whose state is set later."""
     blank = FakeKey.__new__(FakeKey)
     if not isinstance(blank, FakeKey):  # moto's base class says less than it gives
-        raise TypeError("moto made something else than an object")
+        raise TypeError("moto did not create an object")
     return blank
 
 
 def _key_store(versions: dict[str, list[Any]]) -> _VersionedKeyStore:
-    """The keys of a bucket, each with all its versions."""
+    """The keys of a bucket, each with all of its versions."""
     store = _VersionedKeyStore()
     dict.update(store, versions)
     return store
@@ -109,24 +109,24 @@ class _Unpickler(pickle.Unpickler):
         return (self._blobs / pid).read_bytes()
 
     def find_class(self, module_name: str, global_name: str) -> Any:  # noqa: ANN401 - pickle's own signature
-        """Classes of which stores are made, and three functions; a name within a module leads to nothing else."""
+        """Allow only the classes of the stores and three functions; a dotted name cannot reach anything else."""
         found = super().find_class(_MOVED.get(module_name, module_name), global_name)
         of_a_store = isinstance(found, type) and found.__module__.startswith(_MODULES)
         if not (of_a_store or found in (*_PLAIN, _blank_key, _key_store, _COMPILE)):
-            raise SnapshotError(f"the snapshot asks for {module_name}.{global_name}, which no store holds")
+            raise SnapshotError(f"the snapshot refers to {module_name}.{global_name}, which no store contains")
         return found
 
 
 class Snapshot:
-    """The file of one folder. Callers hold the gate's lock while they capture."""
+    """The snapshot file of one folder. Callers hold the gate's lock while they capture."""
 
     def __init__(self, directory: Path) -> None:
-        """Nothing is read or written yet."""
+        """Set the paths; read and write nothing."""
         self.path = directory / "store.pickle"
         self._blobs = directory / "objects"
 
     def capture(self, minio_iam: MinioIam | None) -> tuple[bytes, set[str]]:
-        """All there is, as it is now, and the names of the big objects' files."""
+        """The present data, and the file names of the big objects."""
         content = io.BytesIO()
         pickler = _Pickler(content, self._blobs)
         pickler.dump(
@@ -141,7 +141,7 @@ class Snapshot:
         return content.getvalue(), pickler.used
 
     def write(self, captured: tuple[bytes, set[str]]) -> None:
-        """Put it on disk, and drop the files of objects that are gone."""
+        """Write the data to disk, and remove the files of deleted objects."""
         content, used = captured
         write_private(self.path, content)
         if self._blobs.is_dir():
@@ -150,20 +150,20 @@ class Snapshot:
                     blob.unlink(missing_ok=True)
 
     def load(self) -> MinioIam | None:
-        """Fill moto with what was saved and answer MinIO's IAM; a file that cannot be read is set aside."""
+        """Load the saved data into moto and return MinIO's IAM; move an unreadable file aside."""
         if not self.path.exists():
             return None
         try:
             self._check_owner()
             state = _Unpickler(io.BytesIO(self.path.read_bytes()), self._blobs).load()
             if not isinstance(state, dict) or state.get("format") != FORMAT:
-                raise SnapshotError(f"the snapshot is not of format {FORMAT}")  # noqa: TRY301 - one way to set aside
-        except Exception as error:  # noqa: BLE001 - a damaged pickle raises anything
+                raise SnapshotError(f"the snapshot does not have format {FORMAT}")  # noqa: TRY301 - one path moves it aside
+        except Exception as error:  # noqa: BLE001 - a damaged pickle can raise any exception
             aside = self.path.with_suffix(f".damaged-{time.strftime('%Y%m%d-%H%M%S')}")
             self.path.replace(aside)
             if self._blobs.is_dir():
                 self._blobs.replace(aside.with_suffix(f"{aside.suffix}-objects"))
-            log.warning("the snapshot cannot be read (%s); it is kept as %s, and the store starts empty", error, aside)
+            log.warning("cannot read the snapshot (%s); it remains as %s, and the store starts empty", error, aside)
             return None
         dict.__setitem__(s3_backends[ACCOUNT], PARTITION, state["s3"])
         dict.__setitem__(iam_backends[ACCOUNT], PARTITION, state["iam"])
@@ -175,14 +175,14 @@ class Snapshot:
         status = self.path.lstat()
         others = stat.S_IMODE(status.st_mode) & 0o077
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or others:
-            raise SnapshotError("it is not a file of mode 0600 that belongs to this user")
+            raise SnapshotError("it must be a file with mode 0600 that belongs to this user")
 
 
 class Saver:
-    """Saves soon after a change, and once more at the end; a change while saving is saved next."""
+    """Saves soon after a change, and again at the end; a change during a save goes into the next save."""
 
     def __init__(self, save: Callable[[], None]) -> None:
-        """Starts to wait for changes."""
+        """Start to wait for changes."""
         self._save = save
         self._changed = threading.Event()
         self._stopping = threading.Event()
@@ -194,7 +194,7 @@ class Saver:
         self._changed.set()
 
     def stop(self) -> None:
-        """Save what is not saved yet, and end."""
+        """Save the unsaved changes, and end."""
         self._stopping.set()
         self._changed.set()
         self._thread.join()
@@ -209,5 +209,5 @@ class Saver:
             try:
                 self._save()
             except Exception:
-                log.exception("the store could not be saved; it will be tried again at the next change")
+                log.exception("cannot save the store; the next change will trigger another attempt")
             delay = max(DELAY, PATIENCE * (time.monotonic() - began))

@@ -1,9 +1,8 @@
-"""One HTTP request as the gate sees it, read once and whole from WSGI.
+"""One HTTP request for the gate, read once and completely from WSGI.
 
-The body is read to its end whatever becomes of the request, because a connection with bytes left on it cannot be kept
-alive; one that came in S3's chunked form (`aws-chunked`) is given as the bytes it carries, its trailing checksum
-turned into the header that says the same. Signatures of single chunks are not verified: no client used here makes
-them.
+The rule: the body is always read to its end, because a connection with unread bytes cannot stay alive. A body in S3's
+chunked form (`aws-chunked`) is decoded, and its trailing checksum becomes the equivalent header. Left out: verification
+of chunk signatures, because no client here sends them.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ _CHECKSUMS = ("crc32", "crc32c", "crc64nvme", "sha1", "sha256")
 
 
 class Request:
-    """Method, path, query, headers and body; `environ` is what moto is called with in the end."""
+    """Method, path, query, headers and body; moto receives `environ`."""
 
     def __init__(self, environ: dict[str, Any]) -> None:
-        """Reads the body."""
+        """Read the body."""
         self.environ = environ
         self.method: str = environ["REQUEST_METHOD"]
         target: str = environ.get("REQUEST_URI") or environ["PATH_INFO"]
         path, _, query = target.partition("?")
-        if not path.startswith("/"):  # an absolute request target, as a proxy sends it
+        if not path.startswith("/"):  # an absolute request target, as from a proxy
             path = "/" + path.partition("://")[2].partition("/")[2]
         self.path = unquote(path)
         self.query = parse_qsl(query, keep_blank_values=True)
         self.secure = environ.get("wsgi.url_scheme") == "https"
-        #: As it came over the wire, for the hash that the client signed.
+        #: The body as received, for the hash that the client signed.
         self.sent_body = _read_body(environ)
         self.body = self.sent_body
 
@@ -55,7 +54,7 @@ class Request:
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
-        """Query parameters, the first of each name."""
+        """Query parameters; the first value of each name."""
         first: dict[str, str] = {}
         for name, value in self.query:
             first.setdefault(name, value)
@@ -63,7 +62,7 @@ class Request:
 
     @property
     def quoted_path(self) -> str:
-        """The path in the one spelling that signatures are made of."""
+        """The path in the spelling that signatures use."""
         return quote(self.path, safe="/-_.~")
 
     @property
@@ -73,11 +72,11 @@ class Request:
 
     @property
     def key(self) -> str:
-        """What follows the bucket, empty for the bucket itself."""
+        """The path after the bucket, empty for the bucket itself."""
         return self.path.lstrip("/").partition("/")[2]
 
     def unwrap(self) -> None:
-        """Replace a body in S3's chunked form by what it carries."""
+        """Replace a body in S3's chunked form by its content."""
         if self.headers.get("x-amz-content-sha256", "").startswith(STREAMING):
             self.body, trailers = _unchunked(self.sent_body)
             for name, value in trailers.items():
@@ -92,11 +91,11 @@ class Request:
             self.forget_headers()
 
     def forget_headers(self) -> None:
-        """Read the headers anew from `environ`, after a change there."""
+        """Read the headers again from `environ` after a change there."""
         self.__dict__.pop("headers", None)
 
     def checksum(self) -> tuple[str, str] | None:
-        """The checksum that the client sent with the body: algorithm and value in base64."""
+        """The client's checksum of the body: algorithm and value in base64."""
         for algorithm in _CHECKSUMS:
             value = self.headers.get(f"x-amz-checksum-{algorithm}")
             if value:
@@ -104,7 +103,7 @@ class Request:
         return None
 
     def environ_for_moto(self) -> dict[str, Any]:
-        """WSGI's environment with the body and the path in the one form that moto reads right."""
+        """WSGI's environment with the body and the path in the form that moto reads correctly."""
         environ = dict(self.environ)
         target = self.quoted_path + (f"?{urlencode(self.query)}" if self.query else "")
         environ.update(
@@ -136,13 +135,13 @@ def _read_body(environ: dict[str, Any]) -> bytes:
 
 
 def _unchunked(body: bytes) -> tuple[bytes, dict[str, str]]:
-    """The content of an aws-chunked body, and the headers that trail it."""
+    """The content of an aws-chunked body, and its trailing headers."""
     stream, content = io.BytesIO(body), io.BytesIO()
     try:
         while size := int(stream.readline().split(b";", 1)[0].strip() or b"0", 16):
             chunk = stream.read(size)
             if len(chunk) != size:
-                raise ValueError("short chunk")  # noqa: TRY301 - both causes are the client's one mistake
+                raise ValueError("short chunk")  # noqa: TRY301 - both causes are the same client error
             content.write(chunk)
             stream.readline()
     except ValueError:

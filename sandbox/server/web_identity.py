@@ -1,8 +1,8 @@
-"""`sts:AssumeRoleWithWebIdentity`: who comes with a token of an issuer is let in as a role, where the role trusts it.
+"""`sts:AssumeRoleWithWebIdentity`: a caller with an issuer's token assumes a role, if the role trusts the token.
 
-The rule: provider, audience, life and the role's own trust policy are judged as AWS judges them, but a token's
-signature is not: nothing here may ask an issuer for its keys, so whoever can write a token is believed. Real AWS
-fetches the keys. What the session may do then is `sandbox.server.authority`'s.
+The rule: provider, audience, lifetime and the role's trust policy are checked as AWS checks them. The token's signature
+is not: the sandbox must not fetch an issuer's keys, so it accepts every well-formed token. Real AWS fetches the keys.
+Left out: the session's permissions (`sandbox.server.authority`).
 
 https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 """
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from sandbox.server.web import Request
 
 ACTION = "AssumeRoleWithWebIdentity"
-_PARTS = 3  # of a token: header, claims, signature
+_PARTS = 3  # parts of a token: header, claims, signature
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says."""
+    """The claims of a token."""
 
     issuer: str
     audiences: tuple[str, ...]
@@ -38,7 +38,7 @@ class Claims:
 
 
 def is_asked(request: Request) -> bool:
-    """Whether this is the one call of STS that nobody signs."""
+    """Whether this is the one STS call without a signature."""
     return request.method == "POST" and request.path == "/" and _form(request).get("Action") == ACTION
 
 
@@ -46,7 +46,7 @@ def check(request: Request) -> None:
     """Refuse unless the role trusts the token.
 
     Raises:
-        ApiError: It does not, in AWS's code and words.
+        ApiError: The role does not trust the token; in AWS's code and words.
     """
     form = _form(request)
     claims = read_token(form.get("WebIdentityToken", ""))
@@ -65,10 +65,10 @@ def check(request: Request) -> None:
 
 
 def read_token(token: str) -> Claims:
-    """The claims of a JSON Web Token; its signature is not looked at.
+    """The claims of a JSON Web Token; the signature is not checked.
 
     Raises:
-        ApiError: It is none.
+        ApiError: The text is not a JSON Web Token.
     """
     parts = token.split(".")
     try:

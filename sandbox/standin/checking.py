@@ -1,7 +1,7 @@
-"""Check: what a program gave becomes what the plugin will be given, with defaults, names and failures.
+"""Check: turns the program's inputs into the plugin's inputs, with defaults, names and failures.
 
 The one rule: the words of a failure and the `__defaults` markers are those of pulumi-terraform-bridge (its
-check_failures.go and applyDefaults), because a person reads the former and the engine keeps the latter in the
+check_failures.go and applyDefaults), because a user reads the former and the engine keeps the latter in the
 state. Left out: the bridge's experimental type warnings, and deprecation warnings.
 """
 
@@ -31,12 +31,12 @@ _GO_BOOLEANS = {
 
 
 class NamingDisabledError(Exception):
-    """The engine forbids invented names and the program gave none."""
+    """The engine forbids generated names, and the program gave no name."""
 
 
 @dataclass(frozen=True)
 class Autonaming:
-    """How the engine wants a name invented: its own proposal, or none at all."""
+    """The engine's request for a generated name: its own proposal, or no generated name."""
 
     proposed: str = ""
     mode: AutonamingMode = "propose"
@@ -44,7 +44,7 @@ class Autonaming:
 
 @dataclass(frozen=True)
 class Checked:
-    """The inputs to go on with, and the reasons why they are not acceptable."""
+    """The completed inputs, and the reasons why they are not acceptable."""
 
     inputs: Bag
     failures: list[str] = field(default_factory=list)
@@ -63,11 +63,11 @@ def check(
 
     Args:
         table: the resource type's properties.
-        news: what the program gave.
-        olds: the checked inputs of last time, from which defaults are kept.
-        logical_name: the resource's name in the program; failures and invented names begin with it.
-        seed: makes an invented name the same in preview and apply.
-        autonaming: the engine's wish about invented names.
+        news: the program's inputs.
+        olds: the checked inputs of the last time, whose defaults stay.
+        logical_name: the resource's name in the program; failures and generated names begin with it.
+        seed: makes a generated name the same in preview and apply.
+        autonaming: the engine's request about generated names.
     """
     given = _coerced_bag(table, _without_nulls(plain(news)))
     old = plain(olds) if olds else {}
@@ -190,7 +190,7 @@ def _block_failures(fields: Table, item: Any, path: str, terraform_path: str) ->
 
 
 def _misfit(prop: Property, value: object) -> str | None:
-    """Return why the value cannot be of the property's kind, in the words of Terraform's SDK."""
+    """Return why the value does not have the property's kind, in the words of Terraform's SDK."""
     if prop.kind in _SCALARS and isinstance(value, list | dict):
         return f"Attribute must be a single value, not a {'list' if isinstance(value, list) else 'map'}"
     if prop.kind == "boolean" and not isinstance(value, bool):
@@ -211,7 +211,7 @@ def _coerced_bag(table: Table, bag: Bag) -> Bag:
 
 
 def _coerced(prop: Property, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Take "5" for 5, 5 for "5", "true" for true, and one value for a list of one, as the bridge does."""
+    """Convert "5" to 5, 5 to "5", "true" to true, and one value to a list of one, as the bridge does."""
     if value is UNKNOWN:
         return value
     if prop.fields is not None:

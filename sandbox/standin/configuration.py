@@ -1,8 +1,8 @@
-"""The provider's own inputs: how they are checked, compared and decoded.
+"""The provider's own inputs: checks, compares and decodes them.
 
-The one rule: the SDKs send every provider input that is no string as JSON text ("true"), and the bridge answers in
-the same form, so text is decoded only where a value is used. Left out: environment variables as defaults, which the
-program of this project does not rely on.
+The one rule: the SDKs send every provider input that is not a string as JSON text ("true"), and the bridge answers in
+the same form. So text is decoded only where a value is used. Left out: environment variables as defaults, which the
+program of this project does not use.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from sandbox.standin.properties import Table
 
 _OF_THE_ENGINE = frozenset({"version", "pluginDownloadURL", "pluginChecksums", "__internal"})
-_NEAR = 0.8  # about two letters in a name of a dozen, the distance that the bridge takes
+_NEAR = 0.8  # about two letters in a name of twelve, the distance that the bridge uses
 
 
 def checked_config(table: Table, news: Mapping[str, object], package: str, logical_name: str) -> Checked:
-    """Validate the provider's inputs and return them as they are to be stored."""
+    """Validate the provider's inputs and return them in their stored form."""
     given = {name: value for name, value in plain(news).items() if value is not None}
     explicit = not logical_name.startswith("default")
     failures = [
@@ -53,13 +53,13 @@ def config_changes(
     found: dict[str, ChangeKind] = {}
     for name in sorted((old.keys() | new.keys()) - set(ignored)):
         before, after = old.get(name), new.get(name)
-        if before != after and after is not UNKNOWN:  # what is not known yet is no change to the bridge
+        if before != after and after is not UNKNOWN:  # for the bridge, an unknown value is not a change
             found[name] = "ADD" if before is None else "DELETE" if after is None else "UPDATE"
     return found
 
 
 def decoded_config(table: Table, config: Mapping[str, object]) -> Bag:
-    """Return the provider's inputs as values of their kind, with Terraform's defaults for those not given."""
+    """Return the provider's inputs as values of their kind, with Terraform's defaults for missing ones."""
     decoded: Bag = {name: prop.default for name, prop in table.items()}
     for name, value in plain(config).items():
         text = name in table and table[name].kind != "string" and isinstance(value, str)

@@ -1,8 +1,8 @@
-"""Diff: which properties change between the prior state and the plan, how, and whether that means a replacement.
+"""Diff: the properties that change between the prior state and the plan, how, and which force a replacement.
 
-The one rule: paths, kinds and stables are those of pulumi-terraform-bridge's detailed diff (detailed_diff.go), on
-states and not on inputs, so that a drift found by a refresh is a change as well. Left out: the bridge's guess at
-which element of a set was meant.
+The one rule: paths, kinds and stables are those of pulumi-terraform-bridge's detailed diff (detailed_diff.go). It
+compares states, not inputs, so a drift found by a refresh is also a change. Left out: the bridge's guess at which
+element of a set was meant.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Difference:
     Attributes:
         detailed: property path -> kind of change; empty when nothing changes.
         replaces: top-level properties that force the replacement.
-        stables: properties that are sure to keep their value.
+        stables: properties that certainly keep their value.
         delete_before_replace: the new resource cannot exist beside the old one.
     """
 
@@ -40,7 +40,7 @@ class Difference:
 
     @property
     def changes(self) -> bool:
-        """Tell whether there is anything to do."""
+        """Return whether something changes."""
         return bool(self.detailed)
 
     @property
@@ -52,7 +52,7 @@ class Difference:
 def difference(
     table: Table, prior: Mapping[str, object], planned: Mapping[str, object], inputs: Mapping[str, object]
 ) -> Difference:
-    """Compare the prior state with the plan that was made for the inputs."""
+    """Compare the prior state with the plan for the inputs."""
     detailed: dict[str, ChangeKind] = {}
     for name, prop in table.items():
         detailed |= _changes(prop, prior.get(name), planned.get(name), name, forcing=prop.force_new)
@@ -66,7 +66,7 @@ def difference(
 
 
 def without_ignored(prior: Mapping[str, object], inputs: Mapping[str, object], ignored: Sequence[str]) -> Bag:
-    """Return the inputs with the prior value wherever the program said `ignore_changes`."""
+    """Return the inputs with the prior value for each path in `ignore_changes`."""
     kept: Bag = json.loads(json.dumps(dict(inputs), default=_keep_unknown), object_hook=_restore_unknown)
     for path in ignored:
         source: Any = prior
@@ -80,7 +80,7 @@ def without_ignored(prior: Mapping[str, object], inputs: Mapping[str, object], i
 
 
 def _named_by_the_program(table: Table, inputs: Mapping[str, object]) -> bool:
-    """Tell whether a name that is usually invented was given, so that old and new would clash."""
+    """Return whether the program gave a name that is usually generated, so that old and new would clash."""
     defaults = inputs.get(DEFAULTS)
     if not isinstance(defaults, list):
         return False
@@ -88,7 +88,7 @@ def _named_by_the_program(table: Table, inputs: Mapping[str, object]) -> bool:
 
 
 def _changes(prop: Property, old: Any, new: Any, path: str, *, forcing: bool) -> dict[str, ChangeKind]:  # noqa: ANN401 - any JSON values
-    if prop.kind in ("list", "set"):  # an empty list is an absent one here, an empty map is not
+    if prop.kind in ("list", "set"):  # here an empty list counts as absent, an empty map does not
         old, new = old or None, new or None
     if old is None or new is None or new is UNKNOWN:
         return _short_change(prop, old, new, path, forcing=forcing)
@@ -103,7 +103,7 @@ def _changes(prop: Property, old: Any, new: Any, path: str, *, forcing: bool) ->
 
 
 def _short_change(prop: Property, old: Any, new: Any, path: str, *, forcing: bool) -> dict[str, ChangeKind]:  # noqa: ANN401 - any JSON values
-    """Compare where one side is absent, or the new one unknown: the path is not followed further."""
+    """Compare if one side is absent or the new one is unknown; the path ends here."""
     if old is None and new is None:
         return {}
     kind: ChangeKind = "ADD" if old is None else "DELETE" if new is None else "UPDATE"

@@ -1,8 +1,8 @@
-"""Inputs from outputs: what a refresh or an import hands back as the inputs that would give the state just read.
+"""Inputs from outputs: a refresh or an import returns the inputs that would give the state just read.
 
-The one rule: a refresh speaks only of inputs that were there before, an import of every input that is neither zero
-nor Terraform's default (pulumi-terraform-bridge, ExtractInputsFromOutputs); neither invents a secret that the
-server does not tell. Left out: the matching of reordered set elements.
+The one rule: a refresh returns only inputs that existed before; an import returns every input that is neither zero
+nor Terraform's default (pulumi-terraform-bridge, ExtractInputsFromOutputs). Neither invents a secret that the
+server does not return. Left out: the matching of reordered set elements.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def refreshed_inputs(old_inputs: Mapping[str, object], state: Mapping[str, object]) -> Bag:
-    """Return the old inputs with the values that were read, and without the markers of defaults."""
+    """Return the old inputs with the read values, and without the markers of defaults."""
     return {
         name: _refreshed(value, state[name]) for name, value in old_inputs.items() if name != DEFAULTS and name in state
     }
 
 
 def imported_inputs(table: Table, state: Mapping[str, object]) -> Bag:
-    """Return the inputs that a program would have to give to get the state."""
+    """Return the inputs with which a program would get the state."""
     inputs: Bag = {}
     for name, prop in table.items():
         if not prop.settable:
@@ -54,7 +54,7 @@ def _imported(prop: Property, value: Any) -> Any:  # noqa: ANN401 - any JSON val
 
 
 def _is_default(prop: Property, value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Tell whether an import leaves the value out; what has a default and was not read at all it does not (a null)."""
+    """Return whether an import omits the value; it keeps an unread property with a default (a null)."""
     opened = value.value if isinstance(value, Secret) else value
     if prop.default is not None:
         return bool(opened == prop.default)

@@ -1,7 +1,7 @@
-"""The package schema that a plugin answers with, made from its tables.
+"""The package schema of a plugin, generated from its tables.
 
-The one rule: it is as true as the tables and no truer; programs are written against the real SDK. Left out:
-descriptions, languages, functions and nested type names (nested blocks are plain objects).
+The one rule: it is only as accurate as the tables; programs use the real SDK. Left out: descriptions, languages,
+functions and nested type names (nested blocks are plain objects).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Plan and outcome: from prior state and inputs to the state that a preview shows, and to the one an apply leaves.
+"""Plan and outcome: from prior state and inputs to the state that a preview shows, and to the state after an apply.
 
-The one rule: Terraform's SDK does not tell "absent" from the zero value, and what it then writes (null, empty or
-zero) differs between a creation, an update and a read; those three forms are kept apart here because Pulumi
-stores them and the next diff sees them. The forms were measured on the real plugin (the recorded calls in
+The one rule: Terraform's SDK does not distinguish "absent" from the zero value, and the value that it writes (null,
+empty or zero) differs between a creation, an update and a read. This module keeps these three forms apart, because
+Pulumi stores them and the next diff sees them. The forms were measured on the real plugin (the recorded calls in
 tests/sandbox/standin/data). Left out: custom diffs, and unknown list lengths.
 """
 
@@ -21,12 +21,12 @@ _CONTAINERS = ("list", "set", "map")
 
 
 def plan_creation(table: Table, inputs: Mapping[str, object]) -> Bag:
-    """Return the state that a creation is going to leave, as far as it can be told before."""
+    """Return the state that a creation will leave, as far as it is known in advance."""
     return {name: _planned(prop, inputs.get(name), None, creating=True) for name, prop in table.items()}
 
 
 def plan_update(table: Table, prior: Mapping[str, object], inputs: Mapping[str, object]) -> Bag:
-    """Return the state that an update is going to leave; the prior state itself when nothing changes."""
+    """Return the state that an update will leave; the prior state itself when nothing changes."""
     before = {name: prior.get(name) for name in table}
     filled = {name: _zero_filled(prop, before[name]) for name, prop in table.items()}
     planned = {name: _planned(prop, inputs.get(name), filled[name], creating=False) for name, prop in table.items()}
@@ -38,8 +38,8 @@ def applied(table: Table, planned: Mapping[str, object], values: Mapping[str, ob
 
     Args:
         table: the resource type's properties.
-        planned: what `plan_creation` or `plan_update` said.
-        values: what the resource type set itself, from what the server answered.
+        planned: the result of `plan_creation` or `plan_update`.
+        values: the properties that the resource type set from the server's answer.
     """
     return {
         name: _settled(prop, values[name] if name in values else planned.get(name), planned.get(name), nested=False)
@@ -48,12 +48,12 @@ def applied(table: Table, planned: Mapping[str, object], values: Mapping[str, ob
 
 
 def refreshed(table: Table, prior: Mapping[str, object], values: Mapping[str, object]) -> Bag:
-    """Return the state after a read: what the resource type set, and the prior state for all else."""
+    """Return the state after a read: the properties that the resource type set, and the prior state for all others."""
     return {name: values[name] if name in values else prior.get(name) for name in table}
 
 
 def mark_secrets(table: Table, state: Mapping[str, object]) -> Bag:
-    """Wrap the values that the table calls secret."""
+    """Wrap the values that the table marks as secret."""
     return {name: Secret(value) if name in table and table[name].secret else value for name, value in state.items()}
 
 
@@ -99,7 +99,7 @@ def _planned_block(fields: Table, given: Any, prior: Any, *, creating: bool) -> 
 
 
 def _zero_filled(prop: Property, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Fill what is absent inside blocks, as the SDK does when it reads a state in order to change it."""
+    """Fill absent values inside blocks, as the SDK does when it reads a state in order to change it."""
     if prop.fields is None or value is None:
         return value
     fields = prop.fields
@@ -144,6 +144,6 @@ def _settled(prop: Property, value: Any, planned: Any, *, nested: bool) -> Any: 
 
 
 def _settled_block(fields: Table, item: Bag, planned: Any) -> Bag:  # noqa: ANN401 - a block, unknown or absent
-    if not isinstance(planned, dict):  # nothing was planned for it: it stays as the server told it
+    if not isinstance(planned, dict):  # it has no plan, so it stays as the server returned it
         return item
     return {name: _settled(prop, item.get(name), planned.get(name), nested=True) for name, prop in fields.items()}

@@ -1,7 +1,8 @@
-"""When a provider sees no change between two policy documents.
+"""Whether a provider sees no change between two policy documents.
 
-The one rule: where they mean the same (`model.policy_meaning`) and have as many statements: the providers use
-hashicorp's awspolicyequivalence, which counts them. Left out: what a policy allows.
+The one rule: two documents are equivalent if they mean the same (`model.policy_meaning`) and have the same number of
+statements, because the providers use hashicorp's awspolicyequivalence, which counts them. Left out: what a policy
+allows.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from model.policy_meaning import same_meaning
 
 
 def equivalent(one: object, other: object) -> bool:
-    """Tell whether a provider takes two policy documents, as JSON text, for the same."""
+    """Return whether a provider treats two policy documents, as JSON text, as the same."""
     if not isinstance(one, str) or not isinstance(other, str) or not same_meaning(one, other):
         return False
     return one == other or _statements(one) == _statements(other)

@@ -26,19 +26,19 @@ class Property:
 
     Attributes:
         kind: the shape of the value. An `object` is a block that Terraform allows once (its list flattened).
-        required: the program has to give it. Neither `required` nor `optional` makes it an output only.
+        required: the program must give it. With neither `required` nor `optional` it is only an output.
         optional: the program may give it.
-        computed: the provider fills it when the program does not: unknown in a preview of a creation.
-        default: Terraform's default. A truthy one is put among the inputs and named in `__defaults`; a falsy one
-            appears in the outputs only (so the bridge does since its #2618).
+        computed: the provider fills it if the program does not; unknown in a preview of a creation.
+        default: Terraform's default. A truthy one is added to the inputs and named in `__defaults`; a falsy one
+            appears only in the outputs (as in the bridge since its #2618).
         force_new: a change means a replacement.
         secret: marked in every answer.
-        autonamed: without a value the bridge invents `<logical name>-<7 hex digits>`.
+        autonamed: without a value the bridge generates `<logical name>-<7 hex digits>`.
         fields: the block's own properties, for `object`, or for `list` and `set` of blocks.
-        valid: given the value and its Terraform path, the reason why it is not valid, or None.
-        equivalent: tells that an old and a new value mean the same, so that there is no change.
+        valid: given the value and its Terraform path, the reason why it is invalid, or None.
+        equivalent: returns whether an old and a new value mean the same, so that nothing changes.
         conflicts_with: the other property (Pulumi name) that must not be given with this one.
-        terraform_name: where it is not the snake case of the Pulumi name (plurals of blocks).
+        terraform_name: the name, if it is not the snake case of the Pulumi name (plurals of blocks).
         description: shown where the real provider shows it.
     """
 
@@ -59,12 +59,12 @@ class Property:
 
     @property
     def settable(self) -> bool:
-        """Tell whether a program may give the property."""
+        """Return whether a program may give the property."""
         return self.required or self.optional
 
     @property
     def zero(self) -> Any:  # noqa: ANN401 - the zero of any kind
-        """Terraform's zero value of the kind, which its SDK does not tell from absent."""
+        """Terraform's zero value of the kind, which its SDK does not distinguish from an absent value."""
         zero = _ZERO.get(self.kind)
         return type(zero)(zero) if isinstance(zero, list | dict) else zero
 
@@ -110,5 +110,5 @@ def terraform_name(name: str, prop: Property | None) -> str:
 
 
 def is_zero(value: object) -> bool:
-    """Tell whether Terraform's SDK takes the value for absent."""
+    """Return whether Terraform's SDK treats the value as absent."""
     return value is not UNKNOWN and (value is None or value in ("", 0, False, [], {}))

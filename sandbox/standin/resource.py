@@ -1,8 +1,8 @@
 """`ResourceType`: one type of resource, as plain methods on plain dicts, with or without an engine.
 
-The one rule: a type says what it *is* in its table and what it *does* in five hooks (`create_live`, `read_live`,
-`update_live`, `delete_live`, `import_live`); a hook returns only the properties that it learned from the server,
-and everything else (defaults, unknowns, diffs, secrets) is computed from the table. Left out: the wire.
+The one rule: the table of a type holds what it *is*; five hooks hold what it *does* (`create_live`, `read_live`,
+`update_live`, `delete_live`, `import_live`). A hook returns only the properties that it learned from the server.
+Everything else (defaults, unknowns, diffs, secrets) is computed from the table. Left out: the wire.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ Connection = TypeVar("Connection")
 
 
 class ProviderError(Exception):
-    """The server, or the plugin itself, refused; the messages are what the person reads."""
+    """The server, or the plugin itself, refused; the user reads these messages."""
 
     @property
     def listed(self) -> str:
-        """The messages in the form that Terraform's list of errors has on its way through the bridge."""
+        """The messages in the form of Terraform's list of errors after the bridge."""
         count = "1 error" if len(self.args) == 1 else f"{len(self.args)} errors"
         return f"{count} occurred:\n" + "".join(f"\t* {message}\n" for message in self.args) + "\n"
 
 
 class PartialFailureError(ProviderError):
-    """Something exists now, but not all of it: the engine has to keep what there is in the state.
+    """The resource exists only in part, and the engine must keep that part in the state.
 
     Attributes:
-        resource_id: the id of what exists.
+        resource_id: the id of the existing resource.
         properties: its state.
     """
 
     def __init__(self, message: str, resource_id: str, properties: Bag, *outer_messages: str) -> None:
-        """Keep what exists beside the reason; Terraform lists an error's outer messages after it."""
+        """Keep the existing part beside the reason; Terraform lists an error's outer messages after it."""
         super().__init__(message, *outer_messages)
         self.resource_id = resource_id
         self.properties = properties
@@ -52,7 +52,7 @@ class PartialFailureError(ProviderError):
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource as an answer tells it: id (empty in a preview), outputs, and the inputs that would give them."""
+    """A resource in an answer: id (empty in a preview), outputs, and the inputs that would give them."""
 
     id: str
     properties: Bag
@@ -70,19 +70,19 @@ class ResourceType(ABC, Generic[Connection]):
     token: ClassVar[str]
     table: ClassVar[Table]
 
-    # The hooks: what a concrete type does on the live server. They get plain values, raise `ProviderError`, and
-    # return the properties that they set, or None for "it is not there" (the bridge's empty id).
+    # The hooks: the actions of a concrete type on the live server. They get plain values, raise `ProviderError`, and
+    # return the properties that they set, or None for "it does not exist" (the bridge's empty id).
 
     @abstractmethod
     def create_live(self, connection: Connection, planned: Bag) -> tuple[str, Bag] | None:
-        """Create the resource; return its id and what was learned."""
+        """Create the resource; return its id and the learned properties."""
 
     @abstractmethod
     def read_live(self, connection: Connection, resource_id: str, state: Bag) -> Bag | None:
         """Read the live resource."""
 
     def update_live(self, connection: Connection, resource_id: str, state: Bag, planned: Bag) -> Bag | None:  # noqa: ARG002 - a hook
-        """Bring the live resource from the prior state to the planned one; not for types that every change replaces."""
+        """Update the live resource from the prior state to the planned one; unused if every change replaces it."""
         raise ProviderError(f"{self.token} ({resource_id}) is replaced by every change, never updated")
 
     @abstractmethod
@@ -90,10 +90,10 @@ class ResourceType(ABC, Generic[Connection]):
         """Delete the live resource."""
 
     def import_live(self, connection: Connection, resource_id: str) -> tuple[str, Bag] | None:  # noqa: ARG002 - a hook
-        """Return the id and the state from which `read_live` starts when only the id is known."""
+        """Return the id, and the state from which `read_live` starts when only the id is known."""
         return resource_id, {}
 
-    # What the engine, or a rehearsal, calls.
+    # The methods that the engine, or a rehearsal, calls.
 
     def check(
         self,
@@ -111,7 +111,7 @@ class ResourceType(ABC, Generic[Connection]):
             raise ProviderError(str(error)) from error
 
     def diff(self, state: Mapping[str, object], news: Mapping[str, object], ignored: Sequence[str] = ()) -> Difference:
-        """Compare the prior state with what checked inputs ask for."""
+        """Compare the prior state with the checked inputs."""
         prior, inputs = plain(state), plain(news)
         inputs = without_ignored(prior, inputs, ignored)
         return difference(self.table, prior, plan_update(self.table, prior, inputs), inputs)
@@ -145,7 +145,7 @@ class ResourceType(ABC, Generic[Connection]):
         *,
         urn: str = "",
     ) -> Resource | None:
-        """Read the live resource: a refresh with the prior state, an import without; None when it is gone."""
+        """Read the live resource: a refresh with the prior state, an import without; None if it does not exist."""
         try:
             if state:
                 return self._refresh(connection, resource_id, plain(state), plain(inputs or {}))
@@ -164,7 +164,7 @@ class ResourceType(ABC, Generic[Connection]):
         preview: bool = False,
         urn: str = "",
     ) -> Bag:
-        """Bring the resource to what checked inputs ask for; return its outputs."""
+        """Update the resource to the checked inputs; return its outputs."""
         prior = plain(state)
         planned = plan_update(self.table, prior, without_ignored(prior, plain(news), ignored))
         if preview or connection is None:
@@ -172,7 +172,7 @@ class ResourceType(ABC, Generic[Connection]):
         try:
             values = self.update_live(connection, resource_id, prior, _settable(planned))
         except ProviderError as error:
-            # Terraform's SDK keeps the planned values when an update fails without saying "partial".
+            # Terraform's SDK keeps the planned values when an update fails without the mark "partial".
             reason = f"updating {urn}: {error.listed}"
             state_now = self._outputs(resource_id, applied(self.table, planned, {}))
             raise PartialFailureError(reason, resource_id, state_now) from error
@@ -214,5 +214,5 @@ class ResourceType(ABC, Generic[Connection]):
 
 
 def _settable(planned: Mapping[str, object]) -> Bag:
-    """Open the plan for a hook: what nobody knows yet is simply absent there."""
+    """Open the plan for a hook: an unknown value is absent in it."""
     return {name: None if value is UNKNOWN else value for name, value in planned.items()}

@@ -1,13 +1,13 @@
 """A provider plugin over a table of resource types, for the Pulumi engine (gRPC) and in process.
 
-The interface, for whoever writes or drives a stand-in:
+The interface, for the author or the caller of a stand-in:
 
 * A resource type is a subclass of `ResourceType[Connection]` with a `token`, a `table` of `Property` (see
   `properties.py`: `string(...)`, `integer`, `boolean`, `string_map`, `block`, `blocks`) and five hooks.
   `create_live(connection, planned) -> (id, values) | None`, `read_live(connection, id, state) -> values | None`,
   `update_live(connection, id, state, planned) -> values | None`, `delete_live(connection, id, state)` and
   `import_live(connection, id) -> (id, state) | None`. `values` holds only what the hook learned or changed; None
-  means "not there". A refusal is `ProviderError(message)`; `PartialFailureError` if something was left behind.
+  means "does not exist". A refusal is `ProviderError(message)`, or `PartialFailureError` if a part remains.
 * A plugin is `StandIn(name=…, version=…, config=table, types=[…], connect=function)`; `connect(config) ->
   Connection` runs at Configure and may raise `ProviderError`.
 * In process, all on plain dicts with `UNKNOWN` and `Secret(x)` from `values.py`:
@@ -16,12 +16,11 @@ The interface, for whoever writes or drives a stand-in:
   `kind.diff(state, checked.inputs)` (`Difference`), `kind.create(connection, checked.inputs, preview=…, urn=…)`
   (`Resource` with `.id`, `.properties`, `.inputs`), `kind.read(connection, id, state, inputs)`,
   `kind.update(connection, id, state, checked.inputs)`, `kind.delete(connection, id, state)`.
-  `stand_in.create(token, inputs, logical_name=…)` does check and create in one step, as mocks want it.
+  `stand_in.create(token, inputs, logical_name=…)` does check and create in one step, for mocks.
 * With an engine: `server, port = serve_plugin(stand_in)`, and `PULUMI_DEBUG_PROVIDERS=<name>:<port>`.
 
-The one rule: an attached plugin is one process for every provider instance of the program, and the engine's calls
-do not say which instance they are meant for, so the last Configure counts. Left out: functions, components,
-parameterization, streamed calls.
+The one rule: an attached plugin is one process for all provider instances of the program. The engine's calls do not
+name the instance, so the last Configure applies. Left out: functions, components, parameterization, streamed calls.
 """
 
 # ruff: noqa: N802 - the method names are those of the gRPC service
@@ -56,17 +55,17 @@ if TYPE_CHECKING:
 
 __all__ = ["PartialFailureError", "ProviderError", "Resource", "ResourceType", "StandIn", "serve_plugin"]
 
-MAX_MESSAGE_BYTES = 400 * 1024 * 1024  # what the engine itself allows (rpcutil.GrpcChannelOptions)
+MAX_MESSAGE_BYTES = 400 * 1024 * 1024  # the engine's own limit (rpcutil.GrpcChannelOptions)
 _MAX_CALLS_AT_ONCE = 64  # the engine's default parallelism is 4 x cores; the hooks mostly wait
 _AUTONAMING_MODES: tuple[AutonamingMode, ...] = ("propose", "enforce", "disable")  # in the protocol's order
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer, Generic[Connection]):
-    """A provider plugin made of resource types.
+    """A provider plugin that consists of resource types.
 
     Attributes:
         name: the package, `minio`.
-        version: the version of the real plugin that is stood in for.
+        version: the version of the real plugin.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer, Generic[Connection]):
         types: Iterable[ResourceType[Connection]],
         connect: Callable[[Bag], Connection],
     ) -> None:
-        """Keep the tables; nothing is contacted before `configure`."""
+        """Keep the tables; the plugin contacts nothing before `configure`."""
         self.name = name
         self.version = version
         self._config = config
@@ -90,7 +89,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer, Generic[Connection]):
 
     @property
     def connection(self) -> Connection:
-        """The connection that the last `configure` made."""
+        """The connection of the last `configure`."""
         if self._connection is None:
             raise ProviderError(
                 f"the {self.name} stand-in is not configured: call configure() with the provider's inputs before "
@@ -99,7 +98,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer, Generic[Connection]):
         return self._connection
 
     def configure(self, config: Mapping[str, object]) -> None:
-        """Connect with the provider's inputs, booleans and numbers given as such or as text."""
+        """Connect with the provider's inputs; booleans and numbers may be text."""
         try:
             self._connection = self._connect(decoded_config(self._config, config))
         except ProviderError as error:
@@ -130,21 +129,21 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer, Generic[Connection]):
     def Handshake(
         self, _request: provider_pb2.ProviderHandshakeRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.ProviderHandshakeResponse:
-        """Say what the plugin understands: what the real one said at Configure."""
+        """Report the plugin's capabilities, as the real one does at Configure."""
         return provider_pb2.ProviderHandshakeResponse(supports_autonaming_configuration=True)
 
     def Attach(self, _request: plugin_pb2.PluginAttach, _context: grpc.ServicerContext) -> empty_pb2.Empty:
-        """Accept the engine; nothing is logged to it."""
+        """Accept the engine; the plugin does not log to it."""
         return empty_pb2.Empty()
 
     def GetPluginInfo(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
-        """Answer with the version that is stood in for."""
+        """Report the version of the real plugin."""
         return plugin_pb2.PluginInfo(version=self.version)
 
     def GetSchema(
         self, _request: provider_pb2.GetSchemaRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.GetSchemaResponse:
-        """Answer with a schema made from the tables, which `pulumi import` needs to write code."""
+        """Return a schema from the tables, which `pulumi import` needs to write code."""
         schema = package_schema(self.name, self.version, self._config, self._types)
         return provider_pb2.GetSchemaResponse(schema=json.dumps(schema))
 
@@ -154,7 +153,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer, Generic[Connection]):
         raise AssertionError("abort() always raises")
 
     def Cancel(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> empty_pb2.Empty:
-        """Accept: every call of a stand-in is short."""
+        """Accept, because every call of a stand-in is short."""
         return empty_pb2.Empty()
 
     # The service, about the provider's configuration
@@ -221,7 +220,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer, Generic[Connection]):
         return _diff_response(kind.diff(from_wire(request.olds), from_wire(request.news), request.ignoreChanges))
 
     def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
-        """Create a resource, or tell what a creation would give."""
+        """Create a resource, or predict the result of a creation."""
         try:
             kind = self.type_of(_type(request.urn), "Create")
             connection = None if request.preview else self.connection
@@ -246,7 +245,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer, Generic[Connection]):
         )
 
     def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
-        """Update a resource in place, or tell what an update would give."""
+        """Update a resource in place, or predict the result of an update."""
         try:
             kind = self.type_of(_type(request.urn), "Update")
             properties = kind.update(
@@ -273,13 +272,13 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer, Generic[Connection]):
 
 
 def serve_plugin(stand_in: StandIn[Connection], port: int = 0) -> tuple[grpc.Server, int]:
-    """Serve the plugin on the loopback interface; return the running server and its port (a free one for 0)."""
+    """Serve the plugin on the loopback interface; return the running server and its port (0: a free port)."""
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=_MAX_CALLS_AT_ONCE, thread_name_prefix=f"{stand_in.name}-plugin"),
         options=[
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.so_reuseport", 0),  # a port in use is then an error and not a second, silent listener
+            ("grpc.so_reuseport", 0),  # makes a used port an error, not a second silent listener
         ],
     )
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(stand_in, server)
@@ -317,7 +316,7 @@ def _diff_response(found: Difference) -> provider_pb2.DiffResponse:
 
 
 def _abort(context: grpc.ServicerContext, error: ProviderError) -> NoReturn:
-    """End the call with the error; what exists already goes along, so that the engine keeps it in the state."""
+    """End the call with the error, and send the existing part, so that the engine keeps it in the state."""
     if isinstance(error, PartialFailureError):
         detail = provider_pb2.ErrorResourceInitFailed(
             id=error.resource_id, properties=to_wire(error.properties), reasons=[str(error)]

@@ -1,8 +1,8 @@
-"""The values that travel between engine and plugin: plain Python, the unknown, and the secret.
+"""The values between engine and plugin: plain Python, the unknown, and the secret.
 
-The one rule: inside the stand-ins a property bag is a plain `dict`; `UNKNOWN` stands for a value that only an
-apply can tell, `Secret(x)` for one that must be encrypted in the state. The signatures of the wire form appear in
-this module alone. Left out: assets, archives and resource references, which no type of the stand-ins takes.
+The one rule: inside the stand-ins a property bag is a plain `dict`. `UNKNOWN` means a value that only an apply can
+provide; `Secret(x)` means a value that must be encrypted in the state. The signatures of the wire form appear only in
+this module. Left out: assets, archives and resource references, which no type of the stand-ins accepts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Bag: TypeAlias = dict[str, Any]
 # The constants are Pulumi's own, from sdk/go/common/resource and sdk/go/common/resource/plugin.
 _UNKNOWN_TOKENS = frozenset(
     {
-        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",  # of no declared type; the only one that is ever sent
+        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",  # without a declared type; the only one in use
         "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",  # a number
         "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",  # a boolean
         "030794c1-ac77-496b-92df-f27374a8bd58",  # an array
@@ -39,7 +39,7 @@ class Unknown(enum.Enum):
     UNKNOWN = "unknown"
 
     def __repr__(self) -> str:
-        """Show as the other form of the recorded calls does."""
+        """Show the form that the recorded calls use."""
         return "<unknown>"
 
 
@@ -54,7 +54,7 @@ class Secret:
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value, and secrets at any depth
-    """Return the value with every `Secret` opened, as the server has to see it."""
+    """Return the value with every `Secret` opened, for the server."""
     if isinstance(value, Secret):
         return plain(value.value)
     if isinstance(value, Mapping):
@@ -65,7 +65,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value, and secrets at a
 
 
 def has_unknown(value: object) -> bool:
-    """Tell whether something below the value is unknown."""
+    """Return whether the value contains an unknown."""
     if isinstance(value, Secret):
         return has_unknown(value.value)
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""A sandbox of its own for the end-to-end tests: real engine, stand-in plugins, embedded servers, in a copied checkout.
+"""The end-to-end tests' own sandbox: real engine, stand-in plugins, embedded servers, in a copied checkout.
 
-The rule: nothing of the caller's own sandbox is touched; both stacks are deployed and proven once, in a snapshot of
-which each worker takes a copy, and each test leaves its worker's copy as it found it.
+The rule: the tests do not touch the caller's own sandbox. Both stacks are deployed and proven once, in a snapshot. Each
+worker uses a copy of the snapshot, and each test leaves its worker's copy unchanged.
 """
 
 import os
@@ -40,7 +40,7 @@ COPIED = (
     "stack",
 )
 TIMEOUT_SECONDS = 240
-# The whole environment of a person's shell, without what could lead anywhere.
+# The whole environment of a user's shell, without variables that could lead to a real account.
 SHELL = {key: os.environ[key] for key in ("PATH", "HOME", "XDG_CACHE_HOME", "LANG") if key in os.environ}
 
 Cloud = Literal["local", "aws"]
@@ -66,7 +66,7 @@ class Checkout:
     path: Path
 
     def environment(self, stack: str | None = None) -> dict[str, str]:
-        """The environment of a shell, after `eval "$(object-store sandbox env STACK)"` where a stack is given."""
+        """The environment of a shell; with a stack, after `eval "$(object-store sandbox env STACK)"`."""
         environ = {**SHELL, "PYTHONPATH": str(self.path), "COLUMNS": "200"}
         if stack is None:
             return environ
@@ -76,7 +76,7 @@ class Checkout:
         return stack_environment(folder, server, environ).applied_to(environ)
 
     def folder(self, stack: str) -> StackFolder:
-        """Where a stack's sandbox is."""
+        """The folder of a stack's sandbox."""
         return StackFolder(StackName(stack), self.path / ".sandbox")
 
     def run(
@@ -100,7 +100,7 @@ class Checkout:
         return self.run([sys.executable, "-m", *arguments], stack)
 
     def pulumi(self, stack: str, *arguments: str, text: str = "", more: Mapping[str, str] | None = None) -> Done:
-        """Run the sandbox's pulumi as a person would."""
+        """Run the sandbox's pulumi as a user would."""
         return self.run([str(self.folder(stack).wrapper), *arguments, "--non-interactive"], stack, more, text)
 
     def up(self, stack: str, *arguments: str) -> Done:
@@ -135,7 +135,7 @@ class Checkout:
 
 
 def lead_here(checkout: Checkout, stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lead this process to a stack of the copy, as a shell would be: a command that is called here saves its start."""
+    """Point this process at a stack of the copy, like a shell: a command that runs here needs no new process."""
     monkeypatch.chdir(checkout.path)
     environ = checkout.environment(stack)
     for name in set(os.environ) - set(environ):
@@ -145,7 +145,7 @@ def lead_here(checkout: Checkout, stack: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def copy_checkout(path: Path) -> Checkout:
-    """Copy what the program needs."""
+    """Copy the files that the program needs."""
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
@@ -170,13 +170,13 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", name="snapshot")
 def _snapshot(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout with both stacks deployed and proven, and stopped; whoever asks first makes it."""
+    """A checkout with both stacks deployed, proven and stopped; the first worker creates it."""
     del engine
     shared = _shared(tmp_path_factory)
     snapshot, making = shared / "snapshot", shared / "snapshot-in-the-making"
     with exclusive(shared / "snapshot.lock", Progress(quiet=True), "the snapshot that another worker makes"):
         if not snapshot.exists():
-            shutil.rmtree(making, ignore_errors=True)  # of a worker that failed
+            shutil.rmtree(making, ignore_errors=True)  # from a failed worker
             making.mkdir()
             checkout = copy_checkout(making)
             try:
@@ -189,7 +189,7 @@ def _snapshot(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def copy_deployed(snapshot: Path, path: Path, stacks: Sequence[str] = ("local", "aws")) -> Checkout:
-    """A copy of the snapshot, running; its servers have ports of their own, of which an update tells the state."""
+    """A running copy of the snapshot; its servers have their own ports, which an update writes into the state."""
     shutil.copytree(snapshot, path, symlinks=True, dirs_exist_ok=True)
     checkout = Checkout(path)
     for stack in stacks:

@@ -1,9 +1,10 @@
-"""A `pulumi` that runs the real one and, at a given point of the first update, kills engine and caller by SIGKILL.
+"""A `pulumi` that runs the real one and, at a given point of the first update, kills engine and caller with SIGKILL.
 
-Points, by what the state's file has: `before` the engine runs, `making` a key, a key `made`, `removing` a key, `after`.
+Points, by the content of the state file: `before` the engine runs, `making` a key, a key `made`, `removing` a key,
+`after`.
 
-The rule: the engine alone is stopped to be looked at, never its process group. A child that it is just starting would
-be stopped as well, leave the group before it runs, and never be continued, while the engine waits for it.
+The rule: for the look at the state, only the engine is stopped, never its process group. Otherwise a child that is just
+starting would be stopped too, would leave the group before it runs and would never continue, while the engine waits.
 """
 
 import json
@@ -18,22 +19,22 @@ _POLL_SECONDS = 0.001
 
 
 def write_shim(folder: Path) -> None:
-    """Put the `pulumi` into a folder that comes first on PATH; KILL_ENGINE, KILL_AT and KILL_STATE steer it."""
+    """Put the `pulumi` into a folder that is first on PATH; KILL_ENGINE, KILL_AT and KILL_STATE control it."""
     shim = folder / "pulumi"
     shim.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__)} "$@"\n', encoding="utf-8")
     shim.chmod(0o755)
 
 
 def stop(process: int) -> None:
-    """SIGSTOP a child of this process and wait until all of its threads stand still."""
+    """SIGSTOP a child of this process and wait until all of its threads have stopped."""
     os.kill(process, signal.SIGSTOP)
     os.waitid(os.P_PID, process, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
 def kill_tree(process: int) -> None:
-    """SIGKILL a stopped process and all that it has started.
+    """SIGKILL a stopped process and all processes that it started.
 
-    A dynamic provider does not notice that its engine is gone, and would be left over.
+    A dynamic provider does not notice the end of its engine, and would survive.
     """
     listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout  # noqa: S607
     pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
@@ -48,7 +49,7 @@ def kill_tree(process: int) -> None:
 
 
 def _held(state: Path) -> tuple[set[str], list[str]]:
-    """The keys that the state has, and what is being done to others."""
+    """The keys in the state, and the pending operations on others."""
     latest = json.loads(state.read_text(encoding="utf-8"))["checkpoint"]["latest"]
     keys = [one["urn"] for one in latest.get("resources") or [] if "-key-" in one["urn"] and not one.get("delete")]
     operations = [one["type"] for one in latest.get("pending_operations") or [] if "-key-" in one["resource"]["urn"]]
@@ -58,7 +59,7 @@ def _held(state: Path) -> tuple[set[str], list[str]]:
 def _written_at(state: Path) -> int:
     try:
         return state.stat().st_mtime_ns
-    except FileNotFoundError:  # the engine puts another in its place
+    except FileNotFoundError:  # the engine is replacing the file
         return 0
 
 
@@ -89,7 +90,7 @@ def main(arguments: list[str]) -> int:
                 if seen == (seen := _written_at(state)):
                     continue
                 stop(process.pid)
-                # Seen while the engine stands still, so that no half-written checkpoint is left behind.
+                # Checked while the engine is stopped, so that no half-written checkpoint is left behind.
                 if _is_there(point, state, before):
                     kill_tree(process.pid)
                     break

@@ -1,4 +1,4 @@
-"""Identities by the admin API on the real engine: a v4-only server, drift, faults, a live stack there and back."""
+"""Identities by the admin API on the real engine: a v4-only server, drift, faults, and the switch of a live stack."""
 
 import base64
 import json
@@ -36,11 +36,11 @@ EVERYTHING = json.dumps(
 
 @dataclass(frozen=True)
 class Deployed:
-    """A sandbox of its own whose local stack manages its identities by `adminApi: v4`.
+    """A separate sandbox whose local stack manages its identities by `adminApi: v4`.
 
     Attributes:
         checkout: The copy.
-        mood: The version that its server speaks.
+        mood: The admin API version that its server speaks.
     """
 
     checkout: Checkout
@@ -51,19 +51,19 @@ class Deployed:
         return self.checkout.pulumi(STACK, *arguments, "--stack", STACK, text=text, more=more)
 
     def verify(self, *options: str) -> Done:
-        """A verification; of everything, where no option narrows it."""
+        """A verification, of everything unless an option narrows it."""
         return self.checkout.python("verify", "--stack", STACK, *options, stack=STACK)
 
     def switch(self, to: str) -> Done:
-        """The move."""
+        """Run `switch-admin-api`."""
         return self.checkout.python("cli", "switch-admin-api", "--stack", STACK, "--to", to, "--yes", stack=STACK)
 
     def api(self) -> AdminApi:
-        """The server's admin API, to damage things by hand."""
+        """The server's admin API, for damage by hand."""
         return self.checkout.admin_api(STACK)
 
     def credentials(self) -> dict[str, dict[str, str]]:
-        """What the stack handed out."""
+        """The credentials that the stack published."""
         done = self.pulumi("stack", "output", "credentials", "--json", "--show-secrets")
         assert done.status == 0, done.output
         pairs: dict[str, dict[str, str]] = json.loads(done.output)
@@ -92,7 +92,7 @@ def set_config(checkout: Checkout, **values: object) -> None:
 def _deployed(
     request: pytest.FixtureRequest, engine: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployed]:
-    """Made on a server that speaks v4 only, after `adminApi: v3` was refused there; made by the plugin and moved."""
+    """One stack is created on a v4-only server, after a refusal of `adminApi: v3`; one by the plugin, then switched."""
     del engine
     mood: Mood = request.param
     checkout = copy_checkout(tmp_path_factory.mktemp(f"admin-{mood}"))
@@ -117,7 +117,7 @@ def _deployed(
 
 
 def _check_plugin_is_stopped(own: Deployed) -> None:
-    """With `adminApi: v3` the preflight stops with the advice, and nothing is created."""
+    """With `adminApi: v3` the preflight stops and names the remedy, and nothing is created."""
     set_config(own.checkout, adminApi="v3")
     refused = own.checkout.python("cli", "sandbox", "deploy", "--stack", STACK)
 
@@ -150,7 +150,7 @@ def test_identities_are_ours_and_the_rest_the_plugins(deployed: Deployed) -> Non
 
 
 def test_drift_of_each_kind_is_found_and_mended(deployed: Deployed) -> None:
-    """Verification fails, a preview shows each, `up --refresh` mends it, and keys that were not gone stay."""
+    """Verification fails, a preview shows each damage, `up --refresh` repairs it, and the other keys stay."""
     before = deployed.credentials()
     keys = {name: pair["access_key_id"] for name, pair in before.items()}
     with deployed.api() as api:
@@ -183,7 +183,7 @@ def test_drift_of_each_kind_is_found_and_mended(deployed: Deployed) -> None:
 
 
 def test_hand_deleted_user_is_made_again(deployed: Deployed) -> None:
-    """With the user its attachment and its key are gone; all three are made, and nothing else is touched."""
+    """A deleted user takes its attachment and key along; `up` recreates these three and touches nothing else."""
     before = deployed.credentials()
     with deployed.api() as api:
         api.remove_user(f"{USER}otel-exporter")
@@ -198,7 +198,7 @@ def test_hand_deleted_user_is_made_again(deployed: Deployed) -> None:
 
 
 def test_wrong_password_at_refresh_leaves_the_state(deployed: Deployed) -> None:
-    """A refusal is an error, not "gone": everything is in the state as before, and the password is shown nowhere."""
+    """A refusal is an error, not "gone": the state is unchanged, and no output shows the password."""
     admin = admin_credentials(deployed.checkout.folder(STACK))
     secrets = {"object-store:adminUser": admin.user, "object-store:adminPassword": admin.password}
     right = {"AISTOR_ROOT_USER": admin.user, "AISTOR_ROOT_PASSWORD": admin.password}
@@ -226,7 +226,7 @@ def test_wrong_password_at_refresh_leaves_the_state(deployed: Deployed) -> None:
 
 
 def test_setting_changed_without_the_move_is_refused(deployed: Deployed) -> None:
-    """The program ends with the command to run, and nothing is made or deleted."""
+    """The program fails and names the command to run, and nothing is created or deleted."""
     before = deployed.credentials()
     set_config(deployed.checkout, adminApi="v3")
     try:
@@ -242,7 +242,7 @@ def test_setting_changed_without_the_move_is_refused(deployed: Deployed) -> None
 
 
 def test_lost_state_is_adopted(deployed: Deployed) -> None:
-    """Users, policies and attachments are taken over as they are, keys made anew; nothing is deleted or replaced."""
+    """Users, policies and attachments are adopted unchanged, keys are recreated; nothing is deleted or replaced."""
     for path in deployed.checkout.folder(STACK).state.glob(".pulumi/stacks/*/local.json*"):
         path.unlink()
     assert deployed.checkout.pulumi(STACK, "stack", "init", STACK).status == 0
@@ -270,7 +270,7 @@ def test_lost_state_is_adopted(deployed: Deployed) -> None:
 
 
 def test_secrets_are_in_no_output_and_not_in_the_state(deployed: Deployed) -> None:
-    """Admin, identity and user secrets show nowhere: preview, up, export, switch, server log, state."""
+    """No admin, identity or user secret appears in preview, up, export, switch, server log or state."""
     folder = deployed.checkout.folder(STACK)
     secrets = [pair["secret_access_key"] for pair in deployed.credentials().values()]
     secrets.append(admin_credentials(folder).password)
@@ -300,7 +300,7 @@ class Elsewhere:
     """Another clone with another virtual environment, on the state of the first.
 
     Attributes:
-        first: Where the stack was made.
+        first: The clone that created the stack.
         second: The other clone.
         venv: Its virtual environment.
     """
@@ -311,7 +311,7 @@ class Elsewhere:
 
     @classmethod
     def made(cls, first: Checkout, folder: Path) -> "Elsewhere":
-        """Clone, environment and project, none of them where the first has its own."""
+        """Clone, environment and project, each in another folder than in the first."""
         venv, clone = folder / "other-venv", folder / "deeper" / "clone"
         clone.mkdir(parents=True)
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True, timeout=60)  # noqa: S603 - our own Python
@@ -339,10 +339,10 @@ class Elsewhere:
 
 
 def test_two_machines_see_no_change_after_each_other(deployed: Deployed, tmp_path: Path) -> None:
-    """Each previews no change after the other's update; what is pickled is the same on both."""
+    """After an update of one clone, the other previews no change; the pickled data is the same in both."""
     first, server = deployed.checkout, running_server(deployed.checkout.folder(STACK))
     assert server is not None
-    # Beside the project's file, as in every clone; the sandbox's own path is of this machine.
+    # Beside the project file, as in every clone; the sandbox's own path belongs to this machine.
     shutil.copy(server.ca_bundle, first.folder(STACK).project / "ca.pem")
     set_config(first, caBundle="ca.pem")
     try:
@@ -365,13 +365,13 @@ def test_two_machines_see_no_change_after_each_other(deployed: Deployed, tmp_pat
     }
     assert len(pickled) == 4
     for text in pickled:
-        # A reference to a class, after the 11 bytes of the pickle's own frame.
+        # A reference to a class, after the 11 bytes of the pickle's frame.
         assert re.search(rb"infra\.identity\.[a-z_]+", base64.b64decode(text))
         assert b"/" not in base64.b64decode(text)[11:]
 
 
 def test_live_stack_goes_there_and_back(deployed: Deployed) -> None:
-    """0 replaced, 0 deleted, keys unchanged, verification green throughout; no way to v3 where it is not spoken."""
+    """A switch replaces and deletes nothing, keeps the keys, and stays proven; a server without v3 refuses v3."""
     if deployed.mood == "v4":
         refused = deployed.switch("v3")
         assert refused.status == 2
@@ -400,7 +400,7 @@ def test_live_stack_goes_there_and_back(deployed: Deployed) -> None:
         assert proven.status == 0, proven.output
         assert deployed.credentials() == before
         with deployed.api() as api:
-            # `updatedAt` would tell of any write.
+            # `updatedAt` would show every write.
             assert [api.user(name) for name in names] == users
 
 

@@ -1,6 +1,6 @@
-"""Both stacks by an admin that has just the policy of docs/provisioning-admin.md, on the real engine.
+"""An admin with only the policy of docs/provisioning-admin.md deploys both stacks on the real engine.
 
-That each action of the policy is needed: tests/infra/components/test_admin_policy.py, which needs no engine.
+tests/infra/components/test_admin_policy.py shows without an engine that each action of the policy is needed.
 """
 
 import json
@@ -26,12 +26,12 @@ PASSWORD = "planted-password-of-the-provisioner"  # noqa: S105 - planted
 
 @dataclass(frozen=True)
 class Provisioned:
-    """A sandbox that is deployed to by an admin that is not root.
+    """A sandbox with a provisioning admin that is not root.
 
     Attributes:
         checkout: The copy.
-        stack: Which.
-        keys: What of the admin's keys is in the environment: all of them on AWS; on AIStor a command prints them.
+        stack: The stack.
+        keys: The admin's keys in the environment: all of them on AWS; on AIStor a command prints them.
         attach: Gives the admin its policy.
     """
 
@@ -49,14 +49,14 @@ class Provisioned:
         return self.checkout.run([sys.executable, "-m", *arguments, "--stack", self.stack], self.stack, self.keys)
 
     def refused(self) -> list[str]:
-        """What the server refused to the admin."""
+        """The requests that the server refused to the admin."""
         log = self.checkout.folder(self.stack).server_log.parent / "serve.log"
         return re.findall(rf"refused (.*) to \S*/{NAME}$", log.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.fixture(name="provisioned")
 def _provisioned(engine: None, stack: str, tmp_path: Path) -> Iterator[Provisioned]:
-    """Made as the page says, by root, before anything is deployed."""
+    """Root creates the admin as the page says, before any deployment."""
     del engine
     checkout = copy_checkout(tmp_path)
     try:
@@ -99,12 +99,12 @@ def _on_aws(checkout: Checkout, policy: dict[str, object]) -> tuple[dict[str, st
         done = checkout.python("cli", "sandbox", *command, "--stack", "aws")
         assert done.status == 0, done.output
     keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-    # Another client: the server may have another port now.
+    # A new client, because the server may have another port now.
     return keys, lambda: checkout.client("aws", "iam").attach_user_policy(UserName=NAME, PolicyArn=made["Arn"])
 
 
 def test_stack_comes_up_and_goes_with_just_the_policy(provisioned: Provisioned) -> None:
-    """Preflight, up, an empty preview, refresh, destroy: all done, and nothing refused; before it has it, all is."""
+    """With the policy, preflight, up, an empty preview, refresh and destroy succeed; without it the server refuses."""
     assert provisioned.pulumi("up", "--yes", "--skip-preview").status != 0
     before = provisioned.refused()
     assert before

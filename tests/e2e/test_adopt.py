@@ -1,4 +1,4 @@
-"""Adopting on both stacks: a lost state, things made by hand, and what must not be taken over."""
+"""Adoption on both stacks: a lost state, resources made by hand, and resources that must not be adopted."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 PREFIX = {"local": "joelclaw-local-usw2-", "aws": "joelclaw-prod-usw2-"}
-# What an `up` makes of these is not what the plan says without them.
+# An `up` with these settings does not give the plan without them.
 OTHER_SETTINGS = {
     "domains": {"extra": {"band": "hot"}, "docs-derived": {"expire_after_days": 100}},
     "identities": {"worker": {"grants": {"extra": "write"}}},
@@ -50,7 +50,7 @@ def _own(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Che
 
 @contextmanager
 def config(checkout: Checkout, stack: str, **values: object) -> Iterator[None]:
-    """More config for a while; the key that the stack's secrets need is kept."""
+    """Temporarily more config; the encryption key of the stack's secrets stays."""
     path = checkout.folder(stack).stack_file
     before = path.read_text(encoding="utf-8")
     content = yaml.safe_load(before)
@@ -63,13 +63,13 @@ def config(checkout: Checkout, stack: str, **values: object) -> Iterator[None]:
 
 
 def state_file(checkout: Checkout, stack: str) -> "Path":
-    """Where a stack's state is."""
+    """The path of a stack's state."""
     (path,) = checkout.folder(stack).state.glob(f".pulumi/stacks/*/{stack}.json")
     return path
 
 
 def adopt(checkout: Checkout, stack: str, *arguments: str) -> Done:
-    """Run the command; a secret of the server is in nothing that it says."""
+    """Run the command; its output contains no secret of the server."""
     done = checkout.python("cli", "adopt", "--stack", stack, *arguments, stack=stack)
     secret = json.loads(checkout.folder(stack).admin_file.read_text(encoding="utf-8"))["password"]
     assert len(secret) >= 16
@@ -78,7 +78,7 @@ def adopt(checkout: Checkout, stack: str, *arguments: str) -> Done:
 
 
 def previewed(checkout: Checkout, stack: str) -> dict[str, set[str]]:
-    """What a preview would do: names by operation, without what stays."""
+    """The operations of a preview: names by operation, without unchanged resources."""
     done = checkout.pulumi(stack, "preview", "--json", "--stack", stack)
     assert done.status == 0, done.output
     found: dict[str, set[str]] = {}
@@ -89,7 +89,7 @@ def previewed(checkout: Checkout, stack: str) -> dict[str, set[str]]:
 
 
 def lose_state(checkout: Checkout, stack: str) -> None:
-    """As after the loss of a backend: the config is there and nothing else."""
+    """Lose the state, as after the loss of a backend: only the config remains."""
     for path in checkout.folder(stack).state.glob(f".pulumi/stacks/*/{stack}.json*"):
         path.unlink()
     done = checkout.pulumi(stack, "stack", "init", stack)
@@ -97,7 +97,7 @@ def lose_state(checkout: Checkout, stack: str) -> None:
 
 
 def change_by_hand(client: Any, prefix: str) -> None:  # noqa: ANN401 - boto3's S3 client
-    """Other lifecycles, versioning off or never on, a bucket as `aws s3 mb` makes it, another retention."""
+    """Change lifecycles, versioning and a retention, and create a bucket like `aws s3 mb`."""
     client.put_bucket_lifecycle_configuration(
         Bucket=f"{prefix}session-archive",
         LifecycleConfiguration={
@@ -117,7 +117,7 @@ def change_by_hand(client: Any, prefix: str) -> None:  # noqa: ANN401 - boto3's 
 
 
 def test_lost_state_and_what_was_made_by_hand_are_adopted(own: Checkout, stack: str, tmp_path: "Path") -> None:
-    """After adopting there is no delete and no replace; `up` mends what was different, and verification is green."""
+    """After the adoption nothing is deleted or replaced; `up` repairs the differences, and verification is green."""
     with config(own, stack, **OTHER_SETTINGS):
         made = own.up(stack, "--stack", stack)
         assert made.status == 0, made.output
@@ -162,7 +162,7 @@ def test_lost_state_and_what_was_made_by_hand_are_adopted(own: Checkout, stack: 
 
 
 def test_nothing_is_imported_that_was_not_agreed_to(checkout: Checkout, stack: str) -> None:
-    """Where nobody can be asked and no --yes is given, what is found is shown and the state stays as it is."""
+    """Without a terminal and without --yes, the command shows its findings, and the state does not change."""
     client, name = checkout.client(stack), f"{PREFIX[stack]}by-hand"
     with config(
         checkout,
@@ -186,7 +186,7 @@ def test_nothing_is_imported_that_was_not_agreed_to(checkout: Checkout, stack: s
 
 @pytest.mark.parametrize(("band", "locked"), [("cold", False), ("hot", True)])
 def test_bucket_of_another_lock_is_refused(checkout: Checkout, stack: str, band: str, *, locked: bool) -> None:
-    """A bucket that lacks the planned lock, or has one that is not planned, is named with what to do."""
+    """A bucket without the planned lock, or with an unplanned one, is named with the remedy."""
     client, name = checkout.client(stack), f"{PREFIX[stack]}by-hand"
     with config(checkout, stack, domains={"by-hand": {"band": band}}):
         client.create_bucket(
@@ -206,7 +206,7 @@ def test_bucket_of_another_lock_is_refused(checkout: Checkout, stack: str, band:
 
 
 def test_server_that_is_down_is_told(checkout: Checkout, stack: str) -> None:
-    """Nothing answering is an error with a name, and nothing is taken for gone."""
+    """A server that does not answer is a named error, and no resource counts as gone."""
     before = state_file(checkout, stack).read_bytes()
     nowhere = "https://127.0.0.1:1"
     with config(checkout, stack, **({"endpoint": nowhere} if stack == "local" else {})):

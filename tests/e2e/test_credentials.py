@@ -1,4 +1,4 @@
-"""The life of a key on the real engine: rotation under load, a third key, revocation, engines that are killed."""
+"""The life of a key on the real engine: rotation under load, a third key, revocation, killed engines."""
 
 import json
 import re
@@ -36,7 +36,7 @@ class Keys:
 
     Attributes:
         checkout: The deployed copy.
-        stack: Which.
+        stack: The stack.
     """
 
     checkout: Checkout
@@ -53,7 +53,7 @@ class Keys:
         return f"joelclaw-{ENV[self.stack]}-usw2-{DOMAIN}"
 
     def published(self) -> KeyPair:
-        """What the stack hands out."""
+        """The credentials that the stack publishes."""
         said = self.checkout.pulumi(
             self.stack, "stack", "output", "credentials", "--json", "--show-secrets", "--stack", self.stack
         )
@@ -73,7 +73,7 @@ class Keys:
         return self.checkout.admin_api(self.stack)
 
     def client(self, access_key_id: str, secret_access_key: str) -> Any:  # noqa: ANN401 - boto3's client
-        """S3 with a pair of the identity's."""
+        """S3 with a key pair of the identity."""
         server = running_server(self.checkout.folder(self.stack))
         assert server is not None
         return boto3.session.Session().client(
@@ -86,7 +86,7 @@ class Keys:
         )
 
     def refused(self, pair: KeyPair) -> bool:
-        """Whether a pair is let in no more."""
+        """Whether the server refuses a key pair."""
         try:
             self.client(pair.access_key_id, pair.secret_access_key.get_secret_value()).list_objects_v2(
                 Bucket=self.bucket, MaxKeys=1
@@ -103,7 +103,7 @@ class Keys:
 
 @pytest.fixture(name="keys")
 def _keys(checkout: Checkout, stack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keys]:
-    """The session's stacks, with this process's environment led to one; what the tests did to the key is undone."""
+    """The session's stacks, with this process's environment pointed at one; changes of the key are undone."""
     lead_here(checkout, stack, monkeypatch)
     keys = Keys(checkout, stack)
     yield keys
@@ -116,21 +116,21 @@ def _keys(checkout: Checkout, stack: str, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def verified(keys: Keys, *options: str) -> bool:
-    """Whether all is proven, or what an option narrows it to."""
+    """Whether everything is proven, or the part that an option selects."""
     done = keys.checkout.python("verify", "--stack", keys.stack, *options, stack=keys.stack)
     return done.status == 0
 
 
 @dataclass
 class Writer:
-    """A workload: writes with the pair of a file, and reads the file again when it is refused.
+    """A workload: writes with the key pair of a file, and reads the file again after a refusal.
 
     Attributes:
-        keys: Whose.
+        keys: The identity's keys.
         path: The delivered file.
-        written: Keys of the objects that the store took.
-        reloads: How often it was refused and had to read anew.
-        failure: What ended it, where something did.
+        written: Keys of the stored objects.
+        reloads: How often it read the file again after a refusal.
+        failure: The error that ended it, if any.
     """
 
     keys: Keys
@@ -141,7 +141,7 @@ class Writer:
     done: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Write until told to end; each object is written, or it is a failure."""
+        """Write until the end; an object that is not stored is a failure."""
         try:
             client = self._loaded()
             while not self.done.is_set():
@@ -149,7 +149,7 @@ class Writer:
                 client = self._put(client, key)
                 self.written.append(key)
                 time.sleep(0.02)
-        except Exception as error:  # noqa: BLE001 - told by the test that waits for it
+        except Exception as error:  # noqa: BLE001 - the waiting test reports it
             self.failure = error
 
     def _put(self, client: Any, key: str) -> Any:  # noqa: ANN401 - boto3's client
@@ -164,7 +164,7 @@ class Writer:
         return client
 
     def _loaded(self) -> Any:  # noqa: ANN401 - boto3's client
-        # As a shell reads it.
+        # The format of a shell file.
         said = subprocess.run(  # noqa: S603 - a file of this test
             ["/bin/sh", "-c", f'set -a; . "{self.path}"; echo "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY"'],
             capture_output=True,
@@ -177,7 +177,7 @@ class Writer:
 
 @pytest.fixture(name="writing")
 def _writing(keys: Keys, tmp_path: Path) -> Iterator[Callable[[], Writer]]:
-    """Starts the workload on the file; ends it with the test."""
+    """Start the workload on the file, and end it with the test."""
     started: list[tuple[Writer, threading.Thread]] = []
 
     def start() -> Writer:
@@ -191,15 +191,15 @@ def _writing(keys: Keys, tmp_path: Path) -> Iterator[Callable[[], Writer]]:
     for writer, thread in started:
         writer.done.set()
         thread.join()
-    # The stacks are the session's, and other tests count what a bucket holds.
+    # The whole session shares the stacks, and other tests count the objects of a bucket.
     client = keys.checkout.client(keys.stack)
     while versions := client.list_object_versions(Bucket=keys.bucket, Prefix="load/").get("Versions"):
-        for found in versions:  # page by page anew: a marker that was deleted leads nowhere
+        for found in versions:  # a new listing for each page, because a deleted marker breaks the next page
             client.delete_object(Bucket=keys.bucket, Key=found["Key"], VersionId=found["VersionId"])
 
 
 def stored(keys: Keys) -> set[str]:
-    """What the bucket holds of the workload's."""
+    """The workload's objects in the bucket."""
     pages = (
         keys.checkout.client(keys.stack).get_paginator("list_objects_v2").paginate(Bucket=keys.bucket, Prefix="load/")
     )
@@ -209,7 +209,7 @@ def stored(keys: Keys) -> set[str]:
 def test_rotation_under_load_loses_no_write(
     keys: Keys, writing: Callable[[], Writer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Through rotate, deliver and retire every write is stored, verification is green, and the old key is refused."""
+    """During rotate, deliver and retire every write is stored, verification is green, and the old key is refused."""
     deliver = ["deliver", "--stack", keys.stack, "--to", "dotenv", "--file", str(tmp_path / "worker.env")]
     deliver += ["--identity", IDENTITY]
     assert main(deliver) == 0
@@ -257,7 +257,7 @@ def test_rotation_under_load_loses_no_write(
 
 
 def test_revocation_replaces_every_key_at_once(keys: Keys, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two keys live, made by a plain `pulumi up` of the config: both are refused after it, and a third lives."""
+    """A revocation refuses both keys that a plain `pulumi up` of the config created, and a third key works."""
     first = keys.published()
     assert main(["rotate", IDENTITY, "--stack", keys.stack, "--yes", "--config-only"]) == 0
     assert f"Next, here or in CI: pulumi up --stack {keys.stack}" in capsys.readouterr().out
@@ -283,7 +283,7 @@ def test_revocation_replaces_every_key_at_once(keys: Keys, capsys: pytest.Captur
 
 
 def _third_key_is_refused(keys: Keys) -> None:
-    """The program refuses a config that would need a third key for a moment, before the engine is asked."""
+    """The program refuses a config that would temporarily need a third key, before the engine runs."""
     place = f'object-store:credentials["{IDENTITY}"]'
     for wanted, refused in ((3, True), (2, False)):
         values = [f"{place}.current={wanted}", f"{place}.previous={wanted - 1}"]
@@ -293,7 +293,7 @@ def _third_key_is_refused(keys: Keys) -> None:
         assert ("AWS gives a user two access keys" in done.output) is refused
 
 
-# Between them every step of each command; a run of each on both clouds would say nothing more.
+# Together they cover every step of each command; a run of each on both clouds would show nothing more.
 KILLED = {
     "local": [("rotate", "before"), ("retire", "removing"), ("rotate", "making"), ("revoke", "made")],
     "aws": [("rotate", "making"), ("retire", "before"), ("rotate", "made"), ("retire", "after")],
@@ -301,7 +301,7 @@ KILLED = {
 
 
 def test_killed_engine_leaves_a_key_that_works_and_the_next_command_completes(keys: Keys, tmp_path: Path) -> None:
-    """SIGKILL between any two steps: a published key works at once, and the same command again ends as it should."""
+    """After SIGKILL between any two steps, a published key works at once, and a second run of the command succeeds."""
     write_shim(tmp_path)
     for command, point in KILLED[keys.stack]:
         arguments = [command, IDENTITY, "--stack", keys.stack, "--yes"]
@@ -311,7 +311,7 @@ def test_killed_engine_leaves_a_key_that_works_and_the_next_command_completes(ke
         held = keys.published()
         assert not all(keys.refused(pair) for pair in (held, held.previous) if pair is not None), (command, point)
         if point == "making" and len(keys.live()) == 1:
-            # The request that was cut off may have arrived: then there is a key of which nobody has the secret.
+            # The interrupted request may have arrived. Then a key exists whose secret is lost.
             _make_by_hand(keys)
 
         assert main(arguments) == 0, (command, point)

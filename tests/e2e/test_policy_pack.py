@@ -1,7 +1,7 @@
-"""The policy pack on the real engine: the shipped stacks pass, and each policy is broken once, refused and named.
+"""The policy pack on the real engine: the shipped stacks pass, and each policy refuses and names one violation.
 
-The rule: a program in `violations/` breaks one policy by the resource that is named after it, and nothing else, so a
-policy that sees too much is found as well as one that sees nothing.
+The rule: in a program of `violations/`, a resource breaks only the policy that it is named after. So the tests find a
+policy that reports too much as well as one that reports nothing.
 """
 
 import re
@@ -53,19 +53,19 @@ BROKEN = {
     },
 }
 COMPUTED_BUCKET = "joelclaw-test-usw2-computed"
-# What stands for a deployment's admin where a program of `violations/` declares a dynamic resource.
+# A substitute for a deployment's admin, for programs of `violations/` that declare a dynamic resource.
 ADMIN = {"AISTOR_ROOT_USER": "planted-admin", "AISTOR_ROOT_PASSWORD": "planted-admin-password"}
 _JUDGED = re.compile(r"^ +- \[(\w+)\] +([a-z-]+) +\([a-z0-9-]+:[a-z0-9]+:(\w+): ([\w-]+)\)$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module", name="sandbox")
 def _sandbox(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """A copy of the checkout with the pack and nothing deployed."""
+    """A copy of the checkout with the pack, without a deployment."""
     del engine
     sandbox = copy_checkout(tmp_path_factory.mktemp("policy-pack"))
     if not (sandbox.path / "policy").exists():
         shutil.copytree(ROOT / "policy", sandbox.path / "policy", ignore=shutil.ignore_patterns("__pycache__"))
-    # Where `make env` makes it, and where the pack looks for it.
+    # The place where `make env` creates it, and where the pack looks for it.
     (sandbox.path / ".venv").symlink_to(sys.prefix)
     try:
         done = sandbox.python("cli", "sandbox", "up", "--stack", "all")
@@ -84,7 +84,7 @@ def judged(sandbox: Checkout, stack: str, command: str, *arguments: str) -> Done
 
 
 def found(done: Done) -> set[tuple[str, str, str, str]]:
-    """What the policies said: level, policy, last part of the type, resource."""
+    """The policies' findings: level, policy, last part of the type, resource."""
     return set(_JUDGED.findall(done.output))
 
 
@@ -101,12 +101,12 @@ def strange(sandbox: Checkout, stack: str, program: str) -> list[str]:
 
 
 def test_every_policy_is_broken_here() -> None:
-    """No policy is without a resource that breaks it on the engine."""
+    """For every policy, a resource breaks it on the engine."""
     assert {policy.name for policy in POLICIES} == {*BROKEN["local"], *BROKEN["aws"]}
 
 
 def test_shipped_stack_passes(sandbox: Checkout, stack: str) -> None:
-    """With the committed protection each stack passes its first preview, and nothing is left undecided."""
+    """With the committed protection each stack passes its first preview, and no policy is undecided."""
     file = sandbox.folder(stack).stack_file
     before = file.read_text(encoding="utf-8")
     config = yaml.safe_load(before)
@@ -124,7 +124,7 @@ def test_shipped_stack_passes(sandbox: Checkout, stack: str) -> None:
 
 
 def test_each_violation_is_refused_and_named(sandbox: Checkout, stack: str) -> None:
-    """A preview fails with exactly the policies and resources that the program breaks."""
+    """A preview fails with exactly the broken policies and their resources."""
     done = judged(sandbox, stack, "preview", *strange(sandbox, stack, stack))
 
     assert done.status != 0, done.output
@@ -137,12 +137,12 @@ def test_each_violation_is_refused_and_named(sandbox: Checkout, stack: str) -> N
 
 
 def test_sandbox_is_refused_until_the_pack_calls_it_disposable(sandbox: Checkout, stack: str) -> None:
-    """Unprotected and emptied buckets are refused, and allowed by nothing but the pack's own config."""
+    """Unprotected and emptied buckets are refused; only the pack's own config can allow them."""
     refused = judged(sandbox, stack, "preview")
     assert refused.status != 0, refused.output
     assert {policy for _, policy, _, _ in found(refused)} == {"bucket-protect", "bucket-force-destroy"}
 
-    # In the update and after it every value is known: the keys in the credentials, the documents, the names.
+    # During and after the update every value is known: the keys in the credentials, the documents, the names.
     disposable = ("--policy-pack-config", str(sandbox.path / "policy" / "disposable.json"))
     up = judged(sandbox, stack, "up", "--yes", "--skip-preview", *disposable)
     assert up.status == 0, up.output
@@ -152,7 +152,7 @@ def test_sandbox_is_refused_until_the_pack_calls_it_disposable(sandbox: Checkout
 
 
 def test_value_that_only_the_update_knows_is_judged_then(sandbox: Checkout) -> None:
-    """A preview says what it cannot tell and passes; the update refuses before the policy reaches the bucket."""
+    """A preview reports what it cannot tell and passes; the update refuses before the policy reaches the bucket."""
     arguments = strange(sandbox, "aws", "computed")
 
     preview = judged(sandbox, "aws", "preview", *arguments)

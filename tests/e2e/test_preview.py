@@ -1,4 +1,4 @@
-"""What a change would do to the data, said after the real engine's preview of both stacks."""
+"""The effect of a change on the data, reported after the real engine's preview of both stacks."""
 
 import json
 import sys
@@ -36,12 +36,12 @@ SHORTER = "session-archive: objects now expire after 90 days (was 365)"
 
 
 def each(names: tuple[str, ...], what: str) -> list[str]:
-    """One sentence for each."""
+    """One sentence for each item."""
     return [f"{name}: {what}" for name in names]
 
 
 def domain(name: str, **values: object) -> Edit:
-    """Set something of a domain; None takes it away."""
+    """Set a key of a domain; None removes it."""
 
     def edit(taxonomy: dict[str, Any]) -> None:
         for key, value in values.items():
@@ -53,12 +53,12 @@ def domain(name: str, **values: object) -> Edit:
 
 
 def band(name: str, **values: object) -> Edit:
-    """Set something of a band."""
+    """Set a key of a band."""
     return lambda taxonomy: taxonomy["bands"][name].update(values)
 
 
 def grant(identity: str, name: str, access: str | None) -> Edit:
-    """Set a grant; None takes it away."""
+    """Set a grant; None removes it."""
 
     def edit(taxonomy: dict[str, Any]) -> None:
         grants = taxonomy["identities"][identity]["grants"]
@@ -70,7 +70,7 @@ def grant(identity: str, name: str, access: str | None) -> Edit:
 
 
 def renamed(*, kept: bool) -> Edit:
-    """vault-backups becomes vaults."""
+    """Rename vault-backups to vaults."""
 
     def edit(taxonomy: dict[str, Any]) -> None:
         taxonomy["domains"] = {
@@ -84,26 +84,26 @@ def renamed(*, kept: bool) -> Edit:
 
 
 def dropped(taxonomy: dict[str, Any]) -> None:
-    """vault-backups goes, and the identity that wrote to it."""
+    """Remove vault-backups and the identity that wrote to it."""
     del taxonomy["domains"]["vault-backups"]
     del taxonomy["identities"]["vault-backup"]
 
 
 @dataclass(frozen=True)
 class Case:
-    """An edit and what must be said of it.
+    """An edit, and the sentences that it must give.
 
     Attributes:
         edit: Of the taxonomy.
         config: Of the stack's file.
-        danger: Sentences of that risk, on both stacks.
-        notice: Likewise.
-        safe: Likewise.
-        aws_notice: Further ones on aws alone.
-        aws_safe: Further ones on aws alone.
+        danger: Sentences of that level, on both stacks.
+        notice: Sentences of that level, on both stacks.
+        safe: Sentences of that level, on both stacks.
+        aws_notice: Further ones only on aws.
+        aws_safe: Further ones only on aws.
         stale: Acknowledgements that are not needed.
         exit_code: Of the command.
-        error: A piece of the error's text.
+        error: A part of the error's text.
         only: The one stack that it is for.
     """
 
@@ -344,7 +344,7 @@ NAMES = {"local": "joelclaw-local-", "aws": "joelclaw-prod-"}
 def edited(
     checkout: "Checkout", stack: str, edit: Edit | None = None, config: Mapping[str, object] | None = None
 ) -> "Iterator[None]":
-    """The checkout with a change, as long as the block lasts."""
+    """The checkout with a change, until the end of the block."""
     taxonomy, file = checkout.path / "infra" / "taxonomy.yaml", checkout.folder(stack).stack_file
     kept = {path: path.read_text(encoding="utf-8") for path in (taxonomy, file)}
     try:
@@ -385,7 +385,7 @@ def spelled(sentences: list[str], checkout: "Checkout", stack: str) -> list[str]
 def test_edit_is_said_exactly(
     checkout: "Checkout", stack: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An edit of taxonomy or config gives exactly these sentences, risks and exit code; nothing is changed."""
+    """An edit of taxonomy or config gives exactly these sentences, levels and exit status, and changes nothing."""
     case = CASES[name]
     lead_here(checkout, stack, monkeypatch)
     with edited(checkout, stack, case.edit, case.config):
@@ -405,7 +405,7 @@ def test_edit_is_said_exactly(
 
 
 def test_bucket_that_is_protected_is_said_to_be(checkout: "Checkout", stack: str) -> None:
-    """The engine stops at a protected bucket: a danger that is not acknowledged exits 1, one that is exits 2."""
+    """The engine stops at a protected bucket: an unacknowledged danger exits 1, an acknowledged one exits 2."""
     urn = next(
         line.split()[-1]
         for line in checkout.pulumi(stack, "stack", "--show-urns", "--stack", stack).output.splitlines()
@@ -443,7 +443,7 @@ def test_bucket_that_is_protected_is_said_to_be(checkout: "Checkout", stack: str
     ],
 )
 def test_public_access_is_a_danger(checkout: "Checkout", old: str, new: str, sentence: str) -> None:
-    """What opens a bucket to everybody is said for each bucket, wherever in the program it comes from."""
+    """A setting that opens a bucket to every caller is reported for each bucket, from any place in the program."""
     path = checkout.path / "infra" / "aws.py"
     before = path.read_text(encoding="utf-8")
     assert old in before
@@ -459,7 +459,7 @@ def test_public_access_is_a_danger(checkout: "Checkout", old: str, new: str, sen
 
 
 def test_drift_is_seen_after_a_refresh_only(checkout: "Checkout", stack: str) -> None:
-    """A rule changed by hand is in no plain preview; `--refresh` says what `up` would do about it."""
+    """A plain preview does not show a rule changed by hand; `--refresh` reports what `up` would do about it."""
     client, bucket = checkout.client(stack), f"{NAMES[stack]}usw2-discovery-raw"
     rules = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     drifted = [{**rule, "Expiration": {"Days": 300}} if rule["ID"] == "band-warm" else rule for rule in rules]
@@ -478,7 +478,7 @@ def test_drift_is_seen_after_a_refresh_only(checkout: "Checkout", stack: str) ->
 
 
 def test_failure_that_the_engine_does_not_explain_is_one(checkout: "Checkout") -> None:
-    """A preview that fails exits 2, whatever its JSON says."""
+    """A failed preview exits 2, for any content of its JSON."""
     more = {"PULUMI_DEBUG_PROVIDERS": "minio:1"}
     command = [sys.executable, "-m", "cli", "preview", "--stack", "local"]
     done = checkout.run(command, "local", more)
@@ -521,9 +521,9 @@ def test_data_at_risk_is_read_with_a_handed_out_key(checkout: "Checkout", stack:
 
 
 def test_moves_between_hot_and_warm_and_a_rename_are_done_in_place(checkout: "Checkout", stack: str) -> None:
-    """`up` makes no bucket anew and deletes none, an object stays, and verification is green after each step.
+    """`up` recreates and deletes no bucket, an object stays, and verification is green after each step.
 
-    Until the last step, verification is of the domain that was changed.
+    Until the last step, only the changed domain is verified.
     """
     client, bucket = checkout.client(stack), f"{NAMES[stack]}usw2-discovery-raw"
     client.put_object(Bucket=bucket, Key="kept", Body=b"kept")
@@ -566,7 +566,7 @@ def test_moves_between_hot_and_warm_and_a_rename_are_done_in_place(checkout: "Ch
 
 
 def test_bucket_that_exists_is_not_taken_over(checkout: "Checkout", stack: str) -> None:
-    """A new domain whose bucket somebody made stops before anything is declared, with the way to adopt it."""
+    """If the bucket of a new domain exists, the program stops before it declares anything, and says how to adopt it."""
     name = f"{NAMES[stack]}usw2-build-cache"
     checkout.client(stack).create_bucket(
         Bucket=name, **({"CreateBucketConfiguration": {"LocationConstraint": "us-west-2"}} if stack == "aws" else {})

@@ -1,4 +1,4 @@
-"""An identity of the aws stack with a role in place of a key, on the real engine."""
+"""An identity of the aws stack with a role instead of a key, on the real engine."""
 
 import json
 import sys
@@ -52,7 +52,7 @@ def _trusting(engine: None, tmp_path_factory: pytest.TempPathFactory) -> "Iterat
 
 
 def test_role_in_place_of_a_key_from_up_to_destroy(trusting: "Checkout", tmp_path: "Path") -> None:
-    """No user and no key; with a token all is proven, without one what needs it cannot tell; nothing is left."""
+    """A role has no user and no key. With a token all is proven; without one checks cannot tell. Nothing is left."""
     iam = trusting.client("aws", "iam")
     assert "joelclaw-prod-reader" not in {user["UserName"] for user in iam.list_users()["Users"]}
     outputs = trusting.pulumi("aws", "stack", "output", "--json", "--show-secrets", "--stack", "aws")

@@ -24,12 +24,12 @@ BUCKETS = {"local": "joelclaw-local-usw2-", "aws": "joelclaw-prod-usw2-"}
 
 
 def state_of(checkout: "Checkout", stack: str) -> str:
-    """The state file as it is stored."""
+    """The stored state file."""
     (path,) = checkout.folder(stack).state.glob(f".pulumi/stacks/*/{stack}.json")
     return path.read_text(encoding="utf-8")
 
 
-# What a stack comes to; what cannot be told there must not grow unseen.
+# The counts of a stack; the number of findings that cannot tell must not grow unnoticed.
 PROVEN = {
     "local": "9 buckets: 1114 proven, 0 failed, 35 cannot tell",
     "aws": "9 buckets: 1148 proven, 0 failed, 0 cannot tell",
@@ -46,7 +46,7 @@ UNTOLD = {
 
 
 def credentials_of(checkout: "Checkout", stack: str) -> dict[str, dict[str, str]]:
-    """The credentials that a stack handed out."""
+    """The credentials that a stack published."""
     done = checkout.pulumi(stack, "stack", "output", "credentials", "--json", "--show-secrets", "--stack", stack)
     assert done.status == 0, done.output
     pairs: dict[str, dict[str, str]] = json.loads(done.output)
@@ -66,7 +66,7 @@ def test_deployed_stack_is_proven(checkout: "Checkout", stack: str, tmp_path: Pa
 
 
 def test_deploying_again_changes_nothing(checkout: "Checkout") -> None:
-    """A second deployment says that nothing changed and proves both stacks again."""
+    """A second deployment reports no change and proves both stacks again."""
     started = time.monotonic()
     done = checkout.python("cli", "sandbox", "deploy", "--stack", "all")
 
@@ -78,7 +78,7 @@ def test_deploying_again_changes_nothing(checkout: "Checkout") -> None:
 
 
 def test_no_change_is_previewed_after_up_and_after_refresh(checkout: "Checkout", stack: str) -> None:
-    """Nothing is left to do after `up`, nor after `refresh`."""
+    """A preview is empty after `up` and after `refresh`."""
     first = checkout.pulumi(stack, "preview", "--expect-no-changes", "--stack", stack)
     assert first.status == 0, first.output
 
@@ -91,7 +91,7 @@ def test_no_change_is_previewed_after_up_and_after_refresh(checkout: "Checkout",
 
 
 def test_removed_lifecycle_rule_is_found_and_mended(checkout: "Checkout", stack: str) -> None:
-    """Verification names bucket and rule, wanted and found; `up --refresh` mends it."""
+    """Verification names bucket, rule, expected and actual value; `up --refresh` repairs it."""
     bucket = BUCKETS[stack] + "session-archive"
     client = checkout.client(stack)
     rules = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
@@ -111,7 +111,7 @@ def test_removed_lifecycle_rule_is_found_and_mended(checkout: "Checkout", stack:
 
 
 def test_weakened_retention_is_found_and_mended(checkout: "Checkout", stack: str) -> None:
-    """A shortened default retention is drift like any other."""
+    """A shortened default retention is drift like every other."""
     bucket = BUCKETS[stack] + "otel-archive"
     checkout.client(stack).put_object_lock_configuration(
         Bucket=bucket,
@@ -131,7 +131,7 @@ def test_weakened_retention_is_found_and_mended(checkout: "Checkout", stack: str
 
 
 def test_deployment_file_is_enough_to_verify(checkout: "Checkout", tmp_path: Path) -> None:
-    """Without Pulumi, a deployment file and a 0600 credentials file do."""
+    """Without Pulumi, a deployment file and a 0600 credentials file are enough."""
     published = checkout.pulumi("local", "stack", "output", "deployment", "--json", "--stack", "local")
     deployment, credentials = tmp_path / "deployment.json", tmp_path / "credentials.json"
     deployment.write_text(published.output, encoding="utf-8")
@@ -156,7 +156,7 @@ def test_unknown_stack_is_an_error_that_lists_how_to_see_them(checkout: "Checkou
 
 
 def test_secrets_are_in_no_output_and_not_in_the_state(checkout: "Checkout", stack: str) -> None:
-    """Admin and identity secrets show nowhere: preview, up, verify, sandbox, state."""
+    """No admin or identity secret appears in preview, up, verify, sandbox output or state."""
     folder = checkout.folder(stack)
     secrets = [pair["secret_access_key"] for pair in credentials_of(checkout, stack).values()]
     secrets.append(json.loads(folder.admin_file.read_text(encoding="utf-8"))["password"])
@@ -213,7 +213,7 @@ def config_of(checkout: "Checkout", stack: str) -> dict[str, Any]:
 def test_bad_input_is_refused_and_nothing_is_made(
     checkout: "Checkout", stack: str, key: str, value: object, expected: str
 ) -> None:
-    """The engine exits non-zero with our message, and no bucket or user is made."""
+    """The engine exits non-zero with our message, and creates no bucket or user."""
     path = checkout.folder(stack).stack_file
     before = path.read_text(encoding="utf-8")
     content = config_of(checkout, stack)
@@ -234,7 +234,7 @@ def test_bad_input_is_refused_and_nothing_is_made(
 def test_protected_buckets_are_not_destroyed_and_disposable_ones_are(
     engine: None, tmp_path_factory: pytest.TempPathFactory, stack: str
 ) -> None:
-    """A killed `up` goes on after `ops.recover`; `destroy` refuses protected buckets and empties disposable ones."""
+    """A killed `up` continues after `ops.recover`; `destroy` refuses protected buckets and empties disposable ones."""
     del engine
     checkout = copy_checkout(tmp_path_factory.mktemp(f"own-{stack}"))
     try:
@@ -271,7 +271,7 @@ def test_protected_buckets_are_not_destroyed_and_disposable_ones_are(
 
 
 def _kill_half_way(checkout: "Checkout", stack: str) -> None:
-    """SIGKILL the engine once some buckets are made and not all."""
+    """SIGKILL the engine after it has created some buckets, but not all."""
     command = [str(checkout.folder(stack).wrapper), "up", "--yes", "--skip-preview", "--non-interactive"]
     with subprocess.Popen(  # noqa: S603 - the wrapper of the copy
         [*command, "--stack", stack],
@@ -286,7 +286,7 @@ def _kill_half_way(checkout: "Checkout", stack: str) -> None:
             assert time.monotonic() < deadline, "no bucket was made"
             assert engine.poll() is None, "the engine ended by itself"
             time.sleep(0.02)
-        # Killed in the very moment in which it writes its checkpoint, it would leave none that can be read.
+        # A kill while the engine writes its checkpoint would leave an unreadable one.
         stop(engine.pid)
         while not _checkpoint_is_whole(checkout, stack):
             assert time.monotonic() < deadline, "no checkpoint was written"

@@ -1,9 +1,9 @@
-"""A stack that was deployed before the code moved: the code of today sees no change in it, and makes none.
+"""A stack that was deployed before the code moved: the present code sees no change in it, and makes none.
 
-`data/stacks-of-c231e13.tar.gz` holds both sandbox stacks as commit c231e13 left them: state, config, passphrase,
-administrator and CA, all of them of servers that are no more. How to make such a file of another commit: deploy it by
-`make up`, stop it by `object-store sandbox down --keep`, and pack `.sandbox/{local,aws}` without server certificates,
-logs, history and store.
+`data/stacks-of-c231e13.tar.gz` holds both sandbox stacks of commit c231e13: state, config, passphrase, administrator
+and CA. Their servers no longer exist. To create such a file for another commit, deploy it with `make up`, stop it with
+`object-store sandbox down --keep`, and pack `.sandbox/{local,aws}` without server certificates, logs, history and
+store.
 """
 
 import json
@@ -29,7 +29,7 @@ STACKS = Path(__file__).parent / "data" / "stacks-of-c231e13.tar.gz"
 
 @pytest.fixture(scope="module", name="old")
 def _old(engine: None, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Checkout]":
-    """A checkout of today with the stacks of then; where a port is taken meanwhile, the state tells the new one."""
+    """The present checkout with the old stacks; if a port is taken, the state gets the new one."""
     del engine
     checkout = copy_checkout(tmp_path_factory.mktemp("old"))
     with tarfile.open(STACKS) as packed:
@@ -53,7 +53,7 @@ def _old(engine: None, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Ch
 
 
 def test_preview_sees_no_change(old: "Checkout", stack: str) -> None:
-    """Names, types, inputs and pickled providers are those of then; what is asked of no server cannot differ by it."""
+    """Names, types, inputs and pickled providers equal the old ones, so a preview without a refresh shows no change."""
     state = json.loads(old.pulumi(stack, "stack", "export", "--stack", stack).output)
     assert len(state["deployment"]["resources"]) > 50
 
@@ -63,7 +63,7 @@ def test_preview_sees_no_change(old: "Checkout", stack: str) -> None:
 
 
 def test_update_changes_nothing(old: "Checkout", stack: str) -> None:
-    """Not one request for a resource is made: the server that it stands beside has none."""
+    """The update makes no request for a resource: the server beside it has none and gets none."""
     before = old.client(stack).list_buckets()["Buckets"]
 
     done = old.up(stack, "--expect-no-changes", "--stack", stack)
@@ -73,7 +73,7 @@ def test_update_changes_nothing(old: "Checkout", stack: str) -> None:
 
 
 def test_what_was_published_is_read(old: "Checkout", stack: str) -> None:
-    """The keys of then are told by the commands of today."""
+    """The present commands show the old keys."""
     done = old.python("cli", "keys", "deliver", "--stack", stack, "--to", "json", "--identity", "worker", stack=stack)
 
     assert '"AWS_ACCESS_KEY_ID"' in done.output, done.output

@@ -1,4 +1,4 @@
-"""The wheels of the locks, fetched once, and a clone that holds what an install reads."""
+"""The wheels of the locks, fetched once, and a clone with the files that an install reads."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-verify.txt")
-#: The oldest pip that a Python 3.11 came with (3.11.0), and whatever is the newest today.
+#: The oldest pip of a Python 3.11 (3.11.0), and the newest of today.
 PIPS = {"oldest": "pip==22.3", "newest": "pip"}
-# What `python -m sandbox.bootstrap` reads of a clone; of its packages the editable install needs the folders.
+# The files that `python -m sandbox.bootstrap` reads; of the packages, the editable install needs only the folders.
 _READ = (*LOCKS, "pyproject.toml", "README.md", "sandbox/__init__.py", "sandbox/bootstrap.py", "sandbox/child.py")
 
 
 def pip(python: Path | str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a Python's pip with this machine's own settings, and these."""
+    """Run a Python's pip with this machine's own settings and with these."""
     return subprocess.run(  # noqa: S603 - a Python of this machine
         [python, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments],
         env={**os.environ, **environ},
@@ -41,7 +41,7 @@ def pip(python: Path | str, *arguments: str, **environ: str) -> subprocess.Compl
 
 @pytest.fixture(scope="session", name="wheels_for")
 def _wheels_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path | str], Path]:
-    """The folder with the wheels that the locks name for a Python, and the two pips; each is fetched once."""
+    """The folder with the wheels of the locks for a Python, and the two pips; each is fetched once."""
     root = tmp_path_factory.mktemp("wheels")
 
     def wheels_for(python: Path | str) -> Path:
@@ -60,7 +60,7 @@ def _wheels_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path | st
 def _fetch(python: Path | str, tag: str, folder: Path) -> None:
     exact = ["download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
     is_whole = IS_LONG or tag == str(sys.version_info.minor)
-    # For another Python than this one: what its smaller environment needs.
+    # For another Python: only the packages of its smaller environment.
     locks = LOCKS if is_whole else ("requirements-verify.txt",)
     for lock in locks:
         done = pip(python, *exact, "--require-hashes", "--requirement", str(ROOT / lock))
@@ -71,7 +71,7 @@ def _fetch(python: Path | str, tag: str, folder: Path) -> None:
 
 
 def _backend() -> str:
-    """The build's backend as the lock has it."""
+    """The build backend, pinned as in the lock."""
     found = re.search(r"(?m)^setuptools==\S+", (ROOT / "requirements.txt").read_text(encoding="utf-8"))
     assert found is not None
     return found[0]
@@ -79,7 +79,7 @@ def _backend() -> str:
 
 @pytest.fixture(name="clone")
 def _clone(tmp_path: Path) -> Path:
-    """A clone with no environment."""
+    """A clone without an environment."""
     clone = tmp_path / "a clone"
     for name in _READ:
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
@@ -89,5 +89,5 @@ def _clone(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session", name="this_python")
 def _this_python() -> str:
-    """The Python that this environment was made with, without the environment."""
+    """The base Python of this environment."""
     return str(Path(sys.base_prefix) / "bin" / "python3")

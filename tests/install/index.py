@@ -1,6 +1,6 @@
-"""A package index on this machine, in which every package of a lock has a release that is newer than the lock.
+"""A package index on this machine, in which every package of a lock has a newer release than the lock.
 
-The rule: the newer release can be installed like any other, so whoever resolves anything comes to it, or to an error.
+The rule: the newer release can be installed like any other, so every resolution finds it or fails.
 
 Source: the simple API, https://packaging.python.org/en/latest/specifications/simple-repository-api/
 """
@@ -43,7 +43,7 @@ def newer_wheel(name: str) -> tuple[str, bytes]:
 
 @contextmanager
 def index_of(wheels: Path) -> Iterator[str]:
-    """Serve a folder of wheels, each package with its newer release beside; the index's address."""
+    """Serve a folder of wheels, each package with a newer release; yield the index's address."""
     files: dict[str, bytes | Path] = {}
     packages: dict[str, list[str]] = {}
     for path in sorted(wheels.glob("*.whl")):
@@ -85,7 +85,7 @@ def index_of(wheels: Path) -> Iterator[str]:
 
 
 def content_of(file: bytes | Path) -> bytes:
-    """What a file holds."""
+    """The content of a file."""
     return file if isinstance(file, bytes) else file.read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""The Pythons of this machine, by minor version: on PATH, and where pyenv keeps them."""
+"""The Pythons of this machine, by minor version: on PATH, and in pyenv's folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MINORS = (11, 12, 13, 14)
 
 
 def python_of(minor: int) -> Path | None:
-    """A Python 3.MINOR that runs; None where there is none."""
+    """A working Python 3.MINOR, or None."""
     return next((path for path in _candidates(minor) if _is_minor(path, minor)), None)
 
 
@@ -29,7 +29,7 @@ def _candidates(minor: int) -> Iterator[Path]:
 
 
 def _is_minor(path: Path, minor: int) -> bool:
-    """Whether it is what its name says: pyenv's shims are there for versions that are switched off, too."""
+    """Whether it has the version of its name: pyenv also has shims for disabled versions."""
     asked = "import ensurepip, sys; print(sys.version_info[:2])"
     try:
         done = subprocess.run([path, "-c", asked], capture_output=True, text=True, check=False, timeout=30)  # noqa: S603 - a Python

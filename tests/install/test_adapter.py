@@ -1,4 +1,4 @@
-"""The adapter's own distribution: it is installed alone, and its README's example runs there."""
+"""The adapter's own distribution: it can be installed alone, and the example of its README runs there."""
 
 import os
 import re
@@ -32,7 +32,7 @@ OWN, APPLICATION = (
 
 @pytest.fixture(scope="module", name="wheel")
 def _wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built distribution; from a copy, because a build leaves files where it is made."""
+    """The built distribution; built from a copy, because a build leaves files in its folder."""
     folder = tmp_path_factory.mktemp("adapter")
     shutil.copytree(ROOT / "object_store", folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
     done = pip(sys.executable, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(folder / "source"))
@@ -43,7 +43,7 @@ def _wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", name="alone")
 def _alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python with the adapter and what it asks for, in the versions of the application's lock."""
+    """A Python with the adapter and its dependencies, in the versions of the application's lock."""
     folder = tmp_path_factory.mktemp("alone")
     pins = re.findall(r"(?m)^([\w.-]+==\S+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"))
     (folder / "pins.txt").write_text("\n".join(pins) + "\n", encoding="utf-8")
@@ -77,7 +77,7 @@ def _server() -> "Iterator[tuple[str, S3Client]]":
 
 
 def ran(python: Path, folder: Path, endpoint: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run something in the empty environment, away from this repository."""
+    """Run a command in the empty environment, outside this repository."""
     environ = {"PATH": os.defpath, "HOME": str(folder), "S3_ENDPOINT": endpoint, "AWS_REGION": REGION, **PAIR}
     return subprocess.run(  # noqa: S603 - the Python of the test
         [python, "-I", *words], cwd=folder, env=environ, capture_output=True, text=True, check=False
@@ -85,7 +85,7 @@ def ran(python: Path, folder: Path, endpoint: str, *words: str) -> "subprocess.C
 
 
 def test_nothing_of_ours_is_beside_it(alone: Path) -> None:
-    """`pip list` shows the adapter and what it asks for, and the application's libraries are not there."""
+    """`pip list` shows the adapter and its dependencies, and none of the application's libraries."""
     done = pip(alone, "list", "--format", "freeze")
     names = {line.partition("==")[0].lower() for line in done.stdout.splitlines()}
 
@@ -95,7 +95,7 @@ def test_nothing_of_ours_is_beside_it(alone: Path) -> None:
 
 
 def test_wheel_has_the_package_alone(wheel: Path) -> None:
-    """Every module and the mark of its types, and no other folder."""
+    """The wheel holds every module and the py.typed marker, and no other folder."""
     names = zipfile.ZipFile(wheel).namelist()
     modules = {f"object_store/{path.name}" for path in (ROOT / "object_store").glob("*.py")}
 
@@ -104,7 +104,7 @@ def test_wheel_has_the_package_alone(wheel: Path) -> None:
 
 
 def test_example_of_its_readme_runs(alone: Path, server: "tuple[str, S3Client]", tmp_path: Path) -> None:
-    """It stores, reads and removes; nothing but its own distribution is on the path."""
+    """The example stores, reads and removes an object, with only its own distribution on the path."""
     endpoint, client = server
     example = (ROOT / "object_store" / "README.md").read_text(encoding="utf-8")
     (tmp_path / "example.py").write_text(example.partition("```python\n")[2].partition("```\n")[0], encoding="utf-8")
@@ -119,7 +119,7 @@ def test_example_of_its_readme_runs(alone: Path, server: "tuple[str, S3Client]",
 
 
 def test_commands_run(alone: Path, server: "tuple[str, S3Client]", tmp_path: Path) -> None:
-    """`python -m object_store` is there without the application's console command."""
+    """`python -m object_store` works without the application's console command."""
     endpoint, _ = server
     (tmp_path / "note.txt").write_text("a note", encoding="utf-8")
     uri = f"s3://{BUCKET}/note.txt"
@@ -133,7 +133,7 @@ def test_commands_run(alone: Path, server: "tuple[str, S3Client]", tmp_path: Pat
 
 
 def test_versions_agree() -> None:
-    """The adapter is released with the application, and asks for nothing that the application does not."""
+    """The adapter has the application's version, and requires only packages that the application requires."""
     assert OWN["version"] == APPLICATION["version"]
     assert OWN["requires-python"] == APPLICATION["requires-python"]
     wanted = {re.match(r"[\w-]+", line)[0] for line in OWN["dependencies"]} - {"botocore"}  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""The environment is made by the lock alone, on any day, by the pips and Pythons that people have."""
+"""The lock alone determines the environment, on any day, with the pips and Pythons that users have."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# Makes the environment as `make env` and `make dev` do, by another pip than the one that the Python came with.
+# Creates the environment like `make env` and `make dev`, but with another pip than the Python's own.
 BY_ANOTHER_PIP = """
 import sys
 from sandbox import bootstrap
@@ -34,7 +34,7 @@ def with_pip(mutex):
 bootstrap._begin_anew = with_pip
 sys.exit(bootstrap.main([sys.argv[1]]))
 """
-# Settings that people have, each of which would lead the packages elsewhere or change them.
+# Settings of users, each of which would install the packages elsewhere or change them.
 ODD_SETTINGS = {
     "PIP_USER": "1",
     "PIP_TARGET": "/nowhere",
@@ -47,7 +47,7 @@ ODD_SETTINGS = {
 def made(
     python: Path | str, clone: Path, *arguments: str, index: str, **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    """Make an environment from that index alone."""
+    """Create an environment from only that index."""
     alone = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON", "VIRTUAL"))}
     asked = {"PIP_INDEX_URL": index} if index else {}
     return subprocess.run(  # noqa: S603 - a Python of this machine
@@ -68,7 +68,7 @@ def installed(clone: Path) -> dict[str, str]:
 
 
 def locked(*locks: str) -> dict[str, str]:
-    """Version by package of the locks, where the package is for this machine."""
+    """Version by package of the locks, for packages of this machine."""
     pairs = [pair for lock in locks for pair in re.findall(r"(?m)^([\w.-]+)==(\S+) (.*)$", (ROOT / lock).read_text())]
     return {name: version for name, version, marker in pairs if "win32" not in marker}
 
@@ -77,9 +77,9 @@ def locked(*locks: str) -> dict[str, str]:
 def test_newer_releases_do_not_matter(
     clone: Path, this_python: str, wheels_for: Callable[[Path | str], Path], which: str
 ) -> None:
-    """Beside an index of newer releases exactly the locks are installed, by the oldest pip and by the newest.
+    """With an index of newer releases, the oldest and the newest pip install exactly the locks.
 
-    The oldest is slow: it has the lock of the product alone, but by `make long`.
+    The oldest is slow, so without `make long` it installs only the lock of the product.
     """
     command, locks = ("dev", LOCKS[:2]) if which == "newest" or IS_LONG else ("env", LOCKS[:1])
     wheels = wheels_for(this_python)
@@ -101,7 +101,7 @@ def test_newer_releases_do_not_matter(
 
 
 def test_index_leads_a_resolver_astray(clone: Path, this_python: str, wheels_for: Callable[[Path | str], Path]) -> None:
-    """The index is sharp: a package by its name alone is the newer release, and a lock that is resolved is refused."""
+    """The index works: by name alone pip finds the newer release, and pip refuses to resolve the lock."""
     dry = ["-m", "pip", "install", "--dry-run", "--ignore-installed"]
     with index_of(wheels_for(this_python)) as index:
         by_name = made(this_python, clone, *dry, "rich", index=index)
@@ -114,7 +114,7 @@ def test_index_leads_a_resolver_astray(clone: Path, this_python: str, wheels_for
 
 @pytest.mark.parametrize("minor", MINORS)
 def test_each_python_makes_the_environment(clone: Path, wheels_for: Callable[[Path | str], Path], minor: int) -> None:
-    """What `make env` does, by each Python that this machine has; what was installed can be imported then."""
+    """`make env` works with each Python of this machine, and the installed packages can be imported."""
     python = python_of(minor)
     if python is None:
         pytest.skip(f"this machine has no Python 3.{minor}: not tried")
@@ -133,7 +133,7 @@ def test_each_python_makes_the_environment(clone: Path, wheels_for: Callable[[Pa
 
 
 def _shrink(clone: Path) -> None:
-    """Let the clone want and lock what the image does, with the build's backend: a third of the packages."""
+    """Give the clone the image's dependencies and lock, with the build backend: a third of the packages."""
     project = clone / "pyproject.toml"
     wanted = re.sub(r'(?m)^    "(pulumi|minio).*\n', "", project.read_text(encoding="utf-8"))
     project.write_text(wanted, encoding="utf-8")
@@ -144,7 +144,7 @@ def _shrink(clone: Path) -> None:
 
 
 def test_image_is_made_by_its_lock(tmp_path: Path, this_python: str, wheels_for: Callable[[Path | str], Path]) -> None:
-    """The Dockerfile's own line installs its lock beside newer releases, and nothing is missing."""
+    """The Dockerfile's own line installs its lock despite newer releases, and no package is missing."""
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
     (line,) = re.findall(r"(?m)^RUN (.*)$", text)
     (tmp_path / "requirements-verify.txt").write_bytes((ROOT / "requirements-verify.txt").read_bytes())
@@ -158,7 +158,7 @@ def test_image_is_made_by_its_lock(tmp_path: Path, this_python: str, wheels_for:
 
 
 def test_missing_package_is_an_error(clone: Path, this_python: str, wheels_for: Callable[[Path | str], Path]) -> None:
-    """A lock that lacks what one of its packages needs is no environment, and the next try begins anew."""
+    """A lock without a required dependency does not give an environment, and the next attempt starts again."""
     _shrink(clone)
     lock = clone / "requirements.txt"
     lock.write_text(re.sub(r"(?m)^mdurl==.*\n(?:    --hash.*\n)+", "", lock.read_text(encoding="utf-8")))
@@ -172,7 +172,7 @@ def test_missing_package_is_an_error(clone: Path, this_python: str, wheels_for: 
 
 
 def test_linked_environment_is_left_alone(clone: Path, tmp_path: Path, this_python: str) -> None:
-    """Where `.venv` leads to another's environment, the link is replaced and not what it leads to."""
+    """If `.venv` is a link to another environment, the link is replaced and its target stays."""
     other = tmp_path / "other"
     (other / "bin").mkdir(parents=True)
     (clone / ".venv").symlink_to(other)
@@ -188,7 +188,7 @@ def test_linked_environment_is_left_alone(clone: Path, tmp_path: Path, this_pyth
 def test_only_where_packages_come_from_counts_of_a_configuration(
     clone: Path, tmp_path: Path, this_python: str, wheels_for: Callable[[Path | str], Path]
 ) -> None:
-    """A file's index is asked, and its folders to install into are left alone."""
+    """The index in a pip settings file is used; its target folders are ignored."""
     _shrink(clone)
     settings, elsewhere = tmp_path / "pip.conf", tmp_path / "elsewhere"
     with index_of(wheels_for(this_python)) as index:
@@ -206,7 +206,7 @@ def test_only_where_packages_come_from_counts_of_a_configuration(
 def test_nothing_is_written_into_the_environment_of_another_clone(
     clone: Path, tmp_path: Path, this_python: str, wheels_for: Callable[[Path | str], Path]
 ) -> None:
-    """A link to it does for `env`; what `dev` adds goes into an environment of our own."""
+    """A link to an environment is enough for `env`; `dev` installs into our own environment."""
     _shrink(clone)
     lock = clone / "requirements-dev.txt"
     lock.write_text("".join(re.findall(r"(?m)^coverage==.*\n(?:    --hash.*\n)+", lock.read_text(encoding="utf-8"))))
@@ -227,7 +227,7 @@ def test_nothing_is_written_into_the_environment_of_another_clone(
 
 @pytest.mark.parametrize("what", ["folder", "file"])
 def test_what_is_no_environment_is_not_emptied(clone: Path, this_python: str, what: str) -> None:
-    """Whatever stands in the place of `.venv` stays, and is named with what to do."""
+    """A file or another folder at the path of `.venv` stays, and the message names it and says what to do."""
     place = clone / ".venv"
     if what == "folder":
         place.mkdir()
@@ -236,7 +236,7 @@ def test_what_is_no_environment_is_not_emptied(clone: Path, this_python: str, wh
     done = made(this_python, clone, "-m", "sandbox.bootstrap", "env", index="")
 
     assert done.returncode == 2
-    assert f"{place} is no" in done.stderr
+    assert f"{place} is not a" in done.stderr
     assert "move it away" in done.stderr
     assert notes.read_text() == "mine"
 
@@ -244,7 +244,7 @@ def test_what_is_no_environment_is_not_emptied(clone: Path, this_python: str, wh
 def test_python_that_is_gone_is_noticed(
     clone: Path, this_python: str, wheels_for: Callable[[Path | str], Path]
 ) -> None:
-    """An environment whose Python was upgraded under it is made anew."""
+    """After an upgrade of its Python, the environment is recreated."""
     _shrink(clone)
     with index_of(wheels_for(this_python)) as index:
         assert made(this_python, clone, "-m", "sandbox.bootstrap", "env", index=index).returncode == 0
@@ -268,14 +268,14 @@ sys.argv[1:] and sys.argv[1] != "closed" and bootstrap._run(sys.argv[1:], dict(o
 
 
 def test_lock_is_no_standard_stream(clone: Path, this_python: str) -> None:
-    """With standard output closed, what is printed later goes into no file of the clone."""
+    """With standard output closed, later output does not go into a file of the clone."""
     done = made(this_python, clone, "-c", DRIVEN, "closed", index="")
 
     assert int(done.stderr.split()[-1]) > 2
 
 
 def test_installation_that_outlives_its_starter_is_waited_for(clone: Path, this_python: str) -> None:
-    """After SIGKILL the next command does not empty the environment under a pip that still writes."""
+    """After SIGKILL, the next command does not empty the environment while the old pip still writes."""
     command = [this_python, "-c", DRIVEN, "sleep", "4"]
     with subprocess.Popen(command, cwd=clone, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
         assert process.stderr is not None
@@ -290,7 +290,7 @@ def test_installation_that_outlives_its_starter_is_waited_for(clone: Path, this_
 
 
 def test_signal_ends_what_an_installation_has_started(clone: Path, this_python: str) -> None:
-    """Children of children too."""
+    """A signal ends the children of children too."""
     program = DRIVEN.replace("import os, sys", "import os, signal, sys\nsignal.signal(15, lambda *_: sys.exit(143))")
     line = "sleep 617 & echo $! > pid; wait"
     command = [this_python, "-c", program, "/bin/sh", "-c", line]
@@ -308,7 +308,7 @@ def test_signal_ends_what_an_installation_has_started(clone: Path, this_python: 
     ["http://user:SECRET@127.0.0.1:1/", "user:SECRET@host/simple", "http://user:SEC/SECRET@host", "https://:SECRET@h"],
 )
 def test_password_of_an_index_is_not_shown(address: str) -> None:
-    """Whatever pip says of it, and however it is spelt."""
+    """No form of an address shows its password in pip's output."""
     said = bootstrap._without_passwords(f"ERROR: Failed to parse: {address} (see above)")
 
     assert "SECRET" not in said
@@ -317,7 +317,7 @@ def test_password_of_an_index_is_not_shown(address: str) -> None:
 
 @pytest.mark.parametrize("python", ["", "python9", "/no such/python3"])
 def test_python_that_does_not_run_is_told(clone: Path, python: str) -> None:
-    """Nothing passes for done; the line says how to name another."""
+    """`make` fails, and the line says how to name another Python."""
     shutil.copyfile(ROOT / "Makefile", clone / "Makefile")
     done = made("make", clone, f"PYTHON={python}", "env", index="")
 
@@ -327,7 +327,7 @@ def test_python_that_does_not_run_is_told(clone: Path, python: str) -> None:
 
 
 def test_python_in_a_folder_with_a_space_is_taken(clone: Path, tmp_path: Path, this_python: str) -> None:
-    """Its path is one word."""
+    """A path with a space works."""
     shutil.copyfile(ROOT / "Makefile", clone / "Makefile")
     (tmp_path / "my python").mkdir()
     (tmp_path / "my python" / "python3").symlink_to(this_python)
@@ -337,7 +337,7 @@ def test_python_in_a_folder_with_a_space_is_taken(clone: Path, tmp_path: Path, t
 
 
 def test_nothing_is_made_to_remove_nothing(clone: Path) -> None:
-    """`make down` where there is no sandbox needs no environment."""
+    """`make down` without a sandbox needs no environment."""
     shutil.copyfile(ROOT / "Makefile", clone / "Makefile")
     done = made("make", clone, "down", index="")
 
@@ -347,14 +347,14 @@ def test_nothing_is_made_to_remove_nothing(clone: Path) -> None:
 
 
 def test_wrong_use_is_told(clone: Path, this_python: str) -> None:
-    """Anything but the three commands exits 2 with their names."""
+    """Any other command exits 2 and names the three commands."""
     done = made(this_python, clone, "-m", "sandbox.bootstrap", "all", index="")
 
     assert (done.returncode, done.stderr) == (2, "environment: usage: python3 -E -m sandbox.bootstrap env|dev|up\n")
 
 
 def test_nothing_but_the_standard_library_is_imported(clone: Path) -> None:
-    """It runs before anything is installed."""
+    """The module imports only the standard library, because it runs before any package is installed."""
     asked = "import sys, sandbox.bootstrap; print({n.split('.')[0] for n in sys.modules} - sys.stdlib_module_names)"
     done = made(sys.executable, clone, "-I", "-S", "-c", f"import sys; sys.path.insert(0, '.'); {asked}", index="")
 

@@ -1,4 +1,4 @@
-"""What the locks hold: hashes of wheels for each Python and platform that is promised, and no index."""
+"""The locks hold hashes of wheels for each supported Python and platform, and no index."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PLATFORMS = {
     },
     "macOS arm64": list(mac_platforms((14, 0), "arm64")),
 }
-# Hosts of package registries, in two halves each, since no file may name one.
+# Hosts of package registries, each in two halves, because no file may name one.
 REGISTRIES = (
     *(f"{name}.org" for name in ("pypi", "pythonhosted", "npmjs", "debian", "maven")),
     *(f"{name}.golang.org" for name in ("proxy", "sum")),
@@ -50,7 +50,7 @@ def entries(lock: str) -> list[tuple[str, str, str, set[str]]]:
 
 
 def for_platform(marker: str, platform: str) -> bool:
-    """Whether a package of that line is installed there; the locks have two kinds of markers of a platform."""
+    """Whether a line's package is installed on a platform; the locks use two kinds of platform markers."""
     if "win32" in marker:
         return False
     return "platform_machine == 'x86_64'" not in marker or platform != "linux aarch64"
@@ -58,7 +58,7 @@ def for_platform(marker: str, platform: str) -> bool:
 
 @pytest.fixture(scope="module", name="index")
 def _index() -> dict[str, Files]:
-    """The files of each package of the locks, as the index that pip uses here has them; skipped where there is none."""
+    """The files of each package of the locks on pip's index; skipped without an index."""
     asked = pip(sys.executable, "config", "get", "global.index-url")
     address = os.environ.get("PIP_INDEX_URL") or (asked.stdout.strip() if asked.returncode == 0 else PyPI.simple_url)
     names = sorted({name for lock in LOCKS for name, *_ in entries((ROOT / lock).read_text(encoding="utf-8"))})
@@ -80,7 +80,7 @@ def _index() -> dict[str, Files]:
 
 
 def without_wheel(lock: str, index: dict[str, Files], platform: str, minor: int) -> list[str]:
-    """The packages of a lock that have no wheel for a platform and a Python whose hash the lock has."""
+    """The packages of a lock without a wheel, for a platform and a Python, whose hash is in the lock."""
     version = (3, minor)
     platforms = PLATFORMS[platform]
     tags = set(chain(cpython_tags(version, platforms=platforms), compatible_tags(version, f"cp3{minor}", platforms)))
@@ -108,12 +108,12 @@ def _has_wheel(files: Files, pinned: str, hashes: set[str], tags: Iterable[Tag])
 def test_lock_has_wheels_for_each_python_and_platform(
     index: dict[str, Files], lock: str, platform: str, minor: int
 ) -> None:
-    """Each package of each lock has a wheel there, and its hash is in the lock."""
+    """Each package of each lock has a wheel for the platform, and its hash is in the lock."""
     assert without_wheel((ROOT / lock).read_text(encoding="utf-8"), index, platform, minor) == []
 
 
 def test_wheel_whose_hash_is_not_in_the_lock_is_missed(index: dict[str, Files]) -> None:
-    """The question above is sharp: with other hashes, the package is named."""
+    """The check above works: with other hashes, it names the package."""
     text = (ROOT / "requirements-verify.txt").read_text(encoding="utf-8")
     other = re.sub(r"(?m)^(rich==\S+) .*\n(?:    --hash.*\n)+", rf"\1 --hash=sha256:{'0' * 64}\n", text)
 
@@ -122,7 +122,7 @@ def test_wheel_whose_hash_is_not_in_the_lock_is_missed(index: dict[str, Files]) 
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_lock_names_no_index(lock: str) -> None:
-    """Where packages come from is the business of whoever installs them."""
+    """The user who installs packages decides where they come from."""
     text = (ROOT / lock).read_text(encoding="utf-8")
 
     assert "://" not in text
@@ -131,7 +131,7 @@ def test_lock_names_no_index(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_every_package_is_pinned_with_hashes(lock: str) -> None:
-    """A line without them would make pip refuse all of the lock."""
+    """Every line has hashes; without them pip would refuse the whole lock."""
     text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
 
@@ -140,7 +140,7 @@ def test_every_package_is_pinned_with_hashes(lock: str) -> None:
 
 
 def test_locks_agree() -> None:
-    """A package is of one version, whichever lock brings it."""
+    """A package has the same version in every lock."""
     pins: dict[str, set[str]] = {}
     for lock in LOCKS:
         for name, version in re.findall(r"(?m)^([a-z0-9-]+)==(\S+)", (ROOT / lock).read_text(encoding="utf-8")):
@@ -150,12 +150,12 @@ def test_locks_agree() -> None:
 
 
 def test_build_backend_is_in_the_lock() -> None:
-    """The editable install is built without isolation, so that it asks no index for its backend."""
+    """The lock holds the build backend: the editable build has no isolation, so it needs no index for the backend."""
     assert re.search(r"(?m)^setuptools==", (ROOT / "requirements.txt").read_text(encoding="utf-8"))
 
 
 def test_no_file_names_a_registry() -> None:
-    """Neither ours nor a lock of another language."""
+    """No file names a package registry, neither our locks nor the locks of another language."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607
     hosts = re.compile("|".join(rf"(?<![\w.-])(?:[\w-]+\.)*{re.escape(host)}\b" for host in REGISTRIES))
     found = {}

@@ -1,8 +1,8 @@
-"""Every command of the project, on its good and its bad paths.
+"""Every command of the project, on its good and bad paths.
 
-The rule: a command that is new gets a line here; `test_commands.py` fails until it has one, or a reason in `BENEATH`.
-Braces in arguments and variables are filled in from the sandbox (`conftest.py`). Lines of one lane run one after
-another on that stack and leave it as the next one expects it.
+The rule: a new command gets a line here; `test_commands.py` fails until it has one, or a reason in `BENEATH`. The
+sandbox fills in braces in arguments and variables (`conftest.py`). The lines of one lane run one after another on that
+stack, and each leaves the stack as the next one expects it.
 """
 
 import signal
@@ -16,7 +16,7 @@ Lane = Literal["local", "aws", "none"]
 HANDED_OUT = "handed out"
 TOKEN = "environment: AWS_SESSION_TOKEN"  # noqa: S105 - a name
 ABORT = (4, signal.SIGABRT)
-WRONG_KEY = {"AWS_ACCESS_KEY_ID": "AKIAPLANTEDPLANTED00"}  # its secret is the planted one
+WRONG_KEY = {"AWS_ACCESS_KEY_ID": "AKIAPLANTEDPLANTED00"}  # its secret is the planted secret
 ROOT_PASSWORD = "planted/Root+Password=0123456789abcdefgh"  # noqa: S105 - planted, to be searched for
 NOBODY = "http://127.0.0.1:9"
 HALF = {"OBJECTSTORE_WORKER_ACCESS_KEY_ID": "some-key"}
@@ -30,16 +30,16 @@ class Command:
 
     Attributes:
         name: The test's id.
-        words: What follows `python -m`; or `pulumi` and its arguments.
+        words: The words after `python -m`, or `pulumi` and its arguments.
         statuses: The exit statuses that this path may have.
-        lane: The stack whose environment it runs in; `none` for that of the planted variables alone.
-        shows: Planted secrets that it prints on purpose, on standard output only, by the beginning of their names.
-        says: What it prints somewhere, to see that this path was taken.
+        lane: The stack whose environment it runs in; `none` for only the planted variables.
+        shows: Planted secrets that it prints on purpose, only on standard output, by the beginning of their names.
+        says: A text of its output that shows that this path ran.
         environ: Further variables.
         text: Its standard input.
-        kill: After how many seconds it gets which signal.
+        kill: The seconds after which it gets a signal, and the signal.
         debug: Every Python process of it logs everything at debug level.
-        makes_keys: The secrets that the stack has published after it are planted before its output is looked through.
+        makes_keys: It creates keys: the secrets that the stack publishes are planted before its output is searched.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Command:
 
 
 def line(name: str, words: str, *statuses: int, lane: Lane = "none", **rest: object) -> Command:
-    """A command whose words hold no white space."""
+    """A command whose words contain no white space."""
     return Command(name, tuple(words.split()), statuses or (0,), lane, **rest)  # type: ignore[arg-type]  # names of fields
 
 
@@ -90,7 +90,7 @@ HELPED = (
 )
 
 COMMANDS = (
-    # A stack that stands.
+    # A deployed stack.
     line("pulumi up", "pulumi up --yes --skip-preview", lane="local", says="unchanged", debug=True),
     line("pulumi preview", "pulumi preview --diff", lane="local", says="unchanged"),
     line("pulumi preview, pack", f"pulumi preview {PACK}", lane="local"),
@@ -171,9 +171,9 @@ COMMANDS = (
     line("aws: keys, wrong key", f"{KEYS} status --stack aws", 2, lane="aws", environ=WRONG_KEY, debug=True),
     line("aws: preflight, wrong key", "cli preflight --stack aws", 1, 2, lane="aws", environ=WRONG_KEY, debug=True),
     line("aws: adopt, wrong key", "cli adopt --stack aws --yes", 2, lane="aws", environ=WRONG_KEY, debug=True),
-    # The stand-in plugin has a key of its own, so this one goes through.
+    # The stand-in plugin has its own key, so this command succeeds.
     line("aws: pulumi up, wrong key", f"{UP} --refresh", 0, 255, 1, lane="aws", environ=WRONG_KEY),
-    # A config that is bad, and an administrator who is another: the password of the environment counts.
+    # A bad config, and another administrator: the password of the environment applies.
     line("bad config", "pulumi config set object-store:nonsense 1", lane="local"),
     line("bad config: pulumi preview", "pulumi preview", 255, 1, lane="local", says="unknown key"),
     line("bad config: preflight", "cli preflight --stack local", 2, lane="local", says="unknown key"),
@@ -187,14 +187,14 @@ COMMANDS = (
     line("wrong admin: keys", f"{KEYS} status --stack local", 2, lane="local", debug=True),
     line("half an admin", "pulumi config rm object-store:adminUser", lane="local"),
     line("half an admin: preflight", "cli preflight --stack local", 2, lane="local", says="adminUser", debug=True),
-    # An administrator whose pair a command prints.
+    # An administrator whose key pair a command prints.
     line("lease", "pulumi config rm object-store:adminPassword", lane="local"),
     Command("lease: config", (*COMMAND_KEY, "cat {published}/lease.json"), lane="local"),
     line("lease: preflight", "cli preflight --stack local", 1, lane="local", environ=NO_PASSWORD, debug=True),
     line("lease: keys", f"{KEYS} status --stack local", 2, lane="local", environ=NO_PASSWORD, debug=True),
     Command("lease: failing", (*COMMAND_KEY, "cat {published}/failed.json"), lane="local"),
     line("lease failed: preflight", "cli preflight --stack local", 2, lane="local", environ=NO_PASSWORD, debug=True),
-    # Nobody answers.
+    # No server answers.
     line("server down", "cli sandbox down --keep --stack local", lane="local"),
     line("server down: verify", f"verify --stack local {VERIFY} --junitxml {{out}}/d.xml", 1, lane="local", debug=True),
     line("server down: preflight", "cli preflight --stack local", 1, 2, lane="local", debug=True),
@@ -206,7 +206,7 @@ COMMANDS = (
     line("server down: sandbox status", "cli sandbox status --stack local", 1, lane="local"),
 )  # fmt: skip
 
-# Entry points that are no line of their own, and why.
+# Entry points without their own line, and the reason.
 BENEATH = {
     "sandbox.server.serve": "the server beneath every line; its logs are among the files",
     "sandbox.engine.language_host": "started by the engine in every line of pulumi",

@@ -1,7 +1,7 @@
-"""One sandbox for all lines of `commands.py`: a copy of the checkout, planted secrets, folders that are watched.
+"""One sandbox for all lines of `commands.py`: a copy of the checkout, planted secrets, watched folders.
 
-The rule: HOME, TMPDIR and the checkout are folders of the test, so that every file that a command leaves is seen; what
-may hold a secret is a short list, and such a file is its owner's alone.
+The rule: HOME, TMPDIR and the checkout are folders of the test, so the test sees every file that a command leaves. Only
+a short list of files may hold a secret, and only the owner can read such a file.
 """
 
 import json
@@ -26,14 +26,14 @@ from tests.leaks.commands import COMMANDS, HANDED_OUT, ROOT_PASSWORD, Command
 from tests.leaks.planted import Planted, shown
 from tests.leaks.watch import SITE, Left, Sampler, files_since, run
 
-# Where a secret may be, and why; each of these is readable by its owner alone.
+# Files that may hold a secret, and the reason; only the owner can read each of them.
 STORES = {
     ".sandbox/*/server/*": "what the sandbox's server knows: its administrator and the keys that it gave out",
     ".sandbox/*/passphrase": "what the state is encrypted by",
     ".sandbox/aws/aws-credentials": "the shared credentials file that the SDKs read",
     "published/*": "the harness's own: what a person hands to --credentials",
 }
-LOGS = ("*.log", "*.log.*")  # which are no store, wherever they are
+LOGS = ("*.log", "*.log.*")  # never stores of secrets, in any folder
 ALL_LANES = ("local", "aws", "none")
 PASSPHRASE = 'planted/Passphrase+"of" the=state 4f1d'  # noqa: S105 - planted, to be searched for
 VARIABLES = {
@@ -49,7 +49,7 @@ FOREIGN_CONFIG = 'planted/Foreign+Config=0123456789 "quoted"'
 
 @dataclass
 class Ran:
-    """What came of a line: the command, what it left, and each leak with its place."""
+    """The result of a line: the command, its traces, and each leak with its place."""
 
     command: Command
     left: Left
@@ -69,11 +69,11 @@ class Site:
 
     @property
     def roots(self) -> tuple[Path, ...]:
-        """What is watched."""
+        """The watched folders."""
         return self.checkout.path, self.home
 
     def environment(self, lane: str) -> dict[str, str]:
-        """That of a person who has every secret in his shell."""
+        """The environment of a user who has every secret in the shell."""
         environ = {
             **SHELL,
             **VARIABLES,
@@ -87,7 +87,7 @@ class Site:
         }
         if lane == "none":
             return environ
-        # Taken from what the server said when it was up: a line may be there to meet one that is down.
+        # From the server's own file, read while it ran: some lines run against a stopped server.
         folder = self.checkout.folder(lane)
         environ = stack_environment(folder, self.servers[lane], environ).applied_to(environ)
         environ |= {name: value for name, value in VARIABLES.items() if lane == "local" or not name.startswith("AWS_")}
@@ -95,7 +95,7 @@ class Site:
         return environ | {"PULUMI_CONFIG_PASSPHRASE": PASSPHRASE}
 
     def ran(self, command: Command) -> Ran:
-        """Run a line and look through all that it left."""
+        """Run a line and search all of its traces."""
         lane = command.lane
         environ = self.environment(lane)
         if "AWS_ACCESS_KEY_ID" in command.environ:
@@ -116,7 +116,7 @@ class Site:
         return Ran(command, left, self.leaks(left, command.shows))
 
     def leaks(self, left: Left, shows: Sequence[str] = ()) -> set[str]:
-        """Each secret that a command has shown, and where."""
+        """Each secret that a command has shown, with the place."""
         private = [one for one in self.planted if not one.name.startswith(tuple(shows))] if shows else self.planted
         found = {f"standard output: {what}" for what in shown(left.output, private)}
         found |= {f"standard error: {what}" for what in shown(left.errors, self.planted)}
@@ -126,7 +126,7 @@ class Site:
         return found
 
     def leaks_of_file(self, path: Path, content: bytes, mode: int) -> set[str]:
-        """Each secret in a file that is none of the stores, or that others may read."""
+        """Each secret in a file that is not a store, or that other users can read."""
         name = str(path.relative_to(self.checkout.path if path.is_relative_to(self.checkout.path) else self.home))
         is_store = any(fnmatch(name, store) for store in STORES) and not any(fnmatch(name, log) for log in LOGS)
         if is_store and not mode & 0o077:
@@ -137,14 +137,14 @@ class Site:
         return text.format_map(self.facts)
 
     def plant_published(self, stack: str) -> None:
-        """Look for every secret that a stack hands out now."""
+        """Search from now on for every secret that a stack publishes now."""
         for identity, pair in _output(self, stack, "credentials").items():
             for one in (pair, pair.get("previous")):
                 if one is not None:
                     self.plant(f"{HANDED_OUT} to {identity} of {stack}", one["secret_access_key"])
 
     def plant(self, name: str, value: str) -> None:
-        """Look for a value from now on."""
+        """Search for a value from now on."""
         if value not in {one.value for one in self.planted}:
             self.planted.append(Planted(name, value))
 
@@ -156,7 +156,7 @@ def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         pytest.skip("no Pulumi engine on this machine: " + "; ".join(search.tried))
     checkout = copy_checkout(tmp_path_factory.mktemp("checkout"))
     for name in ("bench", "docs", "schemas", "tests", "trials"):
-        # Without this package: what is planted stands in it in clear.
+        # Without this package, because it holds the planted secrets in clear.
         shutil.copytree(ROOT / name, checkout.path / name, ignore=shutil.ignore_patterns("__pycache__", "leaks"))
     home = tmp_path_factory.mktemp("home")
     for name in ("tmp", "out", "debug"):
@@ -182,7 +182,7 @@ def _sampler(site: Site) -> Iterator[Sampler]:
 
 @pytest.fixture(scope="module", name="deployed")
 def _deployed(site: Site, sampler: Sampler) -> Left:
-    """What `sandbox deploy` left, before anybody knew which secrets it would make; they are planted now."""
+    """The traces of `sandbox deploy`; its secrets were unknown in advance and are planted now."""
     del sampler
     left = run(
         [sys.executable, "-m", "cli", "sandbox", "deploy", "--stack", "all"],
@@ -231,7 +231,7 @@ def _output(site: Site, stack: str, name: str) -> dict[str, Any]:
 
 
 def _publish(site: Site) -> None:
-    """The files that a person hands to a command, good and bad ones."""
+    """The files that a user passes to a command, good and bad ones."""
     deployment, pairs = (_output(site, "local", name) for name in ("deployment", "credentials"))
     names = sorted(pairs)
     secrets = [pairs[name]["secret_access_key"] for name in names]
@@ -251,7 +251,7 @@ def _publish(site: Site) -> None:
     leased = {"success": True, "data": {"value": f"planted-admin:{LEASE}"}}
     write_private(folder / "lease.json", json.dumps(leased))
     write_private(folder / "failed.json", json.dumps({**leased, "success": False, "message": LEASE}))
-    elsewhere = site.notes / "open.json"  # one that is wrong already, and so not among what is watched
+    elsewhere = site.notes / "open.json"  # its mode is wrong on purpose, so it is not in a watched folder
     elsewhere.write_text(json.dumps(pairs))
     elsewhere.chmod(0o644)
     bucket = next(one["name"] for one in deployment["plan"]["buckets"] if one["domain"] == "agent-loop-artifacts")
@@ -272,7 +272,7 @@ def _publish(site: Site) -> None:
 
 @pytest.fixture(scope="module", name="running")
 def _running(site: Site, deployed: Left) -> Iterator[dict[str, "Future[Ran]"]]:
-    """Every line, begun: those of a lane one after another, the lanes beside each other."""
+    """Every line, started: the lines of a lane one after another, the lanes side by side."""
     del deployed
     pools = {lane: ThreadPoolExecutor(1) for lane in ALL_LANES}
     try:

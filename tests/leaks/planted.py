@@ -1,7 +1,7 @@
-"""The planted secrets, and where a text or a file shows one.
+"""The planted secrets, and the search for them in a text or a file.
 
-The rule: the forms in which one is looked for are written here anew and not taken from `model.secrecy.redaction`, which
-is what is on trial. A text is also looked through without its white space and colours, since a table folds a value.
+The rule: this module defines the searched forms itself and does not take them from `model.secrecy.redaction`, which is
+under test. It also searches a text without its white space and colours, because a table folds a value.
 """
 
 import base64
@@ -17,24 +17,24 @@ _BETWEEN = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\s+")
 
 @dataclass(frozen=True)
 class Planted:
-    """A secret that nobody may see.
+    """A secret that must not appear.
 
     Attributes:
-        name: What it is, such as `admin password of local`.
-        value: Long enough to be met by no chance.
+        name: Its name, such as `admin password of local`.
+        value: Long enough not to appear by chance.
     """
 
     name: str
     value: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse one that could be met by chance."""
+        """Refuse a value that could appear by chance."""
         if len(self.value) < LEAST_CHARACTERS:
             raise ValueError(f"{self.name}: {len(self.value)} characters could be anything")
 
 
 def forms(value: str) -> dict[bytes, str]:
-    """Each way in which a value may be written, and what that is called."""
+    """Each encoding of a value, with its name."""
     found = {
         value: "in clear",
         json.dumps(value)[1:-1]: "in JSON",
@@ -44,7 +44,7 @@ def forms(value: str) -> dict[bytes, str]:
         quote_plus(value): "in a form",
     }
     raw = value.encode()
-    for before in range(3):  # where a value begins within a group of three bytes decides how it looks
+    for before in range(3):  # the position in a group of three bytes changes the encoded text
         whole = raw[(3 - before) % 3 :]
         whole = whole[: len(whole) // 3 * 3]
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
@@ -53,7 +53,7 @@ def forms(value: str) -> dict[bytes, str]:
 
 
 def shown(content: bytes, planted: Iterable[Planted]) -> set[str]:
-    """Which secrets a content shows, and how."""
+    """The secrets that a content shows, and in which form."""
     squeezed = _BETWEEN.sub(b"", content)
     return {
         f"{one.name}, {how}"

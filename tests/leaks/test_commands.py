@@ -1,4 +1,4 @@
-"""No command shows a secret: not on its good paths, not on its bad ones, in no stream, file or argument."""
+"""No command shows a secret, on its good or bad paths, in a stream, a file or an argument."""
 
 import ast
 import inspect
@@ -34,7 +34,7 @@ SECONDS = 300
 
 
 def entry_points() -> set[str]:
-    """Every module that Python starts by its name."""
+    """Every module that `python -m` can start."""
     found = set()
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
@@ -53,7 +53,7 @@ def _asks_for_its_name(node: ast.stmt) -> bool:
 
 
 def test_every_command_is_watched() -> None:
-    """A new one needs a line, or the reason why it has none; a reason for none that exists is an error, too."""
+    """A new entry point needs a line or a reason for having none; a reason without an entry point is an error too."""
     watched = {command.words[0] for command in COMMANDS if "--help" not in command.words}
     points = entry_points()
 
@@ -63,7 +63,7 @@ def test_every_command_is_watched() -> None:
 
 
 def test_every_command_is_guarded() -> None:
-    """It calls the guard where it starts."""
+    """Every entry point calls the guard at its start."""
     unguarded = {
         "cli",
         "policy",
@@ -82,7 +82,7 @@ def test_every_command_is_guarded() -> None:
 
 @pytest.mark.e2e
 def test_deploying_shows_nothing(site: Site, deployed: Left) -> None:
-    """From nothing to two verified stacks: what was made under way is in no output and no file."""
+    """From nothing to two verified stacks: the new secrets appear in no output and no file."""
     assert site.leaks(deployed) == set()
     assert b"proven" in deployed.output or b"verified" in deployed.errors
 
@@ -90,7 +90,7 @@ def test_deploying_shows_nothing(site: Site, deployed: Left) -> None:
 @pytest.mark.e2e
 @pytest.mark.parametrize("name", [command.name for command in COMMANDS])
 def test_command_shows_nothing(running: "dict[str, Future[Ran]]", name: str) -> None:
-    """It takes the path that is meant, and shows no secret on it."""
+    """A line takes its intended path, and shows no secret on it."""
     ran = running[name].result(timeout=SECONDS)
     output = (ran.left.output + ran.left.errors).decode(errors="replace")
 
@@ -101,7 +101,7 @@ def test_command_shows_nothing(running: "dict[str, Future[Ran]]", name: str) -> 
 
 @pytest.mark.e2e
 def test_nothing_passed_by(site: Site, running: "dict[str, Future[Ran]]", sampler: Sampler) -> None:
-    """No process had a secret for an argument, and no file that came and went held one."""
+    """No process had a secret as an argument, and no temporary file held one."""
     for future in running.values():
         future.result(timeout=SECONDS)
 

@@ -1,4 +1,4 @@
-"""A deliberate leak is caught: by each way out, in each form. A harness that finds nothing proves nothing by itself."""
+"""The harness catches a deliberate leak through each channel, in each form; without findings it would prove nothing."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ def _folder(tmp_path: Path) -> Path:
 
 
 def left_by(folder: Path, body: str, *, debug: bool = False, kill: tuple[float, signal.Signals] | None = None) -> Left:
-    """What a Python process leaves that knows the secret from its environment."""
+    """The traces of a Python process with the secret in its environment."""
     environ = {"PATH": os.environ["PATH"], "PLANTED": SECRET, "PYTHONPATH": str(SITE), "PYTHONFAULTHANDLER": "1"}
     if debug:
         environ["LEAKS_DEBUG"] = str(folder)
@@ -47,18 +47,18 @@ def left_by(folder: Path, body: str, *, debug: bool = False, kill: tuple[float, 
     ],
 )
 def test_each_form_is_found(form: str, how: str) -> None:
-    """In the middle of whatever stands around it."""
+    """A secret is found in the middle of any text."""
     assert f"the secret, {how}" in shown(f"before {form} after".encode(), PLANTED)
 
 
 def test_a_folded_or_coloured_value_is_found() -> None:
-    """A narrow table breaks a value in two, a terminal's colours stand between its words."""
+    """A value is found if a narrow table splits it, or a terminal's colours separate its words."""
     assert shown(f"{SECRET[:9]}\n   {SECRET[9:]}".encode(), PLANTED) == {"the secret, in clear"}
     assert shown(SECRET.replace("=", "\x1b[1m=\x1b[0m").encode(), PLANTED) == {"the secret, in clear"}
 
 
 def test_ordinary_text_shows_none() -> None:
-    """No form is so short that it could be met by chance."""
+    """No form is so short that it could appear by chance."""
     assert min(map(len, forms(SECRET))) >= 16
     assert shown(b"nobody 0123456789 planted", PLANTED) == set()
     with pytest.raises(ValueError, match="could be anything"):
@@ -79,14 +79,14 @@ def test_ordinary_text_shows_none() -> None:
     ],
 )
 def test_a_leak_is_caught(folder: Path, body: str, where: str) -> None:
-    """By a stream, an exception, a log, an argument of a child that is gone at once."""
+    """A leak is caught in a stream, an exception, a log, and an argument of a short-lived child."""
     left = left_by(folder, body)
 
     assert {name for name in ("output", "errors", "arguments") if shown(getattr(left, name), PLANTED)} == {where}
 
 
 def test_an_environment_is_no_argument(folder: Path) -> None:
-    """Handing a secret on by a variable is how it is to be done."""
+    """Passing a secret by a variable is allowed."""
     left = left_by(
         folder, "subprocess.run(['true'], env={'KEY': secret}); os.posix_spawn('/bin/true', ['true'], {'K': secret})"
     )
@@ -96,7 +96,7 @@ def test_an_environment_is_no_argument(folder: Path) -> None:
 
 
 def test_a_leak_to_a_file_is_caught(folder: Path) -> None:
-    """New or written again; what was there before is not the command's."""
+    """A new or rewritten file counts; a file from before does not belong to the command."""
     (folder / "old").write_text(SECRET)
     os.utime(folder / "old", (1, 1))
     time.sleep(0.3)
@@ -106,7 +106,7 @@ def test_a_leak_to_a_file_is_caught(folder: Path) -> None:
 
 
 def test_a_leak_to_the_log_at_debug_level_is_caught(folder: Path) -> None:
-    """Of any library."""
+    """A leak in a debug log of any library is caught."""
     left = left_by(folder, "logging.getLogger('some.library').debug('key %s', secret)", debug=True)
     logs = [content for path, content, _ in files_since([folder], left.began) if path.name.startswith("debug-")]
 
@@ -114,7 +114,7 @@ def test_a_leak_to_the_log_at_debug_level_is_caught(folder: Path) -> None:
 
 
 def test_a_core_file_is_caught(folder: Path) -> None:
-    """Where the machine writes one beside the process; a killed process tells its functions and no value."""
+    """A core file beside the process is searched, if the machine writes one; a traceback shows no values."""
     left = left_by(folder, "time.sleep(60)", kill=(0.7, signal.SIGABRT))
 
     assert left.status == -signal.SIGABRT
@@ -126,13 +126,13 @@ def test_a_core_file_is_caught(folder: Path) -> None:
 
 
 def _cores_are_allowed() -> bool:
-    import resource  # noqa: PLC0415 - for this alone
+    import resource  # noqa: PLC0415 - only for this
 
     return resource.getrlimit(resource.RLIMIT_CORE)[1] != 0
 
 
 def test_what_passes_by_is_caught(folder: Path) -> None:
-    """An argument of a process that nobody told of, and a file that is gone at the end."""
+    """The watch finds an argument of an unreported process, and a file that is gone at the end."""
     body = (
         "with tempfile.NamedTemporaryFile(dir='.') as file:\n"
         "    file.write(secret.encode()); file.flush()\n"

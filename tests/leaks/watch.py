@@ -1,8 +1,8 @@
-"""Runs a command and keeps all that it leaves: its streams, its children's arguments, the files that it writes.
+"""Runs a command and keeps all of its traces: its streams, its children's arguments, the files that it writes.
 
-The rule: nothing is taken on trust. Arguments are read from `/proc/*/cmdline` while it runs and, since a child may be
-gone before anybody looks, reported by the Python processes themselves (`site/sitecustomize.py`). Files that come and go
-are read while they are there.
+The rule: the module trusts nothing. It reads arguments from `/proc/*/cmdline` while the command runs. A child may end
+before that, so the Python processes also report their own children (`site/sitecustomize.py`). It reads temporary files
+while they exist.
 """
 
 import os
@@ -26,18 +26,18 @@ _LARGEST_BYTES = 50_000_000
 
 @dataclass(frozen=True)
 class Left:
-    """What a command left.
+    """The traces of a command.
 
     Attributes:
         status: Its exit status, as subprocess has it.
         output: Its standard output.
         errors: Its standard error.
-        arguments: What the Python processes of it have started.
-        began: When it began, as a file system counts.
+        arguments: The command lines that its Python processes started.
+        began: Its start, in the file system's clock.
     """
 
     status: int
-    output: bytes = field(repr=False)  # a test that fails is not to be the leak
+    output: bytes = field(repr=False)  # a failing test must not leak it
     errors: bytes = field(repr=False)
     arguments: bytes = field(repr=False)
     began: float
@@ -53,8 +53,8 @@ def run(
     kill: tuple[float, signal.Signals] | None = None,
     seconds: float = 240,
 ) -> Left:
-    """Run a command to its end, or until it is to be killed; a core file is welcome."""
-    began = time.time() - 0.1  # file systems count coarsely
+    """Run a command to its end, or until it is killed; core files are allowed."""
+    began = time.time() - 0.1  # file systems have coarse clocks
     notes.write_bytes(b"")
     environ = {**environ, "LEAKS_ARGUMENTS": str(notes)}
     with subprocess.Popen(  # noqa: S603 - a command of the project
@@ -64,7 +64,7 @@ def run(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=_allow_cores,  # noqa: PLW1509 - sets a limit and nothing else
+        preexec_fn=_allow_cores,  # noqa: PLW1509 - only sets a limit
     ) as process:
         if kill is not None:
             threading.Timer(kill[0], process.send_signal, [kill[1]]).start()
@@ -82,9 +82,9 @@ def _allow_cores() -> None:
 
 
 def files_since(roots: Iterable[Path], began: float) -> Iterator[tuple[Path, bytes, int]]:
-    """The files below these folders that were written since, each with its content and its mode."""
+    """The files below these folders with a later write, each with its content and mode."""
     for root in roots:
-        for folder, folders, names in os.walk(root):  # follows no link
+        for folder, folders, names in os.walk(root):  # does not follow links
             folders[:] = [name for name in folders if name not in ("__pycache__", ".venv")]
             for name in names:
                 path = Path(folder, name)
@@ -99,10 +99,10 @@ def files_since(roots: Iterable[Path], began: float) -> Iterator[tuple[Path, byt
 
 
 class Sampler:
-    """Looks again and again, as long as it is entered: at the arguments of all processes, and at files that pass by."""
+    """Polls inside its block: the arguments of all processes, and temporary files."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        """Look at these folders besides."""
+        """Watch these folders too."""
         self.arguments: set[bytes] = set()
         self.files: dict[tuple[Path, int], bytes] = {}
         self._folders = folders
@@ -111,17 +111,17 @@ class Sampler:
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start to watch."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Look no more."""
+        """Stop watching."""
         self._ended.set()
         self._thread.join()
 
     def shown_arguments(self, planted: Sequence[Planted]) -> set[str]:
-        """Which secrets were an argument."""
+        """The secrets that were an argument."""
         return {what for one in list(self.arguments) for what in shown(one, planted)}
 
     def _look(self) -> None:
@@ -134,12 +134,12 @@ class Sampler:
                     except OSError:  # it is gone
                         continue
             for folder in self._folders:
-                for place, _, names in os.walk(folder):  # passes over what goes while it looks
+                for place, _, names in os.walk(folder):  # skips files that vanish meanwhile
                     for name in names:
                         self._read(Path(place, name))
 
     def _read(self, path: Path) -> None:
-        """Keep a file's content, once for each time that it was written."""
+        """Keep a file's content, once for each write."""
         try:
             found = path.lstat()
             key = (path, found.st_mtime_ns, found.st_size)

@@ -1,4 +1,4 @@
-"""The generated files are what the code says, and the links of all pages lead somewhere."""
+"""The generated files match the code, and the links of all pages have a target."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_generated_files_are_current() -> None:
 
 
 def test_readme_is_short() -> None:
-    """What does not fit is in docs."""
+    """The README has a limited length; the rest is in docs."""
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= README_LINES
 
 
@@ -81,12 +81,12 @@ def listed(nav: object) -> Iterator[str]:
     ],
 )
 def test_links_out_of_docs_lead_to_the_repository(page: str, link: str, expected: str) -> None:
-    """On the site, and only where the target is not a page of the site."""
+    """On the site, only a link to a target that is not a page of the site becomes a URL."""
     assert with_repository_links(link, page, "https://host/repo") == expected
 
 
 def test_dead_link_out_of_docs_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """The strict build fails on it."""
+    """A dead link is a warning, and the strict build fails on it."""
     with caplog.at_level(logging.WARNING, "mkdocs"):
         with_repository_links("[a](../no-such-file)", "index.md", "https://host/repo")
 

@@ -1,4 +1,4 @@
-"""The image: what its Dockerfile copies is there, as whom it runs, and that its lock is the project's."""
+"""The image: its Dockerfile copies existing files, it runs as the right user, and its lock is part of the project's."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ import pytest
 from verify.manifests import IMAGE, USER_ID
 
 ROOT = Path(__file__).parents[2]
-# Stubs, imported by type checkers; Pulumi, which nothing there may import. test_layers.py holds that it runs without.
+# Stubs, which only type checkers import; Pulumi, which nothing there may import (test_layers.py checks this).
 ABSENT = {"pulumi", "pulumi_aws", "pulumi_minio", "mypy_boto3_iam", "mypy_boto3_s3"}
 
 
@@ -40,7 +40,7 @@ def hashes(name: str) -> dict[str, set[str]]:
 
 
 def test_copied_files_exist_and_reach_the_builder() -> None:
-    """Each COPY has a source here that .dockerignore lets through; a stack's config and keys it holds back."""
+    """The source of each COPY exists and .dockerignore admits it; .dockerignore excludes a stack's config and keys."""
     copies = [rest.split() for name, rest in instructions() if name == "COPY"]
     sources = [word for words in copies for word in words[:-1] if not word.startswith("--")]
     ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
@@ -57,12 +57,12 @@ def test_copied_files_exist_and_reach_the_builder() -> None:
     assert all((ROOT / source).exists() and reaches(source) for source in sources)
     assert all(
         "--chmod=755" in words for words in copies[1:]
-    )  # a checkout made with umask 077 is readable all the same
+    )  # the image user can read the files even of a checkout with umask 077
     assert not any(reaches(name) for name in ("Pulumi.local.yaml", ".sandbox", ".git", ".venv", "credentials.json"))
 
 
 def test_runs_as_the_job_says() -> None:
-    """By number, or `runAsNonRoot` could not tell; as the last word on it, and with the suite as its program."""
+    """The last USER is a number, because `runAsNonRoot` needs one, and the program is the suite."""
     said = instructions()
 
     assert [rest for name, rest in said if name == "USER"] == [f"{USER_ID}:{USER_ID}"]
@@ -71,7 +71,7 @@ def test_runs_as_the_job_says() -> None:
 
 
 def test_only_locked_wheels_are_installed() -> None:
-    """Whatever pip takes has a hash of ours and runs nothing at build time."""
+    """Each package that pip installs has a hash in the lock, and runs no code at build time."""
     runs = [rest for name, rest in instructions() if name == "RUN"]
 
     assert len(runs) == 1
@@ -79,7 +79,7 @@ def test_only_locked_wheels_are_installed() -> None:
 
 
 def test_lock_is_a_part_of_the_projects() -> None:
-    """What is tested here is what runs in the pod: same versions, same hashes, and no Pulumi."""
+    """The pod runs the tested packages: same versions, same hashes, and no Pulumi."""
     ours, all_pins = pins("requirements-verify.txt"), pins("requirements.txt")
     all_hashes = hashes("requirements.txt")
 
@@ -89,7 +89,7 @@ def test_lock_is_a_part_of_the_projects() -> None:
 
 
 def test_wanted_packages_are_the_projects() -> None:
-    """`requirements-verify.in` names the dependencies without those of provisioning, no more and no fewer."""
+    """`requirements-verify.in` names exactly the dependencies that are not for provisioning."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = {re.split(r"[^a-z0-9-]", line)[0] for line in project["dependencies"]}
     wanted = (ROOT / "requirements-verify.in").read_text(encoding="utf-8").splitlines()
@@ -100,14 +100,14 @@ def test_wanted_packages_are_the_projects() -> None:
 
 
 def imported(path: Path) -> set[str]:
-    """Top-level names of all that a file imports, at its head or later."""
+    """Top-level names of all imports of a file, at its head or later."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return {n.split(".")[0] for n in plain | {n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module}}
 
 
 def test_every_import_is_in_the_lock() -> None:
-    """Nothing that the suite imports is missing in the image."""
+    """The image contains every package that the suite imports."""
     ours = {"model", "object_store", "stack", "verify"}
     files = [path for package in ours for path in (ROOT / package).rglob("*.py")]
     names = set().union(*map(imported, files)) - set(sys.stdlib_module_names) - ours - ABSENT
@@ -121,7 +121,7 @@ def test_every_import_is_in_the_lock() -> None:
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-verify.txt"])
 def test_lock_names_no_index(name: str) -> None:
-    """Where packages come from is the business of whoever installs them."""
+    """The user who installs packages decides where they come from."""
     text = (ROOT / name).read_text(encoding="utf-8")
 
     assert "://" not in text
@@ -129,7 +129,7 @@ def test_lock_names_no_index(name: str) -> None:
 
 
 def test_image_is_tagged_with_the_projects_version() -> None:
-    """The default image is the one of this checkout."""
+    """The tag of the default image is the version of this checkout."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
     assert IMAGE.rpartition(":")[2] == project["version"]

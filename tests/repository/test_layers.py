@@ -1,4 +1,4 @@
-"""The rooms: that the contracts of import-linter hold and cover every module, and what they cannot say."""
+"""The packages: the contracts of import-linter hold and cover every module, plus rules that they cannot express."""
 
 import ast
 import subprocess
@@ -12,10 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LINTER: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
 PRODUCT = ("infra", "model", "object_store", "ops", "policy", "stack", "verify")
-# Scripts and tests, which may import whatever they are about.
+# Scripts and tests, which may import everything that they use.
 OUTSIDE = {"docs", "tests"}
 MODEL_MAY_IMPORT = {"model", "pydantic", "pydantic_core", "yaml", *sys.stdlib_module_names}
-# Of the standard library, what reaches out: import-linter sees no further than `urllib`, of which `parse` is pure.
+# Standard library modules that reach out. import-linter sees only `urllib`, whose `parse` is pure.
 REACHING_OUT = {
     "asyncio", "ftplib", "http", "multiprocessing", "smtplib", "socket", "subprocess", "urllib.error", "urllib.request",
 }  # fmt: skip
@@ -42,7 +42,7 @@ def packages() -> set[str]:
 
 
 def test_docs_and_trials_import_no_test() -> None:
-    """What docs and tests share belongs to neither."""
+    """Code that docs or trials share with tests is in neither."""
     found = {
         path.name: names
         for folder in ("docs", "trials")
@@ -68,7 +68,7 @@ def test_contracts_hold() -> None:
 
 
 def test_contracts_cover_every_module() -> None:
-    """Each package stands in the graph and in a layer, or is outside by name; and no import is let off."""
+    """Each package is in the graph and in a layer, or is outside by name; no import is exempt."""
     layers = {word.strip(" ()") for row in LINTER["contracts"][0]["layers"] for word in row.split("|")}
 
     assert set(LINTER["root_packages"]) == packages() - OUTSIDE
@@ -79,7 +79,7 @@ def test_contracts_cover_every_module() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "model").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_model_imports_what_is_pure(path: Path) -> None:
-    """Nothing but pydantic, yaml and the standard library, and of that nothing that reaches out."""
+    """Only pydantic, yaml and the standard library, without the modules that reach out."""
     names = imported(path)
 
     assert {name.split(".")[0] for name in names} <= MODEL_MAY_IMPORT
@@ -88,7 +88,7 @@ def test_model_imports_what_is_pure(path: Path) -> None:
 
 @pytest.mark.parametrize("folder", PRODUCT)
 def test_production_code_knows_no_sandbox(folder: str) -> None:
-    """Nothing depends on the stand-ins or moto being there, not even by the text of a dynamic import."""
+    """Production code does not depend on the stand-ins or moto, not even in the text of a dynamic import."""
     for path in (ROOT / folder).rglob("*.py"):
         if ".venv" not in path.parts:
             assert not imported(path) & {"sandbox", "moto", "cheroot", "trustme"}, path.name
@@ -96,7 +96,7 @@ def test_production_code_knows_no_sandbox(folder: str) -> None:
 
 
 def test_verify_imports_no_provider() -> None:
-    """The suite runs where no provider SDK is: importing all of it loads neither."""
+    """The suite runs without a provider SDK: importing all of it loads no SDK."""
     script = (
         "import sys, verify.gather, verify.report.terminal, verify.checks\n"
         "print([m for m in ('pulumi_minio', 'pulumi_aws', 'moto') if m in sys.modules])"
@@ -109,7 +109,7 @@ def test_verify_imports_no_provider() -> None:
 
 
 def test_verify_runs_without_pulumi() -> None:
-    """A pod has no Pulumi, no provider and no sandbox: every module of the suite can be imported there."""
+    """Every module of the suite can be imported in a pod, which has no Pulumi, no provider and no sandbox."""
     script = """
 import importlib, pkgutil, sys
 
@@ -143,7 +143,7 @@ print(*sorted(name for name in sys.modules if name.startswith("verify.")))
 
 
 def test_only_settings_reads_config() -> None:
-    """No other module of the product touches Pulumi's config."""
+    """No other module of the product reads Pulumi's config."""
     for folder in PRODUCT:
         for path in (ROOT / folder).rglob("*.py"):
             if path != ROOT / "infra" / "settings.py" and ".venv" not in path.parts:
@@ -153,7 +153,7 @@ def test_only_settings_reads_config() -> None:
 
 
 def test_no_module_shadows_the_standard_library() -> None:
-    """Pulumi puts infra/ first on the path, so a module named like one of Python's would hide it."""
+    """Pulumi puts infra/ first on the path, so a module with the name of a Python module would hide it."""
     names = {path.stem for path in (ROOT / "infra").glob("*.py")} - {"__init__", "__main__"}
 
     assert not names & set(sys.stdlib_module_names)
@@ -162,18 +162,18 @@ def test_no_module_shadows_the_standard_library() -> None:
 @pytest.mark.parametrize("name", ["user.UserProvider", "policy.PolicyProvider", "attachment.AttachmentProvider",
                                   "service_account.ServiceAccountProvider"])  # fmt: skip
 def test_pickled_identities_stay(name: str) -> None:
-    """The states of stacks that stand name these classes: a refresh of one imports them by exactly these names."""
+    """The states of existing stacks name these classes, and a refresh imports them by exactly these names."""
     module, _, called = name.partition(".")
 
     assert f"class {called}(" in (ROOT / "infra" / "identity" / f"{module}.py").read_text(encoding="utf-8")
 
 
 def test_pickled_retention_stays() -> None:
-    """Likewise the retention of AIStor's buckets."""
+    """The states also name the class for the retention of AIStor's buckets."""
     assert "class DefaultRetentionProvider(" in (ROOT / "infra" / "retention.py").read_text(encoding="utf-8")
 
 
 def test_no_deprecated_resource_names() -> None:
-    """No class of the old V2 kind is used."""
+    """No module uses a deprecated V2 class."""
     for path in (ROOT / "infra").glob("*.py"):
         assert "V2(" not in path.read_text(encoding="utf-8"), path.name

@@ -1,4 +1,4 @@
-"""How the tests are handed out to workers."""
+"""The distribution of the tests to workers."""
 
 from pathlib import Path
 
@@ -21,15 +21,15 @@ TESTS = Path(__file__).parents[1]
     ],
 )
 def test_group_is_a_file_or_one_stack_of_it(nodeid: str, group: str) -> None:
-    """Tests that share what is costly to make are of one group."""
+    """Tests that share an expensive fixture are in one group."""
     assert group_of(nodeid) == group
 
 
 def test_long_files_are_there() -> None:
-    """A file that is renamed does not lose its place unseen."""
+    """Every long file exists, so a renamed file does not silently lose its place."""
     assert [file for file in LONG if not (TESTS / file).is_file()] == []
 
 
 def test_each_test_runs_in_its_group(request: pytest.FixtureRequest) -> None:
-    """The names that a worker sees are those that the groups are made of."""
+    """A worker sees the names from which the groups are computed."""
     assert file_of(request.node.nodeid) == "repository/test_workers.py"

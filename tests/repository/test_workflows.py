@@ -1,6 +1,6 @@
-"""What holds of every workflow: pinned actions, least permissions, no secret where strangers' code runs.
+"""Every workflow has pinned actions and least permissions, and no secret where a stranger's code runs.
 
-actionlint and zizmor hold the form (`make lint`); this holds what is this project's own decision, and runs the one
+actionlint and zizmor check the form (`make lint`). These tests check this project's own decisions, and run the one
 script that has logic, with a stand-in for GitHub's command line.
 """
 
@@ -20,10 +20,10 @@ ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 FILES = [*WORKFLOWS, *sorted(GITHUB.glob("actions/*/action.yml"))]
-COMMENT_MAXIMUM = 65_536  # characters that GitHub takes
+COMMENT_MAXIMUM = 65_536  # characters that GitHub accepts
 PINNED = re.compile(r"[\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 OF_THIS_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
-# What a job may beyond reading: each for the one thing that it is there for.
+# The write permissions of jobs: each for the one task of the job.
 WRITES = {
     ("preview", "aws"): {"id-token"},
     ("preview", "comment"): {"pull-requests"},
@@ -50,13 +50,13 @@ each_job = pytest.mark.parametrize(
 
 
 def test_the_four_are_there() -> None:
-    """Nothing below holds of nothing."""
+    """All workflows exist, so that the tests below do not check an empty list."""
     assert [path.stem for path in WORKFLOWS] == ["ci", "deploy", "preview", "real"]
 
 
 @each_file
 def test_actions_are_pinned_by_commit_with_the_version_beside(path: Path) -> None:
-    """A tag can be moved, a commit cannot; the only other kind is our own action in this very checkout."""
+    """A tag can move, a commit cannot. The only exception is our own action in the same checkout."""
     used = re.findall(r"^\s*(?:- )?uses: (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
 
     assert used
@@ -65,7 +65,7 @@ def test_actions_are_pinned_by_commit_with_the_version_beside(path: Path) -> Non
 
 
 def test_one_commit_of_each_action() -> None:
-    """An action is of the same version wherever it is used."""
+    """All uses of an action have the same version."""
     pins: dict[str, set[str]] = {}
     for path in FILES:
         for action, commit in re.findall(r"uses: ([\w./-]+)@(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE):
@@ -76,7 +76,7 @@ def test_one_commit_of_each_action() -> None:
 
 @each_file
 def test_an_ignored_finding_has_its_reason(path: Path) -> None:
-    """A linter is told to pass over one line only, and the line says why."""
+    """An exemption from a linter covers only one line, and the line says why."""
     for line in path.read_text(encoding="utf-8").splitlines():
         if "zizmor:" in line:
             assert re.search(r"# zizmor: ignore\[[\w-]+\] \w+.{10,}", line), line
@@ -84,7 +84,7 @@ def test_an_ignored_finding_has_its_reason(path: Path) -> None:
 
 @each_workflow
 def test_workflow_gives_no_permission_and_says_what_may_overlap(path: Path) -> None:
-    """Permissions are the jobs' own; an update under way is never broken off."""
+    """Permissions are set for each job, and a running update is never cancelled."""
     workflow = loaded(path)
 
     assert workflow["permissions"] == {}
@@ -95,13 +95,13 @@ def test_workflow_gives_no_permission_and_says_what_may_overlap(path: Path) -> N
 
 @each_workflow
 def test_no_trigger_hands_secrets_to_strangers(path: Path) -> None:
-    """Neither of the triggers that run with secrets on a fork's account."""
+    """No workflow uses a trigger that runs with secrets for a fork."""
     assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(loaded(path)[True])
 
 
 @each_job
 def test_job_ends_and_may_no_more_than_it_needs(workflow: str, name: str, job: dict[str, Any]) -> None:
-    """Every job has a time limit, and permissions of its own."""
+    """Every job has a time limit and its own permissions."""
     permissions = job["permissions"]
 
     assert 0 < job["timeout-minutes"] <= 90
@@ -111,7 +111,7 @@ def test_job_ends_and_may_no_more_than_it_needs(workflow: str, name: str, job: d
 
 @each_job
 def test_checkout_keeps_no_token(workflow: str, name: str, job: dict[str, Any]) -> None:
-    """The token does not stay in the checkout, where every later step could take it."""
+    """The token does not stay in the checkout, where every later step could read it."""
     del workflow, name
     for step in job["steps"]:
         if step.get("uses", "").startswith("actions/checkout@"):
@@ -120,7 +120,7 @@ def test_checkout_keeps_no_token(workflow: str, name: str, job: dict[str, Any]) 
 
 @each_job
 def test_secrets_are_where_no_stranger_runs(workflow: str, name: str, job: dict[str, Any]) -> None:
-    """A job for forks has no secret, no environment, no runner of ours; the other jobs shut them out."""
+    """A job for forks has no secret, no environment and no self-hosted runner; the other jobs exclude forks."""
     text = yaml.safe_dump(job)
     holds = "secrets." in text or "environment" in job or "self-hosted" in text or "id-token" in text
     if (workflow, name) in FOR_FORKS:
@@ -135,7 +135,7 @@ def test_secrets_are_where_no_stranger_runs(workflow: str, name: str, job: dict[
 
 @each_job
 def test_the_home_network_is_left_by_the_local_stack_only(workflow: str, name: str, job: dict[str, Any]) -> None:
-    """The self-hosted runner has the local stack's jobs and no other."""
+    """The self-hosted runner runs only the local stack's jobs."""
     on_ours = job["runs-on"] == ["self-hosted", "joelclaw"]
 
     assert on_ours == (name == "local" and workflow in {"preview", "deploy"})
@@ -143,7 +143,7 @@ def test_the_home_network_is_left_by_the_local_stack_only(workflow: str, name: s
 
 @each_job
 def test_what_is_called_is_there(workflow: str, name: str, job: dict[str, Any]) -> None:
-    """Every module that a step runs can be run, and every file of ours that it names exists."""
+    """Every module that a step runs can run, and every project file that it names exists."""
     del workflow, name
     script = "\n".join(step.get("run", "") for step in job["steps"])
     for module in re.findall(r"python -m ([\w.]+)", script):
@@ -159,15 +159,15 @@ def test_what_is_called_is_there(workflow: str, name: str, job: dict[str, Any]) 
 
 
 def test_engine_is_the_one_that_is_tested() -> None:
-    """The workflows deploy with the version that the end-to-end tests run."""
+    """The workflows deploy with the engine version of the end-to-end tests."""
     action = loaded(GITHUB / "actions" / "setup" / "action.yml")
     (step,) = [step for step in action["runs"]["steps"] if step.get("uses", "").startswith("pulumi/actions@")]
 
-    assert step["with"] == {"pulumi-version": ENGINE_VERSION}  # and no command: it only installs
+    assert step["with"] == {"pulumi-version": ENGINE_VERSION}  # no command, so it only installs
 
 
 def test_danger_stops_a_deployment_before_anything_changes() -> None:
-    """Preflight, preview and policies come before the update, verification after it; any of them ends the job."""
+    """Preflight, preview and policies run before the update, verification after it; each failure ends the job."""
     for job in loaded(GITHUB / "workflows" / "deploy.yml")["jobs"].values():
         (script,) = [step["run"] for step in job["steps"] if "run" in step]
         steps = [
@@ -191,7 +191,7 @@ case "$*" in *--paginate*) printf '%s' "$GH_FOUND" ;; esac
 
 
 def comment(folder: Path, found: str) -> list[str]:
-    """Run the comment's script in a folder; the calls of `gh` that it made."""
+    """Run the comment's script in a folder and return its calls of `gh`."""
     steps = loaded(GITHUB / "workflows" / "preview.yml")["jobs"]["comment"]["steps"]
     (script,) = [step["run"] for step in steps if "run" in step]
     (folder / "gh").write_text(FAKE_GH, encoding="utf-8")
@@ -210,7 +210,7 @@ def comment(folder: Path, found: str) -> list[str]:
 
 
 def test_first_comment_is_made(tmp_path: Path) -> None:
-    """With none of ours there, one is posted; it begins with the marker and holds both stacks."""
+    """Without a comment of ours, the script posts one that begins with the marker and holds both stacks."""
     (tmp_path / "preview").mkdir()
     for stack in ("local", "aws"):
         (tmp_path / "preview" / f"{stack}.md").write_text(f"<!-- object-store-preview: {stack} -->\nof {stack}\n")
@@ -226,14 +226,14 @@ def test_first_comment_is_made(tmp_path: Path) -> None:
 
 
 def test_comment_is_updated_in_place(tmp_path: Path) -> None:
-    """With one of ours there, that one is written anew; of several, the first."""
+    """If a comment of ours exists, the script rewrites it; of several, it rewrites the first."""
     _, written = comment(tmp_path, "41\n43\n")
 
     assert written == "api --silent --method PATCH repos/o/r/issues/comments/41 --field body=@comment.md"
 
 
 def test_stack_without_a_preview_is_said(tmp_path: Path) -> None:
-    """A job that failed before it could write is not passed over in silence."""
+    """The comment reports a job that failed before it could write a preview."""
     (tmp_path / "preview").mkdir()
     (tmp_path / "preview" / "aws.md").write_text("of aws\n")
 
@@ -246,7 +246,7 @@ def test_stack_without_a_preview_is_said(tmp_path: Path) -> None:
 
 
 def test_two_full_previews_fit_one_comment(tmp_path: Path) -> None:
-    """Each stack's half is what the preview is asked to keep to."""
+    """The `--limit` of each preview leaves room for two stacks in one comment."""
     script = (GITHUB / "workflows" / "preview.yml").read_text(encoding="utf-8")
     limits = {int(limit) for limit in re.findall(r"--limit (\d+)", script)}
     (tmp_path / "preview").mkdir()

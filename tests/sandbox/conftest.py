@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session", name="aistor")
 def _aistor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aistor]:
-    """A running server of AIStor's kind."""
+    """A running server that imitates AIStor."""
     with running_server("aistor", tmp_path_factory.mktemp("aistor")) as server:
         stack = Aistor(server)
         with stack.cleanup:
@@ -24,7 +24,7 @@ def _aistor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aistor]:
 
 @pytest.fixture(scope="session", name="aws")
 def _aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    """A running server of AWS's kind."""
+    """A running server that imitates AWS."""
     with running_server("aws", tmp_path_factory.mktemp("aws")) as server:
         stack = Aws(server)
         with stack.cleanup:

@@ -1,7 +1,7 @@
-"""A script that stands for Go: it "builds" a script which tells its version, and writes down how it was called.
+"""A script in place of Go: it "builds" a script that prints its version, and logs its own calls.
 
-Variables steer it: FAKE_GO_BUILDS is the version that the built script tells, when it is called with FAKE_GO_ARGUMENT;
-FAKE_GO_VERSION is Go's own; with FAKE_GO_FAILS the build fails. The go.mod that it built from lies beside the log.
+Variables control it: the built script prints the version FAKE_GO_BUILDS if its argument is FAKE_GO_ARGUMENT;
+FAKE_GO_VERSION is Go's own version; with FAKE_GO_FAILS the build fails. The go.mod of the build is beside the log.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def environment_without_go(tmp_path: Path) -> dict[str, str]:
 
 
 def put_go(environ: dict[str, str], tmp_path: Path) -> Path:
-    """Put the script on PATH; the log of its calls."""
+    """Put the script on PATH and return the log of its calls."""
     folder, log = tmp_path / "go", tmp_path / "go.log"
     folder.mkdir()
     (folder / "go").write_text(_SCRIPT)
@@ -47,5 +47,5 @@ def put_go(environ: dict[str, str], tmp_path: Path) -> Path:
 
 
 def let_build(environ: dict[str, str], program: GoProgram, **more: str) -> None:
-    """Let the script build what says that it is this program."""
+    """Let the script build a file that reports this program's version."""
     environ |= {"FAKE_GO_ARGUMENT": program.version_argument, "FAKE_GO_BUILDS": program.version, **more}

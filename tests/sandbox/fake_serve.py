@@ -1,6 +1,6 @@
-"""A server process that serves nothing: takes connections and says so, to test what starts and stops it.
+"""A server process that only accepts connections and reports that it is ready, to test starting and stopping it.
 
-Copied into a clone as sandbox/server/serve.py; what it shall do wrong stands in the environment variable FAKE_SERVE.
+Tests copy it into a clone as sandbox/server/serve.py; the environment variable FAKE_SERVE selects a fault.
 """
 
 import argparse
@@ -32,7 +32,7 @@ if not admin.exists():
     admin.touch(mode=0o600)
     admin.write_text(json.dumps({"user": "planted-user", "password": "planted-password"}))
 (known.directory / "ca.pem").write_text("a certificate\n")
-# As in its last run, where it is not told.
+# Without an argument, the version of its last run.
 spoken = known.directory / "spoken"
 if known.admin_api:
     spoken.write_text(known.admin_api)

@@ -1,4 +1,4 @@
-"""What the tests of the embedded server share: a server with clients of it, statements, and refusals."""
+"""Shared by the tests of the embedded server: a server with clients, statements, and refusals."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ REGION = "us-west-2"
 
 @dataclass
 class Stack(ABC):
-    """A server, and whoever speaks to it."""
+    """A server and its clients."""
 
     server: RunningServer
     cleanup: ExitStack = field(default_factory=ExitStack)
 
     def client(self, access_key: str = "", secret_key: str = "", service: str = "s3", **config: Any) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-        """A boto3 client; the administrator's if no key is given."""
+        """A boto3 client; without a key, with the administrator's."""
         admin = self.server.admin
         made = boto3.client(
             service,  # type: ignore[call-overload]  # a name known at run time only
@@ -55,7 +55,7 @@ class Stack(ABC):
         return made
 
     def bucket(self, **options: Any) -> str:  # noqa: ANN401 - options of create_bucket
-        """A new bucket of a name of its own."""
+        """A new bucket with a unique name."""
         name = f"test-{uuid.uuid4().hex[:12]}"
         self.admin.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}, **options)
         return name
@@ -65,7 +65,7 @@ class Stack(ABC):
         """The client of a new user who has these statements for a policy."""
 
     def __post_init__(self) -> None:
-        """The administrator's client, used most."""
+        """The administrator's client, which most tests use."""
         self.admin = self.client()
 
 
@@ -130,7 +130,7 @@ def refused(call: Callable[..., Any], **arguments: Any) -> tuple[int, str]:  # n
 def fetch(
     stack: Stack, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
 ) -> tuple[int, bytes]:
-    """A request as it stands, with nothing signed or retried."""
+    """An unchanged request, without a signature or a retry."""
     parts = urlsplit(url)
     context = ssl.create_default_context(cafile=stack.server.ca_bundle)
     connection = http.client.HTTPSConnection(parts.netloc, context=context, timeout=20)

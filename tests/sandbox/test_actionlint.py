@@ -1,6 +1,6 @@
-"""How actionlint is built, found and run; a script stands for Go where the build is looked at.
+"""Building, finding and running actionlint; a script replaces Go in the tests of the build.
 
-The last class runs the real one, which is built if it is not in the cache yet.
+The last class runs the real one, which is built if the cache does not hold it.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def put_on_path(environ: dict[str, str], folder: Path) -> Path:
 
 
 class TestFind:
-    """Found or built."""
+    """Finding or building it."""
 
     def test_it_is_built_from_the_pinned_module_once(self, environ: dict[str, str], go: Path) -> None:
-        """The second time it is found without Go, and one on PATH is not asked."""
+        """The second search finds it without Go, and does not use one on PATH."""
         found = find_actionlint(environ, Progress(quiet=True))
         environ["PATH"] = "/usr/bin:/bin"
         again = find_actionlint(environ, Progress(quiet=True))
@@ -55,14 +55,14 @@ class TestFind:
         ("variable", "value", "reason"),
         [
             ("FAKE_GO_FAILS", "yes", r"`go build` ended with 2: undefined: everything"),
-            ("FAKE_GO_BUILDS", "1.7.0", r"what was built does not say that it is 1\.7\.12"),
+            ("FAKE_GO_BUILDS", "1.7.0", r"the built actionlint does not report version 1\.7\.12"),
         ],
     )
     @pytest.mark.usefixtures("go")
     def test_build_that_fails_leaves_nothing(
         self, environ: dict[str, str], variable: str, value: str, reason: str
     ) -> None:
-        """The reason is Go's own, and the cache is as it was."""
+        """The reason is Go's own message, and the cache is unchanged."""
         environ[variable] = value
 
         with pytest.raises(NoActionlintError, match=reason):
@@ -77,7 +77,7 @@ class TestFind:
         assert find_actionlint(environ, Progress(quiet=True)) == mine
 
     def test_module_pins_the_version(self) -> None:
-        """go.mod requires the version that the code names, go.sum has its sum, and tools.go needs the package."""
+        """go.mod requires the version in the code, go.sum has its sum, and tools.go imports the package."""
         texts = {path.name: path.read_text() for path in actionlint.PROGRAM.module.iterdir()}
 
         assert set(texts) == {"go.mod", "go.sum", "tools.go"}
@@ -89,7 +89,7 @@ class TestFind:
 def test_without_any_it_says_so_and_fails_nothing(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """`make lint` goes on, and its reader sees that the workflows were not checked, and why."""
+    """`make lint` continues, and its output says that the workflows were not checked, and why."""
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
 
@@ -97,12 +97,14 @@ def test_without_any_it_says_so_and_fails_nothing(
 
     said = capfd.readouterr()
     assert said.out == ""
-    assert said.err == ("actionlint: not run: actionlint 1.7.12 is not on PATH, and cannot be built: no `go` on PATH\n")
+    assert said.err == (
+        "actionlint: not run: actionlint 1.7.12 is not on PATH, and cannot be built: `go` is not on PATH\n"
+    )
 
 
 @pytest.fixture(scope="module", name="real")
 def _real() -> Path:
-    """The real one, built if need be; skips by name where it cannot be."""
+    """The real one, built if necessary; if that fails, the test is skipped with the reason."""
     try:
         return find_actionlint(os.environ, Progress())
     except NoActionlintError as reason:
@@ -113,7 +115,7 @@ class TestRun:
     """The real one."""
 
     def test_a_fault_is_found(self, real: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        """A workflow that GitHub would refuse is named with its line, in both spellings of the suffix."""
+        """The output names an invalid workflow and its line, for both spellings of the suffix."""
         workflows = tmp_path / ".github" / "workflows"
         workflows.mkdir(parents=True)
         text = "on: push\njobs:\n  one:\n    runs-on: ubuntu-24.04\n    stepps: []\n"
@@ -127,9 +129,9 @@ class TestRun:
         assert '.github/workflows/two.yaml:5:5: unexpected key "stepps"' in said
 
     def test_our_workflows_have_none(self, real: Path) -> None:
-        """Those of this repository."""
+        """The workflows of this repository are clean."""
         assert check(real, Path(__file__).parents[2]) == 0
 
     def test_no_workflow_is_no_fault(self, real: Path, tmp_path: Path) -> None:
-        """A repository without any is clean."""
+        """A repository without workflows is clean."""
         assert check(real, tmp_path) == 0

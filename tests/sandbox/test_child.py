@@ -1,4 +1,4 @@
-"""A command in a group of its own ends with the block, also where a signal arrives while it is being started."""
+"""A command in its own group ends with the block, even if a signal arrives while the command starts."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Interrupted(subprocess.Popen[str]):
-    """A process whose starter gets a signal before it knows of it."""
+    """A process whose starter gets a signal before it has recorded the process."""
 
     number = signal.SIGINT
     pids: list[int]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as of Popen
-        """Start, and be interrupted at once."""
+        """Start, and interrupt the starter at once."""
         super().__init__(*arguments, **options)
         self.pids.append(self.pid)
         signal.raise_signal(self.number)
@@ -30,7 +30,7 @@ class Interrupted(subprocess.Popen[str]):
 
 @pytest.fixture(name="ended_by_term")
 def _ended_by_term() -> Iterator[None]:
-    """SIGTERM ends a block as it ends the sandbox's commands."""
+    """SIGTERM ends a block, as it ends the sandbox's commands."""
 
     def end(*_: object) -> None:
         raise SystemExit(128 + signal.SIGTERM)
@@ -45,7 +45,7 @@ def _ended_by_term() -> Iterator[None]:
 def test_signal_while_it_starts_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, number: signal.Signals, raised: type[BaseException]
 ) -> None:
-    """The signal waits until the process is known, then ends the block, and the process with it."""
+    """The signal waits until the process is recorded, then ends the block and the process."""
     pids: list[int] = []
     monkeypatch.setattr(Interrupted, "number", number)
     monkeypatch.setattr(Interrupted, "pids", pids, raising=False)

@@ -1,6 +1,6 @@
-"""`object-store sandbox` from outside, in a clone of its own with a server process that serves nothing.
+"""`object-store sandbox` from outside, in its own clone, with a fake server process.
 
-The engine is the machine's. Left out: what the real server and the stand-in plugins do.
+The engine is the machine's. Left out: the real server and the stand-in plugins.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import sandbox
-from sandbox.engine.finder import find_engine
+from sandbox.engine.finder import VERSION, find_engine
 from sandbox.progress import Progress
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Clone:
         )
 
     def shell(self, stack: str, script: str) -> subprocess.CompletedProcess[str]:
-        """Run a shell script in the environment of a stack, as a person would."""
+        """Run a shell script in the environment of a stack, as a user would."""
         lines = f'set -e; eval "$({sys.executable} -m cli sandbox env {stack})"; {script}'
         return subprocess.run(  # noqa: S603 - what a person would type
             ["/bin/sh", "-c", lines],
@@ -93,14 +93,14 @@ class Clone:
         )
 
     def server(self, stack: str) -> dict[str, object]:
-        """What the server of a stack says of itself."""
+        """The server.json of a stack's server."""
         answer: dict[str, object] = json.loads((self.path / ".sandbox" / stack / "server" / "server.json").read_text())
         return answer
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Iterator[Clone]:
-    """A clone, which ends without any process of its own."""
+    """A clone; at its end, none of its processes is left."""
     path = tmp_path / "a clone"
     package = Path(sandbox.__file__).parent
     shutil.copytree(package, path / "sandbox", ignore=shutil.ignore_patterns("__pycache__"))
@@ -117,7 +117,7 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
 
 @pytest.fixture
 def without_engine(clone: Clone, tmp_path: Path) -> Clone:
-    """The clone where no engine is to be had: neither on PATH nor cached, no internet, no Go."""
+    """The clone without an engine: not on PATH, not in the cache, no internet, no Go."""
     module = clone.path / "sandbox" / "engine" / "finder.py"
     text = module.read_text().replace("import sys, urllib.request", "raise SystemExit('no such host')")
     assert "no such host" in text
@@ -128,7 +128,7 @@ def without_engine(clone: Clone, tmp_path: Path) -> Clone:
 
 @pytest.fixture(scope="module")
 def engine_version() -> str:
-    """The version of this machine's engine, which is made if it must be."""
+    """The version of this machine's engine, which is built if necessary."""
     search = find_engine(os.environ, Progress())
     if search.engine is None:
         pytest.skip("no engine: " + "; ".join(search.tried))
@@ -137,7 +137,7 @@ def engine_version() -> str:
 
 @pytest.mark.e2e
 def test_sandbox_comes_up_is_used_stops_and_goes_on(clone: Clone, engine_version: str) -> None:
-    """Up, a deployment by hand, a second up that changes nothing, a stop that keeps the state, and the way back."""
+    """Up, a deployment by hand, a second up without changes, a stop that keeps the state, and a restart all work."""
     up = clone.run("up")
     assert up.returncode == 0, up.stderr
     assert up.stdout == ""
@@ -154,7 +154,7 @@ def test_sandbox_comes_up_is_used_stops_and_goes_on(clone: Clone, engine_version
 
     again = clone.run("up")
     assert again.returncode == 0, again.stderr
-    assert "The local server is running already." in again.stderr
+    assert "The local server is already running." in again.stderr
     assert (stack_file.read_bytes(), clone.server("local")) == (before, server)
     status = clone.run("status")
     assert status.returncode == 0
@@ -173,7 +173,7 @@ def test_sandbox_comes_up_is_used_stops_and_goes_on(clone: Clone, engine_version
 
 
 def test_local_server_speaks_the_admin_api_that_is_asked_for(without_engine: Clone) -> None:
-    """It is kept until another one is asked for, which starts the server anew; the stack's config follows."""
+    """The admin API version stays until a command requests another, which restarts the server; the config follows."""
     clone = without_engine
     stack_file = clone.path / ".sandbox" / "local" / "project" / "Pulumi.local.yaml"
 
@@ -197,17 +197,17 @@ def test_local_server_speaks_the_admin_api_that_is_asked_for(without_engine: Clo
 
 
 def test_aws_has_no_admin_api(without_engine: Clone) -> None:
-    """The option is refused by name, and nothing is started."""
+    """The message names the refused option, and no server starts."""
     refused = without_engine.run("up", "--stack", "aws", "--admin-api", "v4")
 
     assert refused.returncode == 2
-    assert "--admin-api is for the local stack" in refused.stderr
+    assert "--admin-api applies only to the local stack" in refused.stderr
     assert not (without_engine.path / ".sandbox").exists()
 
 
 @pytest.mark.e2e
 def test_no_secret_leaves_the_private_files(clone: Clone, engine_version: str) -> None:  # noqa: ARG001 - a fixture
-    """Admin keys and passphrase are in no output and in files of mode 0600 only; the state has them encrypted."""
+    """No output shows admin keys or passphrase. Only files of mode 0600 hold them; the state has them encrypted."""
     outputs = [
         clone.run("up"),
         clone.shell("local", "pulumi up --yes --non-interactive; pulumi config"),
@@ -228,7 +228,7 @@ def test_no_secret_leaves_the_private_files(clone: Clone, engine_version: str) -
 
 @pytest.mark.e2e
 def test_environment_is_what_a_shell_needs(clone: Clone, engine_version: str) -> None:
-    """`env` prints nothing but shell lines, a path with a space included, and `pulumi` is then the wrapper."""
+    """`env` prints only shell lines, even for a path with a space, and then `pulumi` is the wrapper."""
     clone.run("up", "--stack", "local", "--quiet")
     clone.environ |= {"AWS_PROFILE": "production", "PULUMI_CONFIG_PASSPHRASE": "another"}
 
@@ -246,7 +246,7 @@ def test_environment_is_what_a_shell_needs(clone: Clone, engine_version: str) ->
 
 
 def test_unknown_stack_is_refused_with_the_legal_names(clone: Clone) -> None:
-    """A stack that does not exist: exit code 2, the names that do, nothing on standard output, nothing made."""
+    """An unknown stack gives exit status 2 and the legal names, no standard output, and creates nothing."""
     for arguments in (["env", "prod"], ["up", "--stack", "prod"], ["rehearse", "--stack", "all"]):
         answer = clone.run(*arguments)
 
@@ -257,7 +257,7 @@ def test_unknown_stack_is_refused_with_the_legal_names(clone: Clone) -> None:
 
 
 def test_nothing_up_is_told(clone: Clone) -> None:
-    """Without a sandbox, `env` and `rehearse` fail with the command that helps, `status` says so, `down` is content."""
+    """Without a sandbox, `env` and `rehearse` fail and name the remedy, `status` reports it, and `down` succeeds."""
     for command in (["env", "local"], ["rehearse", "--stack", "local"]):
         answer = clone.run(*command)
         assert (answer.returncode, answer.stdout) == (2, "")
@@ -274,7 +274,7 @@ def test_nothing_up_is_told(clone: Clone) -> None:
     [("dies", "ended with 9", "the port is taken"), ("hangs", "was not ready within 2 s", "still thinking")],
 )
 def test_server_that_does_not_come_up_is_told_with_its_log(clone: Clone, fault: str, message: str, log: str) -> None:
-    """A server that ends, or takes too long, fails `up` with the end of its log, and is not left behind."""
+    """If a server ends or is too slow, `up` fails with the end of its log, and leaves no process behind."""
     module = clone.path / "sandbox" / "server" / "process.py"
     module.write_text(module.read_text().replace("READY_SECONDS = 60.0", "READY_SECONDS = 2.0"))
 
@@ -288,7 +288,7 @@ def test_server_that_does_not_come_up_is_told_with_its_log(clone: Clone, fault: 
 
 
 def test_server_that_does_not_stop_is_killed(without_engine: Clone) -> None:
-    """`down` ends a server that ignores the request, after the time that it has to write its state."""
+    """`down` kills a server that ignores the request, after the time for writing its state."""
     clone = without_engine
     module = clone.path / "sandbox" / "server" / "process.py"
     module.write_text(module.read_text().replace("STOP_SECONDS = 20.0", "STOP_SECONDS = 1.0"))
@@ -300,15 +300,15 @@ def test_server_that_does_not_stop_is_killed(without_engine: Clone) -> None:
 
 
 def test_without_engine_the_program_is_rehearsed(without_engine: Clone) -> None:
-    """With no engine, `up` says why and what is left; the rehearsal then makes, keeps, updates and publishes."""
+    """Without an engine, `up` gives the reasons and the alternative. A rehearsal creates, keeps, updates, publishes."""
     clone = without_engine
     up = clone.run("up", "--stack", "local")
     assert up.returncode == 1
     for reason in (
-        "PATH: no `pulumi` there",
-        "cache: nothing in",
+        "PATH: `pulumi` is not there",
+        f"cache: {clone.environ['XDG_CACHE_HOME']}/object-store-engine/{VERSION} does not exist",
         "official installer: no such host",
-        "no `go` on PATH",
+        "`go` is not on PATH",
     ):
         assert reason in up.stderr
     assert "object-store sandbox rehearse --stack local" in up.stderr
@@ -319,7 +319,7 @@ def test_without_engine_the_program_is_rehearsed(without_engine: Clone) -> None:
     first = clone.run("rehearse", "--stack", "local")
     assert first.returncode == 0, first.stderr
     assert "local: 1 created" in first.stderr
-    assert "no state, no preview" in first.stderr
+    assert "engine does: state, preview, refresh" in first.stderr
     assert "planted" not in first.stdout + first.stderr
     home = clone.path / ".sandbox" / "local"
     assert first.stdout.splitlines() == [str(home / "deployment.json"), str(home / "credentials.json")]
@@ -341,7 +341,7 @@ def test_without_engine_the_program_is_rehearsed(without_engine: Clone) -> None:
 
 
 def test_rehearsal_tells_bad_input_as_the_program_does(without_engine: Clone) -> None:
-    """A RunError of the program is its message and exit code 1; nothing is made or published."""
+    """A RunError of the program gives its message and exit status 1, and nothing is created or published."""
     clone = without_engine
     clone.run("up", "--stack", "local")
     set_config(clone, bad="yes")
@@ -355,7 +355,7 @@ def test_rehearsal_tells_bad_input_as_the_program_does(without_engine: Clone) ->
 
 
 def test_rehearsal_that_fails_names_the_resource(without_engine: Clone) -> None:
-    """What a provider refuses is told once, with the resource and the provider's own words."""
+    """A provider's refusal appears once, with the resource and the provider's own words."""
     clone = without_engine
     clone.run("up", "--stack", "local")
     set_config(clone, text="refused")
@@ -369,7 +369,7 @@ def test_rehearsal_that_fails_names_the_resource(without_engine: Clone) -> None:
 
 
 def test_quiet_says_nothing(without_engine: Clone) -> None:
-    """--quiet leaves errors only."""
+    """With --quiet, a command prints only errors."""
     clone = without_engine
     clone.run("up", "--stack", "local", "--quiet")
 
@@ -379,13 +379,13 @@ def test_quiet_says_nothing(without_engine: Clone) -> None:
 
 
 def set_config(clone: Clone, **values: str) -> None:
-    """Add config as a person would by editing the stack file."""
+    """Add config, as a user who edits the stack file would."""
     path = clone.path / ".sandbox" / "local" / "project" / "Pulumi.local.yaml"
     path.write_text(path.read_text() + "".join(f"  object-store:{key}: {value}\n" for key, value in values.items()))
 
 
 def processes_of(clone: Clone) -> str:
-    """The server processes of the clone that run."""
+    """The running server processes of the clone."""
     answer = subprocess.run(["ps", "-ww", "-e", "-o", "stat=,command="], capture_output=True, text=True, check=True)  # noqa: S607
     lines = [line for line in answer.stdout.splitlines() if str(clone.path / ".sandbox") in line and line[0] != "Z"]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""How a program is built from its Go modules, whichever of ours it is; a script stands for Go."""
+"""Building a program from its Go modules, for each of our programs; a script replaces Go."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def _log(environ: dict[str, str], tmp_path: Path) -> Path:
 
 
 def left_in_cache(environ: dict[str, str]) -> list[str]:
-    """What the cache holds but for locks."""
+    """The content of the cache without locks."""
     root = cache_root(environ)
     return sorted(path.name for path in root.iterdir() if path.suffix != ".lock") if root.exists() else []
 
 
 @each_program
 def test_it_is_built_from_the_pinned_module_once(environ: dict[str, str], log: Path, program: GoProgram) -> None:
-    """It is built from the committed module with its flags and no path in it, and then found without Go."""
+    """The build uses the committed module, its flags and no path, and the next search finds the result without Go."""
     let_build(environ, program)
     assert program.existing(environ) is None
 
@@ -57,7 +57,7 @@ def test_it_is_built_from_the_pinned_module_once(environ: dict[str, str], log: P
 @each_program
 def test_without_go_it_is_the_reason(environ: dict[str, str], program: GoProgram) -> None:
     """The error says what is missing, and no file is left."""
-    with pytest.raises(NoProgramError, match=r"^no `go` on PATH$"):
+    with pytest.raises(NoProgramError, match=r"^`go` is not on PATH$"):
         program.find(environ, Progress(quiet=True))
 
     assert left_in_cache(environ) == []
@@ -66,10 +66,10 @@ def test_without_go_it_is_the_reason(environ: dict[str, str], program: GoProgram
 @pytest.mark.parametrize(
     ("variable", "value", "reason"),
     [
-        ("FAKE_GO_VERSION", "go1.25.9", r"is go1\.25\.9, and go1\.26 is needed"),
+        ("FAKE_GO_VERSION", "go1.25.9", r"reports go1\.25\.9; it must be go1\.26 or newer"),
         ("FAKE_GO_FAILS", "yes", r"`go build` ended with 2: undefined: everything"),
-        ("FAKE_GO_BUILDS", "0.0.1", r"what was built does not say that it is \d"),
-        ("FAKE_GO_ARGUMENT", "--other", r"what was built does not run: "),
+        ("FAKE_GO_BUILDS", "0.0.1", r"the built \w+ does not report version \d"),
+        ("FAKE_GO_ARGUMENT", "--other", r"the built \w+ does not run: "),
     ],
 )
 @each_program
@@ -77,7 +77,7 @@ def test_without_go_it_is_the_reason(environ: dict[str, str], program: GoProgram
 def test_build_that_fails_leaves_nothing(
     environ: dict[str, str], program: GoProgram, variable: str, value: str, reason: str
 ) -> None:
-    """The reason is Go's own or the program's, and the cache is as it was."""
+    """The reason is Go's own or the program's, and the cache is unchanged."""
     let_build(environ, program, **{variable: value})
 
     with pytest.raises(NoProgramError, match=reason):
@@ -88,7 +88,7 @@ def test_build_that_fails_leaves_nothing(
 
 
 def test_of_two_at_once_one_builds(environ: dict[str, str], log: Path) -> None:
-    """The second waits for the first and takes what that one built."""
+    """The second process waits for the first, and uses its result."""
     let_build(environ, act.PROGRAM)
     found: list[Path] = []
     threads = [
@@ -106,7 +106,7 @@ def test_of_two_at_once_one_builds(environ: dict[str, str], log: Path) -> None:
 
 @each_program
 def test_module_pins_the_version_and_names_no_host_of_a_registry(program: GoProgram) -> None:
-    """go.mod requires the version that the code names, go.sum has its sum, and tools.go needs the package."""
+    """go.mod requires the version in the code, go.sum has its sum, and tools.go imports the package."""
     texts = {path.name: path.read_text() for path in program.module.iterdir()}
     repository = "/".join(program.package.split("/")[:3])
 
@@ -118,7 +118,7 @@ def test_module_pins_the_version_and_names_no_host_of_a_registry(program: GoProg
 
 
 def test_every_module_is_a_programs_and_is_installed() -> None:
-    """No pinned module is left that nothing is built from, and each goes with the package."""
+    """Every pinned module has a program, and the package contains each module."""
     modules = {path.relative_to(ROOT / "sandbox").as_posix() for path in (ROOT / "sandbox").rglob("*_module")}
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["sandbox"]
 

@@ -1,4 +1,4 @@
-"""The project folder that the sandbox makes: what is in it, what stays in it, and what is secret."""
+"""The project folder of the sandbox: its content, the values that stay, and the secrets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ADMIN = AdminCredentials(user="planted-user", password="planted-password")
 
 
 def server_at(port: int, folder: Path, stack: StackName, admin_api: str = "v3") -> RunningServer:
-    """A server of a stack, as it would say of itself."""
+    """A server of a stack, with its own description."""
     return RunningServer(
         pid=1,
         cloud=stack.cloud,
@@ -62,7 +62,7 @@ def commit(repository: Path, stack: StackName, values: dict[str, Any]) -> None:
 def make(
     repository: Path, stack: StackName, port: int = 9000, admin_api: str = "v3", *, asked: bool = False
 ) -> StackFolder:
-    """Make the project folder for a server on that port."""
+    """Write the project folder for a server on that port."""
     folder = StackFolder(stack, repository / ".sandbox")
     server = server_at(port, repository, stack, admin_api)
     project.make_project(folder, server, ADMIN, admin_api_asked=asked)
@@ -114,7 +114,7 @@ def test_local_stack_is_led_to_the_server(repository: Path) -> None:
 
 
 def test_aws_stack_has_the_one_account_of_the_server(repository: Path) -> None:
-    """The aws stack is guarded by the server's account id and gets endpoint and keys by the SDK's own means."""
+    """The server's account id guards the aws stack, which gets endpoint and keys by the SDK's own means."""
     folder = make(repository, StackName.AWS)
 
     assert config(folder) == {
@@ -130,7 +130,7 @@ def test_aws_stack_has_the_one_account_of_the_server(repository: Path) -> None:
 
 @pytest.mark.parametrize("stack", list(StackName))
 def test_no_secret_is_in_a_readable_file(repository: Path, stack: StackName) -> None:
-    """Admin keys and passphrase are in files of mode 0600 only, and in no representation of an object."""
+    """Only files of mode 0600 hold admin keys and passphrase, and no repr of an object shows them."""
     folder = make(repository, stack)
 
     passphrase = folder.passphrase.read_text()
@@ -144,7 +144,7 @@ def test_no_secret_is_in_a_readable_file(repository: Path, stack: StackName) -> 
 
 @pytest.mark.parametrize("stack", list(StackName))
 def test_second_run_keeps_every_file_byte_for_byte(repository: Path, stack: StackName) -> None:
-    """With nothing new, no file changes, in the form that Pulumi gave the stack file either."""
+    """Without news, no file changes, even if Pulumi has rewritten the stack file."""
     folder = make(repository, stack)
     as_pulumi_saves(folder, adminPassword={"secure": "v1:abc"})
     before = {path: path.read_bytes() for path in folder.home.rglob("*") if path.is_file()}
@@ -155,7 +155,7 @@ def test_second_run_keeps_every_file_byte_for_byte(repository: Path, stack: Stac
 
 
 def test_what_a_person_set_stays(repository: Path) -> None:
-    """Added and changed keys, secrets and the salt outlive a new server port; the server's own facts do not."""
+    """A user's keys, secrets and the salt survive a new server port; the server's own facts change."""
     folder = make(repository, StackName.LOCAL)
     by_hand = {"encryption": "SSE-S3", "domains": {"images": {"band": "warm"}}, "protect": "true"}
     as_pulumi_saves(folder, **by_hand, adminPassword={"secure": "v1:abc"}, endpoint="https://elsewhere:1")
@@ -170,7 +170,7 @@ def test_what_a_person_set_stays(repository: Path) -> None:
 
 
 def test_change_of_the_committed_config_arrives(repository: Path) -> None:
-    """A key that is committed, changed or removed later comes through, where no person set it."""
+    """A later change of a committed key applies, unless a user has set the key."""
     commit(repository, StackName.AWS, {"cloud": "aws", "region": "us-west-2", "env": "prod", "flag": True})
     folder = make(repository, StackName.AWS)
     as_pulumi_saves(folder)
@@ -183,9 +183,11 @@ def test_change_of_the_committed_config_arrives(repository: Path) -> None:
     assert "env" not in after
 
 
-@pytest.mark.parametrize(("text", "reason"), [("a: [", "cannot be read as YAML"), ("- a\n", "holds no mapping")])
+@pytest.mark.parametrize(
+    ("text", "reason"), [("a: [", "cannot read this file as YAML"), ("- a\n", "must hold a YAML mapping")]
+)
 def test_malformed_stack_file_is_named(repository: Path, text: str, reason: str) -> None:
-    """A stack file that cannot be read ends it with the file's path."""
+    """An unreadable stack file raises an error with the file's path."""
     folder = make(repository, StackName.LOCAL)
     folder.stack_file.write_text(text)
 
@@ -196,7 +198,7 @@ def test_malformed_stack_file_is_named(repository: Path, text: str, reason: str)
 
 
 def test_environment_leads_local_to_no_account_and_aws_to_the_server(tmp_path: Path) -> None:
-    """What a shell carries from elsewhere is gone, and the SDKs of the aws stack find endpoint, CA and keys."""
+    """Foreign variables are unset, and the SDKs of the aws stack find endpoint, CA and keys."""
     foreign = {
         "PATH": "/usr/bin",
         "AWS_PROFILE": "production",
@@ -233,7 +235,7 @@ def test_environment_leads_local_to_no_account_and_aws_to_the_server(tmp_path: P
 
 
 def test_environment_of_one_stack_replaces_that_of_the_other(tmp_path: Path) -> None:
-    """In one shell the stacks can be taken in turns: PATH does not grow, and nothing of the other stack stays."""
+    """One shell can switch between stacks: PATH does not grow, and nothing of the other stack remains."""
     environ = {"PATH": "/usr/bin"}
     for stack in (StackName.AWS, StackName.LOCAL, StackName.LOCAL):
         folder = StackFolder(stack, tmp_path)
@@ -244,7 +246,7 @@ def test_environment_of_one_stack_replaces_that_of_the_other(tmp_path: Path) -> 
 
 
 def test_environment_keeps_the_sandbox_off_a_proxy(tmp_path: Path) -> None:
-    """Behind a proxy the server on this machine is reached directly, and the person's own exceptions stay."""
+    """Behind a proxy, clients reach the server on this machine directly, and the user's own exceptions stay."""
     folder = StackFolder(StackName.LOCAL, tmp_path)
     behind = {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "example.org"}
     server = server_at(9000, tmp_path, StackName.LOCAL)
@@ -254,7 +256,7 @@ def test_environment_keeps_the_sandbox_off_a_proxy(tmp_path: Path) -> None:
 
 
 def test_private_file_is_private_from_its_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A private file is never readable by others, in between either, and a failed write leaves the old one."""
+    """Other users can never read a private file, not even briefly, and a failed write leaves the old file."""
     modes = []
     replace = Path.replace
 
@@ -277,7 +279,7 @@ def test_private_file_is_private_from_its_first_byte(tmp_path: Path, monkeypatch
 
 
 def test_config_follows_the_admin_api_of_the_server(repository: Path) -> None:
-    """A server of v4 makes it the setting, one of v3 leaves the default; what a person set stays."""
+    """A v4 server sets the key, a v3 server leaves the default; a user's value stays."""
     assert "adminApi" not in config(make(repository, StackName.LOCAL))
     assert config(make(repository, StackName.LOCAL, admin_api="v4"))["adminApi"] == "v4"
     assert "adminApi" not in config(make(repository, StackName.LOCAL))
@@ -289,7 +291,7 @@ def test_config_follows_the_admin_api_of_the_server(repository: Path) -> None:
 
 @pytest.mark.parametrize("earlier", ["v3", "v4"])
 def test_config_follows_the_admin_api_that_is_asked_for(repository: Path, earlier: str) -> None:
-    """Whatever a person set before: who asks for a server of another version wants its setting too."""
+    """A request for a server of another version also changes the setting, even if a user has set it."""
     as_pulumi_saves(make(repository, StackName.LOCAL), adminApi=earlier)
     for asked in ("v4", "v3", "v4"):
         folder = make(repository, StackName.LOCAL, admin_api=asked, asked=True)

@@ -1,4 +1,4 @@
-"""The commands of several stacks beside each other."""
+"""The commands of several stacks side by side."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def ran(phases: Phases, **steps: list[Step]) -> list[str]:
 
 
 def test_each_stack_is_shown_whole(capfd: pytest.CaptureFixture[str]) -> None:
-    """They run at the same time, and what one prints is not mixed with what the other does, errors included."""
+    """The stacks run at the same time, and their outputs, errors included, do not mix."""
     slow = "for n in 1 2 3 4 5; do echo $NAME$n; sleep 0.1; done; echo $NAME-error >&2"
 
     assert ran(Phases(0.0), local=[shell(f"NAME=l; {slow}")], aws=[shell(f"NAME=a; {slow}")]) == []
@@ -46,7 +46,7 @@ def test_each_stack_is_shown_whole(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_failure_ends_its_stack_alone(capfd: pytest.CaptureFixture[str]) -> None:
-    """Later steps of that stack do not run, the other stack's do; a failure that does not matter ends nothing."""
+    """A failure stops only the later steps of its stack; a failure without a message stops nothing."""
     phases = Phases(0.0)
     failures = ran(
         phases,
@@ -64,14 +64,14 @@ def test_failure_ends_its_stack_alone(capfd: pytest.CaptureFixture[str]) -> None
 
 
 def test_input_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
-    """A command that asks something gets no answer, rather than hanging unseen."""
+    """A command that reads standard input gets no answer, so it does not hang."""
     assert ran(Phases(0.0), local=[shell("read answer || echo nobody answers")]) == []
     assert "nobody answers\n" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_ends_what_runs(number: signal.Signals, tmp_path: Path) -> None:
-    """No command outlives the one that started it; it is asked to end before it is killed."""
+    """No command outlives its starter, and a signal asks it to end before it is killed."""
     noted = tmp_path / "asked"
     line = f"trap 'echo asked > {noted}; exit 0' INT; echo $$ > {tmp_path}/pid; while :; do sleep 0.05; done"
     program = (
@@ -108,7 +108,7 @@ with signals_noted():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stacks_end_at_once_and_no_second_signal_stops_that(number: signal.Signals, tmp_path: Path) -> None:
-    """Each ends in order; what does not is killed after a time, with what it has started."""
+    """Each command ends in order; after a time limit it is killed, with its child processes."""
     loop = "while :; do sleep 0.05; done"
     orderly = f"trap 'sleep 0.7; echo done > {tmp_path}/ended; exit 0' INT; echo $$ > {tmp_path}/a; {loop}"
     stuck = f"trap '' INT TERM HUP; sleep 731 & echo $! > {tmp_path}/b; wait"
@@ -122,14 +122,14 @@ def test_stacks_end_at_once_and_no_second_signal_stops_that(number: signal.Signa
         _, said = process.communicate(timeout=30)
 
     assert process.returncode != 0
-    assert said.count("Traceback") <= 1  # of KeyboardInterrupt, which the command line takes
+    assert said.count("Traceback") <= 1  # of KeyboardInterrupt, which the command line handles
     assert (tmp_path / "ended").read_text() == "done\n"
     pid = int((tmp_path / "b").read_text())
     wait_until(lambda: not is_running(pid))
 
 
 def test_work_is_stopped_where_the_process_is_to_end() -> None:
-    """An installation is not waited for after SIGTERM."""
+    """After SIGTERM, the process does not wait for the installation."""
     stopped = threading.Event()
 
     def work() -> None:
@@ -142,7 +142,7 @@ def test_work_is_stopped_where_the_process_is_to_end() -> None:
 
 
 def test_work_beside_a_block_is_waited_for() -> None:
-    """The block goes on meanwhile; what the work raises is raised after it."""
+    """The block runs at the same time, and an exception of the work is raised after it."""
     order: list[str] = []
 
     def work() -> None:
@@ -157,7 +157,7 @@ def test_work_beside_a_block_is_waited_for() -> None:
 
 
 def test_time_is_told_by_phase() -> None:
-    """What the environment took before counts; a phase that fails is told as well."""
+    """The time of the environment counts, and a failed phase is listed too."""
     phases = Phases(12.0)
     with pytest.raises(ValueError, match="broken"), phases.timed("servers"):
         raise ValueError("broken")

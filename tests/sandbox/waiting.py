@@ -1,4 +1,4 @@
-"""What tests ask of other processes: whether one runs, and whether something comes to be in time."""
+"""Questions of tests about other processes: whether one runs, and whether a condition becomes true in time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process lives; one that is dead and not yet waited for does not."""
+    """Whether a process lives; a zombie does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -22,7 +22,7 @@ def is_running(pid: int) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for something that other processes do."""
+    """Wait for an effect of other processes."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

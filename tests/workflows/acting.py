@@ -1,9 +1,9 @@
-"""Runs a workflow by act on this machine, and reads from its log which jobs and steps ran, and how they ended.
+"""Runs a workflow with act on this machine, and reads from its log the jobs and steps that ran, and their results.
 
-The rule: everything is of the test's own folder, HOME included, and no job has a variable of the caller's but those
-that lead pip to its index. act's own masking is off, so that a secret which a step prints is seen; a step that leaves
-no result in the log did not run. Left out, as act leaves it out: the filters of a trigger, approvals, concurrency, time
-limits, permissions, and secrets of one environment alone.
+The rule: everything is in the test's own folder, including HOME, and a job has only those variables of the caller that
+lead pip to its index. act's masking is off, so that a printed secret is visible. A step without a result in the log did
+not run. Left out, because act leaves it out: the filters of a trigger, approvals, concurrency, time limits,
+permissions, and secrets of one environment.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HERE = Path(__file__).parent
-STAND_IN = f'"{sys.executable}" -I -S "{HERE / "stand_ins.py"}"'  # nothing but the standard library: it starts often
+STAND_IN = f'"{sys.executable}" -I -S "{HERE / "stand_ins.py"}"'  # only the standard library, because it starts often
 EVENTS = HERE / "events"
 SECONDS = 400
 RUN_ID = "17029384756"
 NODE = shutil.which("node")
-NAMES = {"AISTOR_ROOT_USER"}  # no secret, and the preflight's report says whom it tried; GitHub masks it in the log
-# What says where packages come from on this machine; `make env` needs it.
+NAMES = {"AISTOR_ROOT_USER"}  # not secret, and the preflight's report names the tried user; GitHub masks it in the log
+# The variables that say where packages come from on this machine; `make env` needs them.
 PIP = {key: value for key, value in os.environ.items() if key.startswith("PIP_") or key.upper().endswith("_PROXY")}
-# Read by every bash that runs a step: which variables a job holds, for whoever asks about secrets.
+# Every bash that runs a step reads it: it records the job's variables, for checks of secrets.
 NOTE_ENVIRONMENT = """if [ -n "${GITHUB_JOB:-}" ]; then
     (umask 077; env -0 > "$STAND_INS_RUN/environments/$GITHUB_JOB-$BASHPID")
 fi
@@ -49,8 +49,8 @@ class Job:
     Attributes:
         result: `success` or `failure`.
         steps: The result of each step of the workflow's file by its name: `success`, `failure`, or `skipped`.
-        said: What its steps printed.
-        summary: What they wrote to the job's summary.
+        said: The output of its steps.
+        summary: The job's summary.
     """
 
     result: str
@@ -61,13 +61,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Acted:
-    """What came of a run.
+    """The result of a run.
 
     Attributes:
         status: act's exit status.
-        jobs: Those that ran, by id.
-        log: All that act wrote.
-        folder: Where the stand-ins left what they were asked for.
+        jobs: The jobs that ran, by id.
+        log: The whole output of act.
+        folder: The folder with the records of the stand-ins.
     """
 
     status: int
@@ -95,20 +95,20 @@ class Acted:
         return [call["given"] for call in self.calls if (call["what"], call["job"]) == (action, job)]
 
     def artifact(self, name: str) -> dict[str, str]:
-        """The files that were kept under a name."""
+        """The files of an artifact."""
         folder = self.folder / "artifacts" / name
         found = sorted(path for path in folder.rglob("*") if path.is_file())
         return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in found}
 
     def held(self, job: str, secrets: Mapping[str, str]) -> set[str]:
-        """Which of the secrets any step of a job had in its environment."""
+        """The secrets that any step of a job had in its environment."""
         noted = [path.read_text() for path in (self.folder / "environments").glob(f"{job}-*")]
         assert noted
         return {name for name, value in secrets.items() if any(value in text for text in noted)}
 
     @property
     def shown(self) -> str:
-        """All that others than the job can read: log, calls, summaries, artifacts, comments."""
+        """Everything that readers outside the job can see: log, calls, summaries, artifacts, comments."""
         left = [path for path in self.folder.glob("artifacts/**/*") if path.is_file()]
         left += [path for path in (self.folder / "calls.jsonl", self.folder / "comments.json") if path.exists()]
         return "\n".join([self.log, *(path.read_text(encoding="utf-8") for path in left)])
@@ -120,10 +120,10 @@ class Actor:
 
     Attributes:
         program: act.
-        folder: Where each run gets a folder.
-        settings: What the stand-ins must know of the session.
-        secrets: By name; every run has them all, whatever the event, so that only the workflow keeps a job from them.
-        variables: Likewise.
+        folder: The parent of each run's folder.
+        settings: The session's settings for the stand-ins.
+        secrets: By name; every run has all of them, for every event, so only the workflow keeps them from a job.
+        variables: By name; every run has all of them.
     """
 
     program: Path
@@ -151,14 +151,14 @@ class Actor:
         Args:
             workflow: Its file's stem.
             event: The file in `events/`.
-            source: The checkout; its HEAD is what the jobs check out.
-            job: This one alone, with those that it needs.
+            source: The checkout; the jobs check out its HEAD.
+            job: Run only this job, and the jobs that it needs.
             changes: Values of the event's file to replace.
-            variables: Variables of the repository beside those of the session.
+            variables: Variables of the repository in addition to those of the session.
             hollow: The programs of `.venv`, `pulumi` and `curl` do nothing.
-            ready: The checkout has the environment that an earlier `make env` has left.
-            fails: The hollow command that fails: any part of its line.
-            comments: The pull request's comments, where they are to last for several runs.
+            ready: The checkout has the environment of an earlier `make env`.
+            fails: The hollow command that must fail: any part of its line.
+            comments: The file of the pull request's comments, if they must last for several runs.
         """
         number = sum(1 for _ in self.folder.iterdir())
         folder = self.folder / f"{number:02}-{workflow}-{event}"
@@ -188,7 +188,7 @@ class Actor:
         shutil.rmtree(folder / "act", ignore_errors=True)
         log = done.stdout + done.stderr
         acted = Acted(done.returncode, jobs_in(log, path), log, folder)
-        assert "environment: making" not in log or not ready, "the environment was made anew"
+        assert "environment: creating" not in log or not ready, "the environment was created again"
         shown = [name for name, value in self.secrets.items() if name not in NAMES and value in acted.shown]
         assert not shown, f"{workflow} on {event} shows {', '.join(shown)}"
         return acted
@@ -208,7 +208,7 @@ class Actor:
         return command
 
     def _environment(self, folder: Path) -> dict[str, str]:
-        """The environment of act, which every step gets too."""
+        """The environment of act, which every step gets as well."""
         return {
             **PIP,
             "PATH": f"{folder / 'bin'}:{self.settings['path']}",
@@ -228,7 +228,7 @@ class Actor:
         }
 
     def _write_programs(self, folder: Path, *, hollow: bool) -> None:
-        """Programs that go first on PATH."""
+        """The programs that are first on PATH."""
         folder.mkdir()
         for name in ("gh", "docker", *(["curl"] if hollow else [])):
             script = folder / name
@@ -238,7 +238,7 @@ class Actor:
             (folder / "node").symlink_to(NODE)
 
     def _actions(self, folder: Path, source: Path) -> dict[str, Path]:
-        """A folder for each foreign action that a file of the checkout uses, by how it is used."""
+        """A folder for each foreign action in the checkout's files, by its `uses` text."""
         replaced = {}
         for path in sorted((source / ".github").rglob("*.yml")):
             for action, ref in re.findall(r"uses: ([\w.-]+/[\w.-]+)@([0-9a-f]{40})", path.read_text(encoding="utf-8")):
@@ -249,7 +249,7 @@ class Actor:
         return replaced
 
     def _action(self, action: str) -> dict[str, Any]:
-        """The file of an action that hands its inputs to the stand-in."""
+        """The file of an action that passes its inputs to the stand-in."""
         step = {
             "shell": "bash",
             "env": {"STAND_INS_WITH": "${{ toJSON(inputs) }}"},
@@ -265,13 +265,13 @@ class Actor:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a new file that its owner alone may read."""
+    """Write a new file that only its owner can read."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
 
 
 def jobs_in(log: str, workflow: Path) -> dict[str, Job]:
-    """The jobs of a log; the names of the steps that could have run are the workflow's own."""
+    """The jobs of a log; the workflow gives the names of all steps."""
     declared: dict[str, Any] = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
     entries = []
     for line in log.splitlines():

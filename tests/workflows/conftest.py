@@ -1,7 +1,7 @@
-"""A site for the workflows: a repository as an operator has it, both sandbox servers, and act.
+"""A site for the workflows: a repository like an operator's, both sandbox servers, and act.
 
-The rule: the base commit is what README tells an operator to commit (the CA, the endpoint, the account, the salt), so
-that the workflows deploy their own checkout. It has two of the nine domains, which keeps a run short. All of it ends
+The rule: the base commit holds what README tells an operator to commit (the CA, the endpoint, the account, the salt),
+so the workflows deploy their own checkout. It has two of the nine domains, which keeps a run short. Everything ends
 with the session.
 """
 
@@ -60,21 +60,21 @@ COPIED = (
     "verify",
 )
 SHELL = {key: os.environ[key] for key in ("PATH", "HOME", "XDG_CACHE_HOME", "GOPATH", "GOCACHE") if key in os.environ}
-PYTHONS = str(Path(sys.base_prefix) / "bin")  # where a `python3` is that is new enough
+PYTHONS = str(Path(sys.base_prefix) / "bin")  # the folder of a `python3` that is new enough
 DOMAINS = ("media-raw", "agent-loop-artifacts")  # a cold one and a hot one
 NOTED_CI = '#!/bin/sh\necho "$0" was run\n'
 
 
 @dataclass(frozen=True)
 class Site:
-    """The repository with its branches, each checked out in a folder of its own.
+    """The repository with its branches, each checked out in its own folder.
 
     Attributes:
         main: The base.
         harmless: The merge commit of a pull request that adds a domain.
-        dangerous: The merge commit of one that shortens how long objects are kept, and acknowledges nothing.
+        dangerous: The merge commit of a pull request that shortens an expiry and acknowledges nothing.
         actor: act.
-        secrets: What is planted; of each, nothing may be seen.
+        secrets: The planted secrets; none of them may appear.
         local: The server of the local stack.
         aws: The server of the aws stack.
     """
@@ -89,7 +89,7 @@ class Site:
 
 
 def git(folder: Path, *words: str) -> str:
-    """Run git as a person whose machine has no settings."""
+    """Run git as a user without git settings."""
     who = {
         f"GIT_{role}_{what}": f"{role}@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
     }
@@ -99,7 +99,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 def commit(folder: Path, message: str) -> None:
-    """Commit all that is there."""
+    """Commit all files."""
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", message)
 
@@ -112,7 +112,7 @@ def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def with_few_domains(taxonomy: dict[str, Any]) -> None:
-    """Keep two domains, and the identities that have to do with one of them."""
+    """Keep two domains, and the identities with a grant on one of them."""
     taxonomy["domains"] = {name: taxonomy["domains"][name] for name in DOMAINS}
     for name, identity in list(taxonomy["identities"].items()):
         grants = identity.get("grants", {})
@@ -124,7 +124,7 @@ def with_few_domains(taxonomy: dict[str, Any]) -> None:
 
 
 def merged(main: Path, folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    """The merge commit that GitHub makes of a pull request, whose first parent is the base."""
+    """The merge commit that GitHub creates for a pull request; its first parent is the base."""
     git(main, "clone", "--quiet", str(main), str(folder))
     git(folder, "checkout", "--quiet", "-b", "topic")
     edited(folder / "infra" / "taxonomy.yaml", change)
@@ -135,7 +135,7 @@ def merged(main: Path, folder: Path, change: Callable[[dict[str, Any]], None]) -
 
 
 def damaged(checkout: Path, folder: Path, name: str, old: str, new: str) -> Path:
-    """A copy of a checkout in which one line of a file says something else."""
+    """A copy of a checkout with one changed line in a file."""
     git(checkout, "clone", "--quiet", str(checkout), str(folder))
     path = folder / name
     text = path.read_text(encoding="utf-8")
@@ -146,14 +146,14 @@ def damaged(checkout: Path, folder: Path, name: str, old: str, new: str) -> Path
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def copy_files(folder: Path) -> None:
-    """What of this repository the workflows use."""
+    """The files of this repository that the workflows use."""
     folder.mkdir()
     for name in COPIED:
         source = ROOT / name
@@ -164,13 +164,13 @@ def copy_files(folder: Path) -> None:
 
 
 def set_up_as_operator(folder: Path, local: RunningServer) -> None:
-    """What README tells an operator to commit, but for the salts; fewer domains; a CI that only says that it ran."""
+    """The files that README tells an operator to commit, without salts, with fewer domains and a hollow `.ci/run`."""
     edited(folder / "infra" / "taxonomy.yaml", with_few_domains)
     (folder / ".ci" / "run").write_text(NOTED_CI)
     real = folder / ".github" / "workflows" / "real.yml"
     text = real.read_text(encoding="utf-8")
     assert text.count("127.0.0.1:9000") == 4
-    # The container's port is the only one that a workflow fixes; another run of the tests may use it.
+    # Only the container's port is fixed in a workflow, and another run of the tests may use it.
     real.write_text(text.replace("127.0.0.1:9000", f"127.0.0.1:{free_port()}"), encoding="utf-8")
     shutil.copy2(local.ca_bundle, folder / "aistor-ca.pem")
     endpoint = {"object-store:endpoint": local.endpoint, "object-store:clientEndpoint": local.endpoint}
@@ -181,7 +181,7 @@ def set_up_as_operator(folder: Path, local: RunningServer) -> None:
 
 
 def engine_environment(engine: Engine) -> dict[str, str]:
-    """What leads the engine to the Python language host of this clone."""
+    """The variables that lead the engine to this clone's Python language host."""
     environ = {
         "OBJECT_STORE_PYTHON": sys.executable,
         "OBJECT_STORE_LANGUAGE_HOST": str(Path(language_host.__file__).resolve()),
@@ -204,7 +204,7 @@ def _act() -> Path:
     try:
         return PROGRAM.find(SHELL, Progress())
     except NoProgramError as reason:
-        pytest.skip(f"act {PROGRAM.version} is not built and cannot be: {reason}")
+        pytest.skip(f"act {PROGRAM.version} is not built and cannot be built: {reason}")
 
 
 @pytest.fixture(scope="session", name="site")
@@ -214,7 +214,7 @@ def _site(engine: Engine, act: Path, tmp_path_factory: pytest.TempPathFactory) -
         main = folder / "main"
         copy_files(main)
         with pytest.MonkeyPatch.context() as patch:
-            # The plugin's code is that of the checkout where its process starts, and so is the CA's path.
+            # The plugin uses the code and the CA path of the checkout in which its process starts.
             patch.chdir(main)
             local = ending.enter_context(running_server("aistor", folder / "aistor", plugin=True))
         aws = ending.enter_context(running_server("aws", folder / "aws", plugin=True))
@@ -289,5 +289,5 @@ def _site(engine: Engine, act: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session", name="deployed")
 def _deployed(site: Site) -> Acted:
-    """Both stacks, deployed by the workflow as a push to main does."""
+    """Both stacks, deployed by the workflow as after a push to main."""
     return site.actor.run("deploy", "push", site.main)

@@ -1,9 +1,9 @@
-"""What stands in for the world around a job: foreign actions, `gh`, `docker`, `curl`, the Pulumi CLI.
+"""The stand-ins for the world around a job: foreign actions, `gh`, `docker`, `curl`, the Pulumi CLI.
 
-The rule: the file imports nothing of the project at its head and takes nothing but its arguments and the variables
-STAND_INS_…, because act starts it in a job's own environment. Each call is noted in `calls.jsonl` before it is
-answered. A stand-in does what the job goes on with (files are carried, an environment is made, a comment is kept); what
-else the real thing does is left out.
+The rule: the file imports nothing of the project at its head, and reads only its arguments and the variables
+STAND_INS_…, because act starts it in a job's own environment. It records each call in `calls.jsonl` before the answer.
+A stand-in does only what the job depends on (it carries files, creates an environment, keeps a comment). Left out: the
+other effects of the real programs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 START_SECONDS = 60.0
-# What each action takes of what its real one takes. One that is not named here is not accepted.
+# The accepted inputs of each action, a subset of the real action's. An action without an entry is refused.
 ACTIONS: dict[str, tuple[str, ...]] = {
     "actions/checkout": ("persist-credentials", "fetch-depth"),
     "actions/setup-python": ("python-version",),
@@ -44,20 +44,20 @@ class Run:
         self.job = os.environ.get("GITHUB_JOB", "")
 
     def note(self, what: str, **more: object) -> None:
-        """Add a call to the list; one write, so that jobs side by side do not mix theirs."""
+        """Add a call to the list, in one write, so that parallel jobs do not mix their calls."""
         line = json.dumps({"what": what, "job": self.job, **more}) + "\n"
         with (self.folder / "calls.jsonl").open("a") as file:
             file.write(line)
 
 
 def offer(variable: str, line: str) -> None:
-    """Add to one of the files by which a step speaks to the runner."""
+    """Add a line to one of the files that pass data from a step to the runner."""
     with Path(os.environ[variable]).open("a") as file:
         file.write(line + "\n")
 
 
 def checkout(run: Run, given: dict[str, str]) -> None:
-    """The commit of the run, as deep as asked, and the environment that an earlier `make env` has left, if it has."""
+    """The commit of the run, with the requested depth, and the environment of an earlier `make env`, if any."""
     workspace = Path(os.environ["GITHUB_WORKSPACE"])
     source = Path(os.environ["STAND_INS_SOURCE"])
     depth = given["fetch-depth"] or "1"
@@ -68,7 +68,7 @@ def checkout(run: Run, given: dict[str, str]) -> None:
 
 
 def make_venv(run: Run, workspace: Path) -> None:
-    """A .venv whose code is the workspace's and whose packages are those of the Python that runs the tests."""
+    """A .venv with the workspace's code, and with the packages of the Python that runs the tests."""
     folder = workspace / ".venv"
     if run.is_hollow:
         (folder / "bin").mkdir(parents=True)
@@ -92,7 +92,7 @@ def _script(path: Path, *lines: str) -> None:
 
 
 def install_pulumi(run: Run, given: dict[str, str]) -> None:
-    """`pulumi` on PATH: the engine, led to the stand-in plugin of the job's cloud."""
+    """`pulumi` on PATH: the engine, attached to the stand-in plugin of the job's cloud."""
     del given
     folder = Path(os.environ["RUNNER_TEMP"]) / "pulumi-cli"
     if run.is_hollow:
@@ -113,14 +113,14 @@ def install_pulumi(run: Run, given: dict[str, str]) -> None:
 
 
 def assume_role(run: Run, given: dict[str, str]) -> None:
-    """The variables of the sandbox's aws server; the keys are in a file, as a profile's are."""
+    """The variables of the sandbox's aws server; the keys are in a file, like a profile's."""
     for name, value in run.settings["aws_environment"].items():
         offer("GITHUB_ENV", f"{name}={value}")
     offer("GITHUB_ENV", f"AWS_REGION={given['aws-region']}")
 
 
 def upload(run: Run, given: dict[str, str]) -> None:
-    """Keep files under the artifact's name: a folder's contents, or what a pattern finds below its fixed part."""
+    """Keep files under the artifact's name: a folder's content, or the matches of a pattern below its fixed part."""
     pattern = given["path"]
     base = Path(pattern) if not set(pattern) & set("*?[") else Path(pattern).parent
     found = [path for path in sorted(base.rglob("*")) if path.is_file()]
@@ -137,7 +137,7 @@ def upload(run: Run, given: dict[str, str]) -> None:
 
 
 def download(run: Run, given: dict[str, str]) -> None:
-    """Give kept files to another job, those of all artifacts in one folder."""
+    """Give the files of all artifacts to another job, in one folder."""
     if given["merge-multiple"] != "true":
         raise SystemExit("this stand-in only merges")
     Path(given["path"]).mkdir(parents=True, exist_ok=True)
@@ -146,7 +146,7 @@ def download(run: Run, given: dict[str, str]) -> None:
 
 
 def nothing(run: Run, given: dict[str, str]) -> None:
-    """An action whose work is done already on this machine."""
+    """An action whose work is already done on this machine."""
     del run, given
 
 
@@ -163,7 +163,7 @@ ANSWERS = {
 
 
 def gh(run: Run, words: list[str]) -> None:
-    """The comments of a pull request, kept in a file: listed with `--paginate`, made with POST, changed with PATCH."""
+    """The comments of a pull request in a file: `--paginate` lists them, POST creates one, PATCH changes one."""
     kept = Path(os.environ["STAND_INS_COMMENTS"])
     comments: dict[str, str] = json.loads(kept.read_text()) if kept.exists() else {}
     body = next((Path(word.removeprefix("body=@")).read_text() for word in words if word.startswith("body=@")), None)
@@ -211,9 +211,9 @@ def docker(run: Run, words: list[str]) -> None:
 
 
 def _serving(run: Run, folder: Path) -> dict[str, Any]:
-    """Start the server in a session of its own, as a container is; it ends with the tests.
+    """Start the server in its own session, like a container; it ends with the tests.
 
-    The plugin's code is the workspace's, and so is the CA's path.
+    The plugin uses the workspace's code and CA path.
     """
     environ = {**os.environ, "PYTHONPATH": os.environ["GITHUB_WORKSPACE"]}
     command = [run.settings["python"], __file__, "serve", str(folder), str(run.settings["parent"])]
@@ -231,8 +231,8 @@ def _serving(run: Run, folder: Path) -> dict[str, Any]:
 
 
 def serve(folder: Path, parent: int) -> None:
-    """Serve as MinIO: the certificate is the one that was mounted, not one of the sandbox's own making."""
-    from sandbox.server import embedded as server  # noqa: PLC0415 - in this mode alone, under the tests' own Python
+    """Serve as MinIO with the mounted certificate, not with one of the sandbox's own."""
+    from sandbox.server import embedded as server  # noqa: PLC0415 - only in this mode, under the tests' own Python
     from sandbox.server import serve as served  # noqa: PLC0415 - likewise
     from sandbox.server.certificates import Certificates  # noqa: PLC0415 - likewise
     from sandbox.server.s3_actions import Cloud  # noqa: PLC0415 - likewise
@@ -243,7 +243,7 @@ def serve(folder: Path, parent: int) -> None:
 
 
 def hollow(run: Run, program: str, words: list[str]) -> None:
-    """A command that does nothing but write the files that it is asked for, and fail where the test wants it to."""
+    """A command that only writes the requested files, and fails if the test requires it."""
     if program == "python" and words[0] == "-c":
         os.execv(run.settings["python"], [run.settings["python"], *words])  # noqa: S606 - the tests' own Python
     run.note(program, words=words)
@@ -256,7 +256,7 @@ def hollow(run: Run, program: str, words: list[str]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Be what is asked for."""
+    """Run the requested stand-in."""
     what, *words = arguments
     if what == "serve":
         serve(Path(words[0]), int(words[1]))

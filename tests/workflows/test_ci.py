@@ -1,4 +1,4 @@
-"""ci.yml: what it does before it runs `.ci/run`, on all that starts it. `.ci/run` itself only says that it ran."""
+"""ci.yml: its steps before `.ci/run`, for all of its triggers. Here `.ci/run` only prints that it ran."""
 
 import re
 from typing import TYPE_CHECKING
@@ -19,14 +19,14 @@ STEPS = [
     "Checkout",
     "Python",
     "Go, for the engine, versitygw and actionlint",
-    "What was built before",
+    "Restore the built programs",
     "make lint, make test",
 ]
 
 
 @pytest.mark.parametrize("event", ["pull_request_fork", "pull_request_dependabot", "pull_request_own", "push"])
 def test_everything_is_checked_alike_and_with_no_secret(site: "Site", event: str) -> None:
-    """A stranger's commit and the owner's have the same job; no step of it holds a secret, not even the run's token."""
+    """A stranger's commit and the owner's run the same job, and no step holds a secret, not even the run's token."""
     acted = site.actor.run("ci", event, site.main if event == "push" else site.harmless)
 
     assert acted.status == 0, acted.log
@@ -41,9 +41,9 @@ def test_everything_is_checked_alike_and_with_no_secret(site: "Site", event: str
 
 
 def test_what_was_built_is_kept_by_what_it_was_built_from(site: "Site", tmp_path: "Path") -> None:
-    """The cache's key changes with the pins of any program that is built, and with nothing else."""
+    """The cache key changes only with the pins of a built program."""
     if NODE is None:
-        pytest.skip("no node on this machine, with which act computes hashFiles")
+        pytest.skip("this machine has no node, which act needs for hashFiles")
     other = damaged(site.main, tmp_path / "pins", "sandbox/act_module/go.sum", "h1:", "h1:x")
     same = damaged(site.main, tmp_path / "code", "sandbox/act.py", "takes=", "takes= ")
 
@@ -59,7 +59,7 @@ def test_what_was_built_is_kept_by_what_it_was_built_from(site: "Site", tmp_path
 
 
 def test_check_that_fails_fails_the_job(site: "Site", tmp_path: "Path") -> None:
-    """Damage: with a `.ci/run` that ends with 1 the job does not pass."""
+    """Damage: if `.ci/run` ends with 1, the job fails."""
     checkout = damaged(site.main, tmp_path / "fails", ".ci/run", 'echo "$0" was run', "exit 1")
 
     acted = site.actor.run("ci", "push", checkout)

@@ -1,4 +1,4 @@
-"""deploy.yml: only main is deployed, a danger ends it before anything changes, and its reports are kept."""
+"""deploy.yml: it deploys only main, a danger ends it before anything changes, and it keeps the reports."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ ORDER = [
 
 
 def buckets_of(server: "RunningServer") -> set[str]:
-    """The names of all buckets that a server has."""
+    """The names of all buckets of a server."""
     client = boto3.session.Session().client(
         "s3",
         endpoint_url=server.endpoint,
@@ -49,14 +49,14 @@ def buckets_of(server: "RunningServer") -> set[str]:
 
 
 def commands(acted: "Acted", stack: str) -> list[str]:
-    """What the hollow programs of a stack's job were called with, in order."""
+    """The calls of the hollow programs in a stack's job, in order."""
     calls = [call for call in acted.calls if call["job"] == stack and call["what"] in ("object-store", "pulumi")]
     return [f"{call['what']} {' '.join(call['words'])}" for call in calls]
 
 
 @pytest.mark.parametrize("stack", ["local", "aws"])
 def test_push_to_main_deploys_and_verifies(site: "Site", deployed: "Acted", stack: str) -> None:
-    """An empty stack is deployed from the job's own checkout and proven; what each command reported is kept."""
+    """The job deploys an empty stack from its own checkout, proves it, and keeps the report of each command."""
     assert deployed.status == 0, deployed.log
     assert deployed.results == {"local": "success", "aws": "success"}
     job = deployed.jobs[stack]
@@ -75,7 +75,7 @@ def test_push_to_main_deploys_and_verifies(site: "Site", deployed: "Acted", stac
 
 
 def test_state_is_where_the_backend_says(site: "Site", deployed: "Acted") -> None:
-    """Both stacks are in the backend that the environment names, and their secrets are encrypted in it."""
+    """Both stacks are in the environment's backend, with encrypted secrets."""
     del deployed
     folder = site.main.parent / "state"
     states = {path.name: path.read_text(encoding="utf-8") for path in folder.glob(".pulumi/stacks/*/*.json")}
@@ -99,7 +99,7 @@ def test_state_is_where_the_backend_says(site: "Site", deployed: "Acted") -> Non
 def test_main_alone_is_deployed_and_the_stack_that_was_chosen(
     site: "Site", event: str, changes: dict[str, Any], expected: set[str]
 ) -> None:
-    """By hand as by a push: from another branch nothing starts, whatever is chosen."""
+    """By hand or by a push, no job starts from another branch, for any choice of stack."""
     acted = site.actor.run("deploy", event, site.main, hollow=True, changes=changes)
 
     assert acted.status == 0, acted.log
@@ -114,7 +114,7 @@ def test_main_alone_is_deployed_and_the_stack_that_was_chosen(
 
 @pytest.mark.parametrize("number", range(len(ORDER)), ids=ORDER)
 def test_command_that_fails_ends_the_job_and_what_was_reported_is_kept(site: "Site", number: int) -> None:
-    """Whatever fails, nothing after it is run: what fails before `pulumi up` has changed nothing."""
+    """After a failure no later command runs, so a failure before `pulumi up` changes nothing."""
     acted = site.actor.run("deploy", "push", site.main, hollow=True, fails=ORDER[number])
 
     assert acted.status == 1
@@ -128,7 +128,7 @@ def test_command_that_fails_ends_the_job_and_what_was_reported_is_kept(site: "Si
 
 
 def test_failure_that_is_passed_over_is_seen(site: "Site", tmp_path: "Path") -> None:
-    """Damage: where the preflight may fail, the update is made after a preflight that says stop."""
+    """Damage: if the job ignores a failed preflight, the update runs after a preflight with STOP."""
     line = "--before up --json reports/preflight.json"
     checkout = damaged(site.main, tmp_path / "lax", ".github/workflows/deploy.yml", line, f"{line} || true")
 
@@ -139,7 +139,7 @@ def test_failure_that_is_passed_over_is_seen(site: "Site", tmp_path: "Path") -> 
 
 
 def test_condition_that_forgets_main_is_seen(site: "Site", tmp_path: "Path") -> None:
-    """Damage: where the local job does not ask for main, a push to a branch deploys it."""
+    """Damage: without the condition on main, a push to a branch deploys the local stack."""
     checkout = damaged(
         site.main, tmp_path / "any", ".github/workflows/deploy.yml", "github.ref == 'refs/heads/main' && ", ""
     )

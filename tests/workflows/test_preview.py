@@ -1,4 +1,4 @@
-"""preview.yml: which of its jobs a pull request starts, what they may hold, and what its readers get to see."""
+"""preview.yml: the jobs that a pull request starts, the secrets that they hold, and the output for its readers."""
 
 import json
 from typing import TYPE_CHECKING
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-OFFLINE = ["Checkout, with the base that it is compared with", "Set up", "Compare the plans", "Keep the previews"]
+OFFLINE = ["Checkout, with the base revision", "Set up", "Compare the plans", "Keep the previews"]
 LOCAL = ["Checkout", "Set up", "Preview", "Keep the preview"]
-AWS = ["Checkout", "Set up", "AWS role, which may only read", "Preview", "Keep the preview"]
-COMMENT = ["The previews", "Write or update the comment"]
+AWS = ["Checkout", "Set up", "AWS role, read-only", "Preview", "Keep the preview"]
+COMMENT = ["Download the previews", "Write or update the comment"]
 ADDED = "- **build-cache**: bucket is new (warm, objects expire after 180 days)"
 SHORTENED = "- **agent-loop-artifacts**: objects now expire after 7 days (was 14)"
-PACK = "joelclaw-object-store@v0.1.0"  # as the engine names the policy pack that it has asked
+PACK = "joelclaw-object-store@v0.1.0"  # the engine's name of the policy pack
 
 
 def body_of(acted: "Acted", number: str) -> str:
@@ -32,9 +32,9 @@ def body_of(acted: "Acted", number: str) -> str:
 
 
 def test_fork_starts_the_offline_job_alone_from_nothing(site: "Site") -> None:
-    """On a machine with nothing installed a stranger's change is compared with its base; no secret, role or comment.
+    """On an empty machine the job compares a stranger's change with its base, without a secret, role or comment.
 
-    All secrets are on offer in this run, so it is the workflow that keeps them from the job, not only GitHub.
+    This run offers all secrets, so the workflow itself keeps them from the job, not only GitHub.
     """
     acted = site.actor.run("preview", "pull_request_fork", site.harmless, ready=False)
 
@@ -42,7 +42,7 @@ def test_fork_starts_the_offline_job_alone_from_nothing(site: "Site") -> None:
     assert acted.results == {"offline": "success"}
     job = acted.jobs["offline"]
     assert job.steps == dict.fromkeys(OFFLINE, "success")
-    assert "environment: installing requirements.txt" in job.said  # `make env` had all of it to do
+    assert "environment: installing requirements.txt" in job.said  # `make env` had to install everything
     assert acted.held("offline", site.secrets) == set()
     assert {call["what"] for call in acted.calls} == {
         "actions/checkout",
@@ -57,7 +57,7 @@ def test_fork_starts_the_offline_job_alone_from_nothing(site: "Site") -> None:
 
 
 def test_dependabot_is_a_stranger_and_danger_fails_its_job(site: "Site") -> None:
-    """Its branch is of this repository and has no secret all the same; after a danger the other stack is still said."""
+    """Dependabot's own branch gets no secret either; after a danger the job still reports the other stack."""
     acted = site.actor.run("preview", "pull_request_dependabot", site.dangerous)
 
     assert acted.status == 1
@@ -72,7 +72,7 @@ def test_dependabot_is_a_stranger_and_danger_fails_its_job(site: "Site") -> None
 
 @pytest.mark.usefixtures("deployed")
 def test_own_branch_gets_both_real_previews_in_one_comment(site: "Site") -> None:
-    """The engine is asked for both stacks, and the policy pack; what it says is in summary, artifact and comment."""
+    """Engine and policy pack run for both stacks; summary, artifact and comment hold their results."""
     acted = site.actor.run("preview", "pull_request_own", site.harmless)
 
     assert acted.status == 0, acted.log
@@ -98,7 +98,7 @@ def test_own_branch_gets_both_real_previews_in_one_comment(site: "Site") -> None
 
 @pytest.mark.usefixtures("deployed")
 def test_each_job_holds_what_it_needs_and_no_more(site: "Site") -> None:
-    """The comment's job has the token and no key; the aws job no key of the AIStor; no preview's job the token."""
+    """Only the comment's job has the token, and it has no key; the aws job has no key of the AIStor."""
     acted = site.actor.run("preview", "pull_request_own", site.harmless, hollow=True)
 
     of_pulumi = {"PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE"}
@@ -107,13 +107,13 @@ def test_each_job_holds_what_it_needs_and_no_more(site: "Site") -> None:
     assert acted.held("comment", site.secrets) == {"GITHUB_TOKEN"}
     (role,) = acted.given("aws-actions/configure-aws-credentials", "aws")
     assert role["role-to-assume"] == "arn:aws:iam::123456789012:role/deploy"
-    # The runner on the home network has its own Python, GitHub's runner is given one.
+    # The runner on the home network has its own Python; GitHub's runner gets one from the action.
     assert acted.given("actions/setup-python", "local") == []
     assert len(acted.given("actions/setup-python", "aws")) == 1
 
 
 def test_failed_preview_is_commented_on_and_the_comment_updated_in_place(site: "Site", tmp_path: "Path") -> None:
-    """The policies are asked all the same, the job fails, and of two runs there is one comment."""
+    """After a failed preview the policies still run, the job fails, and two runs give one comment."""
     kept = tmp_path / "comments.json"
     runs = [
         site.actor.run("preview", "pull_request_own", site.harmless, hollow=True, fails=fails, comments=kept)
@@ -134,7 +134,7 @@ def test_failed_preview_is_commented_on_and_the_comment_updated_in_place(site: "
 
 
 def test_condition_that_lets_a_fork_in_is_seen(site: "Site", tmp_path: "Path") -> None:
-    """Damage: where the local job asks no more whose branch it is, a fork starts it, and it holds the AIStor's keys."""
+    """Damage: without the local job's condition on the repository, a fork starts it with the AIStor's keys."""
     ours = "github.event.pull_request.head.repo.full_name == github.repository"
     checkout = damaged(site.harmless, tmp_path / "open", ".github/workflows/preview.yml", ours, "true")
 
@@ -145,7 +145,7 @@ def test_condition_that_lets_a_fork_in_is_seen(site: "Site", tmp_path: "Path") -
 
 
 def test_secret_that_a_step_prints_is_seen(site: "Site", tmp_path: "Path") -> None:
-    """Damage: where a step prints the passphrase, the run is refused, though GitHub would have masked it."""
+    """Damage: if a step prints the passphrase, the run is refused, although GitHub would mask it."""
     line = "mkdir preview\n          status=0\n          .venv"
     loud = line.replace("mkdir", 'echo "$PULUMI_CONFIG_PASSPHRASE"; mkdir')
     checkout = damaged(site.harmless, tmp_path / "loud", ".github/workflows/preview.yml", line, loud)

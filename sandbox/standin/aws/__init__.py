@@ -1,7 +1,7 @@
 """The aws stand-in: the pulumi-aws 7.51 plugin for the twelve resource types that the project uses.
 
-The one rule: what is not known from a run of the real plugin is taken from its documentation and source, and
-tests/sandbox/standin/data/aws-calls.jsonl names the place for each answer. Left out: every other resource type.
+The one rule: answers that no run of the real plugin shows come from its documentation and source, and
+tests/sandbox/standin/data/aws-calls.jsonl names the source of each answer. Left out: every other resource type.
 """
 
 from sandbox.standin.aws.connection import AwsConnection

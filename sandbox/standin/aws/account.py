@@ -1,6 +1,6 @@
-"""What a configured provider is: the clients, the region, and the tags that every resource carries.
+"""A configured provider: the clients, the region, and the tags of every resource.
 
-The one rule: Check works before the server is asked, so the resource types share one `Scope`, which the last
+The one rule: Check works before the plugin contacts the server, so the resource types share one `Scope`, which the last
 Configure fills (an attached plugin serves one provider at a time). Left out: assumed roles and ignored tags.
 """
 
@@ -21,11 +21,11 @@ class Account:
 
     Attributes:
         connection: endpoint and credentials.
-        region: where resources are managed that do not say otherwise.
-        account_id: whose the credentials are.
-        caller_arn: who the credentials belong to.
+        region: the region of resources that name no other region.
+        account_id: the account of the credentials.
+        caller_arn: the identity of the credentials.
         caller_id: the caller's unique id.
-        default_tags: what every resource carries.
+        default_tags: the tags of every resource.
     """
 
     connection: AwsConnection
@@ -39,12 +39,12 @@ class Account:
     def clients(self, region: object = None) -> AwsClients:
         """Return the clients for a region, the provider's own if none is given."""
         where = region if isinstance(region, str) and region else self.region
-        # setdefault on a dict is atomic: two calls at once get the same clients.
+        # setdefault on a dict is atomic, so two concurrent calls get the same clients.
         return self._clients.setdefault(where, AwsClients(self.connection, where))
 
 
 @dataclass
 class Scope:
-    """What the resource types know of the provider before they are given a connection."""
+    """The facts of the provider that the resource types have before they get a connection."""
 
     account: Account | None = None

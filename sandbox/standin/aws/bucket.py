@@ -1,8 +1,8 @@
-"""aws:s3/bucket:Bucket: name, tags and object lock; everything else of a bucket has a resource type of its own.
+"""aws:s3/bucket:Bucket: name, tags and object lock; everything else of a bucket has its own resource type.
 
-The one rule: what the separate resource types manage is read here for the outputs only, so that it is seen and
-never makes a difference. Left out: the deprecated inline inputs (`acl`, `versioning`, `lifecycleRules`, …), which
-the real plugin still accepts and this one refuses as outputs, and S3 Express and account-regional buckets.
+The one rule: settings of the separate resource types are read here only for the outputs, so they are visible but never
+cause a difference. Left out: the deprecated inline inputs (`acl`, `versioning`, `lifecycleRules`, …), which the real
+plugin still accepts and this one refuses as outputs, and S3 Express and account-regional buckets.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sandbox.standin.values import Bag
 
 GONE: Final = frozenset({"NoSuchBucket", "404", "NotFound"})
-# What the provider takes for an absent feature when it reads a bucket.
+# The codes that the provider reads as an absent feature of a bucket.
 _NOT_OFFERED: Final = frozenset({"MethodNotAllowed", "NotImplemented", "UnsupportedArgument", "UnsupportedOperation"})
 _SHORTEST: Final = 3
 _LONGEST: Final = 63
@@ -92,19 +92,19 @@ class Bucket(AwsResource):
         return name, values
 
     def update_live(self, connection: Account, resource_id: str, state: Bag, planned: Bag) -> Bag | None:
-        """Bring the tags up to date; `forceDestroy` lives in the state alone."""
+        """Update the tags; `forceDestroy` exists only in the state."""
         if state.get("tagsAll") != planned.get("tagsAll"):
             _put_tags(connection.clients(planned["region"]), resource_id, planned.get("tagsAll"))
         return self.read_live(connection, resource_id, planned)
 
     def delete_live(self, connection: Account, resource_id: str, state: Bag) -> None:
-        """Delete the bucket, and everything in it where the state says so."""
+        """Delete the bucket, and everything in it if the state says so."""
         clients = connection.clients(state["region"])
         while not self._deleted(clients, resource_id, force=state.get("forceDestroy") is True):
             _empty(clients, resource_id)
 
     def read_live(self, connection: Account, resource_id: str, state: Bag) -> Bag | None:
-        """Return what the server has, or None where there is no such bucket."""
+        """Return the server's data, or None if the bucket does not exist."""
         clients = connection.clients(state["region"])
         with doing(f"reading S3 Bucket ({resource_id})"):
             try:
@@ -123,7 +123,7 @@ class Bucket(AwsResource):
         if clients.region != "us-east-1":
             request["CreateBucketConfiguration"] = {"LocationConstraint": clients.region}  # type: ignore[typeddict-item]  # any region
         elif found(GONE, clients.s3.head_bucket, Bucket=name) is not None:
-            # AWS answers 200 there to the owner, so the provider asks first.
+            # In that region AWS answers 200 to the owner, so the provider checks first.
             raise ProviderError(f"creating S3 Bucket ({name}): BucketAlreadyExists")
         if locked:
             request["ObjectLockEnabledForBucket"] = True
@@ -167,7 +167,7 @@ def _values(clients: AwsClients, name: str, state: Bag, account: Account) -> Bag
     versioning = s3.get_bucket_versioning(Bucket=name)
     payer = found(_NOT_OFFERED, s3.get_bucket_request_payment, Bucket=name)
     acceleration = found(_NOT_OFFERED, s3.get_bucket_accelerate_configuration, Bucket=name)
-    # Read by the real plugin too, so that whoever deploys needs the permissions; the sandbox's buckets have none.
+    # The real plugin reads these too, so a deployment needs the permissions; the sandbox's buckets do not have them.
     found(frozenset({"NoSuchCORSConfiguration"}), s3.get_bucket_cors, Bucket=name)
     found(frozenset({"NoSuchWebsiteConfiguration"}), s3.get_bucket_website, Bucket=name)
     s3.get_bucket_logging(Bucket=name)
@@ -200,7 +200,7 @@ def _values(clients: AwsClients, name: str, state: Bag, account: Account) -> Bag
 
 
 def _prefix_of(name: str) -> str:
-    """Return the prefix of a name that Terraform made up, as the provider does on every read."""
+    """Return the prefix of a name that Terraform generated, as the provider does on every read."""
     made_up = re.fullmatch(r"(.+)[0-9]{18}[0-9a-f]{8}", name)
     return made_up.group(1) if made_up else ""
 
@@ -270,7 +270,7 @@ def _put_tags(clients: AwsClients, name: str, wanted: object) -> None:
 
 
 def _empty(clients: AwsClients, name: str) -> None:
-    """Delete every version and delete marker, governance-locked ones included."""
+    """Delete every version and delete marker, including governance-locked ones."""
     with doing(f"emptying S3 Bucket ({name})"):
         bypass: dict[str, Any] = {"BypassGovernanceRetention": True} if _lock(clients, name) else {}
         for page in clients.s3.get_paginator("list_object_versions").paginate(Bucket=name):

@@ -1,7 +1,7 @@
-"""The settings of a bucket that keep what is in it: versioning, object lock, and the bucket's own policy.
+"""The settings of a bucket that protect its content: versioning, object lock, and the bucket's own policy.
 
-The one rule: what AWS does not let anyone undo (object lock itself, having had versions) is no failure of a delete;
-the resource is gone from the state and the bucket stays as it is. Left out: MFA devices, object lock on by token.
+The one rule: a state that AWS cannot undo (object lock itself, versions in the past) does not make a delete fail. The
+resource leaves the state, and the bucket does not change. Left out: MFA devices, enabling object lock by token.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class BucketVersioning(BucketSetting):
     }
 
     def put(self, clients: AwsClients, bucket: str, planned: Bag) -> None:
-        """Write the state; "Disabled" is only the word for never having had one."""
+        """Write the state; "Disabled" only means that versioning was never enabled."""
         wanted = planned["versioningConfiguration"]
         if wanted["status"] == "Disabled":
             clients.s3.head_bucket(Bucket=bucket)
@@ -65,14 +65,14 @@ class BucketVersioning(BucketSetting):
         return {"versioningConfiguration": {"mfaDelete": mfa_delete, "status": status}}
 
     def update_live(self, connection: Account, resource_id: str, state: Bag, planned: Bag) -> Bag | None:
-        """Change the state; a bucket that had versions cannot go back to never having had them."""
+        """Change the state; a bucket that had versions cannot return to "Disabled"."""
         before, after = state["versioningConfiguration"]["status"], planned["versioningConfiguration"]["status"]
         if after == "Disabled" and before in ("Enabled", "Suspended"):
             raise ProviderError(f"versioning_configuration.status cannot be updated from '{before}' to '{after}'")
         return super().update_live(connection, resource_id, state, planned)
 
     def remove(self, clients: AwsClients, bucket: str, state: Bag) -> None:
-        """Suspend, the nearest thing to removing; a locked bucket keeps its state and that is no failure."""
+        """Suspend versioning, because removal is impossible; a locked bucket keeps its state without a failure."""
         if state["versioningConfiguration"]["status"] == "Disabled":
             return
         try:
@@ -88,7 +88,7 @@ class BucketVersioning(BucketSetting):
 
 
 class BucketObjectLockConfiguration(BucketSetting):
-    """How long a new version is locked for."""
+    """The duration of the lock of a new version."""
 
     token: ClassVar[str] = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"  # noqa: S105 - a type token, no credential
     title: ClassVar[str] = "Object Lock Configuration"
@@ -153,7 +153,7 @@ class BucketObjectLockConfiguration(BucketSetting):
         return {"objectLockEnabled": configuration.get("ObjectLockEnabled", ""), "rule": rule}
 
     def remove(self, clients: AwsClients, bucket: str, state: Bag) -> None:  # noqa: ARG002 - a hook
-        """Take the rule away; that the bucket can lock stays, and what is locked stays locked."""
+        """Remove the rule; object lock stays enabled, and locked versions stay locked."""
         found(
             self._none,
             clients.s3.put_object_lock_configuration,
@@ -176,21 +176,21 @@ class BucketPolicy(BucketSetting):
     _none: ClassVar[frozenset[str]] = frozenset({"NoSuchBucket", "NoSuchBucketPolicy"})
 
     def create_live(self, connection: Account, planned: Bag) -> tuple[str, Bag] | None:
-        """Write the document; the provider calls it "putting", first time or not."""
+        """Write the document; the provider calls every write "putting"."""
         bucket = str(planned["bucket"])
         self.put(connection.clients(planned["region"]), bucket, planned)
         values = self.read_live(connection, bucket, planned)
         return None if values is None else (bucket, values)
 
     def update_live(self, connection: Account, resource_id: str, state: Bag, planned: Bag) -> Bag | None:  # noqa: ARG002 - a hook
-        """Write the document anew."""
+        """Write the document again."""
         self.put(connection.clients(planned["region"]), resource_id, planned)
         return self.read_live(connection, resource_id, planned)
 
     def put(self, clients: AwsClients, bucket: str, planned: Bag) -> None:
         """Write the document."""
         with doing(f"putting S3 Bucket ({bucket}) Policy"):
-            # A principal that was just made is malformed to AWS for a while.
+            # For a while AWS treats a new principal as malformed.
             patiently(
                 PASSING | {"MalformedPolicy"},
                 clients.s3.put_bucket_policy,

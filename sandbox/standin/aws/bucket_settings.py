@@ -1,7 +1,7 @@
-"""The settings of a bucket that open or close it: public access, ownership, encryption; and what all settings share.
+"""The access settings of a bucket: public access, ownership, encryption; and the common part of all settings.
 
-The one rule: creating one overwrites whatever the bucket had, and reading one that the bucket does not have (or a
-bucket that is not there) means "gone". Left out: S3 Express buckets.
+The one rule: the creation of a setting overwrites the bucket's present setting. A missing setting, or a missing bucket,
+reads as "gone". Left out: S3 Express buckets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sandbox.standin.values import Bag
 
 NO_BUCKET: Final = frozenset({"NoSuchBucket"})
-# Another write to the same bucket is under way, or the bucket is not everywhere yet.
+# Another write to the same bucket is running, or the bucket is not everywhere yet.
 PASSING: Final = frozenset({"NoSuchBucket", "OperationAborted"})
 
 BUCKET: Final = string(required=True, force_new=True, valid=length(1, 63))
@@ -31,7 +31,7 @@ OWNER: Final = string(optional=True, force_new=True, valid=account_id)
 
 
 class BucketSetting(AwsResource):
-    """One setting of a bucket; its id is the bucket's name (and `,owner` where an owner is expected)."""
+    """One setting of a bucket; its id is the bucket's name (and `,owner` if an owner is expected)."""
 
     title: ClassVar[str]
 
@@ -41,11 +41,11 @@ class BucketSetting(AwsResource):
 
     @abstractmethod
     def get(self, clients: AwsClients, bucket: str, state: Bag) -> Bag | None:
-        """Return the setting, or None where the bucket has none."""
+        """Return the setting, or None if the bucket does not have it."""
 
     @abstractmethod
     def remove(self, clients: AwsClients, bucket: str, state: Bag) -> None:
-        """Take the setting away; there being none is no failure."""
+        """Remove the setting; a missing setting is not a failure."""
 
     def create_live(self, connection: Account, planned: Bag) -> tuple[str, Bag] | None:
         """Write the setting and read it back."""
@@ -72,7 +72,7 @@ class BucketSetting(AwsResource):
         return {**values, "expectedBucketOwner": owner} if "expectedBucketOwner" in self.table else values
 
     def update_live(self, connection: Account, resource_id: str, state: Bag, planned: Bag) -> Bag | None:  # noqa: ARG002 - a hook
-        """Write the setting anew and read it back."""
+        """Write the setting again and read it back."""
         planned = known(planned)
         bucket = resource_id.partition(",")[0]
         with doing(f"updating S3 Bucket {self.title} ({resource_id})"):
@@ -80,7 +80,7 @@ class BucketSetting(AwsResource):
         return self.read_live(connection, resource_id, planned)
 
     def delete_live(self, connection: Account, resource_id: str, state: Bag) -> None:
-        """Take the setting away."""
+        """Remove the setting."""
         with doing(f"deleting S3 Bucket {self.title} ({resource_id})"):
             self.remove(connection.clients(state["region"]), resource_id.partition(",")[0], state)
 
@@ -129,13 +129,13 @@ class BucketPublicAccessBlock(BucketSetting):
         }
 
     def remove(self, clients: AwsClients, bucket: str, state: Bag) -> None:
-        """Delete the four, unless the program said to leave them."""
+        """Delete the four, unless the program keeps them."""
         if state.get("skipDestroy") is not True:
             found(self._none, clients.s3.delete_public_access_block, Bucket=bucket)
 
 
 class BucketOwnershipControls(BucketSetting):
-    """Who owns what others put into the bucket."""
+    """The owner of objects that other accounts put into the bucket."""
 
     token: ClassVar[str] = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"  # noqa: S105 - a type token, no credential
     title: ClassVar[str] = "Ownership Controls"
@@ -176,7 +176,7 @@ class BucketOwnershipControls(BucketSetting):
 
 
 class BucketServerSideEncryptionConfiguration(BucketSetting):
-    """How objects are encrypted that come without a wish of their own."""
+    """The encryption of objects whose request names no encryption."""
 
     token: ClassVar[str] = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"  # noqa: S105 - a type token, no credential
     title: ClassVar[str] = "Server-side Encryption Configuration"
@@ -236,7 +236,7 @@ class BucketServerSideEncryptionConfiguration(BucketSetting):
         return {"rules": rules}
 
     def remove(self, clients: AwsClients, bucket: str, state: Bag) -> None:  # noqa: ARG002 - a hook
-        """Delete the rules; AWS then encrypts with keys of its own."""
+        """Delete the rules; AWS then encrypts with its own keys."""
         found(self._none, clients.s3.delete_bucket_encryption, Bucket=bucket)
 
 

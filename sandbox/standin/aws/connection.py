@@ -1,7 +1,7 @@
-"""The way to the server: clients for one set of credentials, and AWS's answers in the AWS provider's own words.
+"""The connection to the server: clients for one set of credentials, and AWS's errors in the AWS provider's words.
 
 The one rule: endpoint, CA and credentials come from an explicit `AwsConnection` (the real plugin takes them from
-its environment), and no message ever holds a credential. Left out: profiles, assumed roles, the metadata service.
+its environment), and no message contains a credential. Left out: profiles, assumed roles, the metadata service.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Answer = TypeVar("Answer")
 _PROPAGATION_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 0.1
 
-# Codes that the Go SDK has a type for; it prints every other one as "api error <Code>".
+# Codes with a type in the Go SDK; it prints every other one as "api error <Code>".
 _MODELLED: Final = frozenset(
     {
         "BucketAlreadyExists",
@@ -49,14 +49,14 @@ _MODELLED: Final = frozenset(
 
 @dataclass(frozen=True)
 class AwsConnection:
-    """Where the server is and who calls it; no credentials at all stands for an environment without any.
+    """The endpoint and the credentials; empty credentials represent an environment without credentials.
 
     Attributes:
         endpoint: the URL that the real plugin takes from AWS_ENDPOINT_URL.
         ca_bundle: the path that it takes from AWS_CA_BUNDLE, or None for a plain-text endpoint.
         access_key_id: the access key, or an empty string.
         secret_access_key: its secret.
-        region: the region for a provider that is given none (AWS_REGION), or an empty string.
+        region: the region of a provider without its own region (AWS_REGION), or an empty string.
     """
 
     endpoint: str
@@ -68,7 +68,7 @@ class AwsConnection:
 
 @dataclass(frozen=True)
 class AwsClients:
-    """The clients for one region and one set of credentials, made when first used."""
+    """The clients for one region and one set of credentials, created on first use."""
 
     connection: AwsConnection
     region: str
@@ -107,7 +107,7 @@ class AwsClients:
 
     @cached_property
     def sts(self) -> STSClient:
-        """The client that tells whose the credentials are."""
+        """The client that identifies the credentials."""
         return self._session.client(
             "sts", endpoint_url=self.connection.endpoint, verify=self.connection.ca_bundle, config=self._config
         )
@@ -135,7 +135,7 @@ def described(error: ClientError | BotoCoreError, service: str) -> str:
 
 @contextmanager
 def doing(what: str, service: str = "S3") -> Iterator[None]:
-    """Turn AWS's refusal into the plugin's failure: `<what was being done>: operation error S3: …`."""
+    """Turn AWS's refusal into the plugin's failure: `<action>: operation error S3: …`."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:
@@ -145,7 +145,7 @@ def doing(what: str, service: str = "S3") -> Iterator[None]:
 def found(
     missing: frozenset[str], call: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> Answer | None:
-    """Call, and return None where AWS answers with one of the codes that mean: there is none."""
+    """Call, and return None if AWS answers with one of the codes for a missing resource."""
     try:
         return call(*args, **kwargs)
     except ClientError as error:
@@ -157,7 +157,7 @@ def found(
 def patiently(
     transient: frozenset[str], call: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> Answer:
-    """Call again while AWS answers with a code that passes once its copies agree; a bounded wait."""
+    """Call again while AWS answers with a code that disappears once its copies agree, for a limited time."""
 
     def passes(error: BaseException) -> bool:
         return isinstance(error, ClientError) and code_of(error) in transient

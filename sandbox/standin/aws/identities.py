@@ -1,7 +1,7 @@
 """The IAM resource types: users, managed policies, their attachment, access keys.
 
-The one rule: a refusal of IAM is told in IAM's own code and words (DeleteConflict, EntityAlreadyExists, …); nothing
-is forced that the program did not ask to force. Left out: groups, login profiles, MFA devices, PGP-encrypted keys.
+The one rule: a refusal keeps IAM's own code and words (DeleteConflict, EntityAlreadyExists, …). The plugin forces only
+what the program asks it to force. Left out: groups, login profiles, MFA devices, PGP-encrypted keys.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class User(AwsResource):
         }
 
     def update_live(self, connection: Account, resource_id: str, state: Bag, planned: Bag) -> Bag | None:
-        """Rename, move, bound or tag the user; none of these makes another one of it."""
+        """Rename, move, bound or tag the user; none of these replaces the user."""
         iam = connection.clients().iam
         name = str(planned["name"])
         if (state.get("name"), state.get("path")) != (name, planned["path"]):
@@ -105,7 +105,7 @@ class User(AwsResource):
         return self.read_live(connection, name, planned)
 
     def delete_live(self, connection: Account, resource_id: str, state: Bag) -> None:
-        """Delete the user, out of its groups first, and with its keys where the state says so."""
+        """Delete the user: first remove it from its groups, and delete its keys if the state says so."""
         iam = connection.clients().iam
         name = str(state.get("name") or resource_id)
         with doing(f"removing IAM User ({name}) group memberships", "IAM"):
@@ -188,7 +188,7 @@ class Policy(AwsResource):
         }
 
     def update_live(self, connection: Account, resource_id: str, state: Bag, planned: Bag) -> Bag | None:
-        """Make a new default version of a changed document, the oldest one giving way; bring tags up to date."""
+        """Create a new default version for a changed document, delete the oldest version, and update the tags."""
         iam = connection.clients().iam
         if state.get("policy") != planned["policy"]:
             with doing(f"updating IAM Policy ({resource_id})", "IAM"):
@@ -244,7 +244,7 @@ class UserPolicyAttachment(AwsResource):
         return f"{user}/{policy}", {"user": user, "policyArn": policy}
 
     def read_live(self, connection: Account, resource_id: str, state: Bag) -> Bag | None:  # noqa: ARG002 - a hook
-        """Tell whether it is attached."""
+        """Return whether it is attached."""
         user, policy = str(state["user"]), str(state["policyArn"])
         iam = connection.clients().iam
         with doing(f"reading IAM User Policy Attachment ({user}:{policy})", "IAM"):
@@ -261,7 +261,7 @@ class UserPolicyAttachment(AwsResource):
             found(_NONE, connection.clients().iam.detach_user_policy, UserName=user, PolicyArn=policy)
 
     def import_live(self, connection: Account, resource_id: str) -> tuple[str, Bag] | None:  # noqa: ARG002 - a hook
-        """Take the id apart."""
+        """Split the id."""
         user, slash, policy = resource_id.partition("/")
         if not (user and slash and policy):
             raise ProviderError(f'unexpected format for Import ID ("{resource_id}"), expected <user-name>/<policy_arn>')
@@ -269,7 +269,7 @@ class UserPolicyAttachment(AwsResource):
 
 
 class AccessKey(AwsResource):
-    """An access key of a user; its id is the key, and its secret is told once."""
+    """An access key of a user; its id is the key, and IAM returns its secret only once."""
 
     token: ClassVar[str] = "aws:iam/accessKey:AccessKey"  # noqa: S105 - a type token, no credential
     regional: ClassVar[bool] = False
@@ -286,7 +286,7 @@ class AccessKey(AwsResource):
     }
 
     def create_live(self, connection: Account, planned: Bag) -> tuple[str, Bag] | None:
-        """Make a key; a third one of a user is refused by IAM."""
+        """Create a key; IAM refuses a third key of a user."""
         user = str(planned["user"])
         iam = connection.clients().iam
         with doing(f"creating IAM Access Key ({user})", "IAM"):
@@ -305,7 +305,7 @@ class AccessKey(AwsResource):
         }
 
     def read_live(self, connection: Account, resource_id: str, state: Bag) -> Bag | None:
-        """Read all but the secret, which stays as the state has it."""
+        """Read everything except the secret, which stays as in the state."""
         user = str(state["user"])
         with doing(f"reading IAM Access Key ({resource_id})", "IAM"):
             answer = found(_NONE, connection.clients().iam.list_access_keys, UserName=user)
@@ -320,7 +320,7 @@ class AccessKey(AwsResource):
         return None
 
     def update_live(self, connection: Account, resource_id: str, state: Bag, planned: Bag) -> Bag | None:
-        """Switch the key on or off."""
+        """Enable or disable the key."""
         if state.get("status") != planned["status"]:
             with doing(f"updating IAM Access Key ({resource_id})", "IAM"):
                 connection.clients().iam.update_access_key(
@@ -336,7 +336,7 @@ class AccessKey(AwsResource):
             )
 
     def import_live(self, connection: Account, resource_id: str) -> tuple[str, Bag] | None:
-        """Ask whose key it is; its secret cannot be had again."""
+        """Read the owner of the key; its secret cannot be read again."""
         with doing(f'fetching IAM Access Key ({resource_id}) "user" via GetAccessKeyLastUsed', "IAM"):
             answer = connection.clients().iam.get_access_key_last_used(AccessKeyId=resource_id)
         return resource_id, {"user": answer["UserName"]}

@@ -1,8 +1,8 @@
 """aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration: the one set of rules that a bucket may have.
 
-The one rule: after a write the provider reads until the server has exactly what was sent, so a server that drops
-part of a rule fails the write and not the next diff. Left out: rules by the deprecated `prefix` of a bucket's
-inline `lifecycleRules` (read only, for the bucket's outputs), S3 Express buckets, and custom timeouts.
+The one rule: after a write the provider reads until the server has exactly the sent rules. So if a server drops part of
+a rule, the write fails, not the next diff. Left out: rules by the deprecated `prefix` of a bucket's inline
+`lifecycleRules` (read only, for the bucket's outputs), S3 Express buckets, and custom timeouts.
 """
 
 from __future__ import annotations
@@ -119,23 +119,23 @@ class BucketLifecycleConfiguration(FrameworkResource):
     }
 
     def planned_defaults(self, planned: Bag) -> Bag:
-        """Put in what the provider's plan modifiers do: an empty filter's prefix, a transition's day."""
+        """Add the values of the provider's plan modifiers: an empty filter's prefix, a transition's day."""
         rules = planned.get("rules")
         if not isinstance(rules, list):
             return planned
         return {**planned, "rules": [_with_plan_modifiers(rule) for rule in rules]}
 
     def create_live(self, connection: Account, planned: Bag) -> tuple[str, Bag]:
-        """Write the rules, whatever the bucket had before."""
+        """Write the rules; they replace the bucket's present rules."""
         values = self._put(connection.clients(planned["region"]), planned, "creating")
         return str(planned["bucket"]), values
 
     def update_live(self, connection: Account, resource_id: str, state: Bag, planned: Bag) -> Bag:  # noqa: ARG002 - a hook
-        """Write the rules anew."""
+        """Write the rules again."""
         return self._put(connection.clients(planned["region"]), planned, "updating")
 
     def read_live(self, connection: Account, resource_id: str, state: Bag) -> Bag | None:
-        """Return the rules that the bucket has."""
+        """Return the rules of the bucket."""
         bucket = resource_id.partition(",")[0]
         clients = connection.clients(state["region"])
         with doing(f"reading S3 Bucket Lifecycle Configuration ({bucket})"):
@@ -366,7 +366,7 @@ def _flattened_filter(chosen: Mapping[str, Any] | None) -> Bag | None:
 
 
 def _comparable(rule: Bag) -> Bag:
-    """Return a rule so that what the server writes as zero or not at all is the same."""
+    """Return a rule in which a zero value and an absent value are the same."""
     flat = _flattened(rule)
     for name in ("transitions", "noncurrentVersionTransitions"):
         flat[name] = sorted(flat[name], key=str)

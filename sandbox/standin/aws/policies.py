@@ -1,7 +1,7 @@
-"""Policy documents as the AWS provider stores them, keeps them, and refuses them.
+"""Policy documents: how the AWS provider stores, keeps and refuses them.
 
-The one rule: a document that means the same as the one in the state (`policy_equivalence`) is the one in the state,
-since AWS gives documents back in an order of its own. Left out: what AWS alone rejects (unknown actions, missing
+The one rule: if a document means the same as the one in the state (`policy_equivalence`), the state's document stays,
+because AWS returns documents in its own order. Left out: documents that only AWS rejects (unknown actions, missing
 principals).
 """
 
@@ -23,7 +23,7 @@ def normalised(text: str) -> str:
 
 
 def kept_or_read(kept: object, read: str) -> str:
-    """Return the document that the state already has where it means what was read, else the one read."""
+    """Return the state's document if it means the same as the read one, else the read one."""
     return normalised(kept if isinstance(kept, str) and equivalent(kept, read) else read)
 
 

@@ -1,8 +1,8 @@
 """The aws plugin itself: its configuration, its functions, and the table of its resource types.
 
-The one rule: credentials and region are judged when the configuration is checked, the account when the provider is
-configured, as in the real plugin, so a wrong account stops a preview before anything is planned. Left out:
-profiles, assumed roles, custom endpoints in the configuration (the endpoint comes with the connection).
+The one rule: as in the real plugin, CheckConfig validates credentials and region, and Configure validates the account.
+So a wrong account stops a preview before it plans anything. Left out: profiles, assumed roles, custom endpoints in the
+configuration (the endpoint comes with the connection).
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class AwsStandIn(StandIn[Account]):
     """The aws plugin on the sandbox's own server."""
 
     def __init__(self, connection: AwsConnection) -> None:
-        """Keep the connection; nothing is contacted before the configuration is checked."""
+        """Keep the connection; the plugin contacts nothing before CheckConfig."""
         self._environment = connection
         self._scope = Scope()
         types: list[ResourceType[Account]] = [
@@ -126,7 +126,7 @@ class AwsStandIn(StandIn[Account]):
     def CheckConfig(  # noqa: N802 - the name in the gRPC service
         self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
-        """Judge credentials and region, then validate the inputs."""
+        """Validate credentials and region, then the inputs."""
         news = from_wire(request.news)
         if not has_unknown(news):
             reason = self._why_unusable(decoded_config(CONFIG, news))
@@ -145,7 +145,7 @@ class AwsStandIn(StandIn[Account]):
             raise AssertionError("abort() always raises") from error
 
     def invoke(self, token: str) -> Bag:
-        """Answer a function, in process."""
+        """Call a function, in process."""
         function = self._functions.get(token)
         if function is None:
             raise ProviderError(
@@ -154,7 +154,7 @@ class AwsStandIn(StandIn[Account]):
         return function()
 
     def _credentials(self, config: Mapping[str, Any]) -> AwsConnection:
-        """Return the connection, with the configuration's own keys where it has some."""
+        """Return the connection, with the keys of the configuration if it has keys."""
         if not config.get("accessKey"):
             return self._environment
         return replace(

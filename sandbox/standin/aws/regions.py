@@ -1,7 +1,7 @@
-"""Facts of AWS regions that the provider knows by heart.
+"""Facts of AWS regions that are built into the provider.
 
-The one rule: facts only; whether a region may be used is for the provider's configuration to say. Left out: the
-China, government and isolated partitions, which the project has no use for.
+The one rule: facts only; the provider's configuration decides whether a region may be used. Left out: the China,
+government and isolated partitions, which the project does not use.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _WEBSITE_ZONES: Final = {
 
 
 def website_zone(region: str) -> str | None:
-    """Return the hosted zone of the region's bucket websites, or None where the provider would warn only."""
+    """Return the hosted zone of the region's bucket websites, or None if the provider would only warn."""
     return _WEBSITE_ZONES.get(region)
 
 
 def is_known(region: str) -> bool:
-    """Tell whether AWS has the region, by the list that the SDK ships."""
+    """Return whether AWS has the region, by the SDK's list."""
     return region in _described()
 
 
 def description(region: str) -> str:
-    """Return the region's name as AWS writes it, `US West (Oregon)`, or the region itself where it is unknown."""
+    """Return the region's name as AWS writes it, `US West (Oregon)`, or the region itself if it is unknown."""
     return _described().get(region, region)
 
 

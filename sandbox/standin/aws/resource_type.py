@@ -1,9 +1,9 @@
-"""The parents of every AWS resource type: inputs that the provider adds, documents, and the plugin framework's form.
+"""The base classes of all AWS resource types: inputs that the provider adds, documents, the plugin framework's form.
 
-The one rule: what all AWS resources share is here and in the provider's own order: first the hook that adds
-`tagsAll` and `region`, then Check. Most types are bridged from Terraform's older SDK (`AwsResource`); those of its
+The one rule: this module holds the common part of all AWS resources, in the provider's own order: first the hook that
+adds `tagsAll` and `region`, then Check. Most types are bridged from Terraform's older SDK (`AwsResource`). Those of its
 plugin framework (`FrameworkResource`) answer in another form: no `__defaults`, no nulls, no stables, defaults only
-in the plan, and failures that are not wrapped in a list of errors. Left out: moving a resource between regions.
+in the plan, and failures outside a list of errors. Left out: moving a resource between regions.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class AwsResource(ResourceType[Account]):
     """A resource type bridged from Terraform's SDK.
 
     Attributes:
-        documents: inputs that hold a policy document, kept in the state in its normal form.
-        regional: the type takes and tells a region.
-        tagged: the type takes and tells tags.
+        documents: inputs that hold a policy document, which the state keeps in its normal form.
+        regional: the type has a region among its inputs and outputs.
+        tagged: the type has tags among its inputs and outputs.
     """
 
     documents: ClassVar[tuple[str, ...]] = ()
@@ -38,11 +38,11 @@ class AwsResource(ResourceType[Account]):
     tagged: ClassVar[bool] = False
 
     def __init__(self, scope: Scope) -> None:
-        """Keep what Check has to know of the provider."""
+        """Keep the facts of the provider that Check needs."""
         self._scope = scope
 
     def import_live(self, connection: Account, resource_id: str) -> tuple[str, Bag] | None:
-        """Start from the id alone; `name@region` names another region than the provider's."""
+        """Start from only the id; `name@region` names another region than the provider's."""
         if not self.regional:
             return resource_id, {}
         name, _, region = resource_id.partition("@")
@@ -57,23 +57,23 @@ class AwsResource(ResourceType[Account]):
         seed: bytes = b"",
         autonaming: Autonaming | None = None,
     ) -> Checked:
-        """Add what the provider adds, then check as any bridged plugin."""
+        """Add the provider's inputs, then check like every bridged plugin."""
         return super().check(
             self._with_additions(plain(news)), olds, logical_name=logical_name, seed=seed, autonaming=autonaming
         )
 
     def diff(self, state: Mapping[str, object], news: Mapping[str, object], ignored: Sequence[str] = ()) -> Difference:
-        """Compare, with documents in their normal form; another region means another resource."""
+        """Compare with documents in their normal form; another region means another resource."""
         found = super().diff(state, self._stored(news), ignored)
         if "region" not in found.detailed or found.replaces:
             return found
-        # The schema does not say that a region forces a replacement, the plan does: the bridge then says `__meta`.
+        # Not the schema but the plan says that a region forces a replacement. The bridge then reports `__meta`.
         return replace(found, detailed={**found.detailed, _META: "UPDATE_REPLACE"}, replaces=[_META])
 
     def create(
         self, connection: Account | None, inputs: Mapping[str, object], *, preview: bool = False, urn: str = ""
     ) -> Resource:
-        """Create, with documents in their normal form in the outputs."""
+        """Create; the outputs hold documents in their normal form."""
         made = super().create(connection, self._stored(inputs), preview=preview, urn=urn)
         return replace(made, inputs=dict(inputs))
 
@@ -88,7 +88,7 @@ class AwsResource(ResourceType[Account]):
         preview: bool = False,
         urn: str = "",
     ) -> Bag:
-        """Update, with documents in their normal form in the outputs."""
+        """Update; the outputs hold documents in their normal form."""
         return super().update(
             connection, resource_id, state, self._stored(news), ignored=ignored, preview=preview, urn=urn
         )
@@ -102,7 +102,7 @@ class AwsResource(ResourceType[Account]):
         *,
         urn: str = "",
     ) -> Resource | None:
-        """Read; a document among the inputs stays as the program wrote it, as for every input with a normal form."""
+        """Read; a document in the inputs stays as the program wrote it, like every input with a normal form."""
         found = super().read(connection, resource_id, state, inputs, urn=urn)
         if found is None or not state or not inputs:
             return found
@@ -115,7 +115,7 @@ class AwsResource(ResourceType[Account]):
         if self.tagged:
             own = inputs.get("tags")
             if isinstance(own, Mapping):
-                # An import hands back maps with the marker that only blocks should have.
+                # An import returns maps with the marker that only blocks should have.
                 inputs = {**inputs, "tags": {key: value for key, value in own.items() if key != DEFAULTS}}
             inputs = tags.with_all_tags(inputs, account.default_tags if account else {})
         if self.regional and inputs.get("region") is None and account is not None:
@@ -142,13 +142,13 @@ class FrameworkResource(AwsResource):
         seed: bytes = b"",
         autonaming: Autonaming | None = None,
     ) -> Checked:
-        """Check; the inputs come back as given, since defaults belong to the plan."""
+        """Check; the inputs stay unchanged, because defaults belong to the plan."""
         checked = super().check(news, olds, logical_name=logical_name, seed=seed, autonaming=autonaming)
         given = self._with_additions(plain(news))
         return replace(checked, inputs=_without_nulls(_unmarked(given)))
 
     def diff(self, state: Mapping[str, object], news: Mapping[str, object], ignored: Sequence[str] = ()) -> Difference:
-        """Compare; nothing is said of what is stable."""
+        """Compare; the answer lists no stables."""
         prior = plain(state)
         inputs = without_ignored(prior, plain(news), ignored)
         found = difference(self.table, prior, self._planned(prior, inputs), inputs)
@@ -199,7 +199,7 @@ class FrameworkResource(AwsResource):
         preview: bool = False,
         urn: str = "",
     ) -> Bag:
-        """Bring the resource to what checked inputs ask for; a failure leaves the prior state."""
+        """Update the resource to the checked inputs; a failure leaves the prior state."""
         prior = plain(state)
         planned = self._planned(prior, without_ignored(prior, plain(news), ignored))
         if preview or connection is None:
@@ -214,11 +214,11 @@ class FrameworkResource(AwsResource):
         self.delete_live(connection, resource_id, plain(state))
 
     def planned_defaults(self, planned: Bag) -> Bag:
-        """Return the plan with what the type's plan modifiers put in; nothing by default."""
+        """Return the plan with the values of the type's plan modifiers; unchanged by default."""
         return planned
 
     def _planned(self, prior: Bag, inputs: Bag) -> Bag:
-        """Plan an update: the framework keeps what it filled in itself, and no zero stands for "absent"."""
+        """Plan an update: the framework keeps computed values, and a zero never means "absent"."""
         planned = self.planned_defaults(plan_creation(self.table, inputs))
         return {
             name: prior.get(name) if value is UNKNOWN and inputs.get(name) is not UNKNOWN else value
@@ -231,7 +231,7 @@ class FrameworkResource(AwsResource):
 
 
 def known(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a plan for a hook: what nobody knows yet is simply absent, at any depth."""
+    """Return a plan for a hook: an unknown value is absent, at any depth."""
     if isinstance(value, Mapping):
         return {name: known(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -1,7 +1,7 @@
 """The IAM resource types of roles: a role, and a managed policy on it.
 
-The one rule: as in `identities`, a refusal of IAM is told in IAM's own code and words. Left out: inline policies and
-exclusive attachments, which are read and never set, and instance profiles.
+The one rule: as in `identities`, a refusal keeps IAM's own code and words. Left out: inline policies and exclusive
+attachments, which are read but never set, and instance profiles.
 
 https://www.pulumi.com/registry/packages/aws/api-docs/iam/role/ ; terraform-provider-aws internal/service/iam/role.go
 """
@@ -87,7 +87,7 @@ class Role(AwsResource):
         return None if values is None else (name, values)
 
     def read_live(self, connection: Account, resource_id: str, state: Bag) -> Bag | None:
-        """Read the role, and what is attached to it by whomever."""
+        """Read the role and all of its attachments."""
         iam = connection.clients().iam
         with doing(f"reading IAM Role ({resource_id})", "IAM"):
             answer = found(_NONE, iam.get_role, RoleName=resource_id)
@@ -114,7 +114,7 @@ class Role(AwsResource):
         }
 
     def update_live(self, connection: Account, resource_id: str, state: Bag, planned: Bag) -> Bag | None:
-        """Change who may be it, for how long, and what it is called."""
+        """Change trust policy, description, session duration, permissions boundary and tags."""
         iam = connection.clients().iam
         if not policies.equivalent(state.get("assumeRolePolicy"), planned["assumeRolePolicy"]):
             with doing(f"updating IAM Role ({resource_id}) assume role policy", "IAM"):
@@ -142,7 +142,7 @@ class Role(AwsResource):
         return self.read_live(connection, resource_id, planned)
 
     def delete_live(self, connection: Account, resource_id: str, state: Bag) -> None:
-        """Delete the role, with its attachments where the state says so."""
+        """Delete the role, and its attachments if the state says so."""
         iam = connection.clients().iam
         if state.get("forceDetachPolicies") is True:
             with doing(f"detaching IAM Role ({resource_id}) policies", "IAM"):
@@ -171,7 +171,7 @@ class RolePolicyAttachment(AwsResource):
         return f"{role}/{policy}", {"role": role, "policyArn": policy}
 
     def read_live(self, connection: Account, resource_id: str, state: Bag) -> Bag | None:  # noqa: ARG002 - a hook
-        """Tell whether it is attached."""
+        """Return whether it is attached."""
         role, policy = str(state["role"]), str(state["policyArn"])
         with doing(f"reading IAM Role Policy Attachment ({role}:{policy})", "IAM"):
             answer = found(_NONE, connection.clients().iam.list_attached_role_policies, RoleName=role)
@@ -187,7 +187,7 @@ class RolePolicyAttachment(AwsResource):
             found(_NONE, connection.clients().iam.detach_role_policy, RoleName=role, PolicyArn=policy)
 
     def import_live(self, connection: Account, resource_id: str) -> tuple[str, Bag] | None:  # noqa: ARG002 - a hook
-        """Take the id apart."""
+        """Split the id."""
         role, slash, policy = resource_id.partition("/")
         if not (role and slash and policy):
             raise ProviderError(f'unexpected format for Import ID ("{resource_id}"), expected <role-name>/<policy_arn>')

@@ -1,7 +1,7 @@
-"""Tags: what a resource carries is its own tags over the provider's default tags.
+"""Tags: a resource has its own tags, which override the provider's default tags.
 
-The one rule: `tagsAll` is worked out before the inputs are checked (so it is among them), and what is read back is
-split again: a default tag that the server has is not one of the resource's own. Left out: `ignoreTags`.
+The one rule: `tagsAll` is computed before Check, so it is one of the inputs. Tags from the server are split again: a
+default tag on the server is not one of the resource's own tags. Left out: `ignoreTags`.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def listed(tags: object) -> list[Tag]:
 
 
 def read_back(found: Iterable[Tag | TagTypeDef], default_tags: Mapping[str, str], own: object) -> Bag:
-    """Return `tags` and `tagsAll` for what the server has.
+    """Return `tags` and `tagsAll` for the tags on the server.
 
-    A tag that is just the provider's default is left out of `tags`, unless the resource gives it itself.
+    `tags` omits a tag that equals the provider's default, unless the resource itself gives it.
     """
     everything = {tag["Key"]: tag["Value"] for tag in found}
     declared = own if isinstance(own, Mapping) else {}
@@ -49,7 +49,7 @@ def read_back(found: Iterable[Tag | TagTypeDef], default_tags: Mapping[str, str]
 
 
 def changes(state: Bag, planned: Bag) -> tuple[list[str], dict[str, str]]:
-    """Return the tags to take away and the tags to set."""
+    """Return the tags to remove and the tags to set."""
     before, after = state.get("tagsAll") or {}, planned.get("tagsAll") or {}
     changed = {key: value for key, value in after.items() if before.get(key) != value}
     return sorted(before.keys() - after.keys()), changed

@@ -1,6 +1,6 @@
-"""What the AWS provider checks of a value before it asks AWS, in its own words.
+"""The checks that the AWS provider makes before it calls AWS, in its own words.
 
-The one rule: a validator returns the provider's complaint or None, and gets Terraform's path of the value. Left
+The one rule: a validator gets a value with its Terraform path, and returns the provider's complaint or None. Left
 out: every limit that the provider leaves to AWS.
 """
 

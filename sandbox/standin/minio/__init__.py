@@ -1,9 +1,9 @@
 """The `minio` stand-in: the resource types of pulumi-minio 0.17.1 that the program uses, on the embedded server.
 
-The one rule: what the real plugin gets wrong is wrong here too (it wraps terraform-provider-minio 1.20.1 of
-November 2023), because that is what the program has to live with: the recorded calls of the real plugin are
-replayed against this package by tests/sandbox/standin/test_minio_replay.py. Left out: the ten other resource types, and
-the retries for up to a minute of the real admin client (a refused connection fails here at once).
+The one rule: the bugs of the real plugin are here too (it wraps terraform-provider-minio 1.20.1 of November 2023),
+because the program must work with them. tests/sandbox/standin/test_minio_replay.py replays the recorded calls of the
+real plugin against this package. Left out: the ten other resource types, and the retries of the real admin client,
+which last up to a minute (a refused connection fails here at once).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def minio_stand_in(*, hold_seconds: float = DEFAULT_HOLD_SECONDS) -> StandIn[Min
     """Return the plugin, not yet configured.
 
     Args:
-        hold_seconds: how long a write to a bucket's settings lasts at least; see `lost_update`.
+        hold_seconds: the minimum duration of a write to a bucket's settings; see `lost_update`.
     """
     writes = BucketWrites(hold_seconds)
     return StandIn(

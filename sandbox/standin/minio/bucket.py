@@ -1,9 +1,8 @@
 """`minio:index/s3Bucket:S3Bucket`.
 
-The one rule: after creation only `acl` and `quota` are ever sent to the server; `objectLocking` flipped later is an
-update that does nothing, and a bucket that cannot be read, for whatever reason, is gone from the state. Left out:
-quotas, which need the admin API's own metadata, and the never-ending retry of `forceDestroy` on a locked object (an
-error here).
+The one rule: after creation the plugin sends only `acl` and `quota` to the server. A later change of `objectLocking` is
+an update without effect. A bucket that cannot be read, for any reason, leaves the state. Left out: quotas, which need
+the admin API's own metadata, and the endless retry of `forceDestroy` on a locked object (here an error).
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ class S3Bucket(ResourceType[MinioConnection]):
     }
 
     def create_live(self, connection: MinioConnection, planned: Bag) -> tuple[str, Bag] | None:
-        """Refuse a bucket that exists, make it, then set its policy."""
+        """Refuse an existing bucket; otherwise create the bucket, then set its policy."""
         bucket = planned["bucket"] or unique_id(planned["bucketPrefix"] or "terraform-")
         with fatal("unable to create bucket", bucket):
             _check_name(bucket)
@@ -79,7 +78,7 @@ class S3Bucket(ResourceType[MinioConnection]):
         return None if values is None else (bucket, {"bucket": bucket, **values})
 
     def read_live(self, connection: MinioConnection, resource_id: str, state: Bag) -> Bag | None:
-        """Say where the bucket is; an error of any kind means that it is gone."""
+        """Read the bucket's location; an error of any kind means that the bucket is gone."""
         try:
             if not connection.bucket_exists(resource_id):
                 return None
@@ -92,7 +91,7 @@ class S3Bucket(ResourceType[MinioConnection]):
         }
 
     def update_live(self, connection: MinioConnection, resource_id: str, state: Bag, planned: Bag) -> Bag | None:
-        """Set the policy and the quota if they changed; nothing else is sent."""
+        """Set the policy and the quota if they changed; send nothing else."""
         if planned["acl"] != state.get("acl"):
             _set_acl(connection, resource_id, planned["acl"], "update")
         if planned["quota"] != state.get("quota"):
@@ -100,7 +99,7 @@ class S3Bucket(ResourceType[MinioConnection]):
         return self.read_live(connection, resource_id, planned)
 
     def delete_live(self, connection: MinioConnection, resource_id: str, state: Bag) -> None:
-        """Remove the bucket, its objects first if the program says so."""
+        """Remove the bucket; first remove its objects if the program says so."""
         with fatal("unable to remove bucket", resource_id):
             try:
                 connection.s3.delete_bucket(Bucket=resource_id)
@@ -111,7 +110,7 @@ class S3Bucket(ResourceType[MinioConnection]):
                 connection.s3.delete_bucket(Bucket=resource_id)
 
     def import_live(self, connection: MinioConnection, resource_id: str) -> tuple[str, Bag] | None:
-        """Find out what an import has to know beyond a read: lock and policy."""
+        """Read what an import needs beyond a read: lock and policy."""
         values = self.read_live(connection, resource_id, {})
         if values is None:
             return None
@@ -121,7 +120,7 @@ class S3Bucket(ResourceType[MinioConnection]):
 
 
 def _check_name(bucket: str) -> None:
-    """Refuse what minio-go refuses before it asks the server."""
+    """Refuse what minio-go refuses before it calls the server."""
     if len(bucket) < 3:  # noqa: PLR2004 - S3's own limit
         raise ProviderError("Bucket name cannot be shorter than 3 characters")
     if len(bucket) > _MOST_NAME_CHARACTERS:

@@ -1,6 +1,6 @@
 """The connection of the `minio` stand-in: an S3 client and an IAM client for one server, and the words of its errors.
 
-The one rule: an error reaches the person in the words that minio-go and terraform-provider-minio 1.20.1 put it in,
+The one rule: an error has the words of minio-go and terraform-provider-minio 1.20.1,
 `[FATAL] <what> (<which>): <the server's message>`, and never holds a credential. Left out: signature version 2,
 session tokens and client certificates, which the program does not use.
 """
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from sandbox.standin.minio.lost_update import BucketWrites
     from sandbox.standin.properties import Table
 
-# terraform-provider-minio 1.20.1, minio/provider.go. None of them is sensitive there; the program's secret stays one
-# because the engine keeps what the program marked.
+# terraform-provider-minio 1.20.1, minio/provider.go. None of them is sensitive there. The program's secret stays a
+# secret, because the engine keeps the program's mark.
 CONFIG: Table = {
     "minioServer": string(required=True, description="Minio Host and Port"),
     "minioRegion": string(optional=True, default="us-east-1"),
@@ -60,14 +60,14 @@ class MinioConnection:
 
     Attributes:
         url: the server's address as minio-go prints it, without a default port.
-        region: where buckets are made.
+        region: the region of new buckets.
         s3: the S3 client, path style.
         iam: the client of users, policies and service accounts.
         writes: the guard that detects overlapping writes to one bucket.
     """
 
     def __init__(self, config: Mapping[str, Any], writes: BucketWrites) -> None:
-        """Make the clients; as with the real plugin nothing is contacted yet."""
+        """Create the clients; like the real plugin, contact nothing yet."""
         server = config["minioServer"]
         scheme = "https" if config["minioSsl"] else "http"
         with fatal("client creation failed", "client"):
@@ -92,7 +92,7 @@ class MinioConnection:
         self.writes = writes
 
     def bucket_exists(self, bucket: str) -> bool:
-        """Ask for the bucket's location first, as minio-go does: its errors have a body that says why."""
+        """Read the bucket's location first, as minio-go does, because its errors have a body with the reason."""
         try:
             self.s3.get_bucket_location(Bucket=bucket)
         except ClientError as error:
@@ -109,7 +109,7 @@ def connect(config: Mapping[str, Any], writes: BucketWrites) -> MinioConnection:
 
 @contextmanager
 def fatal(what: str, which: str) -> Iterator[None]:
-    """Turn whatever a client raises inside into the provider's own sentence."""
+    """Turn every exception of a client in the block into the provider's own sentence."""
     try:
         yield
     except (ClientError, MinioIamError, BotoCoreError, ProviderError) as error:
@@ -117,7 +117,7 @@ def fatal(what: str, which: str) -> Iterator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """Return the server's message, or what Go would say of the network."""
+    """Return the server's message, or Go's message about the network."""
     if isinstance(error, ClientError):
         told = error.response["Error"]
         return told.get("Message") or f"Error response code {told.get('Code', 'unknown')}."
@@ -135,7 +135,7 @@ def reason_of(error: Exception) -> str:
 
 
 def _first_asked(path: str) -> str:
-    """Return what the Go clients ask for first: minio-go a bucket's location, madmin its own command."""
+    """Return the first request of the Go clients: of minio-go a bucket's location, of madmin its own command."""
     if path.startswith(PREFIX):
         return path.replace(PREFIX, "/minio/admin/v3/", 1)
     return f"/{path.split('/')[1]}/?location="
@@ -161,7 +161,7 @@ def _is_address(host: str) -> bool:
 
 
 def _ca_bundle(name: str | None) -> str | None:
-    """Resolve against `infra/`, the working directory of the real plugin, and refuse what is no certificate."""
+    """Resolve against `infra/`, the working directory of the real plugin, and refuse a file without a certificate."""
     if not name:
         return None
     path = Path(infra.__file__).parent / name

@@ -1,7 +1,7 @@
 """`IamUser`, `IamPolicy` and `IamUserPolicyAttachment` of `minio:index`.
 
-The one rule: a user's `name` is its access key and `secret` its secret key, which is never read back; with
-`forceDestroy` any update deletes the user (so in the real plugin). Left out: groups.
+The one rule: a user's `name` is its access key and `secret` its secret key, which is never read back. With
+`forceDestroy` any update deletes the user (as in the real plugin). Left out: groups.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class IamUser(ResourceType[MinioConnection]):
     }
 
     def create_live(self, connection: MinioConnection, planned: Bag) -> tuple[str, Bag] | None:
-        """Add the user with its secret, or one made here; an existing user silently gets the new one."""
+        """Add the user with its secret, or with a generated one; an existing user silently gets the new secret."""
         name, secret = planned["name"], planned["secret"] or new_secret()
         with fatal("error creating user", name):
             connection.iam.add_user(name, secret)
@@ -88,7 +88,7 @@ class IamUser(ResourceType[MinioConnection]):
 
 
 class IamPolicy(ResourceType[MinioConnection]):
-    """A policy document under a name."""
+    """A policy document with a name."""
 
     token: ClassVar[str] = "minio:index/iamPolicy:IamPolicy"  # noqa: S105 - a type token
     table: ClassVar[Table] = {
@@ -105,14 +105,14 @@ class IamPolicy(ResourceType[MinioConnection]):
     }
 
     def create_live(self, connection: MinioConnection, planned: Bag) -> tuple[str, Bag] | None:
-        """Add the policy; one of the same name is silently replaced."""
+        """Add the policy; it silently replaces a policy with the same name."""
         name = planned["name"] or unique_id(planned["namePrefix"] or "terraform-")
         with fatal("unable to create policy", name):
             connection.iam.add_canned_policy(name, json.loads(planned["policy"]))
         return name, self.read_live(connection, name, planned)
 
     def read_live(self, connection: MinioConnection, resource_id: str, state: Bag) -> Bag:  # noqa: ARG002 - a hook
-        """Read the document; a policy that is not there is an error."""
+        """Read the document; a missing policy is an error."""
         with fatal("unable to read policy", resource_id):
             document = connection.iam.info_canned_policy(resource_id)
         return {"name": resource_id, "policy": indented(document)}
@@ -139,7 +139,7 @@ class IamUserPolicyAttachment(ResourceType[MinioConnection]):
     }
 
     def __init__(self) -> None:
-        """Keep one lock per user, as the real one does."""
+        """Keep one lock per user, as the real plugin does."""
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def create_live(self, connection: MinioConnection, planned: Bag) -> tuple[str, Bag] | None:
@@ -159,7 +159,7 @@ class IamUserPolicyAttachment(ResourceType[MinioConnection]):
         return {"policyName": state["policyName"]} if attached else None
 
     def delete_live(self, connection: MinioConnection, resource_id: str, state: Bag) -> None:  # noqa: ARG002 - a hook
-        """Take the policy out of the user's list."""
+        """Remove the policy from the user's list."""
         user, policy = state["userName"], state["policyName"]
         with self._locks[user]:
             policies = _policies_of(connection, user)
@@ -169,7 +169,7 @@ class IamUserPolicyAttachment(ResourceType[MinioConnection]):
                     connection.iam.set_user_or_group_policy(user, left)
 
     def import_live(self, connection: MinioConnection, resource_id: str) -> tuple[str, Bag] | None:  # noqa: ARG002 - a hook
-        """Take `user/policy` apart; the id becomes one like those of a creation. Any other form finds nothing."""
+        """Split `user/policy`; the id gets the form of a creation. Any other form finds nothing."""
         user, _, policy = resource_id.partition("/")
         if not user or not policy:
             return None

@@ -1,7 +1,7 @@
 """`minio:index/ilmPolicy:IlmPolicy`: the whole lifecycle configuration of a bucket.
 
-The one rule: a failed read takes the resource out of the state and a failed update says nothing (both so in the
-real plugin): a green `up` does not prove that the rules are there. Left out: nothing of the type.
+The one rule: a failed read removes the resource from the state, and a failed update reports nothing (both as in the
+real plugin). So a green `up` does not prove that the rules exist. Left out: nothing of the type.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class IlmPolicy(ResourceType[MinioConnection]):
         return None if values is None else (bucket, values)
 
     def read_live(self, connection: MinioConnection, resource_id: str, state: Bag) -> Bag | None:  # noqa: ARG002 - a hook
-        """Read the rules; an error of any kind means that there are none."""
+        """Read the rules; an error of any kind means that the bucket has none."""
         try:
             found = connection.s3.get_bucket_lifecycle_configuration(Bucket=resource_id)
         except (ClientError, BotoCoreError):
@@ -71,7 +71,7 @@ class IlmPolicy(ResourceType[MinioConnection]):
         return {"bucket": resource_id, "rules": [_state_of(rule) for rule in found["Rules"]]}
 
     def update_live(self, connection: MinioConnection, resource_id: str, state: Bag, planned: Bag) -> Bag | None:  # noqa: ARG002 - a hook
-        """Put the rules, say nothing if that fails, and read what is there."""
+        """Put the rules, ignore a failure, and read the present rules."""
         with contextlib.suppress(ProviderError):
             if self.create_live(connection, planned) is None:
                 return None
@@ -123,7 +123,7 @@ def _state_of(rule: Any) -> Bag:  # noqa: ANN401 - a rule as boto3 has it
 
 
 def _parsed(text: str) -> Bag:
-    """Return the S3 form of an expiration; empty when the text is none ("0d" is none either)."""
+    """Return the S3 form of an expiration; empty if the text is not an expiration ("0d" is not one)."""
     if text == "DeleteMarker":
         return {"ExpiredObjectDeleteMarker": True}
     days = re.match(r"[+-]?\d+(?=d)", text)

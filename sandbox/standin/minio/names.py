@@ -1,7 +1,7 @@
-"""Names, secrets and their limits, as terraform-provider-minio 1.20.1 makes and checks them.
+"""Names, secrets and their limits, as terraform-provider-minio 1.20.1 generates and checks them.
 
-The one rule: a generated id or secret has the real one's form and length, so that what parses or stores it is
-tested for true. Left out: LDAP distinguished names.
+The one rule: a generated id or secret has the real form and length, so that code that parses or stores it gets a
+realistic test. Left out: LDAP distinguished names.
 """
 
 from __future__ import annotations

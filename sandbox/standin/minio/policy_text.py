@@ -1,7 +1,7 @@
-"""Policy documents as text: how MinIO prints one, and what the provider refuses before asking.
+"""Policy documents as text: MinIO's format, and the documents that the provider refuses before a request.
 
-The one rule: the text in the state is the server's and not the program's; that both mean the same is
-`policy_equivalence`'s to say. Left out: whether the server knows an action, which only the server says.
+The one rule: the text in the state is the server's, not the program's; `policy_equivalence` decides whether both mean
+the same. Left out: whether an action exists, which only the server knows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sandbox.standin.values import Bag
 
 _END_OF_INPUT = "unexpected end of JSON input"
-# What Python's parser calls an error -> what Go's encoding/json calls it.
+# Error of Python's parser -> error of Go's encoding/json.
 _GO_WORDS = {
     "Expecting value": "looking for beginning of value",
     "Expecting ':' delimiter": "after object key",
@@ -26,7 +26,7 @@ _GO_WORDS = {
 
 
 def indented(document: Mapping[str, object]) -> str:
-    """Return the document as the server prints it: one space for each level."""
+    """Return the document in the server's format: one space for each level."""
     return json.dumps(document, indent=1, ensure_ascii=False)
 
 

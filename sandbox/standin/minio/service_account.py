@@ -1,8 +1,8 @@
 """`minio:index/iamServiceAccount:IamServiceAccount`: a key pair of a user.
 
-The one rule: the policy is sent with every update, or the server would turn it into an implied one; without a
-`policy` of its own the account reports its user's, which is a change at every preview. Left out: names and
-expirations, which this version of the type has not.
+The one rule: every update sends the policy, or the server would turn it into an implied one. Without its own `policy`
+the account reports its user's, which is a change at every preview. Left out: names and expirations, which this version
+of the type does not have.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class IamServiceAccount(ResourceType[MinioConnection]):
     }
 
     def create_live(self, connection: MinioConnection, planned: Bag) -> tuple[str, Bag] | None:
-        """Let the server make a key pair."""
+        """Let the server create a key pair."""
         user = planned["targetUser"]
         with fatal("error creating service account", user):
             made = connection.iam.add_service_account(user, policy=document_of(planned["policy"]))
@@ -55,7 +55,7 @@ class IamServiceAccount(ResourceType[MinioConnection]):
         return access_key, {**values, **keys}
 
     def read_live(self, connection: MinioConnection, resource_id: str, state: Bag) -> Bag:
-        """Read owner, status and policy; an account that is not there is an error."""
+        """Read owner, status and policy; a missing account is an error."""
         with fatal("error reading service account %s: %s", resource_id):
             found = connection.iam.info_service_account(resource_id)
         return {
@@ -67,7 +67,7 @@ class IamServiceAccount(ResourceType[MinioConnection]):
         }
 
     def update_live(self, connection: MinioConnection, resource_id: str, state: Bag, planned: Bag) -> Bag | None:
-        """Set status, secret and policy, each with the policy beside it."""
+        """Set status, secret and policy; send the policy with each."""
         policy, status = document_of(planned["policy"]), "off" if planned["disableUser"] else "on"
         with fatal("error to disable service account", resource_id):
             if connection.iam.info_service_account(resource_id)["accountStatus"] != status:
@@ -83,12 +83,12 @@ class IamServiceAccount(ResourceType[MinioConnection]):
         return {**self.read_live(connection, resource_id, planned), **keys}
 
     def delete_live(self, connection: MinioConnection, resource_id: str, state: Bag) -> None:
-        """Delete the account; one that is gone already is no error, if it was the user's last."""
+        """Delete the account; a missing account is not an error if it was the user's last one."""
         with fatal("error deleting service account %s: %s", resource_id):
             try:
                 connection.iam.delete_service_account(resource_id)
             except MinioIamError:
-                # The plugin then looks for the account in the user's list, which its client of 2021 cannot read on
-                # a server of today unless it is empty.
+                # The plugin then looks for the account in the user's list. Its client of 2021 cannot read that list
+                # from a current server, unless the list is empty.
                 if connection.iam.list_service_accounts(state["targetUser"])["accounts"]:
                     raise ProviderError(_UNREADABLE_LIST) from None

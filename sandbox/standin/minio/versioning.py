@@ -1,7 +1,7 @@
 """`minio:index/s3BucketVersioning:S3BucketVersioning`.
 
-The one rule: deleting it suspends versioning, which a bucket with object lock refuses, so it is not to be declared
-there. Left out: excluded prefixes and folders, MinIO's own extension, which the sandbox's server does not have.
+The one rule: deletion suspends versioning, which a bucket with object lock refuses, so do not declare it there.
+Left out: excluded prefixes and folders, MinIO's own extension, which the sandbox's server does not have.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class S3BucketVersioning(ResourceType[MinioConnection]):
     }
 
     def create_live(self, connection: MinioConnection, planned: Bag) -> tuple[str, Bag] | None:
-        """Put the configuration; the real one does not read it back."""
+        """Put the configuration; the real plugin does not read it back."""
         return (planned["bucket"], {}) if _put(connection, planned, resource_id="") else None
 
     def read_live(self, connection: MinioConnection, resource_id: str, state: Bag) -> Bag | None:  # noqa: ARG002 - a hook
-        """Read the configuration; any error is one."""
+        """Read the configuration; raise on every error."""
         with fatal("failed to load bucket versioning", resource_id):
             status = connection.s3.get_bucket_versioning(Bucket=resource_id).get("Status", "")
         found: Bag = {"status": status, "excludeFolders": False, "excludedPrefixes": []}
@@ -74,7 +74,7 @@ def _put(connection: MinioConnection, planned: Bag, *, resource_id: str) -> bool
 
 
 def _put_status(connection: MinioConnection, bucket: str, status: str) -> None:
-    """Suspend or enable; refuse for a locked bucket what MinIO refuses."""
+    """Suspend or enable; for a locked bucket, refuse what MinIO refuses."""
     if status == "Suspended" and _is_locked(connection, bucket):
         raise ProviderError("An Object Lock configuration is present on this bucket, versioning cannot be suspended.")
     connection.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})  # type: ignore[typeddict-item] # a literal, checked

@@ -1,6 +1,6 @@
-"""Loaded by every Python process of a watched command: tells what it starts, and logs all at debug level if asked to.
+"""Loaded by every Python process of a watched command: it reports started processes, and can log at debug level.
 
-The rule: it writes only where the variables LEAKS_ARGUMENTS and LEAKS_DEBUG name a place.
+The rule: it writes only to the paths in the variables LEAKS_ARGUMENTS and LEAKS_DEBUG.
 """
 
 import logging
@@ -13,7 +13,7 @@ STARTS = ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "os.spaw
 
 def _tell(event: str, arguments: tuple[object, ...]) -> None:
     if event in STARTS:
-        # The last one is the environment, where secrets may be.
+        # The last one is the environment, which may hold secrets.
         told = arguments[:-1] if event != "os.system" else arguments
         if event == "subprocess.Popen":
             told = arguments[:2]

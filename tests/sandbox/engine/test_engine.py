@@ -1,6 +1,6 @@
-"""How an engine is found or made: each step in turn, with scripts in place of engines, installer and Go.
+"""Finding or building an engine: each step in turn, with scripts in place of engines, installer and Go.
 
-Left out: a real build, which takes minutes; the end-to-end tests run what it makes.
+Left out: a real build, which takes minutes; the end-to-end tests run its result.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ def make_executable(path: Path, text: str) -> Path:
 
 
 def make_pulumi(folder: Path, version: str) -> Path:
-    """Write an engine that only tells its version."""
+    """Write an engine that only reports its version."""
     return make_executable(folder / "pulumi", f"#!/bin/sh\necho v{version}\n")
 
 
 @pytest.fixture
 def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """An environment with nothing on PATH but a shell's own tools, an empty cache, and no internet."""
+    """An environment with only a shell's own tools on PATH, an empty cache, and no internet."""
     monkeypatch.setattr(engine, "INSTALLER", OFFLINE_INSTALLER)
     return {"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path / "home")}
 
@@ -65,7 +65,7 @@ def go(environ: dict[str, str], tmp_path: Path) -> Path:
     """A Go on PATH that builds a script; returns the log of its calls."""
     sdk = tmp_path / "sdk"
     for name, folder in engine.SCRIPTS.items():
-        make_executable(sdk / folder / name, "#!/bin/sh\n").chmod(0o444)  # as the module cache has them
+        make_executable(sdk / folder / name, "#!/bin/sh\n").chmod(0o444)  # the mode in the module cache
     make_executable(tmp_path / "go" / "go", FAKE_GO)
     log = tmp_path / "go.log"
     log.touch()
@@ -80,18 +80,18 @@ def on_path(environ: dict[str, str], folder: Path) -> None:
 
 
 def cache_entries(environ: dict[str, str]) -> list[str]:
-    """What is in the cache, hidden folders included, but for the lock."""
+    """The content of the cache without the lock, including hidden folders."""
     root = engine.cache_root(environ)
     return sorted(path.name for path in root.iterdir() if path.suffix != ".lock") if root.exists() else []
 
 
 def builds(log: Path) -> int:
-    """How often Go was asked to build."""
+    """The number of Go builds."""
     return sum(line.startswith("build ") for line in log.read_text().splitlines())
 
 
 def test_engine_on_path_with_its_own_language_host_is_taken(environ: dict[str, str], tmp_path: Path) -> None:
-    """A new enough `pulumi` on PATH is used as it is."""
+    """A new enough `pulumi` on PATH is used unchanged."""
     pulumi = make_pulumi(tmp_path / "official", "3.250.0")
     make_executable(tmp_path / "official" / "pulumi-language-python", "")
     on_path(environ, tmp_path / "official")
@@ -100,7 +100,7 @@ def test_engine_on_path_with_its_own_language_host_is_taken(environ: dict[str, s
 
 
 def test_engine_on_path_takes_the_language_host_of_path(environ: dict[str, str], tmp_path: Path) -> None:
-    """A language host that is installed elsewhere is used before ours."""
+    """An installed language host elsewhere on PATH comes before ours."""
     make_pulumi(tmp_path / "official", "3.300.1")
     make_executable(tmp_path / "elsewhere" / "pulumi-language-python", "")
     on_path(environ, tmp_path / "official")
@@ -113,7 +113,7 @@ def test_engine_on_path_takes_the_language_host_of_path(environ: dict[str, str],
 
 
 def test_engine_on_path_without_language_host_gets_ours(environ: dict[str, str], go: Path, tmp_path: Path) -> None:
-    """Where no language host is installed, ours is made beside the cached engines, without a build."""
+    """Without an installed language host, ours is added beside the cached engines, without a build."""
     make_pulumi(tmp_path / "bare", "3.300.1")
     on_path(environ, tmp_path / "bare")
 
@@ -128,15 +128,15 @@ def test_engine_on_path_without_language_host_gets_ours(environ: dict[str, str],
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("#!/bin/sh\necho v3.249.9\n", "is 3.249.9, and 3.250.0 or newer is needed"),
-        ("#!/bin/sh\nexit 1\n", "does not tell its version"),
-        ("#!/bin/sh\necho hello\n", "does not tell its version"),
+        ("#!/bin/sh\necho v3.249.9\n", "is version 3.249.9; it must be 3.250.0 or newer"),
+        ("#!/bin/sh\nexit 1\n", "does not report its version"),
+        ("#!/bin/sh\necho hello\n", "does not report its version"),
     ],
 )
 def test_engine_on_path_that_cannot_serve_is_passed_over(
     environ: dict[str, str], tmp_path: Path, script: str, reason: str
 ) -> None:
-    """An engine that is too old or broken is named with its reason, and a later one on PATH is taken."""
+    """The reasons name an engine that is too old or broken, and the search uses a later one on PATH."""
     broken = make_executable(tmp_path / "broken" / "pulumi", script)
     on_path(environ, tmp_path / "broken")
 
@@ -153,7 +153,7 @@ def test_engine_on_path_that_cannot_serve_is_passed_over(
 
 
 def test_wrapper_of_the_sandbox_is_no_engine(environ: dict[str, str], tmp_path: Path) -> None:
-    """With the sandbox's own `pulumi` on PATH the search goes on, and does not find itself."""
+    """With the sandbox's own `pulumi` on PATH the search continues, and does not use that wrapper."""
     folder = StackFolder(StackName.LOCAL, tmp_path / ".sandbox")
     write_wrapper(folder, Engine(make_pulumi(tmp_path / "cached", "3.274.1"), "3.274.1", Source.CACHE))
     on_path(environ, folder.bin)
@@ -161,11 +161,11 @@ def test_wrapper_of_the_sandbox_is_no_engine(environ: dict[str, str], tmp_path: 
     search = existing_engine(environ)
 
     assert search.engine is None
-    assert search.tried[0] == "PATH: no `pulumi` there"
+    assert search.tried[0] == "PATH: `pulumi` is not there"
 
 
 def test_build_fills_the_cache_once(environ: dict[str, str], go: Path) -> None:
-    """What is built is found in the cache by the next search, whole and executable, and Go is not asked again."""
+    """The next search finds the build in the cache, complete and executable, and does not run Go again."""
     first = find_engine(environ, Progress())
     second = find_engine(environ, Progress())
 
@@ -181,7 +181,7 @@ def test_build_fills_the_cache_once(environ: dict[str, str], go: Path) -> None:
 
 
 def test_build_uses_the_pinned_module_and_version(environ: dict[str, str], go: Path) -> None:
-    """The build is that of the committed go.mod, with the version stamped in."""
+    """The build uses the committed go.mod, and stamps the version in."""
     find_engine(environ, Progress())
 
     build = next(line for line in go.read_text().splitlines() if line.startswith("build "))
@@ -196,7 +196,7 @@ def test_build_uses_the_pinned_module_and_version(environ: dict[str, str], go: P
 
 
 def test_build_that_fails_leaves_nothing(environ: dict[str, str], go: Path) -> None:
-    """A failed build gives its last words as the reason, and no half engine stays in the cache."""
+    """A failed build gives its last lines as the reason, and leaves no partial engine in the cache."""
     environ["FAKE_GO_FAILS"] = "yes"
 
     search = find_engine(environ, Progress())
@@ -208,47 +208,47 @@ def test_build_that_fails_leaves_nothing(environ: dict[str, str], go: Path) -> N
 
 
 def test_build_of_another_version_is_refused(environ: dict[str, str], go: Path) -> None:  # noqa: ARG001 - a fixture
-    """An engine that says another version than the pinned one is not kept."""
+    """A built engine that reports another version than the pinned one is not kept."""
     environ["FAKE_GO_BUILDS"] = "3.0.0"
 
     search = find_engine(environ, Progress())
 
-    assert "says that it is 3.0.0" in search.tried[3]
+    assert "reports version 3.0.0" in search.tried[3]
     assert cache_entries(environ) == []
 
 
 def test_build_needs_a_new_enough_go(environ: dict[str, str], go: Path) -> None:  # noqa: ARG001 - a fixture
-    """A Go that is too old is named with what is needed."""
+    """The reason names a Go that is too old and the required version."""
     environ["FAKE_GO_VERSION"] = "go1.25.3"
 
-    assert "is go1.25.3, and go1.26 is needed" in find_engine(environ, Progress()).tried[3]
+    assert "reports go1.25.3; it must be go1.26 or newer" in find_engine(environ, Progress()).tried[3]
 
 
 def test_no_engine_at_all_gives_every_reason(environ: dict[str, str]) -> None:
-    """Where no engine can be had, each step tells why, in the order in which they were tried."""
+    """Without an engine, each step gives its reason, in the order of the steps."""
     search = find_engine(environ, Progress())
 
     assert search.engine is None
     assert [reason.split(":")[0] for reason in search.tried] == [source.value for source in Source]
     assert search.tried[2] == "official installer: no such host"
-    assert search.tried[3] == "build from Go modules: no `go` on PATH"
+    assert search.tried[3] == "build from Go modules: `go` is not on PATH"
 
 
 def test_damaged_cache_is_made_anew(environ: dict[str, str], go: Path) -> None:  # noqa: ARG001 - a fixture
-    """A cached engine that is not whole is replaced as a whole."""
+    """An incomplete cached engine is replaced as a whole."""
     make_pulumi(engine.cache_root(environ) / engine.VERSION, engine.VERSION)
     (engine.cache_root(environ) / engine.VERSION / "rubbish").touch()
 
     search = find_engine(environ, Progress())
 
-    assert "is not whole" in search.tried[1]
+    assert "is incomplete; it will be recreated" in search.tried[1]
     assert search.engine is not None
     assert search.engine.source is Source.BUILD
     assert not (search.engine.executable.parent / "rubbish").exists()
 
 
 def test_launcher_of_an_older_clone_is_brought_up_to_date(environ: dict[str, str], go: Path) -> None:  # noqa: ARG001
-    """The launcher in the shared cache is always this clone's; an official language host is left alone."""
+    """The launcher in the shared cache is always this clone's; an official language host stays unchanged."""
     folder = engine.cache_root(environ) / engine.VERSION
     find_engine(environ, Progress())
     launcher = make_executable(folder / engine.LANGUAGE_HOST, "#!/bin/sh\nexit 1\n")
@@ -264,7 +264,7 @@ def test_launcher_of_an_older_clone_is_brought_up_to_date(environ: dict[str, str
 def test_installer_that_does_not_reach_its_host_is_killed_with_its_children(
     environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without internet the installer is given up in bounded time; neither a process nor a file of it stays."""
+    """Without internet the search stops the installer in bounded time, and leaves none of its processes or files."""
     script = f"""
 import pathlib, subprocess
 child = subprocess.Popen(["sleep", "60"])
@@ -284,7 +284,7 @@ child.wait()
 
 
 def test_installer_that_takes_too_long_is_killed(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A download has more time than reaching the host, but not for ever."""
+    """A download has more time than the connection to the host, but its time is limited too."""
     script = f"import time; print({engine.REACHED!r}, flush=True); time.sleep(60)"
     monkeypatch.setattr(engine, "INSTALLER", script)
     monkeypatch.setattr(engine, "INSTALL_SECONDS", 0.5)
@@ -293,7 +293,7 @@ def test_installer_that_takes_too_long_is_killed(environ: dict[str, str], monkey
 
 
 def test_installed_engine_is_cached(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the installer puts into its bin folder becomes the cached engine."""
+    """The content of the installer's bin folder becomes the cached engine."""
     script = f"""
 import pathlib, sys
 print({engine.REACHED!r}, flush=True)
@@ -323,7 +323,7 @@ print(engine.find_engine(os.environ, Progress()).engine.source.value)
 
 
 def start_search(environ: dict[str, str]) -> subprocess.Popen[str]:
-    """Search for an engine in a process of its own."""
+    """Search for an engine in a separate process."""
     return subprocess.Popen(  # noqa: S603 - our own code
         [sys.executable, "-c", SEARCH],
         env={**environ, "PYTHONPATH": str(Path(engine.__file__).parents[2])},
@@ -334,7 +334,7 @@ def start_search(environ: dict[str, str]) -> subprocess.Popen[str]:
 
 
 def test_two_processes_build_once(environ: dict[str, str], go: Path) -> None:
-    """Two searches at the same time build one engine: the second waits and takes what the first made."""
+    """Two concurrent searches build one engine: the second waits and uses the first one's result."""
     environ["FAKE_GO_SECONDS"] = "2"
 
     answers = sorted(search.communicate(timeout=60)[0].strip() for search in [start_search(environ) for _ in range(2)])
@@ -344,7 +344,7 @@ def test_two_processes_build_once(environ: dict[str, str], go: Path) -> None:
 
 
 def test_interrupted_build_leaves_nothing(environ: dict[str, str], go: Path) -> None:
-    """Ctrl-C in the middle of a build ends Go too and leaves no half engine."""
+    """Ctrl-C during a build ends Go too, and leaves no partial engine."""
     environ["FAKE_GO_SECONDS"] = "47"
     with start_search(environ) as search:
         wait_until(lambda: builds(go) == 1)

@@ -1,7 +1,7 @@
-"""How versitygw is built, and that nothing of a running one stays.
+"""Building versitygw, and running it without leftovers.
 
-A script stands for Go where the build is looked at. The tests marked `versitygw` run the real one, which is built if it
-is not in the cache yet.
+A script replaces Go in the tests of the build. The tests marked `versitygw` run the real one, which is built if the
+cache does not hold it.
 """
 
 from __future__ import annotations
@@ -41,17 +41,19 @@ def _go(environ: dict[str, str], tmp_path: Path) -> Path:
 
 
 def left_in_cache(environ: dict[str, str]) -> list[str]:
-    """What the cache holds but for the lock."""
+    """The content of the cache without the lock."""
     root = cache_root(environ)
     return sorted(path.name for path in root.iterdir() if path.suffix != ".lock") if root.exists() else []
 
 
 class TestBuild:
-    """Found or built."""
+    """Finding or building it."""
 
     def test_without_go_it_is_the_reason(self, environ: dict[str, str], tmp_path: Path) -> None:
         """The error says what is missing, and no file is left."""
-        with pytest.raises(NoGatewayError, match=r"versitygw 1\.8\.0 is not built and cannot be: no `go` on PATH"):
+        with pytest.raises(
+            NoGatewayError, match=r"versitygw 1\.8\.0 is not built and cannot be built: `go` is not on PATH"
+        ):
             find_gateway(environ, Progress(quiet=True))
         with (
             pytest.raises(NoGatewayError),
@@ -65,16 +67,16 @@ class TestBuild:
     @pytest.mark.parametrize(
         ("variable", "value", "reason"),
         [
-            ("FAKE_GO_VERSION", "go1.25.9", r"is go1\.25\.9, and go1\.26 is needed"),
+            ("FAKE_GO_VERSION", "go1.25.9", r"reports go1\.25\.9; it must be go1\.26 or newer"),
             ("FAKE_GO_FAILS", "yes", r"`go build` ended with 2: undefined: everything"),
-            ("FAKE_GO_BUILDS", "1.7.0", r"what was built does not say that it is 1\.8\.0"),
+            ("FAKE_GO_BUILDS", "1.7.0", r"the built versitygw does not report version 1\.8\.0"),
         ],
     )
     @pytest.mark.usefixtures("go")
     def test_build_that_fails_leaves_nothing(
         self, environ: dict[str, str], variable: str, value: str, reason: str
     ) -> None:
-        """The reason is Go's own, and the cache is as it was."""
+        """The reason is Go's own message, and the cache is unchanged."""
         environ[variable] = value
 
         with pytest.raises(NoGatewayError, match=reason):
@@ -84,7 +86,7 @@ class TestBuild:
         assert existing_gateway(environ) is None
 
     def test_build_is_of_the_pinned_module_and_happens_once(self, environ: dict[str, str], go: Path) -> None:
-        """It is built from the committed module without paths in it, and then found without Go."""
+        """The build uses the committed module and contains no paths, and the next search finds it without Go."""
         found = find_gateway(environ, Progress(quiet=True))
         again = find_gateway({**environ, "PATH": "/usr/bin:/bin"}, Progress(quiet=True))
 
@@ -96,7 +98,7 @@ class TestBuild:
         assert left_in_cache(environ) == [gateway.PROGRAM.entry]
 
     def test_module_pins_the_version_and_names_no_host_of_a_registry(self) -> None:
-        """go.mod requires the version that the code names, go.sum has its sum, and tools.go needs the package."""
+        """go.mod requires the version in the code, go.sum has its sum, and tools.go imports the package."""
         texts = {path.name: path.read_text() for path in gateway.PROGRAM.module.iterdir()}
 
         assert set(texts) == {"go.mod", "go.sum", "tools.go"}
@@ -118,7 +120,7 @@ def client_of(running: RunningGateway) -> object:
 
 
 def is_gone(endpoint: str) -> bool:
-    """Whether soon nothing listens there; a process that was killed lets go of its port a moment later."""
+    """Whether the port is soon free; a killed process releases its port a moment later."""
     parts, deadline = urlsplit(endpoint), time.monotonic() + GONE_SECONDS
     while time.monotonic() < deadline:
         with socket.socket() as probe:
@@ -130,7 +132,7 @@ def is_gone(endpoint: str) -> bool:
 
 @pytest.fixture(scope="module", name="built")
 def _built() -> None:
-    """The real one, built if need be; skips by name where it cannot be."""
+    """The real one, built if necessary; if that fails, the test is skipped with the reason."""
     try:
         find_gateway(os.environ, Progress())
     except NoGatewayError as reason:
@@ -140,10 +142,10 @@ def _built() -> None:
 @pytest.mark.versitygw
 @pytest.mark.usefixtures("built")
 class TestRun:
-    """Run and gone."""
+    """Running a gateway, and its end."""
 
     def test_answers_with_a_key_of_its_own_and_leaves_nothing(self, tmp_path: Path) -> None:
-        """It takes objects while the block lasts; then process, port and data are gone, and other files are not."""
+        """It stores objects during the block; afterwards process, port and data are gone, and other files remain."""
         (tmp_path / "kept").touch()
         with running_gateway(tmp_path) as first, running_gateway(tmp_path) as second:
             for running in (first, second):
@@ -162,7 +164,7 @@ class TestRun:
         assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
     def test_error_in_the_block_ends_it(self, tmp_path: Path) -> None:
-        """The error comes out, and nothing stays."""
+        """An error leaves the block, and no leftovers remain."""
         with pytest.raises(KeyError), running_gateway(tmp_path) as running:
             raise KeyError
 
@@ -170,7 +172,7 @@ class TestRun:
         assert list(tmp_path.iterdir()) == []
 
     def test_starter_that_is_killed_leaves_nothing(self, tmp_path: Path) -> None:
-        """Not even SIGKILL of the process that started it leaves a gateway or its data."""
+        """Even a SIGKILL of the starter leaves no gateway and no data."""
         program = (
             "import sys, pathlib\nfrom sandbox.engine.gateway import running_gateway\n"
             "with running_gateway(pathlib.Path(sys.argv[1])) as g:\n"
@@ -196,7 +198,7 @@ class TestRun:
         assert list(tmp_path.iterdir()) == []
 
     def test_folder_without_attributes_has_them_beside(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """On a file system that knows no user attributes, metadata is kept in files and comes back all the same."""
+        """On a file system without user attributes, the gateway keeps metadata in files, and returns it."""
         monkeypatch.setattr(gateway, "_has_attributes", lambda _: False)
         with running_gateway(tmp_path) as running:
             assert "--sidecar" in Path(f"/proc/{running.process_id}/cmdline").read_text().split("\0")
@@ -207,7 +209,7 @@ class TestRun:
             client.close()  # type: ignore[attr-defined]  # likewise
 
     def test_port_that_was_taken_meanwhile(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Another port is tried, a few times; then the error says so."""
+        """The gateway tries another port a few times, and then the error says so."""
         free = gateway._free_port
         ports: list[int] = []
         with socket.socket() as taken:
@@ -226,7 +228,7 @@ class TestRun:
                 pass
 
     def test_gateway_that_does_not_start_says_why(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What it printed is in the error."""
+        """The error holds the output of the gateway."""
         monkeypatch.setattr(gateway, "HOST", "256.0.0.1")
         monkeypatch.setattr(gateway, "_free_port", lambda: 1)
         with (

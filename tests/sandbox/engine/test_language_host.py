@@ -1,4 +1,4 @@
-"""The Python language host: over gRPC as the engine calls it, and under the real engine."""
+"""The Python language host: over gRPC like the engine, and under the real engine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sandbox.engine.finder import Engine
 
-# Stands for pulumi-language-python-exec: shows how it was called, and then does what the program's file says.
+# Replaces pulumi-language-python-exec: it shows its arguments, and then runs the program's file.
 EXECUTOR = """
 import os, runpy, sys
 print("arguments", sys.argv[1:])
@@ -114,7 +114,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 
 def test_program_runs_with_config_and_its_output_is_passed_on(host: Host) -> None:
-    """The program gets config and arguments as the official host gives them; what it prints comes out."""
+    """The program gets config and arguments like from the official host, and its output appears."""
     answer = host.run("import os, sys\nprint('hello from', os.getcwd())\nprint('trouble', file=sys.stderr)")
 
     printed = host.close()
@@ -135,14 +135,14 @@ def test_program_runs_with_config_and_its_output_is_passed_on(host: Host) -> Non
     ],
 )
 def test_program_that_fails_is_told_to_the_engine(host: Host, program: str, error: str, bail: bool) -> None:  # noqa: FBT001
-    """Exit code 32 means that the error was shown already; any other failure is named."""
+    """Exit code 32 means that the program has shown the error already; every other failure is named."""
     answer = host.run(program)
 
     assert (answer.error, answer.bail) == (error, bail)
 
 
 def test_virtualenv_option_decides_the_interpreter(host: Host) -> None:
-    """The option counts from the project's folder, and the program runs with that environment activated."""
+    """The option is relative to the project's folder, and the program runs with that environment activated."""
     fake = host.folder / "environment"
     (fake / "bin").mkdir(parents=True)
     (fake / "pyvenv.cfg").touch()
@@ -158,7 +158,7 @@ def test_virtualenv_option_decides_the_interpreter(host: Host) -> None:
 
 
 def test_missing_virtualenv_is_named_with_the_remedy(host: Host) -> None:
-    """A `virtualenv` that is not there ends the run with its path and how to make it."""
+    """A missing `virtualenv` ends the run with its path and the command to create it."""
     answer = host.run("", "nowhere")
 
     assert str(host.folder / "nowhere" / "bin" / "python") in answer.error
@@ -168,7 +168,7 @@ def test_missing_virtualenv_is_named_with_the_remedy(host: Host) -> None:
 
 
 def test_questions_of_the_engine_are_answered(host: Host) -> None:
-    """Every method that the engine calls for about, install and plugin checks answers."""
+    """Every method that the engine calls for about, install and plugin checks works."""
     about = host.stub.About(language_pb2.AboutRequest(info=host.info()), timeout=20)
     request = language_pb2.GetProgramDependenciesRequest(info=host.info(), transitiveDependencies=True)
     all_packages = {d.name: d.version for d in host.stub.GetProgramDependencies(request, timeout=20).dependencies}
@@ -191,7 +191,7 @@ def test_questions_of_the_engine_are_answered(host: Host) -> None:
 
 @pytest.mark.parametrize("virtualenv", [None, "nowhere"])
 def test_plugin_written_in_python_is_run(host: Host, virtualenv: str | None) -> None:
-    """A Python plugin's output and exit code are streamed; with its environment absent it runs by the sandbox's."""
+    """The host streams a Python plugin's output and exit code; without its own environment it uses the sandbox's."""
     (host.folder / "plugin").mkdir()
     program = "import sys; print('port', sys.argv[1], sys.executable); raise SystemExit(3)"
     (host.folder / "plugin" / "__main__.py").write_text(program)
@@ -216,7 +216,7 @@ def start_sleeper(host: Host, name: str) -> tuple[grpc.Future, int]:
 
 
 def test_engine_that_is_gone_takes_host_and_program_with_it(host: Host) -> None:
-    """When the engine dies (its end of standard input closes), host and program end within seconds."""
+    """After the death of the engine (its end of standard input closes), host and program end within seconds."""
     _, program = start_sleeper(host, "pid")
     assert host.process.stdin is not None
 
@@ -230,7 +230,7 @@ def test_engine_that_is_gone_takes_host_and_program_with_it(host: Host) -> None:
 
 @pytest.mark.parametrize("how", ["cancelled call", "Cancel"])
 def test_cancelled_run_ends_the_program(host: Host, how: str) -> None:
-    """A cancelled call, or the protocol's Cancel, ends the program; the host goes on."""
+    """A cancelled call, or the protocol's Cancel, ends the program; the host continues."""
     call, program = start_sleeper(host, "pid")
 
     if how == "Cancel":
@@ -244,7 +244,7 @@ def test_cancelled_run_ends_the_program(host: Host, how: str) -> None:
 
 
 def test_entry_point_may_be_the_folder() -> None:
-    """With a folder as `main` the engine sends `.`; the program is then the folder itself."""
+    """With a folder as `main` the engine sends `.`, and the program is the folder itself."""
     info = language_pb2.ProgramInfo(root_directory="/r", program_directory="/r/infra", entry_point=".")
     request = language_pb2.RunRequest(info=info, pwd="/r/infra", args=["one"])
 
@@ -290,7 +290,7 @@ pulumi.export("secret", pulumi.Config().require_secret("secret"))
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    """The engine of this machine, made if it must be."""
+    """The engine of this machine, built if necessary."""
     search = find_engine(os.environ, Progress())
     if search.engine is None:
         pytest.skip("no engine: " + "; ".join(search.tried))
@@ -299,7 +299,7 @@ def engine() -> Engine:
 
 @pytest.fixture
 def pulumi(engine: Engine, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`pulumi` by the sandbox's wrapper, on a small project whose program lies outside the project folder."""
+    """The sandbox's `pulumi` wrapper, on a small project whose program is outside the project folder."""
     folder = StackFolder(StackName.LOCAL, tmp_path / "with space" / ".sandbox")
     (folder.home.parent / "infra").mkdir(parents=True)
     (folder.home.parent / "infra" / "__main__.py").write_text(PROGRAM)
@@ -357,7 +357,7 @@ def test_stack_with_a_dynamic_resource_lives_its_life(
 
 @pytest.mark.e2e
 def test_error_of_the_program_is_shown_once(pulumi: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    """A program that throws fails the command with its own traceback and no second error of the host."""
+    """A program with an exception fails the command with its own traceback, without a second error of the host."""
     pulumi("config", "set", "broken", "true")
 
     preview = pulumi("preview")

@@ -1,4 +1,4 @@
-"""The sandbox's certificate authority is kept, and its keys are nobody else's to read."""
+"""The sandbox keeps its certificate authority, and only the owner can read the keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_authority_is_kept_and_the_server_certificate_renewed(tmp_path: Path) ->
 
 
 def test_files_are_private(tmp_path: Path) -> None:
-    """Every file is of mode 0600, also one that stood there with another mode."""
+    """Every file has mode 0600, even one that existed with another mode."""
     existing = tmp_path / "admin.json"
     existing.touch(0o644)
     write_private(existing, b"{}")

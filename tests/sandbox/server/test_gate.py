@@ -1,4 +1,4 @@
-"""What a caller may do is decided by its policies, as each vendor decides it."""
+"""A caller's policies decide what it may do, as on each vendor's server."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_deny_outweighs_allow(stack: Stack) -> None:
 
 
 def test_tls_only_deny_does_not_bite_over_tls(stack: Stack) -> None:
-    """A Deny without TLS leaves requests alone that come over TLS, in a user's policy and on a bucket."""
+    """A Deny for requests without TLS does not affect requests over TLS, in a user's policy and on a bucket."""
     bucket = with_object(stack)
     user = stack.user(allow("GetObject", on=f"{bucket}/*"), deny("*", on=[bucket, f"{bucket}/*"], Condition=TLS_ONLY))
     set_policy(stack, bucket, deny("*", on=[bucket, f"{bucket}/*"], Condition=TLS_ONLY, Principal="*"))
@@ -66,7 +66,7 @@ def test_tls_only_deny_does_not_bite_over_tls(stack: Stack) -> None:
 
 
 def test_copy_needs_to_read_the_source(stack: Stack) -> None:
-    """Who may write but not read the source cannot copy it."""
+    """A caller that may write but not read the source cannot copy it."""
     bucket = with_object(stack)
     source = {"Bucket": bucket, "Key": "folder/key"}
     writer = stack.user(allow("PutObject", on=f"{bucket}/*"))
@@ -77,7 +77,7 @@ def test_copy_needs_to_read_the_source(stack: Stack) -> None:
 
 
 def test_deleting_many_is_decided_key_by_key(stack: Stack) -> None:
-    """Keys that may go are gone; each of the others is an entry AccessDenied in a 200."""
+    """The allowed keys are deleted; each of the others is an entry AccessDenied in a 200."""
     bucket = with_object(stack, "mine/a")
     stack.admin.put_object(Bucket=bucket, Key="theirs/b", Body=b"")
     user = stack.user(allow("DeleteObject", on=f"{bucket}/mine/*"))
@@ -89,7 +89,7 @@ def test_deleting_many_is_decided_key_by_key(stack: Stack) -> None:
 
 
 def test_retention_headers_need_their_own_permission(stack: Stack) -> None:
-    """HEAD tells the lock only to who may read it."""
+    """HEAD returns the lock only to a caller that may read it."""
     bucket = locked_bucket(stack)
     stack.admin.put_object(Bucket=bucket, Key="key", Body=b"", ChecksumAlgorithm="SHA256")
     reader = stack.user(allow("GetObject", on=f"{bucket}/*"))
@@ -115,7 +115,7 @@ def locked_bucket(stack: Stack, mode: str = "GOVERNANCE") -> str:
 
 
 def test_governance_is_bypassed_only_by_who_may(stack: Stack) -> None:
-    """The header alone is not enough, nor the permission without the header."""
+    """A bypass needs both the header and the permission."""
     bucket = locked_bucket(stack)
     version = stack.admin.put_object(Bucket=bucket, Key="key", Body=b"", ChecksumAlgorithm="SHA256")["VersionId"]
     target = {"Bucket": bucket, "Key": "key", "VersionId": version}
@@ -133,7 +133,7 @@ def test_governance_is_bypassed_only_by_who_may(stack: Stack) -> None:
 
 
 def test_aistor_bucket_policy_binds_the_anonymous_alone(aistor: Aistor) -> None:
-    """On AIStor a bucket policy opens a bucket to all, and a Deny in it does not touch a signed caller."""
+    """On AIStor a bucket policy can open a bucket to all, and a Deny in it does not affect a signed caller."""
     bucket = with_object(aistor)
     user = aistor.user(allow("GetObject", on=f"{bucket}/*"))
     set_policy(
@@ -152,7 +152,7 @@ def test_aistor_bucket_policy_binds_the_anonymous_alone(aistor: Aistor) -> None:
 
 
 def test_aws_bucket_policy_binds_the_signed_too(aws: Aws) -> None:
-    """On AWS a Deny on the bucket binds users and root, and an Allow there is enough for a user it names."""
+    """On AWS a bucket's Deny applies to users and root, and its Allow is enough for a named user."""
     bucket = with_object(aws)
     user = aws.user(allow("GetObject", on=f"{bucket}/*"))
     set_policy(aws, bucket, deny("GetObject", on=f"{bucket}/folder/*", Principal="*"))
@@ -168,7 +168,7 @@ def test_aws_bucket_policy_binds_the_signed_too(aws: Aws) -> None:
 
 
 def test_aws_public_access_block_keeps_the_public_out(aws: Aws) -> None:
-    """A new bucket refuses a public policy; with the block lifted it counts, with half of it back it does not."""
+    """A new bucket refuses a public policy; without the block it applies, and with half of the block it does not."""
     bucket = with_object(aws)
     public = allow("GetObject", on=f"{bucket}/*", Principal="*")
     document = json.dumps({"Version": "2012-10-17", "Statement": [public]})
@@ -201,7 +201,7 @@ def test_deleting_a_version_needs_its_own_permission_on_aws_only(stack: Stack) -
     else:
         assert refused(plain.delete_object, Bucket=bucket, Key="key", VersionId=versions[0]) == (403, "AccessDenied")
         assert plain.delete_objects(Bucket=bucket, Delete=objects)["Errors"][0]["Code"] == "AccessDenied"
-    named.delete_object(Bucket=bucket, Key="key")  # a marker, which is no deletion of a version
+    named.delete_object(Bucket=bucket, Key="key")  # creates a marker, so it deletes no version
 
 
 def test_listing_versions_takes_the_plain_permission_on_aistor_only(stack: Stack) -> None:
@@ -242,7 +242,7 @@ def test_listing_buckets(stack: Stack) -> None:
 
 
 def test_aistor_service_account_may_do_what_both_policies_allow(aistor: Aistor) -> None:
-    """A service account is bound by its user's policy and its own together, and alone by its user's without one."""
+    """Its own and its user's policy both limit a service account; without its own, only its user's does."""
     bucket = with_object(aistor)
     name, secret = f"user-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
     iam = aistor.iam
@@ -268,7 +268,7 @@ def test_aistor_service_account_may_do_what_both_policies_allow(aistor: Aistor) 
 
 
 def test_aws_managed_policies_and_inactive_keys(aws: Aws) -> None:
-    """An attached managed policy counts at once, its newest default version too; an inactive key is unknown."""
+    """An attached managed policy and its new default version apply at once; an inactive key is unknown."""
     bucket = with_object(aws)
     iam = aws.client(service="iam")
     name = f"user-{uuid.uuid4().hex[:8]}"
@@ -289,7 +289,7 @@ def test_aws_managed_policies_and_inactive_keys(aws: Aws) -> None:
 
 
 def test_aws_identity_and_iam_permissions(aws: Aws) -> None:
-    """Everybody may ask who it is; managing IAM needs permission; a wrong secret is told in IAM's own codes."""
+    """Every caller may ask for its identity; IAM commands need permission; a wrong secret gives IAM's own codes."""
     user = aws.user(allow("ListAllMyBuckets", on="*"))
     keys = user._request_signer._credentials
     as_user = aws.client(keys.access_key, keys.secret_key, service="sts").get_caller_identity()
@@ -305,7 +305,7 @@ def test_aws_identity_and_iam_permissions(aws: Aws) -> None:
 
 
 def test_aistor_has_no_public_access_block_nor_ownership(aistor: Aistor) -> None:
-    """GET of what AIStor does not have is 501, PUT 400 MalformedXML."""
+    """For a feature that AIStor lacks, GET gives 501, and PUT gives 400 MalformedXML."""
     bucket, admin = aistor.bucket(), aistor.admin
     block = {"BlockPublicAcls": True}
     rules = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
@@ -320,14 +320,14 @@ def test_aistor_has_no_public_access_block_nor_ownership(aistor: Aistor) -> None
 
 
 def test_aistor_cannot_encrypt_without_a_kms(aistor: Aistor) -> None:
-    """SSE-S3 asked for in a PUT is 501."""
+    """A PUT with SSE-S3 gives 501."""
     answer = refused(aistor.admin.put_object, Bucket=aistor.bucket(), Key="x", Body=b"", ServerSideEncryption="AES256")
 
     assert answer == (501, "NotImplemented")
 
 
 def test_bucket_policy_must_be_one(stack: Stack) -> None:
-    """A policy without principal, of another bucket, or no JSON is refused as malformed."""
+    """A policy without principal, for another bucket, or without JSON is refused as malformed."""
     bucket = stack.bucket()
     for policy in (
         "{",
@@ -339,7 +339,7 @@ def test_bucket_policy_must_be_one(stack: Stack) -> None:
 
 @pytest.mark.parametrize("name", ["Bad_Name", "UPPER", "under_score", "a..b", "-ab"])
 def test_bucket_names_are_checked(stack: Stack, name: str) -> None:
-    """A name that no bucket may have is 400 InvalidBucketName."""
+    """An invalid bucket name gives 400 InvalidBucketName."""
     status, body = fetch(stack, "GET", f"{stack.server.endpoint}/{name}/?location=")
 
     assert status in (400, 403, 404)
@@ -348,7 +348,7 @@ def test_bucket_names_are_checked(stack: Stack, name: str) -> None:
 
 
 def test_admin_paths_of_aistor(aistor: Aistor) -> None:
-    """Unsigned, the admin API of the version spoken is 403, of another 426; health is open."""
+    """An unsigned admin request gives 403 for the spoken version and 426 for another; health is open."""
     endpoint = aistor.server.endpoint
     answers = {
         version: fetch(aistor, "GET", f"{endpoint}/minio/admin/{version}/info") for version in ("v2", "v3", "v4")

@@ -1,4 +1,4 @@
-"""Lifecycle rules are taken, refused and announced as each vendor does it."""
+"""Each vendor's server accepts, refuses and announces lifecycle rules in its own way."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_abort_alone_is_refused_on_aistor() -> None:
 
 
 def test_abort_beside_another_action_is_dropped_on_aistor() -> None:
-    """AIStor takes the rule and forgets the abort action without a word."""
+    """AIStor accepts the rule and silently drops the abort action."""
     abort = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": "2"}}
     given_rule = rule(Expiration={"Days": "3"}, **abort)
 
@@ -40,7 +40,7 @@ def test_abort_beside_another_action_is_dropped_on_aistor() -> None:
     "expiration", [{"Days": "0"}, {"Days": "x"}, {"Days": "3", "ExpiredObjectDeleteMarker": "true"}]
 )
 def test_impossible_expirations_are_refused(expiration: dict[str, str]) -> None:
-    """Days must be a positive number, and stand alone."""
+    """Days must be a positive number without another time."""
     with pytest.raises(ApiError, match="InvalidArgument"):
         accepted([rule(Expiration=expiration)], Cloud.AISTOR)
 
@@ -57,7 +57,7 @@ def test_transitions_need_a_tier_on_aistor_and_thirty_days_on_aws() -> None:
 
 
 def test_rules_get_ids_and_ids_are_unique() -> None:
-    """A rule without an id is given one; two of one id are refused."""
+    """A rule without an id gets one; two rules with the same id are refused."""
     nameless = rule(Expiration={"Days": "1"}) | {"ID": None}
 
     assert accepted([nameless], Cloud.AISTOR)[0]["ID"]
@@ -84,7 +84,7 @@ def test_rules_get_ids_and_ids_are_unique() -> None:
     ],
 )
 def test_header_names_the_rule_that_governs(rules: list[dict[str, Any]], expected: str | None) -> None:
-    """The soonest rule that matches the object is announced."""
+    """The server announces the earliest matching rule."""
     assert expiration_header(rules, StoredObject(".verify/x", 1, MOMENT, {"a": "b"})) == expected
 
 

@@ -1,4 +1,4 @@
-"""The admin API over HTTP, in both moods: the recorded calls of a real server are answered the same."""
+"""The admin API over HTTP, in both versions: recorded calls of a real server get the same answers."""
 
 import io
 import json
@@ -26,10 +26,10 @@ POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "
 
 
 class Client:
-    """Sends as a client of the admin API does, signed by botocore and not by the code that the project uses."""
+    """Sends requests like an admin API client, signed by botocore and not by the project's own code."""
 
     def __init__(self, server: RunningServer, access_key: str, secret_key: str) -> None:
-        """With a key pair."""
+        """Use a key pair."""
         self.secret_key = secret_key
         self._server = server
         self._credentials = Credentials(access_key, secret_key)
@@ -44,7 +44,7 @@ class Client:
         *,
         signed: bool = True,
     ) -> tuple[int, bytes]:
-        """Status and body of the answer."""
+        """Status and body of the response."""
         url = f"{self._server.endpoint}{path}?{urlencode(query or {}, doseq=True)}"
         request = AWSRequest(method, url, data=body or None)
         if signed:
@@ -53,11 +53,11 @@ class Client:
         return answer.status, answer.data
 
     def encrypted(self, fields: object) -> bytes:
-        """A body as it travels."""
+        """An encrypted body."""
         return encrypt(json.dumps(fields).encode(), self.secret_key)
 
     def decrypted(self, body: bytes) -> Any:  # noqa: ANN401 - any JSON
-        """An answer in clear."""
+        """A decrypted response."""
         return json.loads(decrypt(urllib3.HTTPResponse(io.BytesIO(body), preload_content=False), self.secret_key))
 
 
@@ -81,7 +81,7 @@ def _admin(server: RunningServer) -> Client:
 
 
 def with_lists(query: Mapping[str, Any]) -> dict[str, Any]:
-    """The query as recorded; an empty list is the parameter without a value."""
+    """The recorded query; an empty list is a parameter without a value."""
     return {name: value or [""] if isinstance(value, list) else value for name, value in query.items()}
 
 
@@ -96,7 +96,7 @@ def sent(admin: Client, mood: str, call: Mapping[str, Any]) -> tuple[int, bytes]
 
 
 def assert_answered(admin: Client, mood: str, call: Mapping[str, Any], answer: bytes) -> None:
-    """The body of an answer is as recorded, placeholders aside."""
+    """The body of a response equals the recorded one, except placeholders."""
     if recorded := call.get("error"):
         found = json.loads(answer)
         assert (found["Code"], found["Message"]) == (recorded["Code"], recorded["Message"])
@@ -130,7 +130,7 @@ def test_recorded_calls_are_answered_the_same(admin: Client, mood: str) -> None:
 
 
 def test_refusals_before_the_command_are_the_recorded_ones(server: RunningServer, admin: Client, mood: str) -> None:
-    """A wrong password, and an unsigned question of each version: 403 of the one spoken, 426 of the others."""
+    """A wrong password or an unsigned request gives 403 for the spoken version and 426 for the others."""
     (wrong,) = [call for call in RECORDED if call["call"] == WRONG_PASSWORD]
     status, answer = Client(server, server.admin.user, "wrong-password").send("GET", f"/minio/admin/{mood}/list-users")
     assert (status, json.loads(answer)["Code"]) == (403, wrong["error"]["Code"])
@@ -156,7 +156,7 @@ def test_refusals_before_the_command_are_the_recorded_ones(server: RunningServer
 
 
 def test_admin_may_ask_for_info(admin: Client, mood: str) -> None:
-    """Signed by the administrator it is answered, encrypted."""
+    """A request with the administrator's signature gets an encrypted response."""
     status, answer = admin.send("GET", f"/minio/admin/{mood}/info")
 
     assert status == 200
@@ -164,7 +164,7 @@ def test_admin_may_ask_for_info(admin: Client, mood: str) -> None:
 
 
 def test_what_is_no_command_is_refused_as_a_version(admin: Client, mood: str) -> None:
-    """Unknown commands, other methods and missing parameters: 426, as a real server was seen to answer."""
+    """Unknown commands, other methods and missing parameters give 426, as observed on a real server."""
     for method, command, query in (
         ("GET", "nonsense", {}),
         ("POST", "add-user", {"accessKey": "x-user"}),
@@ -187,7 +187,7 @@ def test_what_is_no_command_is_refused_as_a_version(admin: Client, mood: str) ->
     ],
 )
 def test_body_that_cannot_be_read_makes_no_user(admin: Client, mood: str, spoiled: Any) -> None:  # noqa: ANN401 - a function of the table
-    """In clear, cut short, empty, encrypted with another secret, no object: 400, and nothing is made."""
+    """A body in clear, cut short, empty, with another secret, or without an object gives 400 and creates nothing."""
     body = spoiled(admin.encrypted({"secretKey": "secret-0123456789", "status": "enabled"}), admin)
     status, answer = admin.send("PUT", f"/minio/admin/{mood}/add-user", {"accessKey": "spoiled"}, body)
 
@@ -196,7 +196,7 @@ def test_body_that_cannot_be_read_makes_no_user(admin: Client, mood: str, spoile
 
 
 def test_only_who_may_is_let_in(server: RunningServer, admin: Client, mood: str) -> None:
-    """A user without a right of an administrator sees and changes nobody, but its own service accounts."""
+    """A user without administrator rights sees and changes only its own service accounts."""
     root = f"/minio/admin/{mood}"
     for name in ("somebody", "another"):
         body = admin.encrypted({"secretKey": f"secret-of-{name}", "status": "enabled"})
@@ -215,7 +215,7 @@ def test_only_who_may_is_let_in(server: RunningServer, admin: Client, mood: str)
     ):
         status, answer = somebody.send(method, f"{root}/{command}", query)
         assert (command, status, json.loads(answer)["Code"]) == (command, 403, "AccessDenied")
-    # Of another's service account it is told that there is none (MinIO: cmd/admin-handlers-users.go).
+    # For another user's service account the server answers that it does not exist (MinIO: cmd/admin-handlers-users.go).
     status, answer = somebody.send("DELETE", f"{root}/delete-service-account", {"accessKey": "ANOTHER"})
     assert (status, json.loads(answer)["Code"]) == (404, "XMinioInvalidIAMCredentials")
     assert admin.send("GET", f"{root}/info-service-account", {"accessKey": "ANOTHER"})[0] == 200
@@ -225,7 +225,7 @@ def test_only_who_may_is_let_in(server: RunningServer, admin: Client, mood: str)
 
 
 def test_callers_at_once_get_their_own_answers(admin: Client, mood: str) -> None:
-    """Each answer is encrypted for who asked, and no write is lost."""
+    """Each response is encrypted for its caller, and no write is lost."""
     root = f"/minio/admin/{mood}"
 
     def add(number: int) -> int:
@@ -239,7 +239,7 @@ def test_callers_at_once_get_their_own_answers(admin: Client, mood: str) -> None
 
 
 def test_plugin_is_refused_where_v3_is_not_spoken(server: RunningServer, mood: str) -> None:
-    """The stand-in's own client shares users and policies with the admin API, and its fate with the real plugin."""
+    """The stand-in's client shares users and policies with the admin API, and fails where the real plugin fails."""
     client = MinioIamClient(server.endpoint, server.admin.user, server.admin.password, server.ca_bundle)
     if mood == "v3":
         client.add_user("of-plugin", "secret-0123456789")
@@ -253,7 +253,7 @@ def test_plugin_is_refused_where_v3_is_not_spoken(server: RunningServer, mood: s
 
 
 def test_mood_and_users_outlive_a_restart(tmp_path: Path) -> None:
-    """The next run speaks what the last one spoke, unless it is told otherwise; nobody is lost."""
+    """The next run speaks the version of the last run, unless an option changes it, and no user is lost."""
     body = {"secretKey": "secret-0123456789", "status": "enabled"}
     with running_server(Cloud.AISTOR, tmp_path, admin_api="v4") as server:
         admin = Client(server, server.admin.user, server.admin.password)
@@ -268,7 +268,7 @@ def test_mood_and_users_outlive_a_restart(tmp_path: Path) -> None:
 
 
 def test_no_secret_is_logged(tmp_path: Path) -> None:
-    """Neither the caller's nor one that it sends, whatever is refused."""
+    """No refusal shows the caller's secret or a sent secret."""
     planted = "planted-secret-0123456789"
     with running_server(Cloud.AISTOR, tmp_path) as server:
         admin = Client(server, server.admin.user, server.admin.password)

@@ -1,4 +1,4 @@
-"""The store of MinIO's IAM answers as a real server was recorded to."""
+"""The store of MinIO's IAM answers like the recorded real server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.server.answers import ApiError
 from sandbox.server.minio_iam import MinioIam
 
 RECORDED = [json.loads(line) for line in (Path(__file__).parent / "minio-admin-calls.jsonl").read_text().splitlines()]
-#: Refused before the store is asked; held by the tests of the gate.
+#: Refused before the store runs; the tests of the gate cover these.
 OF_THE_GATE = ("wrong admin password", "unsigned info")
 PLACEHOLDERS = ("<time>", "<access-key>", "<secret>")
 ALLOW_ALL = {
@@ -37,7 +37,7 @@ def command_of(call: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def comparable(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """The value without what differs from run to run: the order of actions, and JSON within JSON."""
+    """The value without differences from run to run: the order of actions, and JSON within JSON."""
     if isinstance(value, dict):
         return {key: comparable(one) for key, one in value.items()}
     if isinstance(value, list):
@@ -49,7 +49,7 @@ def comparable(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def assert_same(wanted: Any, found: Any) -> None:  # noqa: ANN401 - any JSON
-    """Equal but for placeholders."""
+    """Whether two values are equal, except placeholders."""
     if isinstance(wanted, dict):
         assert sorted(wanted) == sorted(found)
         for key in wanted:
@@ -108,7 +108,7 @@ def test_vendor_policies_exist() -> None:
 
 
 def test_service_account_updated_without_its_policy_inherits() -> None:
-    """A status sent alone takes a service account's own policy away."""
+    """An update with only a status removes a service account's own policy."""
     iam = MinioIam("root-user")
     iam.add_user("somebody", "secret-of-somebody")
     iam.attach_policy("somebody", ["readwrite"])
@@ -161,7 +161,7 @@ def test_removed_user_takes_its_service_accounts_along() -> None:
     ],
 )
 def test_malformed_policy_is_refused(policy: object, message: str) -> None:
-    """What MinIO cannot take as a policy is 400 XMinioMalformedIAMPolicy, and says why."""
+    """An invalid policy gives 400 XMinioMalformedIAMPolicy with the reason."""
     with pytest.raises(ApiError, match="XMinioMalformedIAMPolicy") as caught:
         MinioIam("root-user").add_canned_policy("bad", policy)
 
@@ -170,7 +170,7 @@ def test_malformed_policy_is_refused(policy: object, message: str) -> None:
 
 
 def test_secrets_do_not_show() -> None:
-    """A refusal never repeats a secret that it was given."""
+    """A refusal never repeats a sent secret."""
     iam = MinioIam("root-user")
     iam.add_user("somebody", "secret-of-somebody")
     with pytest.raises(ApiError) as caught:

@@ -1,4 +1,4 @@
-"""The client speaks to the store over TLS, and says what the server said."""
+"""The client speaks to the store over TLS, and reports the server's answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_commands_go_there_and_back(aistor: Aistor) -> None:
-    """A user, its policy and a service account, made, read and removed."""
+    """A user, its policy and a service account can be created, read and removed."""
     iam, name = aistor.iam, f"user-{uuid.uuid4().hex[:8]}"
     iam.add_user(name, "secret-of-the-user")
     iam.set_user_or_group_policy(name, "readonly,writeonly")
@@ -33,7 +33,7 @@ def test_commands_go_there_and_back(aistor: Aistor) -> None:
 
 
 def test_refusals_carry_code_message_and_status(aistor: Aistor) -> None:
-    """The error has the three things that the server gave."""
+    """The error has the server's code, message and status."""
     with pytest.raises(MinioIamError) as caught:
         aistor.iam.user_info("nobody-at-all")
 
@@ -42,7 +42,7 @@ def test_refusals_carry_code_message_and_status(aistor: Aistor) -> None:
 
 
 def test_wrong_password_and_lesser_users_are_refused(aistor: Aistor) -> None:
-    """Only who may administer gets in; consoleAdmin makes a user one who may."""
+    """Only an administrator has access; consoleAdmin makes a user an administrator."""
     server, name = aistor.server, f"user-{uuid.uuid4().hex[:8]}"
     wrong = MinioIamClient(server.endpoint, server.admin.user, "not-the-password", server.ca_bundle)
     aistor.iam.add_user(name, "secret-of-the-user")
@@ -58,7 +58,7 @@ def test_wrong_password_and_lesser_users_are_refused(aistor: Aistor) -> None:
 
 
 def test_unknown_command_and_bad_body(aistor: Aistor) -> None:
-    """What is no command is 404 with the legal ones; a field of the wrong kind is named."""
+    """An unknown command gives 404 with the legal ones; the refusal names a field of the wrong kind."""
     with pytest.raises(MinioIamError, match="add-user") as unknown:
         aistor.iam.call("make-coffee")
     with pytest.raises(MinioIamError, match="accessKey") as bad:

@@ -1,4 +1,4 @@
-"""Where moto alone would prove nothing, the amended server behaves as the vendor's does."""
+"""Where moto alone would prove nothing, the amended server behaves like the vendor's."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def set_default(stack: Stack, bucket: str, mode: str, days: int) -> None:
 
 
 def lock_refusal(stack: Stack) -> tuple[int, str]:
-    """What the vendor says to who touches a locked version."""
+    """The vendor's refusal to change a locked version."""
     return (400, "InvalidRequest") if isinstance(stack, Aistor) else (403, "AccessDenied")
 
 
@@ -45,7 +45,7 @@ def put_rules(stack: Stack, bucket: str, rules: Sequence[dict[str, Any]]) -> lis
 
 
 def test_default_retention_is_put_on_every_new_object(stack: Stack) -> None:
-    """Plain puts, copies and multipart uploads into a locked bucket are all locked until the day it says."""
+    """Plain puts, copies and multipart uploads into a locked bucket are locked until the bucket's date."""
     bucket, admin = locked_bucket(stack, days=3), stack.admin
     admin.put_object(Bucket=bucket, Key="put", Body=b"x", ChecksumAlgorithm="SHA256")
     admin.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "put"})
@@ -59,7 +59,7 @@ def test_default_retention_is_put_on_every_new_object(stack: Stack) -> None:
 
 
 def test_default_retention_reads_back_as_written_and_can_be_changed(stack: Stack) -> None:
-    """Days come back without years, also after a change of a bucket that holds objects."""
+    """Days come back without years, also after a change of a bucket with objects."""
     bucket = locked_bucket(stack)
     stack.admin.put_object(Bucket=bucket, Key="key", Body=b"", ChecksumAlgorithm="SHA256")
     set_default(stack, bucket, "COMPLIANCE", 400)
@@ -69,7 +69,7 @@ def test_default_retention_reads_back_as_written_and_can_be_changed(stack: Stack
 
 
 def test_lock_cannot_be_given_to_a_plain_bucket(stack: Stack) -> None:
-    """An unversioned bucket that was made without object lock: 409 InvalidBucketState."""
+    """An unversioned bucket without object lock gives 409 InvalidBucketState."""
     bucket = stack.bucket()
     status, code = refused(
         stack.admin.put_object_lock_configuration,
@@ -82,7 +82,7 @@ def test_lock_cannot_be_given_to_a_plain_bucket(stack: Stack) -> None:
 
 
 def test_locked_bucket_keeps_its_versioning(stack: Stack) -> None:
-    """Suspending versioning of a locked bucket: InvalidBucketState, 400 on AIStor and 409 on AWS."""
+    """Suspending versioning of a locked bucket gives InvalidBucketState, 400 on AIStor and 409 on AWS."""
     bucket = stack.bucket(ObjectLockEnabledForBucket=True)
     answer = refused(stack.admin.put_bucket_versioning, Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 
@@ -91,7 +91,7 @@ def test_locked_bucket_keeps_its_versioning(stack: Stack) -> None:
 
 
 def test_compliance_is_never_shortened(stack: Stack) -> None:
-    """A COMPLIANCE retention can be made longer, and neither shorter nor weaker by anybody, nor deleted."""
+    """A COMPLIANCE retention can be extended; no caller can shorten, weaken or delete it."""
     bucket, admin = locked_bucket(stack, "COMPLIANCE", 10), stack.admin
     version = admin.put_object(Bucket=bucket, Key="key", Body=b"", ChecksumAlgorithm="SHA256")["VersionId"]
     now = datetime.now(UTC)
@@ -112,7 +112,7 @@ def test_compliance_is_never_shortened(stack: Stack) -> None:
 
 
 def test_governance_is_shortened_by_bypass_only(stack: Stack) -> None:
-    """A GOVERNANCE retention is shortened with the header and not without; past dates are refused."""
+    """A GOVERNANCE retention can be shortened only with the header; past dates are refused."""
     bucket, admin = locked_bucket(stack, days=10), stack.admin
     admin.put_object(Bucket=bucket, Key="key", Body=b"", ChecksumAlgorithm="SHA256")
     sooner = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime.now(UTC) + DAY}
@@ -139,7 +139,7 @@ def test_marker_hides_a_locked_object_and_its_version_stays(stack: Stack) -> Non
 
 
 def test_retention_of_an_unlocked_object_is_an_error(stack: Stack) -> None:
-    """No retention on the object, or no lock on the bucket: an error code, and never the object itself."""
+    """Without a retention or an object lock the answer is an error code, and never the object itself."""
     locked, plain, admin = stack.bucket(ObjectLockEnabledForBucket=True), stack.bucket(), stack.admin
     for bucket in (locked, plain):
         admin.put_object(Bucket=bucket, Key="key", Body=b"")
@@ -153,7 +153,7 @@ def test_retention_of_an_unlocked_object_is_an_error(stack: Stack) -> None:
 
 
 def test_lock_named_at_the_start_of_an_upload_holds_at_its_end(stack: Stack) -> None:
-    """A multipart upload is locked as its beginning said, not as the bucket would."""
+    """A multipart upload has the lock of its start, not the bucket's."""
     bucket, admin = locked_bucket(stack), stack.admin
     until = datetime.now(UTC).replace(microsecond=0) + 9 * DAY
     upload = admin.create_multipart_upload(
@@ -169,7 +169,7 @@ def test_lock_named_at_the_start_of_an_upload_holds_at_its_end(stack: Stack) -> 
 
 
 def test_head_tells_the_checksum_of_an_upload_in_parts(stack: Stack) -> None:
-    """The checksum of a multipart upload is marked as one of parts, with their number."""
+    """The checksum of a multipart upload is marked as a checksum of parts, with their number."""
     bucket = stack.bucket()
     stack.admin.upload_fileobj(io.BytesIO(b"x" * (9 << 20)), bucket, "key")
     head = stack.admin.head_object(Bucket=bucket, Key="key", ChecksumMode="ENABLED")
@@ -179,7 +179,7 @@ def test_head_tells_the_checksum_of_an_upload_in_parts(stack: Stack) -> None:
 
 
 def test_locked_bucket_wants_a_checksum_on_aws_only(stack: Stack) -> None:
-    """A put without any checksum into a bucket with default retention: 400 on AWS, taken by AIStor."""
+    """A put without a checksum into a bucket with default retention gives 400 on AWS and works on AIStor."""
     bucket = locked_bucket(stack)
     bare = stack.client(request_checksum_calculation="when_required")
     if isinstance(stack, Aistor):
@@ -190,7 +190,7 @@ def test_locked_bucket_wants_a_checksum_on_aws_only(stack: Stack) -> None:
 
 
 def test_suspended_versioning_keeps_the_versions_there_are(stack: Stack) -> None:
-    """Writing and deleting while versioning is suspended touches no earlier version."""
+    """Writes and deletions with suspended versioning do not change earlier versions."""
     bucket, admin = stack.bucket(), stack.admin
     admin.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     first = admin.put_object(Bucket=bucket, Key="key", Body=b"first")["VersionId"]
@@ -205,7 +205,7 @@ def test_suspended_versioning_keeps_the_versions_there_are(stack: Stack) -> None
 
 
 def test_lifecycle_reads_back_whole(stack: Stack) -> None:
-    """Rules come back as written, NewerNoncurrentVersions and size filters too, with ids where there were none."""
+    """Rules come back unchanged, with NewerNoncurrentVersions and size filters, and with ids."""
     rule = {
         "ID": "noncurrent",
         "Status": "Enabled",
@@ -225,7 +225,7 @@ def test_lifecycle_reads_back_whole(stack: Stack) -> None:
 
 
 def test_lifecycle_quirks_of_aistor(aistor: Aistor) -> None:
-    """Abort alone is 400; beside an expiration it vanishes; days with the marker flag are 400, in two rules fine."""
+    """Abort alone gives 400, beside an expiration it vanishes; days with the marker flag give 400, two rules work."""
     bucket = aistor.bucket()
     base = {"Status": "Enabled", "Filter": {"Prefix": ""}}
     abort = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}}
@@ -243,7 +243,7 @@ def test_lifecycle_quirks_of_aistor(aistor: Aistor) -> None:
 
 
 def test_aws_keeps_abort_rules(aws: Aws) -> None:
-    """An abort rule alone is a rule on AWS."""
+    """AWS accepts a rule with only an abort action."""
     rule = {
         "ID": "abort",
         "Status": "Enabled",
@@ -255,7 +255,7 @@ def test_aws_keeps_abort_rules(aws: Aws) -> None:
 
 
 def test_expiry_is_announced(stack: Stack) -> None:
-    """PUT, HEAD, GET and a completed upload name the rule and the midnight; an object of no rule says nothing."""
+    """PUT, HEAD, GET and a completed upload name the rule and the midnight, but not for an object without a rule."""
     bucket, admin = stack.bucket(), stack.admin
     put_rules(
         stack, bucket, [{"ID": "ttl", "Status": "Enabled", "Filter": {"Prefix": "t/"}, "Expiration": {"Days": 7}}]
@@ -273,7 +273,7 @@ def test_expiry_is_announced(stack: Stack) -> None:
 
 
 def test_new_bucket_of_aws_is_private_owned_and_encrypted(aws: Aws) -> None:
-    """AWS's defaults since 2023 stand on a new bucket, and encryption cannot be taken off."""
+    """A new bucket has AWS's defaults since 2023, and its encryption cannot be removed."""
     bucket, admin = aws.bucket(), aws.admin
     admin.delete_bucket_encryption(Bucket=bucket)
     encryption = admin.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
@@ -286,7 +286,7 @@ def test_new_bucket_of_aws_is_private_owned_and_encrypted(aws: Aws) -> None:
 
 
 def test_existing_bucket_is_told(stack: Stack) -> None:
-    """Making a bucket that is there: 409, whoever made it."""
+    """Creating an existing bucket gives 409 for every caller."""
     bucket = stack.bucket()
     location = {"LocationConstraint": "us-west-2"}
 
@@ -297,7 +297,7 @@ def test_existing_bucket_is_told(stack: Stack) -> None:
 
 
 def test_aistor_needs_no_location(aistor: Aistor) -> None:
-    """A bucket made without a location stands in the server's region."""
+    """A bucket created without a location is in the server's region."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     aistor.admin.create_bucket(Bucket=name)
 
@@ -306,7 +306,7 @@ def test_aistor_needs_no_location(aistor: Aistor) -> None:
 
 @pytest.mark.parametrize("quiet", [True, False])
 def test_deleting_many_versions_and_markers(stack: Stack, *, quiet: bool) -> None:
-    """A list of versions and markers empties a bucket, so that it can be deleted; quiet tells failures only."""
+    """A list of versions and markers empties a bucket, so that it can be deleted; quiet lists only failures."""
     bucket, admin = stack.bucket(), stack.admin
     admin.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     for key in ("a & b", "<c>"):
@@ -324,7 +324,7 @@ def test_deleting_many_versions_and_markers(stack: Stack, *, quiet: bool) -> Non
 
 
 def test_write_if_absent(stack: Stack) -> None:
-    """If-None-Match: * writes once, and then is 412."""
+    """If-None-Match: * writes once, and then gives 412."""
     bucket = stack.bucket()
     target = {"Bucket": bucket, "Key": "key", "Body": b"", "IfNoneMatch": "*"}
     stack.admin.put_object(**target)

@@ -1,4 +1,4 @@
-"""Policies mean what AWS's documentation of policy evaluation says they mean."""
+"""Policies have the meaning of AWS's documentation of policy evaluation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OBJECT = "arn:aws:s3:::bucket/folder/key"
 
 
 def verdict(statement: dict[str, Any], access: Access, *names: str) -> Verdict:
-    """What one statement says."""
+    """The verdict of one statement."""
     return evaluate([parse({"Version": "2012-10-17", "Statement": [statement]})], access, frozenset(names))
 
 
@@ -50,7 +50,7 @@ def test_deny_wins_whatever_the_order() -> None:
 
 @given(allows=st.integers(0, 3), position=st.integers(0, 3))
 def test_deny_cannot_be_outvoted(allows: int, position: int) -> None:
-    """However many policies allow, and wherever the one that denies stands, the access is denied."""
+    """One Deny refuses the access, for any number of Allows and in any position."""
     policies = [parse({"Statement": allowing()})] * allows
     policies.insert(min(position, allows), parse({"Statement": allowing(Effect="Deny")}))
 
@@ -82,7 +82,7 @@ def test_deny_cannot_be_outvoted(allows: int, position: int) -> None:
     ],
 )
 def test_conditions(condition: dict[str, Any], context: dict[str, tuple[str, ...]], *, holds: bool) -> None:
-    """A condition holds exactly when its operator says so of what the access carries."""
+    """A condition holds exactly when its operator accepts the values of the access."""
     expected = Verdict.ALLOWED if holds else Verdict.SILENT
 
     assert verdict(allowing(Condition=condition), Access("s3:GetObject", OBJECT, context)) is expected
@@ -98,14 +98,14 @@ def test_conditions(condition: dict[str, Any], context: dict[str, tuple[str, ...
     ],
 )
 def test_principals(principal: object, expected: Verdict) -> None:
-    """A statement on a bucket speaks of those whom it names."""
+    """A statement of a bucket applies only to its principals."""
     statement = allowing(Principal=principal)
 
     assert verdict(statement, Access("s3:GetObject", OBJECT), "arn:aws:iam::1:user/me") is expected
 
 
 def test_not_action_and_not_resource() -> None:
-    """NotAction and NotResource speak of everything else."""
+    """NotAction and NotResource match everything else."""
     statement = {"Effect": "Deny", "NotAction": "s3:Get*", "NotResource": "arn:aws:s3:::bucket/*"}
 
     assert verdict(statement, Access("s3:PutObject", "arn:aws:s3:::other/key")) is Verdict.DENIED
@@ -129,6 +129,6 @@ def test_not_action_and_not_resource() -> None:
     ],
 )
 def test_malformed_document_says_what_is_wrong(text: str, message: str) -> None:
-    """A document that is no policy is refused with the place and the legal values."""
+    """A document that is not a policy is refused with the place and the legal values."""
     with pytest.raises(PolicyError, match=message):
         parse_text(text)

@@ -1,4 +1,4 @@
-"""Every request is held to the permissions that its vendor holds it to."""
+"""Every request needs the permissions that its vendor requires."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_one_permission(line: str, expected: str) -> None:
 
 @pytest.mark.parametrize("cloud", Cloud)
 def test_bucket_with_object_lock_needs_more(cloud: Cloud) -> None:
-    """Both vendors ask whoever makes one for the lock and for versioning as well."""
+    """Creating a bucket with object lock needs the permissions for lock and versioning too, on both vendors."""
     assert wanted("PUT /b", cloud, x_amz_bucket_object_lock_enabled="true") == [
         "s3:CreateBucket b",
         "s3:PutBucketObjectLockConfiguration b",
@@ -66,7 +66,7 @@ def test_bucket_with_object_lock_needs_more(cloud: Cloud) -> None:
 
 
 def test_versions_are_plain_on_aistor() -> None:
-    """AIStor asks for the plain action of a version too."""
+    """AIStor requires the plain action for a version too."""
     assert wanted("GET /b/k?versionId=1", Cloud.AISTOR) == ["s3:GetObject b/k"]
     assert wanted("DELETE /b/k?versionId=1", Cloud.AISTOR) == ["s3:DeleteObject b/k"]
 
@@ -85,7 +85,7 @@ def test_headers_add_permissions() -> None:
 
 @pytest.mark.parametrize("line", ["PUT /", "PATCH /b/k", "DELETE /b?location", "GET /b?analytics", "POST /b"])
 def test_unknown_requests_are_refused(line: str) -> None:
-    """What S3 does not know, or nothing here does, is refused and never taken for something else."""
+    """A request that S3 or this server does not support is refused, and never treated as another one."""
     with pytest.raises(ApiError) as caught:
         wanted(line)
 

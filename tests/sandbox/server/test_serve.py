@@ -1,4 +1,4 @@
-"""The server process comes up, goes down and comes back with everything it had."""
+"""The server process starts, stops, and starts again with all of its data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET = "planted-secret-0123456789abcdef"  # noqa: S105 - planted to be looked 
 
 
 def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    """Whether something comes true in time."""
+    """Whether a condition becomes true in time."""
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
@@ -36,7 +36,7 @@ def within(seconds: float, holds: Callable[[], bool]) -> bool:
 
 
 def fill(stack: Stack) -> dict[str, Any]:
-    """One of everything that must survive, and what must be found of it."""
+    """One resource of each kind that must survive, and its expected content."""
     bucket, admin = stack.bucket(ObjectLockEnabledForBucket=True), stack.admin
     rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
     lock = {"ObjectLockEnabled": "Enabled", "Rule": rule}
@@ -58,7 +58,7 @@ def fill(stack: Stack) -> dict[str, Any]:
 
 
 def check(stack: Stack, wanted: dict[str, Any]) -> None:
-    """Everything is there as it was."""
+    """Check that all data is unchanged."""
     bucket, admin = wanted["bucket"], stack.admin
     first = admin.get_object(Bucket=bucket, Key="key", VersionId=wanted["versions"][0])
     done = {"Parts": [{"PartNumber": 1, "ETag": wanted["etag"]}]}
@@ -77,7 +77,7 @@ def check(stack: Stack, wanted: dict[str, Any]) -> None:
 
 
 def test_aistor_comes_back_with_everything(tmp_path: Path) -> None:
-    """After a stop: same port, authority and administrator; objects, rules, users and keys are there."""
+    """After a restart, port, authority and administrator are the same, and objects, rules, users and keys exist."""
     with running_server("aistor", tmp_path) as server:
         stack = Aistor(server)
         with stack.cleanup:
@@ -97,7 +97,7 @@ def test_aistor_comes_back_with_everything(tmp_path: Path) -> None:
 
 
 def test_aws_comes_back_with_everything_after_a_kill(tmp_path: Path) -> None:
-    """What was done some seconds before a SIGKILL is there afterwards, IAM users, keys and policies too."""
+    """Changes from some seconds before a SIGKILL survive it, including IAM users, keys and policies."""
     with running_server("aws", tmp_path) as server:
         stack = Aws(server)
         with stack.cleanup:
@@ -117,7 +117,7 @@ def test_aws_comes_back_with_everything_after_a_kill(tmp_path: Path) -> None:
 
 
 def test_damaged_snapshot_is_set_aside(tmp_path: Path) -> None:
-    """The server starts empty, keeps the file under another name, and says so."""
+    """With an unreadable snapshot, the server starts empty, renames the file, and logs it."""
     (tmp_path / "store.pickle").touch(0o600)
     (tmp_path / "store.pickle").write_bytes(b"\x80\x05nonsense")
     with running_server("aistor", tmp_path) as server:
@@ -126,11 +126,11 @@ def test_damaged_snapshot_is_set_aside(tmp_path: Path) -> None:
             assert stack.admin.list_buckets()["Buckets"] == []
 
     assert len(list(tmp_path.glob("store.damaged-*"))) == 1
-    assert "cannot be read" in (tmp_path / "serve.log").read_text()
+    assert "cannot read the snapshot" in (tmp_path / "serve.log").read_text()
 
 
 def test_files_are_private_and_hold_no_secret_but_their_own(tmp_path: Path) -> None:
-    """Every file is 0600; a planted secret stands in admin.json alone, and is the administrator's."""
+    """Every file has mode 0600; only admin.json holds a secret, the administrator's."""
     (tmp_path / "admin.json").touch(0o600)
     (tmp_path / "admin.json").write_text(json.dumps({"user": "planted-admin", "password": SECRET}))
     with running_server("aistor", tmp_path) as server:
@@ -148,10 +148,10 @@ def test_files_are_private_and_hold_no_secret_but_their_own(tmp_path: Path) -> N
 
 
 def test_second_server_of_a_folder_waits_and_gives_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two servers never share a folder: the second says so, and the first goes on undisturbed."""
+    """Two servers never share a folder: the second one fails with a message, and the first one continues."""
     monkeypatch.setattr(serve, "_PATIENCE", 0.2)
     with running_server("aws", tmp_path) as server:
-        with pytest.raises(RuntimeError, match="another server holds"), serve._alone(tmp_path):
+        with pytest.raises(RuntimeError, match="another server uses"), serve._alone(tmp_path):
             pass
         stack = Aws(server)
         with stack.cleanup:
@@ -162,7 +162,7 @@ def test_second_server_of_a_folder_waits_and_gives_up(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
 def test_plugin_is_served_beside(tmp_path: Path, cloud: str) -> None:
-    """With the plugin wanted, server.json names a port that takes connections."""
+    """With the plugin, server.json names a port that accepts connections."""
     with running_server(cloud, tmp_path, plugin=True) as server:
         state = json.loads((tmp_path / "server.json").read_text())
 
@@ -171,7 +171,7 @@ def test_plugin_is_served_beside(tmp_path: Path, cloud: str) -> None:
 
 
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:
-    """When the process that wanted it is gone, the server saves and stops by itself."""
+    """When its parent process ends, the server saves and stops by itself."""
     parent = subprocess.Popen(["/bin/sleep", "60"])
     command = [
         sys.executable,

@@ -1,4 +1,4 @@
-"""The server speaks TLS with the sandbox's own authority, keeps connections, and takes what real clients send."""
+"""The server speaks TLS with the sandbox's own authority, keeps connections, and accepts requests of real clients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def store_of(stack: Stack, bucket: str) -> S3Store:
-    """An obstore of the administrator's."""
+    """An obstore client with the administrator's key."""
     server = stack.server
     return S3Store(
         bucket,
@@ -35,7 +35,7 @@ def store_of(stack: Stack, bucket: str) -> S3Store:
 
 
 def test_only_the_sandbox_authority_is_good_enough(stack: Stack) -> None:
-    """With the authority's certificate a connection comes about, without it not."""
+    """A client connects with the authority's certificate, and fails without it."""
     host = urlsplit(stack.server.endpoint).netloc
     untrusting = http.client.HTTPSConnection(host, context=ssl.create_default_context(), timeout=10)
     with pytest.raises(ssl.SSLCertVerificationError):
@@ -51,7 +51,7 @@ def test_only_the_sandbox_authority_is_good_enough(stack: Stack) -> None:
 
 
 def test_connection_is_kept(stack: Stack) -> None:
-    """Many requests, refused ones and ones with bodies among them, pass over one connection."""
+    """Many requests, including refused ones and ones with bodies, use one connection."""
     context = ssl.create_default_context(cafile=stack.server.ca_bundle)
     connection = http.client.HTTPSConnection(urlsplit(stack.server.endpoint).netloc, context=context, timeout=10)
     connection.connect()
@@ -65,14 +65,14 @@ def test_connection_is_kept(stack: Stack) -> None:
 
 
 def test_silent_client_stops_nobody(stack: Stack) -> None:
-    """Others are served while somebody holds a connection and says nothing."""
+    """The server answers other clients while a silent client holds a connection."""
     parts = urlsplit(stack.server.endpoint)
     with socket.create_connection((parts.hostname or "", parts.port or 0)):
         assert "Buckets" in stack.admin.list_buckets()
 
 
 def test_obstore_with_many_requests_at_once(stack: Stack) -> None:
-    """Sixteen at a time, written, read, listed and deleted without one failing."""
+    """Sixteen concurrent clients write, read, list and delete without a failure."""
     store = store_of(stack, stack.bucket())
 
     async def all_at_once() -> list[bytes]:
@@ -111,7 +111,7 @@ def test_multipart_of_both_clients_arrives_whole(stack: Stack, tmp_path: Path) -
 
 
 def test_metadata_and_ranges(stack: Stack) -> None:
-    """Content type and metadata come back, and a part of an object is a part of it."""
+    """Content type and metadata come back, and a range returns exactly its part of the object."""
     bucket = stack.bucket()
     stack.admin.put_object(Bucket=bucket, Key="k", Body=b"0123456789", ContentType="text/plain", Metadata={"a": "b"})
     got = stack.admin.get_object(Bucket=bucket, Key="k", Range="bytes=2-4")

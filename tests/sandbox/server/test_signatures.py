@@ -1,4 +1,4 @@
-"""A request is let in exactly with a right signature, of the right time, over the right body."""
+"""The server accepts a request only with a valid signature, made at the right time, over the right body."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def _filled(stack: Stack) -> tuple[Stack, str]:
 
 
 def test_wrong_secret_is_refused(stack: Stack) -> None:
-    """A known key with another secret: 403 SignatureDoesNotMatch."""
+    """A known key with another secret gives 403 SignatureDoesNotMatch."""
     wrong = stack.client(stack.server.admin.user, "not-the-secret")
 
     assert refused(wrong.list_buckets) == (403, "SignatureDoesNotMatch")
 
 
 def test_unknown_key_is_refused(stack: Stack) -> None:
-    """A key that nobody has: 403 InvalidAccessKeyId."""
+    """An unknown key gives 403 InvalidAccessKeyId."""
     assert refused(stack.client("AKIANOBODY0000000000", "x" * 40).list_buckets) == (403, "InvalidAccessKeyId")
 
 
 def test_wrong_region_is_refused_and_the_right_one_named(stack: Stack) -> None:
-    """A signature for another region: 400 with the region that is expected."""
+    """A signature for another region gives 400 with the expected region."""
     request = AWSRequest("GET", f"{stack.server.endpoint}/some-bucket?list-type=2")
     admin = stack.server.admin
     S3SigV4Auth(Credentials(admin.user, admin.password), "s3", "eu-central-1").add_auth(request)
@@ -62,7 +62,7 @@ def test_wrong_region_is_refused_and_the_right_one_named(stack: Stack) -> None:
 
 @pytest.mark.parametrize("minutes", [-16, 16])
 def test_clock_skew_is_refused(stack: Stack, minutes: int) -> None:
-    """More than a quarter of an hour off: 403 RequestTimeTooSkewed."""
+    """A time difference of more than 15 minutes gives 403 RequestTimeTooSkewed."""
     request = signed(stack, "GET", "/", timestamp=datetime.now(UTC) + timedelta(minutes=minutes))
     status, body = fetch(stack, "GET", str(request.url), dict(request.headers))
 
@@ -70,7 +70,7 @@ def test_clock_skew_is_refused(stack: Stack, minutes: int) -> None:
 
 
 def test_other_body_than_signed_is_refused(filled: tuple[Stack, str]) -> None:
-    """A body whose hash is not the signed one: 400, and nothing is written."""
+    """A body with another hash than the signed one gives 400, and nothing is written."""
     stack, bucket = filled
     request = signed(stack, "PUT", f"/{bucket}/other", b"signed")
     status, body = fetch(stack, "PUT", str(request.url), dict(request.headers), b"sent!!")
@@ -80,7 +80,7 @@ def test_other_body_than_signed_is_refused(filled: tuple[Stack, str]) -> None:
 
 
 def test_other_path_than_signed_is_refused(filled: tuple[Stack, str]) -> None:
-    """A signature cannot be carried to another object."""
+    """A signature is not valid for another object."""
     stack, bucket = filled
     request = signed(stack, "GET", f"/{bucket}/elsewhere")
     status, body = fetch(stack, "GET", f"{stack.server.endpoint}/{bucket}/a%20key%2B%25.txt", dict(request.headers))
@@ -89,7 +89,7 @@ def test_other_path_than_signed_is_refused(filled: tuple[Stack, str]) -> None:
 
 
 def test_wrong_checksum_is_refused(filled: tuple[Stack, str]) -> None:
-    """A body that is not what its checksum says is not stored."""
+    """A body that does not match its checksum is not stored."""
     stack, bucket = filled
     status, code = refused(stack.admin.put_object, Bucket=bucket, Key="x", Body=b"1", ChecksumSHA256="A" * 43 + "=")
 
@@ -98,7 +98,7 @@ def test_wrong_checksum_is_refused(filled: tuple[Stack, str]) -> None:
 
 
 def test_presigned_url_works_for_what_it_was_made_for(filled: tuple[Stack, str]) -> None:
-    """GET and PUT by URL alone, of keys that need quoting too."""
+    """GET and PUT work by URL alone, even for keys that need quoting."""
     stack, bucket = filled
     for key in ("a key+%.txt", "ä/ö=ü&x.txt"):
         target = {"Bucket": bucket, "Key": key}
@@ -110,7 +110,7 @@ def test_presigned_url_works_for_what_it_was_made_for(filled: tuple[Stack, str])
 
 
 def test_presigned_url_is_refused_for_anything_else(filled: tuple[Stack, str]) -> None:
-    """Signature, method, key, host and expiry are bound: any other is 403 SignatureDoesNotMatch."""
+    """A change of signature, method, key, host or expiry gives 403 SignatureDoesNotMatch."""
     stack, bucket = filled
     url = stack.admin.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a key+%.txt"})
     host = urlsplit(url).netloc
@@ -129,11 +129,11 @@ def test_presigned_url_is_refused_for_anything_else(filled: tuple[Stack, str]) -
 
 
 def test_expired_presigned_url_is_refused(filled: tuple[Stack, str]) -> None:
-    """After its time a URL is 403 AccessDenied, and says that it has expired."""
+    """An expired URL gives 403 AccessDenied with the message that it has expired."""
     stack, bucket = filled
     url = stack.admin.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "x"}, ExpiresIn=0)
     status, body = fetch(stack, "GET", url)
-    while status != 403 or b"expired" not in body:  # within the second in which it was made it still counts
+    while status != 403 or b"expired" not in body:  # it is still valid within its first second
         assert status == 404
         status, body = fetch(stack, "GET", url)
 
@@ -141,7 +141,7 @@ def test_expired_presigned_url_is_refused(filled: tuple[Stack, str]) -> None:
 
 
 def test_presigned_url_over_a_week_is_refused(filled: tuple[Stack, str]) -> None:
-    """X-Amz-Expires above 604800 is 400 AuthorizationQueryParametersError."""
+    """X-Amz-Expires above 604800 gives 400 AuthorizationQueryParametersError."""
     stack, bucket = filled
     url = stack.admin.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "x"}, ExpiresIn=604801)
     status, body = fetch(stack, "GET", url)
@@ -150,7 +150,7 @@ def test_presigned_url_over_a_week_is_refused(filled: tuple[Stack, str]) -> None
 
 
 def test_anonymous_is_refused(filled: tuple[Stack, str]) -> None:
-    """No signature at all: 403 AccessDenied in XML; HEAD without a body."""
+    """A request without a signature gives 403 AccessDenied in XML, and for HEAD no body."""
     stack, bucket = filled
     url = f"{stack.server.endpoint}/{bucket}/a%20key%2B%25.txt"
     status, body = fetch(stack, "GET", url)
@@ -161,6 +161,6 @@ def test_anonymous_is_refused(filled: tuple[Stack, str]) -> None:
 
 
 def test_other_ways_to_sign_are_refused(stack: Stack) -> None:
-    """SigV2 and nonsense in the header are 400, not 500."""
+    """SigV2 and a malformed header give 400, not 500."""
     for header in ("AWS AKIA:signature", "AWS4-HMAC-SHA256 Credential=x", "Bearer x"):
         assert fetch(stack, "GET", stack.server.endpoint + "/", {"Authorization": header})[0] == 400

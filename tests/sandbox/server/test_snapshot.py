@@ -1,4 +1,4 @@
-"""A snapshot is loaded only from a file that is ours, and holds nothing but what a store is made of."""
+"""A snapshot is loaded only from a file of this user, and only with the classes of a store."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class Evil:
-    """What an attacker would put into a pickle."""
+    """An attacker's content of a pickle."""
 
     def __reduce__(self) -> tuple[object, tuple[str, ...]]:
-        """Run something when loaded."""
+        """Run code on loading."""
         return os.putenv, ("SNAPSHOT_RAN", "yes")
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o660, 0o606])
 def test_file_that_others_may_touch_is_not_loaded(tmp_path: Path, mode: int) -> None:
-    """A snapshot of another mode than 0600 is set aside unread."""
+    """A snapshot with another mode than 0600 is moved aside unread."""
     snapshot = Snapshot(tmp_path)
     snapshot.path.write_bytes(pickle.dumps({"format": 1}))
     snapshot.path.chmod(mode)
@@ -37,7 +37,7 @@ def test_file_that_others_may_touch_is_not_loaded(tmp_path: Path, mode: int) -> 
 
 
 def test_link_is_not_followed(tmp_path: Path) -> None:
-    """A link in the snapshot's place is set aside, whatever it points to."""
+    """A link at the snapshot's path is moved aside, for every target."""
     target = tmp_path / "elsewhere"
     target.touch(0o600)
     snapshot = Snapshot(tmp_path)
@@ -47,26 +47,26 @@ def test_link_is_not_followed(tmp_path: Path) -> None:
 
 
 class Hidden:
-    """A function reached through a module that stores may name."""
+    """A function in an allowed module."""
 
     def __reduce__(self) -> tuple[object, tuple[str, ...]]:
-        """Name a function of os's by moto's module that imports it."""
+        """Name a function of os by the moto module that imports it."""
         return _moto_os, ("SNAPSHOT_RAN",)
 
 
 def _moto_os(_: str) -> None:
-    """Stands in the pickle until its name is exchanged."""
+    """A placeholder in the pickle, whose name is replaced later."""
 
 
 def hidden() -> bytes:
-    """A pickle that says `moto.s3.models` and means `os.getenv`."""
+    """A pickle that names `moto.s3.models` but reaches `os.getenv`."""
     text = pickle.dumps(Hidden(), protocol=0)
     return text.replace(b"c" + __name__.encode() + b"\n_moto_os", b"\x80\x04cmoto.s3.models\nos.getenv")
 
 
 @pytest.mark.parametrize("content", [Evil(), {"format": 99}, ["no", "store"]])
 def test_anything_else_than_a_store_is_not_loaded(tmp_path: Path, content: object) -> None:
-    """A pickle that calls functions, of another format, or of something else is set aside without effect."""
+    """A pickle that calls functions, has another format or another content is moved aside without effect."""
     snapshot = Snapshot(tmp_path)
     snapshot.path.touch(0o600)
     snapshot.path.write_bytes(pickle.dumps(content))
@@ -76,7 +76,7 @@ def test_anything_else_than_a_store_is_not_loaded(tmp_path: Path, content: objec
 
 
 def test_allowed_module_leads_to_no_function(tmp_path: Path) -> None:
-    """A function is not reached through a module that stores may name."""
+    """A pickle cannot reach a function through an allowed module."""
     content = hidden()
     assert b"os.getenv" in content
     snapshot = Snapshot(tmp_path)
@@ -89,7 +89,7 @@ def test_allowed_module_leads_to_no_function(tmp_path: Path) -> None:
 
 
 def test_saver_gathers_changes_and_saves_at_the_end() -> None:
-    """Many changes at once are one save, a stop saves once more, and a failing save stops nothing."""
+    """Many concurrent changes give one save, a stop saves again, and a failed save stops nothing."""
     saved = threading.Semaphore(0)
     failing = [True]
 
@@ -110,7 +110,7 @@ def test_saver_gathers_changes_and_saves_at_the_end() -> None:
 
 
 def test_names_of_before_lead_to_the_same_classes(tmp_path: Path) -> None:
-    """A snapshot that was made when the modules stood in `sandbox` itself is read as it was."""
+    """A snapshot from the time when the modules were directly in `sandbox` can still be read."""
     for name in ("minio_iam\nMinioIam", "snapshot\n_key_store"):
         found = snapshot_module._Unpickler(io.BytesIO(f"csandbox.{name}\n.".encode()), tmp_path).load()
 

@@ -1,4 +1,4 @@
-"""Requests are read as they were meant, however they are spelled or wrapped."""
+"""Requests are decoded correctly in every spelling and encoding."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def test_bucket_and_key(target: str, bucket: str, key: str) -> None:
 
 
 def test_path_has_one_spelling() -> None:
-    """However a client quotes it, the path is signed and passed on in one form."""
+    """The path has one form for the signature and for moto, for every client's quoting."""
     spellings = ["/b/a%20~b(1)", "/b/a%20%7eb%281%29"]
 
     assert {request(one).quoted_path for one in spellings} == {"/b/a%20~b%281%29"}
 
 
 def test_chunked_body_is_unwrapped() -> None:
-    """The chunks are joined, the trailing checksum becomes a header, and the encoding is forgotten."""
+    """The chunks are joined, the trailing checksum becomes a header, and the encoding is removed."""
     checksum = base64.b64encode(zlib.crc32(b"hello world").to_bytes(4, "big")).decode()
     body = b"6\r\nhello \r\n5\r\nworld\r\n0\r\nx-amz-checksum-crc32:" + checksum.encode() + b"\r\n\r\n"
     found = request(
@@ -72,13 +72,13 @@ def test_chunked_body_is_unwrapped() -> None:
 
 @pytest.mark.parametrize("body", [b"6\r\nhel", b"zz\r\nhello\r\n0\r\n\r\n", b"ff\r\nshort\r\n0\r\n\r\n"])
 def test_broken_chunks_are_refused(body: bytes) -> None:
-    """A body that ends within a chunk, or is in none, is IncompleteBody."""
+    """A body that ends within a chunk, or has no chunks, gives IncompleteBody."""
     found = request("/b/k", body, HTTP_X_AMZ_CONTENT_SHA256="STREAMING-UNSIGNED-PAYLOAD-TRAILER")
     with pytest.raises(ApiError, match="IncompleteBody"):
         found.unwrap()
 
 
 def test_short_body_is_refused() -> None:
-    """Fewer bytes than announced are IncompleteBody."""
+    """Fewer bytes than announced give IncompleteBody."""
     with pytest.raises(ApiError, match="IncompleteBody"):
         request("/b/k", b"abc", CONTENT_LENGTH="10")

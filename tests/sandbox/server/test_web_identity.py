@@ -1,4 +1,4 @@
-"""A role of the AWS sandbox is assumed with a token that it trusts, and with no other."""
+"""A caller assumes a role of the AWS sandbox only with a token that the role trusts."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def s3_with(aws: Aws, key: str, secret: str, token: str | None) -> Any:  # noqa:
 
 
 def assume(aws: Aws, arn: str, **claims: Any) -> dict[str, str]:  # noqa: ANN401 - claims of any kind
-    """The session that a token opens."""
+    """The session of a token."""
     found: dict[str, str] = asking(aws).assume_role_with_web_identity(
         RoleArn=arn, RoleSessionName="test", WebIdentityToken=token_of(**{"iss": ISSUER, "sub": MAIN, **claims})
     )["Credentials"]
@@ -92,7 +92,7 @@ def assume(aws: Aws, arn: str, **claims: Any) -> dict[str, str]:  # noqa: ANN401
 
 
 def test_a_session_may_do_what_the_role_may(aws: Aws) -> None:
-    """By header and by presigned URL, and nothing beyond the role's policies."""
+    """A session works by header and by presigned URL, within the role's policies."""
     bucket = aws.bucket()
     session = assume(aws, role(aws, allow("PutObject", "GetObject", on=f"{bucket}/*")))
     s3 = s3_with(aws, session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
@@ -107,7 +107,7 @@ def test_a_session_may_do_what_the_role_may(aws: Aws) -> None:
 
 
 def test_a_temporary_key_is_good_with_its_token_alone(aws: Aws) -> None:
-    """Without a token, or with another's, it is refused in AWS's words."""
+    """A temporary key without its token, or with another token, is refused in AWS's words."""
     bucket = aws.bucket()
     arn = role(aws, allow("ListBucket", on=bucket))
     session, other = assume(aws, arn), assume(aws, arn)
@@ -130,7 +130,7 @@ def test_a_temporary_key_is_good_with_its_token_alone(aws: Aws) -> None:
 def test_a_token_that_the_role_does_not_trust_opens_nothing(
     aws: Aws, claims: dict[str, Any], expected: tuple[int, str]
 ) -> None:
-    """Subject, audience, issuer and life are each looked at."""
+    """Subject, audience, issuer and lifetime are each checked."""
     token = token_of(**{"iss": ISSUER, "sub": MAIN, **claims})
 
     found = refused(
@@ -144,7 +144,7 @@ def test_a_token_that_the_role_does_not_trust_opens_nothing(
 
 
 def test_a_wildcard_subject_matches_as_one(aws: Aws) -> None:
-    """Any branch of the repository, and no other repository."""
+    """The role accepts every branch of the repository, and no other repository."""
     arn = role(aws, allow("GetObject", on="x/*"), subject="repo:joelhooks/joelclaw:*")
 
     assert assume(aws, arn, sub="repo:joelhooks/joelclaw:ref:refs/heads/other")["AccessKeyId"].startswith("ASIA")
@@ -155,14 +155,14 @@ def test_a_wildcard_subject_matches_as_one(aws: Aws) -> None:
 
 @pytest.mark.parametrize("token", ["not-a-token", "a.b.c", "e30.e30.e30"])
 def test_what_is_no_token_is_refused(aws: Aws, token: str) -> None:
-    """Nothing of it is believed."""
+    """A malformed token is refused."""
     asked = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/none-such", "RoleSessionName": "test", "WebIdentityToken": token}
 
     assert refused(asking(aws).assume_role_with_web_identity, **asked) == (400, "InvalidIdentityToken")
 
 
 def test_a_role_that_is_not_there_tells_nothing_of_it(aws: Aws) -> None:
-    """AWS says the same of a role that does not trust the token."""
+    """A missing role gives the same answer as a role that does not trust the token."""
     asked = {
         "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/none-such",
         "RoleSessionName": "test",
@@ -173,7 +173,7 @@ def test_a_role_that_is_not_there_tells_nothing_of_it(aws: Aws) -> None:
 
 
 def test_a_session_ends() -> None:
-    """After its hour a signature with the right token is refused as one that has expired."""
+    """After one hour, a signature with the right token is refused as expired."""
     signed = AWSRequest("GET", "https://sandbox/bucket")
     S3SigV4Auth(Credentials("ASIAKEY", "secret", "token"), "s3", REGION).add_auth(signed)
     headers = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in signed.headers.items()}

@@ -1,9 +1,9 @@
-"""A hand-written list of calls to the aws plugin and its answers, made in order to the stand-in on a fresh server.
+"""A hand-written list of calls to the aws plugin and its answers, sent in order to the stand-in on a new server.
 
-The real pulumi-aws cannot be had without the internet, so nothing is recorded: each line of `data/aws-calls.jsonl` says
-what the plugin answers by its documentation, its source or AWS's API reference, and names the place in `source`.
-The one rule: requests go over the engine's own protocol, and what is done by hand between them is done by boto3.
-`<any>` stands for whatever the answer has there; any other `<name-1>` is one value throughout, whatever it is.
+The real pulumi-aws is not available without the internet, so nothing is recorded. Each line of `data/aws-calls.jsonl`
+holds the plugin's answer by its documentation, its source or AWS's API reference, and names the place in `source`.
+The one rule: requests use the engine's own protocol, and boto3 makes the changes by hand between them. `<any>` matches
+every value; every other placeholder like `<name-1>` is one value throughout.
 """
 
 # ruff: noqa: ANN401 - requests and answers are any JSON
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 LIST = Path(__file__).parent / "data" / "aws-calls.jsonl"
 CALLS = [json.loads(line) for line in LIST.read_text(encoding="utf-8").splitlines()]
 
-# Number of the call -> why the stand-in answers otherwise than the list says.
+# Number of the call -> why the stand-in's answer differs from the list.
 _ATTACHED = "moto deletes a policy that is attached, which AWS refuses; the user then cannot go"
 DIFFERENCES: dict[int, str] = {
     174: "moto forgets a user's tags when the user is renamed",
@@ -57,7 +57,7 @@ SECRETS = re.compile(r"<secret-\d+>")
 
 @dataclass(frozen=True)
 class Hands:
-    """Clients for what is done past the engine."""
+    """Clients for changes without the engine."""
 
     connection: AwsConnection
 
@@ -141,7 +141,7 @@ def _lock_an_object(hands: Hands, bucket: str) -> None:
     )
 
 
-# Step -> what was done by hand, past the engine, before it.
+# Step -> the change by hand, without the engine, before it.
 BY_HAND: dict[str, Callable[[Hands], object]] = {
     "drift: one rule removed by hand; refresh": _remove_a_rule,
     "drift: lifecycle deleted by hand; refresh": lambda hands: hands.s3.delete_bucket_lifecycle(Bucket=WARM),
@@ -188,14 +188,14 @@ BY_HAND: dict[str, Callable[[Hands], object]] = {
 
 @dataclass
 class StoreSession:
-    """Makes the listed calls one by one and remembers what each placeholder turned out to be."""
+    """Makes the listed calls one by one and records the value of each placeholder."""
 
     stub: Any
     hands: Hands
     known: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> dict[int, str]:
-        """Return what differs, by the number of the call."""
+        """Return the differences, by the number of the call."""
         found: dict[int, str] = {}
         step = ""
         for number, call in enumerate(CALLS):
@@ -273,7 +273,7 @@ class StoreSession:
 
 
 def _details(error: Any) -> str:
-    """Return the reason of a failed call; that of a half-done one travels apart."""
+    """Return the reason of a failed call; a partial failure carries it separately."""
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
             return "; ".join(_reasons(value))
@@ -281,7 +281,7 @@ def _details(error: Any) -> str:
 
 
 def _reasons(packed: bytes) -> list[str]:
-    from pulumi.runtime.proto import status_pb2  # noqa: PLC0415 - needed for half-done calls only
+    from pulumi.runtime.proto import status_pb2  # noqa: PLC0415 - needed only for partial failures
 
     detail = provider_pb2.ErrorResourceInitFailed()
     status_pb2.Status.FromString(packed).details[0].Unpack(detail)
@@ -289,7 +289,7 @@ def _reasons(packed: bytes) -> list[str]:
 
 
 def _told(method: str, response: Any) -> dict[str, Any]:
-    """Return an answer in the form of the list: no field that has its zero value."""
+    """Return an answer in the form of the list: without fields that have the zero value."""
     if method == "Invoke":
         return {"return": from_wire(getattr(response, "return"))}
     if method in ("Diff", "DiffConfig", "Configure", "Delete"):
@@ -318,9 +318,9 @@ def _differing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, s
 
 
 def test_answers_as_the_documentation_says(differing: dict[int, str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Every listed call is answered as the list says, but for the listed differences."""
+    """Every listed call gets the listed answer, except the listed differences."""
     with capsys.disabled():
-        print(  # noqa: T201 - the count is what a reader looks for
+        print(  # noqa: T201 - readers look for the count
             f"\n{len(CALLS)} hand-written calls made, {len(CALLS) - len(differing)} answered as listed, "
             f"{len(DIFFERENCES)} listed differences"
         )
@@ -331,7 +331,7 @@ def test_answers_as_the_documentation_says(differing: dict[int, str], capsys: py
 
 
 def test_every_call_names_its_source() -> None:
-    """No answer of the list is made up: each names a document, a source file or an API reference."""
+    """No answer of the list is invented: each names a document, a source file or an API reference."""
     assert [call["step"] for call in CALLS if not re.search(r"https://|\.go|\.json", call["source"])] == []
 
 
@@ -343,7 +343,7 @@ def _config_failures(connection: AwsConnection) -> list[str]:
 
 
 def test_missing_credentials() -> None:
-    """Without credentials the configuration is refused (pulumi-aws configure_test.go), and so is Configure."""
+    """Without credentials, CheckConfig (pulumi-aws configure_test.go) and Configure fail."""
     connection = AwsConnection("https://127.0.0.1:9", None, "", "")
 
     (reason,) = _config_failures(connection)
@@ -353,7 +353,7 @@ def test_missing_credentials() -> None:
 
 
 def test_nothing_listens() -> None:
-    """Where nothing listens at the endpoint the configuration is refused soon, without the secret in the reason."""
+    """Without a server at the endpoint, the configuration is refused soon, without the secret in the reason."""
     (reason,) = _config_failures(AwsConnection("http://127.0.0.1:9", None, "AKIAIOSFODNN7EXAMPLE", "a-planted-secret"))
 
     assert reason.startswith("unable to validate AWS credentials.\nDetails: operation error STS: request send failed")

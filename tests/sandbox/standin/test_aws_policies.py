@@ -1,4 +1,4 @@
-"""When two policy documents are the same to the AWS provider, and what it stores and refuses."""
+"""The policy documents that the AWS provider treats as the same, and those that it stores and refuses."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _changed(**changes: Any) -> str:  # noqa: ANN401 - elements of a statement
     ],
 )
 def test_is_the_same(other: str) -> None:
-    """Order, spacing, and one string against a list of one string are no change."""
+    """A difference in order or spacing, or between a string and a list of one string, is not a change."""
     assert policies.equivalent(_document(STATEMENT), other)
     assert policies.kept_or_read(_document(STATEMENT), other) == policies.normalised(_document(STATEMENT))
 
@@ -60,20 +60,20 @@ def test_is_the_same(other: str) -> None:
     ],
 )
 def test_is_another(other: str) -> None:
-    """A difference in meaning is a change, and what was read is then what is stored."""
+    """A difference in meaning is a change, and the read document is stored."""
     assert not policies.equivalent(_document(STATEMENT), other)
     assert policies.kept_or_read(_document(STATEMENT), other) == policies.normalised(other)
 
 
 def test_statements_have_no_order() -> None:
-    """Two statements are the same the other way round."""
+    """The order of two statements does not matter."""
     second = {"Effect": "Deny", "NotAction": "s3:*", "Resource": "*"}
 
     assert policies.equivalent(_document(STATEMENT, second), _document(second, STATEMENT))
 
 
 def test_stored_form_is_compact_and_sorted() -> None:
-    """The state holds the form that the recorded iam-user upgrade test of pulumi-aws shows."""
+    """The state holds the form in the recorded iam-user upgrade test of pulumi-aws."""
     given = '{ "Version": "2012-10-17", "Statement": [ { "Action": "s3:*", "Resource": "*", "Effect": "Allow" } ] }'
     stored = '{"Statement":[{"Action":"s3:*","Effect":"Allow","Resource":"*"}],"Version":"2012-10-17"}'
 
@@ -91,5 +91,5 @@ def test_stored_form_is_compact_and_sorted() -> None:
     ],
 )
 def test_complaint(value: str, complaint: str | None) -> None:
-    """A document that is no JSON object is refused before AWS sees it."""
+    """A document that is not a JSON object is refused before AWS sees it."""
     assert policies.why_invalid(value, "policy") == complaint

@@ -1,4 +1,4 @@
-"""What the `minio` stand-in does where no call was recorded: overlapping writes, certificates, refused logins, keys."""
+"""The `minio` stand-in without recorded calls: overlapping writes, certificates, refused logins, keys."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _stand_in(server: RunningServer) -> StandIn[MinioConnection]:
 
 
 def _at_once(stand_in: StandIn[MinioConnection], wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Create these at the same time; return the errors by type."""
+    """Create these concurrently; return the errors by type."""
 
     def create(token: str) -> str:
         try:
@@ -69,7 +69,7 @@ def _at_once(stand_in: StandIn[MinioConnection], wanted: Mapping[str, Mapping[st
 
 
 def test_overlapping_writes_lose_one(stand_in: StandIn[MinioConnection]) -> None:
-    """Versioning and lifecycle of one bucket at the same time: one of the two fails, every time."""
+    """Of concurrent writes of versioning and lifecycle to one bucket, one fails every time."""
     for attempt in range(3):
         bucket = f"overlap-{attempt}"
         stand_in.create(BUCKET, {"bucket": bucket}, logical_name="x")
@@ -90,7 +90,7 @@ def test_writes_to_two_buckets_may_overlap(stand_in: StandIn[MinioConnection]) -
 
 
 def test_chained_writes_are_kept(stand_in: StandIn[MinioConnection]) -> None:
-    """One write after the other, both are there."""
+    """Two writes one after the other both succeed."""
     stand_in.create(BUCKET, {"bucket": "chained"}, logical_name="x")
     stand_in.create(VERSIONING, {"bucket": "chained", **ENABLED}, logical_name="x")
     stand_in.create(LIFECYCLE, {"bucket": "chained", **RULES}, logical_name="x")
@@ -101,7 +101,7 @@ def test_chained_writes_are_kept(stand_in: StandIn[MinioConnection]) -> None:
 
 
 def test_a_write_that_failed_is_over() -> None:
-    """After an error inside a write the bucket is free again."""
+    """After an error inside a write, the next write can proceed."""
     writes = BucketWrites(hold_seconds=0)
     with pytest.raises(ValueError, match="inside"), writes.write("b"):
         raise ValueError("inside")
@@ -124,7 +124,7 @@ def test_a_write_that_failed_is_over() -> None:
     ids=["missing", "text", "empty", "broken", "not-ascii"],
 )
 def test_refuses_a_bad_ca_file(server: RunningServer, tmp_path: Path, content: str | None, reason: str) -> None:
-    """A CA file that is missing or no certificate is refused when the provider is configured."""
+    """Configure refuses a CA file that is missing or holds no certificate."""
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_text(content, encoding="utf-8")
@@ -133,7 +133,7 @@ def test_refuses_a_bad_ca_file(server: RunningServer, tmp_path: Path, content: s
 
 
 def test_without_the_ca_the_server_is_not_trusted(server: RunningServer) -> None:
-    """Without the private CA a bucket is not made, and the error says that the certificate is the matter."""
+    """Without the private CA no bucket is created, and the error names the certificate."""
     stand_in = minio_stand_in()
     stand_in.configure({**_inputs(server), "minioCacertFile": ""})
     with pytest.raises(ProviderError, match="certificate signed by unknown authority"):
@@ -141,7 +141,7 @@ def test_without_the_ca_the_server_is_not_trusted(server: RunningServer) -> None
 
 
 def test_errors_hold_no_password(server: RunningServer) -> None:
-    """No error of a refused login, for buckets or for users, repeats the password."""
+    """No error of a refused login, for buckets or users, repeats the password."""
     stand_in = minio_stand_in()
     stand_in.configure({**_inputs(server), "minioPassword": "a-wrong-password"})
     for token, inputs in ((BUCKET, {"bucket": "refused"}), (USER, {"name": "refused"})):
@@ -152,7 +152,7 @@ def test_errors_hold_no_password(server: RunningServer) -> None:
 
 
 def test_made_secrets_work(stand_in: StandIn[MinioConnection], server: RunningServer) -> None:
-    """The keys that a user and its service account come with open the door, and are secrets."""
+    """The generated keys of a user and its service account work, and are secrets."""
     stand_in.create(BUCKET, {"bucket": "with-keys"}, logical_name="x")
     user = stand_in.create(USER, {"name": "keyholder"}, logical_name="x")
     stand_in.connection.iam.set_user_or_group_policy("keyholder", "readwrite")
@@ -178,7 +178,7 @@ def test_made_secrets_work(stand_in: StandIn[MinioConnection], server: RunningSe
 
 
 def test_service_account_without_policy_never_converges(stand_in: StandIn[MinioConnection]) -> None:
-    """Without a policy of its own a service account reports its user's, which is a change at every preview."""
+    """Without its own policy a service account reports its user's, which is a change at every preview."""
     stand_in.create(USER, {"name": "implied"}, logical_name="x")
     stand_in.connection.iam.set_user_or_group_policy("implied", "readonly")
     kind = stand_in.type_of(ACCOUNT)
@@ -188,7 +188,7 @@ def test_service_account_without_policy_never_converges(stand_in: StandIn[MinioC
 
 
 def test_force_destroy_does_not_remove_a_locked_object(stand_in: StandIn[MinioConnection]) -> None:
-    """A bucket with a locked object is not destroyed by force: an error at once (the real plugin tries for ever)."""
+    """`forceDestroy` of a bucket with a locked object fails at once (the real plugin tries forever)."""
     made = stand_in.create(
         BUCKET, {"bucket": "locked-in", "objectLocking": True, "forceDestroy": True}, logical_name="x"
     )

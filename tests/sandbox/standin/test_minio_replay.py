@@ -1,13 +1,13 @@
-"""Recorded calls of the real pulumi-minio 0.17.1, replayed against the stand-in on a fresh embedded server.
+"""Recorded calls of the real pulumi-minio 0.17.1, replayed against the stand-in on a new embedded server.
 
 `pulumi-minio-calls.jsonl` holds every distinct call that a real engine made to the real plugin on a real MinIO server,
 in 49 steps, and the answers; `pulumi-minio-more-calls.jsonl` holds single calls made to the same plugin on a server of
 February 2026: what a program may get wrong, imports, partial failures, diffs of odd states, refused credentials.
 
-The one rule: the stand-in gets the same requests over the same protocol and has to give the same answers. What it may
-choose itself (secrets, access keys, the time in an id, the order in which a server lists the actions of a policy)
-stands as a placeholder, and one placeholder is one value throughout. Each difference that is left is listed with its
-reason. Left out: `__pulumi_raw_state_delta`, a note that the bridge keeps for itself in the state.
+The one rule: the stand-in gets the same requests over the same protocol and must give the same answers. A placeholder
+replaces each free value (secrets, access keys, the time in an id, the server's order of the actions of a policy), and
+one placeholder is one value throughout. The remaining differences are listed with their reasons. Left out:
+`__pulumi_raw_state_delta`, the bridge's own note in the state.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ def _leave_versions(s3: S3Client) -> None:
 
 @dataclass(frozen=True)
 class Recording:
-    """Calls in the order in which they were made.
+    """Calls in the order of the recording.
 
     Attributes:
         name: the file.
-        by_hand: step -> what was done past the plugin before it.
+        by_hand: step -> the change without the plugin before it.
         left_out: number of a call -> the earlier calls whose identical repetition came just before it. The first
-            recording leaves repetitions out; where the server's state depends on one, it is made again.
-        differences: number of a call -> why the stand-in answers it otherwise.
+            recording omits repetitions; if the server's state depends on one, the test repeats it.
+        differences: number of a call -> why the stand-in's answer differs.
     """
 
     name: str
@@ -115,7 +115,7 @@ SINGLE_CALLS = Recording("pulumi-minio-more-calls.jsonl", by_hand={"delete force
 
 @dataclass(frozen=True)
 class Store:
-    """A server as the replay reaches it."""
+    """A server for the replay."""
 
     address: str
     user: str
@@ -124,16 +124,16 @@ class Store:
 
     @property
     def scheme(self) -> str:
-        """How the server is spoken to."""
+        """The connection to the server."""
         return "http" if self.ca_bundle is None else "https"
 
     @property
     def provider_inputs(self) -> dict[str, str]:
-        """What the recorded provider's inputs lack: the recorded server spoke plain http."""
+        """The inputs that the recording lacks, because the recorded server spoke plain http."""
         return {} if self.ca_bundle is None else {"minioSsl": "true", "minioCacertFile": self.ca_bundle}
 
     def s3(self) -> S3Client:
-        """Make an S3 client with the administrator's credentials."""
+        """Create an S3 client with the administrator's credentials."""
         return boto3.session.Session().client(
             "s3",
             endpoint_url=f"{self.scheme}://{self.address}",
@@ -147,7 +147,7 @@ class Store:
 
 @dataclass
 class Replay:
-    """Makes the recorded calls one by one and remembers what each placeholder turned out to be."""
+    """Makes the recorded calls one by one and records the value of each placeholder."""
 
     stub: provider_pb2_grpc.ResourceProviderStub
     store: Store
@@ -156,7 +156,7 @@ class Replay:
     last_id: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> dict[int, str]:
-        """Return what differs, by the number of the call."""
+        """Return the differences, by the number of the call."""
         found: dict[int, str] = {}
         step, calls = "", self.recording.calls
         for number, call in enumerate(calls):
@@ -203,7 +203,7 @@ class Replay:
         return message
 
     def _translated(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-        """Put this server, its credentials and what is known of the placeholders in the place of the recorded ones."""
+        """Replace the recorded server, credentials and placeholders by the present ones."""
         if isinstance(value, dict):
             return {key: self._translated(item) for key, item in value.items()}
         if isinstance(value, list):
@@ -244,7 +244,7 @@ class Replay:
             return actual is UNKNOWN
         if not isinstance(expected, str) or not isinstance(actual, str):
             return type(expected) is type(actual) or _numbers(expected, actual) if expected == actual else False
-        if PLACEHOLDER.fullmatch(expected):  # seen here for the first time, or it would have been translated
+        if PLACEHOLDER.fullmatch(expected):  # its first occurrence, or it would have been replaced
             if expected not in self.known and actual not in self.known.values():
                 self.known[expected] = actual
             return self.known.get(expected) == actual
@@ -256,7 +256,7 @@ class Replay:
 
 
 def _told(method: str, response: Any, hidden: AbstractSet[str]) -> dict[str, Any]:  # noqa: ANN401 - of any method
-    """Return an answer in the form of the recording: no field that has its zero value."""
+    """Return an answer in the form of the recording: without fields that have the zero value."""
     if method in ("Diff", "DiffConfig", "Configure", "Delete"):
         told: dict[str, Any] = MessageToDict(response)
         return told
@@ -272,7 +272,7 @@ def _told(method: str, response: Any, hidden: AbstractSet[str]) -> dict[str, Any
 
 
 def _told_error(error: grpc.RpcError) -> dict[str, Any]:
-    """Return a refusal, and what it says of a resource that was left half made."""
+    """Return a refusal, and its part about a partially created resource."""
     told: dict[str, Any] = {"code": error.code().name, "details": error.details()}
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
@@ -299,7 +299,7 @@ def _numbers(one: object, other: object) -> bool:
 
 
 def _policy(text: str) -> object:
-    """Return a policy document without the order of its actions: MinIO lists them in Go's random order of a map."""
+    """Return a policy document without the order of its actions: MinIO lists them in Go's random map order."""
     try:
         document = json.loads(text)
     except ValueError:
@@ -315,7 +315,7 @@ def _policy(text: str) -> object:
 def test_answers_as_the_real_plugin_did(
     recording: Recording, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every recorded call is answered as the real plugin answered it, but for the listed differences."""
+    """Every recorded call gets the answer of the real plugin, except the listed differences."""
     with running_server("aistor", tmp_path, plugin=False) as server, _plugin() as stub:
         address = server.endpoint.removeprefix("https://")
         store = Store(address, server.admin.user, server.admin.password, server.ca_bundle)
@@ -323,7 +323,7 @@ def test_answers_as_the_real_plugin_did(
 
     with capsys.disabled():
         count = len(recording.calls)
-        print(  # noqa: T201 - the count is what a reader looks for
+        print(  # noqa: T201 - readers look for the count
             f"\n{recording.name}: {count} recorded calls replayed, {count - len(differing)} answered the same, "
             f"{len(recording.differences)} listed differences"
         )
@@ -334,7 +334,7 @@ def test_answers_as_the_real_plugin_did(
 
 
 def test_recordings_are_whole() -> None:
-    """The engine's recording holds 286 calls in 49 steps, the single calls are 258."""
+    """The engine's recording holds 286 calls in 49 steps, and the other file 258 single calls."""
     assert len(WITH_ENGINE.calls) == 286
     assert len({call["step"] for call in WITH_ENGINE.calls}) == 49
     assert len(SINGLE_CALLS.calls) == 258
@@ -355,7 +355,7 @@ def test_recordings_are_whole() -> None:
     ],
 )
 def test_comparison_notices(expected: object, actual: object) -> None:
-    """A wrong answer is a difference: what stands as a placeholder is not simply anything."""
+    """A wrong answer is a difference: a placeholder does not match every value."""
     store = Store("127.0.0.1:9000", "admin-user", "password", None)
     with grpc.insecure_channel("127.0.0.1:9") as channel:
         replay = Replay(provider_pb2_grpc.ResourceProviderStub(channel), store, WITH_ENGINE)

@@ -1,4 +1,4 @@
-"""The generic half of the stand-ins: wire form, checks, plans, diffs and the gRPC service, on a plugin of two toys."""
+"""The generic half of the stand-ins: wire form, checks, plans, diffs and the gRPC service, on a toy plugin."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Shelf(ResourceType[dict[str, Any]]):
     }
 
     def create_live(self, connection: dict[str, Any], planned: Bag) -> tuple[str, Bag] | None:
-        """Put the shelf up, unless its name says otherwise."""
+        """Put the shelf up, unless its name asks for a failure."""
         name = planned["name"]
         if name == "vanishing":
             return None
@@ -62,7 +62,7 @@ class Shelf(ResourceType[dict[str, Any]]):
         return name, {"code": planned["code"] or "0000"}
 
     def read_live(self, connection: dict[str, Any], resource_id: str, state: Bag) -> Bag | None:  # noqa: ARG002 - a hook
-        """Look whether it still hangs."""
+        """Check whether it still exists."""
         return {"name": resource_id} if resource_id in connection else None
 
     def update_live(self, connection: dict[str, Any], resource_id: str, state: Bag, planned: Bag) -> Bag | None:  # noqa: ARG002 - a hook
@@ -107,16 +107,16 @@ def _stub() -> Iterator[provider_pb2_grpc.ResourceProviderStub]:
 
 
 class TestWireForm:
-    """What is sent and what is received."""
+    """Encoding and decoding."""
 
     def test_goes_through_unchanged(self) -> None:
-        """Every kind of value, the unknown and the secret survive the wire."""
+        """Every kind of value, including the unknown and the secret, survives the wire."""
         bag = {"a": None, "b": True, "c": 3, "d": 1.5, "e": "x", "f": [1, {"g": UNKNOWN}], "h": Secret({"i": UNKNOWN})}
 
         assert from_wire(to_wire(bag)) == bag
 
     def test_takes_unknowns_of_every_type(self) -> None:
-        """The engine's unknown number is as unknown as its unknown string."""
+        """The engine's unknown number is unknown like its unknown string."""
         assert from_wire(to_wire({"a": "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7"})) == {"a": UNKNOWN}
 
     def test_opens_output_values(self) -> None:
@@ -127,7 +127,7 @@ class TestWireForm:
         assert {"a": Secret("x")} == from_wire(to_wire({"a": {**output, "value": "x", "secret": True}}))
 
     def test_refuses_what_is_no_property(self) -> None:
-        """A value of another type is an error that names it and what is legal."""
+        """A value of another type is an error that names the type and the legal ones."""
         with pytest.raises(TypeError, match=r"a set cannot be sent.*UNKNOWN or Secret"):
             to_wire({"a": {1}})
 
@@ -143,7 +143,7 @@ class TestWireForm:
 
 
 class TestCheck:
-    """Defaults, invented names, markers and failures."""
+    """Defaults, generated names, markers and failures."""
 
     def test_marks_defaults(self) -> None:
         """A truthy default is among the inputs and marked, a falsy one is not; blocks have markers of their own."""
@@ -158,7 +158,7 @@ class TestCheck:
         }
 
     def test_keeps_an_invented_name(self) -> None:
-        """A name once invented stays as long as the program gives none."""
+        """A generated name stays as long as the program gives no name."""
         first = Shelf().check({}, logical_name="top", seed=b"1").inputs
         again = Shelf().check({}, first, logical_name="top", seed=b"2").inputs
 
@@ -167,13 +167,13 @@ class TestCheck:
         assert first == again
 
     def test_invents_anew_after_a_given_name(self) -> None:
-        """A name that the program gave and then left out is not kept."""
+        """A name that the program gave and then omits is not kept."""
         old = {"name": "given", "__defaults": []}
 
         assert Shelf().check({}, old, logical_name="top").inputs["name"] != "given"
 
     def test_takes_the_engines_proposal(self) -> None:
-        """The engine's own naming pattern wins, and where it forbids names one has to be given."""
+        """The engine's own naming pattern wins, and if it forbids generated names, the program must give one."""
         assert Shelf().check({}, autonaming=Autonaming("dev-top", "enforce")).inputs["name"] == "dev-top"
         with pytest.raises(ProviderError, match="automatic naming is disabled"):
             Shelf().check({}, autonaming=Autonaming("", "disable"))
@@ -196,15 +196,15 @@ class TestCheck:
         assert {f"{why}. Examine values at '{where}'." for where, why in reasons.items()} == set(checked.failures)
 
     def test_leaves_unknowns_alone(self) -> None:
-        """What is not known yet is not judged."""
+        """An unknown value is not validated."""
         assert Shelf().check({"name": UNKNOWN, "boxes": UNKNOWN, "sides": [UNKNOWN]}).failures == []
 
 
 class TestPlan:
-    """What a preview shows and what an apply leaves."""
+    """The state in a preview and after an apply."""
 
     def test_previews_a_creation(self) -> None:
-        """What the server will tell is unknown, defaults are there, the rest is null, secrets are marked."""
+        """In a preview, computed values are unknown, defaults are present, the rest is null, secrets are marked."""
         made = Shelf().create(None, {"name": "x", "boxes": [{"label": "a"}]}, preview=True)
 
         assert made.id == ""
@@ -230,7 +230,7 @@ class TestPlan:
         assert not has_unknown(made.properties)
 
     def test_drift_is_a_change(self) -> None:
-        """A diff is made on states: what a refresh found to be different is to be mended."""
+        """A diff compares states, so a difference that a refresh finds is a change."""
         inputs = Shelf().check({"name": "x", "sides": ["left", "right"]}).inputs
         state = plain(Shelf().create({}, inputs).properties)
 
@@ -258,14 +258,14 @@ class TestPlan:
         assert detailed == Shelf().diff(state, {**inputs, **change}).detailed
 
     def test_deletes_first_what_has_a_given_name(self) -> None:
-        """A replacement keeps a given name free, an invented one needs none of that."""
+        """A replacement deletes first if the name was given; a generated name needs no such order."""
         state = plain(Shelf().create({}, {"name": "x", "wall": "north"}).properties)
 
         assert Shelf().diff(state, {"name": "x", "wall": "south", "__defaults": []}).delete_before_replace
         assert not Shelf().diff(state, {"name": "x", "wall": "south", "__defaults": ["name"]}).delete_before_replace
 
     def test_ignores_changes(self) -> None:
-        """What the program ignores is no change, at the top and inside a list."""
+        """An ignored property is not a change, at the top and inside a list."""
         inputs = {"name": "x", "boxes": [{"label": "a"}], "__defaults": []}
         state = plain(Shelf().create({}, inputs).properties)
         changed = {"name": "x", "colour": "red", "boxes": [{"label": "b"}], "__defaults": []}
@@ -278,7 +278,7 @@ class TestService:
     """The plugin over gRPC."""
 
     def test_tells_its_version(self, stub: provider_pb2_grpc.ResourceProviderStub) -> None:
-        """The plugin says which version it stands in for, and gives a schema with its types."""
+        """The plugin reports the real plugin's version, and returns a schema with its types."""
         schema = json.loads(stub.GetSchema(provider_pb2.GetSchemaRequest()).schema)
 
         assert (schema["name"], schema["version"]) == ("toy", "1.2.3")
@@ -313,14 +313,14 @@ class TestService:
     def test_says_why_a_creation_failed(
         self, stub: provider_pb2_grpc.ResourceProviderStub, name: str, details: str
     ) -> None:
-        """A refusal is an error of code UNKNOWN with the reason, as the bridge has it."""
+        """A refusal is an error with code UNKNOWN and the reason, as in the bridge."""
         with pytest.raises(grpc.RpcError, match=details) as caught:
             stub.Create(provider_pb2.CreateRequest(urn=URN, properties=to_wire({"name": name})))
 
         assert grpc.StatusCode.UNKNOWN is caught.value.code()
 
     def test_hands_over_what_was_left_half_made(self, stub: provider_pb2_grpc.ResourceProviderStub) -> None:
-        """A creation that failed after something existed tells the engine its id and state."""
+        """A partially failed creation sends the resource's id and state to the engine."""
         with pytest.raises(grpc.RpcError) as caught:
             stub.Create(provider_pb2.CreateRequest(urn=URN, properties=to_wire({"name": "crooked"})))
         metadata = dict(caught.value.trailing_metadata())
@@ -332,25 +332,25 @@ class TestService:
         assert Secret("1234") == from_wire(left.properties)["code"]
 
     def test_refuses_an_unknown_type(self, stub: provider_pb2_grpc.ResourceProviderStub) -> None:
-        """A type that the stand-in has not is named, with those that it has."""
+        """The error for an unknown type names it and the known types."""
         with pytest.raises(grpc.RpcError, match=rf"unrecognized resource type \(Check\): toy:index/x:X.*{SHELF}"):
             stub.Check(provider_pb2.CheckRequest(urn="urn:pulumi:dev::p::a:b:C$toy:index/x:X::n"))
 
     def test_takes_no_parameters(self, stub: provider_pb2_grpc.ResourceProviderStub) -> None:
-        """Parameterization is not implemented, and says so by the code that the engine looks for."""
+        """Parameterization fails with the code for "not implemented", which the engine expects."""
         with pytest.raises(grpc.RpcError) as caught:
             stub.Parameterize(provider_pb2.ParameterizeRequest())
 
         assert grpc.StatusCode.UNIMPLEMENTED is caught.value.code()
 
     def test_takes_large_messages(self, stub: provider_pb2_grpc.ResourceProviderStub) -> None:
-        """A message of 8 MB, twice gRPC's own limit, is taken."""
+        """A message of 8 MB, twice gRPC's default limit, is accepted."""
         news = to_wire({"name": "large", "colour": "x" * 8_000_000})
 
         assert list(stub.Check(provider_pb2.CheckRequest(urn=URN, news=news)).failures) == []
 
     def test_compares_provider_inputs(self, stub: provider_pb2_grpc.ResourceProviderStub) -> None:
-        """Added, changed and removed provider inputs are told; none of them replaces the provider."""
+        """The diff lists added, changed and removed provider inputs; none of them replaces the provider."""
         answer = stub.DiffConfig(
             provider_pb2.DiffRequest(
                 old_inputs=to_wire({"door": "open", "a": "1"}), news=to_wire({"door": "ajar", "lights": "true"})
@@ -376,13 +376,13 @@ class TestService:
     def test_checks_provider_inputs(
         self, stub: provider_pb2_grpc.ResourceProviderStub, name: str, news: Bag, reason: str
     ) -> None:
-        """A wrong provider input is a failure that says what to do."""
+        """A wrong provider input is a failure with the remedy."""
         request = provider_pb2.CheckRequest(urn=f"urn:pulumi:dev::p::pulumi:providers:toy::{name}", news=to_wire(news))
 
         assert any(reason in failure.reason for failure in stub.CheckConfig(request).failures)
 
     def test_sends_booleans_of_the_provider_as_text(self, stub: provider_pb2_grpc.ResourceProviderStub) -> None:
-        """Provider inputs that are no strings go back as JSON text, given as such or not."""
+        """Provider inputs that are not strings return as JSON text, whether they came as text or not."""
         for given in (True, "true"):
             news = to_wire({"door": "x", "lights": given})
 
@@ -393,7 +393,7 @@ class TestInProcess:
     """The same plugin without gRPC."""
 
     def test_creates_in_one_step(self) -> None:
-        """Check and create are one step for whoever has no engine."""
+        """Without an engine, check and create are one step."""
         stand_in = _stand_in()
         stand_in.configure({"door": "open"})
 
@@ -402,7 +402,7 @@ class TestInProcess:
             stand_in.create(SHELF, {"x": 1}, logical_name="top")
 
     def test_wants_to_be_configured(self) -> None:
-        """Before configure there is no connection, and the error says what to call."""
+        """Without configure there is no connection, and the error names the call to make."""
         with pytest.raises(ProviderError, match=r"not configured: call configure\(\)"):
             _stand_in().create(SHELF, {}, logical_name="top")
 
@@ -420,7 +420,7 @@ class TestInProcess:
         assert caught.value.properties["colour"] == "invisible"
 
     def test_update_of_what_is_gone(self) -> None:
-        """An update of a resource that is gone says so and names the remedy."""
+        """An update of a missing resource reports that and names the remedy."""
         state = Shelf().create({}, {"name": "x"}).properties
         with pytest.raises(ProviderError, match=r"(?s)did not exist while updating .*pulumi refresh"):
             Shelf().update({}, "x", state, {"name": "x", "colour": "red"})

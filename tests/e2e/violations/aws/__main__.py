@@ -1,4 +1,4 @@
-"""A program that breaks each policy once on AWS's types: the resource that breaks one is named after it."""
+"""A program that breaks each policy once on AWS's types; the breaking resource has the policy's name."""
 
 import json
 
@@ -46,7 +46,7 @@ def bucket(
     block: bool = True,
     policy: str | None = None,
 ) -> pulumi.Output[str]:
-    """A bucket that breaks nothing but what its arguments break."""
+    """A bucket that breaks only the policies that its arguments break."""
     called = called or f"joelclaw-test-usw2-{name}"
     made = aws.s3.Bucket(
         name,

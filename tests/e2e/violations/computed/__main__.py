@@ -1,4 +1,4 @@
-"""A program that breaks two policies by values that only an update knows."""
+"""A program that breaks two policies with values that only an update knows."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A program that breaks each policy once on AIStor's types: the resource that breaks one is named after it."""
+"""A program that breaks each policy once on AIStor's types; the breaking resource has the policy's name."""
 
 import json
 
@@ -25,7 +25,7 @@ def bucket(
     acl: str = "private",
     locked: bool = False,
 ) -> pulumi.Output[str]:
-    """A bucket that breaks nothing but what its arguments break."""
+    """A bucket that breaks only the policies that its arguments break."""
     made = minio.S3Bucket(
         name,
         bucket=called or f"joelclaw-test-usw2-{name}",
@@ -68,7 +68,7 @@ user = minio.IamUser("user-force-destroy", name="somebody", force_destroy=True, 
 
 
 class Store(pulumi.ComponentResource):
-    """Stands for the program's own store, which may make keys."""
+    """A substitute for the program's own store, which may create keys."""
 
     def __init__(self) -> None:
         """Declare one key without a policy."""
