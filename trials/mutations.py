@@ -505,7 +505,9 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation("admin API granted to an identity", policy_of("reader", _admin), frozenset({"admin_api_refused"})),
     Mutation("certificate of another CA", _other_ca, frozenset({"certificate_valid"})),
-    Mutation("no server at endpoint", target_with(_endpoint("https://127.0.0.1:1")), frozenset({"endpoint_reached"})),
+    Mutation(
+        "no server at the endpoint", target_with(_endpoint("https://127.0.0.1:1")), frozenset({"endpoint_reached"})
+    ),
     Mutation("bucket name breaks the convention", target_with(_renamed), frozenset({"names_as_convention"})),
     Mutation(
         "server: another region",
