@@ -163,7 +163,9 @@ class TestVerdicts:
         """The failures with their remedies are at the end of the page."""
         page = Page(page_of(store, damaged(store, facts)))
 
-        assert "What cannot be told" in page.text[page.text.index("Who may do what") : page.text.index("What failed")]
+        assert (
+            "What verify cannot tell" in page.text[page.text.index("Who may do what") : page.text.index("What failed")]
+        )
 
     def test_what_cannot_be_told(self, store: "Store", facts: Facts) -> None:
         """CANNOT TELL is a question mark with the reason, and the table has the number."""

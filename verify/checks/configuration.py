@@ -142,7 +142,7 @@ def encryption_as_planned(deployment: Deployment, _: BucketPlan, facts: BucketFa
 
 
 def public_access_blocked(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Public access is blocked; where the backend knows no such block, callers without a signature are refused."""
+    """Public access is blocked; a backend without a public access block refuses callers without a signature."""
     wanted = "all four settings of the public access block"
     if deployment.cannot("public_access_block") is None:
         found = (

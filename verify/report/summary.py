@@ -108,7 +108,7 @@ class Summary:
         identities: The columns of the heat map; empty if grants were not selected.
         heat: The heat map, in the plan's order.
         untried: The number of cells that the sample leaves out.
-        sample: How many of the buckets that an identity does not hold are tried, if there are more.
+        sample: How many buckets are tried, if an identity does not hold more than this number.
         store: Findings about the store as a whole.
         checks: Every check that was run, with its tally.
         warnings: Checks that pass but need attention.

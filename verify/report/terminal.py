@@ -1,4 +1,4 @@
-"""The report on the terminal: a table of the buckets, the heat map of grants, what cannot be told, failures last.
+"""The report on the terminal: a table of the buckets, the heat map of grants, what verify cannot tell, failures last.
 
 The rule: CANNOT TELL is shown with its reason and never counted as proven; the same reason for many buckets is shown
 once. rich writes no colour codes if the output is not a terminal, and every colour has a sign beside it.
