@@ -190,7 +190,7 @@ class TestManifests:
         """A deployment that is too large is refused before Kubernetes refuses it, with an alternative."""
         published = deployment().model_copy(update={"region": "x" * CONFIG_MAP_MAXIMUM_BYTES})
 
-        with pytest.raises(CannotRunError, match=r"a ConfigMap holds 1048576: verify from .*--deployment FILE"):
+        with pytest.raises(CannotRunError, match=r"a ConfigMap holds at most 1048576: verify from .*--deployment FILE"):
             job_manifests(published, placement("local"))
 
 
