@@ -1,1 +1,1 @@
-"""Benchmarks: side by side in one run, a ratio or an exponent, one line of `key=value`, 1 where a goal is missed."""
+"""Benchmarks: each runs both sides, prints one line of `key=value`, and exits with 1 if it misses a goal."""

@@ -1,15 +1,16 @@
-"""How fast the adapter is beside boto3 and rclone, on versitygw or on any S3 server.
+"""How fast the adapter is compared with boto3 and rclone, on versitygw or on any S3 server.
 
-Both sides do the same work on the same server in one run, in turns; each side's median counts. boto3's is one client
-with its default settings (`put_object`, `get_object`, `upload_file`, `download_file`), shared by the threads; rclone's
-is `rclone copy`, at the best of a few `--transfers`, as ours is at the best of a few `jobs`. Goals: ratio 2 for gets
-and for large bodies, 1.7 for small puts, 1 for folders; peak memory of a 2 GB body under 150 MB either way.
+Both sides do the same work on the same server in one run, in turns; the result is each side's median. boto3 uses one
+client with default settings (`put_object`, `get_object`, `upload_file`, `download_file`), which the threads share.
+rclone uses `rclone copy` with the best of several `--transfers`; the adapter uses the best of several `jobs`. Goals:
+ratio 2 for gets and for large bodies, 1.7 for small puts, 1 for folders; peak memory of a 2 GB body under 150 MB in
+both directions.
 
-Server and clients share this machine's cores, so what the server takes bounds what either side can reach; its share is
-printed beside each figure (CPU seconds in each second, during ours and during the other's). A large put cannot be twice
-as fast as boto3's where the server's own MD5 and SHA-256 of the body take the cores. The files of both clients, and the
-folder of the run's own server, are in `/dev/shm` where that has room for them (12 GB), and on `--folder` or the usual
-temporary folder else: on a disk it is the disk's write-back that would be measured.
+Server and clients share this machine's cores, so the server's CPU use limits what either side can reach. Each figure is
+printed with the server's CPU use (CPU seconds in each second, during the adapter's turn and during the other's). A
+large put cannot be twice as fast as boto3's if the server's own MD5 and SHA-256 of the body use all cores. The files of
+both clients, and the folder of the run's own server, are in `/dev/shm` if it has room for them (12 GB), else in
+`--folder` or the usual temporary folder. On a disk the run would measure the disk's write-back.
 """
 
 import argparse
@@ -46,7 +47,7 @@ PARTS = ("small", "large", "folders", "memory")
 
 @dataclass
 class Bench:
-    """One run: the server, both clients, and what came of it."""
+    """One run: the server, both clients, and the results."""
 
     config: StoreConfig
     bucket: str
@@ -71,7 +72,7 @@ class Bench:
         goal: float,
         after: Callable[[], object] = lambda: None,
     ) -> None:
-        """Time both in turns, and note the ratio of their medians; `after` each turn, untimed."""
+        """Time both in turns, and record the ratio of their medians; `after` runs after each turn, untimed."""
         times: tuple[list[float], list[float]] = ([], [])
         shares: tuple[list[float], list[float]] = ([], [])
         for turn in range(self.rounds):
@@ -86,7 +87,7 @@ class Bench:
         self.note(name, rates, [statistics.median(each) for each in shares], unit, goal)
 
     def note(self, name: str, rates: Sequence[float], shares: Sequence[float], unit: str, goal: float) -> None:
-        """Print one line, and keep the ratio."""
+        """Print one line, and record the ratio."""
         ratio = rates[0] / rates[1]
         verdict = "" if ratio >= goal else f"   below the goal of {goal:g}"
         known = self.server_process is not None
@@ -101,7 +102,7 @@ class Bench:
             self.missed.append(name)
 
     def _server_seconds(self) -> float:
-        """CPU seconds that the server has used; 0 where it is not ours."""
+        """CPU seconds that the server has used; 0 if this run did not start it."""
         if self.server_process is None:
             return 0.0
         fields = Path(f"/proc/{self.server_process}/stat").read_text("ascii").rpartition(")")[2].split()
@@ -109,7 +110,7 @@ class Bench:
 
 
 def small(bench: Bench) -> None:
-    """1 KB, one and sixteen at a time."""
+    """Objects of 1 KB, one and sixteen at a time."""
     body, store, client, bucket = os.urandom(1024), bench.store, bench.client, bench.bucket
     for at_once, count in ((1, 1500 // bench.scale), (16, 3000 // bench.scale)):
 
@@ -162,9 +163,9 @@ def large(bench: Bench) -> None:
 
 
 def folders(bench: Bench) -> None:
-    """Many small files, and a few large ones, beside rclone."""
+    """Many small files, and a few large ones, compared with rclone."""
     if shutil.which("rclone") is None:
-        sys.stdout.write("folders: not measured, there is no rclone on PATH (Debian: apt install rclone)\n")
+        sys.stdout.write("folders: not measured, because rclone is not on the PATH (Debian: apt install rclone)\n")
         bench.not_measured.append("folders")
         return
     for name, count, size in (("2000x16KB", 2000 // bench.scale, 16_000), ("4x256MB", 4, 256 * MB // bench.scale)):
@@ -193,7 +194,7 @@ def _folder(bench: Bench, name: str, source: Path, amount: float) -> None:
         rclone(bench.config, f"x:{bucket}/{name}/one", str(target), at_once)
 
     def after() -> None:
-        # Uploads that stayed would fill the memory that the server's folder is in: 17 GB at 5 rounds.
+        # Without this the uploads would fill the memory that holds the server's folder: 17 GB at 5 rounds.
         empty(bench.client, bucket, f"{name}/own/")
         empty(bench.client, bucket, f"{name}/other/")
         shutil.rmtree(target, ignore_errors=True)
@@ -216,16 +217,16 @@ def _folder(bench: Bench, name: str, source: Path, amount: float) -> None:
 
 
 def memory(bench: Bench) -> None:
-    """Peak memory of a process that does nothing but move 2 GB up, and of one that moves it down."""
+    """Peak memory of a process that only uploads 2 GB, and of one that only downloads it."""
     if not Path("/proc/self/status").exists():
-        sys.stdout.write("memory: not measured, this machine has no /proc/self/status\n")
+        sys.stdout.write("memory: not measured, because this machine has no /proc/self/status\n")
         bench.not_measured.append("memory")
         return
     path = bench.folder / "two"
     fill(path, 2000 * MB // bench.scale)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "S3_", "MINIO_"))}
     for way in ("up", "down"):
-        done = subprocess.run(  # noqa: S603 - this very module
+        done = subprocess.run(  # noqa: S603 - this module
             [sys.executable, "-m", "bench.adapter", "--move", way, "--file", str(path), "--bucket", bench.bucket],
             env={**clean, **environment(bench.config)},
             stdout=subprocess.PIPE,
@@ -241,19 +242,19 @@ def memory(bench: Bench) -> None:
 
 
 def move(way: str, bucket: str, path: Path) -> None:
-    """Be the process whose memory is measured."""
+    """Run as the process whose memory is measured."""
     with ObjectStore.from_environment() as store:
         if way == "up":
             store.upload(bucket, "two", path)
         else:
             store.download_file(bucket, "two", path)
-    # Not getrusage: its peak holds that of the process before exec, too.
+    # Not getrusage: its peak includes that of the process before exec.
     peak = next(line for line in Path("/proc/self/status").read_text("ascii").splitlines() if line.startswith("VmHWM:"))
     sys.stdout.write(f"{int(peak.split()[1]) * 1024 // MB}\n")
 
 
 def fastest(side: Callable[[int], None], choices: Sequence[int], after: Callable[[], object]) -> int:
-    """The number at a time with which a side is fastest, each tried once."""
+    """The concurrency with which a side is fastest; each choice is tried once."""
 
     def took(at_once: int) -> float:
         started = time.monotonic()
@@ -266,7 +267,7 @@ def fastest(side: Callable[[int], None], choices: Sequence[int], after: Callable
 
 
 def rclone(config: StoreConfig, source: str, target: str, transfers: int) -> None:
-    """Copy by rclone; its settings come by the environment, so that no secret is an argument."""
+    """Copy with rclone; its settings are in the environment, so that no secret is an argument."""
     settings = {
         "TYPE": "s3",
         "PROVIDER": "Other",
@@ -278,7 +279,7 @@ def rclone(config: StoreConfig, source: str, target: str, transfers: int) -> Non
     }
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RCLONE_"))}
     ca = {"RCLONE_CA_CERT": str(config.ca_bundle)} if config.ca_bundle else {}
-    done = subprocess.run(  # noqa: S603 - the tool beside which we are measured
+    done = subprocess.run(  # noqa: S603 - the tool to compare with
         ["rclone", "copy", source, target, f"--transfers={transfers}", f"--checkers={transfers}", "--config="],  # noqa: S607 - on PATH
         env={**clean, **{f"RCLONE_CONFIG_X_{name}": value for name, value in settings.items()}, **ca},
         check=False,
@@ -286,11 +287,11 @@ def rclone(config: StoreConfig, source: str, target: str, transfers: int) -> Non
         text=True,
     )
     if done.returncode:
-        raise SystemExit(f"rclone copy failed: {(done.stderr.strip() or 'it said nothing').splitlines()[-1]}")
+        raise SystemExit(f"rclone copy failed: {(done.stderr.strip() or 'without a message').splitlines()[-1]}")
 
 
 def environment(config: StoreConfig) -> dict[str, str]:
-    """The variables that lead to the store."""
+    """The variables that configure access to the store."""
     given = {
         "S3_ENDPOINT": config.endpoint,
         "AWS_REGION": config.region,
@@ -302,7 +303,7 @@ def environment(config: StoreConfig) -> dict[str, str]:
 
 
 def fill(path: Path, size: int) -> None:
-    """Write a file that nothing can compress."""
+    """Write a file that cannot be compressed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     block = os.urandom(min(size, 8 * MB))
     with path.open("wb") as file:
@@ -311,14 +312,14 @@ def fill(path: Path, size: int) -> None:
 
 
 def empty(client: "S3Client", bucket: str, prefix: str = "") -> None:
-    """Remove all objects below a prefix."""
+    """Remove all objects under a prefix."""
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for entry in page.get("Contents", []):
             client.delete_object(Bucket=bucket, Key=entry["Key"])
 
 
 def in_memory() -> Path | None:
-    """A folder that no disk is behind, if it has room for the whole run."""
+    """A folder in memory, if it has room for the whole run."""
     folder = Path("/dev/shm")  # noqa: S108 - a temporary folder is made in it
     if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < MEMORY_BYTES:
         return None
@@ -327,7 +328,7 @@ def in_memory() -> Path | None:
 
 @contextmanager
 def running(options: argparse.Namespace, folder: Path) -> Iterator[Bench]:
-    """The server, a bucket of the run's own, and both clients."""
+    """The server, a new bucket for the run, and both clients."""
     with ExitStack() as stack:
         process = None
         if options.endpoint:
@@ -356,7 +357,7 @@ def running(options: argparse.Namespace, folder: Path) -> Iterator[Bench]:
             config=Config(s3={"addressing_style": "path"}, max_pool_connections=16),
         )
         bucket = f"bench-{uuid4()}"
-        if config.region == "us-east-1":  # AWS takes no constraint for it
+        if config.region == "us-east-1":  # AWS accepts no constraint for it
             client.create_bucket(Bucket=bucket)
         else:
             client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": config.region})  # type: ignore[typeddict-item]  # any region's name
@@ -368,14 +369,14 @@ def running(options: argparse.Namespace, folder: Path) -> Iterator[Bench]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure; 0 where every goal is reached, 1 where not."""
+    """Measure; return 0 if every goal is reached, else 1."""
     parser = argparse.ArgumentParser(prog="python -m bench.adapter", description=__doc__)
     parser.add_argument("--endpoint", help="any S3 server; keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     parser.add_argument("--region", default=os.environ.get("AWS_REGION", "us-west-2"))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=PARTS, action="append", help="measure this part; may be given again")
-    parser.add_argument("--quick", action="store_true", help="a sixteenth of the work, to try it out")
-    parser.add_argument("--folder", type=Path, help="where files are made; in memory if not given and there is room")
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure only this part; repeatable")
+    parser.add_argument("--quick", action="store_true", help="do a sixteenth of the work, to try the benchmark")
+    parser.add_argument("--folder", type=Path, help="folder for the files; default: in memory if there is room")
     parser.add_argument("--move", choices=("up", "down"), help=argparse.SUPPRESS)
     parser.add_argument("--bucket", help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
@@ -384,7 +385,7 @@ def main(arguments: Sequence[str]) -> int:
         move(options.move, options.bucket, options.file)
         return 0
     if options.quick:
-        sys.stdout.write("--quick: a sixteenth of the numbers and sizes that are named below; no verdict\n")
+        sys.stdout.write("--quick: a sixteenth of the counts and sizes named below; the figures are not a verdict\n")
     parts = {"small": small, "large": large, "folders": folders, "memory": memory}
     options.folder = options.folder or in_memory()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder, running(options, Path(folder)) as bench:

@@ -1,9 +1,9 @@
-"""The program that nobody would need this repository for: a deployed stack's resources, written out one by one.
+"""The program without this repository: a deployed stack's resources, written out one by one.
 
-The rule: it is made from the state of a deployed stack, so it declares the same resources with the same inputs on the
-same provider, and nothing else: no taxonomy, no plan, no component, no check. Names begin differently, so that both
-stand side by side on one server; `same_resources` proves the rest. It leaves out what Pulumi adds by itself, and keys:
-the provider takes the administrator's from the environment.
+The rule: it is generated from the state of a deployed stack. So it declares the same resources with the same inputs on
+the same provider, and nothing else: no taxonomy, no plan, no component, no check. Its names have another prefix, so
+that both can exist on one server; `same_resources` proves that everything else is equal. It leaves out what Pulumi adds
+by itself, and keys: the provider reads the administrator's keys from the environment.
 """
 
 import importlib
@@ -37,9 +37,9 @@ def program(resources: Iterable[Resource], prefix: str, own_prefix: str) -> str:
     """The text of a program that declares these resources.
 
     Args:
-        resources: Of a state, as `pulumi stack export --show-secrets` has them, in its order.
-        prefix: What the deployed names begin with.
-        own_prefix: What they begin with in the program, of the same length.
+        resources: The resources of a state, from `pulumi stack export --show-secrets`, in its order.
+        prefix: The prefix of the deployed names.
+        own_prefix: The prefix of the names in the program, of the same length.
     """
     declared = [resource for resource in resources if _is_declared(resource)]
     packages = sorted({package for resource in declared if (package := _package(resource)) in _SDKS})
@@ -51,7 +51,7 @@ def program(resources: Iterable[Resource], prefix: str, own_prefix: str) -> str:
 
 
 def same_resources(one: Iterable[Resource], other: Iterable[Resource], prefix: str, own_prefix: str) -> list[str]:
-    """What differs between two states but for the names' beginning: a line for each, none if they are the same."""
+    """The differences between two states except for the names' prefix: one line each, empty if there are none."""
     here, there = (
         {
             f"{r['type']} {r['urn'].rsplit('::', 1)[1]}": json.dumps(_inputs(r), sort_keys=True).replace(
@@ -66,7 +66,7 @@ def same_resources(one: Iterable[Resource], other: Iterable[Resource], prefix: s
 
 
 def _is_declared(resource: Resource) -> bool:
-    """Whether a program wrote it; Pulumi adds itself the providers of its own kinds of resources."""
+    """Whether a program declared it; Pulumi itself adds the providers of its own resource types."""
     own_provider = resource["type"].startswith("pulumi:providers:pulumi")
     return bool(resource.get("custom")) and resource["type"] != "pulumi:pulumi:Stack" and not own_provider
 
@@ -87,7 +87,7 @@ def _class(resource: Resource) -> tuple[str, type]:
 
 
 def _inputs(resource: Resource) -> dict[str, Any]:
-    """What a program gave: without what the provider added, which it says under `__defaults`."""
+    """The inputs that the program set, without those that the provider added and lists under `__defaults`."""
     plain: dict[str, Any] = _plain(
         {key: value for key, value in resource.get("inputs", {}).items() if key not in _ADDED_BY_PROVIDER}
     )
@@ -119,7 +119,7 @@ def _declaration(resource: Resource) -> str:
         is_provider = resource["type"].startswith("pulumi:providers:")
         if not is_provider:
             options.insert(0, f"provider=made[{resource['provider'].rsplit('::', 1)[0]!r}]")
-        names = {to_camel(parameter): parameter for parameter in inspect.signature(cls._internal_init).parameters}  # type: ignore[attr-defined]  # of every generated class
+        names = {to_camel(parameter): parameter for parameter in inspect.signature(cls._internal_init).parameters}  # type: ignore[attr-defined]  # every generated class has it
         arguments = [f"{names[key]}={_text(key, value, is_provider)}" for key, value in _inputs(resource).items()]
     arguments.append(f"opts=ResourceOptions({', '.join(options)})")
     return f"made[{urn!r}] = {written}(\n    {name!r},\n" + "".join(f"    {each},\n" for each in arguments) + ")"
@@ -131,7 +131,7 @@ def _text(key: str, value: object, is_provider: bool) -> str:  # noqa: FBT001 - 
     if key in _FROM_ENVIRONMENT:
         variable = f"os.environ[{_FROM_ENVIRONMENT[key]!r}]"
         return f"pulumi.Output.secret({variable})" if key == "minioPassword" else variable
-    # A provider's inputs are text in a state, JSON where they are not text by themselves.
+    # A provider's inputs are text in a state; values of other types are JSON.
     return repr(json.loads(value) if isinstance(value, str) and value[:1] in "{[tf" and _is_json(value) else value)
 
 

@@ -1,11 +1,11 @@
-"""`python -m bench.preview`: what taxonomy, plan and checks cost a preview, and how it grows with the domains.
+"""`python -m bench.preview`: what taxonomy, plan and checks cost a preview, and how that grows with the domains.
 
-The rule: whole commands are timed, `pulumi preview --expect-no-changes` of deployed stacks on one server in one run.
-Ours takes turns with a bare program that declares the same resources with the same inputs (`bench.bare`, which is
-proven before it is timed); each side's median counts. The plan is timed in process: a taxonomy of so many domains is
-read and checked, and its plan is built; its seconds hold what Python's garbage collector takes, its exponent does not:
-the collector's passes begin at a number of objects, so they are a step and no slope. Exponents are slopes of log(time)
-over log(domains).
+The rule: it times whole commands, `pulumi preview --expect-no-changes` of deployed stacks on one server in one run. Our
+program takes turns with a bare program that declares the same resources with the same inputs (`bench.bare`, which is
+proven equal before it is timed). The result is each side's median. The plan is timed in process: the benchmark reads
+and checks a taxonomy, and builds its plan. The plan's seconds include Python's garbage collector, but its exponent does
+not: the collector starts at a certain number of objects, which is a step, not a slope. Exponents are slopes of
+log(time) over log(domains).
 
 Goals: ratio <= 1.3; 10 000 domains planned in under 1 s and linearly (exponent <= 1.1); a preview no worse than linear.
 """
@@ -36,20 +36,20 @@ EXPONENT_GOAL = 1.1
 ROUNDS = 5
 PLANNED = (1_000, 3_000, 10_000)
 PREVIEWED = (30, 300)
-ENV, BARE_ENV = "bench", "plain"  # as long as each other: names of the same length
+ENV, BARE_ENV = "bench", "plain"  # of the same length, so that all names have the same length
 
 
 def domains_of(count: int) -> dict[str, Any]:
-    """So many domains, of each band as many as in use."""
+    """This number of domains, with the bands in the same proportion as in the taxonomy in use."""
     return {f"domain-{number}": {"band": BANDS[number % len(BANDS)]} for number in range(count)}
 
 
 def plan_seconds(domains: int, *, collecting: bool) -> float:
-    """How long it takes to read a taxonomy of so many domains and to plan it, the best of a few.
+    """Seconds to read a taxonomy of this number of domains and to plan it, the best of several.
 
     Args:
-        domains: How many.
-        collecting: With the garbage collector at work, or without.
+        domains: The number of domains.
+        collecting: With the garbage collector, or without.
     """
     names = list(domains_of(domains))
     content = {
@@ -70,14 +70,14 @@ def plan_seconds(domains: int, *, collecting: bool) -> float:
             plan = build_plan(parse(content, "bench"), env=ENV, region_code="usw2", tls_only=True, where="bench: ")
             took.append(time.perf_counter() - started)
             if len(plan.buckets) != domains:
-                raise SystemExit(f"{len(plan.buckets)} buckets planned of {domains} domains")
+                raise SystemExit(f"the plan has {len(plan.buckets)} buckets for {domains} domains")
     finally:
         gc.enable()
     return min(took)
 
 
 def resources_of(project: Project) -> list[dict[str, Any]]:
-    """A stack's resources, as its state has them."""
+    """A stack's resources, from its state."""
     exported = json.loads(project.pulumi("stack", "export", "--show-secrets"))
     return list(exported["deployment"]["resources"])
 
@@ -94,7 +94,7 @@ def side_by_side(where: Place, folder: Path, rounds: int) -> tuple[float, float]
         bare = ending.enter_context(deployed(where, folder / "bare", source, {}))
         differing = same_resources(resources, resources_of(bare), *prefixes)
         if differing:
-            raise SystemExit(f"the bare program does not declare the same: {', '.join(differing)}")
+            raise SystemExit(f"the bare program does not declare the same resources: {', '.join(differing)}")
         seconds: dict[str, list[float]] = {"ours": [], "bare": []}
         for turn in range(rounds):
             for name, project in (("ours", ours), ("bare", bare))[:: 1 if turn % 2 else -1]:
@@ -103,7 +103,7 @@ def side_by_side(where: Place, folder: Path, rounds: int) -> tuple[float, float]
 
 
 def preview_seconds(where: Place, folder: Path, domains: int, rounds: int) -> float:
-    """Median seconds of a preview of so many domains, those of the taxonomy among them."""
+    """Median seconds of a preview of this number of domains, including those of the taxonomy."""
     more = domains_of(domains - len(load().domains))
     config = stack_config(where, f"of{domains}", more)
     with deployed(where, folder / f"of-{domains}", REPOSITORY / "infra", config) as project:
@@ -111,14 +111,14 @@ def preview_seconds(where: Place, folder: Path, domains: int, rounds: int) -> fl
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure; 0 where the goals are reached, 1 where not."""
+    """Measure; return 0 if every goal is reached, else 1."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.preview", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--stack", choices=("local", "aws"), default="local")
     parser.add_argument(
         "--endpoint",
-        help="any server, with the real plugin; keys from AISTOR_ROOT_USER and AISTOR_ROOT_PASSWORD (aws: "
+        help="any server, used with the real plugin; keys from AISTOR_ROOT_USER and AISTOR_ROOT_PASSWORD (aws: "
         "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), its CA from S3_CA_BUNDLE",
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS)

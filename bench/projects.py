@@ -1,9 +1,8 @@
 """Pulumi projects to measure: a program, a stack and a state in a folder, on the sandbox's stand-ins or any server.
 
-The rule: nothing of the caller's own stacks is touched. State, passphrase and Pulumi's home are the folder's; without
-an endpoint the server and its stand-in plugin are started for the while, with one it is the real plugin that talks to
-that server, as the administrator whose keys are in the environment. What was deployed there is destroyed at the end;
-on a server of the sandbox it goes with the server.
+The rule: the caller's own stacks stay untouched. State, passphrase and Pulumi's home belong to the folder. Without an
+endpoint the benchmark starts a server and its stand-in plugin. With an endpoint the real plugin talks to that server as
+the administrator whose keys are in the environment, and the deployed resources are destroyed at the end.
 """
 
 import os
@@ -21,7 +20,7 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[1]
 CLOUDS = {"local": "aistor", "aws": "aws"}
-KEPT = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME")  # of the caller's environment; the rest could lead anywhere
+KEPT = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME")  # of the caller; others could change the target
 REGION = "us-west-2"
 _TAIL_CHARACTERS = 4000
 
@@ -32,11 +31,11 @@ class Place:
 
     Attributes:
         stack: `local` or `aws`: which of the two stores is measured.
-        endpoint: Its URL.
-        ca_file: The CA that signed its certificate; None for the system's.
-        pulumi: The engine.
-        lasting: The server is still there afterwards.
-        environment: For every command; it holds the administrator's keys.
+        endpoint: The server's URL.
+        ca_file: The CA that signed its certificate; None for the system's CAs.
+        pulumi: The engine's executable.
+        lasting: Whether the server still exists after the run.
+        environment: The environment of every command; it holds the administrator's keys.
     """
 
     stack: str
@@ -52,8 +51,8 @@ class Project:
     """A project folder with one stack.
 
     Attributes:
-        place: Where it deploys to.
-        folder: Where Pulumi.yaml is.
+        place: The server that it deploys to.
+        folder: The folder with Pulumi.yaml.
     """
 
     place: Place
@@ -63,7 +62,7 @@ class Project:
         """Run the engine in the folder and return what it prints.
 
         Raises:
-            SystemExit: It failed; the end of what it printed is the message.
+            SystemExit: The engine failed; the message has the end of its output.
         """
         done = subprocess.run(  # noqa: S603 - the engine
             [str(self.place.pulumi), *arguments, "--non-interactive"],
@@ -76,11 +75,11 @@ class Project:
         )
         if done.returncode:
             said = (done.stdout + done.stderr)[-_TAIL_CHARACTERS:]
-            raise SystemExit(f"`pulumi {arguments[0]}` in {self.folder.name} ended with {done.returncode}:\n{said}")
+            raise SystemExit(f"`pulumi {arguments[0]}` in {self.folder.name} failed ({done.returncode}):\n{said}")
         return done.stdout
 
     def preview_seconds(self) -> float:
-        """How long a preview takes that must find nothing to do."""
+        """Seconds of a preview that must find no changes."""
         started = time.monotonic()
         self.pulumi("preview", "--expect-no-changes", "--suppress-progress")
         return time.monotonic() - started
@@ -88,21 +87,21 @@ class Project:
 
 @contextmanager
 def place(stack: str, endpoint: str | None, folder: Path) -> Iterator[Place]:
-    """The sandbox's own server of that stack, started for the while, or the server named.
+    """The sandbox's server of that stack, started for this run, or the given server.
 
     Args:
         stack: `local` or `aws`.
         endpoint: A server's URL; keys from AISTOR_ROOT_USER and AISTOR_ROOT_PASSWORD (local), AWS_ACCESS_KEY_ID and
             AWS_SECRET_ACCESS_KEY (aws), its CA from S3_CA_BUNDLE.
-        folder: For what the server and the engine keep.
+        folder: The folder for files of the server and the engine.
     """
-    # Imported here: another server needs nothing of the sandbox but the engine that it finds.
+    # Imported here: another server needs only the sandbox's engine finder.
     from sandbox.engine.finder import find_engine  # noqa: PLC0415
     from sandbox.progress import Progress  # noqa: PLC0415
 
     search = find_engine(os.environ, Progress())
     if search.engine is None:
-        raise SystemExit("no Pulumi engine is to be had: " + "; ".join(search.tried))
+        raise SystemExit("no Pulumi engine found: " + "; ".join(search.tried))
     environment = {key: os.environ[key] for key in KEPT if key in os.environ} | _engine_environment(folder)
     if search.engine.plugins is not None:
         environment["PATH"] = f"{search.engine.plugins}{os.pathsep}{environment['PATH']}"
@@ -131,7 +130,7 @@ def place(stack: str, endpoint: str | None, folder: Path) -> Iterator[Place]:
 
 
 def _engine_environment(folder: Path) -> dict[str, str]:
-    from sandbox.engine import language_host  # noqa: PLC0415 - what a self-built engine starts, and every other one leaves be
+    from sandbox.engine import language_host  # noqa: PLC0415 - only a self-built engine starts it
 
     for name in ("state", "home", "server"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -167,13 +166,13 @@ def _leads_to(stack: str, endpoint: str, ca_file: str | None) -> dict[str, str]:
 
 @contextmanager
 def deployed(where: Place, folder: Path, main: Path, config: Mapping[str, Any]) -> Iterator[Project]:
-    """A project of a program, deployed; at the end it is destroyed where the server lasts.
+    """A deployed project of a program; it is destroyed at the end if the server lasts.
 
     Args:
         where: The server.
-        folder: The project's own, made here; its name is the project's.
+        folder: A new folder for the project; its name is the project's name.
         main: The folder of the program.
-        config: The stack's, by full key.
+        config: The stack's config, by full key.
     """
     folder.mkdir(parents=True)
     project_file: dict[str, Any] = {
@@ -185,7 +184,7 @@ def deployed(where: Place, folder: Path, main: Path, config: Mapping[str, Any]) 
         (folder / "ca.pem").write_bytes(where.ca_file.read_bytes())
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project_file), encoding="utf-8")
     project = Project(where, folder)
-    project.pulumi("stack", "init", where.stack)  # it writes the salt of the secrets into the stack's file
+    project.pulumi("stack", "init", where.stack)  # it writes the salt for secrets into the stack's file
     stack_file = folder / f"Pulumi.{where.stack}.yaml"
     document = {**(yaml.safe_load(stack_file.read_text(encoding="utf-8")) or {}), "config": dict(config)}
     stack_file.write_text(yaml.safe_dump(document), encoding="utf-8")
@@ -198,7 +197,7 @@ def deployed(where: Place, folder: Path, main: Path, config: Mapping[str, Any]) 
 
 
 def stack_config(where: Place, env: str, domains: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of a disposable stack of our own program, with domains beyond the taxonomy's."""
+    """The config of a disposable stack of our own program, with domains in addition to the taxonomy's."""
     config: dict[str, Any] = {
         "cloud": CLOUDS[where.stack],
         "env": env,

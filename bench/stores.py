@@ -1,8 +1,8 @@
 """A store to measure on: buckets of a plan of any size, on the sandbox's own server or on any S3 server.
 
-The rule: it makes buckets of its own names and removes them again. Every identity has the one key pair that the
-environment gives (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`), because not every server has IAM; so the grants matrix
-fails there, and it is its cost that is measured and not its verdict.
+The rule: it creates buckets with new names and removes them again. All identities share the key pair from the
+environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`), because not every server has IAM. So the grants matrix
+fails there, and the benchmark measures its cost and not its verdict.
 """
 
 import os
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 JOBS = 16
-# Of each band as many as in the taxonomy that is in use: 4 cold, 4 warm, 1 hot of 9.
+# The bands in the same proportion as in the taxonomy in use: 4 cold, 4 warm, 1 hot of 9.
 BANDS = ("cold", "warm", "cold", "warm", "warm", "cold", "cold", "hot", "warm")
 
 
 def plan_of(domains: int) -> StorePlan:
-    """A plan of so many domains, with the identities that are in use."""
+    """A plan with this number of domains, and with the identities in use."""
     names = {f"domain-{number:03}": BANDS[number % len(BANDS)] for number in range(domains)}
     first = list(names)
     content = {
@@ -51,12 +51,12 @@ def plan_of(domains: int) -> StorePlan:
 
 @contextmanager
 def server(endpoint: str | None) -> Iterator[tuple[str, str | None, KeyPair]]:
-    """Endpoint, CA file and key pair: of the server named, or of the sandbox's own, started for the while."""
+    """Endpoint, CA file and key pair of the given server, or of the sandbox's server, started for this run."""
     if endpoint is not None:
         key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
         yield endpoint, os.environ.get("S3_CA_BUNDLE"), KeyPair(access_key_id=key, secret_access_key=SecretStr(secret))
         return
-    from sandbox.server.embedded import running_server  # noqa: PLC0415 - nothing of the sandbox is needed for another server
+    from sandbox.server.embedded import running_server  # noqa: PLC0415 - another server does not need the sandbox
 
     with tempfile.TemporaryDirectory() as folder, running_server("aistor", Path(folder)) as own:
         pair = KeyPair(access_key_id=own.admin.user, secret_access_key=SecretStr(own.admin.password))
@@ -65,7 +65,7 @@ def server(endpoint: str | None) -> Iterator[tuple[str, str | None, KeyPair]]:
 
 @contextmanager
 def store(endpoint: str, ca_file: str | None, pair: KeyPair, domains: int, region: str) -> Iterator[Target]:
-    """A store of so many domains; its buckets are removed at the end."""
+    """A store with this number of domains; its buckets are removed at the end."""
     plan = plan_of(domains)
     ca_pem = Path(ca_file).read_text(encoding="ascii") if ca_file else None
     deployment = build_deployment(
@@ -89,7 +89,7 @@ def store(endpoint: str, ca_file: str | None, pair: KeyPair, domains: int, regio
 
 
 def admin_client(target: Target, ca_file: str | None) -> "S3Client":
-    """A boto3 client as everybody makes it, with as many connections as threads."""
+    """A usual boto3 client with as many connections as threads."""
     pair = next(iter(target.credentials.values()))
     return boto3.session.Session().client(
         "s3",

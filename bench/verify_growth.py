@@ -1,8 +1,8 @@
 """`python -m bench.verify_growth`: how the suite's time and memory grow with the number of domains.
 
-The rule: the whole command is measured, `python -m verify` with its report and an HTML file, in a process of its own,
-on stores of 30, 100 and 300 domains of one server. The exponent is the slope of log(time) over log(domains), by least
-squares. Goals: exponent <= 1.1, at most 500 MB of memory at the largest.
+The rule: it measures the whole command, `python -m verify` with its report and an HTML file, in its own process, on
+stores of 30, 100 and 300 domains on one server. The exponent is the slope of log(time) over log(domains), by least
+squares. Goals: exponent <= 1.1, at most 500 MB of memory for the largest store.
 """
 
 import argparse
@@ -30,7 +30,7 @@ _COULD_NOT_RUN = 2
 
 
 def measure(target: "Target") -> tuple[float, float]:
-    """Seconds and megabytes of one whole verification."""
+    """Seconds and megabytes of one complete verification."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "deployment.json").write_text(target.deployment.model_dump_json(), encoding="utf-8")
@@ -45,12 +45,12 @@ def measure(target: "Target") -> tuple[float, float]:
         command = [sys.executable, "-m", "verify", *files, "--html", str(folder / "report.html"), "--quiet"]
         started = time.monotonic()
         with (folder / "output").open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603 - our own
+            process = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603 - our own module
             _, status, usage = os.wait4(process.pid, 0)
         took = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode >= _COULD_NOT_RUN or process.returncode < 0:
-            raise SystemExit(f"it could not run:\n{(folder / 'output').read_text(encoding='utf-8')[-2000:]}")
+            raise SystemExit(f"verify could not run:\n{(folder / 'output').read_text(encoding='utf-8')[-2000:]}")
         return took, usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
 
 
@@ -62,7 +62,7 @@ def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure; 0 where the goals are reached, 1 where not."""
+    """Measure; return 0 if every goal is reached, else 1."""
     parser = argparse.ArgumentParser(prog="python -m bench.verify_growth", description=__doc__)
     parser.add_argument("--endpoint", help="any S3 server; keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     parser.add_argument("--region", default="us-west-2")

@@ -1,9 +1,10 @@
-"""`python -m bench.verify_rate`: the suite against boto3 at its own saturated rate, on one server in one run.
+"""`python -m bench.verify_rate`: the suite compared with boto3 at its own saturated rate, on one server in one run.
 
-The rule: both sides use as many threads and make the same calls: those of the suite's run are recorded and made again
-by boto3 in a tight loop, one client for all threads, nothing looked at. They take turns, and each side's median counts.
-The suite's time holds everything, from its first look at the endpoint to the end of its sweep; its requests are all
-that it sent, presigned URLs too, which boto3 signs and does not send. Goal: ratio >= 0.9.
+The rule: both sides use the same number of threads and make the same calls. The benchmark records the calls of the
+suite's run, and boto3 repeats them in a tight loop with one client for all threads, without reading the answers. They
+take turns, and the result is each side's median. The suite's time covers everything from its first look at the endpoint
+to the end of its sweep. Its requests are all that it sent, including presigned URLs, which boto3 signs and does not
+send. Goal: ratio >= 0.9.
 """
 
 import argparse
@@ -38,10 +39,10 @@ Call = tuple[str, dict[str, Any]]
 
 @contextmanager
 def recorded(calls: list[Call]) -> Iterator[None]:
-    """Note every call of the suite's clients."""
-    made = StoreSession._made  # noqa: SLF001 - where every client of the suite is made
+    """Record every call of the suite's clients."""
+    made = StoreSession._made  # noqa: SLF001 - every client of the suite is created there
 
-    def listening(self: StoreSession, *arguments: Any) -> "S3Client":  # noqa: ANN401 - whatever it takes
+    def listening(self: StoreSession, *arguments: Any) -> "S3Client":  # noqa: ANN401 - any arguments
         client = made(self, *arguments)
 
         def note(params: dict[str, Any], model: Any, **_: object) -> None:  # noqa: ANN401 - botocore's model
@@ -50,15 +51,15 @@ def recorded(calls: list[Call]) -> Iterator[None]:
         client.meta.events.register("provide-client-params.s3", note)
         return client
 
-    StoreSession._made = listening  # type: ignore[method-assign, assignment]  # noqa: SLF001 - for the while
+    StoreSession._made = listening  # type: ignore[method-assign, assignment]  # noqa: SLF001 - for the time of the run
     try:
         yield
     finally:
-        StoreSession._made = made  # type: ignore[method-assign]  # noqa: SLF001 - as it was
+        StoreSession._made = made  # type: ignore[method-assign]  # noqa: SLF001 - restored
 
 
 def suite_rate(target: "Target", calls: list[Call]) -> float:
-    """Requests a second of the suite's matrix, everything before and after it included; calls are noted in `calls`."""
+    """Requests a second of the suite's matrix, including everything before and after; records calls in `calls`."""
     started = time.monotonic()
     with recorded(calls):
         facts = gather_facts(target, selection=Selection(parts=frozenset({Part.GRANTS})))
@@ -69,7 +70,7 @@ def suite_rate(target: "Target", calls: list[Call]) -> float:
 
 
 def boto3_rate(client: "S3Client", calls: Sequence[Call]) -> float:
-    """Calls a second of boto3 with as many threads."""
+    """Calls a second of boto3 with the same number of threads."""
 
     def call(one: Call) -> None:
         name, params = one
@@ -85,7 +86,7 @@ def boto3_rate(client: "S3Client", calls: Sequence[Call]) -> float:
 
 
 def empty(client: "S3Client", target: "Target") -> None:
-    """Remove what the calls that were made again have left."""
+    """Remove what the repeated calls have left."""
     for bucket in target.deployment.plan.buckets:
         bypass: dict[str, Any] = {"BypassGovernanceRetention": True} if bucket.locked else {}
         for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket.name, Prefix=PROBE_PREFIX):
@@ -94,7 +95,7 @@ def empty(client: "S3Client", target: "Target") -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure; 0 where the goal is reached, 1 where not."""
+    """Measure; return 0 if the goal is reached, else 1."""
     parser = argparse.ArgumentParser(prog="python -m bench.verify_rate", description=__doc__)
     parser.add_argument("--endpoint", help="any S3 server; keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     parser.add_argument("--region", default="us-west-2")
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str]) -> int:
         store(endpoint, ca_file, pair, DOMAINS, options.region) as target,
     ):
         client = admin_client(target, ca_file)
-        suite_rate(target, [])  # caches are made before anything counts
+        suite_rate(target, [])  # fill the caches before the measurement
         for number in range(options.rounds):
             calls: list[Call] = []
             own.append(suite_rate(target, calls))

@@ -1,5 +1,5 @@
-"""What stores and servers are tried with: damages, faults on the way, and questions that servers answer differently.
+"""What tests do to stores and servers: damages, faults of the connection, questions that servers answer differently.
 
-The rule: tests do what is declared here, and `docs/` prints it, so neither can say what the other does not hold. The
-product knows nothing of it.
+The rule: tests run what is declared here, and `docs/` prints it, so that both always agree. The product does not import
+it.
 """

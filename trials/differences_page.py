@@ -1,6 +1,6 @@
-"""The table of differences as `docs/differences.md` has it: written from answers, and read back.
+"""The table of differences in `docs/differences.md`: written from answers, and read back.
 
-Left out: asking the servers, which is `observations`' part, and the command that writes the page, `docs.differences`.
+It leaves out the requests to the servers (`observations`) and the command that writes the page (`docs.differences`).
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ python -m docs.differences --endpoint URL
 
 
 def column(page: str, title: str) -> dict[str, str]:
-    """One server's answers as a page has them; none if it has no such server."""
+    """One server's answers from a page; empty if the page does not have that server."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
     names = titles(page)
     if title not in names:
         return {}
     index = names.index(title) + 1
-    # A row of two cells holds for all.
+    # A row of two cells applies to all servers.
     return {row[0]: row[min(index, len(row) - 1)] for row in rows if row[0] in OBSERVATIONS}
 
 
@@ -45,7 +45,7 @@ def titles(page: str) -> list[str]:
 
 
 def tables(columns: dict[str, dict[str, str]]) -> str:
-    """Answers by question, one column for each server: where they differ, then where they are alike."""
+    """Answers by question, one column for each server: first those that differ, then those that are equal."""
     alike = {q: len({answers[q] for answers in columns.values()}) == 1 for q in OBSERVATIONS}
     lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     lines += [

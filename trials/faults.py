@@ -1,8 +1,8 @@
-"""What a store can do wrong between the suite and itself, one class a fault, for `trials.faulty_proxy`.
+"""Faults between the suite and a store, one class for each fault, for `trials.faulty_proxy`.
 
-The rule: a fault says for which requests it is (`when`), is asked once for each, and changes nothing of the others. It
-knows no sockets: how an answer ends and how long it waits are values that the proxy acts on. Signatures stay the
-client's own, but for the faults that must sign again what they changed, with the key that the request names.
+The rule: `when` says which requests a fault applies to; it is called once for each request, and other requests stay
+unchanged. A fault does not use sockets: how an answer ends and how long it waits are values that the proxy acts on.
+Requests keep the client's signature, except where a fault changes signed parts and signs again with the request's key.
 """
 
 import re
@@ -23,18 +23,18 @@ Headers = tuple[tuple[str, str], ...]
 _SIGNATURE_PARAMETERS = re.compile(
     r"X-Amz-(Algorithm|Credential|Date|Expires|SignedHeaders|Signature|Security-Token|Content-Sha256)=", re.IGNORECASE
 )
-# Of one connection alone, and never part of a signature that is to pass a proxy.
+# Headers of a single connection, which must not be part of a signature that passes a proxy.
 HOP_BY_HOP = frozenset({"connection", "expect", "keep-alive", "proxy-connection", "te", "upgrade"})
 _CREDENTIAL = re.compile(r"Credential=([^/,]+)/")
 
 
 def header(headers: Headers, name: str) -> str | None:
-    """The first value of a header, whatever the spelling of its name."""
+    """The first value of a header; upper and lower case in its name do not matter."""
     return next((value for held, value in headers if held.lower() == name.lower()), None)
 
 
 def without(headers: Headers, name: str) -> Headers:
-    """All headers but one."""
+    """All headers except one."""
     return tuple((held, value) for held, value in headers if held.lower() != name.lower())
 
 
@@ -47,9 +47,9 @@ class Request:
         path: As sent, percent-encoded, without the query.
         query: As sent, without the question mark.
         headers: In the order of arrival.
-        body: As sent, without the chunks of HTTP; empty while a fault's `when` is asked.
-        count: Its number among all that the proxy was sent, from 1.
-        secure: It came by TLS.
+        body: As sent, without the chunk framing of HTTP; empty when a fault's `when` is called.
+        count: Its number among all requests to the proxy, from 1.
+        secure: Whether it came over TLS.
     """
 
     method: str
@@ -62,14 +62,14 @@ class Request:
 
     @property
     def target(self) -> str:
-        """Path and query as they stand in the request line."""
+        """Path and query, as in the request line."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
 class Ending(Enum):
-    """How an answer ends; an answer without a body is lost as a whole unless it ends well.
+    """How an answer ends; an answer without a body is lost completely unless it ends well.
 
-    By TLS Python's clients see both of the bad endings as the missing rest: OpenSSL calls a reset an early end.
+    Over TLS Python's clients see both bad endings as a truncated answer: OpenSSL reports a reset as an early end.
     """
 
     WELL = auto()
@@ -79,7 +79,7 @@ class Ending(Enum):
 
 @dataclass(frozen=True)
 class Response:
-    """An answer; its Content-Length is that of the body, or what a HEAD was told."""
+    """An answer; its Content-Length is the body's length, or the header's value for a HEAD."""
 
     status: int
     headers: Headers = ()
@@ -92,14 +92,14 @@ When = Callable[[Request], bool]
 
 @dataclass
 class On:
-    """Which requests a fault is for; usable from several threads.
+    """Which requests a fault applies to; thread-safe.
 
     Attributes:
-        method: A regular expression that the whole method matches.
-        path: One that is found in the path.
-        query: One that is found in the query.
-        skip: So many of these requests are let alone first.
-        times: Then so many are meant; None for all that follow.
+        method: A regular expression that matches the whole method.
+        path: A regular expression that is found in the path.
+        query: A regular expression that is found in the query.
+        skip: How many of these requests are left unchanged first.
+        times: To how many requests it applies then; None for all that follow.
     """
 
     method: str = ".*"
@@ -111,7 +111,7 @@ class On:
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def __call__(self, request: Request) -> bool:
-        """Whether the fault is for this request; each is counted once."""
+        """Whether the fault applies to this request; each request is counted once."""
         fits = re.fullmatch(self.method, request.method) and re.search(self.path, request.path)
         if not fits or not re.search(self.query, request.query):
             return False
@@ -126,7 +126,7 @@ def always(_: Request) -> bool:
 
 
 def expired_link(request: Request) -> bool:
-    """A presigned URL whose time is up."""
+    """A presigned URL that has expired."""
     given = parse_qs(request.query)
     if "X-Amz-Date" not in given or "X-Amz-Expires" not in given:
         return False
@@ -136,13 +136,13 @@ def expired_link(request: Request) -> bool:
 
 @dataclass
 class Fault:
-    """No fault at all; the others change one of its methods.
+    """The base class, without a fault; subclasses override one of its methods.
 
     Attributes:
-        when: For which requests it is.
-        resets_request: The connection is reset when half of the request's body has come; the store hears nothing.
-        ends_service: The connection is reset, every other one too, and nobody listens any longer.
-        stall_seconds: So long the store's answer is kept back.
+        when: Which requests it applies to.
+        resets_request: The proxy resets the connection after half of the request's body; the store gets nothing.
+        ends_service: The proxy resets every connection and stops listening.
+        stall_seconds: How long the proxy delays the store's answer.
     """
 
     when: When = field(default=always, kw_only=True)
@@ -151,23 +151,23 @@ class Fault:
     stall_seconds = 0.0
 
     def rewrite(self, request: Request) -> Request:
-        """What the store gets."""
+        """The request that the store gets."""
         return request
 
     def answer(self, request: Request) -> Response | None:
-        """An answer in the store's place; None to ask the store."""
+        """An answer instead of the store's; None to forward the request to the store."""
         del request
         return None
 
     def alter(self, request: Request, response: Response) -> Response:
-        """What the client gets."""
+        """The answer that the client gets."""
         del request
         return response
 
 
 @dataclass
 class Gone(Fault):
-    """The server is no more: from the first such request on, connections are refused."""
+    """The server is gone: from the first such request on, connections are refused."""
 
     ends_service = True
 
@@ -181,30 +181,30 @@ class ResetRequest(Fault):
 
 @dataclass
 class ResetAnswer(Fault):
-    """The store did it, and the connection is reset in the middle of its answer."""
+    """The store has done what was requested, but the connection is reset in the middle of the answer."""
 
     def alter(self, request: Request, response: Response) -> Response:
-        """Only the end differs."""
+        """The same answer with another ending."""
         del request
         return replace(response, ending=Ending.RESET)
 
 
 @dataclass
 class TruncateAnswer(Fault):
-    """The connection is closed when half of the promised body was sent."""
+    """The connection is closed after half of the announced body."""
 
     def alter(self, request: Request, response: Response) -> Response:
-        """Only the end differs."""
+        """The same answer with another ending."""
         del request
         return replace(response, ending=Ending.TRUNCATED)
 
 
 @dataclass
 class SlowDown(Fault):
-    """503 SlowDown; the store hears nothing."""
+    """503 SlowDown; the store gets nothing."""
 
     def answer(self, request: Request) -> Response | None:
-        """As S3 says it."""
+        """The same answer as S3's."""
         del request
         body = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
         return Response(503, (("Content-Type", "application/xml"),), body)
@@ -212,19 +212,19 @@ class SlowDown(Fault):
 
 @dataclass
 class Stall(Fault):
-    """The store did it, and its answer comes late."""
+    """The store has done what was requested, but its answer comes late."""
 
     stall_seconds: float = 30.0
 
 
 @dataclass
 class WrongEtag(Fault):
-    """The answer's ETag is of other bytes."""
+    """The answer has the ETag of other bytes."""
 
     etag: str = '"00000000000000000000000000000000"'
 
     def alter(self, request: Request, response: Response) -> Response:
-        """An answer without one gets none."""
+        """An answer without an ETag is unchanged."""
         del request
         changed = tuple((n, self.etag if n.lower() == "etag" else v) for n, v in response.headers)
         return replace(response, headers=changed)
@@ -237,20 +237,20 @@ class DropHeader(Fault):
     name: str
 
     def alter(self, request: Request, response: Response) -> Response:
-        """All but that one."""
+        """The answer without that header."""
         del request
         return replace(response, headers=without(response.headers, self.name))
 
 
 @dataclass
 class AcceptBadLinks(Fault):
-    """Any presigned URL is taken for right: expired, tampered with, or for another key or method.
+    """Every presigned URL is accepted: expired, tampered with, or for another key or method.
 
-    It is signed again with the secret of the key that it names; of a key that is not given it stays as it is.
+    The proxy signs it again with the secret of the access key that it names; with an unknown key it is unchanged.
 
     Attributes:
         keys: Secret access key by access key id.
-        region: What requests are signed for.
+        region: The region that requests are signed for.
     """
 
     keys: Mapping[str, str] = field(repr=False)
@@ -267,12 +267,12 @@ class AcceptBadLinks(Fault):
 
 @dataclass
 class IgnoreHeader(Fault):
-    """The store does not know a header, such as `If-None-Match`; signed again where it was part of the signature.
+    """The store does not know a header, such as `If-None-Match`; the proxy signs again if the header was signed.
 
     Attributes:
-        name: Of the header.
+        name: The name of the header.
         keys: Secret access key by access key id.
-        region: What requests are signed for.
+        region: The region that requests are signed for.
     """
 
     name: str
@@ -290,32 +290,32 @@ class IgnoreHeader(Fault):
 
 @dataclass
 class Hook(Fault):
-    """Whatever a test wants: three functions with the meaning of the methods."""
+    """A fault that a test defines by three functions with the meaning of the methods."""
 
     rewriting: Callable[[Request], Request] | None = None
     answering: Callable[[Request], Response | None] | None = None
     altering: Callable[[Request, Response], Response] | None = None
 
     def rewrite(self, request: Request) -> Request:
-        """As given."""
+        """Call the test's function, if it is given."""
         return request if self.rewriting is None else self.rewriting(request)
 
     def answer(self, request: Request) -> Response | None:
-        """As given."""
+        """Call the test's function, if it is given."""
         return None if self.answering is None else self.answering(request)
 
     def alter(self, request: Request, response: Response) -> Response:
-        """As given."""
+        """Call the test's function, if it is given."""
         return response if self.altering is None else self.altering(request, response)
 
 
 def keys_of(target: Target) -> dict[str, str]:
-    """The secrets of all identities by access key id, for the faults that sign again."""
+    """The secrets of all identities by access key id, for faults that sign again."""
     return {p.access_key_id: p.secret_access_key.get_secret_value() for p in target.credentials.values()}
 
 
 class _AsSent(S3SigV4Auth):
-    """Keeps what the client said of its body, which may be that it did not hash it."""
+    """Keeps the client's payload hash header, which may say that the payload is unsigned."""
 
     def __init__(self, credentials: Credentials, region: str, digest: str | None) -> None:
         super().__init__(credentials, "s3", region)
@@ -326,9 +326,9 @@ class _AsSent(S3SigV4Auth):
 
 
 def signed(request: Request, access_key_id: str, secret_access_key: str, region: str) -> Request:
-    """The request with a signature of its own in its headers, over all of them and for its own Host."""
+    """The request with a new signature in its headers, over all headers and for its Host."""
     host = header(request.headers, "host")
-    # Content-Length is the proxy's to set.
+    # The proxy sets Content-Length.
     unsigned = HOP_BY_HOP | {"authorization", "content-length"}
     kept = {name: value for name, value in request.headers if name.lower() not in unsigned}
     made = AWSRequest(request.method, f"https://{host}{request.target}", headers=kept, data=request.body)

@@ -1,9 +1,9 @@
-"""A reverse proxy that does wrong what it is told to, between the suite and an embedded server.
+"""A reverse proxy with deliberate faults, between the suite and an embedded server.
 
-The rule: the Host header passes through as the client signed it, so a signature stays right although the client speaks
-to the proxy. It listens on this machine alone, with a certificate authority of its own; on the same port it takes plain
-http too if it is asked to, and forwards it by TLS. Bodies are held in memory, both ways. It leaves out what goes
-wrong: that is `trials.faults`.
+The rule: the Host header passes unchanged, so the client's signature stays valid although the client talks to the
+proxy. It listens only on this machine, with its own certificate authority. With `plain` it also accepts plain http on
+the same port, and forwards it over TLS. It holds bodies in memory in both directions. It leaves out the faults
+themselves: `trials.faults`.
 """
 
 import http.client
@@ -35,26 +35,26 @@ _FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
 class _ResetError(Exception):
-    """Strictly private: the connection is to be reset."""
+    """Private to this module: the connection must be reset."""
 
 
 class FaultyProxy:
-    """Before `upstream`, a store's endpoint; a context manager.
+    """A proxy in front of `upstream`, a store's endpoint; a context manager.
 
     Attributes:
-        faults: In the order in which they see a request, the last sees its answer first; may be replaced at any time.
-        requests: All that came, without their bodies.
-        ca_pem: What a client must trust.
+        faults: In the order in which they see a request; answers pass them in reverse. May be replaced at any time.
+        requests: All requests that came, without their bodies.
+        ca_pem: The CA certificate that a client must trust.
     """
 
     def __init__(self, upstream: str, upstream_ca: str, *faults: Fault, plain: bool = False) -> None:
-        """Nothing listens yet.
+        """Prepare the proxy; it does not listen yet.
 
         Args:
             upstream: The store's `https://` URL.
-            upstream_ca: The file of the CA certificates to trust there.
-            faults: What goes wrong.
-            plain: Take plain http on the same port.
+            upstream_ca: The file with the CA certificates of the store.
+            faults: The faults.
+            plain: Accept plain http on the same port.
         """
         self.faults = faults
         self.requests: list[Request] = []
@@ -77,9 +77,9 @@ class FaultyProxy:
 
     @property
     def endpoint_plain(self) -> str:
-        """The same port by plain http."""
+        """The endpoint for plain http, on the same port."""
         if not self._plain:
-            raise ValueError("plain http is not taken: give plain=True")
+            raise ValueError("this proxy does not accept plain http: pass plain=True")
         return self.endpoint.replace("https:", "http:", 1)
 
     def __enter__(self) -> Self:
@@ -90,7 +90,7 @@ class FaultyProxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Break every connection off; raises what went wrong in a fault."""
+        """Close every connection; raise an exception that occurred in a fault."""
         self.stop()
         self._thread.join()
         for thread in self._server.threads:
@@ -100,18 +100,18 @@ class FaultyProxy:
             raise self._server.failures[0]
 
     def stop(self) -> None:
-        """Refuse connections from now on, and break those off that stand."""
+        """Refuse new connections and close the open ones."""
         self._gone.set()
         self._server.shutdown()
         self._server.server_close()
         with self._lock:
             for live in self._live:
                 with suppress(OSError):
-                    # The plain socket's method: that of TLS would pull its state away from the thread that serves it.
+                    # The plain socket's method: the TLS method would change state that the serving thread still uses.
                     socket.socket.shutdown(live, socket.SHUT_RDWR)
 
     def accept(self, raw: socket.socket) -> socket.socket:
-        """The connection with TLS, or without where that is allowed."""
+        """The connection with TLS, or without TLS if that is allowed."""
         raw.settimeout(IDLE_SECONDS)
         first = raw.recv(1, socket.MSG_PEEK)
         if first == _TLS_HANDSHAKE:
@@ -130,12 +130,12 @@ class FaultyProxy:
         raise _ResetError
 
     def released(self, connection: socket.socket) -> None:
-        """The connection is closed."""
+        """Forget a closed connection."""
         with self._lock:
             self._live.discard(connection)
 
     def registered(self, request: Request) -> tuple[Request, list[Fault]]:
-        """The request with its number, and the faults that are for it."""
+        """The request with its number, and the faults that apply to it."""
         with self._lock:
             numbered = replace(request, count=len(self.requests) + 1)
             self.requests.append(numbered)
@@ -146,20 +146,20 @@ class FaultyProxy:
         return http.client.HTTPSConnection(self._upstream, context=self._upstream_context, timeout=UPSTREAM_SECONDS)
 
     def stall(self, seconds: float) -> None:
-        """Wait, at most until nobody listens any longer."""
+        """Wait, but only until the proxy stops."""
         if seconds and self._gone.wait(seconds):
             raise _ResetError
 
 
 def shut_endpoint() -> str:
-    """An endpoint of this machine at which nobody listens: connections are refused."""
+    """An endpoint on this machine where no server listens: connections are refused."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return f"https://{HOST}:{probe.getsockname()[1]}"
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """Strictly private: keeps its threads and what failed in them."""
+    """Private to this module: keeps its threads and their exceptions."""
 
     daemon_threads = True
     block_on_close = False
@@ -169,7 +169,7 @@ class _Server(socketserver.ThreadingTCPServer):
     def __init__(self, address: tuple[str, int], handler: "partial[_Connection]") -> None:
         self.threads: list[threading.Thread] = []
         self.failures: list[BaseException] = []
-        # socketserver wants a class and only ever calls it.
+        # socketserver expects a class, but only calls it.
         super().__init__(address, handler)
 
     def process_request(self, request: object, client_address: object) -> None:
@@ -179,7 +179,7 @@ class _Server(socketserver.ThreadingTCPServer):
         thread.start()
 
     def shutdown_request(self, request: object) -> None:
-        # Without the polite FIN of the original, which would come before a reset.
+        # Without the FIN that the original sends, which would come before a reset.
         self.close_request(request)  # type: ignore[arg-type]  # a socket, as process_request was given it
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -190,7 +190,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class _Connection(socketserver.BaseRequestHandler):
-    """Strictly private: one client's connection, request after request."""
+    """Private to this module: one client's connection, request after request."""
 
     def __init__(self, proxy: FaultyProxy, request: socket.socket, address: object, server: _Server) -> None:
         self._proxy = proxy
@@ -208,7 +208,7 @@ class _Connection(socketserver.BaseRequestHandler):
                 while self._exchange(connection):
                     pass
         except _ResetError:
-            # Closed without lingering, a socket answers with a reset.
+            # A socket that is closed without lingering sends a reset.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         except OSError:
             pass  # the client went away
@@ -219,7 +219,7 @@ class _Connection(socketserver.BaseRequestHandler):
                 self._upstream.close()
 
     def _exchange(self, connection: socket.socket) -> bool:
-        """One request and its answer; false at the end of the connection."""
+        """Handle one request and its answer; False at the end of the connection."""
         line = self._in.readline(65536).decode("latin-1").split()
         if len(line) != len(("method", "target", "version")):
             return False
@@ -248,19 +248,19 @@ class _Connection(socketserver.BaseRequestHandler):
             chunks.append(self._read(size))
             self._line()
         while self._line().strip():
-            pass  # HTTP's own trailers, which no S3 client sends
+            pass  # HTTP trailers, which no S3 client sends
         return b"".join(chunks)
 
     def _read(self, size: int) -> bytes:
         body = self._in.read(size)
         if len(body) < size:
-            raise _ResetError  # the client broke off
+            raise _ResetError  # the client closed the connection
         return body
 
     def _line(self) -> bytes:
         line = self._in.readline()
         if not line:
-            raise _ResetError  # likewise
+            raise _ResetError  # the client closed the connection
         return line
 
     def _answered(self, request: Request, faults: list[Fault]) -> Response:

@@ -1,7 +1,7 @@
-"""Deliberate damages, and the checks that each must make fail: the proof that the suite sees what it says it sees.
+"""Deliberate damages, and the checks that each must make fail: the proof that the suite detects what it claims.
 
-The rule: a damage is done to a running store whose identities are real, is undone afterwards, and makes exactly the
-named checks fail, in the named bucket. `docs/verification.md` shows this table; every check stands in it somewhere.
+The rule: a damage is done to a running store with real identities, is undone afterwards, and makes exactly the named
+checks fail, in the named bucket. `docs/verification.md` shows this table; every check is in it at least once.
 """
 
 import json
@@ -43,15 +43,15 @@ Damage = Callable[[Store], AbstractContextManager[Target]]
 
 @dataclass(frozen=True)
 class Mutation:
-    """A damage and what it must be found out by.
+    """A damage and the checks that must detect it.
 
     Attributes:
-        name: What is damaged, in words.
-        damage: Does it, gives the target to verify, and undoes it.
-        fails: The checks that must fail, and no others.
-        clouds: Where it can be done.
+        name: The damage in words.
+        damage: Does the damage, yields the target to verify, and undoes it.
+        fails: The checks that must fail; no others may.
+        clouds: The clouds where the damage is possible.
         domains: The buckets that are verified; the first is the damaged one.
-        deep: Whether `--deep` is needed to see it.
+        deep: Whether `--deep` is needed to detect it.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Mutation:
 
 
 def server_side(do: Callable[[Store, str], object], undo: Callable[[Store, str], object] | None, domain: str) -> Damage:
-    """A damage of a bucket by the administrator; without `undo` all its settings are put again."""
+    """A damage of a bucket by the administrator; without `undo` all settings of the bucket are set again."""
 
     @contextmanager
     def damage(store: Store) -> Iterator[Target]:
@@ -98,7 +98,7 @@ def policy_of(identity: str, change: Callable[[Store, list[dict[str, Any]]], lis
 def widened(
     action: str, domain: str, identity: str = "worker", *, objects: bool = False, denies: bool = True
 ) -> Damage:
-    """One action more for an identity in a bucket that it does not hold; `denies=False` takes its refusals away."""
+    """One more action for an identity in a bucket that it does not hold; `denies=False` removes its Deny statements."""
 
     def change(store: Store, planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
         arn = f"arn:aws:s3:::{store.plan.bucket(domain).name}" + ("/*" if objects else "")
@@ -109,7 +109,7 @@ def widened(
 
 
 def narrowed(actions: Sequence[str], identity: str) -> Damage:
-    """Some actions less for an identity."""
+    """Some fewer actions for an identity."""
 
     def change(_: Store, planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
         left = [
@@ -122,7 +122,7 @@ def narrowed(actions: Sequence[str], identity: str) -> Damage:
 
 
 def target_with(change: Callable[[Store], Target]) -> Damage:
-    """A damage of what the suite is given, not of the store."""
+    """A damage of the suite's input, not of the store."""
 
     @contextmanager
     def damage(store: Store) -> Iterator[Target]:
@@ -132,7 +132,7 @@ def target_with(change: Callable[[Store], Target]) -> Damage:
 
 
 def through(make: Callable[[Store], Sequence[Fault]], *, plain: bool = False) -> Damage:
-    """A faulty server: a proxy before the store that does wrong what it is told to."""
+    """A faulty server: a proxy in front of the store with deliberate faults."""
 
     @contextmanager
     def damage(store: Store) -> Iterator[Target]:
@@ -144,7 +144,7 @@ def through(make: Callable[[Store], Sequence[Fault]], *, plain: bool = False) ->
 
 
 def other_bytes(on: On, old: bytes = b"", new: bytes = b"") -> Damage:
-    """A server that answers with other bytes: `old` replaced, or each body in reverse and longer."""
+    """A server that answers with other bytes: `old` is replaced by `new`, or each body is reversed and longer."""
 
     def altered(_: Request, response: Response) -> Response:
         body = response.body.replace(old, new) if old else response.body[::-1] + b"!"
@@ -154,7 +154,7 @@ def other_bytes(on: On, old: bytes = b"", new: bytes = b"") -> Damage:
 
 
 def patched(where: str, value: object) -> Damage:
-    """A fault of our own adapter."""
+    """A fault in our own adapter."""
 
     @contextmanager
     def damage(store: Store) -> Iterator[Target]:
@@ -165,7 +165,7 @@ def patched(where: str, value: object) -> Damage:
 
 
 def granted(*actions: str) -> frozenset[str]:
-    """The checks of these actions of the matrix."""
+    """The checks for these actions of the matrix."""
     return frozenset(f"{action}_as_granted" for action in actions)
 
 
@@ -179,7 +179,7 @@ def _put_rules(change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -
 
 
 def _band(**changes: Any) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:  # noqa: ANN401 - S3's own fields
-    """Change the band's rule, or with None leave a field of it out."""
+    """Change fields of the band's rule; None removes a field."""
 
     def change(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
         band = {key: value for key, value in {**rules[-1], **changes}.items() if value is not None}
@@ -252,7 +252,7 @@ def _other_ca(store: Store) -> Iterator[Target]:
 
 
 def _renamed(store: Store) -> Target:
-    """The published plan calls a bucket's domain by another name than the bucket bears."""
+    """The published plan gives a bucket's domain another name than the bucket's name has."""
     plan = store.plan
     buckets = tuple(b.model_copy(update={"domain": "other"}) if b.domain == "orphan" else b for b in plan.buckets)
     renamed = store.deployment.model_copy(update={"plan": plan.model_copy(update={"buckets": buckets})})
@@ -267,7 +267,7 @@ _ENCRYPTED: Mapping[str, Any] = {"Rules": [{"ApplyServerSideEncryptionByDefault"
 _EVERY_ACTION_OF_READ = ("list", "list_versions", "get", "presigned_get")
 _EVERY_ACTION_OF_PUT = ("put", "presigned_put", "multipart")
 
-# What a bucket's writer who is let in shows.
+# The checks that need a bucket's writer to have access.
 _OF_WRITING = frozenset(
     {
         "object_uploaded",
@@ -283,7 +283,7 @@ _OF_WRITING = frozenset(
         "presign_works",
     }
 )
-# What a bucket that is gone can no longer show, on either cloud.
+# The checks that fail on either cloud if the bucket does not exist.
 _OF_A_BUCKET = (
     _OF_WRITING
     | {
@@ -306,7 +306,7 @@ def _admin(store: Store, planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 MUTATIONS: tuple[Mutation, ...] = (
-    Mutation("bucket by hand", _extra_bucket, frozenset({"undeclared_buckets_absent"})),
+    Mutation("bucket created by hand", _extra_bucket, frozenset({"undeclared_buckets_absent"})),
     Mutation(
         "lifecycle rule of the band removed",
         server_side(_put_rules(lambda rules: rules[:-1]), None, "replay"),
@@ -320,7 +320,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         AWS,
     ),
     Mutation(
-        "lifecycle days changed",
+        "lifecycle days of the band changed",
         server_side(_put_rules(_band(Expiration={"Days": 90})), None, "replay"),
         frozenset({"lifecycle_as_planned"}),
     ),
@@ -335,12 +335,12 @@ MUTATIONS: tuple[Mutation, ...] = (
         frozenset({"lifecycle_as_planned"}),
     ),
     Mutation(
-        "rule for probes removed",
+        "lifecycle rule for probes removed",
         server_side(_put_rules(lambda rules: rules[1:]), None, "replay"),
         frozenset({"lifecycle_as_planned", "expiry_announced"}),
     ),
     Mutation(
-        "days of unfinished uploads changed",
+        "days for unfinished uploads changed",
         server_side(_put_rules(_band(AbortIncompleteMultipartUpload={"DaysAfterInitiation": 30})), None, "replay"),
         frozenset({"lifecycle_as_planned", "abort_multipart_as_planned"}),
         AWS,
@@ -391,7 +391,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         AWS,
     ),
     Mutation(
-        "ownership given to writers",
+        "object ownership given to writers",
         server_side(
             lambda s, b: s.client.put_bucket_ownership_controls(
                 Bucket=b, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
@@ -444,69 +444,71 @@ MUTATIONS: tuple[Mutation, ...] = (
         | granted(*(action.name for action in ACTIONS.values() if not action.locked_only)),
     ),
     Mutation(
-        "delete taken from an identity",
+        "delete permission removed from an identity",
         narrowed(["s3:DeleteObject"], "worker"),
         frozenset({"object_deleted"}) | granted("delete"),
         domains=("scratch", "orphan"),
     ),
     Mutation(
-        "list and read taken from an identity",
+        "list and read permissions removed from an identity",
         narrowed(["s3:ListBucket", "s3:ListBucketVersions", "s3:GetObject"], "reader"),
         granted(*_EVERY_ACTION_OF_READ),
     ),
     Mutation(
-        "listing of the verifier no longer bound to its prefix",
+        "verifier may list outside its prefix",
         policy_of("verifier", lambda _, planned: [{k: v for k, v in s.items() if k != "Condition"} for s in planned]),
         frozenset({"verifier_confined"}),
         AWS,
     ),
     Mutation(
-        "verifier let out of its prefix",
+        "verifier may act outside its prefix",
         widened("s3:GetObject", "orphan", "verifier", objects=True),
         frozenset({"verifier_confined"}),
         AISTOR,
     ),
     Mutation(
-        "verifier let out of its prefix",
+        "verifier may act outside its prefix",
         widened("s3:DeleteObjectVersion", "orphan", "verifier", objects=True),
         frozenset({"verifier_confined"}),
         AWS,
     ),
     Mutation(
-        "removal of versions taken from the verifier",
+        "permission to delete versions removed from the verifier",
         narrowed(["s3:DeleteObjectVersion", "s3:DeleteObject"], "verifier"),
         frozenset({"probes_removed"}) | granted("delete", "delete_version"),
     ),
     Mutation(
-        "bypass of governance given to a workload",
+        "governance bypass granted to a workload",
         widened("s3:*", "archive", objects=True, denies=False),
         frozenset({"lock_bypass_refused"}) | granted("delete", "delete_version", "put_object_retention"),
         domains=("archive", "orphan"),
     ),
     Mutation(
-        "deletion of versions given to an identity",
+        "deleting versions granted to an identity",
         widened("s3:DeleteObjectVersion", "orphan", objects=True, denies=False),
         granted("delete_version"),
         AWS,
     ),
     Mutation(
-        "refusal of version deletes taken away",
+        "Deny of version deletes removed",
         widened("s3:GetBucketLocation", "orphan", denies=False),
         granted("delete_version"),
         AISTOR,
         domains=("scratch", "orphan"),
     ),
     Mutation(
-        "retention of objects given to an identity",
+        "changing retention granted to an identity",
         widened("s3:PutObjectRetention", "archive", objects=True, denies=False),
         granted("put_object_retention"),
         AWS,
         domains=("archive", "orphan"),
     ),
-    Mutation("admin API given to an identity", policy_of("reader", _admin), frozenset({"admin_api_refused"})),
+    Mutation("admin API granted to an identity", policy_of("reader", _admin), frozenset({"admin_api_refused"})),
     Mutation("certificate of another CA", _other_ca, frozenset({"certificate_valid"})),
-    Mutation("nothing at the endpoint", target_with(_endpoint("https://127.0.0.1:1")), frozenset({"endpoint_reached"})),
-    Mutation("bucket not named as the convention", target_with(_renamed), frozenset({"names_as_convention"})),
+    Mutation(
+        "no server at the endpoint", target_with(_endpoint("https://127.0.0.1:1")), frozenset({"endpoint_reached"})
+    ),
+    Mutation("bucket name breaks the convention", target_with(_renamed), frozenset({"names_as_convention"})),
     Mutation(
         "server: another region",
         other_bytes(On("GET", query="^location"), b"us-west-2", b"eu-north-1"),
@@ -520,7 +522,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         AISTOR,
     ),
     Mutation(
-        "server: other bytes of an object",
+        "server: object with other bytes",
         other_bytes(On("GET", "/smoke$", "^$")),
         frozenset({"object_read_back"}),
         AISTOR,
@@ -532,26 +534,26 @@ MUTATIONS: tuple[Mutation, ...] = (
         AISTOR,
     ),
     Mutation(
-        "server: other bytes by presigned URL",
+        "server: presigned URL returns other bytes",
         other_bytes(On("GET", "/smoke$", "X-Amz-Signature")),
         frozenset({"object_presigned"}),
         AISTOR,
     ),
     Mutation(
-        "server: delete answered and not done",
+        "server: delete answered but not done",
         through(lambda _: [Hook(answering=lambda _: Response(204), when=On("DELETE", "/smoke$"))]),
         frozenset({"object_deleted"}),
         AISTOR,
         domains=("scratch", "orphan"),
     ),
     Mutation(
-        "server: other bytes of a small object",
+        "server: small object with other bytes",
         other_bytes(On("GET", "/size-1$")),
         frozenset({"sizes_survive"}),
         AISTOR,
     ),
     Mutation(
-        "server: other bytes of a large object",
+        "server: large object with other bytes",
         other_bytes(On("GET", "/multipart$")),
         frozenset({"multipart_survives"}),
         AISTOR,
@@ -589,7 +591,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         AISTOR,
     ),
     Mutation(
-        "server: listing ends after a page",
+        "server: listing ends after one page",
         other_bytes(On("GET", query="prefix=.*many"), b"<IsTruncated>true", b"<IsTruncated>false"),
         frozenset({"listing_complete"}),
         AISTOR,
@@ -615,7 +617,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         AISTOR,
     ),
     Mutation(
-        "server: any presigned URL let in",
+        "server: any presigned URL accepted",
         through(lambda s: [AcceptBadLinks(keys_of(s.target), s.deployment.region, when=On(path="/(seed|linked)$"))]),
         frozenset(
             {
@@ -628,14 +630,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         AISTOR,
     ),
     Mutation(
-        "server: expired presigned URLs let in",
+        "server: expired presigned URLs accepted",
         through(lambda s: [AcceptBadLinks(keys_of(s.target), s.deployment.region, when=expired_link)]),
         frozenset({"expired_presign_refused"}),
         AISTOR,
     ),
-    Mutation("server: plain http let in", through(lambda _: [], plain=True), frozenset({"plain_http_refused"})),
+    Mutation("server: plain http accepted", through(lambda _: [], plain=True), frozenset({"plain_http_refused"})),
     Mutation(
-        "server: the vendor's default keys let in",
+        "server: the vendor's default keys accepted",
         through(
             lambda _: [
                 Hook(

@@ -1,7 +1,7 @@
-"""What S3 servers answer differently, each asked of a running server by a client that is not the adapter.
+"""What S3 servers answer differently: questions that a client other than the adapter asks a running server.
 
-The rule: an observation is a question with a short answer that is the same in each run, and no judgement. The contract
-must hold whatever the answers are; they tell why the adapter does what it does, and what a program beside it may meet.
+The rule: an observation is a question with a short answer that is the same in each run, without a verdict. The contract
+must hold for all answers. They explain what the adapter does, and what a program without the adapter may get.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
     from trials.servers import Server
 
-PART: Final = 5 * 1024 * 1024  # the least that S3 takes for a part that is not the last
+PART: Final = 5 * 1024 * 1024  # the smallest part that S3 accepts, except for the last one
 _YEAR = 366 * 24 * 3600
 
 
 class Asking:
-    """A server being asked, with a bucket for it."""
+    """A server to observe, with a bucket for the question."""
 
     def __init__(self, server: Server, client: S3Client, bucket: str) -> None:
-        """The bucket is empty."""
+        """Take a server, a client and an empty bucket."""
         self.server = server
         self.client = client
         self.bucket = bucket
 
     def put(self, key: str, body: bytes = b"x", **options: Any) -> str:  # noqa: ANN401 - of put_object
-        """The answer to storing an object."""
+        """The answer to a put of an object."""
         return answer(lambda: self.client.put_object(Bucket=self.bucket, Key=key, Body=body, **options))
 
     def holds(self, key: str) -> bytes:
@@ -45,7 +45,7 @@ class Asking:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
     def parts(self, key: str, **options: Any) -> Any:  # noqa: ANN401 - of and from complete_multipart_upload
-        """Store an object of two parts."""
+        """Put an object in two parts."""
         upload = self.client.create_multipart_upload(Bucket=self.bucket, Key=key)["UploadId"]
         done: Any = []
         for number, part in enumerate((b"a" * PART, b"b"), start=1):
@@ -62,17 +62,17 @@ class Asking:
             raise
 
     def as_another(self, **changes: Any) -> str:  # noqa: ANN401 - of the client
-        """The answer to a listing by a client that differs in something."""
+        """The answer to a listing by a client with these changes."""
         other = self.server.client(**changes)
         try:
-            # As a URL: botocore would sign anew by itself where a server names another region.
+            # As a URL, because botocore would sign again by itself if a server names another region.
             url = other.generate_presigned_url("list_objects_v2", Params={"Bucket": self.bucket})
         finally:
             other.close()
         return self.opened(url)
 
     def opened(self, url: str) -> str:
-        """The answer to a holder of a URL, as `answer` has it."""
+        """The answer to a GET of a URL, in the form of `answer`."""
         status, body = self.server.open(url)
         code = re.search(rb"<Code>([^<]+)</Code>", body)
         return f"{status} {code[1].decode()}" if code else str(status)
@@ -83,7 +83,7 @@ class Asking:
 
 
 def answer(call: Callable[[], Any]) -> str:
-    """The status of an answer, and its error code if it is a refusal."""
+    """The status code of an answer, and its error code if it is an error."""
     try:
         given = call()
     except ClientError as refusal:
@@ -180,7 +180,7 @@ def _escaped(ask: Asking) -> str:
     key = "a b+c%20&<'\">"
     ask.put(key)
     page = ask.client.list_objects_v2(Bucket=ask.bucket, EncodingType="url")
-    encoded = page["Contents"][0]["Key"]  # as sent: botocore undoes only an encoding that it asked for itself
+    encoded = page["Contents"][0]["Key"]  # as sent: botocore decodes only if it requested the encoding itself
     return "as it is" if encoded == key else f"`{encoded}`"
 
 
@@ -206,7 +206,7 @@ def _locked_version(ask: Asking) -> str:
 
 
 def _wrong_secret(ask: Asking) -> str:
-    return ask.as_another(aws_secret_access_key="of-nobody-of-nobody-of-nobody-of-nobody")  # noqa: S106 - nobody's
+    return ask.as_another(aws_secret_access_key="of-nobody-of-nobody-of-nobody-of-nobody")  # noqa: S106 - of no identity
 
 
 def _unknown_key(ask: Asking) -> str:
@@ -316,7 +316,7 @@ OBSERVATIONS: Final[dict[str, Callable[[Asking], str]]] = {
 
 
 def observe(server: Server) -> dict[str, str]:
-    """Every question with the server's answer, each asked in a bucket of its own."""
+    """Every question with the server's answer, each in a separate bucket."""
     client = server.client()
     answers = {}
     try:

@@ -1,8 +1,8 @@
-"""The servers that the contract is held against, each as an endpoint with a credential and nothing else.
+"""The servers of the contract tests, each only an endpoint with credentials.
 
-The rule: what is here knows how to start a server and how to reach it; what a server does is told by `test_contract`
-and `observations` alone. The sandbox is imported only where one of its servers is started, so that a run against
-another endpoint needs neither it nor Go.
+The rule: this module knows how to start a server and how to reach it. Only `test_contract` and `observations` know what
+a server does. The sandbox is imported only when one of its servers is started, so that a run against another endpoint
+needs neither the sandbox nor Go.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _ENVIRONMENT = ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS
 
 @dataclass(frozen=True)
 class Server:
-    """An S3 server that answers.
+    """A running S3 server.
 
     Attributes:
         name: `local`, `aws`, `versitygw` or `given`.
-        title: The head of its column in the table of differences.
-        config: How the adapter reaches it.
-        bucket: An existing bucket to use; None to make one and remove it.
-        most_keys: How many keys a listing is tried with, but by `make long`; moto takes about 300 a second.
+        title: The heading of its column in the table of differences.
+        config: The adapter's configuration for it.
+        bucket: An existing bucket to use; None to create one and remove it.
+        most_keys: How many keys a listing test puts, except with `make long`; moto accepts about 300 a second.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Server:
     most_keys: int = 10_000
 
     def client(self, **changes: Any) -> S3Client:  # noqa: ANN401 - what boto3 takes
-        """A client that shares nothing with the adapter; no checksum but what is asked for, no second try."""
+        """A client that shares nothing with the adapter; it adds no checksums and does not retry."""
         config = self.config
         values: dict[str, Any] = {
             "endpoint_url": config.endpoint,
@@ -70,9 +70,9 @@ class Server:
         return boto3.session.Session().client("s3", **values | changes)
 
     def open(self, url: str, method: str = "GET", body: bytes | None = None) -> tuple[int, bytes]:
-        """What the server answers to a holder of the URL alone: status and body."""
+        """The server's answer to a request with only the URL: status code and body."""
         trusted = ssl.create_default_context(cafile=str(self.config.ca_bundle) if self.config.ca_bundle else None)
-        request = urllib.request.Request(url, body, {"Content-Type": "text/plain"}, method=method)  # noqa: S310 - a URL of the server's
+        request = urllib.request.Request(url, body, {"Content-Type": "text/plain"}, method=method)  # noqa: S310 - a URL of the server
         try:
             with urllib.request.urlopen(request, timeout=30, context=trusted) as answer:  # noqa: S310 - likewise
                 return answer.status, answer.read()
@@ -83,10 +83,10 @@ class Server:
 
 @contextmanager
 def made_bucket(server: Server, client: S3Client, *, locked: bool = False) -> Iterator[str]:
-    """A bucket of a name of its own, gone at the end with all that is in it; a locked one retains for a day."""
+    """A new bucket, removed at the end with its contents; a locked one has a default retention of one day."""
     name = f"contract-{uuid.uuid4().hex[:16]}"
     options: dict[str, Any] = {"ObjectLockEnabledForBucket": True} if locked else {}
-    if server.config.region != "us-east-1":  # which AWS takes no constraint for
+    if server.config.region != "us-east-1":  # AWS accepts no constraint for it
         options["CreateBucketConfiguration"] = {"LocationConstraint": server.config.region}
     client.create_bucket(Bucket=name, **options)
     try:
@@ -109,13 +109,13 @@ def keys_of(client: S3Client, bucket: str, prefix: str = "") -> list[str]:
 
 
 def uploads_of(client: S3Client, bucket: str, prefix: str = "") -> list[tuple[str, str]]:
-    """Key and id of each upload that was begun and neither completed nor aborted; at most 1000."""
+    """Key and upload id of each unfinished upload; at most 1000."""
     begun = client.list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", ())
     return [(one["Key"], one["UploadId"]) for one in begun if one["Key"].startswith(prefix)]
 
 
 def remove_objects(client: S3Client, bucket: str, prefix: str = "", *, versions: bool = False) -> None:
-    """Remove all objects under a prefix, and in a bucket with versions all of these."""
+    """Remove all objects under a prefix, or with `versions` all versions."""
     removed: list[dict[str, str]] = []
     bypass: dict[str, Any] = {}
     if not versions:
@@ -134,14 +134,14 @@ def remove_objects(client: S3Client, bucket: str, prefix: str = "", *, versions:
 
 
 def remove_uploads(client: S3Client, bucket: str) -> None:
-    """Abort what was begun and left."""
+    """Abort unfinished uploads."""
     for key, upload in uploads_of(client, bucket):
         with suppress(ClientError):
             client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
 
 
 def given_server(endpoint: str, bucket: str | None, environ: Mapping[str, str]) -> Server:
-    """The server of `--endpoint`: ConfigurationError where the environment does not hold what it needs."""
+    """The server of `--endpoint`; ConfigurationError if a variable is missing from the environment."""
     chosen = {name: environ[name] for name in _ENVIRONMENT if name in environ}
     config = StoreConfig.from_environment({"AWS_REGION": "us-west-2", **chosen, "S3_ENDPOINT": endpoint})
     return Server(GIVEN, endpoint, config, bucket)
@@ -189,4 +189,4 @@ def _versitygw() -> Iterator[Server]:
 
 
 OWN: Final[dict[str, Callable[[], Any]]] = {"local": _local, "aws": _aws, "versitygw": _versitygw}
-"""Context managers of the servers that are run without `--endpoint`; `versitygw` raises NoGatewayError without Go."""
+"""Context managers of the servers that run without `--endpoint`; `versitygw` raises NoGatewayError without Go."""

@@ -1,8 +1,8 @@
 """A small store on the embedded server of either cloud, with real identities, for all tests of the suite.
 
-The rule: it is made as `infra.aistor` and `infra.aws` declare it, from the same plan and the same policy documents, so
-that each identity holds its own key pair and may do what its policy says and no more. What a test damages, it mends
-again by the same methods. It leaves out provisioning: no Pulumi, no plugin.
+The rule: it is made as `infra.aistor` and `infra.aws` declare it, from the same plan and the same policy documents. So
+each identity has its own key pair and may do exactly what its policy says. A test repairs its damage with the same
+methods. It leaves out provisioning: no Pulumi, no plugin.
 """
 
 import json
@@ -52,29 +52,29 @@ class Identities(ABC):
     """The users of a running server: one for each identity, with its policies and one key."""
 
     def __init__(self, plan: StorePlan) -> None:
-        """Nothing is made yet."""
+        """Take the plan; it creates no users yet."""
         self.plan = plan
 
     @abstractmethod
     def make(self, identity: IdentityPlan) -> KeyPair:
-        """The user with its planned policies, and its key."""
+        """Create the user with its planned policies, and return its key pair."""
 
     @abstractmethod
     def set_policy(self, identity: IdentityPlan, document: PolicyDocument | None) -> None:
-        """Replace all that the identity may do; None for what is planned."""
+        """Replace the identity's policy; None restores the planned one."""
 
 
 class AistorIdentities(Identities):
-    """A user, a canned policy of its name, and a service account whose key is handed out."""
+    """A user, a canned policy of the same name, and a service account whose key the identity gets."""
 
     def __init__(self, plan: StorePlan, server: RunningServer) -> None:
-        """As the administrator."""
+        """Connect as the administrator."""
         super().__init__(plan)
         self.iam = MinioIamClient(server.endpoint, server.admin.user, server.admin.password, server.ca_bundle)
         self._accounts: dict[str, str] = {}
 
     def make(self, identity: IdentityPlan) -> KeyPair:
-        """A user's own secret is never handed out: the plugin makes one at random."""
+        """Create the user; its own secret is never published, as the plugin generates one at random."""
         name = identity.user_name
         self.iam.add_user(name, f"of-{name}")
         self.iam.add_canned_policy(name, as_json(identity_policy(self.plan, identity, "aistor")))
@@ -85,7 +85,7 @@ class AistorIdentities(Identities):
         return KeyPair(access_key_id=pair["accessKey"], secret_access_key=SecretStr(pair["secretKey"]))
 
     def set_policy(self, identity: IdentityPlan, document: PolicyDocument | None) -> None:
-        """The service account's inline policy too: a key may do only what both allow."""
+        """Replace the service account's inline policy too: a key may do only what both policies allow."""
         user = document or identity_policy(self.plan, identity, "aistor")
         inline = document or service_account_policy(self.plan, identity)
         self.iam.add_canned_policy(identity.user_name, as_json(user))
@@ -93,22 +93,22 @@ class AistorIdentities(Identities):
 
 
 class AwsIdentities(Identities):
-    """A user, managed policies as many as the size limit needs, and an access key."""
+    """A user, as many managed policies as the size limit requires, and an access key."""
 
     def __init__(self, plan: StorePlan, server: RunningServer) -> None:
-        """As the administrator."""
+        """Connect as the administrator."""
         super().__init__(plan)
         self.iam: Any = _client(server, "iam")
 
     def make(self, identity: IdentityPlan) -> KeyPair:
-        """As on AWS, the key is the user's."""
+        """Create the user; as on AWS, the key belongs to the user."""
         self.iam.create_user(UserName=identity.user_name)
         self._attach(identity, identity_policy(self.plan, identity, "aws"))
         pair = self.iam.create_access_key(UserName=identity.user_name)["AccessKey"]
         return KeyPair(access_key_id=pair["AccessKeyId"], secret_access_key=SecretStr(pair["SecretAccessKey"]))
 
     def set_policy(self, identity: IdentityPlan, document: PolicyDocument | None) -> None:
-        """For a moment between the old policies and the new the identity may do nothing."""
+        """Replace the policies; for a moment between the old and the new ones the identity may do nothing."""
         user = identity.user_name
         for attached in self.iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]:
             self.iam.detach_user_policy(UserName=user, PolicyArn=attached["PolicyArn"])
@@ -129,7 +129,7 @@ class Store:
     Attributes:
         target: Its deployment, and the key pair of each identity.
         client: The administrator's S3 client.
-        server: The process that serves it.
+        server: The server's process.
         identities: Its users.
     """
 
@@ -140,35 +140,35 @@ class Store:
 
     @property
     def deployment(self) -> Deployment:
-        """What it was made from."""
+        """The deployment that it was made from."""
         return self.target.deployment
 
     @property
     def plan(self) -> StorePlan:
-        """What it was made from, with no cloud in it."""
+        """The plan that it was made from, without a cloud."""
         return self.deployment.plan
 
     @property
     def sdk_environment(self) -> dict[str, str]:
-        """The variables by which an SDK that knows no endpoint (a deployment on AWS) finds the server."""
+        """The variables by which an SDK without an endpoint (a deployment on AWS) finds the server."""
         return {"AWS_ENDPOINT_URL": self.server.endpoint, "AWS_CA_BUNDLE": self.server.ca_bundle}
 
     def planned_policy(self, identity: str) -> PolicyDocument:
-        """All that an identity should be able to do, for a test to widen or narrow."""
+        """The planned policy of an identity, for a test to widen or narrow."""
         return identity_policy(self.plan, self._identity(identity), self.deployment.cloud)
 
     def set_user_policy(self, identity: str, policy: Statements | PolicyDocument) -> None:
-        """Let an identity do what these statements, or this document, say, and nothing else."""
-        # A TypedDict is a Mapping and never a Sequence; statements of a test need no Sid.
+        """Allow an identity exactly what these statements, or this document, say."""
+        # A TypedDict is a Mapping, never a Sequence; a test's statements need no Sid.
         document = {"Version": "2012-10-17", "Statement": list(policy)} if isinstance(policy, Sequence) else policy
         self.identities.set_policy(self._identity(identity), cast("PolicyDocument", document))
 
     def restore_user_policy(self, identity: str) -> None:
-        """Let an identity do what is planned."""
+        """Restore an identity's planned policy."""
         self.identities.set_policy(self._identity(identity), None)
 
     def make_bucket(self, bucket: BucketPlan) -> None:
-        """Make a bucket with all its settings."""
+        """Create a bucket with all its settings."""
         self.client.create_bucket(
             Bucket=bucket.name,
             ObjectLockEnabledForBucket=bucket.locked,
@@ -177,7 +177,7 @@ class Store:
         self.put_settings(bucket)
 
     def put_settings(self, bucket: BucketPlan) -> None:
-        """Set all that is planned for a bucket; a setting that is not planned stays as it is."""
+        """Set everything that is planned for a bucket; a setting that is not planned stays unchanged."""
         if self.deployment.cloud == "aws":
             self._put_protection(bucket)
         if bucket.retention:
@@ -192,12 +192,12 @@ class Store:
             self.client.put_bucket_policy(Bucket=bucket.name, Policy=as_json(bucket_policy(bucket.name)))
 
     def put_rules(self, bucket: BucketPlan, *, without: str = "") -> None:
-        """Set a bucket's lifecycle rules as planned, leaving one out if it is named."""
+        """Set a bucket's lifecycle rules as planned, without the rule named by `without`."""
         rules = [self.live_rule(rule) for rule in bucket.rules if rule.id != without]
         self.client.put_bucket_lifecycle_configuration(Bucket=bucket.name, LifecycleConfiguration={"Rules": rules})
 
     def remove_probes(self) -> None:
-        """Remove every version that a run left, as the administrator: a damaged store may let nobody else."""
+        """Remove every version that a run left, as the administrator: a damaged store may refuse the verifier."""
         for bucket in self.plan.buckets:
             page = self.client.list_object_versions(Bucket=bucket.name, Prefix=PROBE_PREFIX)
             for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
@@ -206,7 +206,7 @@ class Store:
                 )
 
     def live_rule(self, rule: LifecycleRule) -> dict[str, Any]:
-        """A planned rule in S3's form, without what the backend has no field for."""
+        """A planned rule in S3's form, without the parts that the backend does not support."""
         live: dict[str, Any] = {"ID": rule.id, "Status": "Enabled", "Filter": {"Prefix": rule.prefix}}
         if rule.expire_after_days:
             live["Expiration"] = {"Days": rule.expire_after_days}
@@ -239,14 +239,14 @@ class Store:
 
 
 def small_plan() -> StorePlan:
-    """A bucket of each kind, with one that nobody writes in, and an identity of each kind."""
+    """A bucket of each kind, one of them without a writer, and an identity of each kind."""
     content = {"bands": load().bands.model_dump(), "domains": DOMAINS, "identities": IDENTITIES}
     return build_plan(parse(content, "x"), env="test", region_code="usw2", tls_only=True, where="x:")
 
 
 @contextmanager
 def running_store(cloud: Cloud, plan: StorePlan | None = None) -> Iterator[Store]:
-    """Start a server, make all that is planned on it, and stop it at the end."""
+    """Start a server, create everything that is planned on it, and stop it at the end."""
     plan = plan or small_plan()
     with tempfile.TemporaryDirectory() as folder, running_server(cloud, Path(folder)) as server:
         client = _client(server, "s3")
@@ -257,7 +257,7 @@ def running_store(cloud: Cloud, plan: StorePlan | None = None) -> Iterator[Store
             region=server.region,
             endpoint=server.endpoint if cloud == "aistor" else None,
             provisioning_endpoint=server.endpoint if cloud == "aistor" else None,
-            # A deployment on AWS has none; here it is what makes the target trust the server.
+            # A deployment on AWS has none; here the target needs it to trust the server.
             ca_pem=Path(server.ca_bundle).read_text(encoding="ascii"),
         )
         identities = AistorIdentities(plan, server) if cloud == "aistor" else AwsIdentities(plan, server)
@@ -285,7 +285,7 @@ def credentials_json(store: Store) -> str:
 
 def _client(server: RunningServer, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
     return boto3.session.Session().client(
-        service,  # type: ignore[call-overload]  # a name known at run time only
+        service,  # type: ignore[call-overload]  # a name known only at run time
         endpoint_url=server.endpoint,
         region_name=server.region,
         aws_access_key_id=server.admin.user,

@@ -1,6 +1,6 @@
-"""The codes of answers that say that there was none, or that the server was too busy for one.
+"""The codes of facts where the server gave no answer, or was too busy to give one.
 
-The rule: a check may ask for them, so nothing here asks a server.
+The rule: checks import this module, so nothing here contacts a server.
 """
 
 SILENT = "ServerSilent"

@@ -1,7 +1,7 @@
-"""pytest's side of the suite: the target, the facts gathered once per session, the parameters, the reports.
+"""The suite's pytest hooks: the target, the facts gathered once per session, the parameters, the reports.
 
-The rule: a test's id names the bucket and the check, CANNOT TELL is a skip with its reason, and a failure is told in
-one sentence without a stack trace.
+The rule: a test's id names the bucket and the check, CANNOT TELL is a skip with its reason, and a failure is one
+sentence without a stack trace.
 """
 
 import sys
@@ -111,10 +111,10 @@ def _facts(pytestconfig: pytest.Config) -> Facts:
 def _gathered(config: pytest.Config) -> Facts:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    # `--quiet` is counted negatively by pytest; the suite's own -q makes -1.
+    # pytest counts `--quiet` as negative verbosity; the suite's own -q makes -1.
     quiet = not console.is_terminal or config.getoption("verbose") < -1
     with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
-        task = progress.add_task("reading and trying", total=None)
+        task = progress.add_task("reading and testing the store", total=None)
         told = gather.TaskCount(lambda total: progress.update(task, total=total), lambda: progress.advance(task))
         return gather.gather_facts(config.stash[TARGET], told, config.getoption("--jobs"), config.stash[SELECTION])
 
@@ -146,7 +146,7 @@ cell_findings = pytest.fixture(_findings, name="cell_findings")
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    """No letters: the table says it all."""
+    """Print no letters: the table shows the results."""
     if report.when == "call" or report.skipped or report.failed:
         return report.outcome, "", ""
     return None
@@ -154,7 +154,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """What is told of a test is in the JUnit file as well, which pytest writes by itself."""
+    """Redact a test's message, because pytest also writes it to the JUnit file."""
     told = report.longrepr
     if isinstance(told, tuple):
         path, line, reason = told
@@ -165,14 +165,14 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A run that could not ask has proven nothing, whichever tests were selected."""
+    """A run that could not send its requests fails, regardless of the selected tests."""
     facts = session.config.stash.get(FACTS, None)
     if facts is not None and session.exitstatus == pytest.ExitCode.OK and (facts.gave_up or not facts.door.open):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(config: pytest.Config) -> None:
-    """Print the report and write the files once all is judged."""
+    """Print the report and write the files after all tests."""
     stash = config.stash
     facts = stash.get(FACTS, None)
     if facts is None:
@@ -199,7 +199,7 @@ def pytest_terminal_summary(config: pytest.Config) -> None:
 
 
 def _html(deployment: Deployment, facts: Facts, findings: Sequence[Finding], selection: Selection) -> str:
-    # Imported here: it loads a template engine, which no other report needs.
+    # Imported here because it loads a template engine that no other report needs.
     from verify.report.html import render_html  # noqa: PLC0415
 
     return render_html(deployment, facts, findings, selection)

@@ -1,8 +1,8 @@
-"""Facts: what was read of the store and tried on it, once, and nothing judged.
+"""Facts: what a run read from the store and tried on it, once, without a verdict.
 
-The rule: an answer is either a value or the code of the error that came instead; a fact is never missing because
-something raised, and none holds a secret or a signed URL. A part that was not asked for is None or empty. Judging is
-`verify.checks`'s; how facts are kept in a file is `verify.record`'s.
+The rule: an answer is either a value or the code of the error that came instead. An exception never makes a fact
+missing, and no fact holds a secret or a signed URL. A part that was not selected is None or empty. `verify.checks`
+gives the verdicts, and `verify.record` keeps facts in a file.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ class Answer(Generic[T]):
     """What a server answered.
 
     Attributes:
-        value: The value, where it answered with one.
-        code: The error's code (`AccessDenied`, `NoSuchBucket`, `EndpointUnreachable` …), where it did not.
+        value: The value, if it answered with one.
+        code: The error's code (`AccessDenied`, `NoSuchBucket`, `EndpointUnreachable` …), if it did not.
         said: The error's message, without secrets.
     """
 
@@ -30,7 +30,7 @@ class Answer(Generic[T]):
 
     @property
     def ok(self) -> bool:
-        """Whether it answered with a value."""
+        """Whether the server answered with a value."""
         return self.code is None
 
     def __str__(self) -> str:
@@ -39,14 +39,14 @@ class Answer(Generic[T]):
 
 
 DONE = "done"
-# In place of an error's code: nothing was sent, and the answer's text says why.
+# Instead of an error's code: nothing was sent, and `said` gives the reason.
 NOT_TRIED = "NotTried"
 Tried = Answer[str]
 
 
 @dataclass(frozen=True)
 class LiveRetention:
-    """Object Lock configuration as the server has it; no mode means no default retention."""
+    """Object Lock configuration as the server reports it; no mode means no default retention."""
 
     enabled: bool
     mode: str | None = None
@@ -55,7 +55,7 @@ class LiveRetention:
 
 @dataclass(frozen=True)
 class Described:
-    """What one operation said of an object: only what that operation tells is set."""
+    """What one operation reported about an object; only what that operation reports is set."""
 
     etag: str | None = None
     size: int | None = None
@@ -65,7 +65,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Expiry:
-    """The header `x-amz-expiration`: which lifecycle rule governs the object, and when it ends (an HTTP date)."""
+    """The header `x-amz-expiration`: which lifecycle rule applies, and when the object expires (an HTTP date)."""
 
     rule_id: str
     date: str
@@ -73,7 +73,7 @@ class Expiry:
 
 @dataclass(frozen=True)
 class HeldRetention:
-    """An object's own retention: its mode, and the days that were left of it when it was read, to the nearest."""
+    """An object's own retention: its mode, and the days that were left when it was read, rounded."""
 
     mode: str
     days: int
@@ -85,14 +85,14 @@ class ProbeFacts:
 
     Attributes:
         identity: Who wrote it.
-        sent: What was sent: size, content type, hash.
-        uploaded: What the upload answered.
-        headed: What HEAD says of it.
-        downloaded: What came back.
+        sent: The size, content type and hash that were sent.
+        uploaded: The answer to the upload.
+        headed: What HEAD reports.
+        downloaded: What the download returned.
         listed: The entry of its key in a listing of its prefix; a value of None means that it was not listed.
-        presigned: What a plain GET of the presigned URL gave.
-        deleted: After a delete by an identity that may: True where the key is then gone. None where none may.
-        expiry: What HEAD says of its expiration; a value of None means that the server sends no such header.
+        presigned: What a plain GET of the presigned URL returned.
+        deleted: True if the key was gone after a delete; None if the identity may not delete.
+        expiry: What HEAD reports about its expiration; a value of None means that the server sends no such header.
         retention: Its own retention, as the verifier reads it; None in a bucket without object lock.
     """
 
@@ -110,11 +110,11 @@ class ProbeFacts:
 
 @dataclass(frozen=True)
 class Carried:
-    """An object on its way in and out.
+    """An object that was put and read back.
 
     Attributes:
-        sent: Its size and hash before.
-        came: Its size and hash as they came back, or what stopped it.
+        sent: Its size and hash before the put.
+        came: Its size and hash after the read, or the error.
     """
 
     sent: Described
@@ -123,18 +123,18 @@ class Carried:
 
 @dataclass(frozen=True)
 class ObjectFacts:
-    """What the data path did, by the bucket's writer.
+    """What the bucket's writer found on the data path.
 
     Attributes:
         identity: Who wrote and read.
-        sizes: By size in words; sizes over 1 byte only where `large`.
-        multipart: 12 MiB in parts, with a checksum; None where not `large`.
-        keys: By what is odd about the key.
-        metadata: `content type; name=value` as HEAD gave it back.
-        conditional: What a second put with `If-None-Match: *` answered.
+        sizes: By size in words; sizes over 1 byte only if `large`.
+        multipart: 12 MiB in parts, with a checksum; None if not `large`.
+        keys: By what is unusual about the key.
+        metadata: `content type; name=value`, as HEAD returned it.
+        conditional: The answer to a second put with `If-None-Match: *`.
         ranged: The bytes of a range read, as text.
-        listed: How many of `LISTED_KEYS` keys a listing gave; None without `--deep`.
-        odd_keys: What the adapter said to keys that no server keeps as they are, by key.
+        listed: How many of `LISTED_KEYS` keys a listing returned; None without `--deep`.
+        odd_keys: By key: the adapter's answer to keys that servers would change.
         large: Whether large objects were tried in this bucket.
     """
 
@@ -152,7 +152,7 @@ class ObjectFacts:
 
 @dataclass(frozen=True)
 class LinkFacts:
-    """What presigned URLs did, signed by one identity and sent by a plain HTTP client."""
+    """The answers to presigned URLs that one identity signed and a plain HTTP client sent."""
 
     identity: str
     get: Tried
@@ -170,13 +170,13 @@ class LockFacts:
 
     Attributes:
         identity: Who wrote the version.
-        own_retention: Whether the bucket's default retention was on the version; False where an explicit short
-            governance lock stood in for COMPLIANCE.
-        overwritten: After an overwrite, whether the old version reads back as it was.
-        deleted: After a delete without version id, whether there is a marker and the old version reads back.
-        version_deletes: By identity: a delete of the version without bypass.
-        bypasses: By identity other than the verifier: a delete of the version with bypass.
-        shortenings: By identity: a retention that ends earlier, without bypass.
+        own_retention: Whether the version had the bucket's default retention; False if it had an explicit short
+            governance lock instead of COMPLIANCE.
+        overwritten: Whether the old version reads back unchanged after an overwrite.
+        deleted: Whether a delete without version id left a delete marker, and the old version reads back.
+        version_deletes: By identity: the answer to a delete of the version without bypass.
+        bypasses: By identity other than the verifier: the answer to a delete of the version with bypass.
+        shortenings: By identity: the answer to a shorter retention, without bypass.
     """
 
     identity: str
@@ -190,12 +190,12 @@ class LockFacts:
 
 @dataclass(frozen=True)
 class StrangerFacts:
-    """What callers get who should get nothing.
+    """The answers to callers that must be refused.
 
     Attributes:
-        anonymous: By action (list, get, put): without a signature.
-        plain_http: A signed request over http; None where the plan does not demand TLS.
-        outside: By action (list, delete_version, and on AIStor get): the verifier outside of the probe prefix.
+        anonymous: By action (list, get, put): a request without a signature.
+        plain_http: A signed request over http; None if the plan does not require TLS.
+        outside: By action (list, delete_version, and on AIStor get): the verifier outside the probe prefix.
     """
 
     anonymous: Mapping[str, Tried]
@@ -208,20 +208,20 @@ class BucketFacts:
     """All facts of one bucket.
 
     Attributes:
-        location: Its region, as GetBucketLocation has it.
+        location: Its region, from GetBucketLocation.
         versioning: Enabled, Suspended or Off.
-        rules: Its lifecycle rules; empty where there are none.
+        rules: Its lifecycle rules; empty if it has none.
         retention: Its Object Lock configuration.
         encryption: Its default encryption: `SSE-S3`, `SSE-KMS KEY`, or none.
         public_access: The settings of its public access block that are on.
         ownership: Its object ownership setting.
-        policy: Its bucket policy as JSON; empty where there is none.
+        policy: Its bucket policy as JSON; empty if it has none.
         probe: The smoke object.
-        left: Versions and delete markers under this run's prefix after the removal.
+        left: The number of versions and delete markers under this run's prefix after the sweep.
         objects: The data path.
         links: Presigned URLs.
         lock: The immutability proof; None without object lock.
-        strangers: Callers who should get nothing.
+        strangers: Callers that must be refused.
     """
 
     location: Answer[str]
@@ -242,7 +242,7 @@ class BucketFacts:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A server's certificate: the names it holds and when it ends (ISO 8601, UTC)."""
+    """A server's certificate: its names, and when it expires (ISO 8601, UTC)."""
 
     names: tuple[str, ...]
     ends: str
@@ -250,12 +250,12 @@ class Certificate:
 
 @dataclass(frozen=True)
 class DoorFacts:
-    """The way to the store.
+    """The endpoint of the store.
 
     Attributes:
         endpoint: The URL that was tried.
-        reached: Whether anything answers there.
-        certificate: What TLS said; None where the endpoint is plain http.
+        reached: Whether a server answers there.
+        certificate: The server's certificate; None if the endpoint is plain http.
     """
 
     endpoint: str
@@ -264,17 +264,17 @@ class DoorFacts:
 
     @property
     def open(self) -> bool:
-        """Whether there is any use in asking more."""
+        """Whether further requests make sense."""
         return self.reached.ok and (self.certificate is None or self.certificate.ok)
 
 
 @dataclass(frozen=True)
 class StoreFacts:
-    """What concerns no single bucket.
+    """Facts about the store as a whole.
 
     Attributes:
-        bucket_names: The buckets that the verifier sees.
-        default_keys: A request with the vendor's well-known default pair; None where there is none.
+        bucket_names: The buckets that the server lists for the verifier.
+        default_keys: A request with the vendor's well-known default pair; None if the backend has none.
         admin: By identity: a call of the IAM or admin API.
     """
 
@@ -288,14 +288,14 @@ class Facts:
     """All facts of a run.
 
     Attributes:
-        run_id: Of this run; objects were under `.verify/<run id>/`.
-        taken_at: When it began (ISO 8601, UTC).
-        door: The way to the store; where it is shut nothing else was tried.
+        run_id: The id of this run; its objects were under `.verify/<run id>/`.
+        taken_at: When the run began (ISO 8601, UTC).
+        door: The endpoint of the store; if it is not `open`, nothing else was tried.
         buckets: By bucket name.
         grants: By identity, bucket name and action: what the server answered.
-        store: What concerns no single bucket; None where it was not asked for.
-        requests: Requests sent by the suite's own clients.
-        gave_up: Why asking stopped early; empty where it did not.
+        store: Facts about the store as a whole; None if they were not selected.
+        requests: The number of requests that the suite's own clients sent.
+        gave_up: Why the run stopped sending requests early; empty if it did not.
     """
 
     run_id: str

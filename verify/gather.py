@@ -1,8 +1,8 @@
 """Gathers the facts of a run: concurrently, each once, and leaves nothing behind.
 
-The rule: whatever interrupts a run, everything of it is swept before the end, and when the server falls silent nothing
-more is asked. Each task (a part of a bucket, an identity in a bucket) is independent, so that the workers stay busy to
-the end and two runs at once do not meet.
+The rule: even an interrupted run removes all its objects before it ends, and sends nothing more once the server stops
+answering. Each task (a part of a bucket, an identity in a bucket) is independent, so that the workers stay busy until
+the end and two concurrent runs do not affect each other.
 """
 
 import signal
@@ -32,18 +32,18 @@ from verify.selection import EVERYTHING, Part, Selection
 from verify.target import Target
 
 JOBS = 8
-# IAM on AWS takes some seconds to know a key that was just made, and a policy that was just attached:
+# IAM on AWS takes some seconds until it accepts a new key or a newly attached policy:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html
 NEW_KEY_SECONDS = 20
 _NEW_KEY_PAUSE_SECONDS = 1
 _NEW_KEY_CODES = frozenset({"InvalidAccessKeyId", "InvalidClientTokenId", "AccessDenied"})
-# The buckets in which an identity that was refused is tried again until it works somewhere.
+# In how many buckets a refused identity is tried again until one request succeeds.
 _INTRODUCTIONS = 3
 
 
 @dataclass
 class TaskCount:
-    """Told how many tasks there are, and when each has ended."""
+    """Called with the number of tasks, and each time a task has ended."""
 
     total: Callable[[int], None] = lambda _: None
     advance: Callable[[], None] = lambda: None
@@ -51,7 +51,7 @@ class TaskCount:
 
 @dataclass
 class _Run:
-    """One run under way; each key of `parts`, `grants` and `left` is written by one task at a time."""
+    """The state of one run; only one task at a time writes each key of `parts`, `grants` and `left`."""
 
     session: StoreSession
     selection: Selection
@@ -87,8 +87,8 @@ def gather_facts(
 
     Args:
         target: What to verify.
-        progress: Told how far it is.
-        jobs: Tasks at a time.
+        progress: Gets the progress.
+        jobs: The number of concurrent tasks.
         selection: What to gather.
 
     Raises:
@@ -96,7 +96,7 @@ def gather_facts(
     """
     plan = target.deployment.plan
     if plan.verifier is None:
-        raise LookupError("the plan has no identity that verifies")
+        raise LookupError("the plan has no verifier identity")
     taken_at = datetime.now(UTC).isoformat(timespec="seconds")
     with StoreSession(target, jobs) as session, _stores(target) as stores:
         run = _Run(session, selection, new_run_id(), plan, plan.verifier, stores, progress or TaskCount())
@@ -107,7 +107,7 @@ def gather_facts(
             try:
                 _gather(run, pool)
             finally:
-                # Also after an interrupt: then each worker ends with its next request, and the sweep is not broken off.
+                # Also after an interrupt: each worker then ends before its next request, and nothing stops the sweep.
                 with _uninterrupted():
                     session.stop()
                     pool.shutdown(wait=True, cancel_futures=True)
@@ -127,7 +127,7 @@ def gather_facts(
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Let signals wait; only the main thread can say so."""
+    """Ignore signals; only the main thread can set this."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -144,7 +144,7 @@ def _uninterrupted() -> Iterator[None]:
 @contextmanager
 def _stores(target: Target) -> Iterator[dict[str, ObjectStore]]:
     names = [identity.name for identity in target.deployment.plan.identities if identity.name not in target.absent]
-    # The adapter waits longer for large transfers than a silent server is worth.
+    # The adapter's own timeout is for large transfers; it is too long for a server that does not answer.
     patience = timedelta(seconds=READ_TIMEOUT_SECONDS)
     stores = {name: ObjectStore(replace(target.config(name), stall_timeout=patience)) for name in names}
     try:
@@ -155,7 +155,7 @@ def _stores(target: Target) -> Iterator[dict[str, ObjectStore]]:
 
 
 def _gather(run: _Run, pool: ThreadPoolExecutor) -> None:
-    """Submit everything at once; what must wait for a seed or an introduction comes after it in the queue."""
+    """Submit everything at once; a task that waits for a seed or an introduction comes after it in the queue."""
     buckets = run.selection.chosen(run.plan)
     cells = run.selection.cells(run.plan) if Part.GRANTS in run.selection.parts else []
     identities = {identity.name: identity for identity, _ in cells}
@@ -177,7 +177,7 @@ def _gather(run: _Run, pool: ThreadPoolExecutor) -> None:
 
 
 def _in_bucket(run: _Run, bucket: BucketPlan, task: Callable[[], None], identity: str | None = None) -> None:
-    """Do a task of a bucket once its seed is laid; the last of them sweeps the bucket."""
+    """Run a task of a bucket once its seed exists; the last task of a bucket sweeps the bucket."""
     run.ready[bucket.name].wait()
     if identity is not None:
         run.ready[identity].wait()
@@ -192,7 +192,7 @@ def _in_bucket(run: _Run, bucket: BucketPlan, task: Callable[[], None], identity
 
 
 def _begin(run: _Run, bucket: BucketPlan) -> None:
-    """Lay the seeds, and sign what is to end soon."""
+    """Put the seeds, and sign the URL that is to expire soon."""
     name = bucket.name
     try:
         run.parts[name] = {}
@@ -220,7 +220,7 @@ def _read(run: _Run, bucket: BucketPlan) -> None:
 
 
 def _introduce(run: _Run, identity: IdentityPlan) -> None:
-    """Wait for a key that was just made: until it works somewhere, or its time is up."""
+    """Wait for a new key until one request with it succeeds, or the time is over."""
     action = ACTIONS["list"]
     buckets = [b for b in run.selection.chosen(run.plan) if action.allowed(identity, b)][:_INTRODUCTIONS]
     deadline = time.monotonic() + NEW_KEY_SECONDS
@@ -255,7 +255,7 @@ def _store(run: _Run) -> None:
 def _bucket_tasks(run: _Run, bucket: BucketPlan) -> list[Callable[[], None]]:
     session, prefix, selection = run.session, run.prefix, run.selection
     writer = writer_for(run.plan, bucket, leave_locked_probe=selection.leave_locked_probe, absent=run.absent)
-    # Only the smoke probe and the proof are a workload's in a COMPLIANCE bucket, and only if one may stay behind.
+    # In a COMPLIANCE bucket a workload writes only the smoke probe, and only if the probe may stay there.
     mover = writer_for(run.plan, bucket, absent=run.absent)
     large = bucket.name in selection.large(run.plan)
     makers: dict[Part, tuple[str, Callable[[], object]]] = {
@@ -291,7 +291,7 @@ def _bucket_tasks(run: _Run, bucket: BucketPlan) -> list[Callable[[], None]]:
 
 
 def _clean(run: _Run, jobs: int) -> None:
-    """Abort what was begun, and sweep every bucket that is not clean, wherever the run has been."""
+    """Abort unfinished uploads, and sweep every bucket that is not clean yet."""
 
     def clean(bucket: BucketPlan) -> None:
         run.left[bucket.name] = sweep(run.session, run.verifier.name, bucket, run.prefix)

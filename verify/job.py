@@ -1,7 +1,7 @@
 """`object-store verify-job`: prints the Kubernetes objects that run the suite from a pod.
 
-The rule: what it prints holds no secret, so it may be committed; with `--secret-manifest` it prints the Secret alone,
-and never to a terminal. No secret is asked of the stack for the former. It talks to no cluster: `kubectl` does.
+The rule: the output holds no secret, so it may be committed, and no secret is read from the stack for it. With
+`--secret-manifest` it prints only the Secret, and never to a terminal. It does not contact a cluster: `kubectl` does.
 """
 
 import sys
@@ -29,18 +29,18 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True)
 class JobOptions:
-    """What a Job is printed of.
+    """The options of the command.
 
     Attributes:
         stack: The stack whose outputs are read; or
-        deployment: A published deployment.
+        deployment: A file with a published deployment.
         image: The image that the Job runs.
-        namespace: Where it runs.
-        secret: The Secret with the credentials; None for the Job's name.
-        via: Which of the deployment's endpoints is verified.
+        namespace: The namespace of the Job.
+        secret: The name of the Secret with the credentials; None for the Job's name.
+        via: Which of the deployment's endpoints to verify.
         secret_manifest: Print the Secret instead.
         credentials: With `secret_manifest` and `deployment`: key pairs as JSON; None for the environment's.
-        suite: What the suite in the pod is given.
+        suite: Further options for the suite in the pod.
     """
 
     stack: str | None = None
@@ -69,7 +69,7 @@ def run(options: JobOptions) -> ExitCode:
 
 def _secret(options: JobOptions) -> str:
     if sys.stdout.isatty():
-        raise CannotRunError(f"the Secret is not shown on a terminal; pipe it: … | {_APPLY}")
+        raise CannotRunError(f"the Secret is not printed to a terminal; pipe it: … | {_APPLY}")
     file = _file(options)
     if file is not None:
         published = published_in_files(file, options.credentials)
@@ -81,14 +81,14 @@ def _secret(options: JobOptions) -> str:
 
 def _job(options: JobOptions) -> str:
     if options.credentials is not None:
-        raise CannotRunError("--credentials goes with --secret-manifest: the Job takes them from the Secret")
+        raise CannotRunError("--credentials needs --secret-manifest: the Job reads the credentials from the Secret")
     file = _file(options)
     deployment = deployment_in_file(file) if file is not None else deployment_of_stack(str(options.stack))
     place = _placement(options, deployment)
     endpoint = deployment.endpoint if place.via == "client" else deployment.provisioning_endpoint
     if endpoint is not None and urlsplit(endpoint).hostname in _LOOPBACK:
         sys.stderr.write(
-            f"warning: the {place.via} endpoint is {endpoint}, which in a pod is the pod itself; run "
+            f"warning: the {place.via} endpoint is {endpoint}; in a pod this address is the pod itself; run "
             "`pulumi config set object-store:clientEndpoint https://aistor-s3-api.aistor:443` and `pulumi up`\n"
         )
     return _header(options, place) + to_yaml(job_manifests(deployment, place))
@@ -106,18 +106,18 @@ def _placement(options: JobOptions, deployment: Deployment) -> Placement:
 
 
 def _file(options: JobOptions) -> Path | None:
-    """The file to read; None where a stack is read.
+    """The file to read; None if a stack is read.
 
     Raises:
-        CannotRunError: Neither source is named, or both are.
+        CannotRunError: Neither source is given, or both are.
     """
     if (options.stack is None) == (options.deployment is None):
-        raise CannotRunError("--stack or --deployment: one of them")
+        raise CannotRunError("give exactly one of --stack NAME and --deployment FILE")
     return options.deployment
 
 
 def _header(options: JobOptions, place: Placement) -> str:
-    """Comments that say what to do with it; every name in them was checked."""
+    """Comments that say how to use the manifests; every name in them was validated."""
     source = f"--stack {options.stack}" if options.stack else "--deployment FILE --credentials FILE"
     if options.namespace != NAMESPACE:
         source += f" --namespace {place.namespace}"
@@ -125,10 +125,10 @@ def _header(options: JobOptions, place: Placement) -> str:
         source += f" --secret {place.secret}"
     name, within = place.name, f"--namespace {place.namespace}"
     return f"""\
-# Verifies the store from a pod. Made by `object-store verify-job`; no secret in it.
-# First, and again whenever keys were made anew, the Secret that it reads:
+# Verifies the store from a pod. Written by `object-store verify-job`; it holds no secret.
+# First, and again after each change of keys, apply the Secret that the Job reads:
 #   object-store verify-job --secret-manifest {source} | {_APPLY}
-# Then this, and what it says (a Job does not run twice: before the next time, delete it):
+# Then run the Job and read its log (a Job does not run twice, so delete the previous one first):
 #   kubectl delete job {name} {within} --ignore-not-found
 #   {_APPLY.removesuffix("-")}FILE
 #   kubectl logs job/{name} {within} --follow --pod-running-timeout=5m

@@ -1,9 +1,9 @@
-"""The Kubernetes objects that run the suite from a pod: two ConfigMaps, a Job, and apart from them a Secret.
+"""The Kubernetes objects that run the suite from a pod: two ConfigMaps, a Job, and separately a Secret.
 
-The rule: only `secret_manifest` sees a credential. The Job names the Secret's keys, one pair for each identity of the
-plan, so that a pod with too few of them does not start and Kubernetes says which is missing. They reach the suite by
-its environment: a mounted Secret is root's, unreadable to the pod's user, or with `fsGroup` readable to a group, which
-the suite refuses. Pure: values in, plain dictionaries out; it leaves out where the values come from (`verify.job`).
+The rule: only `secret_manifest` handles credentials. The Job names the Secret's keys, one pair for each identity of the
+plan. If one is missing, the pod does not start and Kubernetes names the missing key. The suite gets them from its
+environment: root owns a mounted Secret, so the pod's user cannot read it, and with `fsGroup` a group can read it, which
+the suite refuses. Pure: values in, plain dictionaries out; `verify.job` gets the values.
 """
 
 import hashlib
@@ -25,9 +25,9 @@ PULL_SECRET = "ghcr-pull"  # noqa: S105 - a Secret's name
 APP = "object-store-verify"
 USER_ID = 1000
 DEADLINE_SECONDS = 3600
-# The log is the report and goes with the Job: the usual 300 s are too few to come back to a run of some minutes.
+# Kubernetes removes the log, which is the report, with the Job; the usual 300 s are too short to read it in time.
 KEEP_SECONDS = 24 * 3600
-# When the deadline passes, the suite still removes its probes from every bucket.
+# After the deadline the suite still removes its probes from every bucket.
 SWEEP_SECONDS = 120
 NAME_MAXIMUM = 63
 _SECRET_NAME_MAXIMUM = 253
@@ -44,19 +44,19 @@ _IMAGE_FORM = re.compile(
     r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})"
 )
-# Text to PyYAML when it stands bare, and a number or a truth value to kubectl (1e3, y).
+# PyYAML writes these as text without quotes, but kubectl reads them as a number or a boolean (1e3, y).
 _OTHERWISE_READ = re.compile(r"[-+.]?[0-9].*|[yYnN]")
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and as what the suite runs.
+    """The names, the image and the options of the Job.
 
     Attributes:
-        name: Of the Job and both ConfigMaps, a DNS label.
-        namespace: Of everything.
-        secret: Name of the Secret with the credentials.
-        image: What runs, with a tag or a digest.
+        name: The name of the Job, a DNS label; the ConfigMaps' names begin with it.
+        namespace: The namespace of all objects.
+        secret: The name of the Secret with the credentials.
+        image: The image, with a tag or a digest.
         via: Which of the deployment's endpoints to verify.
         options: Further options of the suite.
     """
@@ -81,34 +81,34 @@ def placement(
     """Name everything after a stack.
 
     Args:
-        stack: The stack's name, whatever its form.
+        stack: The stack's name, in any form.
         namespace: An existing namespace.
-        secret: The Secret's name; None makes it the Job's.
+        secret: The Secret's name; None for the Job's name.
         image: An image with a tag or a digest.
         via: Which of the deployment's endpoints to verify.
         options: Further options of the suite.
 
     Raises:
-        CannotRunError: Kubernetes would not take a name; it says which and what may stand there.
+        CannotRunError: Kubernetes would refuse a name; the message says which, and what is legal.
     """
     label = f"lower case letters, digits and hyphens, at most {NAME_MAXIMUM} (joelclaw)"
     if not _LABEL_FORM.fullmatch(namespace) or len(namespace) > NAME_MAXIMUM:
-        raise CannotRunError(f"--namespace {namespace!r} is no name of a namespace: {label}")
+        raise CannotRunError(f"--namespace {namespace!r} is not a legal name of a namespace: {label}")
     if secret is not None and (not _SUBDOMAIN_FORM.fullmatch(secret) or len(secret) > _SECRET_NAME_MAXIMUM):
         raise CannotRunError(
-            f"--secret {secret!r} is no name of a Secret: lower case letters, digits, hyphens and dots, at most "
+            f"--secret {secret!r} is not a legal name of a Secret: lower case letters, digits, hyphens, dots, at most "
             f"{_SECRET_NAME_MAXIMUM} ({APP})"
         )
     if not _IMAGE_FORM.fullmatch(image):
         raise CannotRunError(
-            f"--image {image!r} names no one image: HOST/PATH with a tag or a digest ({IMAGE}, or …@sha256:…)"
+            f"--image {image!r} is not a complete image name: HOST/PATH with a tag or a digest ({IMAGE}, or …@sha256:…)"
         )
     name = job_name(stack)
     return Placement(name, namespace, secret or name, image, via, tuple(options))
 
 
 def job_name(stack: str) -> str:
-    """A DNS label for a stack, another one for each stack: what a label cannot hold makes way for a digest.
+    """A DNS label for a stack, different for each stack: a digest replaces what a label cannot hold.
 
     >>> job_name("local")
     'object-store-verify-local'
@@ -122,17 +122,17 @@ def job_name(stack: str) -> str:
 
 
 def job_manifests(deployment: Deployment, place: Placement) -> list[dict[str, Any]]:
-    """The ConfigMap of the deployment, that of its CA where it has one, and the Job; none holds a secret.
+    """The ConfigMap of the deployment, the ConfigMap of its CA if it has one, and the Job; none holds a secret.
 
     Raises:
-        CannotRunError: The deployment is larger than a ConfigMap may be.
+        CannotRunError: The deployment is larger than a ConfigMap can be.
     """
-    # The CA has its own ConfigMap: it changes without the deployment, and other workloads mount it too.
+    # The CA has its own ConfigMap: it changes independently of the deployment, and other workloads mount it too.
     content = deployment.model_copy(update={"ca_pem": None}).model_dump_json(indent=1) + "\n"
     if len(content.encode()) > CONFIG_MAP_MAXIMUM_BYTES:
         raise CannotRunError(
-            f"the deployment has {len(content.encode())} bytes, and a ConfigMap holds {CONFIG_MAP_MAXIMUM_BYTES}: "
-            "verify from a place with `python -m verify --deployment FILE`"
+            f"the deployment has {len(content.encode())} bytes, a ConfigMap holds at most {CONFIG_MAP_MAXIMUM_BYTES}: "
+            "verify from outside the cluster with `python -m verify --deployment FILE`"
         )
     maps = [_config_map(place, place.name, {"deployment.json": content})]
     if deployment.ca_pem is not None:
@@ -141,12 +141,12 @@ def job_manifests(deployment: Deployment, place: Placement) -> list[dict[str, An
 
 
 def secret_manifest(credentials: Mapping[str, KeyPair], deployment: Deployment, place: Placement) -> dict[str, Any]:
-    """The Secret that the Job reads: two keys for each identity of the plan that has some."""
+    """The Secret that the Job reads: two entries for each identity of the plan that has a key pair."""
     entries: dict[str, str] = {}
     for identity in _with_keys(deployment):
         pair = credentials[identity.name]
         values = (pair.access_key_id, pair.secret_access_key.get_secret_value())
-        # In base64, not as `stringData`, which server-side apply does not follow:
+        # In base64, because `stringData` does not work well with server-side apply:
         # https://kubernetes.io/docs/tasks/configmap-secret/managing-secret-using-config-file/
         encoded = [b64encode(value.encode()).decode() for value in values]
         entries |= zip(credential_variables(identity.name), encoded, strict=True)
@@ -160,12 +160,12 @@ def secret_manifest(credentials: Mapping[str, KeyPair], deployment: Deployment, 
 
 
 def _with_keys(deployment: Deployment) -> list[IdentityPlan]:
-    """The identities that have a key; a role has none to put into a Secret."""
+    """The identities that have a key pair; a role has none."""
     return [identity for identity in deployment.plan.identities if identity.name not in deployment.roles]
 
 
 def to_yaml(documents: Sequence[Mapping[str, Any]]) -> str:
-    """One YAML stream of several documents."""
+    """One YAML stream with several documents."""
     return "".join(
         f"---\n{yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)}"
         for document in documents
@@ -173,7 +173,7 @@ def to_yaml(documents: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _ca_name(place: Placement) -> str:
-    # Shortened as one, so that the longest stack's name leaves room for the suffix.
+    # Shortened, so that the longest stack name leaves room for the suffix.
     return f"{place.name[: NAME_MAXIMUM - len('-ca')].rstrip('-')}-ca"
 
 
@@ -204,13 +204,13 @@ def _job(deployment: Deployment, place: Placement) -> dict[str, Any]:
 
 
 def _pod(deployment: Deployment, place: Placement) -> dict[str, Any]:
-    """Like the worker's pod; besides, it writes nowhere but to /tmp and has no token of the cluster."""
+    """Like the worker's pod, but it writes only to /tmp and has no token of the cluster."""
     volumes: list[dict[str, Any]] = [
         {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
         {"name": "deployment", "configMap": {"name": place.name}},
     ]
     mounts: list[dict[str, Any]] = [
-        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own, empty at its start
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own folder, empty when it starts
         {"name": "deployment", "mountPath": _DEPLOYMENT_FOLDER, "readOnly": True},
     ]
     arguments = ["--deployment", f"{_DEPLOYMENT_FOLDER}/deployment.json", "--via", place.via]
@@ -259,7 +259,7 @@ def _pod(deployment: Deployment, place: Placement) -> dict[str, Any]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Strictly private: text of several lines as it stands, and no text that another YAML reader takes for a number."""
+    """Private to this module: keeps text of several lines literal, and quotes text that kubectl reads as a number."""
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:

@@ -1,7 +1,7 @@
 """Facts in a file: an audit record that can be judged again later, without a store and without credentials.
 
-The rule: the file holds the deployment, what was asked and the facts, and no secret; another version is refused
-rather than guessed at. The JSON report is here too: the findings, for programs.
+The rule: the file holds the deployment, the selection and the facts, and no secret. A file of another version is
+refused. The JSON report, which holds the findings for programs, is here too.
 """
 
 import json
@@ -25,13 +25,13 @@ VERSION: Literal[1] = 1
 
 @dataclass(frozen=True)
 class Record:
-    """What a run found out, and all that is needed to judge it.
+    """What a run found, and everything that is needed to judge it.
 
     Attributes:
-        version: Of this form.
-        deployment: What should be.
-        selection: What was asked for.
-        facts: What is.
+        version: The version of this format.
+        deployment: What the store should be.
+        selection: Which facts were gathered.
+        facts: What the store is.
     """
 
     version: Literal[1]
@@ -50,7 +50,7 @@ def save_record(path: Path, deployment: Deployment, selection: Selection, facts:
         CannotRunError: The file cannot be written.
     """
     content = _RECORD.dump_python(Record(VERSION, deployment, selection, facts), mode="json", by_alias=True)
-    # Sets have no order of their own, and the same record should be the same file.
+    # Sets have no order, and the same record must give the same file.
     content["wish"] = {key: sorted(v) if isinstance(v, list) else v for key, v in content["wish"].items()}
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
@@ -59,7 +59,7 @@ def load_record(path: Path) -> Record:
     """Read a record.
 
     Raises:
-        CannotRunError: It is missing, of another version, or malformed.
+        CannotRunError: The file is missing, of another version, or malformed.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -70,18 +70,18 @@ def load_record(path: Path) -> Record:
     version = content.get("version") if isinstance(content, dict) else None
     if version != VERSION:
         raise CannotRunError(
-            f"{path}: facts of version {version!r}; this checkout reads version {VERSION}: "
-            "python -m verify --save-facts FILE writes it"
+            f"{path}: facts of version {version!r}, but this checkout reads version {VERSION}; "
+            "`python -m verify --save-facts FILE` writes it"
         )
     try:
         return _RECORD.validate_json(json.dumps(content))
     except ValidationError as error:
         places = ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors(include_input=False)[:3])
-        raise CannotRunError(f"{path}: facts malformed at {places}") from None
+        raise CannotRunError(f"{path}: malformed facts at {places}") from None
 
 
 def json_report(deployment: Deployment, selection: Selection, facts: Facts, findings: Sequence[Finding]) -> str:
-    """The findings with where and when, as JSON."""
+    """The findings as JSON, with the stack, the endpoint and the time."""
     counts = Counter(finding.status.value for finding in findings)
     report: dict[str, Any] = {
         "version": VERSION,
@@ -107,7 +107,7 @@ def write_text(path: Path, text: str) -> None:
         CannotRunError: The file cannot be written.
     """
     try:
-        # What a server answered is in it, too.
+        # The text holds answers of the server, which may repeat a secret.
         path.write_text(redacted(text), encoding="utf-8")
     except OSError as error:
         raise CannotRunError(f"{path}: cannot be written: {error.strerror}") from None

@@ -1,8 +1,8 @@
-"""Roles: identities without a key, assumed with a token that this place holds.
+"""Roles: identities without a key, which a run assumes with a token.
 
-The rule: a token comes from a file or from GitHub's own service, never from the command line, and neither it nor the
-session that it opens is shown. A role that cannot be assumed is no error here: what needs it cannot tell, with the
-reason. The verifier alone must be had, which `verify.target` sees to.
+The rule: a token comes from a file or from GitHub's token service, never from the command line. Neither the token nor
+the session is ever shown. A role that cannot be assumed is not an error here: checks that need it cannot tell, with the
+reason. Only the verifier is required; `verify.target` checks that.
 
 https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html and
 https://docs.github.com/en/actions/reference/security/oidc#methods-for-requesting-the-oidc-token
@@ -34,18 +34,18 @@ _OK = 200
 
 
 class Session(KeyPair):
-    """A temporary key, good with its token alone and for an hour."""
+    """A temporary key: valid for an hour, and only together with its session token."""
 
     session_token: SecretStr
 
 
 @dataclass(frozen=True)
 class Assumed:
-    """What became of each role.
+    """The result for each role.
 
     Attributes:
-        sessions: By identity, of those that could be assumed.
-        absent: By identity, why the others could not.
+        sessions: By identity: the session of each role that was assumed.
+        absent: By identity: why the role could not be assumed.
     """
 
     sessions: Mapping[str, Session] = field(repr=False)
@@ -53,16 +53,16 @@ class Assumed:
 
 
 class _NoTokenError(Exception):
-    """There is no token; the message says why, and never holds one."""
+    """There is no token; the message says why and never contains a token."""
 
 
 def session_token(pair: KeyPair) -> str | None:
-    """What a temporary key is sent with; None for one that lasts."""
+    """The session token of a temporary key; None for a permanent key."""
     return pair.session_token.get_secret_value() if isinstance(pair, Session) else None
 
 
 def token_file_variable(identity: str) -> str:
-    """The variable with the file of a token for one identity alone."""
+    """The variable that names the token file of this identity only."""
     return f"OBJECTSTORE_{identity.upper().replace('-', '_')}_WEB_IDENTITY_TOKEN_FILE"
 
 
@@ -70,8 +70,8 @@ def assume_roles(deployment: Deployment, environ: Mapping[str, str]) -> Assumed:
     """Assume the role of each identity that has one.
 
     Args:
-        deployment: With the roles.
-        environ: The process environment, which says where the tokens are.
+        deployment: The deployment with the roles.
+        environ: The process environment, which names the token files.
     """
     sessions: dict[str, Session] = {}
     absent: dict[str, str] = {}
@@ -89,7 +89,7 @@ def assume_roles(deployment: Deployment, environ: Mapping[str, str]) -> Assumed:
     return Assumed(sessions, absent)
 
 
-_ADVICE = "see whether its trust names this token's subject (a role that was just made is known after some seconds)"
+_ADVICE = "check that its trust policy names this token's subject (STS knows a new role only after some seconds)"
 
 
 def _session(role: Role, token: str, region: str) -> Session:
@@ -99,7 +99,7 @@ def _session(role: Role, token: str, region: str) -> Session:
         read_timeout=_TIMEOUT_SECONDS,
         retries={"mode": "standard", "max_attempts": 3},
     )
-    # Without a profile's or the machine's own keys: the token alone counts.
+    # Without keys of a profile or of the machine: only the token authenticates.
     with closing(boto3.session.Session().client("sts", region_name=region, config=config)) as client:
         given = client.assume_role_with_web_identity(
             RoleArn=role.arn, RoleSessionName=SESSION_NAME, WebIdentityToken=token, DurationSeconds=SESSION_SECONDS
@@ -118,8 +118,8 @@ def _token(identity: str, role: Role, environ: Mapping[str, str]) -> str:
             return _token_in(Path(environ[variable]), variable)
     if role.issuer == GITHUB_ISSUER and environ.get(GITHUB_URL_VARIABLE) and environ.get(GITHUB_TOKEN_VARIABLE):
         return _token_of_github(role.audience, environ[GITHUB_URL_VARIABLE], environ[GITHUB_TOKEN_VARIABLE])
-    github = ", or in a workflow `permissions: id-token: write`" if role.issuer == GITHUB_ISSUER else ""
-    raise _NoTokenError(f"no token of {role.issuer}: give {own} or {TOKEN_FILE_VARIABLE} a file with one{github}")
+    github = ", or in a workflow set `permissions: id-token: write`" if role.issuer == GITHUB_ISSUER else ""
+    raise _NoTokenError(f"no token of {role.issuer}: set {own} or {TOKEN_FILE_VARIABLE} to a file with one{github}")
 
 
 def _token_in(path: Path, variable: str) -> str:

@@ -1,7 +1,7 @@
-"""What is verified: a deployment, the credentials it handed out, and the endpoint to reach it by.
+"""The target of a run: a deployment, the credentials that it published, and the endpoint to use.
 
 The rule: credentials come from the stack's secret output, from a file that only its owner can read, or from the
-environment, never from the command line. Everything that stops a run before the first request is `CannotRunError`.
+environment, never from the command line. Every error that stops a run before its first request is `CannotRunError`.
 """
 
 import json
@@ -29,7 +29,7 @@ _SDK_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGU
 
 
 class CannotRunError(Exception):
-    """The verification could not begin; nothing was proven and nothing was sent."""
+    """The verification could not begin; nothing was sent and nothing was proven."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Target:
     Attributes:
         deployment: What the stack published.
         credentials: Key pair by identity.
-        endpoint: The URL to send requests to; None lets the SDKs find AWS.
-        absent: By identity, why its role could not be assumed; what needs it cannot tell.
+        endpoint: The URL to send requests to; None for the AWS endpoint that the SDKs choose.
+        absent: By identity, why its role could not be assumed; checks that need the identity cannot tell.
     """
 
     deployment: Deployment
@@ -49,7 +49,7 @@ class Target:
     absent: Mapping[str, str] = field(default_factory=dict)
 
     def config(self, identity: str) -> StoreConfig:
-        """How an identity of this deployment reaches the store."""
+        """The adapter's configuration for an identity of this deployment."""
         pair = self.credentials[identity]
         own = {
             "AWS_REGION": self.deployment.region,
@@ -64,16 +64,17 @@ class Target:
             if self.deployment.ca_pem is not None:
                 own["S3_CA_BUNDLE"] = self.deployment.ca_pem
             return StoreConfig.from_environment(own)
-        # On AWS the SDKs' own variables for endpoint and CA count, and nothing else of the environment.
+        # On AWS the SDKs' variables for endpoint and CA apply, and no other variable of the environment.
         sdk = {name: os.environ[name] for name in _SDK_VARIABLES if name in os.environ}
         return StoreConfig.from_environment({**sdk, **own})
 
 
 def target_from_stack(stack: str, via: Via | None = None) -> Target:
-    """Read a stack's outputs with the `pulumi` on the path.
+    """Read a stack's outputs with the `pulumi` on the PATH.
 
     Raises:
-        CannotRunError: There is no pulumi, no such stack, nothing is deployed, or the verifier's role cannot be had.
+        CannotRunError: `pulumi` is missing, the stack does not exist, nothing is deployed, or the verifier's role
+            cannot be assumed.
     """
     return _target(published_by_stack(stack), via or "provisioning", os.environ)
 
@@ -85,18 +86,18 @@ def target_from_file(
     via: Via | None = None,
     ca_bundle: Path | None = None,
 ) -> Target:
-    """Read a published deployment from a file, for a place without Pulumi.
+    """Read a published deployment from a file, for machines without Pulumi.
 
     Args:
         deployment: JSON, as `pulumi stack output deployment --json` prints it.
         credentials: JSON with mode 0600, as `pulumi stack output credentials --json --show-secrets` prints it; None
-            takes `OBJECTSTORE_<IDENTITY>_ACCESS_KEY_ID` and `OBJECTSTORE_<IDENTITY>_SECRET_ACCESS_KEY`.
+            reads `OBJECTSTORE_<IDENTITY>_ACCESS_KEY_ID` and `OBJECTSTORE_<IDENTITY>_SECRET_ACCESS_KEY`.
         environ: The process environment.
         via: Which of the deployment's endpoints to use.
-        ca_bundle: A PEM file of CA certificates that takes the place of the deployment's.
+        ca_bundle: A PEM file of CA certificates that replaces the deployment's.
 
     Raises:
-        CannotRunError: A file is missing, open to others, or malformed, or the verifier's role cannot be had.
+        CannotRunError: A file is missing, readable by others, or malformed, or the verifier's role cannot be assumed.
     """
     published = published_in_files(deployment, credentials, environ)
     if ca_bundle is not None:
@@ -106,10 +107,10 @@ def target_from_file(
 
 
 def published_by_stack(stack: str) -> Published:
-    """What a stack has published, credentials included.
+    """The outputs that a stack has published, with the credentials.
 
     Raises:
-        CannotRunError: There is no pulumi, no such stack, or nothing is deployed.
+        CannotRunError: `pulumi` is missing, the stack does not exist, or nothing is deployed.
     """
     with _cannot_run():
         return _checked(read_published(stack))
@@ -121,7 +122,7 @@ def published_in_files(
     """The same from files, or with the credentials from the environment; see `target_from_file`.
 
     Raises:
-        CannotRunError: A file is missing, open to others, or malformed.
+        CannotRunError: A file is missing, readable by others, or malformed.
     """
     content = _json_file(deployment)
     if credentials is None:
@@ -134,17 +135,17 @@ def published_in_files(
 
 
 def deployment_of_stack(stack: str) -> Deployment:
-    """The deployment of a stack alone: no secret is asked for.
+    """Only the deployment of a stack: it reads no secret.
 
     Raises:
-        CannotRunError: There is no pulumi, no such stack, or nothing is deployed.
+        CannotRunError: `pulumi` is missing, the stack does not exist, or nothing is deployed.
     """
     with _cannot_run():
         return _with_verifier(read_deployment(stack), f"stack {stack}")
 
 
 def deployment_in_file(path: Path) -> Deployment:
-    """The deployment in a file, alone.
+    """Only the deployment, from a file.
 
     Raises:
         CannotRunError: The file is missing or malformed.
@@ -164,7 +165,7 @@ def _cannot_run() -> Iterator[None]:
     try:
         yield
     except NoEngineError as error:
-        raise CannotRunError(f"{error}; or without pulumi: --deployment FILE") from None
+        raise CannotRunError(f"{error}; without pulumi, give --deployment FILE") from None
     except (EngineError, InvalidInputError) as error:
         raise CannotRunError(str(error)) from None
 
@@ -177,7 +178,7 @@ def _checked(published: Published) -> Published:
 
 def _with_verifier(deployment: Deployment, where: str) -> Deployment:
     if deployment.plan.verifier is None:
-        raise CannotRunError(f"{where}: the plan has no identity that verifies; add one to infra/taxonomy.yaml")
+        raise CannotRunError(f"{where}: the plan has no verifier identity; add one to infra/taxonomy.yaml")
     return deployment
 
 
@@ -197,7 +198,7 @@ def _assumed(deployment: Deployment, environ: Mapping[str, str]) -> Assumed:
     assumed = assume_roles(deployment, environ)
     verifier = deployment.plan.verifier
     if verifier is not None and verifier.name in assumed.absent:
-        raise CannotRunError(f"{assumed.absent[verifier.name]}; without the verifier nothing can be read")
+        raise CannotRunError(f"{assumed.absent[verifier.name]}; without the verifier the run cannot read the store")
     return assumed
 
 
@@ -208,7 +209,7 @@ def _check_credentials(deployment: Deployment, credentials: Mapping[str, KeyPair
         raise CannotRunError(f"{where}: no credentials for {', '.join(missing)}")
     for name, pair in credentials.items():
         if VENDOR_DEFAULTS & {pair.access_key_id, pair.secret_access_key.get_secret_value()}:
-            raise CannotRunError(f"{where}: the credentials of {name} are the vendor's defaults, which everybody knows")
+            raise CannotRunError(f"{where}: the credentials of {name} are the vendor's publicly known defaults")
 
 
 def _json_file(path: Path) -> object:
@@ -224,7 +225,7 @@ def _ca_pem(path: Path) -> str:
     try:
         return read_ca_bundle(path, "--ca-bundle")
     except InvalidInputError:
-        raise CannotRunError(f"--ca-bundle {path}: is no readable PEM file with a CA certificate") from None
+        raise CannotRunError(f"--ca-bundle {path}: is not a readable PEM file with a CA certificate") from None
 
 
 def _refuse_open_file(path: Path) -> None:
@@ -233,7 +234,7 @@ def _refuse_open_file(path: Path) -> None:
     except OSError as error:
         raise CannotRunError(f"{path}: cannot be read: {error.strerror}") from None
     if mode & 0o077:
-        raise CannotRunError(f"{path}: others may read it (mode {mode:04o}); run `chmod 600 {path}`")
+        raise CannotRunError(f"{path}: other users can read it (mode {mode:04o}); run `chmod 600 {path}`")
 
 
 def _pairs_from_environment(content: object, environ: Mapping[str, str]) -> dict[str, KeyPair]:

@@ -1,7 +1,7 @@
 """The suite itself: every check, on the facts of the session.
 
 The rule: one test for each check of the store, for each check of each bucket, and for each cell of the grants matrix,
-which has a finding for each action. CANNOT TELL and what was not asked are skips with their reason.
+which has a finding for each action. CANNOT TELL and `not asked` are skips with their reason.
 """
 
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from verify.checks import Finding, Status
 
 
 def test_store(store_findings: Sequence[Finding]) -> None:
-    """The store as a whole is as the plan says, as far as this check sees."""
+    """The store as a whole agrees with the plan, as far as this check covers it."""
     _tell(store_findings)
 
 
 def test_bucket(bucket_findings: Sequence[Finding]) -> None:
-    """The bucket is as the plan says, as far as this check sees."""
+    """The bucket agrees with the plan, as far as this check covers it."""
     _tell(bucket_findings)
 
 
 def test_grants(cell_findings: Sequence[Finding]) -> None:
-    """The identity may do in the bucket what the plan says, and nothing else."""
+    """The identity may do in the bucket what the plan grants, and nothing else."""
     _tell(cell_findings)
 
 
@@ -32,4 +32,4 @@ def _tell(findings: Sequence[Finding]) -> None:
         pytest.fail("\n".join(failed), pytrace=False)
     untold = [str(f) for f in findings if f.status in (Status.CANNOT_TELL, Status.NOT_ASKED)]
     if untold or not findings:
-        pytest.skip("\n".join(untold) or "nothing was asked: the endpoint is shut")
+        pytest.skip("\n".join(untold) or "no request was sent: no trusted answer from the endpoint")

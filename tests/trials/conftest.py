@@ -1,4 +1,4 @@
-"""The running stores that the trials are done to."""
+"""The running stores for the trials."""
 
 from tests.running_stores import any_store, aws_store, store
 

@@ -1,4 +1,4 @@
-"""The faulty proxy: it changes nothing by itself, and each fault does what it says."""
+"""The faulty proxy: without a fault it changes nothing, and each fault does what it declares."""
 
 import http.client
 import ssl
@@ -48,7 +48,7 @@ BODY = b"0123456789" * 10_000
 
 @dataclass
 class Way:
-    """The worker's way to a store, by a proxy with these faults."""
+    """The worker's connection to a store, through a proxy with these faults."""
 
     store: Store
     proxy: FaultyProxy
@@ -57,12 +57,12 @@ class Way:
     cleanup: ExitStack = field(default_factory=ExitStack)
 
     def put(self, key: str = "k", body: bytes = BODY, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's arguments
-        """Put an object by the proxy."""
+        """Put an object through the proxy."""
         done: dict[str, Any] = self.client.put_object(Bucket=self.bucket, Key=key, Body=body, **more)
         return done
 
     def get(self, key: str = "k") -> bytes:
-        """Get an object by the proxy."""
+        """Get an object through the proxy."""
         body: bytes = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return body
 
@@ -71,13 +71,13 @@ class Way:
         return "Contents" in self.store.client.list_objects_v2(Bucket=self.bucket, Prefix=key)
 
     def link(self, operation: str = "get_object", seconds: int = 60) -> str:
-        """A presigned URL by the proxy."""
+        """A presigned URL for the proxy."""
         parameters = {"Bucket": self.bucket, "Key": "k"}
         url: str = self.client.generate_presigned_url(operation, Params=parameters, ExpiresIn=seconds)
         return url
 
     def fetch(self, url: str, method: str = "GET") -> int:
-        """The status of a request as it stands."""
+        """The status code of an unchanged request."""
         parts = urlsplit(url)
         if parts.scheme == "http":
             connection = http.client.HTTPConnection(parts.netloc, timeout=20)
@@ -98,7 +98,7 @@ Open = Callable[..., Way]
 
 @pytest.fixture(name="way")
 def _way(any_store: Store) -> Iterator[Open]:
-    """Opens a way to either store; whatever was put in the bucket goes at the end."""
+    """Open a connection to either store; objects in the bucket are removed at the end."""
     bucket = any_store.plan.bucket("scratch").name
     with ExitStack() as stack:
 
@@ -138,7 +138,7 @@ def code_of(call: Callable[[], object]) -> str:
 
 
 def test_without_a_fault_nothing_changes(way: Open) -> None:
-    """Signatures hold, large bodies and odd keys pass, links work, refusals keep their code."""
+    """Signatures stay valid, large bodies and unusual keys pass, presigned URLs work, refusals keep their code."""
     by = way()
     large = BODY * 120
     by.put("a b+ü%/x", large, Metadata={"m": "v"}, ChecksumAlgorithm="SHA256")
@@ -153,7 +153,7 @@ def test_without_a_fault_nothing_changes(way: Open) -> None:
 
 
 def test_nobody_listens(way: Open) -> None:
-    """Connections to a shut endpoint are refused."""
+    """Connections to a closed endpoint are refused."""
     by = way(endpoint=shut_endpoint())
 
     with pytest.raises(EndpointConnectionError):
@@ -161,11 +161,11 @@ def test_nobody_listens(way: Open) -> None:
 
 
 def test_gone(way: Open) -> None:
-    """The server answers, is gone at the second put, and connections are refused from then on."""
+    """The server answers, stops at the second put, and refuses connections from then on."""
     by = way(Gone(when=On("PUT", skip=1)))
     by.put()
 
-    # Which of the two the client's library says depends on what it was doing when the server went.
+    # Which of the two the client library reports depends on what it was doing when the server stopped.
     with pytest.raises((ConnectionClosedError, SSLError)):
         by.put("second")
     with pytest.raises(EndpointConnectionError):
@@ -174,7 +174,7 @@ def test_gone(way: Open) -> None:
 
 
 def test_reset_while_sending(way: Open) -> None:
-    """The put fails and the store has nothing."""
+    """The put fails and the store has no object."""
     by = way(ResetRequest(when=On("PUT")))
 
     with pytest.raises((ConnectionClosedError, SSLError)):
@@ -183,7 +183,7 @@ def test_reset_while_sending(way: Open) -> None:
 
 
 def test_reset_while_answering(way: Open) -> None:
-    """A put is done although its answer is lost; a get breaks off in the middle, by TLS without its end."""
+    """A put is done although its answer is lost; a get is truncated in the middle, over TLS without a proper end."""
     by = way(ResetAnswer(), plain=True)
     with pytest.raises(ConnectionClosedError):
         by.put()
@@ -198,7 +198,7 @@ def test_reset_while_answering(way: Open) -> None:
 
 
 def test_truncated_answer(way: Open) -> None:
-    """The promised length stands in the head, half of it comes."""
+    """The header has the full length, but only half of the body comes."""
     by = way(TruncateAnswer(when=On("GET")))
     by.put()
     got = by.client.get_object(Bucket=by.bucket, Key="k")
@@ -209,7 +209,7 @@ def test_truncated_answer(way: Open) -> None:
 
 
 def test_slow_down_burst(way: Open) -> None:
-    """Two requests are turned away, the third is served."""
+    """Two requests are rejected, the third is served."""
     by = way(SlowDown(when=On(times=2)))
 
     assert [code_of(by.put) for _ in range(2)] == ["SlowDown"] * 2
@@ -218,7 +218,7 @@ def test_slow_down_burst(way: Open) -> None:
 
 
 def test_stall(way: Open) -> None:
-    """The answer comes after the client's patience, and closing the proxy does not wait for the end of it."""
+    """The answer comes after the client's timeout, and closing the proxy does not wait for it."""
     by = way(Stall(30, when=On("GET")), timeout=0.3)
     by.put()
     begun = time.monotonic()
@@ -232,7 +232,7 @@ def test_stall(way: Open) -> None:
 
 
 def test_short_stall(way: Open) -> None:
-    """Who waits gets the answer, late."""
+    """A client that waits gets the late answer."""
     by = way(Stall(0.3, when=On("GET")))
     by.put()
     begun = time.monotonic()
@@ -242,7 +242,7 @@ def test_short_stall(way: Open) -> None:
 
 
 def test_wrong_etag(way: Open) -> None:
-    """Put and head tell another etag than the store holds."""
+    """PUT and HEAD return another etag than the store has."""
     by = way(WrongEtag(when=On("PUT|HEAD")))
     told = by.put()["ETag"], by.client.head_object(Bucket=by.bucket, Key="k")["ETag"]
 
@@ -251,7 +251,7 @@ def test_wrong_etag(way: Open) -> None:
 
 
 def test_expiration_dropped(way: Open) -> None:
-    """The header that names the rule is there, and is not once the fault is on."""
+    """The header that names the rule is present, and is missing with the fault."""
     by = way()
     assert "band-hot" in by.put()["Expiration"]
 
@@ -260,7 +260,7 @@ def test_expiration_dropped(way: Open) -> None:
 
 
 def test_bad_links_are_accepted(way: Open) -> None:
-    """Tampered, expired, and for another method: each is refused, and let in with its fault."""
+    """A tampered URL, an expired one, and one for another method are refused, and accepted with the fault."""
     by = way()
     by.put()
     short = by.link(seconds=1)
@@ -282,7 +282,7 @@ def test_bad_links_are_accepted(way: Open) -> None:
 
 
 def test_condition_ignored(way: Open) -> None:
-    """An overwrite that must be refused is done, with the right of the one who asked."""
+    """An overwrite that must be refused is done, with the permissions of the caller."""
     by = way()
     by.put()
     assert code_of(lambda: by.put(body=b"new", IfNoneMatch="*")) == "PreconditionFailed"
@@ -296,7 +296,7 @@ def test_condition_ignored(way: Open) -> None:
 
 
 def test_plain_http(way: Open) -> None:
-    """Plain http is turned away, and where it is taken the store sees TLS."""
+    """Plain http is rejected by default; if it is accepted, the store gets TLS."""
     by = way()
     by.put()
     with pytest.raises(ValueError, match="plain=True"):
@@ -311,7 +311,7 @@ def test_plain_http(way: Open) -> None:
 
 
 def test_hooks(way: Open) -> None:
-    """A test answers in the store's place, or changes what either side gets."""
+    """A test answers instead of the store, or changes what either side gets."""
 
     def teapot(request: Request) -> Response | None:
         return Response(418, (("x-made", "here"),), b"short and stout") if request.path.endswith("/pot") else None
@@ -330,7 +330,7 @@ def test_hooks(way: Open) -> None:
 
 
 def test_error_in_a_hook_is_raised(aws_store: Store) -> None:
-    """A mistake in a test's own hook does not go unseen."""
+    """An exception in a test's hook is raised when the proxy closes."""
 
     def wrong(_: Request) -> Response:
         raise RuntimeError("a mistake in the hook")

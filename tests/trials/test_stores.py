@@ -38,7 +38,7 @@ def refusal(client: Any, operation: str, **arguments: Any) -> str:  # noqa: ANN4
 
 
 def test_identities_are_bound_to_their_grants(any_store: Store) -> None:
-    """The worker puts where it may write, the reader reads everywhere and puts nowhere, the verifier keeps apart."""
+    """The worker puts where it may write, the reader only reads, and the verifier is confined to its prefix."""
     scratch, orphan = (any_store.plan.bucket(domain).name for domain in ("scratch", "orphan"))
     with client_of(any_store, "worker") as worker, client_of(any_store, "reader") as reader:
         worker.put_object(Bucket=scratch, Key="a", Body=b"a")
@@ -54,7 +54,7 @@ def test_identities_are_bound_to_their_grants(any_store: Store) -> None:
 
 
 def test_policy_is_replaced_and_restored(any_store: Store) -> None:
-    """A widened policy takes effect at once, and goes again."""
+    """A widened policy takes effect at once, and is removed again."""
     orphan = any_store.plan.bucket("orphan").name
     more = {"Effect": "Allow", "Action": ["s3:PutObject"], "Resource": [f"arn:aws:s3:::{orphan}/*"]}
     with client_of(any_store, "reader") as reader:
@@ -67,4 +67,4 @@ def test_policy_is_replaced_and_restored(any_store: Store) -> None:
 
         assert refusal(reader, "put_object", Bucket=orphan, Key="b", Body=b"") == "AccessDenied"
         listed = reader.list_objects_v2(Bucket=orphan).get("Contents", [])
-        assert not {"widened", "b"} & {found["Key"] for found in listed}  # other tests' probes may be there
+        assert not {"widened", "b"} & {found["Key"] for found in listed}  # probes of other tests may exist

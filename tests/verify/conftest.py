@@ -1,4 +1,4 @@
-"""The running stores that all tests of the suite share, and what was gathered from one of them."""
+"""The running stores that all tests of the suite share, and the facts gathered from them."""
 
 import pytest
 

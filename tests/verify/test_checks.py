@@ -1,4 +1,4 @@
-"""verify.checks: each check passes on a right store, fails on a wrong one, and says when it cannot tell."""
+"""verify.checks: each check passes on a correct store, fails on a wrong one, and reports when it cannot tell."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Damage = Callable[[Any], BucketFacts]
 
 
 def judged(store: "Store", facts: Facts, domain: str, check: str, damage: Damage | None = None) -> Finding:
-    """The finding on a bucket's facts, damaged if so wanted."""
+    """The finding on a bucket's facts, with `damage` applied if it is given."""
     name = store.plan.bucket(domain).name
     found = facts if damage is None else replace(facts, buckets={**facts.buckets, name: damage(facts.buckets[name])})
     return next(f for f in judge(store.deployment, found, EVERYTHING, frozenset({check})) if f.bucket == name)
@@ -33,7 +33,7 @@ def of_store(store: "Store", facts: Facts, check: str) -> Finding:
     return finding
 
 
-# What no backend of a kind can tell, and how many buckets of the test store it concerns. It must not grow unseen.
+# The checks that cannot tell on each backend, and for how many buckets of the test store. The list must not grow.
 UNTOLD = {
     "aistor": {
         "abort_multipart_as_planned": 5,
@@ -49,7 +49,7 @@ UNTOLD = {
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
 def test_right_store_is_proven_but_for_an_exact_list(cloud: str, request: pytest.FixtureRequest) -> None:
-    """On a store made as planned nothing fails; what cannot be told is exactly this, with the limit as reason."""
+    """On a store made as planned nothing fails, and exactly the listed checks cannot tell, with the limit as reason."""
     store: Store = request.getfixturevalue("store" if cloud == "aistor" else "aws_store")
     facts: Facts = request.getfixturevalue("facts" if cloud == "aistor" else "aws_facts")
     findings = judge(store.deployment, facts, EVERYTHING)
@@ -63,24 +63,24 @@ def test_right_store_is_proven_but_for_an_exact_list(cloud: str, request: pytest
 
 
 def test_every_check_is_judged(store: "Store", facts: Facts) -> None:
-    """Each check of the catalogue has a finding wherever it has a meaning."""
+    """Each check of the catalogue has a finding wherever it applies."""
     found = {finding.check for finding in judge(store.deployment, facts, EVERYTHING)}
 
     assert found == {*STORE_CHECKS, *BUCKET_CHECKS, *GRANT_CHECKS}
 
 
 def rules(change: Callable[[Any], Any]) -> Damage:
-    """Damage of a bucket's rules."""
+    """A damage of a bucket's rules."""
     return lambda facts: replace(facts, rules=Answer(change(facts)))
 
 
 def part(name: str, **changes: Any) -> Damage:  # noqa: ANN401 - fields of different types
-    """Damage of one part of a bucket's facts."""
+    """A damage of one part of a bucket's facts."""
     return lambda facts: replace(facts, **{name: replace(getattr(facts, name), **changes)})
 
 
 def probe(**changes: Any) -> Damage:  # noqa: ANN401 - fields of different types
-    """Damage of a bucket's probe."""
+    """A damage of a bucket's probe."""
     return part("probe", **changes)
 
 
@@ -164,12 +164,17 @@ WRONG: list[tuple[str, str, Damage, str]] = [
     ),
     ("policy_as_planned", "scratch", lambda f: replace(f, policy=Answer('{"Statement": []}')), '{"Statement": []}'),
     ("policy_as_planned", "scratch", lambda f: replace(f, policy=REFUSED), "AccessDenied"),
-    ("public_access_blocked", "scratch", lambda f: replace(f, public_access=REFUSED), "there is no such block"),
+    (
+        "public_access_blocked",
+        "scratch",
+        lambda f: replace(f, public_access=REFUSED),
+        "but the deployment says that this server has no public access block",
+    ),
     (
         "public_access_blocked",
         "scratch",
         part("strangers", anonymous={"list": LET_IN, "get": REFUSED}),
-        "found list: it was let in",
+        "found list: allowed",
     ),
     ("expiry_announced", "scratch", probe(expiry=Answer(Expiry("other", "d"))), "found rule other"),
     ("expiry_announced", "scratch", probe(expiry=REFUSED), "AccessDenied"),
@@ -177,7 +182,7 @@ WRONG: list[tuple[str, str, Damage, str]] = [
         "expiry_announced",
         "scratch",
         lambda f: replace(probe(expiry=Answer(None))(f), rules=Answer(())),
-        "as no such rule",
+        "because no such rule exists",
     ),
     ("object_uploaded", "scratch", probe(uploaded=REFUSED), "found AccessDenied: no"),
     ("object_uploaded", "scratch", probe(uploaded=Answer(Described(etag="e", size=1))), "found 1 bytes"),
@@ -208,30 +213,35 @@ WRONG: list[tuple[str, str, Damage, str]] = [
         lambda f: part("objects", multipart=replace(f.objects.multipart, came=REFUSED))(f),
         "AccessDenied",
     ),
-    ("odd_keys_refused", "scratch", part("objects", odd_keys={"//": LET_IN}), "found //: it was let in"),
+    ("odd_keys_refused", "scratch", part("objects", odd_keys={"//": LET_IN}), "found //: allowed"),
     ("metadata_survives", "scratch", part("objects", metadata=Answer("text/plain")), "found text/plain"),
-    ("overwrite_refused_on_condition", "scratch", part("objects", conditional=LET_IN), "it was let in"),
+    (
+        "overwrite_refused_on_condition",
+        "scratch",
+        part("objects", conditional=LET_IN),
+        "found If-None-Match: *: allowed",
+    ),
     ("range_read", "scratch", part("objects", ranged=Answer("0123")), "found 0123"),
     ("listing_complete", "scratch", part("objects", listed=Answer(1000)), "found 1000"),
     ("presign_works", "scratch", part("links", put=REFUSED), "found PUT: AccessDenied"),
-    ("tampered_presign_refused", "scratch", part("links", tampered=LET_IN), "it was let in"),
+    ("tampered_presign_refused", "scratch", part("links", tampered=LET_IN), "found tampered: allowed"),
     ("expired_presign_refused", "scratch", part("links", expired=Answer(code="NoSuchKey")), "NoSuchKey"),
-    ("presign_bound_to_key", "scratch", part("links", other_key=LET_IN), "it was let in"),
-    ("presign_bound_to_method", "scratch", part("links", other_method=LET_IN), "it was let in"),
-    ("long_presign_refused", "scratch", part("links", too_long=LET_IN), "it was let in"),
+    ("presign_bound_to_key", "scratch", part("links", other_key=LET_IN), "found other key: allowed"),
+    ("presign_bound_to_method", "scratch", part("links", other_method=LET_IN), "found other method: allowed"),
+    ("long_presign_refused", "scratch", part("links", too_long=LET_IN), "found too long: allowed"),
     ("retention_applied", "archive", probe(retention=REFUSED), "AccessDenied"),
     ("retention_applied", "archive", probe(retention=Answer(HeldRetention("GOVERNANCE", 1))), "GOVERNANCE for 1 days"),
     ("retention_applied", "archive", probe(retention=Answer(HeldRetention("COMPLIANCE", 365))), "COMPLIANCE for 365"),
     ("old_version_kept_on_overwrite", "archive", part("lock", overwritten=Answer(value=False)), "found False"),
     ("old_version_kept_on_delete", "archive", part("lock", deleted=REFUSED), "AccessDenied"),
-    ("version_delete_refused", "archive", part("lock", version_deletes={"worker": LET_IN}), "worker: it was let in"),
-    ("lock_bypass_refused", "archive", part("lock", bypasses={"worker": LET_IN}), "worker: it was let in"),
+    ("version_delete_refused", "archive", part("lock", version_deletes={"worker": LET_IN}), "worker: allowed"),
+    ("lock_bypass_refused", "archive", part("lock", bypasses={"worker": LET_IN}), "worker: allowed"),
     ("lock_bypass_refused", "archive", part("lock", bypasses={"worker": Answer(code="InvalidRequest")}), "Invalid"),
-    ("retention_shortening_refused", "archive", part("lock", shortenings={"reader": LET_IN}), "reader: it was let in"),
-    ("anonymous_refused", "scratch", part("strangers", anonymous={"get": LET_IN}), "get: it was let in"),
+    ("retention_shortening_refused", "archive", part("lock", shortenings={"reader": LET_IN}), "reader: allowed"),
+    ("anonymous_refused", "scratch", part("strangers", anonymous={"get": LET_IN}), "get: allowed"),
     ("anonymous_refused", "scratch", part("strangers", anonymous={"get": Answer(code="NoSuchKey")}), "NoSuchKey"),
-    ("plain_http_refused", "scratch", part("strangers", plain_http=LET_IN), "it was let in"),
-    ("verifier_confined", "scratch", part("strangers", outside={"list": LET_IN}), "list: it was let in"),
+    ("plain_http_refused", "scratch", part("strangers", plain_http=LET_IN), "found allowed"),
+    ("verifier_confined", "scratch", part("strangers", outside={"list": LET_IN}), "list: allowed"),
 ]
 
 
@@ -239,7 +249,7 @@ WRONG: list[tuple[str, str, Damage, str]] = [
 def test_wrong_store_fails(
     store: "Store", facts: Facts, check: str, domain: str, damage: Damage, expected: str
 ) -> None:
-    """Each damage makes its check fail, with what was found and what to do."""
+    """Each damage makes its check fail, with what was found and a remedy."""
     finding = judged(store, facts, domain, check, damage)
 
     assert finding.status is Status.FAIL
@@ -250,9 +260,17 @@ def test_wrong_store_fails(
 @pytest.mark.parametrize(
     ("check", "damage", "expected"),
     [
-        ("abort_multipart_as_planned", lambda f: replace(f, rules=Answer(f.rules.value[:1])), "nothing of the kind"),
+        (
+            "abort_multipart_as_planned",
+            lambda f: replace(f, rules=Answer(f.rules.value[:1])),
+            "found rule band-warm: not set",
+        ),
         ("abort_multipart_as_planned", lambda f: replace(f, rules=REFUSED), "AccessDenied"),
-        ("transition_as_planned", lambda f: replace(f, rules=Answer(f.rules.value[:1])), "nothing of the kind"),
+        (
+            "transition_as_planned",
+            lambda f: replace(f, rules=Answer(f.rules.value[:1])),
+            "found rule band-warm: not set",
+        ),
         ("encryption_as_planned", lambda f: replace(f, encryption=Answer("none")), "found none"),
         ("ownership_enforced", lambda f: replace(f, ownership=Answer("ObjectWriter")), "found ObjectWriter"),
         ("public_access_blocked", lambda f: replace(f, public_access=Answer(("BlockPublicAcls",))), "BlockPublicAcls"),
@@ -264,7 +282,7 @@ def test_wrong_store_fails(
 def test_wrong_store_on_aws_fails(
     aws_store: "Store", aws_facts: Facts, check: str, damage: Damage, expected: str
 ) -> None:
-    """What only AWS has is compared there."""
+    """On AWS the checks compare features that only AWS has."""
     finding = judged(aws_store, aws_facts, "replay", check, damage)
 
     assert finding.status is (Status.NOT_ASKED if expected == "nothing" else Status.FAIL)
@@ -292,7 +310,7 @@ def test_wrong_store_on_aws_fails(
 def test_what_is_neither_proven_nor_wrong(
     store: "Store", facts: Facts, check: str, domain: str, damage: Damage, status: Status
 ) -> None:
-    """A check says that it cannot tell, or that nothing was asked, and why."""
+    """A check reports that it cannot tell or was not asked, and why."""
     finding = judged(store, facts, domain, check, damage)
 
     assert finding.status is status
@@ -301,7 +319,7 @@ def test_what_is_neither_proven_nor_wrong(
 
 @pytest.mark.parametrize("check", [name for name, (held, _) in BUCKET_CHECKS.items() if held.part is not None])
 def test_part_that_was_not_gathered_is_not_proven(store: "Store", facts: Facts, check: str) -> None:
-    """A check whose facts are not there never passes."""
+    """A check without its facts never passes."""
 
     def bare(found: BucketFacts) -> BucketFacts:
         return replace(found, probe=None, objects=None, links=None, lock=None, strangers=None)
@@ -311,7 +329,7 @@ def test_part_that_was_not_gathered_is_not_proven(store: "Store", facts: Facts, 
 
 @pytest.mark.parametrize("check", BUCKET_CHECKS)
 def test_bucket_without_facts_fails(store: "Store", facts: Facts, check: str) -> None:
-    """What was not read is never proven."""
+    """Facts that were not gathered prove nothing."""
     findings = judge(store.deployment, replace(facts, buckets={}), EVERYTHING, frozenset({check}))
 
     assert {finding.status for finding in findings} == {Status.FAIL}
@@ -321,8 +339,8 @@ class TestStore:
     """Checks of the store as a whole."""
 
     def test_shut_door_fails_and_nothing_else_is_asked(self, store: "Store", facts: Facts) -> None:
-        """One clear failure; the rest is not asked."""
-        shut = replace(facts, door=replace(facts.door, reached=Answer(code="OSError", said="nothing answers")))
+        """There is one clear failure; the other checks are not asked."""
+        shut = replace(facts, door=replace(facts.door, reached=Answer(code="OSError", said="no server answers")))
         bare = Facts(facts.run_id, facts.taken_at, shut.door)
         findings = judge(store.deployment, bare, EVERYTHING)
 
@@ -330,8 +348,8 @@ class TestStore:
         assert of_store(store, bare, "certificate_valid").status is Status.NOT_ASKED
 
     def test_silence_fails_once(self, store: "Store", facts: Facts) -> None:
-        """What was no longer asked after the server fell silent has not failed; the endpoint has."""
-        silent: Answer[Any] = Answer(code=SILENT, said="nothing more was asked")
+        """If the server stops answering, only `endpoint_reached` fails; checks without an answer are not asked."""
+        silent: Answer[Any] = Answer(code=SILENT, said="the run sent no more requests")
         name = store.plan.bucket("scratch").name
         broken = replace(facts, gave_up="no answer", buckets={name: replace(facts.buckets[name], location=silent)})
         selection = Selection(buckets=frozenset({name}))
@@ -347,7 +365,7 @@ class TestStore:
         [("2199-01-01T00:00:00+00:00", Status.PASS, False), ("soon", Status.PASS, True)],
     )
     def test_certificate(self, store: "Store", facts: Facts, ends: str, status: Status, *, warns: bool) -> None:
-        """A certificate that ends soon is a warning."""
+        """A certificate that expires soon gives a warning."""
         held = Certificate(("127.0.0.1",), facts.taken_at if ends == "soon" else ends)
         finding = of_store(
             store, replace(facts, door=replace(facts.door, certificate=Answer(held))), "certificate_valid"
@@ -356,7 +374,7 @@ class TestStore:
         assert (finding.status, bool(finding.remedy)) == (status, warns)
 
     def test_untrusted_certificate_fails(self, store: "Store", facts: Facts) -> None:
-        """It says what to give."""
+        """The remedy says what to set."""
         door = replace(facts.door, certificate=Answer(code="CertificateNotTrusted", said="self-signed"))
         finding = of_store(store, replace(facts, door=door), "certificate_valid")
 
@@ -372,16 +390,16 @@ class TestStore:
             ("undeclared_buckets_absent", {"bucket_names": REFUSED}, "AccessDenied"),
             ("declared_buckets_present", {"bucket_names": Answer(())}, "absent: joelclaw-test-usw2-scratch"),
             ("declared_buckets_present", {"bucket_names": REFUSED}, "AccessDenied"),
-            ("default_keys_refused", {"default_keys": LET_IN}, "it was let in"),
+            ("default_keys_refused", {"default_keys": LET_IN}, "allowed"),
             ("default_keys_refused", {"default_keys": REFUSED}, "AccessDenied"),
-            ("admin_api_refused", {"admin": {"worker": LET_IN}}, "worker: it was let in"),
+            ("admin_api_refused", {"admin": {"worker": LET_IN}}, "worker: allowed"),
             ("admin_api_refused", {"admin": {"worker": Answer(code="HTTP 426")}}, "HTTP 426"),
         ],
     )
     def test_wrong_store_fails(
         self, store: "Store", facts: Facts, check: str, changes: dict[str, Any], expected: str
     ) -> None:
-        """Each damage is found."""
+        """Each damage makes its check fail."""
         assert facts.store is not None
         finding = of_store(store, replace(facts, store=replace(facts.store, **changes)), check)
 
@@ -390,21 +408,21 @@ class TestStore:
 
     @pytest.mark.parametrize("check", [n for n, (held, _) in STORE_CHECKS.items() if held.part is not None])
     def test_what_was_not_gathered_is_not_proven(self, store: "Store", facts: Facts, check: str) -> None:
-        """Without its facts a check of the store says that nothing was asked."""
+        """Without its facts a check of the store is not asked."""
         assert of_store(store, replace(facts, store=None), check).status is Status.NOT_ASKED
 
     def test_aws_has_no_default_keys(self, aws_store: "Store", aws_facts: Facts) -> None:
-        """There is nothing to try there."""
+        """AWS has no default keys to try."""
         assert of_store(aws_store, aws_facts, "default_keys_refused").status is Status.NOT_ASKED
 
 
 class TestGrants:
-    """The matrix."""
+    """Checks of the grants matrix."""
 
     def cell(
         self, store: "Store", facts: Facts, identity: str, domain: str, **answers: Answer[str]
     ) -> dict[str, Status]:
-        """The verdicts of a cell after some of its answers were changed."""
+        """The verdicts of a cell with some of its answers changed."""
         bucket = store.plan.bucket(domain)
         changed = {**facts.grants[identity][bucket.name], **answers}
         grants = {**facts.grants, identity: {**facts.grants[identity], bucket.name: changed}}
@@ -412,36 +430,36 @@ class TestGrants:
         return {f.action or "": f.status for f in found if (f.identity, f.bucket) == (identity, bucket.name)}
 
     def test_allowed_that_is_refused_fails(self, store: "Store", facts: Facts) -> None:
-        """A workload that cannot do its work is found."""
+        """The check fails for a workload that cannot do a granted action."""
         assert self.cell(store, facts, "worker", "scratch", put=REFUSED)["put"] is Status.FAIL
 
     def test_refused_that_is_let_in_fails(self, store: "Store", facts: Facts) -> None:
-        """Also where the code of the answer alone tells that the caller was let in."""
+        """The check fails also if only the answer's code shows that the caller is allowed."""
         found = self.cell(store, facts, "reader", "scratch", put=Answer(code="PreconditionFailed"), delete=LET_IN)
 
         assert (found["put"], found["delete"], found["get"]) == (Status.FAIL, Status.FAIL, Status.PASS)
 
     def test_other_error_is_no_refusal(self, store: "Store", facts: Facts) -> None:
-        """A server that breaks down has refused nothing."""
+        """An internal error of the server is not a refusal."""
         broken: Answer[str] = Answer(code="InternalError")
 
         assert self.cell(store, facts, "reader", "scratch", put=broken)["put"] is Status.FAIL
 
     def test_absent_call_cannot_tell(self, store: "Store", facts: Facts) -> None:
-        """What the server does not have proves nothing about who may call it."""
+        """A call that the server does not implement proves nothing about who may call it."""
         absent: Answer[str] = Answer(code="NotImplemented")
         found = self.cell(store, facts, "worker", "scratch", change_lifecycle=absent)
 
         assert found["change_lifecycle"] is Status.CANNOT_TELL
 
     def test_attempt_that_would_stay_cannot_tell(self, store: "Store", facts: Facts) -> None:
-        """It was not made, and says why."""
+        """An attempt that was not made cannot tell, with the reason."""
         left_out: Answer[str] = Answer(code="NotTried", said="it would stay locked")
 
         assert self.cell(store, facts, "worker", "ledger", put=left_out)["put"] is Status.CANNOT_TELL
 
     def test_refusals_of_an_identity_that_never_worked_prove_nothing(self, store: "Store", facts: Facts) -> None:
-        """A key that nobody knows is refused everywhere: then no refusal counts."""
+        """A server refuses an unknown key everywhere, so its refusals do not count."""
         nowhere = {bucket: dict.fromkeys(cell, REFUSED) for bucket, cell in facts.grants["reader"].items()}
         found = judge(store.deployment, replace(facts, grants={**facts.grants, "reader": nowhere}), EVERYTHING)
         verdicts = {f.action: f.status for f in found if f.identity == "reader"}
@@ -449,20 +467,20 @@ class TestGrants:
         assert (verdicts["get"], verdicts["put"]) == (Status.FAIL, Status.CANNOT_TELL)
 
     def test_cell_without_facts_fails(self, store: "Store", facts: Facts) -> None:
-        """What was not tried is never proven."""
+        """An action that was not tried is never proven."""
         found = judge(store.deployment, replace(facts, grants={}), EVERYTHING)
 
         assert {f.status for f in found if f.identity is not None} == {Status.FAIL}
 
 
 def test_parts_of_checks() -> None:
-    """What is gathered follows from what is asked."""
+    """The selected checks decide which parts are gathered."""
     assert parts_of(["bucket_in_region"]) == frozenset()
     assert parts_of(["range_read", "put_as_granted"]) == {Part.OBJECTS, Part.GRANTS}
 
 
 def test_what_the_backend_cannot_do_is_not_wanted_there(store: "Store", facts: Facts) -> None:
-    """On AWS the same facts fail, because there abort-multipart and transitions can be."""
+    """On AWS the same facts fail, because AWS supports abort-multipart rules and transitions."""
     on_aws = store.deployment.model_copy(update={"unsupported": (), "cloud": "aws"})
     found = judge(on_aws, facts, EVERYTHING, frozenset({"lifecycle_as_planned"}))
     finding = next(f for f in found if f.bucket == store.plan.bucket("replay").name)
@@ -473,7 +491,7 @@ def test_what_the_backend_cannot_do_is_not_wanted_there(store: "Store", facts: F
 
 
 def test_renamed_domain_keeps_the_name_of_its_bucket(store: "Store", facts: Facts) -> None:
-    """The convention is that of the domain's oldest name; without `renamed_from` the same name breaks it."""
+    """The convention uses the domain's oldest name; without `renamed_from` the same name breaks it."""
     scratch = store.plan.bucket("scratch")
 
     def named(domain: str, *former: str) -> Status:
@@ -489,7 +507,7 @@ def test_renamed_domain_keeps_the_name_of_its_bucket(store: "Store", facts: Fact
 
 
 def test_bucket_that_moved_from_warm_to_hot_may_be_suspended(store: "Store", facts: Facts) -> None:
-    """Versioning cannot be set back to Off: a hot bucket may be suspended, a warm one may not."""
+    """Versioning cannot be set back to Off, so a hot bucket may be suspended; a warm one may not."""
 
     def suspended(found: BucketFacts) -> BucketFacts:
         return replace(found, versioning=Answer("Suspended"))

@@ -1,7 +1,7 @@
-"""What the suite says of a server that goes wrong, how long it takes to say so, and what it leaves behind.
+"""What the suite reports about a faulty server, how long that takes, and what it leaves behind.
 
-The rule: each fault comes from `trials.faults` by a proxy, has one right verdict, and ends in bounded time. The
-waiting is shortened, never left out. It leaves out answers that are wrong by content: `trials.mutations`.
+The rule: each fault comes from `trials.faults` through a proxy, has one right verdict, and ends in bounded time.
+Waiting times are shortened, never left out. It leaves out answers with wrong content: `trials.mutations` has those.
 """
 
 import time
@@ -41,15 +41,15 @@ if TYPE_CHECKING:
     from verify.target import Target
 
 PROBE = ".verify/"
-# Far more than any takes: what is held is that there is an end.
+# Far longer than any run takes: the tests assert only that a run ends.
 BOUND_SECONDS = 90
-GAVE_UP = "the server gave no answer to 6 requests in a row (the last: {0}), so nothing more was asked"
+GAVE_UP = "the server gave no answer to 6 requests in a row (the last: {0}), so the run sent no more requests"
 ASKED = frozenset(Part)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run by a faulty server."""
+    """A run against a faulty server."""
 
     facts: "Facts"
     findings: Sequence[Finding]
@@ -57,17 +57,17 @@ class Outcome:
 
     @property
     def failed(self) -> dict[str, str]:
-        """By check, the last that failed."""
+        """By check: the last finding that failed."""
         return {f.check: str(f) for f in self.findings if f.status is Status.FAIL}
 
     @property
     def statuses(self) -> set[Status]:
-        """All that there are."""
+        """All statuses that occur."""
         return {finding.status for finding in self.findings}
 
 
 def run_through(store: "Store", *faults: Fault, selection: Selection) -> Outcome:
-    """Gather and judge by a proxy."""
+    """Gather and judge through a proxy."""
     with through(lambda _: faults)(store) as target:
         return run(store, target, selection)
 
@@ -85,7 +85,7 @@ def wish_for(store: "Store", *domains: str, parts: frozenset[Part] = ASKED) -> S
 
 
 def left_in(store: "Store") -> list[str]:
-    """Every version, marker and upload under the probe prefix of any bucket, as the administrator sees them."""
+    """Every version, delete marker and upload under the probe prefix in any bucket, as the administrator sees them."""
     found = []
     for bucket in store.plan.buckets:
         page = store.client.list_object_versions(Bucket=bucket.name, Prefix=PROBE)
@@ -96,20 +96,20 @@ def left_in(store: "Store") -> list[str]:
 
 @contextmanager
 def swept_at_last(store: "Store", monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Remove by the healthy endpoint whatever a run could not; the test says what that was."""
+    """Remove through the healthy endpoint what a run could not remove; the test asserts what that was."""
     try:
         yield
     finally:
         monkeypatch.setattr("verify.probe.seeds.LEFTOVER_AFTER", timedelta(0))
         sweep_all(store)
-        # An upload that could not be aborted is the server's to expire: MinIO lists none by a prefix.
+        # The server expires an upload that could not be aborted: MinIO lists none by a prefix.
         for bucket in store.plan.buckets:
             for upload in store.client.list_multipart_uploads(Bucket=bucket.name).get("Uploads", []):
                 store.client.abort_multipart_upload(Bucket=bucket.name, Key=upload["Key"], UploadId=upload["UploadId"])
 
 
 def sweep_all(store: "Store") -> None:
-    """As a later run of no object of its own does it."""
+    """Sweep as a later run without objects does."""
     verifier = store.plan.verifier
     assert verifier is not None
     with StoreSession(store.target, 1) as session:
@@ -119,29 +119,29 @@ def sweep_all(store: "Store") -> None:
 
 @pytest.fixture(name="impatient")
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read timeouts of a moment; what is shown is that they count."""
+    """Very short read timeouts; the tests show that they apply."""
     monkeypatch.setattr("verify.probe.session.READ_TIMEOUT_SECONDS", 0.7)
     monkeypatch.setattr("verify.gather.READ_TIMEOUT_SECONDS", 0.7)
     monkeypatch.setattr("verify.probe.session.ATTEMPTS", 2)
 
 
 class TestGone:
-    """Nobody listens."""
+    """No server listens."""
 
     def test_from_the_beginning(self, store: "Store") -> None:
-        """One check fails, in one sentence; nothing else was asked."""
+        """One check fails, in one sentence; no other request was sent."""
         endpoint = shut_endpoint()
         found = run(store, replace(store.target, endpoint=endpoint), Selection())
 
         assert found.seconds < BOUND_SECONDS
         assert list(found.failed) == ["endpoint_reached"]
-        assert f"found nothing answers at {endpoint}: Connection refused. look at" in found.failed["endpoint_reached"]
+        assert f"found no server answers at {endpoint}: Connection refused. check" in found.failed["endpoint_reached"]
         others = [f for f in found.findings if f.check not in ("endpoint_reached", "names_as_convention")]
         assert {finding.status for finding in others} == {Status.NOT_ASKED}
         assert {finding.resource for finding in others} >= {bucket.name for bucket in store.plan.buckets}
 
     def test_in_the_middle(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
-        """It ends soon; only what is known to be wrong fails, and what is left goes once it is a day old."""
+        """The run ends soon, only known faults fail, and a later run removes leftovers that are a day old."""
         with swept_at_last(store, monkeypatch):
             found = run_through(store, Gone(when=On(skip=120)), selection=Selection())
             left = left_in(store)
@@ -157,7 +157,7 @@ class TestGone:
 
 
 class TestBroken:
-    """The connection breaks, each time, at one object."""
+    """The connection breaks at each request for one object."""
 
     @pytest.mark.parametrize(
         ("fault", "fails", "sentence"),
@@ -165,17 +165,17 @@ class TestBroken:
             (
                 ResetAnswer(when=On("GET", "/size-1$")),
                 {"sizes_survive"},
-                "found 1 byte: ResponseStreamingError: no usable answer. look at the server",
+                "found 1 byte: ResponseStreamingError: no usable answer. check the server",
             ),
             (
                 ResetRequest(when=On("PUT", "/metadata$")),
                 {"metadata_survives", "range_read"},
-                ": no usable answer. look at the server",
+                ": no usable answer. check the server",
             ),
             (
                 TruncateAnswer(when=On("GET", "/size-5242881$")),
                 {"sizes_survive"},
-                "found 5 MiB + 1: ResponseStreamingError: no usable answer. look at the server",
+                "found 5 MiB + 1: ResponseStreamingError: no usable answer. check the server",
             ),
             (
                 ResetRequest(when=On("PUT", "/multipart$", "partNumber=2")),
@@ -186,7 +186,7 @@ class TestBroken:
         ids=["reset answer", "reset request", "truncated answer", "reset part"],
     )
     def test_the_right_check_fails(self, store: "Store", fault: Fault, fails: set[str], sentence: str) -> None:
-        """No other does, and the probes are removed."""
+        """Only the checks of that object fail, and the probes are removed."""
         parts = frozenset({Part.OBJECTS})
         found = run_through(store, fault, selection=wish_for(store, "scratch", parts=parts))
 
@@ -199,14 +199,14 @@ class TestBroken:
         "make", [lambda when: ResetRequest(when=when), lambda when: ResetAnswer(when=when), TruncateAnswer]
     )
     def test_once_is_nothing(self, store: "Store", make: Callable[..., Fault]) -> None:
-        """A request whose connection broke is sent again."""
+        """A request whose connection broke is retried."""
         found = run_through(store, make(when=On("PUT|DELETE|POST", times=3)), selection=wish_for(store, "scratch"))
 
         assert found.failed == {}
         assert left_in(store) == []
 
     def test_wrong_etag(self, store: "Store") -> None:
-        """HEAD tells another etag than the upload."""
+        """HEAD returns another etag than the upload."""
         selection = wish_for(store, "scratch", parts=frozenset({Part.SMOKE}))
         found = run_through(store, WrongEtag(when=On("HEAD", "/smoke$")), selection=selection)
 
@@ -215,7 +215,7 @@ class TestBroken:
         assert left_in(store) == []
 
     def test_truncated_presigned_answer(self, store: "Store") -> None:
-        """A plain GET that breaks off is an answer like any other, and the run goes on."""
+        """A plain GET that breaks off becomes an answer like any other, and the run continues."""
         selection = wish_for(store, "scratch", parts=frozenset({Part.SMOKE}))
         found = run_through(store, TruncateAnswer(when=On("GET", "/smoke$", "X-Amz-Signature")), selection=selection)
 
@@ -227,7 +227,7 @@ class TestBroken:
         ("query", "check"), [("location", "bucket_in_region"), ("lifecycle", "lifecycle_as_planned")]
     )
     def test_no_xml(self, store: "Store", query: str, check: str) -> None:
-        """What cannot be understood is an error of the server like any other, and the run goes on."""
+        """An answer that cannot be parsed is an error of the server like any other, and the run continues."""
 
         def other(_: Request, response: Response) -> Response:
             return replace(response, body=b"<html>busy") if response.status == 200 else response
@@ -240,10 +240,10 @@ class TestBroken:
 
 
 class TestSlowDown:
-    """The server says that it is too busy."""
+    """The server answers that it is too busy."""
 
     def test_burst_is_sat_out(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
-        """All is proven, although each client's own retries were used up by it."""
+        """All is proven, although the busy answers used up each client's own retries."""
         monkeypatch.setattr("verify.probe.session.ATTEMPTS", 2)
         monkeypatch.setattr("verify.probe.session.BUSY_PAUSES_SECONDS", (0.1, 0.1))
         burst = On(times=30)
@@ -255,7 +255,7 @@ class TestSlowDown:
         assert left_in(store) == []
 
     def test_for_ever(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
-        """The run gives up, and says that it was the server."""
+        """The run gives up and names the server as the cause."""
         monkeypatch.setattr("verify.probe.session.ATTEMPTS", 1)
         monkeypatch.setattr("verify.probe.session.BUSY_PAUSES_SECONDS", (0.1,))
         with swept_at_last(store, monkeypatch):
@@ -268,10 +268,10 @@ class TestSlowDown:
 
 @pytest.mark.usefixtures("impatient")
 class TestStall:
-    """An answer comes late, or never."""
+    """An answer comes late or never."""
 
     def test_once_is_nothing(self, store: "Store") -> None:
-        """The request is sent again, and all is proven."""
+        """The request is retried, and all is proven."""
         stalled = On("GET|PUT|DELETE|POST", skip=40, times=2)
         found = run_through(store, Stall(stall_seconds=3, when=stalled), selection=wish_for(store, "scratch"))
 
@@ -280,11 +280,11 @@ class TestStall:
         assert left_in(store) == []
 
     def test_for_ever(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
-        """The run gives up, does not wait for the removal of each bucket either, and says so."""
+        """The run gives up, does not wait for the sweep of each bucket, and reports that."""
         with swept_at_last(store, monkeypatch):
             selection = wish_for(store, *(bucket.domain for bucket in store.plan.buckets))
             found = run_through(store, Stall(stall_seconds=60, when=On(skip=60)), selection=selection)
 
             assert found.seconds < BOUND_SECONDS
-            assert found.facts.gave_up.endswith("so nothing more was asked")
+            assert found.facts.gave_up.endswith("so the run sent no more requests")
             assert set(found.failed) == {"endpoint_reached", "probes_removed"}

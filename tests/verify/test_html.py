@@ -1,4 +1,4 @@
-"""verify.report.html: readable without colours and without a network, and nothing of a finding becomes markup."""
+"""verify.report.html: readable without colours and without a network, and no text of a finding becomes markup."""
 
 import re
 import time
@@ -28,7 +28,7 @@ AA_CONTRAST = 4.5
 
 
 class Page(HTMLParser):
-    """What a browser sees: elements that are closed in order, their attributes, and text outside of the style.
+    """What a browser sees: elements that are closed in order, their attributes, and the text outside the style.
 
     Attributes:
         problems: Elements that are closed out of order.
@@ -55,7 +55,7 @@ class Page(HTMLParser):
         self.text = " ".join("".join(self._text).split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """An element begins."""
+        """Handle the start of an element."""
         self.names.append(tag)
         self.attributes += [(name, value or "") for name, value in attrs]
         if tag not in VOID:
@@ -64,12 +64,12 @@ class Page(HTMLParser):
             self.cells.append("")
 
     def handle_endtag(self, tag: str) -> None:
-        """An element ends."""
+        """Handle the end of an element."""
         if not self._open or self._open.pop() != tag:
             self.problems.append(f"{tag} at {self.getpos()} closes another")
 
     def handle_data(self, data: str) -> None:
-        """Text."""
+        """Handle text."""
         if self._open and self._open[-1] == "style":
             self.css += data
         else:
@@ -79,12 +79,12 @@ class Page(HTMLParser):
 
 
 def page_of(store: "Store", facts: Facts, selection: Selection = EVERYTHING) -> str:
-    """The page on these facts."""
+    """The page for these facts."""
     return render_html(store.deployment, facts, judge(store.deployment, facts, selection), selection)
 
 
 def damaged(store: "Store", facts: Facts, found: str = "Enabled") -> Facts:
-    """One bucket's versioning is another, and one identity may delete where it should not."""
+    """The facts with wrong versioning in one bucket, and with one identity that may delete where it should not."""
     scratch, replay = store.plan.bucket("scratch").name, store.plan.bucket("replay").name
     reader = facts.grants["reader"]
     return replace(
@@ -96,7 +96,7 @@ def damaged(store: "Store", facts: Facts, found: str = "Enabled") -> Facts:
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
 def test_page_is_well_formed(cloud: str, request: pytest.FixtureRequest) -> None:
-    """Every element is closed where it should be, whether all is well or not."""
+    """Every element is closed in order, with failures and without."""
     store: Store = request.getfixturevalue("store" if cloud == "aistor" else "aws_store")
     facts: Facts = request.getfixturevalue("facts" if cloud == "aistor" else "aws_facts")
     for held in (facts, damaged(store, facts)):
@@ -107,7 +107,7 @@ def test_page_is_well_formed(cloud: str, request: pytest.FixtureRequest) -> None
 
 
 def test_page_loads_nothing(store: "Store", facts: Facts) -> None:
-    """No script, no style, no picture and no font comes from anywhere; links lead within the page."""
+    """The page loads no script, style, picture or font, and all links stay within the page."""
     page = Page(page_of(store, damaged(store, facts)))
 
     assert {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & set(page.names) == set()
@@ -117,7 +117,7 @@ def test_page_loads_nothing(store: "Store", facts: Facts) -> None:
 
 
 def test_links_within_the_page_lead_somewhere(store: "Store", facts: Facts) -> None:
-    """Each has a target."""
+    """Each link has a target."""
     page = Page(page_of(store, damaged(store, facts)))
     ids = [value for name, value in page.attributes if name == "id"]
 
@@ -140,7 +140,7 @@ class TestVerdicts:
     """Each verdict has a sign and words, so that colours are not needed."""
 
     def test_what_is_proven(self, store: "Store", facts: Facts) -> None:
-        """Proven is a tick; what no check failed has no cross but in the legend."""
+        """Proven is a tick; without failures only the legend has a cross."""
         page = Page(page_of(store, facts))
 
         assert "✓ proven" in page.text
@@ -148,25 +148,27 @@ class TestVerdicts:
         assert 'class="fail"' not in page_of(store, facts)
 
     def test_what_failed(self, store: "Store", facts: Facts) -> None:
-        """A failure is a cross in the tables, and at the end has what was wanted, found, and what to do."""
+        """A failure is a cross in the tables; the end of the page has what was wanted and found, and the remedy."""
         page = Page(page_of(store, damaged(store, facts)))
         end = page.text[page.text.index("What failed") :]
 
         assert "✗ 2 failed" in page.text
         assert "✗ versioning as planned" in end
         assert "wanted Off or Suspended found Enabled do" in end
-        assert "pulumi up --refresh puts it right" in end
+        assert "run pulumi up --refresh to restore the planned state" in end
         assert "✗ read" in page.text[page.text.index("Who may do what") :]
-        assert "delete let in (done)" in end
+        assert "delete allowed (done)" in end
 
     def test_failures_come_last(self, store: "Store", facts: Facts) -> None:
-        """Who scrolls to the end has what to do before the eyes."""
+        """The failures with their remedies are at the end of the page."""
         page = Page(page_of(store, damaged(store, facts)))
 
-        assert "What cannot be told" in page.text[page.text.index("Who may do what") : page.text.index("What failed")]
+        assert (
+            "What verify cannot tell" in page.text[page.text.index("Who may do what") : page.text.index("What failed")]
+        )
 
     def test_what_cannot_be_told(self, store: "Store", facts: Facts) -> None:
-        """A question mark with the reason, and how many in the table."""
+        """CANNOT TELL is a question mark with the reason, and the table has the number."""
         page = Page(page_of(store, facts))
 
         assert "? transition as planned" in page.text
@@ -174,11 +176,11 @@ class TestVerdicts:
         assert "?2" in page.text
 
     def test_what_was_not_asked(self, store: "Store", facts: Facts) -> None:
-        """A dash, where the plan asks nothing of the kind."""
+        """A check that was not asked is a dash."""
         assert {"-", "\N{EN DASH}"} & set(Page(page_of(store, facts)).cells)
 
     def test_cell_that_cannot_be_told(self, store: "Store", facts: Facts) -> None:
-        """It has a question mark and the access that is planned."""
+        """A cell that cannot be told has a question mark and the planned access."""
         name, worker = store.plan.bucket("ledger").name, facts.grants["worker"]
         cell = {**worker[name], "put": Answer[str](code=NOT_TRIED, said="it would stay until its date")}
         page = Page(page_of(store, replace(facts, grants={**facts.grants, "worker": {**worker, name: cell}})))
@@ -187,7 +189,7 @@ class TestVerdicts:
         assert "it would stay until its date" in page.text
 
     def test_shut_door(self, store: "Store", facts: Facts) -> None:
-        """Where nothing answered the page says so and nothing is green."""
+        """If no server answered, the page says so and nothing is green."""
         shut = replace(facts.door, reached=Answer(code="EndpointUnreachable", said="no answer at all"))
         page = Page(page_of(store, Facts(facts.run_id, facts.taken_at, shut)))
 
@@ -196,17 +198,17 @@ class TestVerdicts:
         assert "✓ ok" not in page.text
 
     def test_run_that_gave_up(self, store: "Store", facts: Facts) -> None:
-        """Why asking stopped is said."""
+        """The page says why the run stopped early."""
         page = Page(page_of(store, replace(facts, gave_up="the server fell silent")))
 
         assert "the server fell silent" in page.text
 
 
 class TestWhenWhatEnds:
-    """Days by band, in words for who cannot see the bars."""
+    """Days by band, as text for readers who cannot see the bars."""
 
     def test_days_of_every_band(self, store: "Store", facts: Facts) -> None:
-        """The plan's days are text, the bars are hidden from a reader of text."""
+        """The plan's days are text, and the bars are hidden from screen readers."""
         html = page_of(store, facts)
         page = Page(html)
 
@@ -219,7 +221,7 @@ class TestWhenWhatEnds:
     def test_what_the_backend_does_not_do(
         self, store: "Store", facts: Facts, aws_store: "Store", aws_facts: Facts
     ) -> None:
-        """AIStor's page has the reason; on AWS there is none to give."""
+        """AIStor's page has the reason; the page for AWS has none."""
         reason = "AIStor has no storage classes to move objects to"
 
         assert reason in Page(page_of(store, facts)).text
@@ -227,7 +229,7 @@ class TestWhenWhatEnds:
 
 
 def test_nothing_of_a_finding_becomes_markup(store: "Store", facts: Facts) -> None:
-    """What a server says is shown and not obeyed."""
+    """Text from a server is shown, never interpreted as markup."""
     html = page_of(store, damaged(store, replace(facts, gave_up=HOSTILE), HOSTILE))
     page = Page(html)
 
@@ -267,7 +269,7 @@ class TestLook:
 
     @pytest.mark.parametrize("mode", ["light", "dark"])
     def test_text_has_contrast(self, store: "Store", facts: Facts, mode: str) -> None:
-        """Every pair of text and ground that the page uses can be read."""
+        """Every pair of text and background colour on the page has enough contrast."""
         css = Page(page_of(store, facts)).css
         light, dark = (
             dict(re.findall(r"--([\w-]+):\s*#(\w+)", rule)) for rule in re.findall(r":root\s*{([^}]*)}", css)[:2]
@@ -283,7 +285,7 @@ class TestLook:
         assert {pair: ratio for pair, ratio in low.items() if ratio < AA_CONTRAST} == {}
 
     def test_rules_for_dark_narrow_and_print(self, store: "Store", facts: Facts) -> None:
-        """The page follows the reader's theme, has rules for narrow screens and for paper; tables scroll in a box."""
+        """The page follows the reader's theme and has rules for narrow screens and print; tables scroll in a box."""
         page = Page(page_of(store, facts))
 
         assert "color-scheme: light dark" in page.css
@@ -311,7 +313,7 @@ def large() -> tuple[Deployment, StorePlan]:
 
 
 def test_large_store_is_a_page_too(store: "Store", facts: Facts) -> None:
-    """With 300 domains and the whole matrix it takes under 5 seconds and under 5 MB, and all is well formed."""
+    """With 300 domains and the whole matrix the page takes under 5 seconds and under 5 MB, and is well formed."""
     deployment, plan = large()
     like = {"hot": "scratch", "warm": "replay", "cold": "archive"}
     refused: Tried = Answer(code="AccessDenied", said="Access Denied.")
@@ -340,7 +342,7 @@ def test_large_store_is_a_page_too(store: "Store", facts: Facts) -> None:
 
 
 def test_sample_is_said(store: "Store", facts: Facts) -> None:
-    """Where cells were left out the page says how many, and that it was a sample."""
+    """If cells were left out, the page says how many, and that a sample was tried."""
     deployment, plan = large()
     refused: Tried = Answer(code="AccessDenied", said="Access Denied.")
     held = replace(
@@ -351,4 +353,4 @@ def test_sample_is_said(store: "Store", facts: Facts) -> None:
     page = Page(render_html(deployment, held, judge(deployment, held, EVERYTHING), EVERYTHING))
 
     assert f"{EVERYTHING.untried(plan)} cells were left out" in page.text
-    assert "a sample of 16 is tried" in page.text
+    assert "for each identity the run tries a sample of 16 of the buckets" in page.text

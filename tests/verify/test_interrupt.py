@@ -1,6 +1,6 @@
-"""A run that is broken off, two at once, and what an earlier one left: nothing stays, and nobody is disturbed.
+"""An interrupted run, two concurrent runs, leftovers of an earlier run: nothing stays, and no run disturbs another.
 
-The rule: interrupts come to a real process from outside, in the middle: when the administrator sees its first objects.
+The rule: a real process gets the interrupt from outside, in the middle, when the administrator sees its first objects.
 """
 
 import os
@@ -30,7 +30,7 @@ END_SECONDS = 60
 
 @pytest.fixture(name="command")
 def _command(store: "Store", tmp_path: Path) -> list[str]:
-    """The whole command against the store."""
+    """The whole command line against the store."""
     deployment, credentials = tmp_path / "deployment.json", tmp_path / "credentials.json"
     deployment.write_text(store.deployment.model_dump_json(), encoding="utf-8")
     credentials.touch(mode=0o600)
@@ -41,7 +41,7 @@ def _command(store: "Store", tmp_path: Path) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _clean(store: "Store") -> Iterator[None]:
-    """What another test left is none of these tests' run under way, and what a failed one left is no other test's."""
+    """Leftovers of another test do not count as an active run here, and a failed test leaves nothing to the next."""
     remove_versions(store)
     yield
     remove_versions(store)
@@ -49,7 +49,7 @@ def _clean(store: "Store") -> Iterator[None]:
 
 @pytest.mark.parametrize("loaded", ["_pytest.config", "model.plan", "verify.checks.locks"])
 def test_signal_while_it_starts_ends_it(loaded: str, command: list[str]) -> None:
-    """It is told by the exit status, without a traceback, before pytest handles interrupts too."""
+    """The exit status shows the interrupt, without a traceback, also before pytest handles interrupts."""
     run = started([command[0], "-X", "importtime", *command[1:]])
     assert run.stdout is not None
     while not (line := run.stdout.readline()).endswith(f" {loaded}\n"):
@@ -68,7 +68,7 @@ def remove_versions(store: "Store") -> None:
 
 
 def started(command: list[str]) -> subprocess.Popen[str]:
-    """A run in a process of its own."""
+    """A run in its own process."""
     # S603: this interpreter, on a module of this checkout.
     return subprocess.Popen(  # noqa: S603
         command,
@@ -81,7 +81,7 @@ def started(command: list[str]) -> subprocess.Popen[str]:
 
 
 def versions_in(store: "Store", prefix: str = PROBE_PREFIX) -> list[tuple[str, str, str]]:
-    """Bucket, key and version id of every version and marker under a prefix, in any bucket."""
+    """Bucket, key and version id of every version and delete marker under a prefix, in any bucket."""
     found = []
     for bucket in store.plan.buckets:
         page = store.client.list_object_versions(Bucket=bucket.name, Prefix=prefix)
@@ -91,7 +91,7 @@ def versions_in(store: "Store", prefix: str = PROBE_PREFIX) -> list[tuple[str, s
 
 
 def uploads_in(store: "Store") -> list[str]:
-    """Keys of the multipart uploads under way in any bucket."""
+    """Keys of the unfinished multipart uploads in any bucket."""
     return [
         upload["Key"]
         for bucket in store.plan.buckets
@@ -100,7 +100,7 @@ def uploads_in(store: "Store") -> list[str]:
 
 
 def in_the_middle(store: "Store", process: subprocess.Popen[str]) -> None:
-    """Return once the run has written something and has not ended; it is stopped, so that it cannot end meanwhile."""
+    """Return once the run has written something and has not ended; the process is stopped so that it cannot end."""
     deadline = time.monotonic() + START_SECONDS
     process.send_signal(signal.SIGSTOP)
     while not versions_in(store):
@@ -113,7 +113,7 @@ def in_the_middle(store: "Store", process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_run_leaves_nothing(store: "Store", command: list[str], number: signal.Signals) -> None:
-    """It ends with 2 within seconds, without a stack trace; no version, no marker and no upload is left."""
+    """The run ends within seconds, without a stack trace, and leaves no version, delete marker or upload."""
     process = started(command)
     in_the_middle(store, process)
     process.send_signal(number)
@@ -128,13 +128,13 @@ def test_interrupted_run_leaves_nothing(store: "Store", command: list[str], numb
 
 
 def test_signals_while_it_sweeps_do_not_stop_the_sweep(store: "Store", command: list[str]) -> None:
-    """Whoever presses Ctrl-C again, and again, leaves nothing behind either."""
+    """Pressing Ctrl-C again and again leaves nothing behind either."""
     process = started(command)
     in_the_middle(store, process)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGCONT)
     for again in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
-        # Apart, so that each arrives as a signal of its own while the workers end and the sweep is under way.
+        # With pauses, so that each signal arrives separately while the workers end and the sweep runs.
         time.sleep(0.05)
         process.send_signal(again)
     said, _ = process.communicate(timeout=END_SECONDS)
@@ -145,7 +145,7 @@ def test_signals_while_it_sweeps_do_not_stop_the_sweep(store: "Store", command: 
 
 
 def test_two_runs_at_once_are_both_right(store: "Store", command: list[str]) -> None:
-    """Neither meets the other's objects, and neither removes them."""
+    """Neither run reads or removes the other's objects."""
     both = [started(command), started(command)]
     said = [process.communicate(timeout=180)[0] for process in both]
 
@@ -155,7 +155,7 @@ def test_two_runs_at_once_are_both_right(store: "Store", command: list[str]) -> 
 
 
 def test_leftovers_are_swept_when_they_are_old(store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
-    """A younger one may be another run's under way; a locked version and its marker go too."""
+    """A younger leftover may belong to an active run; an old locked version and its delete marker are removed."""
     other = f"{PROBE_PREFIX}20260101T000000Z-aaaaaa/"
     scratch, archive = (store.plan.bucket(domain) for domain in ("scratch", "archive"))
     for bucket in (scratch, archive):

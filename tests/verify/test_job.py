@@ -1,4 +1,4 @@
-"""`object-store verify-job`: manifests that Kubernetes takes, without a secret, that lead the suite to the store."""
+"""`object-store verify-job`: manifests that Kubernetes accepts, that hold no secret, and that run the suite."""
 
 import json
 import re
@@ -41,7 +41,7 @@ Render = Callable[..., str]
 
 
 def deployment(*, ca_pem: str | None = CA, endpoint: str = "https://aistor-s3-api.aistor:443") -> Deployment:
-    """What the stack `local` publishes on an AIStor."""
+    """The deployment that the stack `local` publishes on an AIStor."""
     plan = build_plan(load(), env="local", region_code="usw2", tls_only=True, where="x:")
     return build_deployment(
         plan,
@@ -64,7 +64,7 @@ def pairs(published: Deployment) -> dict[str, KeyPair]:
 
 @pytest.fixture(name="files")
 def _files(tmp_path: Path) -> list[str]:
-    """The options that lead to the deployment; its credentials lie beside it."""
+    """The options that name the deployment's file; its credentials are in the same folder."""
     published = deployment()
     (tmp_path / "deployment.json").write_text(published.model_dump_json(), encoding="utf-8")
     content = {
@@ -89,12 +89,12 @@ def job_of(documents: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 class TestManifests:
-    """What is rendered from a deployment."""
+    """The objects made from a deployment."""
 
     @pytest.mark.parametrize("version", VERSIONS)
     @pytest.mark.parametrize("ca_pem", [CA, None])
     def test_kubernetes_takes_them(self, version: str, ca_pem: str | None) -> None:
-        """They follow the API's schemas to the letter, with no field that it does not know."""
+        """The objects follow the API's schemas strictly and have no unknown field."""
         published = deployment(ca_pem=ca_pem)
         place = placement(published.stack)
         documents = [*job_manifests(published, place), secret_manifest(pairs(published), published, place)]
@@ -107,7 +107,7 @@ class TestManifests:
             kubernetes_validate.validate(broken, version, strict=True)
 
     def test_pod_is_confined(self) -> None:
-        """As the worker's pod, and tighter: no token, a root file system that is read only, one folder to write in."""
+        """Like the worker's pod, but stricter: no token, a read-only root file system, one writable folder."""
         pod = job_of(job_manifests(deployment(), placement("local")))["spec"]["template"]["spec"]
         (container,) = pod["containers"]
 
@@ -137,7 +137,7 @@ class TestManifests:
         assert writable == [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - in the pod
 
     def test_job_runs_once(self) -> None:
-        """It is not tried again, ends by itself, and its log, which is the report, outlives it for a day."""
+        """The Job is not retried, has a deadline, and its log, which is the report, is kept for a day."""
         spec = job_of(job_manifests(deployment(), placement("local")))["spec"]
 
         assert spec["template"]["spec"]["restartPolicy"] == "Never"
@@ -148,7 +148,7 @@ class TestManifests:
         )
 
     def test_each_identity_has_its_pair(self) -> None:
-        """Two variables for each identity, each a key that the Secret has, and no value anywhere."""
+        """The pod has two variables for each identity, each from a key of the Secret, and no value in the Job."""
         published = deployment()
         place = placement("local", secret="store-keys")
         (container,) = job_of(job_manifests(published, place))["spec"]["template"]["spec"]["containers"]
@@ -163,7 +163,7 @@ class TestManifests:
         assert list(secret["data"]) == expected
 
     def test_ca_has_a_config_map_of_its_own(self) -> None:
-        """It is mounted, the suite is led to it, and the deployment carries it no more."""
+        """The CA is mounted, the suite gets its path, and the deployment no longer contains it."""
         documents = job_manifests(deployment(), placement("local"))
         first, second = by_kind(documents, "ConfigMap")
         pod = job_of(documents)["spec"]["template"]["spec"]
@@ -178,7 +178,7 @@ class TestManifests:
         assert volumes[mounted[at.removesuffix("/ca.pem")]]["configMap"]["name"] == second["metadata"]["name"]
 
     def test_no_ca_no_config_map(self) -> None:
-        """A certificate of a public authority needs none."""
+        """A certificate of a public CA needs no CA ConfigMap."""
         documents = job_manifests(deployment(ca_pem=None), placement("local"))
         pod = job_of(documents)["spec"]["template"]["spec"]
 
@@ -187,19 +187,19 @@ class TestManifests:
         assert [volume["name"] for volume in pod["volumes"]] == ["tmp", "deployment"]
 
     def test_too_large_deployment_is_refused(self) -> None:
-        """Before Kubernetes does, and with what to do instead."""
+        """A deployment that is too large is refused before Kubernetes refuses it, with an alternative."""
         published = deployment().model_copy(update={"region": "x" * CONFIG_MAP_MAXIMUM_BYTES})
 
-        with pytest.raises(CannotRunError, match=r"a ConfigMap holds 1048576: verify from .*--deployment FILE"):
+        with pytest.raises(CannotRunError, match=r"a ConfigMap holds at most 1048576: verify from .*--deployment FILE"):
             job_manifests(published, placement("local"))
 
 
 class TestNames:
-    """What Kubernetes would refuse never gets to it."""
+    """A name that Kubernetes would refuse is refused first."""
 
     @given(st.text(max_size=120))
     def test_any_stack_has_a_label(self, stack: str) -> None:
-        """Whatever the stack is called, each object's name is a DNS label."""
+        """For any stack name, each object's name is a DNS label."""
         published = deployment().model_copy(update={"stack": stack})
         for document in job_manifests(published, placement(stack)):
             name = document["metadata"]["name"]
@@ -207,7 +207,7 @@ class TestNames:
             assert len(name) <= NAME_MAXIMUM
 
     def test_stacks_do_not_meet(self) -> None:
-        """Names that only differ in what a label cannot hold stay apart; a plain one stays as it is."""
+        """Names that differ only in illegal characters give different labels; a legal name is unchanged."""
         stacks = ["local", "Local", "lo.cal", "lo-cal", "lo_cal", "a/b/local", "", "-", "x" * 80, "x" * 81]
 
         assert job_name("local") == "object-store-verify-local"
@@ -216,11 +216,11 @@ class TestNames:
     @pytest.mark.parametrize(
         ("options", "expected"),
         [
-            ({"namespace": "Joel"}, "--namespace 'Joel' is no name of a namespace: lower case"),
+            ({"namespace": "Joel"}, "--namespace 'Joel' is not a legal name of a namespace: lower case"),
             ({"namespace": "a" * 64}, "at most 63"),
             ({"namespace": "a\nb: c"}, "--namespace"),
             ({"namespace": ""}, "--namespace"),
-            ({"secret": "a_b"}, "--secret 'a_b' is no name of a Secret"),
+            ({"secret": "a_b"}, "--secret 'a_b' is not a legal name of a Secret"),
             ({"secret": ""}, "--secret"),
             ({"secret": "x;rm"}, "--secret"),
             ({"image": "ghcr.io/x/y"}, "with a tag or a digest"),
@@ -230,7 +230,7 @@ class TestNames:
         ],
     )
     def test_bad_name_is_refused(self, options: dict[str, str], expected: str) -> None:
-        """It says which and what may stand there."""
+        """The error names the option and the legal values."""
         with pytest.raises(CannotRunError, match=re.escape(expected)):
             placement("local", **options)  # type: ignore[arg-type]  # one of the textual ones
 
@@ -245,26 +245,26 @@ class TestNames:
         ],
     )
     def test_good_image_is_taken(self, image: str) -> None:
-        """With a tag, a digest or both, from any registry."""
+        """An image with a tag, a digest or both is accepted, from any registry."""
         assert placement("local", image=image).image == image
 
 
 class TestYaml:
-    """What is printed."""
+    """The printed YAML."""
 
     def test_comes_back(self) -> None:
-        """A reader finds the very objects."""
+        """A YAML reader gets back the same objects."""
         documents = job_manifests(deployment(), placement("local", options=("--jobs", "4", "-k", "y")))
 
         assert list(yaml.safe_load_all(to_yaml(documents))) == documents
 
     @pytest.mark.parametrize("text", ["1e3", "0x1F", "0o7", "-1e3", ".5", "y", "N", "on", "null", "~", "123", "1_000"])
     def test_text_stays_text(self, text: str) -> None:
-        """Also to kubectl, whose reader takes more for numbers and truth values than ours."""
+        """Text stays text also for kubectl, which reads more texts as numbers and booleans than PyYAML."""
         assert re.search(r"x: (\"|')", to_yaml([{"x": text}]))
 
     def test_deployment_is_readable(self) -> None:
-        """JSON and certificates stand as they are, line by line."""
+        """JSON and certificates keep their lines."""
         text = to_yaml(job_manifests(deployment(), placement("local")))
 
         assert "\n  ca.pem: |\n    -----BEGIN CERTIFICATE-----\n" in text
@@ -275,7 +275,7 @@ class TestCommand:
     """`object-store verify-job`."""
 
     def test_prints_no_secret(self, files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Not in the objects, and not by way of a variable that happens to be set."""
+        """No secret is in the objects, also if its variable is set in the environment."""
         assert main(files) == 0
         said = capsys.readouterr()
 
@@ -286,7 +286,7 @@ class TestCommand:
         assert said.err == ""
 
     def test_says_how_to_go_on(self, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-        """The comments at its head name the very Job, namespace and Secret, so that the lines can be pasted."""
+        """The comments at the top name the Job, namespace and Secret, so that the lines can be pasted."""
         assert main([*files, "--namespace", "storage", "--secret", "store-keys"]) == 0
         said = capsys.readouterr().out
 
@@ -297,7 +297,7 @@ class TestCommand:
         assert "kubectl logs job/object-store-verify-local --namespace storage --follow" in said
 
     def test_pod_gets_the_options(self, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-        """The client's endpoint unless told otherwise; what follows -- goes to the suite."""
+        """The client endpoint is the default; options after `--` go to the suite."""
         assert main([*files, "--image", "x/y:1", "--", "--deep", "--jobs", "4"]) == 0
         (container,) = job_of(list(yaml.safe_load_all(capsys.readouterr().out)))["spec"]["template"]["spec"][
             "containers"
@@ -308,17 +308,18 @@ class TestCommand:
         assert container["args"][-3:] == ["--deep", "--jobs", "4"]
 
     def test_loopback_is_warned_of(self, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-        """In a pod that is the pod."""
+        """A loopback endpoint gives a warning, because in a pod it is the pod."""
         assert main([*files, "--via", "provisioning"]) == 0
 
         assert (
-            "the provisioning endpoint is https://localhost:31000, which in a pod is the pod" in capsys.readouterr().err
+            "the provisioning endpoint is https://localhost:31000; in a pod this address is the pod"
+            in capsys.readouterr().err
         )
 
     def test_secret_is_piped(
         self, files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The suite in the pod finds with it what the stack handed out; a terminal does not get to see it."""
+        """With the Secret the suite in the pod finds the stack's credentials; it is never printed to a terminal."""
         options = [*files, "--secret-manifest", "--credentials", str(tmp_path / "credentials.json")]
         assert main(options) == 0
         (secret,) = yaml.safe_load_all(capsys.readouterr().out)
@@ -331,20 +332,20 @@ class TestCommand:
         assert main(options) == 2
         said = capsys.readouterr()
         assert PLANTED not in said.out + said.err
-        assert "not shown on a terminal" in said.err
+        assert "not printed to a terminal" in said.err
 
     @pytest.mark.parametrize(
         ("options", "expected"),
         [
             (["--namespace", "A"], "--namespace 'A'"),
-            (["--credentials", "x"], "--credentials goes with --secret-manifest"),
+            (["--credentials", "x"], "--credentials needs --secret-manifest"),
             (["--secret-manifest"], "no credentials for worker"),
         ],
     )
     def test_what_cannot_be_done_is_2(
         self, files: list[str], options: list[str], expected: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """With one sentence, and nothing on standard output that kubectl could take."""
+        """The error is one sentence, and standard output is empty, so that kubectl gets nothing."""
         assert main([*files, *options]) == 2
         said = capsys.readouterr()
 
@@ -354,7 +355,7 @@ class TestCommand:
     def test_stack_is_asked_for_no_secret(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """`--show-secrets` is for the Secret alone."""
+        """`--show-secrets` is used only for the Secret."""
         published = deployment()
         content = {
             name: {"access_key_id": p.access_key_id, "secret_access_key": p.secret_access_key.get_secret_value()}
@@ -385,10 +386,10 @@ class TestCommand:
 
 
 class TestCaBundle:
-    """`--ca-bundle`, by which the pod is led to its CA."""
+    """`--ca-bundle`, which gives the pod its CA."""
 
     def test_takes_the_place_of_the_deployments(self, files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        """With it the suite trusts that CA and no other."""
+        """With the option the suite trusts that CA and no other."""
         monkeypatch.setattr("verify.target.read_ca_bundle", lambda *_: "other")
         credentials = Path(files[2]).with_name("credentials.json")
 
@@ -396,9 +397,9 @@ class TestCaBundle:
         assert target_from_file(Path(files[2]), credentials).deployment.ca_pem == CA
 
     def test_no_certificate_is_refused(self, files: list[str], tmp_path: Path) -> None:
-        """It names the option and the file."""
+        """The error names the option and the file."""
         (tmp_path / "ca.pem").write_text("no certificate", encoding="ascii")
         credentials = Path(files[2]).with_name("credentials.json")
 
-        with pytest.raises(CannotRunError, match=r"--ca-bundle .*ca\.pem: is no readable PEM file"):
+        with pytest.raises(CannotRunError, match=r"--ca-bundle .*ca\.pem: is not a readable PEM file"):
             target_from_file(Path(files[2]), credentials, ca_bundle=tmp_path / "ca.pem")

@@ -1,4 +1,4 @@
-"""`python -m verify`: exit statuses, the reports, the options, and that nothing of a probe is left."""
+"""`python -m verify`: exit statuses, the reports, the options, and that no probe is left."""
 
 import json
 from dataclasses import replace
@@ -26,7 +26,7 @@ PROBE = ".verify/"
 
 @pytest.fixture(name="files")
 def _files(store: "Store", tmp_path: Path) -> list[str]:
-    """The options that lead to the store."""
+    """The options that name the store."""
     deployment, credentials = tmp_path / "deployment.json", tmp_path / "credentials.json"
     deployment.write_text(store.deployment.model_dump_json(), encoding="utf-8")
     credentials.write_text(credentials_json(store), encoding="utf-8")
@@ -35,7 +35,7 @@ def _files(store: "Store", tmp_path: Path) -> list[str]:
 
 
 def probes_in(store: "Store") -> list[str]:
-    """What is under the probe prefix of any bucket, every version of it."""
+    """Every version under the probe prefix of any bucket."""
     found = []
     for bucket in store.deployment.plan.buckets:
         page = store.client.list_object_versions(Bucket=bucket.name, Prefix=PROBE)
@@ -46,7 +46,7 @@ def probes_in(store: "Store") -> list[str]:
 def test_right_store_exits_0(
     store: "Store", files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All is proven or said not to be tellable, the report names every bucket, nothing is left behind."""
+    """Every check is proven or cannot tell, the report names every bucket, and nothing is left behind."""
     junit = tmp_path / "junit.xml"
 
     assert main([*files, "--junitxml", str(junit)]) == 0
@@ -64,7 +64,7 @@ def test_right_store_exits_0(
 def test_reports_and_facts_are_written_and_judged_again(
     store: "Store", files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The facts are enough to make the same reports later, without a store and without keys."""
+    """The saved facts give the same reports later, without a store and without keys."""
     first, again = (
         {option: str(tmp_path / f"{name}{option[2:]}") for option in ("--json", "--html", "--save-facts")}
         for name in ("first-", "again-")
@@ -85,7 +85,7 @@ def test_reports_and_facts_are_written_and_judged_again(
 def test_only_some_checks_ask_only_for_their_facts(
     store: "Store", files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`--only` runs the named checks, and those without which no other can be believed."""
+    """`--only` runs the named checks, and those that make the others reliable."""
     report = tmp_path / "report.json"
 
     assert main([*files, "--only", "range_read", "--only", "bucket_in_region", "--json", str(report)]) == 0
@@ -98,10 +98,10 @@ def test_only_some_checks_ask_only_for_their_facts(
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--only", "bucket_is_nice"], "--only: no bucket_is_nice; there is endpoint_reached, "),
-        (["--bucket", "attic"], "--bucket: no attic; there is joelclaw-test-usw2-scratch, "),
-        (["--identity", "nobody"], "--identity: no nobody; there is worker, reader, verifier"),
-        (["--jobs", "0"], "--jobs: at least 1"),
+        (["--only", "bucket_is_nice"], "--only: unknown name bucket_is_nice; known names: endpoint_reached, "),
+        (["--bucket", "attic"], "--bucket: unknown name attic; known names: joelclaw-test-usw2-scratch, "),
+        (["--identity", "nobody"], "--identity: unknown name nobody; known names: worker, reader, verifier"),
+        (["--jobs", "0"], "--jobs: must be at least 1"),
         (["--from-facts", "none"], "give one of --stack NAME, --deployment FILE, --from-facts FILE"),
     ],
 )
@@ -118,9 +118,9 @@ def test_wrong_option_is_refused_before_anything_is_sent(
     [("--stack", "--credentials=x"), ("--from-facts", "--bucket=scratch"), ("--from-facts", "--deep")],
 )
 def test_option_that_would_do_nothing_is_refused(source: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing that was asked for is left out silently."""
+    """An option without effect is refused, not ignored."""
     assert main([source, "none", option]) == 2
-    assert f"{option.partition('=')[0]}: has no meaning with {source}; leave it out" in capsys.readouterr().err
+    assert f"{option.partition('=')[0]}: no effect with {source}; remove it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_option_that_would_do_nothing_is_refused(source: str, option: str, capsy
 def test_facts_that_cannot_be_judged(
     tmp_path: Path, content: str | None, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file that is no record says so."""
+    """A file that is not a record is refused with the reason."""
     path = tmp_path / "facts.json"
     if content is not None:
         path.write_text(content, encoding="utf-8")
@@ -145,13 +145,13 @@ def test_facts_that_cannot_be_judged(
 
 
 def test_report_that_cannot_be_written(files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is told, and is no success."""
+    """A report that cannot be written is an error, and the run does not succeed."""
     assert main([*files, "--only", "bucket_in_region", "--json", str(tmp_path / "none" / "report.json")]) == 2
     assert "cannot be written" in capsys.readouterr().err
 
 
 def test_removed_rule_exits_1(store: "Store", files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """The failure names bucket and rule, wanted and found, and what to do."""
+    """The failure names the bucket and the rule, what was wanted and found, and the remedy."""
     bucket = store.deployment.plan.bucket("replay")
     store.put_rules(bucket, without="band-warm")
     try:
@@ -170,13 +170,13 @@ def test_removed_rule_exits_1(store: "Store", files: list[str], capsys: pytest.C
     [([], 2), (["--help"], 0), (["--stack", "a", "--deployment", "b"], 2), (["--jobs", "x"], 2), (["-k", "x"], 2)],
 )
 def test_usage(arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Help is no failure; what cannot run is 2."""
+    """Help exits with 0; a run that cannot start exits with 2."""
     assert main(arguments) == status
     capsys.readouterr()
 
 
 def test_refused_identity_is_facts(store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that the server does not know is waited for, makes facts that fail, and the run ends."""
+    """The run waits for an unknown key, its checks fail, and the run ends."""
     wrong = store.target.credentials["worker"].model_copy(update={"access_key_id": "UNKNOWNKEY0000000000"})
     target = replace(store.target, credentials={**store.target.credentials, "worker": wrong})
     monkeypatch.setattr(gather, "NEW_KEY_SECONDS", 0.5)
@@ -193,7 +193,7 @@ def test_refused_identity_is_facts(store: "Store", monkeypatch: pytest.MonkeyPat
 
 
 def test_locked_probe_is_left_by_wish() -> None:
-    """A workload writes in a COMPLIANCE bucket only if asked to; its probe stays, and is said to."""
+    """A workload writes in a COMPLIANCE bucket only with the option; its probe stays, and the report says so."""
     with running_store("aistor") as store:
         bucket = store.plan.bucket("ledger")
         selection = Selection(parts=frozenset({Part.SMOKE}), buckets=frozenset({bucket.name}), leave_locked_probe=True)
@@ -229,12 +229,12 @@ def test_matrix_is_sampled_where_there_are_many_buckets() -> None:
 
 
 def test_plan_without_verifier_cannot_be_gathered(store: "Store") -> None:
-    """Nobody may read configuration then."""
+    """Without a verifier no identity may read the configuration."""
     plan = store.deployment.plan
     without = plan.model_copy(update={"identities": tuple(i for i in plan.identities if not i.verifies)})
     target = Target(store.deployment.model_copy(update={"plan": without}), store.target.credentials)
 
-    with pytest.raises(LookupError, match="no identity that verifies"):
+    with pytest.raises(LookupError, match="the plan has no verifier identity"):
         gather_facts(target)
     with pytest.raises(LookupError, match="no identity may write"):
         writer_for(without, plan.bucket("orphan"))
@@ -242,10 +242,10 @@ def test_plan_without_verifier_cannot_be_gathered(store: "Store") -> None:
 
 
 class TestTarget:
-    """Where a target comes from."""
+    """The sources of a target."""
 
     def test_environment_credentials(self, store: "Store", files: list[str]) -> None:
-        """Each identity's pair is taken from its two variables."""
+        """Each identity's key pair comes from its two variables."""
         environ = {
             f"OBJECTSTORE_{name.upper()}_{part}": value
             for name, pair in store.target.credentials.items()
@@ -276,12 +276,12 @@ class TestTarget:
                         "verifier": {"access_key_id": "a", "secret_access_key": "x"},
                     }
                 ),
-                "the vendor's defaults",
+                "the credentials of worker are the vendor's publicly known defaults",
             ),
         ],
     )
     def test_malformed_file(self, files: list[str], name: str, content: str, expected: str) -> None:
-        """What cannot be read says so before anything is sent."""
+        """A malformed file is refused before anything is sent, and the error names it."""
         path = Path(files[1 if name == "deployment" else 3])
         path.write_text(content, encoding="utf-8")
 
@@ -290,7 +290,7 @@ class TestTarget:
         assert expected in str(caught.value)
 
     def test_open_or_missing_credentials_file(self, files: list[str], tmp_path: Path) -> None:
-        """A file that others may read, or that is not there, is refused."""
+        """A credentials file that other users can read, or that is missing, is refused."""
         Path(files[3]).chmod(0o640)
         with pytest.raises(CannotRunError, match="chmod 600"):
             target_from_file(Path(files[1]), Path(files[3]))
@@ -300,16 +300,16 @@ class TestTarget:
             target_from_file(tmp_path / "none", None)
 
     def test_plan_without_verifier(self, store: "Store", files: list[str]) -> None:
-        """Without a verifier there is nothing to verify with."""
+        """A deployment without a verifier is refused."""
         content = json.loads(store.deployment.model_dump_json())
         content["plan"]["identities"] = content["plan"]["identities"][:1]
         Path(files[1]).write_text(json.dumps(content), encoding="utf-8")
 
-        with pytest.raises(CannotRunError, match="no identity that verifies"):
+        with pytest.raises(CannotRunError, match="the plan has no verifier identity"):
             target_from_file(Path(files[1]), Path(files[3]))
 
     def test_malformed_endpoint(self, store: "Store", files: list[str]) -> None:
-        """An endpoint that is no URL stops the run."""
+        """An endpoint that is not a URL stops the run."""
         content = json.loads(store.deployment.model_dump_json())
         content["endpoint"] = "127.0.0.1:9000"
         Path(files[1]).write_text(json.dumps(content), encoding="utf-8")
@@ -319,7 +319,7 @@ class TestTarget:
         assert target_from_file(Path(files[1]), Path(files[3]), via="provisioning").endpoint is not None
 
     def test_on_aws_the_sdk_variables_count(self, store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
-        """AWS_ENDPOINT_URL is honoured, and no S3_ENDPOINT of the caller's."""
+        """AWS_ENDPOINT_URL is used; the caller's S3_ENDPOINT is not."""
         monkeypatch.setenv("AWS_ENDPOINT_URL", "https://aws.example")
         monkeypatch.setenv("S3_ENDPOINT", "https://other.example")
         target = replace(store.target, endpoint=None)
@@ -329,7 +329,7 @@ class TestTarget:
     def test_stack_outputs(
         self, store: "Store", files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A stack's outputs are read with the pulumi on the path."""
+        """A stack's outputs are read with the `pulumi` on the PATH."""
         outputs = {
             key: json.loads(Path(path).read_text("utf-8"))
             for key, path in zip(("deployment", "credentials"), files[1::2], strict=True)

@@ -1,4 +1,4 @@
-"""Mutation proof: each damage of a running store makes exactly the right checks fail, and none goes uncaught."""
+"""Mutation proof: each damage of a running store makes exactly the right checks fail, and every check has a damage."""
 
 import pytest
 
@@ -18,11 +18,11 @@ CASES = [
 def test_damage_is_found_out(
     mutation: Mutation, cloud: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exactly the checks that the damage concerns fail."""
+    """Exactly the checks that the damage affects fail."""
     monkeypatch.setattr(gather, "NEW_KEY_SECONDS", 0)
     store: Store = request.getfixturevalue("store" if cloud == "aistor" else "aws_store")
     names = frozenset(store.plan.bucket(domain).name for domain in mutation.domains)
-    # Links wait until a URL has ended and large bodies take their time: both are tried where the damage concerns them.
+    # Links wait until a URL has expired and large objects are slow: both are tried only if the damage affects them.
     concerned = {check.part for name, (check, _) in BUCKET_CHECKS.items() if name in mutation.fails}
     parts = frozenset(Part) - ({Part.LINKS, Part.OBJECTS} - concerned)
     selection = Selection(parts=parts, buckets=names, deep=mutation.deep)
@@ -30,7 +30,7 @@ def test_damage_is_found_out(
     with mutation.damage(store) as target:
         findings = judge(target.deployment, gather_facts(target, selection=selection), selection)
 
-    # What this run could not remove would be found by whatever test comes next.
+    # The next test would find what this run could not remove.
     store.remove_probes()
     failed = {finding.check: str(finding) for finding in findings if finding.status is Status.FAIL}
     wrong = {*failed} ^ mutation.fails
@@ -38,7 +38,7 @@ def test_damage_is_found_out(
 
 
 def test_every_check_is_proven_by_a_damage() -> None:
-    """No check is without a damage that it finds out."""
+    """Every check fails for at least one damage."""
     proven = {check for mutation in MUTATIONS for check in mutation.fails}
 
     assert proven == {*STORE_CHECKS, *BUCKET_CHECKS, *GRANT_CHECKS}

@@ -1,4 +1,4 @@
-"""verify.probe.reading: answers of the server as facts, "there is none" included."""
+"""verify.probe.reading: answers of the server as facts, including "not configured"."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def _client() -> Any:  # noqa: ANN401 - a boto3 client
 
 
 def test_values_are_read(client: Any) -> None:  # noqa: ANN401 - a boto3 client
-    """Region, versioning, rules and retention come as the server has them."""
+    """Region, versioning, rules and retention are read as the server has them."""
     with Stubber(client) as stub:
         stub.add_response("get_bucket_location", {})
         stub.add_response("get_bucket_versioning", {})
@@ -39,7 +39,7 @@ def test_values_are_read(client: Any) -> None:  # noqa: ANN401 - a boto3 client
 
 
 def test_none_is_a_value(client: Any) -> None:  # noqa: ANN401 - a boto3 client
-    """S3 says "there is none" by an error; that is no error here."""
+    """An S3 error that means "not configured" is a value here, not an error."""
     with Stubber(client) as stub:
         stub.add_client_error("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration")
         stub.add_client_error("get_object_lock_configuration", "ObjectLockConfigurationNotFoundError")
@@ -49,7 +49,7 @@ def test_none_is_a_value(client: Any) -> None:  # noqa: ANN401 - a boto3 client
 
 
 def test_access_settings_are_read(client: Any) -> None:  # noqa: ANN401 - a boto3 client
-    """Encryption, public access, ownership and policy come in the plan's words."""
+    """Encryption, public access, ownership and policy are read in the plan's terms."""
     encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
     blocked = {"BlockPublicPolicy": True, "BlockPublicAcls": True, "IgnorePublicAcls": False}
     with Stubber(client) as stub:
@@ -66,7 +66,7 @@ def test_access_settings_are_read(client: Any) -> None:  # noqa: ANN401 - a boto
 
 
 def test_absent_access_settings_are_values(client: Any) -> None:  # noqa: ANN401 - a boto3 client
-    """No encryption, no block, no ownership and no policy are no errors."""
+    """Missing encryption, public access block, ownership controls and policy are values, not errors."""
     with Stubber(client) as stub:
         stub.add_client_error("get_bucket_encryption", "ServerSideEncryptionConfigurationNotFoundError")
         stub.add_client_error("get_public_access_block", "NoSuchPublicAccessBlockConfiguration")
@@ -91,7 +91,7 @@ def test_other_errors_are_the_answer(client: Any) -> None:  # noqa: ANN401 - a b
 
 
 def test_no_way_to_the_server_is_an_answer() -> None:
-    """A connection that fails becomes a fact, not a crash."""
+    """A failed connection becomes a fact, not a crash."""
 
     def fail() -> None:
         raise EndpointConnectionError(endpoint_url="https://nowhere")
@@ -101,7 +101,7 @@ def test_no_way_to_the_server_is_an_answer() -> None:
 
 
 def test_rule_with_everything() -> None:
-    """What the plan has words for is read; the rest is kept as text."""
+    """The fields that the plan knows are read; the rest is kept as text."""
     found = api_rule(
         {
             "ID": "r",
@@ -125,7 +125,7 @@ def test_rule_with_everything() -> None:
 
 
 def test_storage_class_that_the_plan_has_no_words_for() -> None:
-    """It is kept as text, so that facts can be read back from a file."""
+    """A rule by date is kept as text, so that facts can be read back from a file."""
     found = api_rule({"ID": "r", "Status": "Enabled", "Transitions": [{"Days": 1, "StorageClass": "NEW_CLASS"}]})
 
     assert found.rule.transition is None

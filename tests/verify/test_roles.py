@@ -1,4 +1,4 @@
-"""verify.roles: identities without a key are assumed where there is a token, and told why not where there is none."""
+"""verify.roles: a role is assumed if there is a token; otherwise the reason is reported."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,17 +34,17 @@ def deployment(*names: str, issuer: str = "https://ci.example.com") -> Deploymen
 
 @dataclass
 class Sts:
-    """Stands for STS: keeps what it was asked, and refuses where it is told to."""
+    """A stand-in for STS: it records requests, and refuses the roles that a test names."""
 
     refusal: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     def client(self, *_: object, **__: object) -> "Sts":
-        """Itself."""
+        """Return itself."""
         return self
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def assume_role_with_web_identity(self, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's arguments
         """A session, or a refusal."""
@@ -70,7 +70,7 @@ def _token_file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("variable", [GENERAL, OWN])
 def test_a_token_in_a_file_opens_a_session(sts: Sts, token_file: Path, variable: str) -> None:
-    """The token goes to STS alone, and the session is in no representation."""
+    """The token is sent only to STS, and no representation contains the session."""
     assumed = assume_roles(deployment("reader"), {variable: str(token_file)})
 
     assert sts.asked[0]["WebIdentityToken"] == TOKEN
@@ -81,7 +81,7 @@ def test_a_token_in_a_file_opens_a_session(sts: Sts, token_file: Path, variable:
 
 @pytest.mark.usefixtures("sts")
 def test_an_identitys_own_file_comes_first(token_file: Path) -> None:
-    """The general one may be another workload's."""
+    """An identity's own variable comes first, because the general one may belong to another workload."""
     assumed = assume_roles(deployment("reader"), {OWN: str(token_file), GENERAL: "/none/such"})
 
     assert set(assumed.sessions) == {"reader"}
@@ -90,7 +90,7 @@ def test_an_identitys_own_file_comes_first(token_file: Path) -> None:
 @pytest.mark.parametrize(
     ("environ", "reason"),
     [
-        ({}, f"give {OWN} or {GENERAL} a file"),
+        ({}, f"set {OWN} or {GENERAL} to a file"),
         ({GENERAL: "/none/such"}, "/none/such cannot be read"),
         ({GENERAL: "/dev/null"}, "/dev/null holds no token"),
         (
@@ -100,13 +100,13 @@ def test_an_identitys_own_file_comes_first(token_file: Path) -> None:
     ],
 )
 def test_without_a_token_the_reason_is_told(sts: Sts, environ: dict[str, str], reason: str) -> None:
-    """Nothing is asked of STS, and another issuer's role gets no token of GitHub's."""
+    """Without a token STS gets no request, and a role of another issuer gets no token of GitHub."""
     assert reason in assume_roles(deployment("reader"), environ).absent["reader"]
     assert sts.asked == []
 
 
 def test_a_token_that_is_refused_is_told_by_its_code(sts: Sts, token_file: Path) -> None:
-    """The token is not in it."""
+    """The reason does not contain the token."""
     sts.refusal = "AccessDenied"
 
     said = assume_roles(deployment("reader"), {GENERAL: str(token_file)}).absent["reader"]
@@ -116,7 +116,7 @@ def test_a_token_that_is_refused_is_told_by_its_code(sts: Sts, token_file: Path)
 
 
 def test_github_gives_the_token_of_its_own_issuer(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the role's audience."""
+    """GitHub gives a token for the role's audience."""
     asked: list[tuple[str, str, str]] = []
 
     def given(audience: str, url: str, bearer: str) -> str:
@@ -133,20 +133,20 @@ def test_github_gives_the_token_of_its_own_issuer(sts: Sts, monkeypatch: pytest.
 
 
 def test_a_verifier_that_is_not_to_be_had_ends_the_run() -> None:
-    """Nothing could be read without it."""
-    with pytest.raises(CannotRunError, match="without the verifier nothing can be read"):
+    """Without the verifier's role the run stops, because it could not read the store."""
+    with pytest.raises(CannotRunError, match="without the verifier the run cannot read the store"):
         _target(Published(deployment("verifier"), {}, "x"), "client", {})
 
 
 def test_a_session_is_carried_to_the_adapter() -> None:
-    """All three parts of it."""
+    """All three parts of the temporary key are used."""
     session = Session(access_key_id="ASIA1", secret_access_key=SecretStr(SECRET), session_token=SecretStr(TOKEN))
 
     assert Target(deployment("reader"), {"reader": session}).config("reader").session_token == TOKEN
 
 
 def test_another_writes_for_one_that_is_absent() -> None:
-    """The next that may, and where there is none the verifier."""
+    """If a writer's role is unavailable, the next writer is used, and if there is none the verifier."""
     plan = deployment("worker").plan
 
     assert writer_for(plan, plan.bucket("media-raw")).name == "worker"
@@ -154,7 +154,7 @@ def test_another_writes_for_one_that_is_absent() -> None:
 
 
 def test_a_refusal_that_was_not_tried_is_not_told() -> None:
-    """Those that were tried must still be refused."""
+    """Attempts that were made must still be refused."""
     untried: Answer[str] = Answer(code=NOT_TRIED, said="no token")
     denied: Answer[str] = Answer(code="AccessDenied")
     codes = frozenset({"AccessDenied"})

@@ -1,7 +1,7 @@
 """Planted secrets: no secret access key is in any report, fact file, manifest, output or log at debug level.
 
-The rule: a secret is looked for in every form in which it could be written, in everything that a command left, and the
-logs are seen to hold what they would hold it in. It leaves out `job --secret-manifest`, whose purpose is the keys.
+The rule: a test searches for a secret in every form in which it could be written, in everything that a command left. It
+also checks that the logs hold the requests. It leaves out `job --secret-manifest`, whose purpose is to print the keys.
 """
 
 import base64
@@ -29,7 +29,7 @@ NARROWED = ("--bucket", "scratch", "--bucket", "archive")
 
 @pytest.fixture(name="debug_log")
 def _debug_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Everything that any library logs, at debug level."""
+    """A file with everything that any library logs at debug level."""
     path = tmp_path_factory.mktemp("log") / "debug.log"
     root, handler = logging.getLogger(), logging.FileHandler(path, encoding="utf-8")
     before = root.level
@@ -59,12 +59,12 @@ def _write_credentials(folder: Path, content: object) -> None:
 
 
 def target_options(published: Path) -> list[str]:
-    """The options that lead to the store."""
+    """The options that name the store."""
     return ["--deployment", str(published / "deployment.json"), "--credentials", str(published / "credentials.json")]
 
 
 def written_forms(store: "Store") -> dict[str, str]:
-    """Each identity's secret and the administrator's, in each form, with what it is."""
+    """The secrets of each identity and of the administrator in each form, with a description."""
     held = {name: pair.secret_access_key.get_secret_value() for name, pair in store.target.credentials.items()}
     held["administrator"] = store.server.admin.password
     return {
@@ -80,7 +80,7 @@ def written_forms(store: "Store") -> dict[str, str]:
 
 
 def leaks(store: "Store", *texts: str) -> list[str]:
-    """Whose secret is in one of the texts, and how it is written there."""
+    """Whose secret is in one of the texts, and in which form."""
     return sorted({what for form, what in written_forms(store).items() for text in texts if form in text})
 
 
@@ -91,7 +91,7 @@ def reports_in(folder: Path) -> dict[str, str]:
 
 
 def test_a_secret_would_be_found(store: "Store") -> None:
-    """Each is long enough to be found by no chance, and found in each form."""
+    """Each secret is too long for a match by chance, and is found in each form."""
     forms = written_forms(store)
 
     assert min(len(form) for form in forms) >= 16
@@ -110,9 +110,9 @@ def test_a_run_keeps_them(
     *,
     right: bool,
 ) -> None:
-    """Whatever comes of it; no signed URL is in what is kept, either."""
+    """No secret and no signed URL is in what is kept, however the run ends."""
     if not right:
-        # Half a pair of each: signatures that do not match, which servers answer at length.
+        # Half of each pair: signatures that do not match, to which servers give long answers.
         pairs = json.loads(credentials_json(store))
         worker, reader = pairs["worker"], pairs["reader"]
         worker["secret_access_key"], reader["secret_access_key"] = (
@@ -133,7 +133,7 @@ def test_a_run_keeps_them(
     assert sorted(kept) == sorted(Path(path).name for path in reports.values())
     assert leaks(store, said.out, said.err, *kept.values()) == []
     assert [name for name, text in {**kept, "out": said.out, "err": said.err}.items() if SIGNATURE in text] == []
-    # The log tells of every request and of what was signed, and so is where a secret would be.
+    # The log has every request and what was signed, so a secret would be there.
     assert all(pair.access_key_id in log for pair in store.target.credentials.values())
     assert "CanonicalRequest" in log
     assert "urllib3.connectionpool" in log or "HTTP/1.1" in log
@@ -143,7 +143,7 @@ def test_a_run_keeps_them(
 def test_a_run_that_reaches_nothing_keeps_them(
     store: "Store", published: Path, debug_log: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Nor do errors of the connection tell them."""
+    """Connection errors do not contain secrets."""
     content = json.loads((published / "deployment.json").read_text("utf-8"))
     (published / "deployment.json").write_text(json.dumps({**content, "endpoint": shut_endpoint()}), "utf-8")
     options = [word for pair in reports_in(tmp_path).items() for word in pair]
@@ -157,7 +157,7 @@ def test_a_run_that_reaches_nothing_keeps_them(
 
 
 def test_a_signed_url_that_is_sent_again_is_not_logged(debug_log: Path) -> None:
-    """Urllib3 warns of a retry with the whole URL, and a warning shows by itself: the signature is taken out."""
+    """Urllib3 warns of a retry with the whole URL on standard error: the signature is removed."""
     retried = "Retrying (%r) after connection broken by '%r': %s"
     url = f"/bucket/key?X-Amz-Expires=300&{SIGNATURE}0123456789abcdef&x-id=GetObject"
     logging.getLogger("urllib3.connectionpool").warning(retried, 1, TimeoutError(), url)
@@ -173,7 +173,7 @@ def test_a_signed_url_that_is_sent_again_is_not_logged(debug_log: Path) -> None:
 def test_malformed_credentials_keep_them(
     store: "Store", published: Path, debug_log: Path, capfd: pytest.CaptureFixture[str], content: str
 ) -> None:
-    """What is wrong in the file is told by its place."""
+    """An error about a file names the place, not the value."""
     secret = store.target.credentials["worker"].secret_access_key.get_secret_value()
     (published / "credentials.json").write_text(content.format(secret), "utf-8")
 
@@ -190,7 +190,7 @@ def test_job_keeps_them(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The Job names the Secret that holds them, although the keys are in the environment too."""
+    """The Job names only the Secret that holds the keys, although they are in the environment too."""
     for name, pair in store.target.credentials.items():
         monkeypatch.setenv(f"OBJECTSTORE_{name.upper()}_ACCESS_KEY_ID", pair.access_key_id)
         monkeypatch.setenv(f"OBJECTSTORE_{name.upper()}_SECRET_ACCESS_KEY", pair.secret_access_key.get_secret_value())
@@ -214,7 +214,7 @@ def test_preflight_keeps_them(
     *,
     right: bool,
 ) -> None:
-    """It reads the administrator's password from the stack's config, and shows it nowhere."""
+    """Preflight reads the administrator's password from the stack's config and shows it nowhere."""
     server = store.server
     told = {
         "cloud": "aistor",
@@ -222,7 +222,7 @@ def test_preflight_keeps_them(
         "region": server.region,
         "endpoint": server.endpoint,
         "caBundle": server.ca_bundle,
-        # A wrong user for the right password: the password is looked for, so it must be the planted one.
+        # A wrong user with the right password: the test searches for the password, so it must be the planted one.
         "adminUser": server.admin.user if right else "nobody-of-that-name",
         "adminPassword": server.admin.password,
     }

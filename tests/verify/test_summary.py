@@ -1,4 +1,4 @@
-"""verify.report.summary: what is shown is what the findings say, each thing once, and nothing counted as proven."""
+"""verify.report.summary: it shows what the findings say, each message once, and counts nothing else as proven."""
 
 from collections import Counter
 from dataclasses import replace
@@ -24,7 +24,7 @@ UNKNOWN: Tried = Answer(code="InvalidAccessKeyId")
 
 
 def summary_of(store: "Store", facts: Facts, selection: Selection = EVERYTHING) -> Summary:
-    """Of the facts as they are judged."""
+    """The summary of the facts and their findings."""
     return summarise(store.deployment, facts, judge(store.deployment, facts, selection), selection)
 
 
@@ -41,12 +41,12 @@ def cell_of(summary: Summary, identity: str, domain: str) -> HeatCell:
 
 
 def life_of(summary: Summary, domain: str) -> Life:
-    """What becomes of objects of a domain."""
+    """What happens to objects of a domain."""
     return next(life for life in summary.lives if domain in life.domains)
 
 
 def test_every_check_has_a_group() -> None:
-    """No check is left out of the tables, and no column is empty."""
+    """Every check is in a table, and no column is empty."""
     assert set(GROUP_OF) == {*STORE_CHECKS, *BUCKET_CHECKS, *GRANT_CHECKS}
     assert set(GROUP_OF.values()) == set(Group)
     assert {name for name, group in GROUP_OF.items() if group is Group.STORE} == set(STORE_CHECKS)
@@ -54,7 +54,7 @@ def test_every_check_has_a_group() -> None:
 
 
 def test_counts_are_those_of_the_findings(store: "Store", facts: Facts) -> None:
-    """Every finding is counted once in the tables, and what cannot be told beside what is proven."""
+    """The tables count every finding once, and CANNOT TELL separately from what is proven."""
     counts = Counter(finding.status for finding in judge(store.deployment, facts, EVERYTHING))
     summary = summary_of(store, facts)
     in_tables = [tally for row in summary.rows for tally in row.tallies.values()]
@@ -80,7 +80,7 @@ def test_counts_are_those_of_the_findings(store: "Store", facts: Facts) -> None:
     ],
 )
 def test_worst_of_a_group(tally: Tally, worst: Status) -> None:
-    """One failure is worse than all else, and one thing untold is worse than any number proven."""
+    """One failure is worse than anything else, and one CANNOT TELL is worse than any number of proven checks."""
     assert tally.worst is worst
 
 
@@ -99,7 +99,7 @@ class TestHeatMap:
     """The verdict on each identity in each bucket."""
 
     def test_store_as_planned_is_exact_everywhere(self, store: "Store", facts: Facts) -> None:
-        """Every cell has what the plan grants, and nothing deviates."""
+        """Every cell agrees with the plan's grants."""
         summary = summary_of(store, facts)
 
         assert {cell.match for row in summary.heat for cell in row.cells} == {Match.EXACT}
@@ -117,14 +117,14 @@ class TestHeatMap:
             ({"put": UNKNOWN}, Match.UNCLEAR, ["put"]),
             ({"put": Answer(code=NOT_TRIED, said="it would stay")}, Match.CANNOT_TELL, ["put"]),
             ({"put": Answer(code=SILENT, said="gave up")}, Match.NOT_TRIED, ["put"]),
-            # The one that harms most is the verdict, and comes first.
+            # The most harmful deviation is the verdict and comes first.
             ({"get": REFUSED, "put": UNKNOWN, "delete": LET_IN}, Match.WIDER, ["delete", "get", "put"]),
         ],
     )
     def test_deviation(
         self, store: "Store", facts: Facts, answers: dict[str, Tried], match: Match, actions: list[str]
     ) -> None:
-        """An identity that may read is judged by the worst of what it was seen to do, and that is named."""
+        """The worst result of an identity's attempts is the verdict of the cell, and the cell names the actions."""
         summary = summary_of(store, answered(store, facts, "reader", "replay", **answers))
         cell = cell_of(summary, "reader", "replay")
 
@@ -135,15 +135,15 @@ class TestHeatMap:
         )
 
     def test_deviation_says_what_was_found(self, store: "Store", facts: Facts) -> None:
-        """What was wanted and what came instead are told as the check tells them."""
+        """A deviation has the finding's `wanted` and `found`."""
         summary = summary_of(store, answered(store, facts, "reader", "replay", delete=LET_IN))
 
         assert cell_of(summary, "reader", "replay").deviations == (
-            Deviation("delete", Match.WIDER, "refused", "let in (done)"),
+            Deviation("delete", Match.WIDER, "refused", "allowed (done)"),
         )
 
     def test_facts_that_are_missing_are_unclear(self, store: "Store", facts: Facts) -> None:
-        """A cell whose facts were not gathered is no proof of anything."""
+        """A cell whose facts were not gathered proves nothing."""
         bucket = store.plan.bucket("replay").name
         left = {name: cell for name, cell in facts.grants["reader"].items() if name != bucket}
         summary = summary_of(store, replace(facts, grants={**facts.grants, "reader": left}))
@@ -151,7 +151,7 @@ class TestHeatMap:
         assert cell_of(summary, "reader", "replay").match is Match.UNCLEAR
 
     def test_cell_without_findings_was_not_tried(self, store: "Store", facts: Facts) -> None:
-        """What was left out is shown as left out."""
+        """A cell that was left out is shown as not tried."""
         findings = [
             finding
             for finding in judge(store.deployment, facts, EVERYTHING)
@@ -162,7 +162,7 @@ class TestHeatMap:
         assert (cell.match, cell.tried, cell.holding) == (Match.NOT_TRIED, 0, Holding.READ)
 
     def test_identities_that_were_not_asked_for_have_no_column(self, store: "Store", facts: Facts) -> None:
-        """A run of one identity and one bucket shows these alone."""
+        """A run of one identity and one bucket shows only these."""
         selection = Selection(identities=frozenset({"reader"}), buckets=frozenset({store.plan.bucket("replay").name}))
         summary = summary_of(store, facts, selection)
 
@@ -175,7 +175,7 @@ class TestTold:
     """Failures, warnings, and what cannot be told."""
 
     def test_same_failure_in_many_buckets_is_told_once(self, store: "Store", facts: Facts) -> None:
-        """With all its places, what was wanted, what was found and what to do."""
+        """The message appears once, with all its places, what was wanted, what was found and the remedy."""
         suspended = {name: replace(held, versioning=Answer("Suspended")) for name, held in facts.buckets.items()}
         summary = summary_of(store, replace(facts, buckets=suspended))
         told = [told for told in summary.failures if told.check == "versioning_as_planned"]
@@ -187,17 +187,17 @@ class TestTold:
         assert summary.tally.failed == 3
 
     def test_cell_of_the_matrix_is_told_as_one(self, store: "Store", facts: Facts) -> None:
-        """All actions of a cell that went wrong are one failure."""
+        """All wrong actions of a cell are one failure."""
         changed = answered(store, facts, "reader", "replay", delete=LET_IN, get=REFUSED)
         (told,) = summary_of(store, changed).failures
 
         assert told.places == (f"reader in {store.plan.bucket('replay').name}",)
         assert told.wanted == "get allowed; delete refused"
-        assert told.found == "get AccessDenied: no; delete let in (done)"
+        assert told.found == "get AccessDenied: no; delete allowed (done)"
         assert "reader" in told.remedy
 
     def test_what_cannot_be_told_has_its_reason(self, store: "Store", facts: Facts) -> None:
-        """The backend's limit is told once for all buckets, and is no failure."""
+        """The backend's limit appears once for all buckets, and is not a failure."""
         summary = summary_of(store, facts)
         (told,) = [told for told in summary.untold if told.check == "abort_multipart_as_planned"]
 
@@ -208,27 +208,27 @@ class TestTold:
         assert summary.unsupported == store.deployment.unsupported
 
     def test_warning(self, store: "Store", facts: Facts) -> None:
-        """What is right but will not be for long is told with what to do, and counted as proven."""
+        """A certificate that expires soon is a warning with a remedy, and counts as proven."""
         soon = replace(facts.door, certificate=Answer(Certificate(("localhost",), "2026-01-09T00:00:00+00:00")))
         summary = summary_of(store, replace(facts, door=soon, taken_at="2026-01-01T00:00:00+00:00"))
 
         assert [(told.check, told.remedy) for told in summary.warnings] == [
-            ("certificate_valid", "renew the certificate: it ends in 8 days")
+            ("certificate_valid", "renew the certificate: it expires in 8 days")
         ]
         assert summary.tally.failed == 0
 
     def test_places_are_named_where_they_are_few(self, store: "Store", facts: Facts) -> None:
-        """One place is named; of many the first, with how many there are."""
+        """A single place is named; of many places the first is named, with the number."""
         (told,) = summary_of(store, answered(store, facts, "reader", "replay", delete=LET_IN)).failures
 
         assert told.where == f"reader in {store.plan.bucket('replay').name}"
 
 
 class TestLives:
-    """When what ends."""
+    """When objects expire."""
 
     def test_by_band(self, store: "Store", facts: Facts) -> None:
-        """Days are the plan's; a band without an expiration says never."""
+        """The days are the plan's; a band without an expiration has never."""
         summary = summary_of(store, facts)
         days = {
             domain: {event.kind: event.days for event in life_of(summary, domain).events}
@@ -240,7 +240,7 @@ class TestLives:
         assert days["archive"] == {Kind.LOCK: 365, Kind.EXPIRE: None, Kind.REPLACED: 395, Kind.MOVE: 30, Kind.ABORT: 7}
 
     def test_retention_modes_are_kept_apart(self, store: "Store", facts: Facts) -> None:
-        """COMPLIANCE is no GOVERNANCE, though the days are the same."""
+        """COMPLIANCE and GOVERNANCE are shown separately, even with the same days."""
         summary = summary_of(store, facts)
 
         assert "COMPLIANCE" in life_of(summary, "ledger").events[0].text
@@ -250,7 +250,7 @@ class TestLives:
     def test_what_the_backend_does_not_do_has_its_reason(
         self, store: "Store", facts: Facts, aws_store: "Store", aws_facts: Facts
     ) -> None:
-        """AIStor moves nothing and says why; AWS does."""
+        """On AIStor a transition is unsupported, with the reason; on AWS it is supported."""
         (here,) = [e for e in life_of(summary_of(store, facts), "archive").events if e.kind is Kind.MOVE]
         (there,) = [e for e in life_of(summary_of(aws_store, aws_facts), "archive").events if e.kind is Kind.MOVE]
 
@@ -259,7 +259,7 @@ class TestLives:
         assert "GLACIER_IR after 30 d" in there.text
 
     def test_probes_are_told_once_for_all_buckets(self, store: "Store", facts: Facts) -> None:
-        """Keys of the suite end after a day, whatever the band."""
+        """The suite's keys expire after a day in every band."""
         life = summary_of(store, facts).lives[-1]
 
         assert (life.band, len(life.domains)) == ("keys under .verify/", 5)
@@ -267,7 +267,7 @@ class TestLives:
 
 
 def test_shut_door_is_no_proof(store: "Store", facts: Facts) -> None:
-    """Where nothing answers, nothing is proven but the names, and all the rest is not asked."""
+    """If no server answers, only the names are proven, and everything else is not asked."""
     shut = replace(facts.door, reached=Answer(code="EndpointUnreachable", said="no answer"))
     summary = summary_of(store, Facts(facts.run_id, facts.taken_at, shut))
 
@@ -278,7 +278,7 @@ def test_shut_door_is_no_proof(store: "Store", facts: Facts) -> None:
 
 
 def test_finding_of_an_unknown_check_is_no_silent_loss(store: "Store", facts: Facts) -> None:
-    """A check that no column holds is an error here, and not a finding that nobody sees."""
+    """A check without a column raises an error, so that no finding is lost."""
     foreign = Finding("new_check", "x", Status.FAIL, "a", "b", bucket=store.plan.buckets[0].name)
 
     with pytest.raises(KeyError, match="new_check"):

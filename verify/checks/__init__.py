@@ -1,7 +1,7 @@
 """Checks: pure functions from (deployment, facts) to findings.
 
 The rule: each check has an id of the form `thing_state`, belongs to one kind of resource and one part of the facts, and
-compares with the declared value. `judge` runs all that a run asked for; the three tables tell what there is.
+compares with the declared value. `judge` runs every check that was selected; the three tables list all checks.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -32,13 +32,13 @@ __all__ = [
 BucketCheck = Callable[[Deployment, BucketPlan, BucketFacts], Verdict]
 StoreCheck = Callable[[Deployment, Facts], Verdict]
 STORE = "the store"
-# What else an answer is called that never came whole.
+# Further codes of an answer that did not arrive complete.
 _UNREACHED = (
     NO_ANSWER
     | BUSY
     | {"ConnectionResetError", "IncompleteRead", "RemoteDisconnected", "ResponseStreamingError", "TimeoutError"}
 )
-NO_FACTS_REMEDY = "run the verification again; the facts of this bucket were not gathered"
+NO_FACTS_REMEDY = "the run gathered no facts of this bucket; run the verification again"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Check:
     Attributes:
         name: Its id.
         meaning: The fact that it proves.
-        part: The part of the facts that it needs beside the configuration; None for none.
+        part: The part of the facts that it needs besides the configuration; None if it needs no other part.
     """
 
     name: str
@@ -133,7 +133,7 @@ STORE_CHECKS: Mapping[str, tuple[Check, StoreCheck]] = {
 GRANT_CHECKS: Mapping[str, Check] = {
     f"{action.name}_as_granted": Check(
         f"{action.name}_as_granted",
-        f"{action.name.replace('_', ' ')}: let in exactly where the plan says.",
+        f"{action.name.replace('_', ' ')}: allowed exactly where the plan grants it.",
         Part.GRANTS,
     )
     for action in ACTIONS.values()
@@ -152,13 +152,13 @@ def parts_of(names: Iterable[str]) -> frozenset[Part]:
 def judge(
     deployment: Deployment, facts: Facts, selection: Selection, only: frozenset[str] | None = None
 ) -> list[Finding]:
-    """Every finding that a run asked for.
+    """Every finding of the selected checks.
 
     Args:
-        deployment: What should be.
-        facts: What is.
-        selection: What was gathered.
-        only: The checks to run; None for all of the gathered parts.
+        deployment: What the store should be.
+        facts: What the store is.
+        selection: Which facts were gathered.
+        only: The checks to run; None for all checks of the gathered parts.
     """
 
     def asked(check: Check) -> bool:
@@ -182,9 +182,9 @@ def judge(
 
 
 def _unless_silent(finding: Finding, codes: AbstractSet[str]) -> Finding:
-    """What got no answer because the server had fallen silent has not failed: `endpoint_reached` has.
+    """A check that got no answer from a server that stopped answering does not fail; `endpoint_reached` fails instead.
 
-    What a run could not remove is left all the same, so `probes_removed` fails.
+    `probes_removed` fails nevertheless, because objects that the run could not remove are still there.
     """
     parts = finding.found.split("; ")
     silent = all(any(f"{code}: " in part for code in codes) for part in parts)
@@ -195,7 +195,7 @@ def _unless_silent(finding: Finding, codes: AbstractSet[str]) -> Finding:
 
 def _bucket_verdict(function: BucketCheck, deployment: Deployment, bucket: BucketPlan, facts: Facts) -> Verdict:
     if not facts.door.open:
-        return Verdict(Status.NOT_ASKED, "facts", "nothing was asked: the endpoint is shut")
+        return Verdict(Status.NOT_ASKED, "facts", "no request was sent: no trusted answer from the endpoint")
     if bucket.name not in facts.buckets:
         return Verdict(Status.FAIL, "facts", "none", NO_FACTS_REMEDY)
     return function(deployment, bucket, facts.buckets[bucket.name])

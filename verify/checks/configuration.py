@@ -1,7 +1,7 @@
-"""Checks of a bucket's configuration: where it is, its band, its access.
+"""Checks of a bucket's configuration: its region, its band's settings, its access.
 
-The rule: the declared value is compared, never "something is there". What the backend has no means for is CANNOT TELL
-with the reason that the deployment gives.
+The rule: a check compares with the declared value; "a value is set" is not enough. A feature that the backend does not
+have is CANNOT TELL, with the reason that the deployment gives.
 """
 
 import json
@@ -18,7 +18,7 @@ from verify.facts import Answer, BucketFacts, LiveRetention
 ABSENT = frozenset({"NotImplemented", "MalformedXML", "MethodNotAllowed"})
 ALL_BLOCKED = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 OWNED = "BucketOwnerEnforced"
-_LOOK = "look at the server and at the verifier's policy; a bucket's region cannot be changed"
+_LOOK = "check the server and the verifier's policy; the region of an existing bucket cannot be changed"
 
 
 def bucket_in_region(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
@@ -26,21 +26,21 @@ def bucket_in_region(deployment: Deployment, plan: BucketPlan, facts: BucketFact
     wanted = f"the bucket in {deployment.region}"
     right = facts.location.value == deployment.region
     if deployment.cloud == "aistor" and facts.location.ok:
-        # A server without a configured region answers us-east-1 for every bucket and signs for any.
+        # A server without a configured region answers us-east-1 for every bucket and accepts signatures for any region.
         right = facts.location.value in (deployment.region, "us-east-1")
     del plan
     return judged(right, wanted, str(facts.location), UP if facts.location.code == "NoSuchBucket" else _LOOK)
 
 
 def versioning_as_planned(_: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Versioning is on in warm and cold buckets, and off in hot ones or, where one was warm before, suspended."""
+    """Versioning is on in warm and cold buckets, and off in hot buckets (suspended if the bucket was warm before)."""
     # It cannot be set back to Off: https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html
     legal = ("Enabled",) if plan.versioned else ("Off", "Suspended")
     return judged(facts.versioning.value in legal, " or ".join(legal), str(facts.versioning), UP)
 
 
 def lifecycle_as_planned(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """The lifecycle rules are exactly the planned ones; a foreign rule is named by its id."""
+    """The lifecycle rules are exactly the planned ones; the finding names an unplanned rule by its id."""
     wanted = {rule.id: realisable(rule, deployment) for rule in plan.rules}
     if facts.rules.value is None:
         return Verdict(Status.FAIL, _rules_text(wanted.values()), str(facts.rules), LOOK_POLICY)
@@ -60,7 +60,7 @@ def lifecycle_as_planned(deployment: Deployment, plan: BucketPlan, facts: Bucket
 
 
 def retention_as_planned(_: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Object lock is on exactly in cold buckets, with the planned default retention."""
+    """Object lock is on in cold buckets, with the planned default retention, and off in all others."""
     if plan.retention is None:
         right = facts.retention.value == LiveRetention(enabled=False)
         return judged(right, "no object lock", _retention_text(facts.retention), LOOK_POLICY)
@@ -69,7 +69,7 @@ def retention_as_planned(_: Deployment, plan: BucketPlan, facts: BucketFacts) ->
         facts.retention.value == wanted,
         _retention_text(Answer(wanted)),
         _retention_text(facts.retention),
-        f"{UP}; where object lock is off, the bucket must be made anew",
+        f"{UP}; if object lock is off, recreate the bucket",
     )
 
 
@@ -81,7 +81,7 @@ def abort_multipart_as_planned(deployment: Deployment, plan: BucketPlan, facts: 
         wanted,
         {r.rule.id: r.rule.abort_multipart_after_days for r in facts.rules.value or ()},
         facts,
-        "unfinished uploads go after {} d",
+        "unfinished uploads are removed after {} d",
     )
 
 
@@ -106,36 +106,34 @@ def _part_of_rules(
     reason: str | None, wanted: Mapping[str, object], live: Mapping[str, object], facts: BucketFacts, words: str
 ) -> Verdict:
     if not wanted:
-        return not_asked("the band has none")
+        return not_asked("the band has no such rule")
     text = "; ".join(f"rule {rule_id}: {words.format(value)}" for rule_id, value in wanted.items())
     if reason is not None:
         return cannot_tell(text, reason)
     if not facts.rules.ok:
         return fail(text, str(facts.rules), LOOK_POLICY)
     found = {rule_id: live.get(rule_id) for rule_id in wanted}
-    shown = "; ".join(
-        f"rule {i}: {words.format(v) if v is not None else 'nothing of the kind'}" for i, v in found.items()
-    )
+    shown = "; ".join(f"rule {i}: {words.format(v) if v is not None else 'not set'}" for i, v in found.items())
     return judged(found == wanted, text, shown, UP)
 
 
 def expiry_announced(_: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """HEAD of a probe names the planned rule: proof at once of which rule governs it, without waiting for the day."""
+    """HEAD of a probe names the planned rule, which proves that the rule applies without waiting for its day."""
     if facts.probe is None or not facts.probe.uploaded.ok:
         return not_asked("no probe was written")
     wanted = "x-amz-expiration names the rule verify-probes"
     said = facts.probe.expiry
     if said.ok and said.value is None:
         if any(live.rule.id in {rule.id for rule in plan.rules if rule.prefix} for live in facts.rules.value or ()):
-            return cannot_tell(wanted, "the server has the rule and sends no x-amz-expiration")
-        return fail(wanted, "no such header, as no such rule", UP)
+            return cannot_tell(wanted, "the server has the rule but does not send x-amz-expiration")
+        return fail(wanted, "no such header, because no such rule exists", UP)
     names = {rule.id for rule in plan.rules if rule.prefix}
     right = said.value is not None and said.value.rule_id in names
     return judged(right, wanted, f"rule {said.value.rule_id}, {said.value.date}" if said.value else str(said), UP)
 
 
 def encryption_as_planned(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
-    """The bucket's default encryption is the deployment's."""
+    """The bucket's default encryption is the one that the deployment sets."""
     reason = deployment.cannot("encryption")
     wanted = deployment.encryption or "encryption at rest"
     if reason is not None:
@@ -144,7 +142,7 @@ def encryption_as_planned(deployment: Deployment, _: BucketPlan, facts: BucketFa
 
 
 def public_access_blocked(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Public access is blocked; where the backend knows no such block, callers without a signature are refused."""
+    """Public access is blocked; a backend without a public access block refuses callers without a signature."""
     wanted = "all four settings of the public access block"
     if deployment.cannot("public_access_block") is None:
         found = (
@@ -152,20 +150,20 @@ def public_access_blocked(deployment: Deployment, _: BucketPlan, facts: BucketFa
         )
         return judged(facts.public_access.value == ALL_BLOCKED, wanted, found, UP)
     if facts.public_access.code not in ABSENT:
-        found = f"{facts.public_access}, where the deployment says that there is no such block"
+        found = f"{facts.public_access}, but the deployment says that this server has no public access block"
         return fail("no public access block", found, LOOK_POLICY)
     if facts.strangers is None:
-        return cannot_tell(wanted, f"{deployment.cannot('public_access_block')}; anonymous callers were not tried")
+        return cannot_tell(wanted, f"{deployment.cannot('public_access_block')}; no anonymous request was tried")
     return all_refused(
         facts.strangers.anonymous,
         frozenset({"AccessDenied"}),
-        "the backend has no such block, so every anonymous caller refused",
-        "remove the bucket's policy: `mc anonymous set none`",
+        "every anonymous request refused, because the backend has no public access block",
+        "remove the bucket's policy with `mc anonymous set none`",
     )
 
 
 def ownership_enforced(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Objects belong to the bucket's owner and access lists are off."""
+    """The bucket's owner owns all objects, and access control lists (ACLs) are off."""
     reason = deployment.cannot("ownership_controls")
     if reason is not None:
         return cannot_tell(OWNED, reason)
@@ -173,7 +171,7 @@ def ownership_enforced(deployment: Deployment, _: BucketPlan, facts: BucketFacts
 
 
 def policy_as_planned(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """The bucket's policy is the planned one: on AWS the refusal of plain http, on AIStor none."""
+    """The bucket policy is the planned one: on AWS it refuses plain http, on AIStor there is none."""
     planned = ""
     if deployment.cloud == "aws" and deployment.plan.tls_only:
         planned = json.dumps(bucket_policy(plan.name), sort_keys=True)
@@ -185,7 +183,7 @@ def policy_as_planned(deployment: Deployment, plan: BucketPlan, facts: BucketFac
 
 
 def realisable(rule: LifecycleRule, deployment: Deployment) -> LifecycleRule:
-    """A planned rule without what the backend has said that it cannot do."""
+    """A planned rule without the parts that the deployment lists as unsupported by the backend."""
     without: dict[str, None] = {}
     if deployment.cannot("abort_multipart"):
         without["abort_multipart_after_days"] = None

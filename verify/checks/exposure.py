@@ -1,6 +1,6 @@
-"""Checks of what must be shut: to strangers, over plain http, outside the probe prefix; and of the store as a whole.
+"""Checks of what must be closed (to anonymous callers, over plain http, outside the probe prefix), and of the store.
 
-The rule: shut means refused by a code that says so. A server that does not speak plain http at all is shut by that.
+The rule: closed means refused by a code that says so. A server that does not speak plain http at all counts as closed.
 """
 
 from datetime import datetime
@@ -13,29 +13,29 @@ from verify.facts import BucketFacts, Facts
 
 DENIED = frozenset({"AccessDenied"})
 UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
-# What a server answers that has TLS alone on its port: MinIO and Go servers 400, others hang up.
+# The answers of a server whose port speaks TLS only: MinIO and Go servers send 400, others close the connection.
 _NO_PLAIN_HTTP = NO_ANSWER | {"HTTP 400", "HTTP 426", "HTTP 301", "HTTP 308", "IncompleteRead", "ConnectionResetError"}
-# IAM says UnauthorizedOperation nowhere; MinIO's admin API says AccessDenied or XMinioAdminNotAllowed.
+# IAM never answers UnauthorizedOperation; MinIO's admin API answers AccessDenied or XMinioAdminNotAllowed.
 _ADMIN_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 WARN_BELOW_DAYS = 30
 
 
 def anonymous_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Without a signature nothing can be listed, read or put."""
+    """A request without a signature cannot list, read or put anything."""
     if facts.strangers is None:
         return not_asked("not tried")
     return all_refused(
         facts.strangers.anonymous,
         DENIED,
         "refused",
-        "remove what makes the bucket public: its policy, or an access list",
+        "remove the bucket policy or the ACL that makes the bucket public",
     )
 
 
 def plain_http_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Where the plan demands TLS, a signed request over plain http is refused, or not served at all."""
+    """If the plan requires TLS, the server refuses a signed request over plain http, or does not serve http at all."""
     if not deployment.plan.tls_only:
-        return not_asked("the plan does not demand TLS")
+        return not_asked("the plan does not require TLS")
     if facts.strangers is None or facts.strangers.plain_http is None:
         return not_asked("not tried")
     found = facts.strangers.plain_http
@@ -45,49 +45,49 @@ def plain_http_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts
 
 
 def verifier_confined(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Outside of the probe prefix the verifier can neither list, nor read, nor delete a version."""
+    """Outside the probe prefix the verifier can neither list, nor read, nor delete a version."""
     if facts.strangers is None:
         return not_asked("not tried")
     return all_refused(facts.strangers.outside, DENIED, "refused outside .verify/", UP)
 
 
 def endpoint_reached(_: Deployment, facts: Facts) -> Verdict:
-    """Something answers at the endpoint, and goes on answering."""
+    """The endpoint answers, and keeps answering until the end of the run."""
     door = facts.door
     if facts.gave_up:
-        return fail(f"answers from {door.endpoint}", facts.gave_up, "look at the server and the network")
-    remedy = "look at the server, the network and `--via`; preflight tells more: object-store preflight"
+        return fail(f"answers from {door.endpoint}", facts.gave_up, "check the server and the network")
+    remedy = "check the server, the network and `--via`; run `object-store preflight` for details"
     return judged(
         door.reached.ok, f"answers from {door.endpoint}", "it answers" if door.reached.ok else door.reached.said, remedy
     )
 
 
 def certificate_valid(_: Deployment, facts: Facts) -> Verdict:
-    """The endpoint's certificate is trusted and holds its name, and does not end soon."""
+    """The endpoint's certificate is trusted, holds the endpoint's name, and does not expire soon."""
     if not facts.door.reached.ok:
-        return not_asked("nothing answers")
+        return not_asked("the endpoint does not answer")
     held = facts.door.certificate
     if held is None:
         return not_asked("the endpoint is plain http")
-    wanted = f"a trusted certificate for {facts.door.endpoint}, good for {WARN_BELOW_DAYS} days and more"
+    wanted = f"a trusted certificate for {facts.door.endpoint}, valid for {WARN_BELOW_DAYS} days or more"
     if held.value is None:
         return fail(
             wanted,
             str(held),
-            "give the stack the right CA (object-store:caBundle), or the server a right certificate",
+            "set the CA that signed it (object-store:caBundle), or install a trusted certificate on the server",
         )
     left = (datetime.fromisoformat(held.value.ends) - datetime.fromisoformat(facts.taken_at)).days
-    found = f"{', '.join(held.value.names)}, good for {left} days"
-    soon = f"renew the certificate: it ends in {left} days" if left < WARN_BELOW_DAYS else ""
+    found = f"{', '.join(held.value.names)}, valid for {left} days"
+    soon = f"renew the certificate: it expires in {left} days" if left < WARN_BELOW_DAYS else ""
     return Verdict(Status.PASS, wanted, found, soon)
 
 
 def undeclared_buckets_absent(deployment: Deployment, facts: Facts) -> Verdict:
-    """No bucket has our prefix that the plan does not declare."""
+    """The plan declares every bucket whose name begins with our prefix."""
     if facts.store is None:
         return not_asked("not tried")
     names, prefix = facts.store.bucket_names, deployment.plan.bucket_prefix
-    wanted = f"no bucket {prefix}… but the declared ones"
+    wanted = f"no bucket {prefix}… except the declared ones"
     if names.value is None:
         return fail(wanted, str(names), LOOK_POLICY)
     declared = {bucket.name for bucket in deployment.plan.buckets}
@@ -96,12 +96,12 @@ def undeclared_buckets_absent(deployment: Deployment, facts: Facts) -> Verdict:
         not extra,
         wanted,
         ", ".join(extra) or "no other",
-        "declare it in infra/taxonomy.yaml and import it, or see what is in it and remove it",
+        "declare the bucket in infra/taxonomy.yaml and import it, or check its contents and remove it",
     )
 
 
 def declared_buckets_present(deployment: Deployment, facts: Facts) -> Verdict:
-    """Every declared bucket is in the list of buckets."""
+    """The server lists every declared bucket."""
     if facts.store is None:
         return not_asked("not tried")
     names, wanted = facts.store.bucket_names, f"{len(deployment.plan.buckets)} buckets"
@@ -116,11 +116,11 @@ def names_as_convention(deployment: Deployment, _: Facts) -> Verdict:
     plan = deployment.plan
     wrong = [b.name for b in plan.buckets if b.name != bucket_name(plan.env, plan.region_code, b.named_after)]
     wanted = bucket_name(plan.env, plan.region_code, "{domain}")
-    return judged(not wrong, wanted, ", ".join(wrong) or "all of that form", "pulumi up with this checkout")
+    return judged(not wrong, wanted, ", ".join(wrong) or "all of that form", "run `pulumi up` with this checkout")
 
 
 def default_keys_refused(_: Deployment, facts: Facts) -> Verdict:
-    """The vendor's well-known key pair is unknown to the server."""
+    """The server does not know the vendor's well-known default key pair."""
     if facts.store is None:
         return not_asked("not tried")
     if facts.store.default_keys is None:
@@ -130,7 +130,7 @@ def default_keys_refused(_: Deployment, facts: Facts) -> Verdict:
         found.code in UNKNOWN_KEY,
         f"refused ({' or '.join(sorted(UNKNOWN_KEY))})",
         outcome(found),
-        "change the server's root credentials now: everybody knows these",
+        "change the server's root credentials now: these are publicly known",
     )
 
 

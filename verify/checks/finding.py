@@ -1,7 +1,7 @@
-"""What a check says, and the words that checks share.
+"""The result of a check, and the sentences that checks share.
 
-The rule: PASS, FAIL or CANNOT TELL. CANNOT TELL is never counted as PASS and never used where the backend can tell: it
-stands only for what the deployment itself lists as unsupported, or for what cannot be tried without harm.
+The rule: PASS, FAIL or CANNOT TELL. CANNOT TELL never counts as PASS, and is never used where the backend can tell. It
+is only for what the deployment lists as unsupported, and for what cannot be tried without harm.
 """
 
 from collections.abc import Mapping
@@ -11,16 +11,16 @@ from typing import Any
 
 from verify.facts import NOT_TRIED, Answer
 
-UP = "`pulumi up --refresh` puts it right"
-LOOK_POLICY = "look at the verifier's policy and at the server"
-SEE_TRUST = "give it a token that its role trusts: docs/oidc.md"
-NO_WRITER = "put by the verifier, because no role that may put here could be assumed"
-STAND_IN = "put by the verifier under a short governance lock"
+UP = "run `pulumi up --refresh` to restore the planned state"
+LOOK_POLICY = "check the verifier's policy and the server"
+SEE_TRUST = "provide a token that the identity's role trusts: see docs/oidc.md"
+NO_WRITER = "the verifier put the object, because no role that may put here could be assumed"
+STAND_IN = "the verifier put the object under a short governance lock"
 NO_WORKLOAD = (
-    "in COMPLIANCE mode nobody could remove a workload's probe before its date, so none is put; "
+    "in COMPLIANCE mode a workload's probe cannot be removed before its retention ends, so the run puts none; "
     "`--leave-locked-probe` puts one and leaves it there"
 )
-RENEW = "look at the policy and the key of {0}: `pulumi up --refresh` renews both"
+RENEW = "check the policy and the access key of {0}; `pulumi up --refresh` restores both"
 
 
 @unique
@@ -38,7 +38,7 @@ class Verdict:
     """What a check found.
 
     Attributes:
-        status: The verdict; NOT_ASKED where the plan asks nothing of the kind.
+        status: The verdict; NOT_ASKED if the check does not apply or was not run.
         wanted: What the plan says.
         found: What the store says.
         remedy: One sentence that says what to do; with PASS it is a warning.
@@ -52,7 +52,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict and where it belongs.
+    """A verdict and the resource that it is about.
 
     Attributes:
         check: The check's id, `thing_state`.
@@ -61,9 +61,9 @@ class Finding:
         wanted: What the plan says.
         found: What the store says.
         remedy: One sentence that says what to do; with PASS it is a warning.
-        bucket: The bucket's name, where it is about one.
-        identity: The identity's name, where it is about one.
-        action: The action of the matrix, where it is about one.
+        bucket: The bucket's name, if it is about one.
+        identity: The identity's name, if it is about one.
+        action: The action of the matrix, if it is about one.
     """
 
     check: str
@@ -77,34 +77,34 @@ class Finding:
     action: str | None = None
 
     def __str__(self) -> str:
-        """The whole finding in one sentence or two."""
+        """The whole finding in one or two sentences."""
         return f"{self.resource}: {self.check}: {self.status}: wanted {self.wanted}, found {self.found}. {self.remedy}"
 
 
 def judged(right: bool, wanted: str, found: str, remedy: str) -> Verdict:  # noqa: FBT001 - the verdict itself
-    """PASS where it is right, else FAIL with what to do."""
+    """PASS if `right`, else FAIL with the remedy."""
     return Verdict(Status.PASS, wanted, found) if right else fail(wanted, found, remedy)
 
 
 def fail(wanted: str, found: str, remedy: str) -> Verdict:
-    """FAIL, with what to do."""
+    """FAIL, with the remedy."""
     return Verdict(Status.FAIL, wanted, found, remedy)
 
 
 def cannot_tell(wanted: str, reason: str, remedy: str = "") -> Verdict:
-    """CANNOT TELL, with the backend's limit as what was found."""
+    """CANNOT TELL, with the reason as `found`."""
     return Verdict(Status.CANNOT_TELL, wanted, reason, remedy)
 
 
 def not_asked(why: str) -> Verdict:
-    """The plan asks nothing of the kind."""
+    """Not asked, with the reason as `found`."""
     return Verdict(Status.NOT_ASKED, "nothing", why)
 
 
 def all_refused(answers: Mapping[str, Answer[Any]], codes: frozenset[str], wanted: str, remedy: str) -> Verdict:
-    """PASS where each answer is a refusal by one of the codes; the found text names every other.
+    """PASS if every answer is a refusal with one of the codes; `found` names each answer that is not.
 
-    Where all that were tried are refused but not all were tried, CANNOT TELL says why.
+    If every attempt was refused but some were not made, the verdict is CANNOT TELL with the reason.
     """
     untried = {who: answer for who, answer in answers.items() if answer.code == NOT_TRIED}
     wrong = {who: answer for who, answer in answers.items() if answer.code not in codes and who not in untried}
@@ -118,9 +118,9 @@ def all_refused(answers: Mapping[str, Answer[Any]], codes: frozenset[str], wante
     if not wrong:
         by_code = {code: [who for who, answer in answers.items() if answer.code == code] for code in sorted(codes)}
         found = "; ".join(f"{code} to {', '.join(who)}" for code, who in by_code.items() if who)
-    return judged(not wrong, f"{wanted} ({' or '.join(sorted(codes))})", found or "nobody tried", remedy)
+    return judged(not wrong, f"{wanted} ({' or '.join(sorted(codes))})", found or "no attempt was made", remedy)
 
 
 def outcome(answer: Answer[Any]) -> str:
-    """What became of an attempt, in words."""
-    return "it was let in" if answer.ok else str(answer)
+    """The result of an attempt, in words."""
+    return "allowed" if answer.ok else str(answer)

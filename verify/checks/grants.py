@@ -1,7 +1,7 @@
 """Checks of the grants matrix: every identity in every bucket may do what the plan says, and nothing else.
 
-The rule: a refusal counts only after the identity has been seen to work somewhere, because a key that nobody knows is
-refused everywhere. What is neither let in nor refused by the backend's own code fails: it proves nothing.
+The rule: a refusal counts only if the identity's key worked somewhere, because a server refuses an unknown key
+everywhere. An answer that is neither success nor the backend's own code for a refusal fails: it proves nothing.
 """
 
 from model.deployment import Deployment
@@ -14,7 +14,7 @@ ABSENT = "NotImplemented"
 
 
 def seen_to_work(facts: Facts, identity: str) -> bool:
-    """Whether anything was ever let in with the identity's key."""
+    """Whether the server ever allowed a request with the identity's key."""
     return any(
         ACTIONS[name].let_in(answer)
         for cell in facts.grants.get(identity, {}).values()
@@ -35,20 +35,20 @@ def _judge(
     deployment: Deployment, action: Action, identity: IdentityPlan, bucket: BucketPlan, answer: Tried, *, works: bool
 ) -> Verdict:
     let_in = action.let_in(answer)
-    found = f"let in ({answer.code or 'done'})" if let_in else str(answer)
+    found = f"allowed ({answer.code or 'done'})" if let_in else str(answer)
     if answer.code == NOT_TRIED:
         return cannot_tell("allowed" if action.allowed(identity, bucket) else "refused", answer.said)
     if action.allowed(identity, bucket):
         return judged(let_in, "allowed", found, RENEW.format(identity.name))
     if answer.code == ABSENT:
-        return cannot_tell("refused", f"the server has no such call: {found}")
+        return cannot_tell("refused", f"the server does not implement this call: {found}")
     if not refused(answer, deployment.cloud):
         return fail("refused", found, RENEW.format(identity.name))
     if not works:
         return Verdict(
             Status.CANNOT_TELL,
             "refused",
-            f"{found}, but {identity.name} was never seen to work, so its refusals prove nothing",
-            f"give `--bucket` one that {identity.name} holds, or see whether its key is known to the server",
+            f"{found}, but no request of {identity.name} ever succeeded, so its refusals prove nothing",
+            f"pass a bucket that {identity.name} may use to `--bucket`, or check that the server knows its key",
         )
     return Verdict(Status.PASS, "refused", found)

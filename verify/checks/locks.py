@@ -1,6 +1,6 @@
-"""Checks of immutability: what a bucket with object lock holds cannot be changed or removed.
+"""Checks of immutability: the versions in a bucket with object lock cannot be changed or removed.
 
-The rule: a refusal is this backend's code for it. MinIO says 400 InvalidRequest for a locked version where AWS says 403
+The rule: a refusal is this backend's code for it. For a locked version MinIO answers 400 InvalidRequest and AWS 403
 AccessDenied: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html and MinIO's cmd/api-errors.go
 (ErrObjectLocked).
 """
@@ -29,18 +29,18 @@ LOCK_CODES: dict[Cloud, frozenset[str]] = {
     "aws": frozenset({"AccessDenied"}),
 }
 _NO_LOCK = not_asked("the bucket has no object lock")
-_MEND = "look at the bucket's object lock and at the identities' policies: `pulumi up --refresh` renews policies"
+_MEND = "check the bucket's object lock and the identities' policies; `pulumi up --refresh` restores the policies"
 
 
 def retention_applied(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """A workload's put got the bucket's default retention by itself, in mode and days."""
+    """An object that a workload puts gets the bucket's default retention, with its mode and days."""
     probe = facts.probe
     if plan.retention is None:
         return _NO_LOCK
     if probe is None or probe.retention is None or not probe.uploaded.ok:
         return not_asked("no probe was written")
     mode, days = plan.retention.mode.value, plan.retention.days
-    wanted = f"{mode} for {days} days on what {probe.identity} put"
+    wanted = f"{mode} for {days} days on the object that {probe.identity} put"
     verifier = deployment.plan.verifier
     if verifier is not None and probe.identity == verifier.name:
         if not compliance(plan) and has_writer(deployment.plan, plan):
@@ -53,24 +53,24 @@ def retention_applied(deployment: Deployment, plan: BucketPlan, facts: BucketFac
 
 
 def old_version_kept_on_overwrite(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """After an overwrite the version before reads back as it was."""
+    """After an overwrite the previous version reads back unchanged."""
     if facts.lock is None:
         return _NO_LOCK
     return judged(
-        facts.lock.overwritten.value is True, "the version before reads back", str(facts.lock.overwritten), _MEND
+        facts.lock.overwritten.value is True, "the previous version reads back", str(facts.lock.overwritten), _MEND
     )
 
 
 def old_version_kept_on_delete(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """A delete without version id leaves a marker, and the version before reads back as it was."""
+    """A delete without a version id leaves a delete marker, and the previous version reads back unchanged."""
     if facts.lock is None:
         return _NO_LOCK
-    wanted = "a delete marker, and the version before reads back"
+    wanted = "a delete marker, and the previous version reads back"
     return judged(facts.lock.deleted.value is True, wanted, str(facts.lock.deleted), _MEND)
 
 
 def version_delete_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Without bypass nobody who holds the bucket can delete a locked version, nor can the verifier."""
+    """Without bypass no identity with access to the bucket, nor the verifier, can delete a locked version."""
     if facts.lock is None:
         return _NO_LOCK
     return all_refused(facts.lock.version_deletes, LOCK_CODES[deployment.cloud], "refused to every holder", _MEND)
@@ -81,12 +81,12 @@ def lock_bypass_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) ->
     if facts.lock is None:
         return _NO_LOCK
     if not facts.lock.bypasses:
-        return not_asked("no workload holds the bucket")
+        return not_asked("no workload has access to the bucket")
     return all_refused(facts.lock.bypasses, frozenset({"AccessDenied"}), "refused to every workload", _MEND)
 
 
 def retention_shortening_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Without bypass nobody can let a retention end sooner."""
+    """Without bypass no identity can shorten a retention."""
     if facts.lock is None:
         return _NO_LOCK
     return all_refused(facts.lock.shortenings, LOCK_CODES[deployment.cloud], "refused to every holder", _MEND)

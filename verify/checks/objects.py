@@ -1,7 +1,7 @@
 """Checks of what happens to objects: the smoke probe, the data path, presigned URLs.
 
-The rule: what goes in comes out, by hash and by every way of asking; and a presigned URL gives exactly what was
-signed, to whom it was given, while it lasts.
+The rule: the bytes that were put come back, by hash and by every way of reading. A presigned URL allows exactly the
+request that was signed, and only until it expires.
 """
 
 from collections.abc import Mapping
@@ -27,15 +27,15 @@ from verify.probe.data_path import CONTENT_TYPE, LISTED_KEYS, METADATA, metadata
 from verify.probe.smoke import compliance, has_writer
 
 _NO_PROBE = not_asked("no probe was written")
-_SERVER = "look at the server: it does not give back what it was given"
-_LOOK_SIGNATURES = "look at the server and whatever stands before it: it takes what was not signed"
+_SERVER = "check the server: it does not return what was put"
+_LOOK_SIGNATURES = "check the server and any proxy in front of it: it accepts a request that was not signed"
 SIGNATURE_CODES = frozenset({"SignatureDoesNotMatch"})
-# MinIO and AWS both say AccessDenied, "Request has expired".
+# MinIO and AWS both answer AccessDenied with "Request has expired".
 EXPIRED_CODES = frozenset({"AccessDenied", "ExpiredToken"})
 
 
 def object_uploaded(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """An identity that may put a smoke object did, and the answer has its size."""
+    """An identity that may put objects put the smoke object, and the answer has its size."""
     probe = facts.probe
     if probe is None:
         return _NO_PROBE
@@ -51,7 +51,7 @@ def object_uploaded(deployment: Deployment, plan: BucketPlan, facts: BucketFacts
 
 
 def object_read_back(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """The bytes, the content type, the etag and the size that went in come out."""
+    """The object comes back with the bytes, content type, etag and size that were put."""
     probe = facts.probe
     if probe is None:
         return _NO_PROBE
@@ -71,7 +71,7 @@ def object_read_back(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Ve
 
 
 def object_listed(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """A listing of the probe's prefix holds it with its etag and size."""
+    """A listing of the probe's prefix contains the probe with its etag and size."""
     probe = facts.probe
     if probe is None:
         return _NO_PROBE
@@ -83,7 +83,7 @@ def object_listed(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdi
 
 
 def object_presigned(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """A presigned URL of the adapter's gives the object to a plain HTTP client."""
+    """A plain HTTP client gets the object by a presigned URL of the adapter."""
     probe = facts.probe
     if probe is None:
         return _NO_PROBE
@@ -94,22 +94,22 @@ def object_presigned(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Ve
         right,
         described(Answer(wanted)),
         described(probe.presigned),
-        "look at the endpoint that the URL is signed for and at the clocks",
+        "check the endpoint that the URL is signed for, and the clocks of both sides",
     )
 
 
 def object_deleted(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """After a delete by an identity that may, the key is gone; where none may, nothing is asked."""
+    """After a delete the key is gone; not asked if the identity that put the object may not delete."""
     probe = facts.probe
     if probe is None:
         return _NO_PROBE
     if probe.deleted is None:
-        return not_asked(f"{probe.identity} holds no grant to delete")
-    return judged(probe.deleted.value is True, "the key gone", str(probe.deleted), RENEW.format(probe.identity))
+        return not_asked(f"{probe.identity} has no grant to delete")
+    return judged(probe.deleted.value is True, "the key is gone", str(probe.deleted), RENEW.format(probe.identity))
 
 
 def probes_removed(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Nothing of this run is left, locked versions and delete markers included, but a probe that is left on purpose."""
+    """No version or delete marker of this run is left, except a probe that was left on purpose."""
     by_wish = 0
     if facts.probe is not None and compliance(plan) and facts.probe.uploaded.ok:
         verifier = deployment.plan.verifier
@@ -118,24 +118,24 @@ def probes_removed(deployment: Deployment, plan: BucketPlan, facts: BucketFacts)
         facts.left.value == by_wish,
         f"{by_wish} versions left",
         f"{facts.left.value} versions left" if facts.left.ok else str(facts.left),
-        "the rule verify-probes expires what is left; look at the verifier's policy",
+        "check the verifier's policy; the lifecycle rule verify-probes expires what is left",
     )
 
 
 def sizes_survive(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Bodies of 0 and 1 byte, and where large ones are tried 5 MiB ± 1 byte, come back as they were."""
+    """Objects of 0 and 1 byte, and of 5 MiB ± 1 byte where large ones are tried, come back unchanged."""
     return not_asked("not tried") if facts.objects is None else _carried(facts.objects.sizes)
 
 
 def multipart_survives(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """12 MiB put in parts with a checksum come back as they were."""
+    """An object of 12 MiB, put in parts with a checksum, comes back unchanged."""
     if facts.objects is None or facts.objects.multipart is None:
-        return not_asked("tried in one bucket of each band; `--deep` tries it in every bucket")
+        return not_asked("tried in one bucket of each band only; `--deep` tries it in every bucket")
     return _carried({"12 MiB in parts, with SHA-256": facts.objects.multipart})
 
 
 def keys_survive(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Keys with spaces, unicode, `+`, `%`, and of 1024 bytes lead to what was put under them."""
+    """Objects under keys with spaces, unicode, `+`, `%`, and under a key of 1024 bytes, come back unchanged."""
     return not_asked("not tried") if facts.objects is None else _carried(facts.objects.keys)
 
 
@@ -144,12 +144,12 @@ def odd_keys_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Ve
     if facts.objects is None:
         return not_asked("not tried")
     return _each_refused(
-        facts.objects.odd_keys, frozenset({"InvalidKey"}), "each refused by the adapter", "mend object_store.keys"
+        facts.objects.odd_keys, frozenset({"InvalidKey"}), "each refused by the adapter", "fix object_store.keys"
     )
 
 
 def metadata_survives(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Content type and user metadata come back as they were given."""
+    """Content type and user metadata come back unchanged."""
     if facts.objects is None:
         return not_asked("not tried")
     wanted = metadata_text(CONTENT_TYPE, METADATA)
@@ -157,65 +157,65 @@ def metadata_survives(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> V
 
 
 def overwrite_refused_on_condition(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """A put with `If-None-Match: *` for a key that is there is refused."""
+    """The server refuses a put with `If-None-Match: *` for a key that exists."""
     if facts.objects is None:
         return not_asked("not tried")
     return _each_refused(
         {"If-None-Match: *": facts.objects.conditional},
         frozenset({"PreconditionFailed"}),
         "refused",
-        "producers cannot rely on conditional puts here: look at the server's version",
+        "producers cannot rely on conditional puts on this server: check its version",
     )
 
 
 def range_read(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """A range read gives exactly its bytes."""
+    """A range read returns exactly the bytes of the range."""
     if facts.objects is None:
         return not_asked("not tried")
     return judged(facts.objects.ranged.value == range_text(), repr(range_text()), str(facts.objects.ranged), _SERVER)
 
 
 def listing_complete(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """A listing of more keys than a page holds gives them all."""
+    """A listing of more keys than one page holds returns all of them."""
     if facts.objects is None or facts.objects.listed is None:
         return not_asked("`--deep` tries it in one bucket of each band")
     return judged(facts.objects.listed.value == LISTED_KEYS, f"{LISTED_KEYS} keys", str(facts.objects.listed), _SERVER)
 
 
 def presign_works(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """Presigned GET and PUT do what was signed."""
+    """The server allows the presigned GET and PUT that were signed."""
     if facts.links is None:
         return not_asked("not tried")
     tried = {"GET": facts.links.get, "PUT": facts.links.put}
     wrong = {method: found for method, found in tried.items() if not found.ok}
     found = "; ".join(f"{method}: {outcome(answer)}" for method, answer in (wrong or tried).items())
     return judged(
-        not wrong, f"GET and PUT let in, signed by {facts.links.identity}", found, RENEW.format(facts.links.identity)
+        not wrong, f"GET and PUT allowed, signed by {facts.links.identity}", found, RENEW.format(facts.links.identity)
     )
 
 
 def tampered_presign_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """A URL whose signature was changed is refused."""
+    """The server refuses a URL whose signature was changed."""
     return _link_refused(facts.links, "tampered", SIGNATURE_CODES)
 
 
 def expired_presign_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """A URL is refused once its time is over."""
+    """The server refuses a URL after it has expired."""
     return _link_refused(facts.links, "expired", EXPIRED_CODES)
 
 
 def presign_bound_to_key(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """A URL gives no other key."""
+    """A URL gives access to no other key."""
     return _link_refused(facts.links, "other_key", SIGNATURE_CODES)
 
 
 def presign_bound_to_method(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """A URL signed for GET deletes nothing."""
+    """A URL signed for GET cannot delete."""
     return _link_refused(facts.links, "other_method", SIGNATURE_CODES)
 
 
 def long_presign_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """The adapter signs nothing for longer than 7 days."""
+    """The adapter refuses to sign a URL for longer than 7 days."""
     return _link_refused(facts.links, "too_long", frozenset({"InvalidExpiry"}))
 
 
@@ -244,7 +244,7 @@ def _etag(probe: ProbeFacts) -> str | None:
 
 
 def described(found: Answer[Described] | Answer[Described | None]) -> str:
-    """What an operation said of an object, in words."""
+    """What an operation reported about an object, in words."""
     if found.value is None:
         return str(found)
     value = found.value

@@ -1,4 +1,4 @@
-"""What asks the store: reads, and trials that do no harm.
+"""The requests to the store: reads, and attempts that do no harm.
 
-The rule: an answer becomes a fact (`verify.facts`), and nothing is judged here.
+The rule: an answer becomes a fact (`verify.facts`), and nothing here gives a verdict.
 """

@@ -1,11 +1,11 @@
 """The actions of the grants matrix: how each is tried without harm, and who may do it.
 
-The rule: an attempt changes nothing even where it is allowed. A put carries `If-None-Match: *` for an object that is
-there (allowed: 412); a change of configuration is one that every server refuses once it has let the caller in
-(allowed: 400); a delete is of a key that is not there. So the code alone tells whether the caller was let in. Deleting
-a bucket is left out: nothing but its contents would stand between an attempt and harm.
+The rule: an attempt changes nothing even if the server allows it. A put carries `If-None-Match: *` for an object that
+exists (allowed: 412). A change of configuration is one that every server rejects after it has accepted the caller
+(allowed: 400). A delete is for a key that does not exist. So the code alone shows whether the caller is allowed.
+Deleting a bucket is left out: only the bucket's contents would prevent harm.
 
-How MinIO orders permission before content: its cmd/bucket-*-handlers.go; AWS:
+That permission is checked before content: for MinIO see its cmd/bucket-*-handlers.go; for AWS:
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 """
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 LINK_SECONDS = 300
 _LINKED = b"put by link"
-# AWS asks for a checksum where the bucket has a default retention; botocore adds none to a presigned URL.
+# AWS requires a checksum if the bucket has a default retention; botocore adds none to a presigned URL.
 _LINKED_MD5 = base64.b64encode(hashlib.md5(_LINKED, usedforsecurity=False).digest()).decode()
 LOCK = timedelta(minutes=10)
 CONDITIONAL = frozenset({"put", "presigned_put"})
-_WOULD_STAY = "the server ignores If-None-Match, so a put that is let in would stay locked until its date"
+_WOULD_STAY = "the server ignores If-None-Match, so a put that it allows would stay locked until its retention ends"
 REFUSED: dict[Cloud, frozenset[str]] = {
     "aistor": frozenset({"AccessDenied"}),
     "aws": frozenset({"AccessDenied"}),
@@ -50,12 +50,12 @@ class Place:
     """Where a cell of the matrix is tried.
 
     Attributes:
-        session: Of the run.
-        identity: Who tries.
-        bucket: Where.
+        session: The run's session.
+        identity: The identity that tries.
+        bucket: The bucket.
         prefix: The run's prefix.
         marker_version: Version id of a delete marker; `null` in a bucket without versions.
-        conditions_hold: Whether the server honours `If-None-Match: *` in the bucket.
+        conditions_hold: Whether the server respects `If-None-Match: *` in the bucket.
     """
 
     session: StoreSession
@@ -72,12 +72,12 @@ class Place:
 
     @property
     def seed(self) -> str:
-        """An object that is there."""
+        """The key of an object that exists."""
         return f"{self.prefix}seed"
 
     @property
     def gone(self) -> str:
-        """A key that is not there; in a bucket with versions it has a delete marker."""
+        """A key without an object; in a versioned bucket it has a delete marker."""
         return f"{self.prefix}gone"
 
 
@@ -86,12 +86,12 @@ class Action:
     """One action of the matrix.
 
     Attributes:
-        name: As in the plan's words.
+        name: The action's id.
         heading: Two letters for the heat map.
-        holder: The least access that allows it; the verifier may whatever is not nobody's.
-        attempt: Tries it, at a place.
-        proves: Codes that only who was let in gets.
-        locked_only: Whether it has a meaning in buckets with object lock alone.
+        holder: The least access that allows it; the verifier may do everything except what is `nobody`'s.
+        attempt: Tries it at a place.
+        proves: Error codes that only an allowed caller gets.
+        locked_only: Whether it applies only to buckets with object lock.
     """
 
     name: str
@@ -102,13 +102,13 @@ class Action:
     locked_only: bool = False
 
     def allowed(self, identity: IdentityPlan, bucket: BucketPlan) -> bool:
-        """Whether the plan lets the identity do this in the bucket, under the probe prefix."""
+        """Whether the plan allows the identity this action in the bucket, under the probe prefix."""
         if identity.verifies:
             return self.holder != "nobody"
         return any(grant.bucket == bucket.name and self.holder in _BY_ACCESS[grant.access] for grant in identity.grants)
 
     def let_in(self, answer: Tried) -> bool:
-        """Whether the answer is one that only who is allowed gets."""
+        """Whether only an allowed caller gets this answer."""
         return answer.ok or answer.code in self.proves
 
 
@@ -117,7 +117,7 @@ def _asked(call: "Callable[[Place, S3Client], object]") -> Callable[[Place], Tri
 
 
 def _multipart(place: Place) -> Tried:
-    """Begin an upload; the verifier aborts it, because who may begin one need not be who may abort it."""
+    """Begin an upload; the verifier aborts it, because the identity that begins one may not be allowed to abort it."""
     name, key = place.bucket.name, f"{place.prefix}parts-{place.identity}"
 
     def begin() -> str:
@@ -145,7 +145,7 @@ def _presigned_put(place: Place) -> Tried:
     return as_tried(place.session.send("PUT", url, headers, _LINKED))
 
 
-# Refused by every server that lets the caller in: no server takes an expiration after 0 days.
+# Every server rejects this even from an allowed caller: no server accepts an expiration after 0 days.
 _NO_RULE = {"ID": "verify", "Status": "Enabled", "Filter": {"Prefix": ".verify/"}, "Expiration": {"Days": 0}}
 _ELSEWHERE = (
     '{"Version":"2012-10-17","Statement":[{"Sid":"verify","Effect":"Deny","Principal":"*",'
@@ -195,7 +195,7 @@ ACTIONS: dict[str, Action] = {
                 lambda p, s3: s3.put_object_retention(
                     Bucket=p.bucket.name,
                     Key=p.seed,
-                    # Later than it is now, so that no bypass is needed.
+                    # Later than the current date, so that no bypass is needed.
                     Retention={"Mode": "GOVERNANCE", "RetainUntilDate": datetime.now(UTC) + 2 * LOCK},
                 )
             ),
@@ -266,9 +266,9 @@ ACTIONS: dict[str, Action] = {
 
 
 def _make_again(place: Place, client: "S3Client") -> object:
-    """Make a bucket of a name that is taken: nothing changes for who may."""
+    """Create a bucket with a name that is taken: nothing changes, even if the caller is allowed."""
     region = place.session.target.deployment.region
-    if region == "us-east-1":  # it takes no location
+    if region == "us-east-1":  # it accepts no location
         return client.create_bucket(Bucket=place.bucket.name)
     return client.create_bucket(
         Bucket=place.bucket.name,
@@ -282,8 +282,8 @@ def refused(answer: Tried, cloud: Cloud) -> bool:
 
 
 def try_actions(place: Place) -> dict[str, Tried]:
-    """Every action that has a meaning at the place, one after the other."""
-    # A put that a server lets in against its condition could not be removed where the default is COMPLIANCE.
+    """Try every action that applies to the place, one after the other."""
+    # If the server ignores the condition, the put could not be removed from a bucket with default COMPLIANCE.
     stuck = place.bucket.retention is not None and place.bucket.retention.mode is RetentionMode.COMPLIANCE
     unsafe = CONDITIONAL if stuck and not place.conditions_hold else frozenset()
     return {
@@ -294,7 +294,7 @@ def try_actions(place: Place) -> dict[str, Tried]:
 
 
 def not_tried(bucket: BucketPlan, why: str) -> dict[str, Tried]:
-    """In place of attempts by somebody who is not to be had."""
+    """The answers of an identity that is unavailable."""
     return {
         action.name: Answer(code=NOT_TRIED, said=why)
         for action in ACTIONS.values()

@@ -1,6 +1,6 @@
-"""Errors of the server, or of the way to it, as answers.
+"""Errors of the server or of the connection, as answers.
 
-The rule: what was asked is answered, whatever went wrong, and the answer holds no body and no secret.
+The rule: every request becomes an answer, also after an error, and the answer holds no body and no secret.
 """
 
 import re
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def answer(read: Callable[[], T]) -> Answer[T]:
-    """Call once; an error of the server or of the way to it becomes the answer."""
+    """Call once; an error of the server or of the connection becomes the answer."""
     try:
         return Answer(read())
     except ClientError as error:
@@ -31,7 +31,7 @@ def answer(read: Callable[[], T]) -> Answer[T]:
 
 
 def done(act: Callable[[], object]) -> Callable[[], str]:
-    """An attempt whose result is of no interest."""
+    """An attempt whose result is not needed."""
 
     def acted() -> str:
         act()
@@ -41,12 +41,12 @@ def done(act: Callable[[], object]) -> Callable[[], str]:
 
 
 def as_tried(found: Answer[bytes]) -> Tried:
-    """Without the body."""
+    """The same answer without the body."""
     return Answer(DONE) if found.ok else Answer(code=found.code, said=found.said)
 
 
 def error_of(response: urllib3.BaseHTTPResponse) -> "_ClientErrorResponseTypeDef":
-    """Code and message of an error in S3's XML or the admin API's JSON, or the status where there is neither."""
+    """Code and message of an error in S3's XML or the admin API's JSON, or the status code if there is neither."""
     text = response.data.decode("utf-8", "replace")
     code, message = (re.search(f'<{tag}>([^<]*)</{tag}>|"{tag}": ?"([^"]*)"', text) for tag in ("Code", "Message"))
     return {

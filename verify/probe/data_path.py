@@ -1,7 +1,7 @@
-"""The data path: bodies of every awkward size, keys of every awkward form, metadata, conditions, ranges, long listings.
+"""The data path: objects of awkward sizes, keys of awkward forms, metadata, conditions, ranges, long listings.
 
-The rule: what goes in must come out, by hash; boto3 is used, so that it is the server that is tried and not the
-adapter. Bodies over 1 byte are tried in one bucket of each band unless all are asked for: they prove the server and the
+The rule: the bytes that were put must come back, by hash. It uses boto3, so that it tests the server and not the
+adapter. Without `--deep`, objects over 1 byte are tried in one bucket of each band only: they prove the server and the
 band, not the bucket.
 """
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MIB = 1024 * 1024
-PART_BYTES = 5 * MIB  # the smallest part that S3 takes, but for the last
+PART_BYTES = 5 * MIB  # the smallest part that S3 accepts, except for the last one
 SMALL_SIZES = {"0 bytes": 0, "1 byte": 1}
 LARGE_SIZES = {"5 MiB - 1": PART_BYTES - 1, "5 MiB": PART_BYTES, "5 MiB + 1": PART_BYTES + 1}
 MULTIPART_BYTES = 12 * MIB
 LISTED_KEYS = 1001  # one more than a page holds
 MAX_KEY_BYTES = 1024
-_SEGMENT = 200  # MinIO stores a segment as a file's name: at most 255 bytes
+_SEGMENT = 200  # MinIO stores a segment as a file name of at most 255 bytes
 CONTENT_TYPE = "application/x-joelclaw-probe; charset=utf-8"
 METADATA = {"origin": "verify", "note": "a b+c%20d"}
 RANGE = (3, 9)
 _TEXT = b"0123456789abcdef"
-# No server keeps these as they are: the adapter refuses them before they are sent.
+# Servers change such keys, so the adapter refuses them before it sends a request.
 ODD_KEYS = {"leading /": "/lead", "//": "a//b", "..": "a/../b"}
 
 
 def odd_names(prefix: str) -> dict[str, str]:
-    """Keys that must come back as they went in, by what is odd about them."""
+    """Keys that must come back unchanged, by what is unusual about them."""
     rest = MAX_KEY_BYTES - len(prefix.encode())
     long = "/".join(["k" * _SEGMENT] * (rest // (_SEGMENT + 1) + 1))[:rest]
     return {
@@ -61,16 +61,16 @@ def try_objects(
     large: bool,
     listing: bool,
 ) -> ObjectFacts:
-    """Write and read back.
+    """Put objects and read them back.
 
     Args:
         session: Of the run.
-        store: The adapter with the identity's key, for what it refuses by itself.
-        bucket: Where.
-        identity: Who; it may put in the bucket.
+        store: The adapter with the identity's key, for the keys that the adapter refuses.
+        bucket: The bucket.
+        identity: Who puts and reads; it may put in the bucket.
         prefix: The run's prefix.
-        large: Whether bodies over 1 byte are tried.
-        listing: Whether a listing of more than a page is tried.
+        large: Whether objects over 1 byte are tried.
+        listing: Whether a listing of more than one page is tried.
     """
     client = session.client(identity.name)
     lock: dict[str, Any] = short_lock(bucket) if identity.verifies else {}
@@ -91,7 +91,7 @@ def try_objects(
 
 
 class _Path:
-    """The calls, each into one bucket by one client."""
+    """The calls of one client into one bucket."""
 
     def __init__(self, session: StoreSession, client: "S3Client", bucket: str, arguments: dict[str, Any]) -> None:
         self._conversation = session
@@ -191,18 +191,18 @@ def metadata_text(content_type: str, metadata: dict[str, str]) -> str:
 
 
 def range_text() -> str:
-    """What the range read must give."""
+    """What the range read must return."""
     return _TEXT[RANGE[0] : RANGE[1] + 1].decode()
 
 
 def _adapter_refuses(store: ObjectStore, bucket: str, prefix: str, key: str) -> Tried:
-    """Ask the adapter for a key that it must not send; it is a read, so that one that is sent does no harm."""
+    """Ask the adapter for a key that it must not send; a HEAD, so that a request that is sent does no harm."""
     whole = f"/{prefix}lead" if key.startswith("/") else f"{prefix}{key}"
     try:
         store.head(bucket, whole)
     except InvalidKey as error:
         return Answer(code=type(error).__name__, said="refused before it was sent")
-    except Exception as error:  # noqa: BLE001 - whatever else it says, it was sent
+    except Exception as error:  # noqa: BLE001 - any other error means that it was sent
         return Answer(code=type(error).__name__, said="it was sent")
     return Answer(DONE)
 

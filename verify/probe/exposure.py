@@ -1,8 +1,8 @@
-"""What must be shut: to callers without a signature, over plain http, with well-known keys, to the IAM or admin API.
+"""Access that must be closed: without a signature, over plain http, with well-known keys, to the IAM or admin API.
 
-The rule: each is tried and judged by the code that comes back, and none could do harm if it were let in: an anonymous
-put carries `If-None-Match: *` for an object that is there. It holds the first look at the endpoint too: whether
-anything answers, and with which certificate.
+The rule: each attempt gives the code that the server answers, and none does harm if the server allows it: an anonymous
+put carries `If-None-Match: *` for an object that exists. The first look at the endpoint is here too: whether a server
+answers, and with which certificate.
 """
 
 import socket
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def look_at_door(session: StoreSession) -> DoorFacts:
-    """Connect once, with TLS where the endpoint has it, and read the certificate."""
+    """Connect once, with TLS if the endpoint is https, and read the certificate."""
     endpoint = session.client(ANONYMOUS).meta.endpoint_url
     parts = urlsplit(endpoint)
     host, tls = parts.hostname or "", parts.scheme == "https"
@@ -36,7 +36,7 @@ def look_at_door(session: StoreSession) -> DoorFacts:
         with socket.create_connection(address, CONNECT_TIMEOUT_SECONDS) as plain:
             certificate = _certificate(plain, host, session.ca_pem) if tls else None
     except OSError as error:
-        said = f"nothing answers at {endpoint}: {error.strerror or error}"
+        said = f"no server answers at {endpoint}: {error.strerror or error}"
         return DoorFacts(endpoint, Answer(code=type(error).__name__, said=said), None)
     return DoorFacts(endpoint, Answer(DONE), certificate)
 
@@ -49,23 +49,23 @@ def _certificate(plain: socket.socket, host: str, ca_pem: str | None) -> Answer[
     except ssl.SSLCertVerificationError as error:
         return Answer(code="CertificateNotTrusted", said=error.verify_message)
     except OSError as error:
-        return Answer(code=type(error).__name__, said=f"no TLS: {error}")
+        return Answer(code=type(error).__name__, said=f"TLS failed: {error}")
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(held["notAfter"]), UTC)
     return Answer(Certificate(tuple(str(value) for _, value in held.get("subjectAltName", ())), ends.isoformat()))
 
 
 def try_strangers(session: StoreSession, verifier: str, bucket: BucketPlan, prefix: str) -> StrangerFacts:
-    """Try a bucket without a signature, over plain http, and as the verifier outside of the probe prefix."""
+    """Try a bucket without a signature, over plain http, and as the verifier outside the probe prefix."""
     name, seed = bucket.name, f"{prefix}seed"
     nobody, own = session.client(ANONYMOUS), session.client(verifier)
     outside = f"verify-outside/{prefix}none"
     beyond = {
         "list": session.ask(done(lambda: own.list_objects_v2(Bucket=name, Prefix=outside, MaxKeys=1))),
-        # Of a version that is not there: it makes no marker and removes nothing.
+        # For a version that does not exist: it creates no delete marker and removes nothing.
         "delete_version": session.ask(done(lambda: own.delete_object(Bucket=name, Key=outside, VersionId="null"))),
     }
     if session.target.deployment.cloud == "aistor":
-        # AWS says AccessDenied for a missing object to whoever may not list, so there a refusal would prove nothing.
+        # AWS answers AccessDenied for a missing object if the caller may not list, so a refusal there proves nothing.
         beyond["get"] = session.ask(done(lambda: body_of(own, name, outside)))
     return StrangerFacts(
         anonymous={
@@ -86,17 +86,17 @@ def _plain_http(session: StoreSession, verifier: str, bucket: BucketPlan, seed: 
     endpoint = session.client(verifier).meta.endpoint_url
     client: S3Client = session.client(verifier, endpoint.replace("https:", "http:", 1))
     url = client.generate_presigned_url("get_object", Params={"Bucket": bucket.name, "Key": seed}, ExpiresIn=60)
-    # Once: a server that speaks no plain http hangs up each time.
+    # Once: a server that does not speak plain http closes the connection each time.
     return as_tried(session.send("GET", url, once=True))
 
 
 def try_store(session: StoreSession, verifier: str, identities: tuple[str, ...]) -> StoreFacts:
-    """What concerns no single bucket.
+    """Gather the facts about the store as a whole.
 
     Args:
         session: Of the run.
-        verifier: Who reads the names of the buckets.
-        identities: Who must not reach the IAM or admin API.
+        verifier: The identity that lists the buckets.
+        identities: The identities that must not call the IAM or admin API.
     """
     client = session.client(verifier)
     names = session.ask(lambda: tuple(bucket["Name"] for bucket in client.list_buckets().get("Buckets", [])))
@@ -124,7 +124,7 @@ def _default_keys(session: StoreSession) -> Tried:
 
 
 def _aistor_admin(session: StoreSession, identity: str) -> Tried:
-    """List the users by the admin API of the version that the server speaks."""
+    """List the users with the version of the admin API that the server speaks."""
     found: Tried = Answer(code=NOT_SPOKEN_CODE)
     for version in VERSIONS:
         url = command_url(session.client(identity).meta.endpoint_url, version, "list-users")

@@ -1,7 +1,7 @@
-"""Presigned URLs: that they work, and that nothing but what was signed works.
+"""Presigned URLs: that they work, and that only the signed request works.
 
-The rule: a URL is sent by a plain HTTP client and never shown. The refusals are tried on objects of the run alone, so
-that a server that accepts what it must not does no harm.
+The rule: a plain HTTP client sends a URL, and it is never shown. Refusals are tried only on objects of the run, so that
+a server that accepts a wrong request does no harm.
 """
 
 import base64
@@ -22,15 +22,15 @@ from verify.probe.session import StoreSession
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Longer than S3 takes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
+# Longer than S3 accepts: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
 TOO_LONG = timedelta(days=7, seconds=1)
 _BODY = b"put by link"
-_WAIT_SECONDS = 2.1  # a URL of 1 second has ended then, whatever the servers' rounding
+_WAIT_SECONDS = 2.1  # a URL of 1 second has expired then, however the server rounds
 
 
 @dataclass(frozen=True)
 class ShortLink:
-    """A URL that lasts a second, signed early so that nobody has to wait for its end."""
+    """A URL that is valid for a second, signed early so that the run need not wait until it expires."""
 
     url: str = field(repr=False)
     signed_at: float
@@ -51,15 +51,15 @@ def try_links(
     prefix: str,
     short: ShortLink,
 ) -> LinkFacts:
-    """Sign and send, right and wrong.
+    """Sign and send URLs, right and wrong.
 
     Args:
         session: Of the run.
         store: The adapter with the identity's key.
-        bucket: Where.
+        bucket: The bucket.
         identity: Who signs; it may put in the bucket.
         prefix: The run's prefix; `seed` is under it.
-        short: Signed by the same identity.
+        short: A short URL that the same identity signed.
     """
     client = session.client(identity.name)
     name = bucket.name
@@ -69,7 +69,7 @@ def try_links(
         "put": _put(session, client, bucket, identity, f"{prefix}linked"),
         "tampered": as_tried(session.send("GET", _tampered(get))),
         "other_key": as_tried(session.send("GET", get.replace(f"{prefix}seed", f"{prefix}linked", 1))),
-        # Of an object of its own: a server that takes it deletes nothing that another attempt needs.
+        # On a separate object: a server that accepts it deletes nothing that another attempt needs.
         "other_method": as_tried(
             session.send("DELETE", _signed(client, "get_object", Bucket=name, Key=f"{prefix}linked"))
         ),

@@ -1,8 +1,8 @@
 """The immutability proof of a bucket with object lock.
 
-The rule: the version that must not go is the run's own. Where the bucket's default is COMPLIANCE nobody could remove a
-workload's version before its date, so there the verifier writes it under an explicit short governance lock, unless it
-was asked to leave a locked probe behind. A refusal is a code, never "it raised".
+The rule: the version that must not be deleted belongs to the run. In a bucket with default COMPLIANCE a workload's
+version could not be removed before its retention ends. There the verifier writes it under an explicit short governance
+lock, unless `--leave-locked-probe` is given. A refusal is a code, never "it raised".
 """
 
 import secrets
@@ -21,7 +21,7 @@ _BYTES = 256
 
 
 def holders(plan: StorePlan, bucket: BucketPlan) -> tuple[IdentityPlan, ...]:
-    """Every identity that holds the bucket, the verifier among them."""
+    """Every identity with access to the bucket, including the verifier."""
     return tuple(
         identity
         for identity in plan.identities
@@ -32,13 +32,13 @@ def holders(plan: StorePlan, bucket: BucketPlan) -> tuple[IdentityPlan, ...]:
 def try_lock(
     session: StoreSession, plan: StorePlan, bucket: BucketPlan, identity: IdentityPlan, prefix: str
 ) -> LockFacts:
-    """Write a version, and try everything against it that must fail.
+    """Put a version, and try on it everything that must fail.
 
     Args:
         session: Of the run.
-        plan: For who holds the bucket.
-        bucket: One with object lock.
-        identity: Who writes; the verifier writes under an explicit lock.
+        plan: The plan, for the identities with access to the bucket.
+        bucket: A bucket with object lock.
+        identity: Who puts it; the verifier does so under an explicit lock.
         prefix: The run's prefix.
     """
     verifier = next(one for one in plan.identities if one.verifies)
@@ -80,7 +80,7 @@ def try_lock(
         )
     after_overwrite = session.ask(overwritten)
     after_delete = session.ask(deleted)
-    # On the newer version: a retention that is wrongly let in would be a lock where there was none.
+    # On the newer version: a retention that is wrongly allowed must not change the lock of the version under test.
     shortenings = {one.name: _shorten(session, one.name, bucket, key, versions[-1]) for one in who}
     plain = {one.name: _delete(session, one.name, bucket, key, version) for one in who}
     bypasses = {

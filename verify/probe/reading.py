@@ -1,7 +1,7 @@
 """Reads of a bucket's configuration.
 
-The rule: where S3 says "there is none" by an error (no lifecycle, no object lock, no policy), that is a value here;
-every other error is raised, for `StoreSession.ask` to turn into an answer.
+The rule: an S3 error that means "not configured" (no lifecycle, no object lock, no policy) becomes a value here. Every
+other error is raised, and `StoreSession.ask` turns it into an answer.
 """
 
 import json
@@ -21,12 +21,12 @@ NONE = "none"
 
 
 def read_location(client: "S3Client", bucket: str) -> str:
-    """The bucket's region; S3 says nothing for us-east-1."""
+    """The bucket's region; S3 returns no value for us-east-1."""
     return str(client.get_bucket_location(Bucket=bucket).get("LocationConstraint") or "us-east-1")
 
 
 def read_versioning(client: "S3Client", bucket: str) -> str:
-    """Enabled, Suspended, or Off where it was never set."""
+    """Enabled, Suspended, or Off if it was never set."""
     return str(client.get_bucket_versioning(Bucket=bucket).get("Status", "Off"))
 
 
@@ -39,7 +39,7 @@ def read_rules(client: "S3Client", bucket: str) -> tuple[FoundRule, ...]:
 
 
 def read_retention(client: "S3Client", bucket: str) -> LiveRetention:
-    """Object lock and default retention; years are given as 365 days each, as S3 counts them."""
+    """Object lock and default retention; a year is 365 days, as in S3."""
     found = _unless(
         "ObjectLockConfigurationNotFoundError", lambda: dict(client.get_object_lock_configuration(Bucket=bucket))
     )
@@ -76,7 +76,7 @@ def read_ownership(client: "S3Client", bucket: str) -> str:
 
 
 def read_policy(client: "S3Client", bucket: str) -> str:
-    """The bucket policy as JSON with sorted keys; empty where there is none."""
+    """The bucket policy as JSON with sorted keys; empty if there is none."""
     found = _unless("NoSuchBucketPolicy", lambda: dict(client.get_bucket_policy(Bucket=bucket)))
     return json.dumps(json.loads(found["Policy"]), sort_keys=True) if found.get("Policy") else ""
 

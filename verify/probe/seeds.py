@@ -1,9 +1,9 @@
-"""What each run lays down in a bucket first, what it sweeps at the end, and what earlier runs left behind.
+"""The seeds that a run puts in a bucket first, and the sweep at the end, which also removes leftovers of earlier runs.
 
-The rule: everything is under `.verify/<run id>/`, written and removed by the verifier. In a bucket with object lock
-the seed carries an explicit short governance lock, so that whatever the bucket's default is, the verifier can remove
-it by bypass and nothing is locked for long. Leftovers of other runs are removed once they are older than a day, never
-sooner: another run may be going on.
+The rule: everything is under `.verify/<run id>/`, and the verifier writes and removes it. In a bucket with object lock
+the seed has an explicit short governance lock. So the verifier can remove it by bypass under any default retention, and
+nothing is locked for long. Leftovers of other runs are removed when they are older than a day, never sooner, because
+another run may be active.
 """
 
 import secrets
@@ -26,17 +26,17 @@ SEED_BYTES = 512
 
 
 def new_run_id() -> str:
-    """When the run began and some chance: `20261125T101500Z-3f2a9c`."""
+    """The time when the run began and a random part: `20261125T101500Z-3f2a9c`."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def run_prefix(run_id: str) -> str:
-    """Where all objects of a run are."""
+    """The prefix of all objects of a run."""
     return f"{PROBE_PREFIX}{run_id}/"
 
 
 def short_lock(bucket: BucketPlan, lock: timedelta = LOCK) -> dict[str, Any]:
-    """Arguments of put_object for a governance lock that soon ends; none in a bucket without object lock."""
+    """Arguments of put_object for a short governance lock; none in a bucket without object lock."""
     if not bucket.locked:
         return {}
     return {
@@ -48,12 +48,12 @@ def short_lock(bucket: BucketPlan, lock: timedelta = LOCK) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Seeds:
-    """What was laid down in a bucket.
+    """The seeds in a bucket.
 
     Attributes:
-        answer: What the put of the seed answered.
+        answer: The answer to the put of the seed.
         marker_version: Version id of the delete marker; `null` in a bucket without versions.
-        conditions_hold: Whether a put with `If-None-Match: *` for a key that is there was refused.
+        conditions_hold: Whether the server refused a put with `If-None-Match: *` for a key that exists.
     """
 
     answer: Answer[str]
@@ -62,7 +62,7 @@ class Seeds:
 
 
 def lay_seeds(session: StoreSession, verifier: str, bucket: BucketPlan, prefix: str) -> Seeds:
-    """Put the seed, see whether conditions hold, and in a bucket with versions make a delete marker of no object."""
+    """Put the seed, test a conditional put, and in a versioned bucket create a delete marker without an object."""
     client = session.client(verifier)
 
     def lay() -> str:
@@ -84,7 +84,7 @@ def lay_seeds(session: StoreSession, verifier: str, bucket: BucketPlan, prefix: 
 
 
 def sweep(session: StoreSession, verifier: str, bucket: BucketPlan, prefix: str) -> Answer[int]:
-    """Remove every version and marker of the run, and leftovers of others; count what is left of the run."""
+    """Remove every version and delete marker of the run, and old leftovers; count what is left of the run."""
     client = session.client(verifier)
     return session.ask(lambda: _swept(client, bucket, prefix))
 
@@ -99,14 +99,14 @@ def _delete(client: "S3Client", bucket: BucketPlan, found: "list[ObjectIdentifie
     bypass: dict[str, Any] = {"BypassGovernanceRetention": True} if bucket.locked else {}
     for start in range(0, len(found), DELETE_BATCH):
         batch = found[start : start + DELETE_BATCH]
-        # What is refused is still there, and is counted.
+        # A version that the server does not delete is counted afterwards.
         client.delete_objects(Bucket=bucket.name, Delete={"Objects": batch, "Quiet": True}, **bypass)
 
 
 def _versions(
     client: "S3Client", bucket: str, under: str, prefix: str, oldest: datetime
 ) -> "list[ObjectIdentifierTypeDef]":
-    """Versions and markers of the run, and those of any run that are too old."""
+    """Versions and delete markers of the run, and those of other runs that are too old."""
     found: list[ObjectIdentifierTypeDef] = []
     for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=under):
         found += [

@@ -1,8 +1,8 @@
-"""One run's session with the store: clients by identity, plain HTTP, when to stop asking, what to abort.
+"""One run's session with the store: clients by identity, plain HTTP, when to stop sending, what to abort.
 
-The rule: every request goes through `ask` or `send`, which turn errors into answers. When several requests in a row
-got no answer at all the server is taken for silent and nothing more is sent, so that a run's time is bounded; and once
-`stop` was called each worker ends with its next request. Clients never fall back to the machine's own credentials.
+The rule: every request goes through `ask` or `send`, which turn errors into answers. After several requests in a row
+without an answer, nothing more is sent, so that a run's time is bounded. After `stop` each worker ends instead of
+sending its next request. Clients never fall back to the machine's own credentials.
 """
 
 import logging
@@ -41,9 +41,9 @@ _Keys = tuple[str, str, str | None]
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 15
 ATTEMPTS = 4
-# So many requests without any answer, one after the other and each already retried, and the server is taken for silent.
+# After this number of consecutive requests without an answer, each already retried, the run stops sending.
 SILENT_AFTER = 6
-# A server that is too busy, after the retries of the client, is given so much time before it is asked again.
+# The pauses before further attempts if the server is still too busy after the client's own retries.
 BUSY_PAUSES_SECONDS = (1.0, 2.0)
 ANONYMOUS = ""
 
@@ -52,13 +52,13 @@ _SIGNATURE = re.compile("(X-Amz-Signature|X-Amz-Security-Token)=[^&\\s]+")
 
 
 def _without_signature(record: logging.LogRecord) -> bool:
-    """Take signatures and session tokens out of a log line."""
+    """Remove signatures and session tokens from a log line."""
     if isinstance(record.args, tuple):
         record.args = tuple(_SIGNATURE.sub(r"\1=…", str(a)) if "X-Amz-Sig" in str(a) else a for a in record.args)
     return True
 
 
-# urllib3 logs whole URLs, at debug and where it sends one again: while a signed one lives it is a secret.
+# urllib3 logs whole URLs at debug level and when it retries; a signed URL is a secret until it expires.
 logging.getLogger("urllib3.connectionpool").addFilter(_without_signature)
 
 
@@ -67,10 +67,10 @@ class Interrupted(Exception):  # noqa: N818 - nothing failed: the run was asked 
 
 
 class StoreSession:
-    """What the parts of one run share; usable from several threads."""
+    """What the parts of one run share; thread-safe."""
 
     def __init__(self, target: Target, connections: int) -> None:
-        """Speak to a target, with so many connections by identity at most."""
+        """Connect to a target, with at most this number of connections for each identity."""
         self.target = target
         self.requests = 0
         self.gave_up = ""
@@ -89,7 +89,7 @@ class StoreSession:
         self._http = urllib3.PoolManager(
             maxsize=connections,
             ssl_context=context,
-            retries=False,  # `send` does it: what it may send again is its caller's to say
+            retries=False,  # `send` retries, because its caller decides what may be sent again
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS),
         )
 
@@ -102,7 +102,7 @@ class StoreSession:
         return str(path)
 
     def __enter__(self) -> Self:
-        """Nothing to do: clients are made when they are needed."""
+        """Do nothing: clients are created when they are needed."""
         return self
 
     def __exit__(
@@ -115,7 +115,7 @@ class StoreSession:
         self._cleanup.close()
 
     def client(self, identity: str, endpoint: str | None = None) -> "S3Client":
-        """A client that signs with an identity's key (with none for ANONYMOUS), by another endpoint if one is given."""
+        """A client that signs with an identity's key (unsigned for ANONYMOUS), for another endpoint if one is given."""
         with self._lock:
             found = self._clients.get((identity, endpoint))
             if found is None:
@@ -125,17 +125,17 @@ class StoreSession:
             return found
 
     def client_with(self, access_key_id: str, secret_access_key: str) -> "S3Client":
-        """A client that signs with a key pair that is no identity's; close it after use."""
+        """A client that signs with a key pair of no identity; close it after use."""
         with self._lock:
             return self._made((access_key_id, secret_access_key, None), None)
 
     def iam_client(self, identity: str) -> "IAMClient":
-        """A client of IAM that signs with an identity's key; close it after use."""
+        """An IAM client that signs with an identity's key; close it after use."""
         access_key_id, secret_access_key, token = self._keys(identity)
         with self._lock:
             return _session().client(
                 "iam",
-                # A server that stands for AWS takes IAM at the same endpoint; else the SDK finds IAM itself.
+                # A stand-in for AWS serves IAM at the same endpoint; otherwise the SDK finds IAM itself.
                 endpoint_url=self.target.endpoint,
                 region_name=self.target.deployment.region,
                 aws_access_key_id=access_key_id,
@@ -150,7 +150,7 @@ class StoreSession:
             )
 
     def ask_as(self, identity: str, act: "Callable[[S3Client], object]") -> Tried:
-        """Try something as an identity; what an identity that is not to be had would be answered is not known."""
+        """Try something as an identity; the answer is NOT_TRIED if the identity is unavailable."""
         if identity in self.target.absent:
             return Answer(code=NOT_TRIED, said=self.target.absent[identity])
         client = self.client(identity)
@@ -167,7 +167,7 @@ class StoreSession:
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=READ_TIMEOUT_SECONDS,
             max_pool_connections=self._connections,
-            # Said outright: without it boto3 still presigns by version 2 in some regions.
+            # Set explicitly: without it boto3 still presigns with signature version 2 in some regions.
             signature_version=UNSIGNED if keys is None else "s3v4",
         )
         made: S3Client = _session().client(
@@ -187,20 +187,20 @@ class StoreSession:
         self.requests += 1
 
     def stop(self) -> None:
-        """Let each worker end with its next request."""
+        """Make each worker end before its next request."""
         self._stop.set()
 
     def clean(self) -> None:
-        """From now on only what removes is asked; a server that fell silent is given another chance."""
+        """Allow only cleaning requests from now on; a server that stopped answering gets another chance."""
         self.cleaning = True
         self._silent_in_a_row = 0
 
     def ask(self, read: Callable[[], T], answered: "Callable[[Callable[[], T]], Answer[T]] | None" = None) -> Answer[T]:
-        """Call, and again where the server is too busy; an error of the server or of the way to it becomes the answer.
+        """Call, and retry if the server is too busy; an error of the server or of the connection becomes the answer.
 
         Args:
             read: What to call.
-            answered: Calls it and makes an answer of its errors; None for boto3's and urllib3's.
+            answered: Calls `read` and turns its errors into an answer; None for the errors of boto3 and urllib3.
 
         Raises:
             Interrupted: The run was asked to stop.
@@ -217,7 +217,7 @@ class StoreSession:
         for pause in BUSY_PAUSES_SECONDS:
             if found.code not in BUSY or (self.gave_up and not self.cleaning):
                 break
-            # Once all stops nobody waits any longer, but what is to be cleaned is asked again.
+            # After `stop` no request waits any longer, but cleaning requests are still retried.
             if self._stop.wait(pause) and not self.cleaning:
                 raise Interrupted
             found = call(read)
@@ -233,14 +233,14 @@ class StoreSession:
         *,
         once: bool = False,
     ) -> Answer[bytes]:
-        """Send a request as it stands, without a signature of its own; an error's XML code becomes the answer.
+        """Send a request unchanged and unsigned; the code in an error's XML becomes the answer.
 
         Args:
-            method: Of HTTP.
-            url: Whole; it is never logged or shown.
-            headers: As they are.
-            body: As it is.
-            once: Not again where no answer came; what is sent changes nothing, so it may be.
+            method: The HTTP method.
+            url: The whole URL; it is never logged or shown.
+            headers: Sent unchanged.
+            body: Sent unchanged.
+            once: Do not retry if no answer came; otherwise it retries, because the requests change nothing.
         """
 
         def sent() -> bytes:
@@ -267,13 +267,13 @@ class StoreSession:
             if self._silent_in_a_row >= SILENT_AFTER and not self.gave_up:
                 self.gave_up = (
                     f"the server gave no answer to {SILENT_AFTER} requests in a row (the last: {found.code}), "
-                    "so nothing more was asked"
+                    "so the run sent no more requests"
                 )
 
 
 @cache
 def _session() -> boto3.session.Session:
-    """One for all: it holds the service's model, which takes longer to read than all clients take to make."""
+    """One for all clients: loading its service model takes longer than creating all clients."""
     return boto3.session.Session()
 
 
@@ -286,7 +286,7 @@ def abort_upload(session: StoreSession, upload: tuple[str, str, str]) -> None:
     """Abort a multipart upload (bucket, key, upload id) as the verifier, and forget it."""
     verifier = session.target.deployment.plan.verifier
     if verifier is None:
-        raise LookupError("the plan has no identity that verifies")
+        raise LookupError("the plan has no verifier identity")
     client, (bucket, key, upload_id) = session.client(verifier.name), upload
     session.ask(lambda: client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id))
     session.uploads.discard(upload)

@@ -1,8 +1,8 @@
-"""Smoke probes: an object written by a workload through the adapter, read in every way, deleted where that may be.
+"""Smoke probes: a workload puts an object through the adapter, reads it in every way, and deletes it if it may.
 
-The rule: everything is under `.verify/<run id>/` and is removed by the verifier afterwards (`verify.probe.seeds`).
-Where a bucket's default is COMPLIANCE nobody could remove a workload's probe before its date, so there the verifier
-writes it under an explicit short governance lock, unless it was asked to leave a locked probe behind.
+The rule: everything is under `.verify/<run id>/`, and the verifier removes it afterwards (`verify.probe.seeds`). In a
+bucket with default COMPLIANCE a workload's probe could not be removed before its retention ends. There the verifier
+puts it under an explicit short governance lock, unless `--leave-locked-probe` is given.
 """
 
 import hashlib
@@ -33,23 +33,23 @@ _EXPIRATION = re.compile(r'expiry-date="(?P<date>[^"]*)", rule-id="(?P<rule>[^"]
 
 
 def compliance(bucket: BucketPlan) -> bool:
-    """Whether nobody can remove a workload's object before its date."""
+    """Whether a workload's object cannot be removed before its retention ends."""
     return bucket.retention is not None and bucket.retention.mode is RetentionMode.COMPLIANCE
 
 
 def writer_for(
     plan: StorePlan, bucket: BucketPlan, *, leave_locked_probe: bool = False, absent: Collection[str] = ()
 ) -> IdentityPlan:
-    """Who writes in a bucket: an identity that may also delete, else one that may append, else the verifier.
+    """Who puts objects in a bucket: an identity that may delete, else one that may append, else the verifier.
 
     Args:
-        plan: With the identities.
-        bucket: Where.
-        leave_locked_probe: A workload also where nobody could remove its object.
-        absent: Identities that are not to be had.
+        plan: The plan with the identities.
+        bucket: The bucket.
+        leave_locked_probe: Choose a workload even if its object cannot be removed.
+        absent: Identities that are unavailable.
 
     Raises:
-        LookupError: No identity may write and there is no verifier.
+        LookupError: No identity may put objects, and there is no verifier.
     """
     if leave_locked_probe or not compliance(bucket):
         for access in _WRITING:
@@ -71,7 +71,7 @@ def _with_access(plan: StorePlan, bucket: BucketPlan, access: Access) -> list[Id
 
 
 def may_delete(identity: IdentityPlan, bucket: BucketPlan) -> bool:
-    """Whether a grant lets the identity delete in the bucket; the verifier's own removal is another check's."""
+    """Whether a grant allows the identity to delete in the bucket; `probes_removed` covers the verifier's deletes."""
     return any(grant.bucket == bucket.name and grant.access is Access.WRITE for grant in identity.grants)
 
 
@@ -83,14 +83,14 @@ def try_probe(
     verifier: str,
     prefix: str,
 ) -> ProbeFacts:
-    """Write a probe as `identity`, read it in every way, delete it where that is granted.
+    """Put a probe as `identity`, read it in every way, and delete it if that is granted.
 
     Args:
         session: Of the run.
         store: The adapter with the identity's key.
-        bucket: Where.
-        identity: Who; see `writer_for`.
-        verifier: Who reads its retention.
+        bucket: The bucket.
+        identity: Who puts the probe; see `writer_for`.
+        verifier: The identity that reads the probe's retention.
         prefix: The run's prefix.
     """
     key = f"{prefix}smoke"
@@ -171,7 +171,7 @@ def _listed(store: ObjectStore, bucket: str, key: str) -> Described | None:
 
 
 def _fetched(session: StoreSession, url: Answer[str]) -> Answer[Described]:
-    """What a plain HTTP client gets by a presigned URL."""
+    """What a plain HTTP client gets with a presigned URL."""
     if url.value is None:
         return Answer(code=url.code, said=url.said)
     came = session.send("GET", url.value)
@@ -185,7 +185,7 @@ def _sha256(body: bytes) -> str:
 
 
 def _tried(attempt: Callable[[], T]) -> Answer[T]:
-    """Call once; the adapter's errors become the answer."""
+    """Call once; an error of the adapter becomes the answer."""
     try:
         return Answer(attempt())
     except ObjectStoreError as error:

@@ -1,1 +1,1 @@
-"""What a run is told in: one summary, shown on the terminal and as a page. Pure."""
+"""The reports of a run: one summary, shown on the terminal and as an HTML page. Pure."""

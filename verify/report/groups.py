@@ -1,6 +1,6 @@
-"""What each check is about: the columns of the reports.
+"""The groups of checks: the columns of the reports.
 
-The rule: a check stands with what it proves, wherever its facts come from.
+The rule: a check belongs to the group of what it proves, regardless of where its facts come from.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from verify.selection import Part
 
 @unique
 class Group(StrEnum):
-    """What a check is about, as the columns of the reports."""
+    """What a check is about; each group is a column of the reports."""
 
     CONFIGURATION = "configuration"
     DATA_PATH = "data path"
@@ -32,7 +32,7 @@ _BY_PART: Mapping[Part | None, Group] = {
     Part.STRANGERS: Group.EXPOSURE,
     Part.GRANTS: Group.GRANTS,
 }
-# Checks whose facts come with another part than the one they are about.
+# Checks whose facts belong to another part than the one that the check is about.
 _ELSEWHERE: Mapping[str, Group] = {
     "expiry_announced": Group.CONFIGURATION,
     "object_presigned": Group.LINKS,

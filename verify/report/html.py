@@ -1,7 +1,7 @@
 """The report for a browser: one self-contained file without scripts, made from the summary. Pure.
 
-The rule: nothing is loaded from anywhere, every colour has a sign and words beside it, and all text is escaped by the
-template engine. What is on it is `verify.report.summary`'s; how it looks is the template's.
+The rule: the page loads nothing, every colour has a sign and words beside it, and the template engine escapes all text.
+`verify.report.summary` decides what the page shows; the template decides how it looks.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from verify.report.matrix import HeatCell, HeatRow, Holding, Match
 from verify.report.summary import BucketRow, Summary, summarise
 from verify.selection import Selection
 
-# In days, each as far from the next; what lies beyond is drawn at the end.
+# In days, drawn at equal distances; an event after the last mark is drawn at the end.
 AXIS_DAYS = (1, 2, 7, 14, 30, 90, 180, 365, 730)
-# Tables and lists of more rows are folded, but for what is not as it should be.
+# Longer tables and lists are folded, except for the rows that fail.
 MANY_ROWS = 60
 _SIGNS = {Status.PASS: "✓", Status.FAIL: "✗", Status.CANNOT_TELL: "?", Status.NOT_ASKED: "-"}
 _CLASSES = {Status.PASS: "pass", Status.FAIL: "fail", Status.CANNOT_TELL: "untold", Status.NOT_ASKED: "none"}
@@ -41,10 +41,10 @@ class Cell:
 
     Attributes:
         kind: A class, for its colour.
-        sign: What it says, in a character.
-        word: What it says, in a word.
-        title: All of it, in words.
-        untold: How much of it cannot be told.
+        sign: The verdict, as one character.
+        word: The verdict, as one word.
+        title: The full text.
+        untold: How many of its checks cannot tell.
     """
 
     kind: str
@@ -56,7 +56,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A bucket with its cells; `amiss` where one is not as it should be, so that it is shown unfolded."""
+    """A bucket with its cells; `amiss` if one of them fails, so that the row is not folded."""
 
     domain: str
     band: str
@@ -66,7 +66,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Bar:
-    """An event on the axis: from the left to `left` percent, or to the end where it never comes."""
+    """An event on the axis: a bar from the left to `left` percent, or to the end if the event never happens."""
 
     event: Event
     kind: str
@@ -99,13 +99,13 @@ def render_html(deployment: Deployment, facts: Facts, findings: Sequence[Finding
 
 def _verdict(summary: Summary) -> Cell:
     if summary.tally.failed:
-        return Cell("fail", "✗", f"{summary.tally.failed} failed", "something is not as the plan says")
-    # Also where the finding that says so was not selected.
+        return Cell("fail", "✗", f"{summary.tally.failed} failed", "the store differs from the plan")
+    # Also if the check that reports this was not selected.
     if summary.gave_up or not summary.door_open:
-        return Cell("fail", "✗", "not finished", "the store did not answer to the end")
+        return Cell("fail", "✗", "not finished", "the store stopped answering before the end")
     if summary.tally.passed:
-        return Cell("pass", "✓", "proven", "all that can be told is as the plan says")
-    return Cell("none", _SIGNS[Status.NOT_ASKED], "nothing asked", "nothing was asked that can be told")
+        return Cell("pass", "✓", "proven", "every check that can tell agrees with the plan")
+    return Cell("none", _SIGNS[Status.NOT_ASKED], "nothing asked", "no check ran that can tell")
 
 
 def _bucket_row(row: BucketRow, groups: Sequence[Group]) -> Row:
@@ -118,7 +118,7 @@ def _group_cell(row: BucketRow, group: Group) -> Cell:
     if tally is None:
         return Cell("none", _SIGNS[Status.NOT_ASKED], "", f"{group.value}: not asked")
     title = f"{group.value}: {tally.passed} proven, {tally.failed} failed, {tally.untold} cannot tell"
-    # What cannot be told is counted beside what is proven, never into it.
+    # CANNOT TELL is counted beside what is proven, never as proven.
     if tally.failed:
         return Cell("fail", "✗", f"FAIL {tally.failed}", title, tally.untold)
     if tally.passed:
@@ -150,7 +150,7 @@ def _heat_cell(cell: HeatCell) -> Cell:
 
 
 def _bars(life: Life) -> list[Bar]:
-    """By days, with what never comes at the end."""
+    """By days; events that never happen come last."""
     events = sorted(life.events, key=lambda event: (event.days is None, event.days))
     return [Bar(event, _kind(event), 100.0 if event.days is None else _left(event.days)) for event in events]
 
@@ -162,7 +162,7 @@ def _kind(event: Event) -> str:
 
 
 def _left(days: int) -> float:
-    """Where on the axis, in percent: between two marks in proportion, each mark as far from the next."""
+    """The place on the axis in percent: marks are at equal distances, days between two marks in proportion."""
     if days >= AXIS_DAYS[-1]:
         return 100.0
     for index, (low, high) in enumerate(pairwise(AXIS_DAYS)):

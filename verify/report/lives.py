@@ -1,6 +1,6 @@
-"""What becomes of objects by the passing of days, by band.
+"""What happens to objects as days pass, by band.
 
-The rule: what the backend cannot do is said with its reason. Pure.
+The rule: an event that the backend does not support is shown with the reason. Pure.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from verify.selection import Selection
 
 @unique
 class Kind(StrEnum):
-    """What happens to objects by the passing of days."""
+    """What happens to objects as days pass."""
 
     LOCK = "lock"
     EXPIRE = "expire"
@@ -28,9 +28,9 @@ class Event:
 
     Attributes:
         kind: What happens.
-        days: After so many days; None for never.
-        text: All of it in words.
-        unsupported: Why the backend does not do it; empty where it does.
+        days: After how many days; None for never.
+        text: The full text.
+        unsupported: Why the backend does not do it; empty if it does.
     """
 
     kind: Kind
@@ -41,7 +41,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Life:
-    """What becomes of objects in the buckets of a band whose days are the same."""
+    """What happens to objects in the buckets of a band that have the same days."""
 
     band: str
     domains: tuple[str, ...]
@@ -49,14 +49,14 @@ class Life:
 
 
 def lives(deployment: Deployment, selection: Selection) -> tuple[Life, ...]:
-    """One for each band and set of days; keys of probes, which are everybody's, come last."""
+    """One for each band and set of days; the probes' keys, which every bucket has, come last."""
     alike: dict[tuple[str, tuple[Event, ...]], list[str]] = {}
     probes: dict[tuple[Event, ...], list[str]] = {}
     for bucket in selection.chosen(deployment.plan):
         alike.setdefault((bucket.band.value, _events(deployment, bucket)), []).append(bucket.domain)
         for rule in bucket.rules:
             if rule.prefix:
-                # A bucket without versions has nothing that could be replaced: the line is the same without it.
+                # A bucket without versions has no noncurrent versions: without that event the line is the same for all.
                 probes.setdefault(tuple(_rule_events(deployment, rule)[:1]), []).append(bucket.domain)
     order = ["hot", "warm", "cold"]
     lives = [Life(band, tuple(domains), events) for (band, events), domains in alike.items()]
@@ -72,7 +72,7 @@ def _events(deployment: Deployment, bucket: BucketPlan) -> tuple[Event, ...]:
         events.append(Event(Kind.LOCK, days, f"versions are locked ({mode}) for {days} d"))
     of_all_keys = [event for rule in bucket.rules if not rule.prefix for event in _rule_events(deployment, rule)]
     if not any(event.kind is Kind.EXPIRE for event in of_all_keys):
-        events.append(Event(Kind.EXPIRE, None, "current versions never end"))
+        events.append(Event(Kind.EXPIRE, None, "current versions never expire"))
     order = list(Kind)
     return tuple(sorted(events + of_all_keys, key=lambda event: order.index(event.kind)))
 
@@ -80,14 +80,14 @@ def _events(deployment: Deployment, bucket: BucketPlan) -> tuple[Event, ...]:
 def _rule_events(deployment: Deployment, rule: LifecycleRule) -> list[Event]:
     events = []
     if (days := rule.expire_after_days) is not None:
-        events.append(Event(Kind.EXPIRE, days, f"current versions end after {days} d"))
+        events.append(Event(Kind.EXPIRE, days, f"current versions expire after {days} d"))
     if (days := rule.expire_noncurrent_after_days) is not None:
-        events.append(Event(Kind.REPLACED, days, f"noncurrent versions go {days} d after they were replaced"))
+        events.append(Event(Kind.REPLACED, days, f"noncurrent versions expire {days} d after they were replaced"))
     if rule.transition is not None:
         days, where = rule.transition.after_days, rule.transition.storage_class
         why = deployment.cannot("transition") or ""
         events.append(Event(Kind.MOVE, days, f"current versions move to {where} after {days} d", why))
     if (days := rule.abort_multipart_after_days) is not None:
         why = deployment.cannot("abort_multipart") or ""
-        events.append(Event(Kind.ABORT, days, f"unfinished uploads go after {days} d", why))
+        events.append(Event(Kind.ABORT, days, f"unfinished uploads are removed after {days} d", why))
     return events

@@ -1,6 +1,6 @@
-"""Who may do what, as the heat map shows it: what each identity holds in a bucket, and how that went.
+"""Who may do what, as the heat map shows it: what each identity holds in a bucket, and what its attempts showed.
 
-The rule: what was not tried is shown as not tried, and the worst of a cell is its verdict. Pure.
+The rule: an action that was not tried is shown as not tried, and the worst action of a cell is its verdict. Pure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from verify.probe.actions import ACTIONS
 
 @unique
 class Holding(StrEnum):
-    """What the plan lets an identity do in a bucket; `append` is read and put, `write` is append and delete."""
+    """What the plan allows an identity in a bucket; `append` is read and put, `write` is append and delete."""
 
     READ = "read"
     APPEND = "append"
@@ -26,15 +26,15 @@ class Holding(StrEnum):
 
 @unique
 class Match(StrEnum):
-    """How what an identity could do compares with what it holds; the first that applies is the verdict of a cell.
+    """How the allowed actions of an identity compare with its grants; the first that applies is a cell's verdict.
 
     Attributes:
-        WIDER: Something was let in that is not granted.
-        NARROWER: Something that is granted was not let in.
-        UNCLEAR: Something was neither let in nor refused in the backend's words, which proves nothing.
-        CANNOT_TELL: The backend, or harm, leaves something untold.
-        NOT_TRIED: Not asked for, left out of the sample, or the server had fallen silent.
-        EXACT: What is granted was let in, all else refused.
+        WIDER: The server allowed an action that is not granted.
+        NARROWER: The server did not allow an action that is granted.
+        UNCLEAR: An answer was neither success nor the backend's code for a refusal, which proves nothing.
+        CANNOT_TELL: The backend does not show whether an action is allowed, or an attempt would do harm.
+        NOT_TRIED: Not selected, left out of the sample, or the server had stopped answering.
+        EXACT: The server allowed what is granted and refused everything else.
     """
 
     WIDER = "wider"
@@ -47,7 +47,7 @@ class Match(StrEnum):
 
 @dataclass(frozen=True)
 class Deviation:
-    """An action that did not go as the plan says, or of which that cannot be told."""
+    """An action whose result differs from the plan, or for which that cannot be told."""
 
     action: str
     match: Match
@@ -64,7 +64,7 @@ class HeatCell:
         holding: What the plan grants.
         match: The verdict.
         tried: How many actions were judged.
-        deviations: The actions that are not as they should be, worst first; empty where the match is exact.
+        deviations: The actions that differ from the plan, worst first; empty if the match is exact.
     """
 
     identity: str
@@ -76,7 +76,7 @@ class HeatCell:
 
 @dataclass(frozen=True)
 class HeatRow:
-    """A bucket of the heat map; one cell for each of `Summary.identities`, in their order."""
+    """A bucket of the heat map, with one cell for each of `Summary.identities`, in that order."""
 
     bucket: BucketPlan
     cells: tuple[HeatCell, ...]
@@ -88,13 +88,13 @@ class HeatRow:
 
 
 def heat_cell(facts: Facts, identity: IdentityPlan, bucket: BucketPlan, cell: Sequence[Finding]) -> HeatCell:
-    """How one cell went.
+    """The verdict of one cell.
 
     Args:
         facts: What was answered.
         identity: Who tried.
         bucket: Where.
-        cell: The findings of the cell; none where it was not tried.
+        cell: The findings of the cell; empty if it was not tried.
     """
     if not cell:
         return HeatCell(identity.name, _holding(identity, bucket), Match.NOT_TRIED, 0, ())

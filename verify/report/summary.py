@@ -1,8 +1,8 @@
-"""What both reports show, computed once from the deployment, the facts, the findings and what was asked. Pure.
+"""What both reports show, computed once from the deployment, the facts, the findings and the selection. Pure.
 
-The rule: CANNOT TELL is counted beside PASS and never into it, and what was not tried is shown as not tried. The same
-thing said of many places is said once, with the places. How it looks is `verify.report.terminal`'s and
-`verify.report.html`'s.
+The rule: CANNOT TELL is counted beside PASS and never as PASS, and what was not tried is shown as not tried. The same
+message about many places is shown once, with the places. `verify.report.terminal` and `verify.report.html` decide how
+it looks.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ class Tally:
 
     @property
     def worst(self) -> Status:
-        """FAIL before CANNOT TELL before PASS; NOT ASKED where there is nothing else."""
+        """FAIL before CANNOT TELL before PASS; NOT ASKED if there is nothing else."""
         if self.failed:
             return Status.FAIL
         if self.untold:
@@ -40,7 +40,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class BucketRow:
-    """A bucket and how its checks went, by group; a group that was not asked for is absent."""
+    """A bucket with the tally of its checks by group; a group that was not selected is absent."""
 
     bucket: BucketPlan
     tallies: Mapping[Group, Tally]
@@ -53,7 +53,7 @@ class BucketRow:
 
 @dataclass(frozen=True)
 class Told:
-    """One thing that findings say of one place or of many.
+    """One message of findings about one place or many.
 
     Attributes:
         check: The check's id; `grants` for the cells of the matrix.
@@ -61,7 +61,7 @@ class Told:
         places: Buckets, identities in buckets, or the store.
         wanted: What the plan says.
         found: What the store says, or why it cannot be told.
-        remedy: What to do; empty where there is nothing to do.
+        remedy: What to do; empty if there is nothing to do.
     """
 
     check: str
@@ -73,13 +73,13 @@ class Told:
 
     @property
     def where(self) -> str:
-        """The places in a few words; a failure is better told with all of `places`."""
+        """The places in a few words; a report of a failure should show all of `places`."""
         return self.places[0] if len(self.places) == 1 else f"{len(self.places)} of: {self.places[0]}, …"
 
 
 @dataclass(frozen=True)
 class CheckLine:
-    """A check and how often it went how."""
+    """A check and its tally."""
 
     check: Check
     group: Group
@@ -93,28 +93,28 @@ class Summary:
     Attributes:
         stack: The stack's name.
         cloud: aistor or aws.
-        region: What requests are signed for.
+        region: The region that requests are signed for.
         endpoint: The URL that was tried.
-        bucket_prefix: What every bucket's name begins with.
-        run_id: Of the run.
-        taken_at: When it began (ISO 8601, UTC).
+        bucket_prefix: The beginning of every bucket's name.
+        run_id: The run's id.
+        taken_at: When the run began (ISO 8601, UTC).
         requests: Requests sent by the suite's own clients.
-        gave_up: Why asking stopped early; empty where it did not.
-        door_open: Whether more than the endpoint was asked.
-        bucket_count: Buckets with findings.
+        gave_up: Why the run stopped sending requests early; empty if it did not.
+        door_open: Whether anything was sent after the first look at the endpoint.
+        bucket_count: The number of buckets with findings.
         tally: Of all findings.
-        groups: The groups of the bucket table that were asked for, in order.
+        groups: The selected groups of the bucket table, in order.
         rows: The bucket table, in the plan's order.
-        identities: The columns of the heat map; empty where no grants were asked for.
+        identities: The columns of the heat map; empty if grants were not selected.
         heat: The heat map, in the plan's order.
-        untried: Cells that the sample leaves out.
-        sample: Of the buckets that an identity does not hold so many are tried, where there are more.
-        store: Findings about no single bucket.
+        untried: The number of cells that the sample leaves out.
+        sample: How many buckets are tried, if an identity does not hold more than this number.
+        store: Findings about the store as a whole.
         checks: Every check that was run, with its tally.
-        warnings: What is right and asks for something all the same.
+        warnings: Checks that pass but need attention.
         untold: What cannot be told, and why.
-        failures: What is not as the plan says.
-        lives: What becomes of objects, by band.
+        failures: Where the store differs from the plan.
+        lives: What happens to objects, by band.
         unsupported: What the backend cannot do.
     """
 
@@ -146,7 +146,7 @@ class Summary:
 
     @property
     def line(self) -> str:
-        """The count, in one line."""
+        """The counts, in one line."""
         tally = self.tally
         return f"{self.bucket_count} buckets: {tally.passed} proven, {tally.failed} failed, {tally.untold} cannot tell"
 
@@ -230,7 +230,7 @@ def _check_lines(findings: Iterable[Finding]) -> tuple[CheckLine, ...]:
 
 
 def _failures(findings: Sequence[Finding]) -> list[Finding]:
-    """Every failure; those of one cell of the matrix as one."""
+    """Every failure; the failures of one cell of the matrix are joined to one."""
     failed = [finding for finding in findings if finding.status is Status.FAIL]
     cells: dict[tuple[str, str | None], list[Finding]] = {}
     for finding in failed:
@@ -250,9 +250,9 @@ def _failures(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _told(findings: Iterable[Finding]) -> tuple[Told, ...]:
-    """What is said, once for all places of which the same is said.
+    """Each message once, with all places that it is about.
 
-    A cause that cannot be told (what was found, and what to do) is the same whatever each place wanted.
+    Findings that are not failures are the same message if `found` and `remedy` are equal; `wanted` may differ.
     """
     alike: dict[tuple[str, str, str, str], list[Finding]] = {}
     for finding in findings:

@@ -1,7 +1,7 @@
-"""The report on the terminal: a table of the buckets, the heat map of grants, what cannot be told, failures last.
+"""The report on the terminal: a table of the buckets, the heat map of grants, what verify cannot tell, failures last.
 
-The rule: CANNOT TELL is shown with its reason and never counted as proven; the same reason for many buckets is said
-once. No colour codes where the output is no terminal (rich sees to that), and every colour has a sign beside it.
+The rule: CANNOT TELL is shown with its reason and never counted as proven; the same reason for many buckets is shown
+once. rich writes no colour codes if the output is not a terminal, and every colour has a sign beside it.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from verify.report.matrix import HeatCell, Holding, Match
 from verify.report.summary import Summary, Tally, summarise
 from verify.selection import Selection
 
-# What the table needs; a narrower terminal folds its headings.
+# The width that the table needs; a narrower terminal folds its headings.
 TABLE_WIDTH = 140
-# More rows than this are no longer looked at: then only those that are not as they should be are shown.
+# With more rows than this, the tables show only the buckets that fail.
 MANY_BUCKETS = 60
 _LEGEND = (
-    "r read, a append (read and put), w write (append and delete), v verifier (all, under .verify/ alone), "
-    "· nothing; ! not so (+ wider, - narrower), ? cannot tell, blank not tried"
+    "r read, a append (read and put), w write (append and delete), v verifier (all, under .verify/ only), "
+    "· nothing; ! differs (+ wider, - narrower), ? cannot tell, blank not tried"
 )
 _AMISS = {Match.WIDER: "!+", Match.NARROWER: "!-", Match.UNCLEAR: "!"}
 
@@ -32,7 +32,7 @@ _AMISS = {Match.WIDER: "!+", Match.NARROWER: "!-", Match.UNCLEAR: "!"}
 def print_report(
     console: Console, deployment: Deployment, facts: Facts, findings: Sequence[Finding], selection: Selection
 ) -> None:
-    """Print it all."""
+    """Print the whole report."""
     summary = summarise(deployment, facts, findings, selection)
     if summary.rows:
         console.print(_bucket_table(summary), soft_wrap=False)
@@ -42,8 +42,8 @@ def print_report(
         if summary.untried:
             _say(
                 console,
-                f"[dim]{summary.untried} cells were left out: of the buckets that an identity does not hold a sample "
-                f"of {summary.sample} is tried; --full-matrix tries all[/dim]",
+                f"[dim]{summary.untried} cells were left out: for each identity the run tries a sample of "
+                f"{summary.sample} of the buckets that it does not hold; --full-matrix tries all[/dim]",
             )
     for told in summary.warnings:
         _say(console, f"[yellow]warning[/yellow] {escape(told.check)}: {escape(told.remedy)}")
@@ -59,7 +59,7 @@ def print_report(
             f"  {escape(told.remedy)}",
         )
     if not summary.door_open:
-        _say(console, "Nothing else was asked.")
+        _say(console, "No other request was sent.")
     _say(console, summary.line)
 
 
@@ -87,7 +87,7 @@ def _bucket_table(summary: Summary) -> Table:
 
 
 def _sign(tally: Tally) -> str:
-    """The worst of a group, and how many of it cannot be told."""
+    """The worst verdict of a group, and how many of its checks cannot tell."""
     if tally.failed:
         return "[bold red]FAIL[/bold red]"
     untold = f" [yellow]?{tally.untold}[/yellow]" if tally.untold else ""
