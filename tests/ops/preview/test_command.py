@@ -91,7 +91,7 @@ def test_failure_that_is_not_explained_is_an_error(
     [
         ("echo no stack named x found >&2; exit 255", "no stack named x found"),
         ('echo \'{"diagnostics": [{"message": "no backend"}]}\'; exit 1', "no backend"),
-        ("echo '[]'", "gave no preview"),
+        ("echo '[]'", "printed no preview"),
     ],
 )
 def test_no_preview_is_an_error_with_what_the_engine_said(
@@ -173,9 +173,9 @@ def test_data_at_risk_is_in_every_form(
     assert found["current"]["at_once"]["size_bytes"] == 20 + 3 + 1000 + 7 + 4000 + 50
     assert found["current"]["at_once"]["oldest"].startswith("2025-01-02T10:00")
     sentence = found["sentences"][0]
-    assert "6 objects (5.1 kB) would be eligible at once" in sentence
+    assert "6 objects (5.1 kB) would be eligible to expire at once" in sentence
     assert sentence in told["text"]
-    assert "6 objects (5.1 kB) would be eligible at once" in told["markdown"]
+    assert "6 objects (5.1 kB) would be eligible to expire at once" in told["markdown"]
 
 
 def test_bucket_that_cannot_be_read_is_said_and_the_rest_is_told(

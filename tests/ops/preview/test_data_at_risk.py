@@ -66,7 +66,7 @@ def test_introduced_expiry_is_counted_exactly(aged_store: Store, client: Any) ->
     assert (found.read_keys, found.complete, found.exists) == (7, True, True)
     assert found.sentences() == (
         (
-            "scratch: 2 objects (1.0 kB) would be eligible at once, 4 (5.0 kB) within 30 days; "
+            "scratch: 2 objects (1.0 kB) would be eligible to expire at once, 4 (5.0 kB) within 30 days; "
             "oldest 2025-01-02, newest 2026-01-03"
         ),
     )
@@ -130,11 +130,11 @@ def test_noncurrent_versions_count_from_their_successors(
     assert (found.read_keys, found.complete) == (8, True)
     assert found.sentences() == (
         (
-            "replay: 1 object (6 B) would be eligible at once, 1 (6 B) within 30 days; "
+            "replay: 1 object (6 B) would be eligible to expire at once, 1 (6 B) within 30 days; "
             "oldest 2025-03-01, newest 2025-03-01"
         ),
         (
-            "replay: 2 noncurrent versions (15 B) would be eligible at once, 4 (255 B) within 30 days; "
+            "replay: 2 noncurrent versions (15 B) would be eligible to expire at once, 4 (255 B) within 30 days; "
             "oldest 2025-01-01, newest 2026-02-01"
         ),
     )
@@ -148,8 +148,8 @@ def test_bucket_that_would_go_takes_all_with_it(aged_store: Store, client: Any) 
     assert (plain.current.at_once.objects, plain.current.at_once.size_bytes) == (6, 5080)
     assert plain.current.at_once == plain.current.within_30_days
     assert versioned.sentences() == (
-        "replay: 2 objects (3.0 kB) would go with the bucket; oldest 2025-03-01, newest 2026-03-01",
-        "replay: 4 noncurrent versions (255 B) would go with the bucket; oldest 2025-01-01, newest 2026-02-01",
+        "replay: 2 objects (3.0 kB) would be removed with the bucket; oldest 2025-03-01, newest 2026-03-01",
+        "replay: 4 noncurrent versions (255 B) would be removed with the bucket; oldest 2025-01-01, newest 2026-02-01",
     )
 
 
@@ -162,7 +162,9 @@ def test_many_objects_are_read_in_pages(aged_store: Store, client: Any) -> None:
     assert told == [1000, 2000, 2501]
     assert found.complete
     assert found.current.at_once == Tally(2501, 2_501_000, at("2025-01-01"), at("2025-01-01"))
-    assert found.sentences()[0].startswith("orphan: 2 501 objects (2.5 MB) would be eligible at once, 2 501 (2.5 MB) ")
+    assert found.sentences()[0].startswith(
+        "orphan: 2 501 objects (2.5 MB) would be eligible to expire at once, 2 501 (2.5 MB) "
+    )
 
 
 @pytest.mark.parametrize("max_keys", [1, 999, 1000, 1500, 2500])
@@ -181,14 +183,14 @@ def test_bucket_that_is_not_there_yet_holds_nothing(aged_store: Store, client: A
     found = at_risk(client, asked, now=NOW, max_keys=EVERYTHING)
 
     assert (found.exists, found.complete, found.read_keys) == (False, True, 0)
-    assert found.sentences() == (f"ledger: the bucket {asked.bucket} is not there yet, so nothing is at risk",)
+    assert found.sentences() == (f"ledger: the bucket {asked.bucket} does not exist yet, so no data is at risk",)
 
 
 def test_refused_identity_is_said_with_the_remedy(aged_store: Store, client: Any) -> None:  # noqa: ANN401 - a boto3 client
     """Nothing is counted where nothing could be read."""
     aged_store.set_user_policy("reader", [{"Effect": "Deny", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]}])
     try:
-        with pytest.raises(DataNotReadError, match=r"^scratch: the bucket \S+ could not be read: AccessDenied; .*`pul"):
+        with pytest.raises(DataNotReadError, match=r"^scratch: cannot read the bucket \S+: AccessDenied; .*`pul"):
             at_risk(client, question(aged_store, "scratch", days(90)), now=NOW, max_keys=EVERYTHING)
     finally:
         aged_store.restore_user_policy("reader")
@@ -235,11 +237,11 @@ def test_server_that_goes_round_in_circles_is_not_followed() -> None:
     [
         (
             ReadTimeoutError(endpoint_url="https://store.example/b?versions"),
-            r"nothing usable answers at https://store\.example \(ReadTimeoutError\); check that",
+            r"no usable answer from https://store\.example \(ReadTimeoutError\); check that",
         ),
         (
             ClientError({"Error": {"Code": "SlowDown", "Message": "planted"}}, "ListObjectVersions"),
-            r"the bucket b could not be read: SlowDown; try again",
+            r"cannot read the bucket b: SlowDown; try again",
         ),
     ],
 )
@@ -259,12 +261,12 @@ MORE = Tally(5310, 9_900_000_000, at("2025-01-02"), at("2026-03-04"))
 @pytest.mark.parametrize(
     ("answer", "sentences"),
     [
-        (AtRisk("d", "b"), ["d: nothing would be eligible within 30 days"]),
+        (AtRisk("d", "b"), ["d: nothing would be eligible to expire within 30 days"]),
         (
             AtRisk("d", "b", read_keys=1000, complete=False),
             [
                 (
-                    "d: nothing of what was read would be eligible within 30 days "
+                    "d: nothing that was read would be eligible to expire within 30 days "
                     "(read only the first 1 000 keys and versions: raise --max-keys)"
                 )
             ],
@@ -273,7 +275,7 @@ MORE = Tally(5310, 9_900_000_000, at("2025-01-02"), at("2026-03-04"))
             AtRisk("d", "b", current=Eligible(SOME, MORE)),
             [
                 (
-                    "d: 1 204 objects (3.1 GB) would be eligible at once, 5 310 (9.9 GB) within 30 days; "
+                    "d: 1 204 objects (3.1 GB) would be eligible to expire at once, 5 310 (9.9 GB) within 30 days; "
                     "oldest 2025-01-02, newest 2026-03-04"
                 )
             ],
@@ -282,7 +284,7 @@ MORE = Tally(5310, 9_900_000_000, at("2025-01-02"), at("2026-03-04"))
             AtRisk("d", "b", current=Eligible(SOME, MORE, SOME), read_keys=9000, complete=False),
             [
                 (
-                    "d: at least 1 204 objects (3.1 GB) would be eligible at once, "
+                    "d: at least 1 204 objects (3.1 GB) would be eligible to expire at once, "
                     "at least 5 310 (9.9 GB) within 30 days; oldest 2025-01-02, newest 2026-03-04; "
                     "under the present rules at least 1 204 (3.1 GB) within 30 days "
                     "(read only the first 9 000 keys and versions: raise --max-keys)"
@@ -293,8 +295,8 @@ MORE = Tally(5310, 9_900_000_000, at("2025-01-02"), at("2026-03-04"))
             AtRisk("d", "b", noncurrent=Eligible(Tally(), MORE)),
             [
                 (
-                    "d: nothing would be eligible at once, 5 310 noncurrent versions (9.9 GB) within 30 days; "
-                    "oldest 2025-01-02, newest 2026-03-04"
+                    "d: nothing would be eligible to expire at once, 5 310 noncurrent versions (9.9 GB) "
+                    "within 30 days; oldest 2025-01-02, newest 2026-03-04"
                 )
             ],
         ),
@@ -302,15 +304,21 @@ MORE = Tally(5310, 9_900_000_000, at("2025-01-02"), at("2026-03-04"))
             AtRisk("d", "b", removed=True, current=Eligible(SOME, SOME, SOME), complete=False, read_keys=2000),
             [
                 (
-                    "d: at least 1 204 objects (3.1 GB) would go with the bucket; oldest 2025-01-02, newest 2025-06-01 "
+                    "d: at least 1 204 objects (3.1 GB) would be removed with the bucket; "
+                    "oldest 2025-01-02, newest 2025-06-01 "
                     "(read only the first 2 000 keys and versions: raise --max-keys)"
                 )
             ],
         ),
-        (AtRisk("d", "b", removed=True), ["d: the bucket would go; it holds no data"]),
+        (AtRisk("d", "b", removed=True), ["d: the bucket would be removed; it holds no data"]),
         (
             AtRisk("d", "b", removed=True, complete=False, read_keys=5),
-            ["d: the bucket would go; no data seen in it (read only the first 5 keys and versions: raise --max-keys)"],
+            [
+                (
+                    "d: the bucket would be removed; the part that was read holds no data "
+                    "(read only the first 5 keys and versions: raise --max-keys)"
+                )
+            ],
         ),
     ],
 )

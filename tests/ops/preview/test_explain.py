@@ -225,7 +225,7 @@ BUCKETS: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
         held(365),
         {"versioned": True},
         [
-            (DANGER, "its default retention is taken off (was GOVERNANCE, 365 days)"),
+            (DANGER, "its default retention is removed (was GOVERNANCE, 365 days)"),
             (SAFE, "moves from cold to warm"),
         ],
     ),
@@ -243,7 +243,7 @@ BUCKETS: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
     "protection taken off": (
         {"protected": True},
         {"protected": False},
-        [(DANGER, "its protection against deletion is taken off")],
+        [(DANGER, "its protection against deletion is removed")],
     ),
     "protection": ({"protected": False}, {"protected": True}, [(SAFE, "it is now protected against deletion")]),
     "emptied": ({"emptied": False}, {"emptied": True}, [(DANGER, "it would now be emptied when it is destroyed")]),
@@ -261,12 +261,12 @@ BUCKETS: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
     "a policy that lets anyone in": (
         {"public_policy": False},
         {"public_policy": True},
-        [(DANGER, "its policy now lets anyone in")],
+        [(DANGER, "its policy now allows public access")],
     ),
     "a policy that no longer does": (
         {"public_policy": True},
         {"public_policy": False},
-        [(SAFE, "its policy no longer lets anyone in")],
+        [(SAFE, "its policy no longer allows public access")],
     ),
     "plain http let in": ({"tls_only": True}, {"tls_only": False}, [(NOTICE, "plain http is no longer refused")]),
     "plain http refused": ({"tls_only": False}, {"tls_only": True}, [(SAFE, "plain http is now refused")]),
@@ -340,14 +340,14 @@ def test_replaced_bucket_says_what_becomes_of_objects() -> None:
     """Both names are in the advice."""
     (change,) = explain(store(bucket(name="a")), store(bucket(name="b")))
 
-    assert change.advice == "a would be b, and its objects are not moved"
+    assert change.advice == "a would become b; its objects are not moved"
 
 
 def test_compliance_says_what_it_means() -> None:
     """That it cannot be taken back."""
     (change,) = explain(store(bucket(**held(9))), store(bucket(**held(9, COMPLIANCE))))
 
-    assert "can be deleted early by nobody" in change.advice
+    assert "no one, not even the owner, can delete a new object before its retention ends" in change.advice
 
 
 def test_rename_that_keeps_the_bucket() -> None:
@@ -444,7 +444,7 @@ IDENTITIES: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
     "what it may do unknown": (
         {"access": may(READ)},
         {"access": None},
-        [(DANGER, "what it may do is not known before the update")],
+        [(DANGER, "its permissions are not known before the update")],
     ),
     "user renamed": (
         {"user_name": "a"},
@@ -466,7 +466,7 @@ IDENTITIES: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
         {"keys": frozenset()},
         [(DANGER, "credential would be REPLACED without overlap")],
     ),
-    "a second key beside the first": ({}, {"keys": frozenset({"key-1", "key-2"})}, [(SAFE, "key-2 is made")]),
+    "a second key beside the first": ({}, {"keys": frozenset({"key-1", "key-2"})}, [(SAFE, "key-2 is created")]),
     "the first key after the second was delivered": (
         {"keys": frozenset({"key-1", "key-2"})},
         {"keys": frozenset({"key-2"})},
@@ -475,9 +475,9 @@ IDENTITIES: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
     "one key stays, one goes, one comes": (
         {"keys": frozenset({"key-1", "key-2"})},
         {"keys": frozenset({"key-2", "key-3"})},
-        [(NOTICE, "key-1 would be DELETED"), (SAFE, "key-3 is made")],
+        [(NOTICE, "key-1 would be DELETED"), (SAFE, "key-3 is created")],
     ),
-    "a first key": ({"keys": frozenset()}, {}, [(SAFE, "key-1 is made")]),
+    "a first key": ({"keys": frozenset()}, {}, [(SAFE, "key-1 is created")]),
     "plain http let in": ({"tls_only": True}, {"tls_only": False}, [(NOTICE, "plain http is no longer refused")]),
     "plain http refused": ({"tls_only": False}, {"tls_only": True}, [(NOTICE, "plain http is now refused")]),
     "plain http not known": ({"tls_only": True}, {"tls_only": None}, []),
@@ -508,7 +508,7 @@ def test_identity_made_and_deleted() -> None:
     gone = explain(store(bucket(), identity(access=may(READ))), store(bucket()))
 
     assert said(made) == [(DANGER, "worker: may now read in logs"), (SAFE, "worker: identity is new (user x-worker)")]
-    assert said(gone) == [(NOTICE, "worker: identity would be DELETED, and its key refused")]
+    assert said(gone) == [(NOTICE, "worker: identity would be DELETED; its key stops working")]
 
 
 def test_new_identity_whose_grants_are_unknown_is_dangerous() -> None:
@@ -590,18 +590,18 @@ def touch(subject: str, aspect: Aspect, operation: str, *properties: str) -> Tou
         (touch("logs", Aspect.BUCKET, "update", "acl", "tags"), SAFE, "logs: bucket is updated (acl, tags)"),
         (touch("logs", Aspect.POLICY, "delete"), NOTICE, "logs: policy would be DELETED"),
         (touch("logs", Aspect.OWNERSHIP, "replace", "bucket"), NOTICE, "logs: ownership would be REPLACED (bucket)"),
-        (touch("logs", Aspect.ENCRYPTION, "create"), SAFE, "logs: encryption is made"),
+        (touch("logs", Aspect.ENCRYPTION, "create"), SAFE, "logs: encryption is created"),
         (
             touch("worker", Aspect.ACCESS, "update", "policy"),
             SAFE,
-            "worker: its policy is written anew, what it allows does not change",
+            "worker: its policy is rewritten; what it allows does not change",
         ),
         (touch("worker", Aspect.ACCESS, "update", "policyName"), SAFE, "worker: access is updated (policyName)"),
         (touch("worker", Aspect.KEY, "update", "status"), SAFE, "worker: key is updated (status)"),
         (
             touch("worker", Aspect.KEY, "update", "caPem", "endpoint"),
             SAFE,
-            "worker: is reached another way (caPem, endpoint), and stays as it is",
+            "worker: its connection changes (caPem, endpoint); the resource itself does not",
         ),
         (touch("stack", Aspect.CONNECTION, "update", "region"), SAFE, "stack: connection is updated (region)"),
         (touch("stack", Aspect.OTHER, "delete"), NOTICE, "stack: other would be DELETED"),

@@ -142,7 +142,7 @@ def test_config_of_the_stack_counts_and_encrypted_values_are_left_out(clone: Pat
     assert done.returncode == 1
     said = json.loads(done.stdout)
     assert [c["sentence"] for c in said["changes"] if c["acknowledged"]] == [SHORTER]
-    off = [s for s in sentences(done)["danger"] if s.endswith("its protection against deletion is taken off")]
+    off = [s for s in sentences(done)["danger"] if s.endswith("its protection against deletion is removed")]
     assert len(off) == 9
     assert "stack: endpoint changes in the stack's file" in sentences(done)["notice"]
     assert ENCRYPTED not in done.stdout
@@ -207,7 +207,7 @@ def test_published_deployment_may_be_the_base(clone: Path, tmp_path: Path) -> No
 
     assert done.returncode == 1, done.stderr
     assert f"danger  {SHORTER}\n" in done.stdout
-    assert "this checkout beside the deployment in published.json" in done.stdout
+    assert "this checkout compared with the deployment in published.json" in done.stdout
     assert "protection and other settings that a deployment does not publish" in done.stdout
 
 
@@ -219,18 +219,18 @@ def test_changed_code_is_named(clone: Path) -> None:
     done = offline(clone)
 
     assert done.returncode == 0
-    assert "what these files, which differ, do to resources: infra/aws.py\n" in done.stdout
+    assert "what these changed files do to resources: infra/aws.py\n" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["--base-revision", "nowhere"], "git fetch origin main"),
-        (["--base-revision=--output=x"], "takes a git revision"),
-        (["--base-deployment", "none.json"], "is no deployment"),
-        (["--data-at-risk"], "--offline reads no store"),
-        (["--limit", "100"], "--limit is at least 2000"),
-        (["--base-revision", "HEAD", "--base-deployment", "x"], "one of them"),
+        (["--base-revision=--output=x"], "must be a git revision"),
+        (["--base-deployment", "none.json"], "is not a deployment"),
+        (["--data-at-risk"], "--offline does not read the store"),
+        (["--limit", "100"], "--limit must be at least 2000"),
+        (["--base-revision", "HEAD", "--base-deployment", "x"], "not both"),
     ],
 )
 def test_bad_arguments_exit_2_and_say_what_to_write(clone: Path, arguments: list[str], expected: str) -> None:

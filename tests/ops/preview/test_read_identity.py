@@ -142,5 +142,5 @@ def test_what_goes_wrong_is_said_without_a_secret(
         at_risk(client, replace(asked(aged_store), removed=False), now=NOW, max_keys=100)
 
     message = str(caught.value)
-    assert message.startswith("scratch: the bucket joelclaw-test-usw2-scratch could not be read: ")
+    assert message.startswith("scratch: cannot read the bucket joelclaw-test-usw2-scratch: ")
     assert PLANTED not in f"{message} {caught.value!r} {pair!r}"

@@ -55,7 +55,7 @@ def test_refused_is_said_once_the_danger_is_acknowledged() -> None:
     """Until then the danger is what matters."""
     assert report(GONE, protected=("vaults",)).refused == ()
     assert report(GONE, protected=("vaults",), acknowledged=(GONE.sentence,)).refused == (
-        "vaults: the bucket is protected, and the update would stop there",
+        "vaults: the bucket is protected, so the update would stop there",
     )
 
 

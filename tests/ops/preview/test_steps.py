@@ -473,7 +473,7 @@ def test_another_way_to_the_server_is_safe_and_said_once() -> None:
         own("key", "worker-key-1", {**texts, **old}, {**texts, **new}),
     )
 
-    assert said(*steps) == [("safe", "worker: is reached another way (caPem, endpoint), and stays as it is")]
+    assert said(*steps) == [("safe", "worker: its connection changes (caPem, endpoint); the resource itself does not")]
 
 
 def test_rewritten_policy_is_no_change_of_access() -> None:
@@ -481,7 +481,7 @@ def test_rewritten_policy_is_no_change_of_access() -> None:
     again = document(allow(["s3:PutObject", "s3:GetObject"], ["x-logs/*"]))
 
     assert said(user(MINIO), policy(MINIO, WRITES, again)) == [
-        ("safe", "worker: its policy is written anew, what it allows does not change")
+        ("safe", "worker: its policy is rewritten; what it allows does not change")
     ]
 
 
@@ -506,14 +506,14 @@ def test_bound_that_moves_within_the_users_policy_is_safe() -> None:
     bound = step("update", MINIO["key"], "worker-key-1", {"policy": READS}, {"policy": WRITES}, diffReasons=["policy"])
 
     assert said(user(MINIO), policy(MINIO, READS), bound) == [
-        ("safe", "worker: its policy is written anew, what it allows does not change")
+        ("safe", "worker: its policy is rewritten; what it allows does not change")
     ]
 
 
 def test_users_policy_that_is_not_known_may_be_anything() -> None:
     """Neither is it said that anything was taken away."""
     assert said(user(MINIO), policy(MINIO, READS, UNKNOWN)) == [
-        ("danger", "worker: what it may do is not known before the update")
+        ("danger", "worker: its permissions are not known before the update")
     ]
 
 
@@ -540,7 +540,10 @@ def test_bucket_policy_that_is_not_known_is_compared_with_nothing() -> None:
     [
         (
             document(allow(["s3:GetObject"], ["x-logs/*"], Principal="*")),
-            [("danger", "logs: its policy now lets anyone in"), ("notice", "logs: plain http is no longer refused")],
+            [
+                ("danger", "logs: its policy now allows public access"),
+                ("notice", "logs: plain http is no longer refused"),
+            ],
         ),
         (document(), [("notice", "logs: plain http is no longer refused")]),
     ],
@@ -587,7 +590,7 @@ def test_bucket_policy_weakened(new: str, expected: list[tuple[str, str]]) -> No
         (
             [step("delete", AWS["retention"], "logs-retention", {"days": 9, "mode": "GOVERNANCE"})],
             [
-                ("danger", "logs: its default retention is taken off (was GOVERNANCE, 9 days)"),
+                ("danger", "logs: its default retention is removed (was GOVERNANCE, 9 days)"),
                 ("safe", "logs: moves from cold to hot"),
             ],
         ),
@@ -626,7 +629,7 @@ def test_protection_taken_off_is_seen_where_the_engine_sees_no_change() -> None:
     """`protect` is in the states of a resource that is the same."""
     kept = step("same", MINIO["bucket"], "logs", {"bucket": "x-logs"}, was_protected=True, protected=False)
 
-    assert said(kept) == [("danger", "logs: its protection against deletion is taken off")]
+    assert said(kept) == [("danger", "logs: its protection against deletion is removed")]
 
 
 @pytest.mark.parametrize("kinds", [MINIO, AWS, OWN])
@@ -643,7 +646,7 @@ def test_credential_replaced_without_overlap(kinds: dict[str, str]) -> None:
 @pytest.mark.parametrize("kinds", [MINIO, AWS, OWN])
 def test_keys_that_overlap(kinds: dict[str, str]) -> None:
     """A second beside the first is safe, and to take the first away then is to notice."""
-    assert said(user(kinds), key("same", kinds), key("create", kinds, 2)) == [("safe", "worker: key-2 is made")]
+    assert said(user(kinds), key("same", kinds), key("create", kinds, 2)) == [("safe", "worker: key-2 is created")]
     assert said(user(kinds), key("delete", kinds), key("same", kinds, 2)) == [
         ("notice", "worker: key-1 would be DELETED")
     ]
