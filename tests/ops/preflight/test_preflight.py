@@ -164,7 +164,7 @@ def test_bucket_of_somebody_else_stops(
     status, found, text = run(capsys, "--before", "up", "--quiet")
 
     assert status == 1
-    assert stops(found) == {"buckets_ours": "joelclaw-test-usw2-media-raw exists and is not in the state"}
+    assert stops(found) == {"buckets_ours": "joelclaw-test-usw2-media-raw exists but is not in the state"}
     assert "object-store adopt --stack local" in text
     assert "admin_api_spoken" not in text.partition("{")[0]
 
@@ -224,7 +224,7 @@ def test_aws_stack_passes_and_another_account_stops(
     pulumi.holds("aws", config, {})
     status, found, text = run(capsys, stack="aws")
     assert (status, {level for level, _ in found.values()}) == (0, {"PASS"})
-    assert found["names_free"][1] == "9 names to be made are free"
+    assert found["names_free"][1] == "9 new names are free"
     assert aws.admin.password not in text
 
     pulumi.holds("aws", {**config, "allowedAccountIds": '["210987654321"]'}, {})
@@ -338,13 +338,13 @@ def small_server(
         (Behaviour(ahead=timedelta(minutes=2)), 0, "clock_in_step", "WARN", "s behind"),
         (Behaviour(ahead=timedelta(minutes=-20)), 1, "clock_in_step", "STOP", "s ahead"),
         (Behaviour(ahead=None), 0, "clock_in_step", "WARN", "cannot tell"),
-        (Behaviour(listing=(403, "AccessDenied")), 1, "admin_let_in", "STOP", "the admin API too (HTTP 403)"),
+        (Behaviour(listing=(403, "AccessDenied")), 1, "admin_let_in", "STOP", "the admin API refuses the admin (HTTP 403)"),
         (
             Behaviour(listing=(403, "AccessDenied"), admin={"v3": 426, "v4": 200}),
             1,
             "admin_let_in",
             "STOP",
-            "the admin API lets it in",
+            "the admin API accepts the admin",
         ),
     ],
 )
@@ -445,7 +445,7 @@ def test_no_tls_and_no_answer_are_told(pulumi: FakePulumi, capsys: pytest.Captur
 
     assert list(stops(found["https"])) == ["certificate_trusted"]
     assert list(stops(found["http"])) == ["endpoint_reachable"]
-    assert "no usable answer came" in stops(found["http"])["endpoint_reachable"]
+    assert "got no usable answer" in stops(found["http"])["endpoint_reachable"]
 
 
 @pytest.mark.parametrize(
@@ -506,7 +506,7 @@ def test_bad_input_ends_it(
 def test_options_are_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     """Help says what the exit status means; the suite's options are refused."""
     assert main(["--help"]) == 0
-    assert "1 something stops" in capsys.readouterr().out
+    assert "1 at least one STOP" in capsys.readouterr().out
     assert main(["--stack", "local", "--deployment", "x"]) == 2
     assert "No such option" in capsys.readouterr().err
 

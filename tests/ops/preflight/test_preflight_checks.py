@@ -95,8 +95,8 @@ def test_all_passes_where_all_is_well() -> None:
          "admin_api_spoken", Level.STOP, "v3: 426, v4: 403", "config set object-store:adminApi v4 --stack"),
         ({"admin_api": Answer({"v3": 404, "v4": 404})},
          "admin_api_spoken", Level.WARN, "cannot tell: v3: 404", "proxy"),
-        ({"default_pair": Answer(DONE)}, "default_pair_refused", Level.STOP, "let in", "MINIO_ROOT_PASSWORD"),
-        ({"default_pair": DENIED}, "default_pair_refused", Level.STOP, "known", "MINIO_ROOT_PASSWORD"),
+        ({"default_pair": Answer(DONE)}, "default_pair_refused", Level.STOP, "accepts them", "MINIO_ROOT_PASSWORD"),
+        ({"default_pair": DENIED}, "default_pair_refused", Level.STOP, "knows them", "MINIO_ROOT_PASSWORD"),
         ({"default_pair": Answer(code="ReadTimeoutError")}, "default_pair_refused", Level.WARN, "cannot tell", ""),
     ],
 )  # fmt: skip
@@ -132,8 +132,8 @@ def test_our_own_resources_need_either_version(statuses: dict[str, int], level: 
     [
         ("v3", {"v3": 403}, Level.PASS, ""),
         ("v4", {"v3": 403}, Level.PASS, ""),
-        ("v3", {"v3": 426}, Level.STOP, "whether the server speaks v4 cannot be told"),
-        ("v3", {"v3": 426, "v4": 502}, Level.STOP, "whether the server speaks v4 cannot be told"),
+        ("v3", {"v3": 426}, Level.STOP, "it is unknown whether the server speaks v4"),
+        ("v3", {"v3": 426, "v4": 502}, Level.STOP, "it is unknown whether the server speaks v4"),
         ("v4", {"v3": 426}, Level.WARN, "proxy"),
     ],
 )
@@ -253,7 +253,7 @@ def test_admin_refused_everything_names_the_licence() -> None:
 
     assert one(findings, "admin_accepted").level is Level.PASS
     assert one(findings, "admin_let_in").level is Level.STOP
-    assert "licence that has expired" in one(findings, "admin_let_in").remedy
+    assert "expired or missing licence" in one(findings, "admin_let_in").remedy
     # Everything is refused alike, so it says nothing of the default pair.
     assert one(findings, "default_pair_refused").level is Level.WARN
 
@@ -274,7 +274,7 @@ def test_refused_access_of_the_state_stops_a_refresh(before: Before, level: Leve
 
     finding = one(findings, "state_access_accepted")
     assert finding.level is level
-    assert "plain `pulumi up --stack local` first" in finding.remedy
+    assert "first run a plain `pulumi up --stack local`" in finding.remedy
     assert others(findings, "state_access_accepted") == {Level.PASS}
 
 
@@ -313,7 +313,7 @@ def test_bucket_of_a_planned_name_that_is_not_ours_stops(stack: StackFacts) -> N
         return aistor(replace(GOOD, buckets=seen), stack, "up")
 
     finding = one(judged(stack), "buckets_ours")
-    assert (finding.level, finding.found) == (Level.STOP, "b exists and is not in the state")
+    assert (finding.level, finding.found) == (Level.STOP, "b exists but is not in the state")
     assert finding.remedy.endswith(f"adopt it: object-store adopt --stack {stack.name}")
     pending = replace(stack, state=replace(stack.state, pending=frozenset({"b"}), interrupted=1))
     assert one(judged(pending), "buckets_ours").level is Level.PASS
