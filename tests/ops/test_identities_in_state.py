@@ -215,7 +215,7 @@ def test_half_replaced_resource_is_refused() -> None:
     before = state()
     named(before)["worker-key-1"]["delete"] = True
 
-    with pytest.raises(StateError, match="half replaced"):
+    with pytest.raises(StateError, match="the replacement of .* is incomplete"):
         moved(before, "v4", PLACE)
 
 

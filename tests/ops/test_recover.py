@@ -94,7 +94,7 @@ def test_interrupted_stack_is_taken_up(
     fake_pulumi(tmp_path, monkeypatch, content)
 
     assert main(["--stack", "local"]) == 0
-    assert "2 interrupted operations taken up" in capsys.readouterr().out
+    assert "resolved 2 interrupted operations" in capsys.readouterr().out
     commands = [line.split()[0:2] for line in (tmp_path / "calls").read_text(encoding="utf-8").splitlines()]
     assert commands == [["cancel", "--yes"], ["stack", "export"], ["stack", "import"], ["refresh", "--yes"]]
     assert (
@@ -136,7 +136,7 @@ def test_stack_in_order_is_left_alone(
     fake_pulumi(tmp_path, monkeypatch, exported(), fails="cancel")
 
     assert main(["--stack", "local"]) == 0
-    assert "nothing was interrupted" in capsys.readouterr().out
+    assert "no update was interrupted" in capsys.readouterr().out
     assert not (tmp_path / "imported.json").exists()
 
 

@@ -157,7 +157,7 @@ def test_lock_that_is_not_planned_is_refused() -> None:
     """Lock can never be taken off."""
     (refused,) = lock_refusals(plan("aws"), "aws", {name("session-archive"): LiveBucket(locked=True)})
 
-    assert "can never be taken off" in refused
+    assert "can never be removed" in refused
     assert "give session-archive the band cold" in refused
 
 

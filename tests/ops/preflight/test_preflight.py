@@ -338,7 +338,13 @@ def small_server(
         (Behaviour(ahead=timedelta(minutes=2)), 0, "clock_in_step", "WARN", "s behind"),
         (Behaviour(ahead=timedelta(minutes=-20)), 1, "clock_in_step", "STOP", "s ahead"),
         (Behaviour(ahead=None), 0, "clock_in_step", "WARN", "cannot tell"),
-        (Behaviour(listing=(403, "AccessDenied")), 1, "admin_let_in", "STOP", "the admin API refuses the admin (HTTP 403)"),
+        (
+            Behaviour(listing=(403, "AccessDenied")),
+            1,
+            "admin_let_in",
+            "STOP",
+            "the admin API refuses the admin (HTTP 403)",
+        ),
         (
             Behaviour(listing=(403, "AccessDenied"), admin={"v3": 426, "v4": 200}),
             1,
