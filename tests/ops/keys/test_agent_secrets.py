@@ -101,7 +101,7 @@ class TestRefused:
         done = deliver("agent-secrets")
 
         assert done.status == 2
-        assert "no `secrets` on the path" in done.errors
+        assert "`secrets` is not on PATH" in done.errors
         assert not (stack.folder / "calls").exists()
 
     @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ class TestUnfinished:
         done = deliver("agent-secrets")
 
         assert done.status == 1
-        assert "could not be read afterwards" in done.errors
+        assert "cannot be read afterwards" in done.errors
         assert "written: nothing" in done.errors
 
     def test_half_a_pair_cannot_be_put_back(self, new_cli: Fake, deliver: Deliver) -> None:
@@ -209,7 +209,7 @@ class TestUnfinished:
         done = deliver("agent-secrets")
 
         assert done.status == 1
-        assert f"{KEY_ID} is new and {SECRET} is old: together they open nothing" in done.errors
+        assert f"{KEY_ID} is new but {SECRET} is old: this pair does not work" in done.errors
         assert f"not written: {SECRET}\n" in done.errors
 
     def test_store_goes_after_the_last_write(self, new_cli: Fake, deliver: Deliver) -> None:
@@ -219,7 +219,7 @@ class TestUnfinished:
         done = deliver("agent-secrets")
 
         assert done.status == 1
-        assert "the store took every value and cannot be read afterwards" in done.errors
+        assert "the store accepted every value but cannot be read afterwards" in done.errors
 
     def test_interrupted_in_a_write(self, new_cli: Fake, deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
         """Ctrl-C in a write is told as a failed write."""
@@ -258,7 +258,7 @@ class TestUnfinished:
         done = deliver("agent-secrets")
 
         assert done.status == 1
-        assert "the store says that it took every value, and leases another" in done.errors
+        assert "the store reports that it accepted every value, but it leases a different one" in done.errors
         assert f"not written: {SECRET}\n" in done.errors
 
 

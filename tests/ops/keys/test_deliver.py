@@ -21,11 +21,11 @@ from trials.stores import Store, credentials_json
 @pytest.mark.parametrize(
     ("to", "options", "said"),
     [
-        ("json", ["--file", "x"], "--file goes with dotenv, kubernetes, pulumi-esc, not with json"),
-        ("json", ["--namespace", "x"], "--namespace and --context go with kubernetes, not with json"),
-        ("dotenv", ["--context", "x", "--file", "y"], "go with kubernetes, not with dotenv"),
+        ("json", ["--file", "x"], "--file works with dotenv, kubernetes, pulumi-esc, not with json"),
+        ("json", ["--namespace", "x"], "--namespace and --context work with kubernetes, not with json"),
+        ("dotenv", ["--context", "x", "--file", "y"], "work with kubernetes, not with dotenv"),
         ("dotenv", [], "dotenv needs a file: --file PATH"),
-        ("json", ["--identity", "nobody"], "knows no identity nobody; it knows worker, reader, verifier"),
+        ("json", ["--identity", "nobody"], "has no identity nobody; it has worker, reader, verifier"),
     ],
 )
 def test_what_does_not_fit(deliver: Deliver, to: str, options: list[str], said: str) -> None:
@@ -46,9 +46,9 @@ def test_identity_without_a_key_pair(deliver: Deliver, stack: Stack) -> None:
 
     assert done.status == 0
     assert list(json.loads(done.output)) == ["worker"]
-    assert "skipped    reader: no key pair is published for it" in done.errors
+    assert "skipped    reader: the stack publishes no key pair for it" in done.errors
     assert alone.status == 2
-    assert "reader: no key pair is published (a role on AWS has none)" in alone.errors
+    assert "reader: the stack publishes no key pair (a role on AWS has none)" in alone.errors
 
 
 def test_key_pair_that_does_not_work(
@@ -63,7 +63,7 @@ def test_key_pair_that_does_not_work(
     done = deliver("dotenv", "--file", str(tmp_path / ".env"))
 
     assert done.status == 1
-    assert "worker: what dotenv holds now does not work" in done.errors
+    assert "worker: the key pair in dotenv does not work" in done.errors
     assert "SignatureDoesNotMatch" in done.errors
     assert wrong not in done.output + done.errors
 
@@ -81,8 +81,8 @@ def test_target_changes_meanwhile(deliver: Deliver, stack: Stack, monkeypatch: p
     gone = deliver("kubernetes")
 
     assert (other.status, gone.status) == (1, 1)
-    assert "it is another key pair than the stack publishes" in other.errors
-    assert "the Secret objectstore-worker holds no whole key pair" in gone.errors
+    assert "it is not the key pair that the stack publishes" in other.errors
+    assert "the Secret objectstore-worker holds no complete key pair" in gone.errors
 
 
 def test_on_aws(deliver: Deliver, stack: Stack, aws_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

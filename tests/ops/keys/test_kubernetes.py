@@ -81,7 +81,7 @@ class TestApplied:
         done = deliver("kubernetes", "--from", "host")
 
         assert done.status == 0
-        assert f"warning: the endpoint handed over is {stack.deployment.provisioning_endpoint}" in done.errors
+        assert f"warning: the delivered endpoint is {stack.deployment.provisioning_endpoint}" in done.errors
         assert cluster.state["configmap/objectstore-worker"]["data"]["S3_ENDPOINT"].startswith("https://127.0.0.1")
 
 
@@ -95,7 +95,7 @@ class TestRefused:
             ("forbidden", "this user may not write Secrets in namespace joelclaw"),
             ("reading forbidden", "cannot get resource"),
             ("no namespace", "`kubectl apply --server-side --dry-run=server` failed: Error from server (NotFound)"),
-            ("conflict", "something else manages a field of it"),
+            ("conflict", "another manager owns a field of the object"),
         ],
     )
     def test_cluster_refuses(self, cluster: Fake, deliver: Deliver, mood: str, said: str) -> None:
@@ -116,7 +116,7 @@ class TestRefused:
         done = deliver("kubernetes")
 
         assert done.status == 2
-        assert "no `kubectl` on the path; or write the manifests to a file: --file PATH" in done.errors
+        assert "`kubectl` is not on PATH; or write the manifests to a file: --file PATH" in done.errors
 
     @pytest.mark.parametrize(("option", "value"), [("--namespace", "Joel_Claw"), ("--context", "--token=x")])
     def test_bad_names(self, cluster: Fake, deliver: Deliver, option: str, value: str) -> None:
@@ -163,7 +163,7 @@ class TestUnfinished:
 
         assert done.status == 1
         assert "connection lost" in done.errors
-        assert "the cluster could not be read afterwards" in done.errors
+        assert "the cluster cannot be read afterwards" in done.errors
         assert f"written: nothing\n  not written: {', '.join(NAMES)}\n" in done.errors
 
 
@@ -205,8 +205,8 @@ class TestFile:
         damaged = deliver("kubernetes", "--file", str(path))
 
         assert (foreign.status, damaged.status) == (2, 2)
-        assert "no delivery made it; it is not replaced" in foreign.errors
-        assert "is there and is no YAML" in damaged.errors
+        assert "no delivery wrote it, so it is not replaced" in foreign.errors
+        assert "exists but is not YAML" in damaged.errors
 
 
 def test_secret_without_a_pair(stack: Stack) -> None:
@@ -215,5 +215,5 @@ def test_secret_without_a_pair(stack: Stack) -> None:
     target = Kubernetes()
     for data in ({}, {"AWS_ACCESS_KEY_ID": "QQ=="}, {"AWS_ACCESS_KEY_ID": "Q", "AWS_SECRET_ACCESS_KEY": "/w=="}):
         cluster.state = {"secret/objectstore-worker": {"kind": "Secret", "data": data}}
-        with pytest.raises(CannotDeliverError, match="holds no whole key pair"):
+        with pytest.raises(CannotDeliverError, match="holds no complete key pair"):
             target.held("worker")

@@ -151,7 +151,7 @@ def _world(monkeypatch: pytest.MonkeyPatch) -> World:
     def works(deployment: object, identity: str, pair: KeyPair, **more: object) -> str | None:
         del deployment, identity, more
         lives = pair.access_key_id in world.live and pair.access_key_id not in world.broken
-        return None if lives else "the store knows no such access key id"
+        return None if lives else "the store does not know the access key id"
 
     def preview(stack: str, *, refresh: bool) -> tuple[dict[str, Any], int]:
         del stack, refresh
@@ -189,7 +189,7 @@ def test_rotation_ends_with_two_keys_and_retiring_with_one(world: World, capsys:
     assert (world.config.live, world.live) == ((2,), ["KEY2"])
     said = capsys.readouterr().out
     assert "generation 1 was used never" in said
-    assert "key KEY1 is refused" in said
+    assert "the server refuses key KEY1" in said
     assert "planted" not in said
 
 
@@ -355,8 +355,8 @@ def test_what_was_begun_is_finished(
     assert run(command) == 0
     assert (world.config, sorted(world.live)) == (config, after)
     said = capsys.readouterr().out
-    assert "finishing what was begun" in said
-    assert ("key KEY1 is refused" in said) is ("KEY1" not in after)
+    assert "completing the unfinished change" in said
+    assert ("the server refuses key KEY1" in said) is ("KEY1" not in after)
 
 
 def test_old_key_goes_with_what_was_begun_only_if_the_new_one_works(
@@ -368,7 +368,7 @@ def test_old_key_goes_with_what_was_begun_only_if_the_new_one_works(
     world.broken = {"KEY2"}
     assert "does not work" in refused(world, "retire", capsys)
     assert run("retire", "--config-only") == 0
-    assert "is left to: pulumi up" in capsys.readouterr().out
+    assert "completing the unfinished change needs: pulumi up" in capsys.readouterr().out
     assert world.updates == 0
 
 
@@ -411,7 +411,7 @@ def test_retiring_right_after_an_unfinished_rotation_is_refused(
 def test_stack_without_keys_is_deployed_first(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """A rotation is no first deployment."""
     world.standing, world.live = {}, []
-    assert "first: pulumi up --stack s" in refused(world, "rotate", capsys)
+    assert "first run: pulumi up --stack s" in refused(world, "rotate", capsys)
 
 
 def test_update_that_does_not_bring_it_about_is_an_error(
@@ -420,7 +420,7 @@ def test_update_that_does_not_bring_it_about_is_an_error(
     """What the state has afterwards is looked at."""
     monkeypatch.setattr(rotation, "update", lambda *_: None)
     assert run("rotate") == 1
-    assert "not as the config has them" in capsys.readouterr().err
+    assert "differ from the config" in capsys.readouterr().err
     assert world.live == ["KEY1"]
 
 
