@@ -1,4 +1,4 @@
-"""A running store whose objects have known ages, for all tests that read one."""
+"""A running store whose objects have known ages, for all tests that read a live bucket."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ COPIES = 2500
 
 
 def at(text: str) -> datetime:
-    """A moment of UTC."""
+    """A moment in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
@@ -52,7 +52,7 @@ def _aged_store() -> Iterator[Store]:
 
 @pytest.fixture(scope="session", name="plain_aws_store")
 def _plain_aws_store() -> Iterator[Store]:
-    """On AWS, with one object in `scratch`."""
+    """A store on AWS with one object in `scratch`."""
     with running_store("aws") as store:
         store.client.put_object(Bucket=store.plan.bucket("scratch").name, Key="one", Body=b"x" * 11)
         yield store
