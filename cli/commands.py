@@ -92,7 +92,7 @@ _typer = typer.Typer(
     pretty_exceptions_enable=False,  # a local may be a secret
     rich_markup_mode=None,  # without boxes the list fits on one screen
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status of every command: 0 success, 1 it ran and found something wrong, 2 it could not run, "
+    epilog="Exit status of every command: 0 no problem found, 1 a problem found, 2 it could not run or finish, "
     "130 and 143 interrupted.",
 )
 
