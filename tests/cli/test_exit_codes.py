@@ -18,7 +18,7 @@ from tests.cli.test_commands import GROUPS, LEAVES
 ROOT = Path(__file__).parents[2]
 STACK = ("--stack", "nowhere")
 FILES = ("--deployment", "/nonexistent/d.json", "--credentials", "/nonexistent/c.json", "--identity", "worker")
-# What makes each command fail before it can do anything: a stack, a file or a server that is not there.
+# Arguments with which each command fails before it does anything: a missing stack, file or server.
 CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("preflight",): STACK,
     ("preview",): STACK,
@@ -43,7 +43,7 @@ CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("sandbox", "env"): ("local",),
     ("sandbox", "rehearse"): ("--stack", "local"),
 }
-# Of the sandbox's, `up`, `down`, `deploy` and `engine` do something wherever they are, and `status` tells.
+# Of the sandbox's commands, `up`, `down`, `deploy` and `engine` work in any folder, and `status` reports.
 DOING = {("sandbox", name) for name in ("up", "down", "deploy", "engine", "status", "verify")}
 WAITING = [words for words, rest in CANNOT.items() if "--stack" in rest and words[0] != "sandbox"]
 

@@ -1,6 +1,6 @@
 """The admin's policy as a document: limited to the plan's names, within size limits, and printed for its creator.
 
-That it is enough, and each action needed: tests/infra/components/test_admin_policy.py and
+Other tests prove that it suffices and that each action is necessary: tests/infra/components/test_admin_policy.py and
 tests/e2e/test_admin_policy.py.
 """
 

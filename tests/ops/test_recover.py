@@ -117,7 +117,7 @@ def test_account_is_found_without_a_region(tmp_path: Path, monkeypatch: pytest.M
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    # Only with an endpoint of its own does botocore need a region for STS.
+    # botocore needs a region for STS only with a custom endpoint.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://sts.amazonaws.com")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")

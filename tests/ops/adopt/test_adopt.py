@@ -25,8 +25,8 @@ CONFIG = {
     "object-store:env": {"value": "local"},
     "object-store:region": {"value": "us-west-2"},
 }
-# A pulumi that keeps what it is given: a stack's export is what was imported into it last, and a refresh finds all
-# but the policies, of which it says what FAKE_REFUSAL says.
+# A pulumi that keeps its input: a stack's export is its last import, and a refresh finds every resource except the
+# policies, for which it prints FAKE_REFUSAL.
 FAKE = """#!/usr/bin/env python3
 import json, os, pathlib, sys
 folder, words = pathlib.Path(__file__).parent, [word for word in sys.argv[1:] if word != "--non-interactive"]

@@ -1,9 +1,9 @@
 """The external programs of a delivery, as executables on PATH that behave like the real ones.
 
-The rule: each call is recorded with its arguments, its standard input and its environment, so that a test can say
-where no value was. `secrets` v0.4.1 answers as the real one did when it was tried (agent-secrets at 45a8125): JSON on a
-pipe, exit status 0 for a failed lease, and an `update` that would replace the program itself. What a mood makes fail
-fails as there. No source of v0.5 is public: it is as its users describe it (raw leases, `update NAME`).
+The rule: each call is recorded with its arguments, its standard input and its environment, so that a test can check
+where no value was. `secrets` v0.4.1 responds as the real one did (agent-secrets at 45a8125): JSON on a pipe, exit
+status 0 for a failed lease, and an `update` that would replace the program itself. A failure of a mood is like the
+real one's. No source of v0.5 is public: the fake follows the description of its users (raw leases, `update NAME`).
 """
 
 import json
@@ -160,8 +160,8 @@ class Fake:
     """One program on PATH.
 
     Attributes:
-        folder: Where it is, with all that it keeps.
-        name: What it is called.
+        folder: Its folder, with its files.
+        name: Its name.
     """
 
     def __init__(self, folder: Path, name: str, body: str, *, state: Any, flags: str = "IS", **always: str) -> None:  # noqa: ANN401 - JSON

@@ -86,7 +86,7 @@ class TestDelivered:
         """Each successful lease is revoked if the CLI printed its id; a lease of everything is never revoked."""
         deliver("agent-secrets")
 
-        # Four names before, when there was nothing; four afterwards, and the pair for the probe.
+        # Four names before, when the store was empty; four afterwards, and the pair for the probe.
         assert len(old_cli.calls("lease")) == 10
         assert len(old_cli.calls("revoke")) == 6
 

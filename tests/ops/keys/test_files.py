@@ -88,7 +88,7 @@ class TestDotenv:
         stack.publish(deployment=json.loads(stack.deployment.model_copy(update={"ca_pem": None}).model_dump_json()))
         path.write_text(path.read_text() + "S3_CA_BUNDLE=/gone\n", encoding="utf-8")
 
-        # The store is not trusted without its CA: the delivery is whole, the probe fails.
+        # Without its CA the store is not trusted: the delivery is complete, but the probe fails.
         done = deliver("dotenv", "--file", str(path))
 
         lines = path.read_text().split("\n")

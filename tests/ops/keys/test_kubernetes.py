@@ -67,7 +67,7 @@ class TestApplied:
         assert second.changes() == dict.fromkeys(NAMES, "unchanged")
         assert third.changes() == {NAMES[0]: "unchanged", NAMES[1]: "changed"}
         assert "works      worker, as kubernetes holds it" in third.output
-        # A trial and the write, the first time and the third.
+        # A dry run and the write, the first and the third time.
         assert (applied, len(cluster.calls("apply"))) == (2, 4)
 
     def test_context_is_passed_on(self, cluster: Fake, deliver: Deliver) -> None:

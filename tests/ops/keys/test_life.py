@@ -1,6 +1,6 @@
 """rotate, retire, revoke and status in process, on a stack that is a value: actions, refusals, questions, messages.
 
-What the real engine and the servers make of it is tests/e2e/test_credentials.py's matter.
+The real engine and the servers are tested in tests/e2e/test_credentials.py.
 """
 
 import io
@@ -53,16 +53,16 @@ class World:
     """A stack and its server.
 
     Attributes:
-        cloud: Which.
-        config: What the stack's config says of `worker`.
+        cloud: The cloud.
+        config: The generations of `worker` in the stack's config.
         standing: Access keys of `worker` in the state, by generation.
         live: Its access keys on the server.
-        last_use: Of any key; None where the server keeps none.
-        pending: What a preview would touch beside.
-        broken: Access keys that do not work although they live.
+        last_use: The last use of every key; None if the server does not record it.
+        pending: Other changes in the preview.
+        broken: Existing access keys that do not work.
         updates: How often the stack was updated.
-        made_at: When its keys were made.
-        published_generations: What it has published, where that is not what the config says.
+        made_at: When its keys were created.
+        published_generations: The published generations, if they differ from the config.
     """
 
     cloud: Cloud = "aws"
@@ -504,7 +504,7 @@ def test_status_is_a_table_or_lines(world: World, *, terminal: bool) -> None:
     assert "planted" not in out.getvalue()
 
 
-# What an interrupted update left.
+# The remains of an interrupted update.
 
 
 def locked(host: str, pid: int) -> str:

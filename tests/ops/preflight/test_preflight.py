@@ -262,8 +262,8 @@ class Behaviour:
     """How the small server responds.
 
     Attributes:
-        admin: Status of the admin API, v3 and v4; one that is missing hangs up.
-        listing: Status and code of a listing of buckets, by anybody.
+        admin: Status of the admin API, v3 and v4; for a missing version it closes the connection.
+        listing: Status and code of a bucket listing, for any caller.
         ahead: How far its clock is ahead; None for no `Date` header at all.
     """
 

@@ -254,7 +254,7 @@ def test_admin_refused_everything_names_the_licence() -> None:
     assert one(findings, "admin_accepted").level is Level.PASS
     assert one(findings, "admin_let_in").level is Level.STOP
     assert "expired or missing licence" in one(findings, "admin_let_in").remedy
-    # Everything is refused alike, so it says nothing of the default pair.
+    # The server refuses everything, so the answer says nothing about the default pair.
     assert one(findings, "default_pair_refused").level is Level.WARN
 
 

@@ -1,8 +1,8 @@
 """Objects with a past: the objects of an embedded server get the ages that a test needs.
 
-The rule: the server is stopped, its snapshot is changed, and it starts again on the same port, so that clients and
-keys stay good. Run as a program, it changes a stopped server's folder: `python tests/ops/preview/back_dating.py FOLDER`
-with a JSON list of `Moment` on its input; moto's state is the process's, hence a process of its own.
+The rule: the server stops, its snapshot is changed, and it starts again on the same port, so that clients and keys stay
+valid. Run as a program, it changes a stopped server's folder: `python tests/ops/preview/back_dating.py FOLDER` with a
+JSON list of `Moment` on its input. It is a separate process, because moto's state belongs to the process.
 """
 
 import fcntl
@@ -38,7 +38,7 @@ class Moment:
         key: Its key.
         iso: The moment, with its time zone.
         version_id: Which version; None in a bucket without versions.
-        copies: Make so many objects like it, with the keys `KEY-0000` and on, in a bucket without versions.
+        copies: Create this many copies, with the keys `KEY-0000` and on, in a bucket without versions.
     """
 
     bucket: str
@@ -108,7 +108,7 @@ def _main(folder: Path) -> None:
 
 
 def _set(moment: Moment) -> None:
-    # moto's moments are those of UTC, without a time zone.
+    # moto's times are in UTC, without a time zone.
     modified = datetime.fromisoformat(moment.iso).astimezone(UTC).replace(tzinfo=None)
     found = bucket(moment.bucket)
     assert found is not None, moment.bucket

@@ -42,7 +42,7 @@ def _aged_store() -> Iterator[Store]:
 
         past.put(names["orphan"], "many", 1000, at("2025-01-01"), copies=COPIES)
         store.client.delete_bucket(Bucket=names["ledger"])
-        # What a client holds open would keep the port taken for a minute; both connect anew when they need to.
+        # An open connection would keep the port busy for a minute; both clients reconnect when necessary.
         store.client.close()
         identities: Any = store.identities
         identities.iam._session.close()

@@ -38,7 +38,7 @@ OWN = {
     "attachment": "pulumi-python:dynamic/identity:Attachment",
     "key": "pulumi-python:dynamic/identity:ServiceAccount",
 }
-# What the engine writes for a value that it does not know before the update.
+# The engine's placeholder for a value that it does not know before the update.
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 

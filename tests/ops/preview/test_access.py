@@ -161,7 +161,7 @@ def test_shipped_policies_never_allow_to_delete_versions() -> None:
         (READ | PUT, READ | PUT, "read and put"),
         (READ | PUT | DELETE, READ | PUT | DELETE, "read, put and delete"),
         (DELETE, READ | PUT | DELETE, "delete"),
-        # What was missing of a whole grant makes it one.
+        # The added action completes a grant.
         ({Allowed("b", "", "s3:GetObject")}, READ, "read"),
         ({Allowed("b", "", "s3:GetObject")}, {Allowed("b", "", "s3:GetObject")}, "s3:GetObject"),
         ({Allowed("b", "logs/", "s3:PutObject")}, READ, "s3:PutObject under logs/"),
@@ -180,7 +180,7 @@ def test_difference_in_words(pairs: set[Allowed], held: set[Allowed], said: str)
 
 
 def test_verifier_in_one_word() -> None:
-    """ "verify" covers its probes and its rights to read a bucket's configuration."""
+    """The word "verify" covers its probes and its rights to read a bucket's configuration."""
     held = verifies("joelclaw-local-usw2-media-raw")
 
     assert len(held) > 20
@@ -198,7 +198,7 @@ def test_verifier_in_one_word() -> None:
     ],
 )
 def test_verify_hides_nothing(further: set[Allowed], said: str) -> None:
-    """ "verify" never covers objects outside the probes."""
+    """The word "verify" never covers objects outside the probes."""
     held = verifies("joelclaw-local-usw2-media-raw") | further
 
     assert words(held, held) == said

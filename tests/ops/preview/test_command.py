@@ -168,7 +168,7 @@ def test_data_at_risk_is_in_every_form(
         told[form] = capsys.readouterr().out
 
     (found,) = json.loads(told["json"])["data_at_risk"]
-    # All but the probe are older than 90 days.
+    # All objects except the probe are older than 90 days.
     assert found["current"]["at_once"]["objects"] == 6
     assert found["current"]["at_once"]["size_bytes"] == 20 + 3 + 1000 + 7 + 4000 + 50
     assert found["current"]["at_once"]["oldest"].startswith("2025-01-02T10:00")

@@ -254,7 +254,7 @@ def test_markdown_and_html_in_a_name_or_error_are_text() -> None:
     assert set(re.findall(r"</?[a-z]+>", outside)) == {"<details>", "</details>", "<summary>", "</summary>", "<br>"}
     assert outside.count("</details>") == outside.count("<details>") == 2
     for mark in ("`", "[", "]", "|", "~"):
-        # The stack's name in the title is the one code of the report.
+        # The stack's name in the title is the only code span of the report.
         bare = re.findall(rf"(?<!\\)(?:\\\\)*{re.escape(mark)}", outside.replace("`s`", ""))
         assert not bare, mark
     assert "&amp;lt;" in outside

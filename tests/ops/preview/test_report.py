@@ -38,7 +38,7 @@ def report(*changes: Change, **more: Any) -> Report:  # noqa: ANN401 - any field
         (report(errors=("wrong",)), 2),
         (report(SHORTER, errors=("wrong",)), 2),
         (report(SHORTER, acknowledged=(SHORTER.sentence,), errors=("wrong",)), 2),
-        # It is the danger that is to be looked at first; once acknowledged, the engine would stop.
+        # The danger comes first; once it is acknowledged, the engine would stop.
         (report(GONE, protected=("vaults",)), 1),
         (report(GONE, protected=("vaults",), acknowledged=(GONE.sentence,)), 2),
         (report(FINE, protected=("vaults",)), 2),
@@ -64,10 +64,10 @@ def test_refused_is_said_once_the_danger_is_acknowledged() -> None:
     [
         (report(acknowledged=("a: b", "c: d")), ("a: b", "c: d")),
         (report(SHORTER, acknowledged=("a: b", SHORTER.sentence)), ("a: b",)),
-        # What is no danger needs none.
+        # A change that is not a danger needs no acknowledgement.
         (report(NOTED, FINE, acknowledged=(NOTED.sentence, FINE.sentence)), (NOTED.sentence, FINE.sentence)),
         (report(SHORTER), ()),
-        # A preview that failed did not see all.
+        # A failed preview is incomplete.
         (report(acknowledged=("a: b",), errors=("wrong",)), ()),
     ],
 )

@@ -361,7 +361,7 @@ def test_identity(kinds: dict[str, str]) -> None:
 
     assert found.access == frozenset({Allowed("x-logs", "", "s3:GetObject"), Allowed("x-logs", None, "s3:ListBucket")})
     assert (found.name, found.user_name, found.keys) == ("worker", "x-worker", frozenset({"key-1", "key-2"}))
-    # On AWS it is the bucket's policy that refuses plain http.
+    # On AWS the bucket's policy refuses plain http.
     assert found.tls_only is (None if kinds is AWS else True)
 
 
