@@ -183,7 +183,7 @@ def _admin_api_spoken(stack: StackFacts, answer: Answer[Mapping[str, int]]) -> F
 def _identities_managed(stack: StackFacts) -> Iterable[Finding]:
     if not stack.state.managed_by:
         return
-    check, wanted = "identities_managed_as_set", f"{stack.admin_api} manages the state's identities"
+    check, wanted = "identities_managed_as_set", f"admin API {stack.admin_api} manages the state's identities"
     held = ", ".join(sorted(stack.state.managed_by))
     problems = unswitched(stack.state.managed_by, stack.admin_api, "object-store:", stack.name)
     if not problems:
