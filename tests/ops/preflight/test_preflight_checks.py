@@ -75,7 +75,7 @@ def test_all_passes_where_all_is_well() -> None:
         ({"certificate": Answer(code="CertificateNotTrusted", said="unable to get local issuer certificate")},
          "certificate_trusted", Level.STOP, "unable to get local issuer", "object-store:caBundle"),
         ({"certificate": Answer(code="CertificateExpired", said="certificate has expired")},
-         "certificate_trusted", Level.STOP, "expired", "renew it"),
+         "certificate_trusted", Level.STOP, "expired", "renew an expired certificate"),
         ({"certificate": Answer(replace(CERTIFICATE, ends=NOW))},
          "certificate_trusted", Level.STOP, "in 0 days", "renew"),
         ({"certificate": Answer(replace(CERTIFICATE, ends=NOW + timedelta(days=29)))},
