@@ -124,7 +124,7 @@ COMMANDS = (
     line("keys, no such CLI", f"{DELIVER} agent-secrets", 2, lane="local", says="secrets"),
     line("keys, no place", f"{DELIVER} dotenv --file {{checkout}}/Pulumi.yaml/x", 1, 2, lane="local"),
     line("keys, retire", f"{KEYS} retire reader {YES}", lane="local", says="the server refuses key", debug=True),
-    line("keys, revoke", f"{KEYS} revoke reader {YES}", lane="local", says="is valid. The server refuses the old keys", makes_keys=True),
+    line("keys, revoke", f"{KEYS} revoke reader {YES}", lane="local", says="refuses the old keys", makes_keys=True),
     line("keys, nobody to ask", f"{KEYS} revoke reader --stack local", 2, lane="local", says="add --yes"),
     line("keys, no such identity", f"{KEYS} rotate nobody {YES}", 2, lane="local", says="legal: worker"),
     line("keys, no such stack", f"{KEYS} status --stack nowhere", 2, lane="local"),
