@@ -1,6 +1,6 @@
-"""`object-store`: the console command, thin; each command is a module of the room that it belongs to.
+"""`object-store`: the console command. It is thin: the package of each command's subject does the work.
 
-The rule: nothing is decided here. A command's module is imported when that command is run, so that none waits for
-another's libraries, and what a command ends with is `model.exit_codes`'s. Of the product, this room alone knows the
-sandbox.
+The rule: this package decides nothing. It imports a command's module only when that command runs, so that no command
+waits for the libraries of another. Exit statuses come from `model.exit_codes`. In the product, only this package
+imports the sandbox.
 """

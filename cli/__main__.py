@@ -1,4 +1,4 @@
-"""`python -m cli`: the console command of the checkout in this folder, whatever is installed."""
+"""`python -m cli`: the console command of the checkout in this folder, even if another version is installed."""
 
 from cli.main import console
 

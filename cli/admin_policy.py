@@ -11,7 +11,7 @@ app = plain_app()
 
 
 class Cloud(StrEnum):
-    """What --cloud takes."""
+    """The values of --cloud."""
 
     AISTOR = "aistor"
     AWS = "aws"
@@ -20,18 +20,18 @@ class Cloud(StrEnum):
 @app.command()
 def admin_policy(
     *,
-    stack: Annotated[str | None, typer.Option(metavar="NAME", help="Take everything from its config; or:")] = None,
-    cloud: Annotated[Cloud | None, typer.Option(help="With --env: of no stack in particular.")] = None,
+    stack: Annotated[str | None, typer.Option(metavar="NAME", help="Read everything from its config; or:")] = None,
+    cloud: Annotated[Cloud | None, typer.Option(help="With --env: for no particular stack.")] = None,
     env: Annotated[str | None, typer.Option(metavar="CODE", help="With --cloud: the environment code.")] = None,
     region_code: Annotated[str, typer.Option(metavar="CODE", help="With --cloud: the region code.")] = "usw2",
     empty_on_destroy: Annotated[
         bool, typer.Option("--empty-on-destroy", help="With --cloud: the stack has emptyOnDestroy.")
     ] = False,
-    roles: Annotated[bool, typer.Option("--roles", help="On AWS: roles, too.")] = False,
+    roles: Annotated[bool, typer.Option("--roles", help="On AWS: include the rights for roles.")] = False,
 ) -> None:
-    """Print the least policy of a provisioning admin.
+    """Print the minimal policy of a provisioning admin.
 
-    It is JSON for `mc admin policy create` or `aws iam create-policy`.
+    The output is JSON for `mc admin policy create` or `aws iam create-policy`.
     """
     from ops.admin_policy import Asked, run
 

@@ -16,13 +16,13 @@ def adopt(
     stack: Stack,
     yes: Yes = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where the import file goes (adopt-STACK.json).")
+        Path | None, typer.Option(metavar="FILE", help="Write the import file there (adopt-STACK.json).")
     ] = None,
 ) -> None:
-    """Take over what exists and is not in the state.
+    """Import resources that exist but are not in the state.
 
-    Buckets, users and policies with a planned name are imported, whatever their
-    settings are; nothing on the server changes. Keys are made anew by the next `up`.
+    It imports buckets, users and policies that have a planned name, with any
+    settings. It changes nothing on the server. The next `up` creates new keys.
     """
     from ops.adopt.command import run
 

@@ -1,7 +1,7 @@
-"""The commands of `object-store`: what there is, in which group, and which module holds it.
+"""The commands of `object-store`: their names, their groups, and the module of each.
 
-The rule: a command's module is imported when the command is run, completed or asked for help. Its line in the list is
-the first line of its own help, which a test compares.
+The rule: a command's module is imported only to run the command, to complete it, or to print its help. The line in the
+list equals the first line of the command's help; a test compares the two.
 """
 
 from importlib import import_module
@@ -18,8 +18,8 @@ class Line(NamedTuple):
     """A command in the list.
 
     Attributes:
-        group: Under which heading.
-        module: What holds its typer app.
+        group: The heading above it.
+        module: The module of its typer app.
         text: What it does.
     """
 
@@ -28,16 +28,16 @@ class Line(NamedTuple):
     text: str
 
 
-STACK, PROOF, OBJECTS = "A stack", "Its proof", "Objects"
+STACK, PROOF, OBJECTS = "Stack", "Verification", "Objects"
 COMMANDS = {
-    "sandbox": Line(STACK, "cli.sandbox", "A store for each stack on this machine, to try it all."),
-    "preflight": Line(STACK, "cli.preflight", "What would go wrong before `pulumi up` or `refresh`."),
-    "preview": Line(STACK, "cli.preview", "What a change would do to the data."),
-    "keys": Line(STACK, "cli.keys", "The keys that a stack hands out: their life and delivery."),
-    "adopt": Line(STACK, "cli.adopt", "Take over what exists and is not in the state."),
-    "recover": Line(STACK, "cli.recover", "Take up a stack whose update was killed."),
+    "sandbox": Line(STACK, "cli.sandbox", "Run a store for each stack on this machine."),
+    "preflight": Line(STACK, "cli.preflight", "Check what would go wrong in `pulumi up` or `refresh`."),
+    "preview": Line(STACK, "cli.preview", "Show what a change would do to the data."),
+    "keys": Line(STACK, "cli.keys", "Show, rotate, retire, revoke and deliver a stack's keys."),
+    "adopt": Line(STACK, "cli.adopt", "Import resources that exist but are not in the state."),
+    "recover": Line(STACK, "cli.recover", "Repair a stack whose update was killed."),
     "switch-admin-api": Line(STACK, "cli.switch_admin_api", "Move AIStor's identities to admin API v3 or v4."),
-    "admin-policy": Line(STACK, "cli.admin_policy", "Print the least policy of a provisioning admin."),
+    "admin-policy": Line(STACK, "cli.admin_policy", "Print the minimal policy of a provisioning admin."),
     "verify": Line(PROOF, "cli.verify", "Prove a deployed store line by line."),
     "verify-job": Line(PROOF, "cli.verify_job", "Print a Kubernetes Job that verifies from a pod."),
     "put": Line(OBJECTS, "object_store.__main__", "Store a file, a folder, or standard input."),
@@ -51,25 +51,25 @@ COMMANDS = {
 
 
 class Commands(TyperGroup):
-    """Lists the commands without importing them, and imports the one that is run."""
+    """Lists the commands without importing them, and imports only the command that runs."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - typer's own, without a public type
-        """In the order of the table."""
+        """The names in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002 - likewise
-        """What the list shows."""
+        """The command as the list shows it."""
         line = COMMANDS.get(cmd_name)
         return line and TyperCommand(cmd_name, help=line.text)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - likewise
-        """Group by group."""
+        """Print the list group by group."""
         for group in dict.fromkeys(line.group for line in COMMANDS.values()):
             with formatter.section(group):
                 formatter.write_dl([(name, line.text) for name, line in COMMANDS.items() if line.group == group])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - likewise
-        """The command itself."""
+        """The command itself, with its options."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command and loaded(str(name)), rest
 
@@ -90,9 +90,9 @@ _typer = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a local may be a secret
-    rich_markup_mode=None,  # without boxes the list fits one screen
+    rich_markup_mode=None,  # without boxes the list fits on one screen
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status of every command: 0 done and right, 1 done and something is wrong, 2 it could not run, "
+    epilog="Exit status of every command: 0 no problem found, 1 a problem found, 2 it could not run or finish, "
     "130 and 143 interrupted.",
 )
 
@@ -104,7 +104,7 @@ def _object_store(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """S3 storage for joelclaw: provisioned on AIStor or AWS, proven on the live store, and used."""
+    """S3 storage for joelclaw on AIStor or AWS: provision a store, prove it live, and use it."""
 
 
 app = typer.main.get_command(_typer)

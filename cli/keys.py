@@ -10,13 +10,13 @@ from cli.options import Quiet, Stack, Yes, plain_app
 
 app = plain_app(no_args_is_help=True)
 
-Identity = Annotated[str, typer.Argument(metavar="IDENTITY", help="Whose key.")]
-ConfigOnly = Annotated[bool, typer.Option("--config-only", help="Edit the config; leave the update to you, or CI.")]
-Silent = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Identity = Annotated[str, typer.Argument(metavar="IDENTITY", help="The identity whose key it is.")]
+ConfigOnly = Annotated[bool, typer.Option("--config-only", help="Only edit the config; you or CI run the update.")]
+Silent = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
 
 
 class To(StrEnum):
-    """What --to takes."""
+    """The values of --to."""
 
     AGENT_SECRETS = "agent-secrets"
     KUBERNETES = "kubernetes"
@@ -26,7 +26,7 @@ class To(StrEnum):
 
 
 class Reach(StrEnum):
-    """What --from takes."""
+    """The values of --from."""
 
     HOST = "host"
     CLUSTER = "cluster"
@@ -34,10 +34,10 @@ class Reach(StrEnum):
 
 @app.callback()
 def keys() -> None:
-    """The keys that a stack hands out: their life and delivery.
+    """Show, rotate, retire, revoke and deliver a stack's keys.
 
-    What decides is the stack's config: rotate, retire and revoke edit it, say which
-    lines, and run `pulumi up`.
+    The stack's config decides which keys exist. rotate, retire and revoke edit it,
+    print the changed lines, and run `pulumi up`.
     """
 
 
@@ -50,9 +50,9 @@ def status(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Tell how each key stands.
+    """Show the state of each key.
 
-    How old it is, when it was used, and what is to be done.
+    Its age, its last use, and what to do about it.
     """
     from ops.keys.command import run_status
 
@@ -63,7 +63,7 @@ def status(
 def rotate(
     identity: Identity, *, stack: Stack, config_only: ConfigOnly = False, yes: Yes = False, quiet: Silent = False
 ) -> None:
-    """Make the next key beside the one that lives."""
+    """Create the next key; the current key stays valid."""
     from ops.keys.command import run_change
 
     raise typer.Exit(run_change("rotate", stack, identity, config_only=config_only, yes=yes, quiet=quiet))
@@ -75,7 +75,7 @@ def retire(
     *,
     stack: Stack,
     unused_for: Annotated[
-        float, typer.Option(metavar="HOURS", help="The old key was not used for so long, where the server tells.")
+        float, typer.Option(metavar="HOURS", help="The old key must be unused for this long, if the server records it.")
     ] = 1.0,
     config_only: ConfigOnly = False,
     yes: Yes = False,
@@ -83,7 +83,7 @@ def retire(
 ) -> None:
     """Remove the previous key.
 
-    Once the current one is proven to work and the previous one is unused.
+    It first checks that the current key works and that the previous one is unused.
     """
     from ops.keys.command import run_change
 
@@ -107,24 +107,24 @@ def revoke(
 def deliver(
     *,
     stack: Stack,
-    to: Annotated[To, typer.Option(help="What to hand over to.")],
+    to: Annotated[To, typer.Option(help="The target that receives the key pairs.")],
     identity: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Whose key pair; may be given again (everyone's).")
+        list[str] | None, typer.Option(metavar="NAME", help="An identity; may be repeated (default: all identities).")
     ] = None,
     reach: Annotated[
-        Reach | None, typer.Option("--from", help="Where the store is used from (cluster for kubernetes, else host).")
+        Reach | None, typer.Option("--from", help="Where clients run (cluster for kubernetes, else host).")
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="dotenv, kubernetes, pulumi-esc: write this file.")
+        Path | None, typer.Option(metavar="FILE", help="dotenv, kubernetes, pulumi-esc: write to this file.")
     ] = None,
-    namespace: Annotated[str | None, typer.Option(metavar="NAME", help="kubernetes: one that exists.")] = None,
-    context: Annotated[str | None, typer.Option(metavar="NAME", help="kubernetes: not the current one.")] = None,
+    namespace: Annotated[str | None, typer.Option(metavar="NAME", help="kubernetes: an existing namespace.")] = None,
+    context: Annotated[str | None, typer.Option(metavar="NAME", help="kubernetes: use this context.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Hand key pairs over, read them back and try them.
+    """Deliver key pairs, read them back and try them.
 
     Exit status: 0 delivered, 1 a write failed or a key pair does not work, 2 it could
-    not begin.
+    not start.
     """
     from ops.keys.deliver import Delivery, run
 

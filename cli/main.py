@@ -1,7 +1,7 @@
-"""Runs a command of `object-store` and turns how it ended into an exit status.
+"""Runs a command of `object-store` and turns its outcome into an exit status.
 
-The rule: the guard of the output comes first and the signals next, before anything that takes time is imported. Each
-signal that ends a command is told by its exit status, whatever the command made of the interruption.
+The rule: install the output guard first and the signal handlers second, before any slow import. A signal that ends a
+command always decides the exit status, however the command handled the interruption.
 """
 
 import signal
@@ -24,13 +24,13 @@ def console() -> NoReturn:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command; its exit status."""
+    """Run a command and return its exit status."""
     with signals_noted() as got:
         try:
             status = _run(list(arguments))
         except KeyboardInterrupt:
             status = ExitCode.INTERRUPTED
-        except Exception:  # noqa: BLE001 - a mistake of ours must not pass for an answer
+        except Exception:  # noqa: BLE001 - a bug must not look like an answer
             traceback.print_exc()
             status = ExitCode.CANNOT
     if not got:
@@ -41,14 +41,14 @@ def main(arguments: Sequence[str]) -> int:
 
 @contextmanager
 def signals_noted() -> Iterator[list[int]]:
-    """Raise KeyboardInterrupt at each signal that ends a process, and note it."""
+    """Raise KeyboardInterrupt at each signal that ends a process, and record its number."""
     got: list[int] = []
 
     def end(number: int, _: object) -> NoReturn:
         got.append(number)
         raise KeyboardInterrupt
 
-    # What is ignored stays so, as nohup has it, or a script's background.
+    # A signal that is ignored stays ignored: nohup and background jobs of scripts rely on it.
     before = {number: held for number in _ENDING if (held := signal.getsignal(number)) is not signal.SIG_IGN}
     for number in before:
         signal.signal(number, end)

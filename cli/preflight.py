@@ -12,7 +12,7 @@ app = plain_app()
 
 
 class Before(StrEnum):
-    """What --before takes."""
+    """The values of --before."""
 
     UP = "up"
     REFRESH = "refresh"
@@ -23,17 +23,17 @@ def preflight(
     *,
     stack: Stack,
     before: Annotated[
-        Before, typer.Option(help="What is run next: what harms only a refresh is a warning before `up`.")
+        Before, typer.Option(help="What runs next. Before `up`, what harms only a refresh is a warning.")
     ] = Before.REFRESH,
     folder: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where Pulumi.yaml is, if not here or above.")
+        Path | None, typer.Option(metavar="DIR", help="The folder of Pulumi.yaml, if not here or above.")
     ] = None,
     report: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the findings there.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only what warns or stops.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only WARN and STOP.")] = False,
 ) -> None:
-    """What would go wrong before `pulumi up` or `refresh`.
+    """Check what would go wrong in `pulumi up` or `refresh`.
 
-    Exit status: 0 nothing stops, 1 something stops, 2 it could not run.
+    Exit status: 0 no STOP, 1 at least one STOP, 2 it could not run.
     """
     from ops.preflight.command import run
 

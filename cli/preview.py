@@ -12,7 +12,7 @@ app = plain_app()
 
 
 class Form(StrEnum):
-    """What --format takes."""
+    """The values of --format."""
 
     TEXT = "text"
     MARKDOWN = "markdown"
@@ -23,12 +23,14 @@ class Form(StrEnum):
 def preview(  # noqa: PLR0913 - the command's options
     *,
     stack: Stack,
-    form: Annotated[Form, typer.Option("--format", help="How it is said.")] = Form.TEXT,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there, not to standard output.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Markdown stays under so many characters.")] = None,
+    form: Annotated[Form, typer.Option("--format", help="The output format.")] = Form.TEXT,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write to this file, not to standard output.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Keep Markdown below this many characters.")] = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="Read the live store first, to see drift.")] = False,
-    data_at_risk: Annotated[bool, typer.Option("--data-at-risk", help="Count what would expire.")] = False,
-    max_keys: Annotated[int | None, typer.Option(help="Read at most so many versions of a bucket.")] = None,
+    data_at_risk: Annotated[bool, typer.Option("--data-at-risk", help="Count the objects that would expire.")] = False,
+    max_keys: Annotated[int | None, typer.Option(help="Read at most this many versions of a bucket.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Compare plans: no engine, secret or network.")] = False,
     base_revision: Annotated[
         str | None, typer.Option(metavar="REV", help="With --offline: the git revision to compare with (HEAD).")
@@ -38,10 +40,10 @@ def preview(  # noqa: PLR0913 - the command's options
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """What a change would do to the data.
+    """Show what a change would do to the data.
 
-    Exit status: 0 nothing, or only what is safe or to notice; 1 a danger that the
-    stack's config does not acknowledge; 2 an error, the engine's refusals included.
+    Exit status: 0 no change, or only safe changes and notices; 1 a danger that the
+    stack's config does not acknowledge; 2 an error, or the engine refuses the update.
     """
     from ops.preview.command import MAX_KEYS, PreviewOptions, run
     from ops.preview.render import COMMENT_CHARACTERS

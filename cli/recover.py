@@ -9,9 +9,10 @@ app = plain_app()
 
 @app.command()
 def recover(*, stack: Stack) -> None:
-    """Take up a stack whose update was killed.
+    """Repair a stack whose update was killed.
 
-    Nothing is created, changed or deleted on the server; then `pulumi up` goes on.
+    It repairs the state. It creates, changes and deletes nothing on the server.
+    Afterwards `pulumi up` can continue.
     """
     from ops.recover import run
 

@@ -1,7 +1,7 @@
 """`object-store sandbox`: the command line of the sandbox.
 
-Standard output holds what a command is asked to print (`env`, `status`, `rehearse`), standard error the rest.
-Left out: all logic (`sandbox.commands`, `sandbox.deployment`, `sandbox.rehearsal`).
+The rule: results go to standard output (`env`, `status`, `rehearse`), everything else to standard error. It leaves out
+all logic, which is in `sandbox.commands`, `sandbox.deployment` and `sandbox.rehearsal`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sandbox.progress import Progress
 
 
 class Commands(TyperGroup):
-    """Says a SandboxError as a message."""
+    """Prints a SandboxError as a message."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own, without a public type
         """Run the command."""
@@ -41,15 +41,15 @@ app = plain_app(cls=Commands, no_args_is_help=True)
 
 @app.callback()
 def sandbox() -> None:
-    """A store for each stack on this machine, to try it all.
+    """Run a store for each stack on this machine.
 
-    S3 and IAM as AIStor and AWS have them, with stand-ins for the provider plugins.
+    It serves S3 and IAM as AIStor and AWS do, with stand-ins for the provider plugins.
     """
 
 
 @unique
 class Stacks(StrEnum):
-    """What --stack takes."""
+    """The values of --stack."""
 
     LOCAL = "local"
     AWS = "aws"
@@ -57,17 +57,17 @@ class Stacks(StrEnum):
 
     @property
     def names(self) -> list[StackName]:
-        """The stacks meant."""
+        """The stacks that the value selects."""
         return list(StackName) if self is Stacks.ALL else [StackName(self.value)]
 
 
-StackOption = Annotated[Stacks, typer.Option("--stack", help="Which stack's sandbox.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")]
+StackOption = Annotated[Stacks, typer.Option("--stack", help="The stack, or all stacks.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print only errors.")]
 
 
 @unique
 class AdminApi(StrEnum):
-    """What --admin-api takes."""
+    """The values of --admin-api."""
 
     V3 = "v3"
     V4 = "v4"
@@ -75,15 +75,15 @@ class AdminApi(StrEnum):
 
 AdminApiOption = Annotated[
     AdminApi | None,
-    typer.Option("--admin-api", help="The one admin API that the local server speaks; as before, at first v3."),
+    typer.Option("--admin-api", help="The admin API of the local server (the last choice; initially v3)."),
 ]
 
 
 @app.command()
 def up(stack: StackOption = Stacks.ALL, *, admin_api: AdminApiOption = None, quiet: QuietOption = False) -> None:
-    """Start the servers and find or make the engine.
+    """Start the servers and find or build the engine.
 
-    Makes the project folders, and deploys nothing.
+    It creates the project folders and deploys nothing.
     """
     progress = Progress(quiet=quiet)
     search = commands.up(stack.names, os.environ, progress, admin_api)
@@ -104,19 +104,19 @@ def down(
     stack: StackOption = Stacks.ALL,
     *,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Only stop: the next `up` goes on where this one ended.")
+        bool, typer.Option("--keep", help="Only stop the servers; the next `up` continues with their data.")
     ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Stop the servers and remove what is in .sandbox/."""
+    """Stop the servers and delete the contents of .sandbox/."""
     commands.down(stack.names, Progress(quiet=quiet), keep=keep)
 
 
 @app.command()
 def status(stack: StackOption = Stacks.ALL, *, quiet: QuietOption = False) -> None:
-    """Tell how each stack stands.
+    """Show the state of each stack.
 
-    Exit status 1 if one is not up.
+    Exit status 1 if a stack is not up.
     """
     standings = [commands.standing(name) for name in stack.names]
     if not quiet:
@@ -126,14 +126,14 @@ def status(stack: StackOption = Stacks.ALL, *, quiet: QuietOption = False) -> No
 
 
 @app.command()
-def env(stack: Annotated[StackName, typer.Argument(help="Which stack.")]) -> None:
-    """Print shell lines that lead `pulumi` to a stack.
+def env(stack: Annotated[StackName, typer.Argument(help="The stack.")]) -> None:
+    """Print shell lines that point `pulumi` at a stack.
 
     Use: eval "$(object-store sandbox env local)".
     """
     lines = commands.environment_of(stack, os.environ).as_shell()
     if not commands.has_engine(stack):
-        _complain(f"There is no engine for {stack}. Look for one again: object-store sandbox up --stack {stack}")
+        _complain(f"{stack} has no engine. Search for one again: object-store sandbox up --stack {stack}")
     sys.stdout.write(lines)
 
 
@@ -142,13 +142,13 @@ def deploy(
     stack: StackOption = Stacks.ALL,
     *,
     admin_api: AdminApiOption = None,
-    environment_took: Annotated[float, typer.Option(hidden=True, help="Seconds; sandbox.bootstrap says it.")] = 0.0,
+    environment_took: Annotated[float, typer.Option(hidden=True, help="Seconds; set by sandbox.bootstrap.")] = 0.0,
     finish_environment: Annotated[int | None, typer.Option(hidden=True, help="sandbox.bootstrap's lock.")] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Do what `make up` does.
 
-    Bring the sandbox up, run `pulumi up` on each stack, and verify it.
+    It starts the sandbox, runs `pulumi up` on each stack, and verifies the stacks.
     """
     deployment.deploy(
         stack.names,
@@ -169,24 +169,24 @@ def verify(stack: StackOption = Stacks.ALL, *, quiet: QuietOption = False) -> No
 
 @app.command()
 def engine(*, quiet: QuietOption = False) -> None:
-    """Find or make the engine and say where it is.
+    """Find or build the engine and print where it is.
 
-    Exit status 2 where none is to be had.
+    Exit status 2 if no engine is available.
     """
     search = find_engine(os.environ, Progress(quiet=quiet))
     if search.engine is None:
-        _complain("\n".join(["No Pulumi engine is to be had:", *(f"  {reason}" for reason in search.tried)]))
+        _complain("\n".join(["No Pulumi engine is available:", *(f"  {reason}" for reason in search.tried)]))
         raise typer.Exit(ExitCode.CANNOT)
     Progress(quiet=quiet).say(f"engine: {search.engine.version} ({search.engine.source}), {search.engine.executable}")
 
 
 @app.command()
 def rehearse(
-    stack: Annotated[StackName, typer.Option("--stack", help="Which stack.")], *, quiet: QuietOption = False
+    stack: Annotated[StackName, typer.Option("--stack", help="The stack.")], *, quiet: QuietOption = False
 ) -> None:
     """Run the program without an engine.
 
-    Each resource is made for real on the stack's server.
+    It creates each resource on the stack's real server.
     """
     # Imported here: it loads Pulumi's runtime, which no other command needs.
     from sandbox import rehearsal
@@ -196,7 +196,7 @@ def rehearse(
     counts = ", ".join(f"{number} {what}" for what, number in sorted(result.counts.items())) or "nothing declared"
     progress.say(f"{stack}: {counts}")
     for urn in result.undeclared:
-        progress.say(f"No longer declared, and left alone: {urn}")
+        progress.say(f"No longer declared, left unchanged: {urn}")
     progress.say(rehearsal.NOT_SHOWN)
     sys.stdout.write(f"{result.deployment}\n{result.credentials}\n")
 
@@ -204,9 +204,9 @@ def rehearse(
 def _without_engine(search: Search, stack: Stacks) -> str:
     return "\n".join(
         [
-            "The servers run, but no Pulumi engine is to be had:",
+            "The servers run, but no Pulumi engine is available:",
             *(f"  {reason}" for reason in search.tried),
-            f"Put pulumi {VERSION} on PATH, or Go to build it with. The program can be rehearsed without an engine:",
+            f"Put pulumi {VERSION} on PATH, or Go to build it. Without an engine you can rehearse the program:",
             *(f"  object-store sandbox rehearse --stack {name}" for name in stack.names),
         ]
     )
@@ -214,7 +214,7 @@ def _without_engine(search: Search, stack: Stacks) -> str:
 
 def _print_standings(standings: list[commands.Standing], search: Search) -> None:
     engine = search.engine
-    made = f"{engine.version} ({engine.source})" if engine else "none yet; `up` finds or makes one"
+    made = f"{engine.version} ({engine.source})" if engine else "none yet; `up` finds or builds one"
     console = Console()
     rows = [
         (

@@ -11,7 +11,7 @@ app = plain_app()
 
 
 class To(StrEnum):
-    """What --to takes."""
+    """The values of --to."""
 
     V3 = "v3"
     V4 = "v4"
@@ -26,8 +26,8 @@ def switch_admin_api(
 ) -> None:
     """Move AIStor's identities to admin API v3 or v4.
 
-    They move in the stack's state; nothing on the server changes, and every key and
-    secret stays. The way back is the same command.
+    It moves them in the stack's state. It changes nothing on the server, and every
+    key and secret stays the same. The same command moves them back.
     """
     from ops.switch_admin_api import run
 

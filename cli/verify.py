@@ -1,4 +1,4 @@
-"""`object-store verify`: the suite's options for a person, handed on as the words that `python -m verify` takes."""
+"""`object-store verify`: the suite's options for a person, passed on as the arguments of `python -m verify`."""
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -13,7 +13,7 @@ app = plain_app()
 
 
 class Via(StrEnum):
-    """What --via takes."""
+    """The values of --via."""
 
     CLIENT = "client"
     PROVISIONING = "provisioning"
@@ -27,38 +27,38 @@ def verify(  # noqa: PLR0913 - the command's options
     *,
     stack: Annotated[str | None, typer.Option(metavar="NAME", help="Read the outputs of this stack; or:")] = None,
     deployment: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A published deployment, where there is no Pulumi; or:")
+        Path | None, typer.Option(metavar="FILE", help="A published deployment, without Pulumi; or:")
     ] = None,
-    from_facts: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Judge facts that were saved, without a store.")
-    ] = None,
+    from_facts: Annotated[Path | None, typer.Option(metavar="FILE", help="Judge saved facts, without a store.")] = None,
     credentials: Annotated[
         Path | None, typer.Option(metavar="FILE", help="With --deployment: key pairs, mode 0600 (environment).")
     ] = None,
     ca_bundle: Annotated[
         Path | None, typer.Option(metavar="FILE", help="With --deployment: CA certificates in place of its own.")
     ] = None,
-    via: Annotated[Via | None, typer.Option(help="Which endpoint (provisioning with --stack, else client).")] = None,
-    only: Annotated[list[str] | None, typer.Option(metavar="CHECK", help="Only this check, by id.")] = None,
-    bucket: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this bucket or domain.")] = None,
-    identity: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this identity's grants.")] = None,
-    deep: Annotated[bool, typer.Option("--deep", help="Large bodies in every bucket, long listings.")] = False,
-    full_matrix: Annotated[bool, typer.Option("--full-matrix", help="Every identity in every bucket.")] = False,
+    via: Annotated[Via | None, typer.Option(help="The endpoint (provisioning with --stack, else client).")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="CHECK", help="Run only this check, by id.")] = None,
+    bucket: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Check only this bucket or domain.")] = None,
+    identity: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Check only this identity's grants.")
+    ] = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Add large objects in every bucket and long listings.")] = False,
+    full_matrix: Annotated[bool, typer.Option("--full-matrix", help="Test every identity in every bucket.")] = False,
     leave_locked_probe: Annotated[
         bool,
-        typer.Option("--leave-locked-probe", help="Write in COMPLIANCE buckets; it stays."),
+        typer.Option("--leave-locked-probe", help="Also write to COMPLIANCE buckets; the object stays."),
     ] = False,
-    jobs: Annotated[int | None, typer.Option(metavar="N", help="Tasks at a time (8).")] = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="A report for a browser.")] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="A report for programs.")] = None,
-    junitxml: Annotated[Path | None, typer.Option(metavar="FILE", help="A JUnit report.")] = None,
-    save_facts: Annotated[Path | None, typer.Option(metavar="FILE", help="The facts, without secrets.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    jobs: Annotated[int | None, typer.Option(metavar="N", help="Number of parallel tasks (8).")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML report.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a JSON report.")] = None,
+    junitxml: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a JUnit report.")] = None,
+    save_facts: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the facts, without secrets.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")] = False,
 ) -> None:
     """Prove a deployed store line by line.
 
-    The options --only, --bucket and --identity may be given several times. Exit
-    status: 0 all proven, 1 something fails, 2 it could not run.
+    You can repeat --only, --bucket and --identity. Exit status: 0 all checks are
+    proven, 1 a check fails, 2 it could not run.
     """
     from verify.__main__ import main
 

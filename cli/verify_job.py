@@ -12,20 +12,20 @@ from verify.manifests import IMAGE, NAMESPACE
 app = plain_app()
 
 
-@app.command(epilog="What follows -- goes to the suite in the pod: -- --deep --jobs 4")
+@app.command(epilog="Arguments after -- go to the suite in the pod: -- --deep --jobs 4")
 def verify_job(
     suite: Annotated[list[str] | None, typer.Argument(metavar="-- [OPTIONS]", help="The suite's options.")] = None,
     *,
     stack: Annotated[str | None, typer.Option(metavar="NAME", help="Read its outputs; or:")] = None,
     deployment: Annotated[Path | None, typer.Option(metavar="FILE", help="A published deployment.")] = None,
-    image: Annotated[str, typer.Option(help="What the Job runs.")] = IMAGE,
-    namespace: Annotated[str, typer.Option(metavar="NAME", help="Where it runs.")] = NAMESPACE,
+    image: Annotated[str, typer.Option(help="The image that the Job runs.")] = IMAGE,
+    namespace: Annotated[str, typer.Option(metavar="NAME", help="The namespace of the Job.")] = NAMESPACE,
     secret: Annotated[
         str | None, typer.Option(metavar="NAME", help="The Secret with the credentials (the Job's name).")
     ] = None,
     via: Annotated[Via, typer.Option(help="The endpoint to verify.")] = Via.CLIENT,
     secret_manifest: Annotated[
-        bool, typer.Option("--secret-manifest", help="Print the Secret instead; pipe it, it goes to no terminal.")
+        bool, typer.Option("--secret-manifest", help="Print the Secret instead; only to a pipe, not to a terminal.")
     ] = False,
     credentials: Annotated[
         Path | None,
@@ -34,7 +34,7 @@ def verify_job(
 ) -> None:
     """Print a Kubernetes Job that verifies from a pod.
 
-    With its ConfigMaps; no secret is in it.
+    The output includes the Job's ConfigMaps and contains no secret.
     """
     from verify.job import JobOptions, run
 

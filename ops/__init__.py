@@ -1,4 +1,4 @@
-"""What an operator runs beside `pulumi up`: preview, preflight, keys, adoption, recovery.
+"""The operator's commands beside `pulumi up`: preview, preflight, keys, adoption, recovery.
 
-The rule: it may use all that is beneath it, and nothing beneath imports it; never the sandbox.
+The rule: it may import the layers below it, and no layer below imports it. It never imports the sandbox.
 """

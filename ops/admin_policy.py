@@ -1,9 +1,9 @@
-"""The policy of a provisioning admin that is not root: what all of a stack's life needs, and nothing else.
+"""The policy of a provisioning admin that is not root: exactly the rights that a stack's whole life needs.
 
-The rule: a right stands here with what needs it, and a test takes each one away and sees that very thing fail. Buckets,
-users, policies and roles are narrowed to the plan's own names; MinIO's `admin:` actions take no resource, so there the
-admin may manage every identity of the server, and whoever may write policies and attach them can become root. It leaves
-out how the admin is made (docs/provisioning-admin.md). Pure: no pulumi, no boto3.
+The rule: each right is listed with the operation that needs it, and a test removes each right and checks that this
+operation fails. Rights on buckets, users, policies and roles are limited to the plan's own names. MinIO's `admin:`
+actions accept no resource, so the admin may manage every identity of the server, and an admin that may write and attach
+policies can become root. It leaves out how to create the admin (docs/provisioning-admin.md). Pure: no pulumi, no boto3.
 
 Print it: `object-store admin-policy --cloud aws --env prod > admin.json`, or `--stack NAME` for a stack's own plan.
 
@@ -35,10 +35,10 @@ class Right:
     """One action and why the admin has it.
 
     Attributes:
-        action: As policies spell it.
-        on: What it is narrowed to.
+        action: The action's name in a policy.
+        on: The resources that it is limited to.
         needed_by: What fails without it.
-        only_attaching: Of the plan's own policies only (`iam:PolicyARN`).
+        only_attaching: Limited to the plan's own policies (`iam:PolicyARN`).
     """
 
     action: str
@@ -48,39 +48,39 @@ class Right:
 
 
 AISTOR: tuple[Right, ...] = (
-    Right("s3:ListAllMyBuckets", "store", "the preflight and `object-store adopt`, which list what is there"),
-    Right("s3:CreateBucket", "buckets", "making a bucket"),
-    Right("s3:DeleteBucket", "buckets", "removing one"),
-    Right("s3:ListBucket", "buckets", "the program, which asks whether a renamed domain's bucket exists"),
+    Right("s3:ListAllMyBuckets", "store", "the preflight and `object-store adopt`, which list the existing buckets"),
+    Right("s3:CreateBucket", "buckets", "creating a bucket"),
+    Right("s3:DeleteBucket", "buckets", "deleting a bucket"),
+    Right("s3:ListBucket", "buckets", "the program, which checks whether a renamed domain's bucket exists"),
     Right("s3:GetBucketLocation", "buckets", "every read of a bucket"),
     Right("s3:GetBucketVersioning", "buckets", "reading a warm bucket's versioning"),
-    Right("s3:PutBucketVersioning", "buckets", "setting it, and making a bucket with Object Lock"),
+    Right("s3:PutBucketVersioning", "buckets", "setting it, and creating a bucket with Object Lock"),
     Right("s3:GetBucketObjectLockConfiguration", "buckets", f"reading {_LOCK}"),
     Right("s3:PutBucketObjectLockConfiguration", "buckets", f"setting {_LOCK}"),
     Right("s3:GetLifecycleConfiguration", "buckets", "reading lifecycle rules"),
     Right("s3:PutLifecycleConfiguration", "buckets", "setting and removing them"),
-    Right("s3:GetBucketPolicy", "buckets", "`object-store adopt` and imports, which look for a policy made by hand"),
-    Right("admin:CreateUser", "server", "making an identity's user"),
-    Right("admin:GetUser", "server", "reading it and what is attached to it"),
-    Right("admin:EnableUser", "server", "a user that was switched off by hand is switched on again"),
+    Right("s3:GetBucketPolicy", "buckets", "`object-store adopt` and imports, which look for a policy created by hand"),
+    Right("admin:CreateUser", "server", "creating an identity's user"),
+    Right("admin:GetUser", "server", "reading it and its attached policies"),
+    Right("admin:EnableUser", "server", "enabling a user that was disabled by hand"),
     Right("admin:DeleteUser", "server", "removing a user"),
-    Right("admin:CreatePolicy", "server", "making and changing an identity's policy"),
+    Right("admin:CreatePolicy", "server", "creating and changing an identity's policy"),
     Right("admin:GetPolicy", "server", "reading it"),
     Right("admin:DeletePolicy", "server", "removing it"),
     Right("admin:AttachUserOrGroupPolicy", "server", "attaching and detaching it"),
-    Right("admin:CreateServiceAccount", "server", "an identity's key, and each next one of a rotation"),
+    Right("admin:CreateServiceAccount", "server", "creating an identity's key, and the next key in a rotation"),
     Right("admin:ListServiceAccounts", "server", "reading a key"),
-    Right("admin:UpdateServiceAccount", "server", "changed grants, which a key's own policy repeats"),
-    Right("admin:RemoveServiceAccount", "server", "retiring a key of a rotation"),
+    Right("admin:UpdateServiceAccount", "server", "changing grants, which a key's own policy repeats"),
+    Right("admin:RemoveServiceAccount", "server", "retiring a key in a rotation"),
 )
-#: With `emptyOnDestroy`, of disposable stacks only.
+#: With `emptyOnDestroy`, only for disposable stacks.
 # (`s3:ListBucket` lists versions as well there: MinIO, cmd/auth-handler.go.)
 AISTOR_EMPTYING: tuple[Right, ...] = (Right("s3:DeleteObject", "objects", "emptying a bucket before it is removed"),)
 
 AWS: tuple[Right, ...] = (
-    Right("s3:ListAllMyBuckets", "store", "the preflight and `object-store adopt`, which list what is there"),
-    Right("s3:CreateBucket", "buckets", "making a bucket"),
-    Right("s3:DeleteBucket", "buckets", "removing one"),
+    Right("s3:ListAllMyBuckets", "store", "the preflight and `object-store adopt`, which list the existing buckets"),
+    Right("s3:CreateBucket", "buckets", "creating a bucket"),
+    Right("s3:DeleteBucket", "buckets", "deleting a bucket"),
     Right("s3:ListBucket", "buckets", "every read of a bucket begins with HeadBucket"),
     Right("s3:GetBucketLocation", "buckets", "reading a bucket's region"),
     Right("s3:GetBucketAcl", "buckets", "reading a bucket"),
@@ -93,7 +93,7 @@ AWS: tuple[Right, ...] = (
     Right("s3:GetBucketTagging", "buckets", "reading tags"),
     Right("s3:PutBucketTagging", "buckets", "setting them"),
     Right("s3:GetBucketVersioning", "buckets", "reading versioning"),
-    Right("s3:PutBucketVersioning", "buckets", "setting it, and making a bucket with Object Lock"),
+    Right("s3:PutBucketVersioning", "buckets", "setting it, and creating a bucket with Object Lock"),
     Right("s3:GetBucketObjectLockConfiguration", "buckets", f"reading {_LOCK}"),
     Right("s3:PutBucketObjectLockConfiguration", "buckets", f"setting {_LOCK}"),
     Right("s3:GetLifecycleConfiguration", "buckets", "reading lifecycle rules"),
@@ -107,45 +107,45 @@ AWS: tuple[Right, ...] = (
     Right("s3:GetBucketPolicy", "buckets", "reading the bucket policy"),
     Right("s3:PutBucketPolicy", "buckets", "setting it"),
     Right("s3:DeleteBucketPolicy", "buckets", "removing it"),
-    Right("iam:CreateUser", "users", "making an identity's user"),
+    Right("iam:CreateUser", "users", "creating an identity's user"),
     Right("iam:GetUser", "users", "reading it"),
-    Right("iam:TagUser", "users", "making and tagging it"),
-    Right("iam:UntagUser", "users", "taking a tag off it"),
+    Right("iam:TagUser", "users", "creating and tagging it"),
+    Right("iam:UntagUser", "users", "removing a tag from it"),
     Right("iam:DeleteUser", "users", "removing it"),
-    Right("iam:ListGroupsForUser", "users", "removing it: the plugin takes it out of groups first"),
-    Right("iam:CreatePolicy", "policies", "making an identity's policy"),
+    Right("iam:ListGroupsForUser", "users", "removing it: the plugin first removes it from its groups"),
+    Right("iam:CreatePolicy", "policies", "creating an identity's policy"),
     Right("iam:GetPolicy", "policies", "reading it"),
     Right("iam:GetPolicyVersion", "policies", "reading its document"),
     Right("iam:ListPolicyVersions", "policies", "changing and removing it"),
     Right("iam:CreatePolicyVersion", "policies", "changing it"),
     Right("iam:DeletePolicyVersion", "policies", "the sixth change (AWS keeps five versions), and removing it"),
-    Right("iam:TagPolicy", "policies", "making and tagging it"),
-    Right("iam:UntagPolicy", "policies", "taking a tag off it"),
+    Right("iam:TagPolicy", "policies", "creating and tagging it"),
+    Right("iam:UntagPolicy", "policies", "removing a tag from it"),
     Right("iam:DeletePolicy", "policies", "removing it"),
     Right("iam:AttachUserPolicy", "users", "attaching it", only_attaching=True),
     Right("iam:DetachUserPolicy", "users", "detaching it", only_attaching=True),
     Right("iam:ListAttachedUserPolicies", "users", "reading what is attached"),
-    Right("iam:CreateAccessKey", "users", "an identity's key, and each next one of a rotation"),
+    Right("iam:CreateAccessKey", "users", "creating an identity's key, and the next key in a rotation"),
     Right("iam:ListAccessKeys", "users", "reading a key"),
-    Right("iam:UpdateAccessKey", "users", "a key that was switched off by hand is switched on again"),
-    Right("iam:DeleteAccessKey", "users", "retiring a key of a rotation"),
-    Right("iam:GetAccessKeyLastUsed", "users", "whether the old key of a rotation is still used; imports"),
+    Right("iam:UpdateAccessKey", "users", "enabling a key that was disabled by hand"),
+    Right("iam:DeleteAccessKey", "users", "retiring a key in a rotation"),
+    Right("iam:GetAccessKeyLastUsed", "users", "checking whether the old key in a rotation is still used; imports"),
 )
 AWS_EMPTYING: tuple[Right, ...] = (
     Right("s3:ListBucketVersions", "buckets", "emptying a bucket before it is removed"),
     Right("s3:DeleteObjectVersion", "objects", "emptying a bucket before it is removed"),
 )
-# What terraform-provider-aws calls for aws_iam_role and aws_iam_role_policy_attachment (internal/service/iam/role.go).
+# terraform-provider-aws's calls for aws_iam_role and aws_iam_role_policy_attachment (internal/service/iam/role.go).
 AWS_ROLES: tuple[Right, ...] = (
-    Right("iam:CreateRole", "roles", "making an identity's role"),
+    Right("iam:CreateRole", "roles", "creating an identity's role"),
     Right("iam:GetRole", "roles", "reading it"),
     Right("iam:ListRolePolicies", "roles", "reading it"),
     Right("iam:ListAttachedRolePolicies", "roles", "reading it"),
     Right("iam:UpdateAssumeRolePolicy", "roles", "changing its trust"),
-    Right("iam:UpdateRole", "roles", "changing its longest session"),
+    Right("iam:UpdateRole", "roles", "changing its maximum session duration"),
     Right("iam:UpdateRoleDescription", "roles", "changing its description"),
-    Right("iam:TagRole", "roles", "making and tagging it"),
-    Right("iam:UntagRole", "roles", "taking a tag off it"),
+    Right("iam:TagRole", "roles", "creating and tagging it"),
+    Right("iam:UntagRole", "roles", "removing a tag from it"),
     Right("iam:ListInstanceProfilesForRole", "roles", "removing it"),
     Right("iam:DeleteRole", "roles", "removing it"),
     Right("iam:AttachRolePolicy", "roles", "attaching its policies", only_attaching=True),
@@ -157,7 +157,7 @@ def rights(cloud: Cloud, *, empties: bool = False, roles: bool = False) -> tuple
     """Every right of the admin.
 
     Args:
-        cloud: Whose.
+        cloud: The cloud of the stack.
         empties: The stack has `emptyOnDestroy`.
         roles: The plan has identities that are roles; AWS only.
     """
@@ -167,12 +167,12 @@ def rights(cloud: Cloud, *, empties: bool = False, roles: bool = False) -> tuple
 
 
 def admin_policy(plan: StorePlan, cloud: Cloud, *, empties: bool = False, roles: bool = False) -> PolicyDocument:
-    """The policy, narrowed to a plan's names; arguments as of `rights`."""
+    """The policy, limited to a plan's names; arguments as of `rights`."""
     return policy_of(rights(cloud, empties=empties, roles=roles), plan)
 
 
 def policy_of(granted: tuple[Right, ...], plan: StorePlan) -> PolicyDocument:
-    """Some rights as a document: one statement for all that is narrowed alike."""
+    """Some rights as a document: one statement for all rights with the same limits."""
     statements: list[Statement] = []
     for on in get_args(On):
         for conditioned in (False, True):
@@ -208,15 +208,15 @@ def _statement(on: On, actions: list[str], plan: StorePlan, *, conditioned: bool
 
 @dataclass(frozen=True)
 class Asked:
-    """Whose policy is printed: a stack's own, or that of a cloud and an environment code.
+    """The options: a stack's name, or a cloud and an environment code.
 
     Attributes:
-        stack: Cloud, codes and emptyOnDestroy are those of this stack's config.
-        cloud: With `env`: of no stack in particular.
+        stack: The stack whose config gives cloud, codes and emptyOnDestroy.
+        cloud: With `env`: for no particular stack.
         env: The environment code.
         region_code: The region code.
         empty_on_destroy: The stack has emptyOnDestroy.
-        roles: On AWS, roles as well; a stack's config says it by itself.
+        roles: On AWS: include the rights for roles; with `stack`, its config decides.
     """
 
     stack: str | None = None
@@ -227,11 +227,11 @@ class Asked:
     roles: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what does not go together."""
+        """Refuse options that exclude each other."""
         if (self.stack is None) == (self.cloud is None):
-            raise UsageError("--stack or --cloud: one of them")
+            raise UsageError("give either --stack or --cloud")
         if (self.cloud is None) != (self.env is None):
-            raise UsageError("--cloud and --env go together")
+            raise UsageError("--cloud and --env need each other")
 
 
 def run(asked: Asked) -> ExitCode:
@@ -248,7 +248,7 @@ def run(asked: Asked) -> ExitCode:
 
 
 def _of_codes(asked: Asked) -> tuple[StorePlan, Cloud, bool]:
-    assert asked.cloud is not None  # noqa: S101 - checked where it was asked
+    assert asked.cloud is not None  # noqa: S101 - `Asked` checks it
     plan = build_plan(
         load(), env=asked.env or "", region_code=asked.region_code, tls_only=True, where="--env, --region-code: "
     )
@@ -256,7 +256,7 @@ def _of_codes(asked: Asked) -> tuple[StorePlan, Cloud, bool]:
 
 
 def _of_stack(stack: str) -> tuple[StorePlan, Cloud, bool]:
-    # Imported where asked for: it loads Pulumi. The admin need not exist, nor the server answer.
+    # Imported only here, because it loads Pulumi. The admin need not exist, and the server need not answer.
     from infra.namespace import NAMESPACE  # noqa: PLC0415 - see above
     from infra.settings import parse_config  # noqa: PLC0415 - see above
     from stack.config import read_config  # noqa: PLC0415 - see above

@@ -1,8 +1,7 @@
-"""How identities stand in an exported state, by the plugin and by this package, and how they go from one to the other.
+"""Identities in an exported state, in the plugin's form and in this package's, and the conversion between the two.
 
-The rule: ids and secrets are carried over as they are (a secret in its ciphertext), so that nothing on the server has
-to change for it; types, URNs, inputs and outputs are those that the engine itself writes. Pure: the state is handed in,
-and a new one is given back.
+The rule: ids and secrets are copied unchanged (a secret as ciphertext), so that nothing on the server has to change.
+Types, URNs, inputs and outputs are those that the engine itself writes. Pure: it takes a state and returns a new one.
 
 Outputs of the plugin's types: recorded from pulumi-minio 0.17.1. The form of a state:
 https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go (ResourceV3).
@@ -43,7 +42,7 @@ _PROVIDERS: dict[str, type[ResourceProvider]] = {
     About.KEY: ServiceAccountProvider,
 }
 _SECRET_OUTPUTS = {About.USER: ["secret"], About.KEY: ["secretKey"]}
-# What each kind has as inputs; the rest are outputs alone.
+# The inputs of each kind; its other properties are only outputs.
 _OWN_INPUTS = {
     About.USER: ("name", "status"),
     About.POLICY: ("name", "policy"),
@@ -62,18 +61,18 @@ PLUGIN_PROVIDER_NAME = "aistor"
 
 
 class StateError(Exception):
-    """The state is not one of a deployed AIStor stack; the message says what is missing."""
+    """The state does not belong to a deployed AIStor stack; the message says what is missing."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Of which stack and which server a state is.
+    """The stack and the server of a state.
 
     Attributes:
         stack: The stack's own name, without organisation and project.
-        project: The project's.
-        connection: Where the server is (`infra.identity.connection.connection_inputs`).
-        config: The stack's config as the engine hands it to a provider, secret values in the engine's own form.
+        project: The project's name.
+        connection: The server's connection inputs (`infra.identity.connection.connection_inputs`).
+        config: The stack's config as the engine passes it to a provider, secret values in the engine's own form.
     """
 
     stack: str
@@ -82,21 +81,21 @@ class Place:
     config: Mapping[str, Any]
 
     def urn(self, kind: str, name: str, parent: str = "") -> str:
-        """The URN of a resource; `parent` is the type of what it stands under, if that is not the stack."""
+        """The URN of a resource; `parent` is the type of its parent, if that is not the stack."""
         return f"urn:pulumi:{self.stack}::{self.project}::{parent}{'$' if parent else ''}{kind}::{name}"
 
 
 def identities_of(exported: Mapping[str, Any], version: AdminApiVersion) -> list[str]:
-    """URNs of the identities' resources that a state holds by one version."""
+    """URNs of the identities' resources that one version manages in a state."""
     types = identity_types(version)
     return [one["urn"] for one in resources_of(exported) if one["type"] in types]
 
 
 def moved(exported: Mapping[str, Any], to: AdminApiVersion, place: Place) -> dict[str, Any]:
-    """The state with all identities managed by another version; nothing else in it is touched.
+    """The state with all identities managed by another version; nothing else changes.
 
     Raises:
-        StateError: The plugin's provider is not in the state, or a resource is half replaced.
+        StateError: The state lacks the plugin's provider, or the replacement of a resource is incomplete.
     """
     other: AdminApiVersion = "v3" if to == "v4" else "v4"
     others = {TYPES[other][word]: word for word in OF_IDENTITY}
@@ -109,7 +108,7 @@ def moved(exported: Mapping[str, Any], to: AdminApiVersion, place: Place) -> dic
         if word is None:
             continue
         if resource.get("delete"):
-            raise StateError(f"{resource['urn']} is half replaced; first: pulumi up")
+            raise StateError(f"the replacement of {resource['urn']} is incomplete; first run: pulumi up")
         old = resource["urn"]
         kind = TYPES[to][word]
         resource["urn"] = old.replace(f"{resource['type']}::", f"{kind}::")
@@ -125,12 +124,12 @@ def moved(exported: Mapping[str, Any], to: AdminApiVersion, place: Place) -> dic
 def added(
     exported: Mapping[str, Any], found: Iterable[tuple[About, str, str, Mapping[str, Any]]], place: Place
 ) -> dict[str, Any]:
-    """The state with resources of this package more, as they are on the server.
+    """The state with added resources of this package, as they are on the server.
 
     Args:
-        exported: The state; what they need (stack, store, provider) is added where it is not there.
-        found: Of each what it is about, its name in the program, its id and its live values.
-        place: Of which stack it is.
+        exported: The state; a missing stack, store or provider resource is added.
+        found: The kind of each resource, its name in the program, its id and its live values.
+        place: The stack of the state.
     """
     state = _with_store(_with_provider(exported, "v4", place), place)
     resources = state["deployment"]["resources"]
@@ -153,7 +152,7 @@ def added(
 def _properties(
     word: About, version: AdminApiVersion, own_id: str, values: Mapping[str, Any], place: Place
 ) -> dict[str, Any]:
-    """Inputs, outputs and which of these are secret, as the engine has them."""
+    """Inputs, outputs and the names of the secret outputs, as the engine has them."""
     outputs = {key: values[key] for key in _OUTPUTS[word] if key in values}
     wanted = {**outputs, "status": _WANTED_STATUS.get(word)}
     inputs: dict[str, Any]
@@ -178,7 +177,7 @@ def _plugin_only(word: About, outputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rewired(resource: dict[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
-    """The resource with every mention of a renamed URN renamed too."""
+    """The resource with every renamed URN replaced."""
     waits = resource.get("dependencies")
     if waits:
         resource["dependencies"] = [renamed.get(urn, urn) for urn in waits]
@@ -199,7 +198,7 @@ def _with_provider(exported: Mapping[str, Any], version: AdminApiVersion, place:
     resources = resources_of(state)
     provider = next((one for one in resources if _is_provider(one, version)), None)
     if provider is None and version == "v3":
-        raise StateError("the plugin's provider is not in the state; first: pulumi up")
+        raise StateError("the state does not contain the plugin's provider; first run: pulumi up")
     identities = identity_types("v3") | identity_types("v4")
     first = next((at for at, one in enumerate(resources) if one["type"] in identities), len(resources))
     if provider is None:
@@ -237,7 +236,7 @@ def _dynamic_provider(place: Place) -> dict[str, Any]:
 def _is_provider(resource: Mapping[str, Any], version: AdminApiVersion) -> bool:
     if version == "v4":
         return bool(resource["type"] == DYNAMIC_PROVIDER)
-    # A default provider has the same type.
+    # A default provider has the same type, so the name decides.
     named = resource["urn"].rpartition("::")[2] == PLUGIN_PROVIDER_NAME
     return bool(named and resource["type"] == PROVIDER["aistor"])
 
@@ -248,9 +247,9 @@ def _provider_of(resources: Iterable[Mapping[str, Any]], version: AdminApiVersio
 
 
 def engine_config(values: Mapping[str, tuple[str, bool]]) -> dict[str, Any]:
-    """A stack's config as a provider's inputs: by full key, secret values in the engine's own form.
+    """A stack's config as a provider's inputs, by full key, secret values in the engine's own form.
 
     Args:
-        values: By full key, the value and whether it is secret.
+        values: The value of each full key and whether it is secret.
     """
     return {key: secret(value) if is_secret else value for key, (value, is_secret) in values.items()}

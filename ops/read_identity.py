@@ -1,8 +1,8 @@
-"""Who reads a live bucket for the preview: an identity of the stack that may list it, with its own key pair.
+"""Chooses the identity that reads a live bucket for the preview: one that may list it, with its own key pair.
 
-The rule: never the administrator. The identity comes from the published plan, and what opens the client is the key
-pair that the stack handed out to it. The verifier cannot serve: it may list `.verify/` and nothing else. Where the key
-pairs come from, and what is read, is not decided here.
+The rule: never the administrator. The identity comes from the published plan, and the client uses the key pair that the
+stack published for it. The verifier is unsuitable, because it may list only `.verify/`. It leaves out where the key
+pairs come from, and what is read.
 """
 
 from contextlib import contextmanager
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-#: The least that serves comes first.
+#: The least access that suffices comes first.
 _PREFERRED = (Access.READ, Access.APPEND, Access.WRITE)
 
 
 def reader_for(deployment: Deployment, bucket: str) -> IdentityPlan | None:
-    """The identity that may list a bucket and may otherwise do least in it; None where there is none.
+    """The identity that may list a bucket and has the fewest other rights in it; None if there is none.
 
-    One with a role is passed over: it has no key pair to read with.
+    An identity with a role is skipped, because it has no key pair.
     """
     found = [
         (_PREFERRED.index(grant.access), place, identity)
@@ -39,9 +39,9 @@ def reader_for(deployment: Deployment, bucket: str) -> IdentityPlan | None:
 
 @contextmanager
 def open_client(deployment: Deployment, key_pair: KeyPair) -> "Iterator[S3Client]":
-    """An S3 client with an identity's own key pair, as long as the block lasts.
+    """An S3 client with an identity's own key pair, for the duration of the block.
 
-    It goes where provisioning goes, since a preview runs where provisioning runs; on AWS the SDK finds the endpoint.
+    It uses the provisioning endpoint, since a preview runs where provisioning runs; on AWS the SDK finds the endpoint.
     """
     with s3_client.open_client(
         endpoint=deployment.provisioning_endpoint or deployment.endpoint,

@@ -1,12 +1,12 @@
-"""`object-store recover --stack NAME`: takes up a stack whose engine was killed in the middle of an update.
+"""`object-store recover --stack NAME`: repairs a stack whose engine was killed during an update.
 
-The rule: nothing is created, changed or deleted on the server. The engine's lock is taken off; what was being created
-under a name of ours becomes a resource of the state, which a refresh then reads or drops; what is made anew without
-harm is forgotten. Then `pulumi up` goes on. Without this, plain `pulumi up` meets the lock first and then
-"bucket already exists!". A service account or access key that was being made in that very moment stays behind, unused:
-its secret was never handed out. It is named, for a person to remove.
+The rule: it creates, changes and deletes nothing on the server. It removes the engine's lock. A pending creation with a
+name of ours becomes a resource of the state, which a refresh then reads or drops. A pending creation that can safely be
+repeated is forgotten. Then `pulumi up` can continue. Without this command, a plain `pulumi up` fails at the lock and
+then with "bucket already exists!". A service account or access key whose creation was interrupted may remain on the
+server. It is unused, because its secret was never published; the command names it so that a person can remove it.
 
-`pulumi refresh --import-pending-creates` is no help here: the engine 3.274.1 takes it and imports nothing.
+`pulumi refresh --import-pending-creates` does not help here: the engine 3.274.1 accepts the option and imports nothing.
 """
 
 import json
@@ -22,7 +22,7 @@ from stack.runner import EngineError, run_pulumi
 from stack.state import read_state, resources_of, under_way
 
 STS_REGION = "us-east-1"
-# Where the id is made of names that were given. All else that the stores declare is made anew by a write that replaces.
+# Types whose id consists of input names. Every other type of the stores can be created again by an overwriting request.
 NAMED_BY = {
     **dict.fromkeys(types_about(About.BUCKET), ("bucket",)),
     TYPES["aws"][About.USER]: ("name",),
@@ -37,12 +37,12 @@ KEYS = types_about(About.KEY)
 
 @dataclass(frozen=True)
 class TakenUp:
-    """What an interrupted update had under way.
+    """The resolved operations of an interrupted update.
 
     Attributes:
-        state: The exported stack with nothing under way: what was being created and has a known id is a resource.
-        count: All operations that were under way.
-        keys: URNs of keys that may have been left behind.
+        state: The exported stack without pending operations: a pending creation with a known id is now a resource.
+        count: The number of operations that were pending.
+        keys: URNs of keys that may remain on the server.
     """
 
     state: Mapping[str, Any]
@@ -51,12 +51,12 @@ class TakenUp:
 
 
 def taken_up(exported: Mapping[str, Any], account_id: str | None, gone: Collection[str] = ()) -> TakenUp:
-    """Resolve the operations under way of an exported stack.
+    """Resolve the pending operations of an exported stack.
 
     Args:
-        exported: As `pulumi stack export` prints it; it is not changed.
-        account_id: The AWS account, where one is needed for the id of a managed policy.
-        gone: Access keys that were being deleted and are on the server no more.
+        exported: The output of `pulumi stack export`; it is not changed.
+        account_id: The AWS account, if the id of a managed policy needs it.
+        gone: Access keys whose deletion was pending and that the server no longer has.
     """
     deployment = exported["deployment"]
     operations = under_way(exported)
@@ -68,7 +68,7 @@ def taken_up(exported: Mapping[str, Any], account_id: str | None, gone: Collecti
             continue
         known = _known_id(resource, account_id)
         if known is not None:
-            # Outputs are the refresh's to read; where nothing was made after all, it drops the resource again.
+            # The refresh reads the outputs; if the resource was not created after all, it drops it again.
             resources.append({**resource, "id": known, "outputs": resource.get("inputs", {})})
         elif resource["type"] in KEYS:
             keys.append(resource["urn"])
@@ -77,15 +77,15 @@ def taken_up(exported: Mapping[str, Any], account_id: str | None, gone: Collecti
 
 
 def recover(stack: str, *, unlock: bool = True) -> TakenUp:
-    """Take a stack up; a stack in order is left alone.
+    """Repair a stack; a stack without pending operations does not change.
 
     Args:
         stack: The stack's name.
-        unlock: Take the engine's lock off first; without it a stack that is locked is an error.
+        unlock: Remove the engine's lock first; without this, a locked stack is an error.
 
     Raises:
-        EngineError: There is no pulumi, no such stack, or a step failed; or whether a key was deleted cannot be told.
-        InvalidInputError: The config is bad.
+        EngineError: pulumi or the stack does not exist, a step failed, or it is unknown whether a key was deleted.
+        InvalidInputError: The config is invalid.
     """
     if unlock:
         run_pulumi("cancel", "--yes", "--stack", stack, may_fail=True)
@@ -99,7 +99,7 @@ def recover(stack: str, *, unlock: bool = True) -> TakenUp:
 
 
 def _gone(stack: str, exported: Mapping[str, Any]) -> set[str]:
-    """The plugin's keys whose deletion was under way and arrived: its refresh fails on a key that is not there."""
+    """The plugin's keys whose pending deletion succeeded: the plugin's refresh fails for a missing key."""
     deleted = [
         operation["resource"]
         for operation in under_way(exported)
@@ -107,7 +107,7 @@ def _gone(stack: str, exported: Mapping[str, Any]) -> set[str]:
     ]
     if not deleted:
         return set()
-    # Imported where needed: the preflight takes names from here and has no Pulumi.
+    # Imported only here: the preflight imports names from this module and must work without Pulumi.
     from ops.keys.live_keys import KeysError, live_keys  # noqa: PLC0415 - see above
     from ops.stack_settings import read_stack  # noqa: PLC0415 - see above
 
@@ -115,7 +115,7 @@ def _gone(stack: str, exported: Mapping[str, Any]) -> set[str]:
         with live_keys(read_stack(stack)) as keys:
             return {one["id"] for one in deleted if one["id"] not in keys.of(one["inputs"]["targetUser"])}
     except KeysError as error:
-        raise EngineError(f"whether a key was deleted cannot be told: {error}") from None
+        raise EngineError(f"cannot tell whether a key was deleted: {error}") from None
 
 
 def _known_id(resource: Mapping[str, Any], account_id: str | None) -> str | None:
@@ -127,24 +127,26 @@ def _known_id(resource: Mapping[str, Any], account_id: str | None) -> str | None
 
 
 def _account_id() -> str:
-    import boto3  # noqa: PLC0415 - only for an interrupted aws stack
+    import boto3  # noqa: PLC0415 - needed only for an interrupted aws stack
 
     session = boto3.session.Session()
-    # The account is the same in every region, and a stack's own region need not be in the environment.
+    # The account is the same in every region, and the environment may not hold the stack's region.
     return str(session.client("sts", session.region_name or STS_REGION).get_caller_identity()["Account"])
 
 
 def run(stack: str) -> ExitCode:
-    """Take up the stack named and say what was found."""
+    """Repair the stack and print what was found."""
     try:
         found = recover(stack)
     except (EngineError, InvalidInputError) as error:
         sys.stderr.write(f"{error}\n")
         return ExitCode.CANNOT
     if not found.count:
-        sys.stdout.write(f"{stack}: nothing was interrupted\n")
+        sys.stdout.write(f"{stack}: no update was interrupted\n")
         return ExitCode.DONE
-    sys.stdout.write(f"{stack}: {found.count} interrupted operations taken up; go on with: pulumi up --stack {stack}\n")
+    sys.stdout.write(
+        f"{stack}: resolved {found.count} interrupted operations; continue with: pulumi up --stack {stack}\n"
+    )
     for urn in found.keys:
-        sys.stdout.write(f"  a key may have been left behind, unused; look for it and remove it: {urn}\n")
+        sys.stdout.write(f"  an unused key may remain on the server; find and remove it: {urn}\n")
     return ExitCode.DONE

@@ -1,7 +1,7 @@
 """A stack's settings, read outside the program.
 
-The rule: the config is read by the `pulumi` on the path (`stack.config`) and checked by `infra.settings`, so that
-whoever asks speaks of the very plan that `pulumi up` would realise.
+The rule: the `pulumi` on PATH reads the config (`stack.config`) and `infra.settings` checks it, so that every caller
+works with exactly the plan that `pulumi up` would realise.
 """
 
 import os
@@ -13,15 +13,15 @@ from stack.config import project_folder, pulumi_folder, read_config
 
 
 def read_stack(stack: str, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read and check a stack's config; connects to nothing.
+    """Read and check a stack's config, without any connection.
 
     Args:
         stack: The stack's name.
         environ: The process environment, for admin credentials that are not in config.
 
     Raises:
-        EngineError: There is no pulumi, or no such stack.
-        InvalidInputError: The config is bad; `pulumi up` would say the same.
+        EngineError: pulumi or the stack does not exist.
+        InvalidInputError: The config is invalid; `pulumi up` would report the same error.
     """
     prefix = f"{NAMESPACE}:"
     values = {

@@ -1,13 +1,13 @@
 """`object-store switch-admin-api --stack NAME --to v3|v4`: moves a live stack to another version of the admin API.
 
-The plugin's users, policies, attachments and service accounts become our own resources in the stack's state, or the
-other way round, and the stack's config says so. Nothing on the server is changed, no key is made anew, and every id
-and secret stays as it is: `pulumi preview` says "unchanged" afterwards. The way back is the same command.
+In the stack's state, the plugin's users, policies, attachments and service accounts become our own resources, or the
+reverse, and the stack's config gets the new setting. The command changes nothing on the server and recreates no key;
+every id and secret stays the same, and `pulumi preview` reports no change afterwards. The same command moves back.
 
-The rule: the state goes first and the config second. Killed in between, the program refuses the stack as it stands and
-names this command, which then finishes; nothing is lost either way.
+The rule: it writes the state first and the config second. If it is killed in between, the program refuses the stack and
+names this command, which then completes the move; nothing is lost.
 
-Exit status: 0 moved, or there was nothing to move; 1 not moved, because the answer was no; 2 it could not be done.
+Exit status: 0 moved, or nothing to move; 1 not moved, because the answer was no; 2 it could not run.
 """
 
 import json
@@ -33,11 +33,11 @@ KEY = f"{NAMESPACE}:adminApi"
 
 
 class SwitchError(Exception):
-    """The stack cannot be moved as it is; nothing was changed."""
+    """The stack cannot be moved in its present state; nothing was changed."""
 
 
 def place_of(settings: Settings, own: AistorSettings) -> Place:
-    """Of which stack and server a state is.
+    """The stack and the server of a state.
 
     Raises:
         EngineError: The config cannot be read.
@@ -51,7 +51,7 @@ def place_of(settings: Settings, own: AistorSettings) -> Place:
 
 
 def run(stack: str, to: AdminApiVersion, *, yes: bool) -> ExitCode:
-    """Look, show, ask, move.
+    """Read, show, ask, move.
 
     Args:
         stack: The stack's name.
@@ -69,13 +69,13 @@ def _run(stack: str, to: AdminApiVersion, *, yes: bool) -> ExitCode:
     settings = read_stack(stack)
     own = settings.aistor
     if own is None:
-        raise SwitchError(f"{stack} is an AWS stack; the admin API is AIStor's")
+        raise SwitchError(f"{stack} is an AWS stack; only AIStor has an admin API")
     exported = read_state(stack)
     if under_way(exported):
-        raise SwitchError(f"an update was interrupted; first: object-store recover --stack {stack}")
+        raise SwitchError(f"an update was interrupted; first run: object-store recover --stack {stack}")
     urns = identities_of(exported, "v3" if to == "v4" else "v4")
     if not urns and own.admin_api == to:
-        sys.stdout.write(f"{stack}: nothing to move; it is at {to}\n")
+        sys.stdout.write(f"{stack}: nothing to move; it already uses {to}\n")
         return ExitCode.DONE
     _check_spoken(settings, own, to)
     if urns:
@@ -87,25 +87,25 @@ def _run(stack: str, to: AdminApiVersion, *, yes: bool) -> ExitCode:
         run_pulumi("stack", "import", "--stack", stack, text=json.dumps(state))
     run_pulumi("config", "set", KEY, to, "--stack", stack)
     sys.stdout.write(
-        f"{stack}: {len(urns)} resources moved to {to}, and {KEY} says so in Pulumi.{stack.rpartition('/')[2]}.yaml. "
-        f"Next, to see that nothing changes: pulumi preview --stack {stack}\n"
+        f"{stack}: {len(urns)} resources moved to {to}, and {KEY} is {to} in Pulumi.{stack.rpartition('/')[2]}.yaml. "
+        f"Next, check that nothing changes: pulumi preview --stack {stack}\n"
     )
     return ExitCode.DONE
 
 
 def _check_spoken(settings: Settings, own: AistorSettings, to: AdminApiVersion) -> None:
-    """Our own resources speak both versions; the plugin speaks v3 only."""
+    """Check the server's versions: our own resources speak both, the plugin speaks only v3."""
     check_reachable(own.endpoint, own.ca_pem, f"{settings.where}endpoint")
     spoken = versions_spoken(own.endpoint.url, own.ca_pem)
     if to == "v3" and "v3" not in spoken:
         raise SwitchError(
-            f"{own.endpoint.url} does not speak admin API v3, and pulumi-minio speaks nothing else: stay at v4"
+            f"{own.endpoint.url} does not speak admin API v3, the only version that pulumi-minio speaks: stay at v4"
         )
     if not spoken:
         raise SwitchError(f"{own.endpoint.url} speaks neither admin API v4 nor v3")
 
 
 def _say(stack: str, urns: Sequence[str], to: AdminApiVersion) -> None:
-    lines = [f"{stack}: {len(urns)} resources go to {to} in the state; nothing on the server changes:"]
+    lines = [f"{stack}: {len(urns)} resources move to {to} in the state; nothing changes on the server:"]
     lines += [f"  {urn.rpartition('::')[2]}" for urn in urns]
     sys.stdout.write("\n".join(lines) + "\n")

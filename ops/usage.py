@@ -1,31 +1,33 @@
-"""Options that are wrong together, or a person who is not there to be asked.
+"""Errors for options that exclude each other, and for a question without a terminal.
 
-The rule: both are found before anything is read or sent, and end a command with exit status 2.
+The rule: a command finds a usage error before it reads or sends anything. Both errors end it with exit status 2.
 """
 
 import sys
 
 
 class UsageError(Exception):
-    """The options do not go together, or one of them is out of its limits; the message says what goes."""
+    """The options exclude each other, or a value is out of its limits; the message says what is legal."""
 
 
 class NobodyToAskError(Exception):
-    """The command asks, and standard input is no terminal."""
+    """The command has a question, but standard input is not a terminal."""
 
 
 def agreed(question: str, *, yes: bool) -> bool:
-    """Whether to go on: by an option, or by a person's answer.
+    """Whether to continue: an option or the user's answer decides.
 
     Args:
-        question: What is asked, with its question mark.
-        yes: The person agreed on the command line.
+        question: The question, with its question mark.
+        yes: The user agreed on the command line.
 
     Raises:
-        NobodyToAskError: Standard input is no terminal; the message says which option answers.
+        NobodyToAskError: Standard input is not a terminal; the message names the option that answers.
     """
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise NobodyToAskError(f"{question} There is nobody to ask here; to agree, add --yes")
+        raise NobodyToAskError(
+            f"{question} Standard input is not a terminal, so the command cannot ask; to agree, add --yes"
+        )
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

@@ -1,4 +1,4 @@
-"""Adoption: takes over what exists on the server and is not in the state.
+"""Adoption: imports resources that exist on the server but are not in the state.
 
-`adoptable` says what may be taken over and how, `live` what is there, `command` is the command line.
+`adoptable` decides what can be imported and how, `live` reads what exists, and `command` is the command line.
 """

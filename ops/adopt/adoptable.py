@@ -1,8 +1,8 @@
-"""What of a plan may be taken over from a server, and the import file that takes it over.
+"""The resources of a plan that can be imported from a server, and the import file for them.
 
-The rule: everything here carries the names, types and parents that `infra.aistor` and `infra.aws` declare, so that what
-is imported is what the program then finds in its state. Pure. It leaves out keys, whose secret cannot be read back, and
-AIStor's default retention, which a dynamic resource puts anew without harm: `pulumi up` makes both.
+The rule: every resource has the name, type and parent that `infra.aistor` and `infra.aws` declare, so that the program
+finds the imported resources in its state. Pure. It leaves out keys, whose secret cannot be read back, and AIStor's
+default retention, which a dynamic resource can safely set again: `pulumi up` creates both.
 
 Ids: the "Import" section of each type at https://www.pulumi.com/registry/packages/aws/api-docs/ and
 https://www.pulumi.com/registry/packages/minio/api-docs/. The file: `pulumi import --help`.
@@ -34,7 +34,7 @@ from stack.state import resources_of, under_way
 from stack.state_secret import secret
 
 PASSWORD_INPUT = "minioPassword"  # noqa: S105 - an input's name
-# The lines of the import file that others name as parent and provider; no domain or identity can be called so.
+# The entries of the import file that others name as parent and provider; no domain or identity can have these names.
 _STORE_LINE, _PROVIDER_LINE = "Store", "Provider"
 
 
@@ -44,10 +44,10 @@ class Adoptable:
 
     Attributes:
         kind: Its type.
-        what: What it is about.
+        what: The part of a bucket or identity that it describes.
         name: Its name in the program.
-        id: By which the provider reads it.
-        of: The bucket or user that it belongs to, by its name on the server.
+        id: The id by which the provider reads it.
+        of: The server's name of its bucket or user.
     """
 
     kind: str
@@ -64,11 +64,11 @@ class Adoptable:
 
 @dataclass(frozen=True)
 class LiveBucket:
-    """A bucket of a planned name that exists.
+    """An existing bucket with a planned name.
 
     Attributes:
         locked: It has object lock.
-        retention: Its default retention as it is said, `GOVERNANCE 365 d`; empty for none.
+        retention: Its default retention as text, `GOVERNANCE 365 d`; empty for none.
         policy: It has a bucket policy.
     """
 
@@ -79,12 +79,12 @@ class LiveBucket:
 
 @dataclass(frozen=True)
 class Held:
-    """What a stack's state holds.
+    """The content of a stack's state.
 
     Attributes:
         keys: Type and name, and type and id, of each resource.
-        urns: By type, the URN of the store and of the provider.
-        interrupted: Operations that a killed engine left under way.
+        urns: The URNs of the store and of the provider, by type.
+        interrupted: The number of operations that a killed engine left pending.
     """
 
     keys: frozenset[tuple[str, str]]
@@ -92,7 +92,7 @@ class Held:
     interrupted: int
 
     def has(self, one: Adoptable) -> bool:
-        """A renamed resource is known by its id, an attachment of the plugin's own id by its name."""
+        """Whether the state has a resource: by id after a rename, by name for the plugin's attachments."""
         return bool({(one.kind, one.name), (one.kind, one.id)} & self.keys)
 
 
@@ -102,7 +102,7 @@ def held(exported: Mapping[str, Any]) -> Held:
     names = {(one["type"], one["urn"].rpartition("::")[2]) for one in resources}
     ids = {(one["type"], one["id"]) for one in resources if one.get("id")}
     parts = {*STORE.values(), *PROVIDER.values()}
-    # A default provider has the type of ours; only ours is named after its cloud.
+    # A default provider has the same type as ours; only ours is named after its cloud.
     urns = {
         one["type"]: one["urn"]
         for one in resources
@@ -114,14 +114,14 @@ def held(exported: Mapping[str, Any]) -> Held:
 def adoptables(
     plan: StorePlan, cloud: Cloud, account_id: str, live: Iterable[str], admin_api: AdminApiVersion = "v3"
 ) -> list[Adoptable]:
-    """All of a plan that might exist: every identity's resources, and those of the buckets that are live.
+    """All resources of a plan that may exist: those of every identity and those of the live buckets.
 
     Args:
         plan: The plan.
-        cloud: Where it is realised.
+        cloud: The cloud of the stack.
         account_id: The AWS account, which is part of a managed policy's id.
-        live: Names of buckets that exist; nothing of another bucket can.
-        admin_api: By what AIStor's identities are managed.
+        live: Names of the existing buckets; resources of other buckets cannot exist.
+        admin_api: The admin API version that manages AIStor's identities.
     """
     there = frozenset(live)
     found = [one for bucket in plan.buckets if bucket.name in there for one in _of_bucket(bucket, cloud)]
@@ -145,7 +145,7 @@ def _of_bucket(bucket: BucketPlan, cloud: Cloud) -> list[Adoptable]:
 
 def _of_identity(plan: StorePlan, identity: IdentityPlan, cloud: Cloud, account_id: str, by: By) -> list[Adoptable]:
     user = identity.user_name
-    # A role is named as the user would be, and an attachment's id is written in the same way.
+    # A role has the name that the user would have, and its attachments have ids of the same form.
     has_role = identity.trust is not None
     own, attachment = (About.ROLE, About.ROLE_ATTACHMENT) if has_role else (About.USER, About.ATTACHMENT)
     found = [Adoptable(TYPES[by][own], own, logical_name(identity.name, own), user, user)]
@@ -159,7 +159,7 @@ def _of_identity(plan: StorePlan, identity: IdentityPlan, cloud: Cloud, account_
 
 
 def lock_refusals(plan: StorePlan, cloud: Cloud, live: Mapping[str, LiveBucket]) -> list[str]:
-    """Buckets whose object lock is not as planned, each with what to do; they cannot be taken over as they are."""
+    """Buckets whose object lock is not as planned, each with what to do; they cannot be imported in this state."""
     return [
         _lock_refusal(bucket, cloud)
         for bucket in plan.buckets
@@ -171,30 +171,30 @@ def _lock_refusal(bucket: BucketPlan, cloud: Cloud) -> str:
     name, domain = bucket.name, bucket.domain
     if not bucket.locked:
         return (
-            f"{name}: it has object lock, which can never be taken off, and the plan says {bucket.band.value}, without."
+            f"{name}: it has object lock, which can never be removed; the plan says {bucket.band.value}, without lock."
             f"\n  Either give {domain} the band cold; or copy what you need to another bucket, remove this one "
-            "when its retention has ended, and let `pulumi up` make it."
+            "when its retention has ended, and let `pulumi up` create it."
         )
-    wrong = f"{name}: it has no object lock, and the plan says {bucket.band.value}, with it."
+    wrong = f"{name}: it has no object lock; the plan says {bucket.band.value}, with lock."
     if cloud == "aws":
         return (
-            f"{wrong}\n  Switch it on, then run this again:\n"
+            f"{wrong}\n  Enable it, then run this command again:\n"
             f"    aws s3api put-bucket-versioning --bucket {name} --versioning-configuration Status=Enabled\n"
             f"    aws s3api put-object-lock-configuration --bucket {name} "
             "--object-lock-configuration ObjectLockEnabled=Enabled"
         )
     return (
-        f"{wrong}\n  Lock is given at creation only. Move its objects away, let `pulumi up` make it, move them back "
-        f"(`mc alias set store …` first):\n"
+        f"{wrong}\n  A bucket gets object lock only at creation. Move its objects away, let `pulumi up` create it, and "
+        f"move them back (first `mc alias set store …`):\n"
         f"    mc mb store/{name}-moved && mc mirror store/{name} store/{name}-moved\n"
-        f"    mc rb --force store/{name}    # then run this again, `pulumi up`, and\n"
+        f"    mc rb --force store/{name}    # then run this command again, `pulumi up`, and\n"
         f"    mc mirror store/{name}-moved store/{name}\n"
         f"  Or give {domain} the band warm or hot."
     )
 
 
 def retention_changes(plan: StorePlan, live: Mapping[str, LiveBucket]) -> list[str]:
-    """Default retentions that `pulumi up` would change, as they are and as they would be."""
+    """Default retentions that `pulumi up` would change, with the old and the new value."""
     return [
         f"{bucket.name}: {live[bucket.name].retention or 'no default retention'} becomes {_said(bucket.retention)}"
         for bucket in plan.buckets
@@ -205,7 +205,7 @@ def retention_changes(plan: StorePlan, live: Mapping[str, LiveBucket]) -> list[s
 
 
 def policies_left(cloud: Cloud, live: Mapping[str, LiveBucket]) -> list[str]:
-    """Buckets whose own policy stays, which lets in whom it names: the AIStor program declares none and sees none."""
+    """Buckets whose own policy stays in force: the AIStor program neither declares nor sees bucket policies."""
     return [name for name, bucket in live.items() if bucket.policy and cloud == "aistor"]
 
 
@@ -218,8 +218,8 @@ def provider_inputs(settings: Settings, ca_file: str | None, *, password: bool) 
 
     Args:
         settings: The stack's settings.
-        ca_file: Path of the CA bundle as the plugin is to have it.
-        password: With the admin's password, as a secret; without it the inputs may be shown.
+        ca_file: The path of the CA bundle for the plugin.
+        password: Include the admin's password as a secret; without it the inputs may be shown.
     """
     if settings.aistor is not None:
         own = settings.aistor
@@ -237,7 +237,7 @@ def provider_inputs(settings: Settings, ca_file: str | None, *, password: bool) 
     inputs = {
         "region": settings.region,
         "defaultTags": json.dumps({"tags": dict(settings.tags)}),
-        # What the SDK fills in by itself.
+        # Values that the SDK fills in by itself.
         "skipCredentialsValidation": "false",
         "skipRegionValidation": "true",
     }
@@ -247,18 +247,18 @@ def provider_inputs(settings: Settings, ca_file: str | None, *, password: bool) 
 
 
 def provider_version(cloud: Cloud) -> str:
-    """The version of the provider's SDK, which is that of its plugin."""
+    """The version of the provider's SDK, which equals that of its plugin."""
     return version("pulumi_minio" if cloud == "aistor" else "pulumi_aws")
 
 
 def import_file(adopted: Iterable[Adoptable], state: Held, cloud: Cloud, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The file that `pulumi import --file` takes, with the store and the provider where the state has none.
+    """The file for `pulumi import --file`, with the store and the provider if the state lacks them.
 
     Args:
-        adopted: What is to be imported.
+        adopted: The resources to import.
         state: The stack's state.
-        cloud: Where the plan is realised.
-        inputs: The provider's.
+        cloud: The cloud of the stack.
+        inputs: The provider's inputs.
     """
     table: dict[str, str] = {}
     resources: list[dict[str, Any]] = []

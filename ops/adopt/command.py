@@ -1,11 +1,11 @@
-"""`object-store adopt --stack NAME`: takes over buckets, users and policies that exist and are not in the state.
+"""`object-store adopt --stack NAME`: imports buckets, users and policies that exist but are not in the state.
 
-It is the way back when a state is lost, and the way in for what was made by hand: what has a planned name is imported
-with `pulumi import`, whatever its settings are, and the next `pulumi up` sets those as planned. Nothing on the server
-is changed by adopting. Keys are made anew by that `up`, because the secret of one that exists cannot be read.
+Use it when a state is lost, or for resources that were created by hand. It imports every resource with a planned name
+with `pulumi import`, independent of its settings; the next `pulumi up` sets these as planned. Adopting changes nothing
+on the server. That `up` creates new keys, because the secret of an existing key cannot be read.
 
-Exit status: 0 adopted, or there is nothing to adopt; 1 nothing was adopted, because a bucket cannot be taken over as
-it is or because the answer was no; 2 it could not be done.
+Exit status: 0 adopted, or nothing to adopt; 1 nothing was adopted, because a bucket cannot be adopted in its present
+state or because the answer was no; 2 it could not run.
 """
 
 import json
@@ -40,19 +40,19 @@ from ops.usage import NobodyToAskError, agreed
 from stack.runner import EngineError, run_pulumi
 from stack.state import read_state
 
-# The plugin takes a relative path from the program's folder, and so it stands in every state.
+# The plugin resolves a relative path from the program's folder, and every state holds it in that form.
 PROGRAM_FOLDER = Path(__file__).resolve().parents[2] / "infra"
 
 
 @dataclass(frozen=True)
 class Found:
-    """What may be adopted, and what stands against it.
+    """What can be adopted, and what prevents it.
 
     Attributes:
-        adopted: Resources that exist and are not in the state, in the plan's order.
-        refusals: Buckets that cannot be taken over as they are, and why.
+        adopted: Resources that exist but are not in the state, in the plan's order.
+        refusals: Buckets that cannot be adopted in their present state, and why.
         retentions: Default retentions that the next `up` changes.
-        policies: Buckets whose own policy the next `up` leaves.
+        policies: Buckets whose own policy the next `up` leaves unchanged.
     """
 
     adopted: tuple[Adoptable, ...]
@@ -62,12 +62,12 @@ class Found:
 
 
 def find(settings: Settings, state: Held) -> Found:
-    """Look for what a stack could adopt; changes nothing anywhere.
+    """Find what a stack could adopt; changes nothing.
 
     Raises:
-        AdoptionError: What exists cannot be told.
+        AdoptionError: The existing resources cannot be read.
         EngineError: The engine failed.
-        InvalidInputError: The config is bad, or nothing answers at the endpoint.
+        InvalidInputError: The config is invalid, or the endpoint does not answer.
     """
     plan = plan_for(settings)
     live = live_buckets(plan, settings)
@@ -78,11 +78,11 @@ def find(settings: Settings, state: Held) -> Found:
         *existing(settings, [one for one in asked if not one.own]),
         *live_identities(settings, [one for one in asked if one.own]),
     )
-    # A bucket that the state holds is `pulumi up`'s affair.
+    # `pulumi up` handles the buckets that the state holds.
     new = {one.of: live[one.of] for one in asked if one.what is About.BUCKET}
     unread = new.keys() - {one.of for one in adopted if one.what is About.BUCKET}
     if unread:
-        raise AdoptionError(f"S3 lists these buckets and the provider does not find them: {', '.join(sorted(unread))}")
+        raise AdoptionError(f"S3 lists these buckets, but the provider does not find them: {', '.join(sorted(unread))}")
     return Found(
         adopted,
         tuple(lock_refusals(plan, settings.cloud, new)),
@@ -96,14 +96,14 @@ def adopt(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> None
 
     Raises:
         AdoptionError: An identity could not be read.
-        EngineError: The engine failed; what it read before that may have been imported, and a second run goes on.
+        EngineError: The engine failed; it may have imported some resources, and a second run continues.
     """
     by_engine = [one for one in adopted if not one.own]
     if by_engine:
         _import(settings, state, by_engine)
     own = [one for one in adopted if one.own]
     if own and settings.aistor is not None:
-        # The engine imports no dynamic resource, since it has no provider to read it by before it is in the state.
+        # The engine cannot import a dynamic resource: before it is in the state, there is no provider to read it.
         found = [(one.what, one.name, one.id, values) for one, values in live_identities(settings, own).items()]
         exported = read_state(settings.stack)
         state_with = added(exported, found, place_of(settings, settings.aistor))
@@ -112,8 +112,8 @@ def adopt(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> None
 
 def _import(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> None:
     content = file_for(settings, state, adopted, password=True)
-    # By standard input, because the admin's password is in it. The engine previews first: what cannot be read stops
-    # it before anything is imported. Protected until `up` says what is to be, so that nothing adopted can be deleted.
+    # The file goes through standard input, because it holds the admin's password. The engine previews first, and an
+    # unreadable resource stops it before any import. Adopted resources are protected until `up` sets their protection.
     run_pulumi(
         "import",
         "--file",
@@ -129,7 +129,7 @@ def _import(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> No
 
 
 def file_for(settings: Settings, state: Held, adopted: Iterable[Adoptable], *, password: bool) -> dict[str, Any]:
-    """The import file, to be handed to the engine (with the admin's password) or to be kept (without)."""
+    """The import file, for the engine (with the admin's password) or for the user (without)."""
     ca_file = None
     if settings.aistor is not None and settings.aistor.ca_file is not None:
         ca_file = os.path.relpath(Path(settings.aistor.ca_file).resolve(), PROGRAM_FOLDER)
@@ -138,11 +138,11 @@ def file_for(settings: Settings, state: Held, adopted: Iterable[Adoptable], *, p
 
 
 def run(stack: str, out: Path | None, *, yes: bool) -> ExitCode:
-    """Look, show, ask, adopt.
+    """Find, show, ask, adopt.
 
     Args:
         stack: The stack's name.
-        out: Where the import file goes, which holds no password; None for `adopt-STACK.json` here.
+        out: The path of the import file, which holds no password; None for `adopt-STACK.json` here.
         yes: Do not ask.
     """
     try:
@@ -156,17 +156,15 @@ def _run(stack: str, out: Path, *, yes: bool) -> ExitCode:
     settings = read_stack(stack)
     state = held(read_state(stack))
     if state.interrupted:
-        raise AdoptionError(f"an update was interrupted; first: object-store recover --stack {stack}")
+        raise AdoptionError(f"an update was interrupted; first run: object-store recover --stack {stack}")
     if sys.stderr.isatty():
-        sys.stderr.write(f"{stack}: asking the server what exists …\n")
+        sys.stderr.write(f"{stack}: reading from the server what exists …\n")
     found = find(settings, state)
     if not found.adopted:
-        sys.stdout.write(f"{stack}: nothing to adopt; all that exists and is planned is in the state\n")
+        sys.stdout.write(f"{stack}: nothing to adopt; every planned resource that exists is in the state\n")
         return ExitCode.DONE
     if found.refusals:
-        sys.stdout.write(
-            "\n".join(["These cannot be taken over as they are:", *found.refusals, "Nothing was adopted.\n"])
-        )
+        sys.stdout.write("\n".join(["These cannot be adopted as they are:", *found.refusals, "Nothing was adopted.\n"]))
         return ExitCode.WRONG
     sys.stdout.write(_listed(stack, found))
     content = file_for(settings, state, found.adopted, password=False)
@@ -184,22 +182,22 @@ def _run(stack: str, out: Path, *, yes: bool) -> ExitCode:
 
 
 def _listed(stack: str, found: Found) -> str:
-    """What is to be adopted, bucket by bucket and user by user, and what is not."""
+    """The resources to adopt, by bucket and user, and what is not adopted."""
     groups: dict[str, list[str]] = {}
     for one in found.adopted:
         groups.setdefault(one.of, []).append(one.what.value)
-    lines = [f"{stack}: {len(found.adopted)} resources exist, are planned, and are not in the state:"]
+    lines = [f"{stack}: {len(found.adopted)} planned resources exist but are not in the state:"]
     lines += [f"  {of}: {', '.join(words)}" for of, words in groups.items()]
     users = [one.of for one in found.adopted if one.what is About.USER]
     if users:
         lines.append(
-            f"Not adopted, because a secret cannot be read back: their keys. `pulumi up` makes a new one for each of "
-            f"{', '.join(users)}; those that exist go on working until you remove them."
+            f"Their keys are not adopted, because a secret cannot be read back. `pulumi up` creates a new key for each "
+            f"of {', '.join(users)}; the existing keys work until you remove them."
         )
     if found.retentions:
         lines.append("The next `pulumi up` changes default retention:")
         lines += [f"  {change}" for change in found.retentions]
     if found.policies:
-        lines.append("These have a bucket policy, which `pulumi up` leaves; the plan has none, so take it off:")
+        lines.append("These have a bucket policy that `pulumi up` does not change; the plan has none, so remove it:")
         lines += [f"  mc anonymous set none store/{name}" for name in found.policies]
     return "\n".join(lines) + "\n"

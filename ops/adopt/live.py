@@ -1,10 +1,10 @@
-"""What of a plan exists on the server already.
+"""Reads which resources of a plan already exist on the server.
 
-The rule: buckets and their locks are asked of S3, with the very credentials that the provider uses, and all else of the
-provider itself, which reads users and policies as no public client does: into the state of a scratch stack in a
-temporary folder, where a refresh keeps what exists and drops the rest. Nothing is changed on the server. S3 comes
-first, because the plugin takes a refused admin for "it is gone". What `infra.identity` manages is asked of the
-admin API.
+The rule: it reads buckets and their locks from S3, with the same credentials as the provider. It reads everything else
+through the provider itself, which can read users and policies as no public client can: in the state of a scratch stack
+in a temporary folder, a refresh keeps what exists and drops the rest. S3 comes first, because the plugin interprets a
+refused admin as "it is gone". The resources of `infra.identity` are read from the admin API. Nothing changes on the
+server.
 """
 
 import json
@@ -48,22 +48,22 @@ T = TypeVar("T")
 
 
 class AdoptionError(Exception):
-    """What exists cannot be told, or cannot be taken over; nothing was imported."""
+    """The existing resources cannot be read or cannot be adopted; nothing was imported."""
 
 
 def live_buckets(plan: "StorePlan", settings: "Settings") -> dict[str, LiveBucket]:
-    """The buckets of planned names that exist.
+    """The existing buckets with planned names.
 
     Raises:
-        AdoptionError: The credentials are refused, or may not read.
-        InvalidInputError: Nothing usable answers at the endpoint.
+        AdoptionError: The server refuses the credentials, or they may not read.
+        InvalidInputError: The endpoint gives no usable answer.
     """
     own = settings.aistor
     if own is not None:
         check_reachable(own.endpoint, own.ca_pem, f"{settings.where}endpoint")
     planned = {bucket.name for bucket in plan.buckets}
     with (
-        _told("the buckets could not be read"),
+        _told("cannot read the buckets"),
         open_client(
             endpoint=own.endpoint.url if own else None,
             region=settings.region,
@@ -81,29 +81,29 @@ def account_id(settings: "Settings") -> str:
     """The AWS account; empty on AIStor.
 
     Raises:
-        AdoptionError: There are no credentials, or they are of an account that is not allowed.
+        AdoptionError: There are no credentials, or their account is not allowed.
     """
     if settings.aws is None:
         return ""
     session = boto3.session.Session()
     with (
-        _told("AWS does not take the credentials (`aws sts get-caller-identity` tries the same)"),
+        _told("AWS does not accept the credentials (`aws sts get-caller-identity` makes the same test)"),
         closing(session.client("sts", region_name=settings.region, config=_BOUNDED)) as client,
     ):
         account = str(client.get_caller_identity()["Account"])
     allowed = settings.aws.allowed_account_ids
     if allowed and account not in allowed:
         raise AdoptionError(
-            f"the credentials are account {account}'s, and {settings.where}allowedAccountIds names {', '.join(allowed)}"
+            f"the credentials are of account {account}, but {settings.where}allowedAccountIds is {', '.join(allowed)}"
         )
     return account
 
 
 def existing(settings: "Settings", asked: Collection[Adoptable]) -> list[Adoptable]:
-    """Those resources that exist, as the provider reads them.
+    """The resources that the provider finds.
 
     Raises:
-        AdoptionError: One could not be read.
+        AdoptionError: A resource could not be read.
         EngineError: The engine failed.
     """
     if not asked:
@@ -120,10 +120,10 @@ def existing(settings: "Settings", asked: Collection[Adoptable]) -> list[Adoptab
 
 
 def live_identities(settings: "Settings", asked: Collection[Adoptable]) -> dict[Adoptable, dict[str, Any]]:
-    """Those resources of `infra.identity` that exist, each with its live values.
+    """The existing resources of `infra.identity`, each with its live values.
 
     Raises:
-        AdoptionError: One could not be read.
+        AdoptionError: A resource could not be read.
     """
     own = settings.aistor
     if own is None or not asked:
@@ -150,7 +150,7 @@ def _identity(api: AdminApi, one: Adoptable) -> dict[str, Any] | None:
     except NotFoundError:
         return None
     except AdminApiError as error:
-        raise AdoptionError(f"the {one.what.value} of {one.of} could not be read: {error}") from None
+        raise AdoptionError(f"cannot read the {one.what.value} of {one.of}: {error}") from None
     return {"userName": user, "policyName": policy} if attached else None
 
 
@@ -182,7 +182,7 @@ def _or_none(absent: str, ask: "Callable[[], T]") -> "T | None":
 
 
 class _Scratch:
-    """Strictly private: a stack that nobody keeps, to have a provider read what is on a server."""
+    """Strictly private: a temporary stack through which a provider reads what is on a server."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -196,15 +196,15 @@ class _Scratch:
         self._environ = {**{key: value for key, value in os.environ.items() if key not in without}, **ours}
 
     def read(self, settings: "Settings", asked: Collection[Adoptable], inputs: Mapping[str, Any]) -> list[Adoptable]:
-        """Those that a refresh finds."""
+        """The resources that a refresh finds."""
         urns = {one: f"urn:pulumi:{SCRATCH}::{PROJECT}::{one.kind}::{one.name}" for one in asked}
         self._pulumi("stack", "init", "--no-select", SCRATCH)
         exported = self._export()
         exported["deployment"]["resources"] = _resources(settings, urns, inputs)
         self._pulumi("stack", "import", "--stack", SCRATCH, text=json.dumps(exported))
-        # Of what is absent a plugin says "gone" or an error, as the type has it; either way the rest is read.
+        # For an absent resource a plugin reports "gone" or an error, depending on the type; it still reads the rest.
         refreshed = self._pulumi("refresh", "--yes", "--skip-preview", "--stack", SCRATCH, may_fail=True)
-        # What was read has inputs now, what is gone is no more, what could not be read is as it was put in.
+        # Resources that were read have inputs now, absent ones are dropped, and unreadable ones are unchanged.
         found = {one["urn"]: bool(one.get("inputs")) for one in self._export()["deployment"]["resources"]}
         for one, urn in urns.items():
             if found.get(urn) is False:
@@ -226,7 +226,7 @@ class _Scratch:
 
 
 def _resources(settings: "Settings", urns: Mapping[Adoptable, str], inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The scratch stack's state: provider and resources, of which nothing but the id is known."""
+    """The scratch stack's state: the provider, and the resources with only their ids."""
     kind, own_id = PROVIDER[settings.cloud], str(uuid.uuid4())
     provider = f"urn:pulumi:{SCRATCH}::{PROJECT}::{kind}::{settings.cloud}"
     known = {**inputs, "version": provider_version(settings.cloud)}
@@ -241,9 +241,9 @@ def _resources(settings: "Settings", urns: Mapping[Adoptable, str], inputs: Mapp
 
 
 def _absent_or_raise(one: Adoptable, urn: str, said: str) -> None:
-    """Take "does not exist" for what it says, and anything else for what it is."""
+    """Accept "does not exist", and raise any other reason as an error."""
     reason = re.search(rf"refreshing {re.escape(urn)}: [^\n]*\n\s*\* ([^\n]+)", said)
     if reason is None:
-        raise EngineError(f"the {one.what.value} of {one.of} could not be read:\n{said.strip()}")
+        raise EngineError(f"cannot read the {one.what.value} of {one.of}:\n{said.strip()}")
     if _ABSENT not in reason[1]:
-        raise AdoptionError(f"the {one.what.value} of {one.of} could not be read: {reason[1]}")
+        raise AdoptionError(f"cannot read the {one.what.value} of {one.of}: {reason[1]}")

@@ -1,1 +1,1 @@
-"""The life of the credentials that a stack hands out: generations, delivery, revocation."""
+"""The life of the credentials that a stack publishes: generations, delivery, revocation."""

@@ -1,9 +1,9 @@
-"""`object-store keys`: the life of the keys that a stack hands out.
+"""`object-store keys`: shows, rotates, retires and revokes the keys of a stack.
 
-The rule: what decides is the stack's config: rotate, retire and revoke edit it, say which lines, and run `pulumi up`;
-with `config_only` they leave that to you, or to CI.
+The rule: the stack's config decides which keys exist. rotate, retire and revoke edit it, print the changed lines, and
+run `pulumi up`; with `config_only`, you or CI run it.
 
-Exit status: 0 done; 1 not done, because the answer was no or something stands in the way; 2 it could not be tried.
+Exit status: 0 done; 1 not done, because the answer was no or a condition is not met; 2 it could not run.
 """
 
 import sys
@@ -29,13 +29,13 @@ def run_change(
     """Rotate, retire or revoke an identity's key.
 
     Args:
-        name: Which of `CHANGES`.
+        name: A key of `CHANGES`.
         stack: The stack's name.
-        identity: Whose key.
-        config_only: Edit the config; the update is left to somebody else.
+        identity: The identity whose key it is.
+        config_only: Only edit the config; run no update.
         yes: Do not ask.
-        quiet: Say nothing but errors.
-        unused_hours: `retire`: for how long the old key must not have been used, where the server tells.
+        quiet: Print only errors.
+        unused_hours: `retire`: how long the old key must have been unused, if the server records it.
     """
 
     def say(text: str) -> None:
@@ -49,18 +49,18 @@ def run_change(
         else:
             sys.stdout.write(f"{what}\n")
             sys.stdout.flush()
-        return agreed("Go on?", yes=yes)
+        return agreed("Continue?", yes=yes)
 
     return _ended(lambda: CHANGES[name](stack, identity, Options(say, asked, config_only, unused_hours)))
 
 
 def run_status(stack: str, max_age_days: int | None, *, as_json: bool) -> ExitCode:
-    """Tell how each key stands.
+    """Show the state of each key.
 
     Args:
         stack: The stack's name.
-        max_age_days: Above what age a current key is warned of; None for the config's.
-        as_json: For programs.
+        max_age_days: The age above which a current key gets a warning; None for the config's.
+        as_json: Print JSON.
     """
 
     def told() -> None:

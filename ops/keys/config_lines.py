@@ -1,7 +1,8 @@
-"""The lines of a stack's config that say which generations of a key live: written by pulumi, shown to the person.
+"""The lines of a stack's config that say which generations of a key are live; pulumi writes them.
 
-The rule: each write leaves a config that may be deployed as it stands, so a kill between two writes harms nothing. From
-"two live" to "the next alone" therefore goes by "the current one alone". Comments of the file are kept (pulumi does).
+The rule: after each write the config can be deployed, so a kill between two writes does no harm. The way from "two are
+live" to "only the next is live" therefore leads through "only the current one is live". Pulumi keeps the file's
+comments.
 """
 
 import difflib
@@ -16,10 +17,10 @@ from stack.runner import run_pulumi
 
 @dataclass(frozen=True)
 class Written:
-    """What was changed in the config.
+    """The changes to the config.
 
     Attributes:
-        lines: The lines of the file that went and came, with file and line number.
+        lines: The removed and added lines, with file and line number.
     """
 
     lines: tuple[str, ...]
@@ -30,9 +31,9 @@ def write_generations(stack: str, identity: str, before: Generations, after: Gen
 
     Args:
         stack: The stack's name.
-        identity: Whose.
-        before: What the config says now.
-        after: What it is to say.
+        identity: The identity's name.
+        before: The generations in the config now.
+        after: The new generations.
 
     Raises:
         EngineError: The config cannot be written.
@@ -45,11 +46,11 @@ def write_generations(stack: str, identity: str, before: Generations, after: Gen
     values = {"current": after.current, "previous": after.previous}
     changed = {key: value for key, value in values.items() if value is not None and value != getattr(before, key)}
     if changed:
-        # Both in one write: "current" without "previous" would be a revocation.
+        # Both values in one write: "current" without "previous" would be a revocation.
         pairs = [word for key, value in changed.items() for word in ("--plaintext", f"{place}.{key}={value}")]
         run_pulumi("config", "set-all", "--path", *pairs, "--stack", stack)
     shown = _difference(path.name, old, _lines_of(path))
-    # Where the `pulumi` on the path works in a folder of its own, the file at hand is not the one that changed.
+    # If the `pulumi` on PATH works in its own folder, it changed another file than this one.
     return Written(shown or (f"{path.name}: object-store:credentials.{identity}: {said(after)}",))
 
 

@@ -1,11 +1,13 @@
-"""`object-store keys deliver --stack S --to TARGET`: hands the key pairs of a stack over to who uses them.
+"""`object-store keys deliver --stack S --to TARGET`: delivers the key pairs of a stack to a target.
 
-What is there already is left alone and reported so, which makes the command its own repair: what it could not write it
-writes the next time. Afterwards each identity's key pair is read back from the target and tried on the live store.
+The command leaves values that are already correct unchanged and reports them. It can therefore be repeated: the next
+run writes what an earlier one could not write. Afterwards it reads each identity's key pair back from the target and
+tries it on the live store.
 
-The rule: the current pair only; never to a terminal, an argument or a log. Making keys is `rotate`'s matter.
+The rule: it delivers only the current pair, and never to a terminal, an argument or a log. It leaves out the creation
+of keys (`rotate`).
 
-Exit status: 0 delivered; 1 a write failed or a delivered key pair does not work; 2 it could not begin.
+Exit status: 0 delivered; 1 a write failed or a delivered key pair does not work; 2 it could not start.
 """
 
 import shlex
@@ -42,13 +44,13 @@ _WITH_FILE = ("dotenv", "kubernetes", "pulumi-esc")
 
 @dataclass(frozen=True)
 class Delivery:
-    """What is handed over to whom.
+    """The options of a delivery.
 
     Attributes:
         stack: The stack's name.
-        to: What to hand over to.
-        identities: Whose key pairs; none named means everyone's.
-        reach: From where the store will be reached; None for cluster with kubernetes, and host with the others.
+        to: The target.
+        identities: The identities whose key pairs are delivered; empty for all.
+        reach: Where clients run; None for cluster with kubernetes, and host with the other targets.
         file: dotenv, kubernetes, pulumi-esc: write to this file.
         namespace: kubernetes: an existing namespace.
         context: kubernetes: a context; None for the current one.
@@ -66,11 +68,11 @@ class Delivery:
 
 
 def run(options: Delivery) -> ExitCode:
-    """Check, read, hand over, read back, try."""
+    """Check the target, read the stack, deliver, read back, and try the key pairs."""
     console = Console(stderr=True, quiet=options.quiet or not sys.stderr.isatty())
     try:
         target = _target(options)
-        with _doing(console, f"asking {options.to}"):
+        with _doing(console, f"checking {options.to}"):
             target.check()
         with _doing(console, f"reading stack {options.stack}"):
             published = read_published(options.stack)
@@ -78,7 +80,7 @@ def run(options: Delivery) -> ExitCode:
         reach: Reach = options.reach or ("cluster" if options.to == "kubernetes" else "host")
         given = handovers(published.deployment, published.credentials, chosen, reach)
         _warn_of_loopback(given, in_pod=options.to == "kubernetes" or reach == "cluster")
-        with _doing(console, f"handing over to {options.to}"):
+        with _doing(console, f"delivering to {options.to}"):
             outcomes = target.deliver(given)
     except (CannotDeliverError, EngineError, InvalidInputError) as error:
         sys.stderr.write(f"{error}\nNothing was written.\n")
@@ -87,7 +89,9 @@ def run(options: Delivery) -> ExitCode:
         sys.stderr.write(f"{options.to}: {error}\n  to complete it: {_again(options)}\n")
         return ExitCode.WRONG
     except KeyboardInterrupt:
-        sys.stderr.write(f"interrupted; to see what {options.to} holds, and to complete it: {_again(options)}\n")
+        sys.stderr.write(
+            f"interrupted; to see what {options.to} holds, and to complete the delivery: {_again(options)}\n"
+        )
         return ExitCode.INTERRUPTED
     # Standard output may be the delivery itself.
     report = sys.stderr if _to_pipe(options) else sys.stdout
@@ -100,13 +104,13 @@ def run(options: Delivery) -> ExitCode:
         if why is None:
             report.write(f"works      {identity}, as {options.to} holds it\n")
         else:
-            sys.stderr.write(f"{identity}: what {options.to} holds now does not work: {why}\n")
+            sys.stderr.write(f"{identity}: the key pair in {options.to} does not work: {why}\n")
     return ExitCode.WRONG if failed else ExitCode.DONE
 
 
 @contextmanager
 def _doing(console: Console, what: str) -> Iterator[None]:
-    """Say what is being done, once it has taken a while."""
+    """Show the current step if it takes longer than `PROGRESS_AFTER_SECONDS`."""
     status = console.status(what)
     timer = threading.Timer(PROGRESS_AFTER_SECONDS, status.start)
     timer.daemon = True
@@ -120,11 +124,11 @@ def _doing(console: Console, what: str) -> Iterator[None]:
 
 
 def _target(options: Delivery) -> Target:
-    """What an option names, with the options that it takes."""
+    """The target of the options; other options must fit it."""
     if options.file is not None and options.to not in _WITH_FILE:
-        raise CannotDeliverError(f"--file goes with {', '.join(_WITH_FILE)}, not with {options.to}")
+        raise CannotDeliverError(f"--file works with {', '.join(_WITH_FILE)}, not with {options.to}")
     if options.to != "kubernetes" and (options.namespace is not None or options.context is not None):
-        raise CannotDeliverError(f"--namespace and --context go with kubernetes, not with {options.to}")
+        raise CannotDeliverError(f"--namespace and --context work with kubernetes, not with {options.to}")
     if options.to == "dotenv":
         if options.file is None:
             raise CannotDeliverError("dotenv needs a file: --file PATH")
@@ -140,42 +144,42 @@ def _warn_of_loopback(given: Sequence[Handover], *, in_pod: bool) -> None:
     endpoint = given[0].endpoint
     if in_pod and endpoint is not None and urlsplit(endpoint).hostname in _LOOPBACK:
         sys.stderr.write(
-            f"warning: the endpoint handed over is {endpoint}, which in a pod is the pod itself; run "
+            f"warning: the delivered endpoint is {endpoint}, which in a pod is the pod itself; run "
             "`pulumi config set object-store:clientEndpoint https://aistor-s3-api.aistor:443` and `pulumi up`\n"
         )
 
 
 def _chosen(published: Published, named: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The identities to deliver, and those of them that hold no key pair.
+    """The identities to deliver, and those that have no key pair.
 
     Raises:
-        CannotDeliverError: A name is no identity of the stack, or there is nothing to deliver.
+        CannotDeliverError: A name is not an identity of the stack, or there is nothing to deliver.
     """
     planned = [identity.name for identity in published.deployment.plan.identities]
     unknown = [name for name in named if name not in planned]
     if unknown:
         raise CannotDeliverError(
-            f"stack {published.deployment.stack} knows no identity {', '.join(unknown)}; it knows {', '.join(planned)}"
+            f"stack {published.deployment.stack} has no identity {', '.join(unknown)}; it has {', '.join(planned)}"
         )
     asked = [name for name in planned if not named or name in named]
     chosen = [name for name in asked if name in published.credentials]
     skipped = [name for name in asked if name not in published.credentials]
     if not chosen:
         raise CannotDeliverError(
-            f"{', '.join(skipped) or 'no identity'}: no key pair is published (a role on AWS has none), so there is "
-            "nothing to hand over"
+            f"{', '.join(skipped) or 'no identity'}: the stack publishes no key pair (a role on AWS has none), so "
+            "there is nothing to deliver"
         )
     return chosen, skipped
 
 
 def _why_not(target: Target, published: Published, identity: str) -> str | None:
-    """Why the key pair that the target holds does not work; None where it does."""
+    """Why the key pair that the target holds does not work; None if it works."""
     try:
         held = target.held(identity)
     except CannotDeliverError as error:
         return str(error)
     if _clear(held) != _clear(published.credentials[identity]):
-        return "it is another key pair than the stack publishes"
+        return "it is not the key pair that the stack publishes"
     return works(published.deployment, identity, held)
 
 
@@ -185,7 +189,7 @@ def _clear(pair: KeyPair) -> tuple[str, str]:
 
 def _lines(outcomes: Sequence[Outcome], skipped: Sequence[str]) -> list[str]:
     lines = [f"{outcome.change:<10} {outcome.name}" for outcome in outcomes]
-    return lines + [f"skipped    {name}: no key pair is published for it" for name in skipped]
+    return lines + [f"skipped    {name}: the stack publishes no key pair for it" for name in skipped]
 
 
 def _to_pipe(options: Delivery) -> bool:
@@ -193,7 +197,7 @@ def _to_pipe(options: Delivery) -> bool:
 
 
 def _again(options: Delivery) -> str:
-    """The line that completes a delivery."""
+    """The command line that completes a delivery."""
     words = ["object-store", "keys", "deliver", "--stack", options.stack, "--to", options.to]
     words += [word for name in options.identities for word in ("--identity", name)]
     rest: Mapping[str, object] = {

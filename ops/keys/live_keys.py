@@ -1,9 +1,9 @@
-"""The keys that a user has on the server, asked with the provisioning admin's own credentials.
+"""The keys that a user has on the server, read with the provisioning admin's own credentials.
 
-The rule: a key that the state does not hold is nobody's to remove but a person's, or of an update that was interrupted
-while it made that very key. No secret is ever asked for. It leaves out what a state holds.
+The rule: only a person removes a key that the state does not hold. The one exception is a key that an interrupted
+update was creating. This module never requests a secret. It leaves out what a state holds.
 
-Last use: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html. MinIO keeps none.
+Last use: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html. MinIO does not record it.
 """
 
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 class KeysError(Exception):
-    """The server did not tell, or did not do, what was asked of a user's keys; the message says what."""
+    """The server refused a request about a user's keys or did not answer it; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class LastUse:
-    """When and for what a key was used last.
+    """The last use of a key.
 
     Attributes:
         at: When; None for a key that was never used.
-        of: For which service and region, where the server tells.
+        of: The service and region, if the server records them.
     """
 
     at: datetime | None
@@ -37,24 +37,24 @@ class LastUse:
 
 
 class LiveKeys(Protocol):
-    """What can be asked of a user's keys."""
+    """The operations on a user's keys."""
 
     def of(self, user_name: str) -> list[str]:
-        """The access keys of a user; none where there is no such user."""
+        """The access keys of a user; empty if the user does not exist."""
 
     def last_use(self, access_key_id: str) -> LastUse | None:
-        """The last use of a key; None where the server keeps none."""
+        """The last use of a key; None if the server does not record it."""
 
     def remove(self, user_name: str, access_key_id: str) -> None:
-        """Remove a key; one that is gone already is no error."""
+        """Remove a key; a missing key is not an error."""
 
 
 @contextmanager
 def live_keys(settings: Settings) -> Iterator[LiveKeys]:
-    """The keys of a stack's server, as long as the context.
+    """The keys of a stack's server, for the duration of the context.
 
     Raises:
-        KeysError: Whatever the server said, as a sentence.
+        KeysError: The server refused a request or did not answer.
     """
     own = settings.aistor
     if own is not None:
@@ -77,7 +77,7 @@ def _of_aistor(own: AistorSettings, region: str) -> Iterator[LiveKeys]:
         try:
             yield _AistorKeys(api)
         except AdminApiError as error:
-            raise KeysError(f"{own.endpoint.url} does not tell of a user's keys: {error}") from None
+            raise KeysError(f"cannot read a user's keys from {own.endpoint.url}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class _AistorKeys:
 
 @contextmanager
 def _of_aws(region: str) -> Iterator[LiveKeys]:
-    # Imported where chosen, as boto3 costs a second.
+    # Imported only here, because importing boto3 takes a second.
     import boto3  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
@@ -111,11 +111,11 @@ def _of_aws(region: str) -> Iterator[LiveKeys]:
     except ClientError as error:
         said = error.response.get("Error", {})
         raise KeysError(
-            f"IAM refused {error.operation_name} ({said.get('Code')}: {said.get('Message')}); the credentials are "
-            "those of the SDK's own chain"
+            f"IAM refused {error.operation_name} ({said.get('Code')}: {said.get('Message')}); the credentials come "
+            "from the SDK's own chain"
         ) from None
     except BotoCoreError as error:
-        raise KeysError(f"IAM could not be asked: {error}") from None
+        raise KeysError(f"cannot reach IAM: {error}") from None
     finally:
         client.close()
 

@@ -1,7 +1,7 @@
-"""Runs the programs that keep secrets for others: the owner's `secrets`, `kubectl`, `git`.
+"""Runs the external programs of a delivery: the owner's `secrets`, `kubectl`, `git`.
 
-The rule: a value goes in by standard input only, and what such a program says is blotted out before anybody sees it.
-A program that hangs is ended together with all that it started. `pulumi` is run by `stack.runner`.
+The rule: values go only through standard input, and secrets in a program's output are redacted before it is shown. A
+program that exceeds its time is killed together with all its child processes. It leaves out `pulumi` (`stack.runner`).
 """
 
 import os
@@ -19,7 +19,7 @@ _SHOWN_CHARACTERS = 400
 
 
 class OutsideError(Exception):
-    """A program is not there, or did not end in time."""
+    """A program is missing, cannot be started, or did not end in time."""
 
 
 def run(
@@ -29,20 +29,20 @@ def run(
     environ: Mapping[str, str] | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Said:
-    """Run a program and return whatever it did.
+    """Run a program and return its output and exit status.
 
     Args:
-        command: The program's name and its arguments; none may be secret.
-        text: Its standard input, which may be.
+        command: The program's name and its arguments, without any secret.
+        text: Its standard input, which may hold a secret.
         environ: Its environment; None for this process's.
         timeout_seconds: How long it may take.
 
     Raises:
-        OutsideError: It is not on the path, cannot be started, or did not end in time.
+        OutsideError: It is not on PATH, cannot be started, or did not end in time.
     """
     program = which(command[0])
     if program is None:
-        raise OutsideError(f"no `{command[0]}` on the path")
+        raise OutsideError(f"`{command[0]}` is not on PATH")
     try:
         process = subprocess.Popen(  # noqa: S603 - a program of the owner's, with arguments of our own
             [program, *command[1:]],
@@ -69,7 +69,7 @@ def run(
 
 
 def shown(said: Said) -> str:
-    """What a program said, on one line, short, and without any secret that this process has read."""
+    """A program's output, on one short line, without any secret that this process has read."""
     text = said.errors.strip() or said.output.strip() or f"exit status {said.status}"
     return " ".join(redacted(text).split())[:_SHOWN_CHARACTERS]
 

@@ -1,7 +1,7 @@
-"""Files that hold a secret: mode 0600, whole or not at all, and never where git would take them up.
+"""Files that hold a secret: mode 0600, written completely or not at all, and never where git would add them.
 
-The rule: the path is refused before anything is written unless it is certain that no commit can hold it. Readers see
-the old file or the new one. What stands in the file is the target's matter.
+The rule: a path is refused before any write unless it is certain that no commit can include the file. Readers see
+either the old file or the new one. It leaves out the file's content, which is the target's.
 """
 
 import os
@@ -17,36 +17,38 @@ PRIVATE_MODE = 0o600
 
 
 def check_path(path: Path) -> None:
-    """See that a secret may be written to a path.
+    """Check that a secret may be written to a path.
 
     Raises:
-        CannotDeliverError: Its folder is not there, it is a link or no regular file, or git tracks it or could.
+        CannotDeliverError: The folder is missing, the path is a link or not a regular file, or git tracks it or could.
     """
     check_regular(path)
     _refuse_in_git(path)
 
 
 def check_regular(path: Path) -> None:
-    """See that a path can be replaced by a file, whatever will stand in it.
+    """Check that a file can be written to a path, with any content.
 
     Raises:
-        CannotDeliverError: Its folder is not there or not writable, or it is a link or no regular file.
+        CannotDeliverError: The folder is missing or not writable, or the path is a link or not a regular file.
     """
     if not path.parent.is_dir():
-        raise CannotDeliverError(f"{path.parent} is no folder; first: mkdir -p -m 700 {path.parent}")
+        raise CannotDeliverError(f"{path.parent} is not a folder; first run: mkdir -p -m 700 {path.parent}")
     if path.is_symlink():
-        raise CannotDeliverError(f"{path} is a symbolic link, and a secret goes to no place by a link: name the file")
+        raise CannotDeliverError(
+            f"{path} is a symbolic link, and no secret is written through a link: name the file itself"
+        )
     if path.exists() and not path.is_file():
-        raise CannotDeliverError(f"{path} is no regular file")
+        raise CannotDeliverError(f"{path} is not a regular file")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise CannotDeliverError(f"{path.parent} cannot be written to by this user")
+        raise CannotDeliverError(f"this user cannot write to {path.parent}")
 
 
 def write(path: Path, text: str, mode: int = PRIVATE_MODE) -> None:
-    """Replace a file as a whole; with its mode from the first byte on.
+    """Replace a file as a whole, with its mode set before the first byte.
 
     Raises:
-        OSError: The disk is full, or the like; the old file is still there.
+        OSError: A write failed, for example because the disk is full; the old file is unchanged.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     new = Path(name)
@@ -69,14 +71,14 @@ def write(path: Path, text: str, mode: int = PRIVATE_MODE) -> None:
 
 
 def read_own(path: Path, head: str) -> str | None:
-    """The text of a file that an earlier delivery made; None where there is none.
+    """The text of a file that an earlier delivery wrote; None if the file does not exist.
 
     Args:
-        path: Where it is.
-        head: Its first line, by which it is known.
+        path: The file.
+        head: The first line of such a file.
 
     Raises:
-        CannotDeliverError: It is somebody else's, or cannot be read.
+        CannotDeliverError: Another program wrote the file, or it cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -85,12 +87,12 @@ def read_own(path: Path, head: str) -> str | None:
     except (OSError, UnicodeDecodeError):
         text = ""
     if not text.startswith(head):
-        raise CannotDeliverError(f"{path} is there and no delivery made it; it is not replaced: name another file")
+        raise CannotDeliverError(f"{path} exists, but no delivery wrote it, so it is not replaced: name another file")
     return text
 
 
 def is_private(path: Path) -> bool:
-    """Whether nobody but its owner can read or write a file."""
+    """Whether only its owner can read or write a file."""
     return not stat.S_IMODE(path.stat().st_mode) & 0o077
 
 
@@ -98,7 +100,7 @@ def _refuse_in_git(path: Path) -> None:
     folder = path.parent.resolve()
     if not any((above / ".git").exists() for above in (folder, *folder.parents)):
         return
-    # In the folder's own repository, whatever GIT_DIR says: a hook of another one may have started this.
+    # Ask the folder's own repository and ignore GIT_DIR: a hook of another repository may have started this process.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {"LC_ALL": "C"}
     git = ["git", "-C", str(folder)]
     try:
@@ -107,21 +109,21 @@ def _refuse_in_git(path: Path) -> None:
         ignored = run([*git, "check-ignore", "--quiet", "--no-index", "--", path.name], environ=environ)
         top = run([*git, "rev-parse", "--show-toplevel"], environ=environ)
     except OutsideError as error:
-        raise CannotDeliverError(f"{folder} is in a git repository, and it cannot be asked: {error}") from None
+        raise CannotDeliverError(f"{folder} is in a git repository, but git cannot be queried: {error}") from None
     if inside.status or inside.output.strip() != "true":
         raise CannotDeliverError(
-            f"{folder} is in a git repository, and git does not say whether it would take the file up: "
+            f"{folder} is in a git repository, but git does not say whether it would add the file: "
             f"{' '.join(inside.errors.split()) or 'not in a work tree'}; name a file elsewhere"
         )
     if tracked.status == 0:
         raise CannotDeliverError(
-            f"git tracks {path}, so the next commit would hold the secret; name another file, or first: "
+            f"git tracks {path}, so the next commit would include the secret; name another file, or first run: "
             f"git -C {folder} rm --cached {path.name}"
         )
     if ignored.status != 0:
         root = Path(top.output.strip() or folder)
         line = f"/{folder.relative_to(root) / path.name}" if folder.is_relative_to(root) else path.name
         raise CannotDeliverError(
-            f"{path} is in a git work tree and not ignored, so a `git add .` would take it up; "
+            f"{path} is in a git work tree and not ignored, so `git add .` would add it; "
             f"write this line to {root / '.gitignore'}: {line}"
         )

@@ -1,9 +1,8 @@
-"""Whether a key pair works, tried on the live store as its identity would use it.
+"""Tests whether a key pair works, on the live store and as its identity would use it.
 
-The rule: one harmless request, a listing of at most one key, that every identity with a grant may make; so a refusal
-says something about the key pair and not about the grant. A key that AWS has just made is refused for some seconds, so
-a refusal counts only once it has lasted. No message holds a key. It leaves out what an identity may do besides:
-`verify` proves that.
+The rule: one harmless request, a listing of at most one key. Every identity with a grant may make it, so a refusal is
+about the key pair and not about the grant. AWS refuses a new key for some seconds, so a refusal counts only after it
+has lasted. No message contains a key. It leaves out the identity's other rights: `verify` proves them.
 """
 
 import time
@@ -23,10 +22,10 @@ from ops.read_identity import open_client
 PATIENCE_SECONDS: dict[Cloud, float] = {"aws": 30.0, "aistor": 3.0}
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 5.0
-#: What a key that is not there (yet) is refused with, and a policy that is not attached yet.
+#: The error codes for a missing key, a key that is not active yet, and a policy that is not attached yet.
 _NOT_YET = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "InvalidClientTokenId", "403"})
 _MEANING = {
-    "InvalidAccessKeyId": "the store knows no such access key id",
+    "InvalidAccessKeyId": "the store does not know the access key id",
     "SignatureDoesNotMatch": "the secret access key does not belong to the access key id",
     "AccessDenied": "the store accepts the key pair but refuses to list the bucket",
 }
@@ -40,24 +39,24 @@ def works(
     patience_seconds: float | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str | None:
-    """Try an identity's key pair against the endpoint that provisioning reaches.
+    """Try an identity's key pair on the provisioning endpoint.
 
     Args:
-        deployment: What the stack published.
-        identity: Whose key pair it is, by its name in the taxonomy.
+        deployment: The published deployment.
+        identity: The identity's name in the taxonomy.
         pair: The key pair to try.
-        patience_seconds: How long a refusal may last before it counts; None for what the cloud needs.
+        patience_seconds: How long a refusal may last before it counts; None for the cloud's default.
         sleep: How to wait between attempts.
 
     Returns:
-        None where the store accepts it; otherwise why not, as a clause that can follow "does not work: ".
+        None if the store accepts the pair; otherwise the reason, as a clause that can follow "does not work: ".
     """
     planned = next((one for one in deployment.plan.identities if one.name == identity), None)
     if planned is None:
-        return f"the deployment knows no identity {identity!r}"
+        return f"the deployment has no identity {identity!r}"
     place = _place(deployment, planned)
     if place is None:
-        return f"{identity} has a grant on no bucket, so there is nothing to try it on"
+        return f"{identity} has no grant on any bucket, so its key pair cannot be tried"
     bucket, prefix = place
     patience = PATIENCE_SECONDS[deployment.cloud] if patience_seconds is None else patience_seconds
     attempts = Retrying(
@@ -86,15 +85,15 @@ def _place(deployment: Deployment, identity: IdentityPlan) -> tuple[str, str] | 
 
 
 def _list_one(deployment: Deployment, pair: KeyPair, bucket: str, prefix: str) -> tuple[str, str] | None:
-    """The code and the sentence of a refusal; None where it was accepted."""
+    """The code and the sentence of a refusal; None if the store accepted the request."""
     at = deployment.provisioning_endpoint or deployment.endpoint or "AWS"
     try:
         with open_client(deployment, pair) as client:
             client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "no code")
-        return code, f"{at} refuses a listing of {bucket} ({code}: {_MEANING.get(code, 'see the code')})"
+        return code, f"{at} refuses to list {bucket} ({code}: {_MEANING.get(code, 'see the code')})"
     except (BotoCoreError, ValueError) as error:
-        # What botocore says of its own may quote a header, and with it a key; its type says enough.
-        return type(error).__name__, f"{at} could not be asked for a listing of {bucket} ({type(error).__name__})"
+        # A message of botocore may quote a header that holds a key, so only the error's type is shown.
+        return type(error).__name__, f"cannot list {bucket} at {at} ({type(error).__name__})"
     return None

@@ -1,8 +1,8 @@
-"""A stack as it stands, with what an interrupted update left taken up.
+"""A stack's present config and state, after repairing what an interrupted update left.
 
-The rule: the engine's lock is taken off only where it is known that whoever held it is gone: a process of this machine
-that runs no more. A key that the interrupted update made and no state holds is removed, since nobody ever had its
-secret; a key that is there for any other reason is left alone and named.
+The rule: the engine's lock is removed only if its holder is known to be gone: a process of this machine that no longer
+runs. A key that the interrupted update created and that no state holds is removed, because its secret was never
+published. A key that exists for any other reason is left unchanged and named.
 """
 
 import os
@@ -23,7 +23,7 @@ from ops.stack_settings import read_stack
 from stack.runner import EngineError, run_pulumi
 from stack.state import read_state, under_way
 
-# As the engine says of a lock: pkg/backend/diy/lock.go of pulumi/pulumi.
+# The engine's message about a lock: pkg/backend/diy/lock.go of pulumi/pulumi.
 _LOCKED = re.compile(r"created by \S+@(?P<host>\S+) \(pid (?P<pid>[0-9]+)\)")
 
 Say = Callable[[str], None]
@@ -34,11 +34,11 @@ class Stack:
     """A stack's config and state.
 
     Attributes:
-        name: The stack's.
-        settings: Of its config.
-        plan: What the config wants.
+        name: The stack's name.
+        settings: The settings of its config.
+        plan: The plan of its config.
         keys: The keys that its state holds.
-        published: By identity, the generations that it has published.
+        published: The generations that it has published, by identity.
     """
 
     name: str
@@ -51,18 +51,18 @@ class Stack:
         """An identity of the plan.
 
         Raises:
-            InvalidInputError: There is none of that name.
+            InvalidInputError: The plan has no identity of that name.
         """
         found = {identity.name: identity for identity in self.plan.identities}
         if name not in found:
             where = f"{self.settings.where}identities"
             raise InvalidInputError(
-                [Problem(where, f"there is no identity {name!r}", ", ".join(found), next(iter(found)))]
+                [Problem(where, f"identity {name!r} does not exist", ", ".join(found), next(iter(found)))]
             )
         return found[name]
 
     def of(self, identity: str) -> dict[int, StandingKey]:
-        """The standing keys of an identity, by generation."""
+        """The existing keys of an identity, by generation."""
         return {key.generation: key for key in self.keys if key.identity == identity}
 
 
@@ -70,8 +70,8 @@ def look(stack: str) -> Stack:
     """Read config and state; changes nothing.
 
     Raises:
-        EngineError: There is no pulumi, or no such stack.
-        InvalidInputError: The config is bad.
+        EngineError: pulumi or the stack does not exist.
+        InvalidInputError: The config is invalid.
     """
     settings, exported = read_stack(stack), read_state(stack)
     keys = tuple(standing_keys(exported))
@@ -79,21 +79,21 @@ def look(stack: str) -> Stack:
 
 
 def settle(stack: str, say: Say) -> Stack:
-    """Take up what an interrupted update left, and read config and state.
+    """Repair what an interrupted update left, and read config and state.
 
     Args:
         stack: The stack's name.
-        say: Says what is done.
+        say: Prints what is done.
 
     Raises:
-        EngineError: It cannot be taken up, or another update runs.
-        InvalidInputError: The config is bad.
-        KeysError: The server does not tell of the keys that may have been left.
+        EngineError: The stack cannot be repaired, or another update is running.
+        InvalidInputError: The config is invalid.
+        KeysError: The keys that may remain cannot be read from the server.
     """
     exported = read_state(stack)
     if not under_way(exported):
         return look(stack)
-    say("an update was interrupted; taking up what it left")
+    say("an update was interrupted; repairing the stack")
     try:
         recover(stack, unlock=False)
     except EngineError as error:
@@ -106,14 +106,14 @@ def settle(stack: str, say: Say) -> Stack:
 
 
 def update(stack: str, say: Say) -> None:
-    """`pulumi up`, which goes on after a lock that a killed engine left.
+    """Run `pulumi up`, and remove the lock of a killed engine if it blocks the update.
 
     Args:
         stack: The stack's name.
-        say: Says what is done.
+        say: Prints what is done.
 
     Raises:
-        EngineError: It failed, or another update runs.
+        EngineError: The update failed, or another update is running.
     """
     up = ("up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stack)
     try:
@@ -121,13 +121,13 @@ def update(stack: str, say: Say) -> None:
     except EngineError as error:
         if not _is_abandoned(str(error)):
             raise
-        say("the engine that locked the stack runs no more; its lock is taken off")
+        say("the engine that locked the stack no longer runs; removing its lock")
         recover(stack)
         run_pulumi(*up)
 
 
 def _is_abandoned(said: str) -> bool:
-    """Whether all that hold the stack's lock were processes of this machine that run no more."""
+    """Whether all holders of the stack's lock are processes of this machine that no longer run."""
     holders = [(match["host"], int(match["pid"])) for match in _LOCKED.finditer(said)]
     return bool(holders) and all(host == socket.gethostname() and not _runs(pid) for host, pid in holders)
 
@@ -143,7 +143,7 @@ def _runs(pid: int) -> bool:
 
 
 def _remove_left_behind(stack: Stack, identities: frozenset[str], say: Say) -> None:
-    """Remove the one key that the interrupted update may have made of each identity."""
+    """Remove the one key that the interrupted update may have created for each identity."""
     for name in sorted(identities):
         user = stack.identity(name).user_name
         held = {key.access_key_id for key in stack.of(name).values()}
@@ -152,8 +152,8 @@ def _remove_left_behind(stack: Stack, identities: frozenset[str], say: Say) -> N
             if len(unknown) > 1:
                 raise KeysError(
                     f"user {user} has {len(unknown)} keys that the stack's state does not hold ({', '.join(unknown)}): "
-                    "one was left by the interrupted update, and which cannot be told; remove those that nobody uses"
+                    "one is from the interrupted update, but it is unknown which; remove the keys that are not in use"
                 )
             for key in unknown:
                 keys.remove(user, key)
-                say(f"key {key} of user {user}, which the interrupted update made and nobody was given, is removed")
+                say(f"removed key {key} of user {user}: the interrupted update created it and never published it")

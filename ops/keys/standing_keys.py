@@ -1,7 +1,8 @@
 """The keys that a stack's state holds, by identity and generation.
 
-The rule: what stands is asked of the state's resources, because an update that was killed published nothing; what was
-published is read beside it, to see that. Only ids, times and numbers are kept, no secret. Pure: the state is handed in.
+The rule: the existing keys are read from the state's resources, because a killed update published nothing. The
+published generations are read too, to detect that case. It keeps only ids, times and numbers, and no secret. Pure: the
+state is an argument.
 
 The form of a state: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go (ResourceV3).
 """
@@ -22,11 +23,11 @@ class StandingKey:
     """A key of the state.
 
     Attributes:
-        identity: Whose.
-        generation: Which.
+        identity: Its identity.
+        generation: Its generation.
         access_key_id: Its access key.
-        urn: Of its resource.
-        made_at: When it was made; None where the state does not say.
+        urn: The URN of its resource.
+        made_at: When it was created; None if the state does not say.
     """
 
     identity: str
@@ -41,7 +42,7 @@ def standing_keys(exported: Mapping[str, Any]) -> list[StandingKey]:
     found = []
     for resource in resources_of(exported):
         named = key_name(resource["type"], resource["urn"])
-        # What is to be deleted still stands, under the same URN as what takes its place.
+        # A resource that is pending deletion still exists, under the same URN as its replacement.
         if named is None or resource.get("delete"):
             continue
         identity, generation = named
@@ -51,7 +52,7 @@ def standing_keys(exported: Mapping[str, Any]) -> list[StandingKey]:
 
 
 def being_made(exported: Mapping[str, Any]) -> frozenset[str]:
-    """Identities of which an interrupted update may have made a key that no state holds."""
+    """Identities for which an interrupted update may have created a key that no state holds."""
     operations = under_way(exported)
     names = [
         key_name(operation["resource"]["type"], operation["resource"]["urn"])
@@ -62,7 +63,7 @@ def being_made(exported: Mapping[str, Any]) -> frozenset[str]:
 
 
 def published_generations(exported: Mapping[str, Any]) -> dict[str, Generations]:
-    """By identity, the generations that the stack has published; an update that was killed published nothing new."""
+    """The generations that the stack has published, by identity; a killed update published nothing new."""
     stack = next((one for one in resources_of(exported) if one["type"] == STACK), {})
     deployment = (stack.get("outputs") or {}).get("deployment") or {}
     identities = (deployment.get("plan") or {}).get("identities") or []

@@ -1,7 +1,7 @@
-"""`status`: each identity's keys with generation, age and last use, and what is to be done about them.
+"""`status`: each identity's keys with generation, age and last use, and what to do about them.
 
-The rule: it reads and changes nothing, and shows access keys, never secrets. Ages come from the state, last use from
-the server where it keeps one.
+The rule: it only reads, and shows access keys but never secrets. Ages come from the state, last use from the server if
+it records it.
 """
 
 import json
@@ -22,16 +22,16 @@ _DAY = 86400
 
 @dataclass(frozen=True)
 class KeyStatus:
-    """How one key stands.
+    """The state of one key.
 
     Attributes:
-        identity: Whose.
-        generation: Which; None for a key that the stack does not know.
-        role: current, previous, wanted (not made yet), leftover (to be removed) or unknown (not this stack's).
-        access_key_id: Its access key; empty for one that is not made yet.
-        age_days: Whole days since it was made; None where that is not known.
-        last_used: When, or `never`; `not told` where the server keeps none.
-        warning: What is to be done about it; empty where nothing is.
+        identity: Its identity.
+        generation: Its generation; None for a key that the stack does not know.
+        role: current, previous, wanted (not created yet), leftover (to be removed) or unknown (not this stack's).
+        access_key_id: Its access key; empty if it is not created yet.
+        age_days: Whole days since its creation; None if unknown.
+        last_used: When, or `never`; `not told` if the server does not record it.
+        warning: What to do about it; empty if there is nothing to do.
     """
 
     identity: str
@@ -48,12 +48,12 @@ def status(stack: str, max_age_days: int | None) -> list[KeyStatus]:
 
     Args:
         stack: The stack's name.
-        max_age_days: Above what age a current key is warned of; None for the config's.
+        max_age_days: The age above which a current key gets a warning; None for the config's.
 
     Raises:
-        EngineError: There is no pulumi, or no such stack.
-        InvalidInputError: The config is bad.
-        KeysError: The server does not tell of a user's keys.
+        EngineError: pulumi or the stack does not exist.
+        InvalidInputError: The config is invalid.
+        KeysError: A user's keys cannot be read from the server.
     """
     found = look(stack)
     limit = max_age_days if max_age_days is not None else found.settings.max_key_age_days
@@ -74,7 +74,9 @@ def _of(identity: IdentityPlan, stack: Stack, keys: LiveKeys, limit: int, now: d
     for generation in sorted({*standing, *credential.live}, reverse=True):
         key = standing.get(generation)
         if key is None:
-            yield KeyStatus(name, generation, "wanted", "", None, "", f"not made yet: pulumi up --stack {stack.name}")
+            yield KeyStatus(
+                name, generation, "wanted", "", None, "", f"not created yet: pulumi up --stack {stack.name}"
+            )
             continue
         age = None if key.made_at is None else int((now - key.made_at).total_seconds() // _DAY)
         use = keys.last_use(key.access_key_id)
@@ -83,9 +85,9 @@ def _of(identity: IdentityPlan, stack: Stack, keys: LiveKeys, limit: int, now: d
         if key.access_key_id not in live:
             warning = f"it is not on the server: {_made_anew(key, stack)}"
         elif role == "leftover":
-            warning = f"the config has it no more: pulumi up --stack {stack.name}"
+            warning = f"no longer in the config: pulumi up --stack {stack.name}"
         elif role == "previous":
-            warning = f"once nobody uses it: object-store keys retire {name} --stack {stack.name}"
+            warning = f"once it is unused: object-store keys retire {name} --stack {stack.name}"
         elif age is not None and age > limit:
             warning = f"over {limit} d: object-store keys rotate {name} --stack {stack.name}"
         else:
@@ -94,12 +96,12 @@ def _of(identity: IdentityPlan, stack: Stack, keys: LiveKeys, limit: int, now: d
     held = {key.access_key_id for key in standing.values()}
     for access_key_id in live:
         if access_key_id not in held:
-            warning = f"not this stack's; if nobody uses it, remove it from user {identity.user_name}"
+            warning = f"not this stack's; if it is unused, remove it from user {identity.user_name}"
             yield KeyStatus(name, None, "unknown", access_key_id, None, "", warning)
 
 
 def _made_anew(key: StandingKey, stack: Stack) -> str:
-    """How a key that somebody removed by hand is made anew; the plugin's refresh fails on one that is not there."""
+    """The command that recreates a key that was removed by hand; the plugin's refresh fails for a missing key."""
     own = stack.settings.aistor
     if own is not None and own.admin_api == "v3":
         return f"pulumi state delete '{key.urn}' --stack {stack.name} && pulumi up --stack {stack.name}"
@@ -107,12 +109,12 @@ def _made_anew(key: StandingKey, stack: Stack) -> str:
 
 
 def as_json(found: Iterable[KeyStatus]) -> str:
-    """The same for programs."""
+    """The keys as JSON."""
     return json.dumps([asdict(one) for one in found], indent=2)
 
 
 def show(found: Iterable[KeyStatus], console: Console) -> None:
-    """Write a table to a terminal, lines of text to a pipe."""
+    """Print a table on a terminal, and lines of text to a pipe."""
     headings = ("identity", "key", "generation", "state", "age", "last used", "to do")
     rows = [
         (

@@ -1,6 +1,6 @@
-"""Judges what an AIStor or MinIO server answered: the way to it, its certificate, the admin and the admin API.
+"""Judges the answers of an AIStor or MinIO server: connection, certificate, admin credentials and admin API.
 
-Pure: from facts to findings.
+The rule: pure, from facts to findings.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ WRONG_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
 KNOWN_WITHOUT_RIGHT = "AccessDenied"
 # https://docs.min.io/enterprise/aistor-object-store/operations/licenses
 LICENCE = (
-    "AIStor refuses everything more than 210 days after its licence expired (and all writes after 30): look with "
+    "AIStor refuses all requests from 210 days after its licence expired (all writes from 30 days): check with "
     "`mc license info ALIAS`, renew with `mc license update ALIAS FILE`"
 )
 SET_ADMIN = (
@@ -28,7 +28,7 @@ SET_ADMIN = (
     "AISTOR_ROOT_USER and AISTOR_ROOT_PASSWORD, or object-store:adminCredentialsCommand"
 )
 UP_FIRST = (
-    "a plain `pulumi up --stack {0}` first puts what the config says into the state; a refresh before that would {1}"
+    "first run a plain `pulumi up --stack {0}`, which writes the config into the state; a refresh before that would {1}"
 )
 
 
@@ -52,12 +52,12 @@ def judge_aistor(stack: StackFacts, facts: AistorFacts, before: Before, now: dat
 
 def _endpoint_reachable(stack: StackFacts, facts: AistorFacts) -> Finding:
     url = stack.endpoint.url if stack.endpoint else ""
-    wanted = f"a connection to {url} within 5 s, and an answer"
+    wanted = f"a connection to {url} within 5 s, and a response"
     if facts.door.ok:
         return passed("endpoint_reachable", wanted, "connected")
     remedy = (
-        "start the server, or say where it is: `pulumi config set object-store:endpoint https://HOST:PORT`; do not "
-        "refresh before it answers"
+        "start the server, or set its address: `pulumi config set object-store:endpoint https://HOST:PORT`; do not "
+        "refresh before it responds"
     )
     return Finding("endpoint_reachable", Level.STOP, wanted, facts.door.said, remedy)
 
@@ -65,16 +65,16 @@ def _endpoint_reachable(stack: StackFacts, facts: AistorFacts) -> Finding:
 def _certificate(stack: StackFacts, facts: AistorFacts, now: datetime) -> Iterable[Finding]:
     if facts.certificate is None:
         return
-    wanted = "a certificate signed by a CA of object-store:caBundle and not expired"
+    wanted = "a certificate that a CA of object-store:caBundle signed and that has not expired"
     answer = facts.certificate
     held = answer.value
     if held is None:
         found = str(answer)
-        remedy = "the CA that signed it belongs in the file of object-store:caBundle; an expired one: renew it"
+        remedy = "add the CA that signed it to the file of object-store:caBundle, or renew an expired certificate"
         yield Finding("certificate_trusted", Level.STOP, wanted, found, remedy)
         return
     left = held.ends - now
-    found = f"signed by it, ends {held.ends:%Y-%m-%d} (in {left.days} days)"
+    found = f"signed by it, expires {held.ends:%Y-%m-%d} (in {left.days} days)"
     if left <= timedelta(0):
         yield Finding("certificate_trusted", Level.STOP, wanted, found, "renew the server's certificate")
     elif left < EXPIRY_WARN:
@@ -94,7 +94,7 @@ def _names_held(stack: StackFacts, held: ServerCertificate) -> Finding:
     if not missing:
         return passed("certificate_names_endpoints", wanted, found)
     lacking = " and ".join(f"{host} (object-store:{key})" for key, host in missing.items())
-    remedy = f"have the server's certificate issued anew with {lacking} too, or set the key to a name that it holds"
+    remedy = f"reissue the server's certificate so that it includes {lacking}, or set the key to a name that it holds"
     return Finding("certificate_names_endpoints", Level.STOP, wanted, found, remedy)
 
 
@@ -107,16 +107,16 @@ def _holds(held: ServerCertificate, host: str) -> bool:
 
 
 def _admin_accepted(stack: StackFacts, facts: AistorFacts) -> Finding:
-    check, wanted = "admin_accepted", f"the admin {stack.user} is known and its signature right"
+    check, wanted = "admin_accepted", f"the server knows the admin {stack.user} and accepts its signature"
     buckets = facts.buckets
     if buckets.ok or buckets.code == KNOWN_WITHOUT_RIGHT:
-        return passed(check, wanted, "so it is")
+        return passed(check, wanted, "it does")
     if buckets.code in WRONG_KEYS:
-        remedy = f"{SET_ADMIN}; do not refresh before they are accepted: it would drop every bucket from the state"
+        remedy = f"{SET_ADMIN}; do not refresh with wrong credentials: a refresh would drop every bucket from the state"
         return Finding(check, Level.STOP, wanted, str(buckets), remedy)
     if buckets.code == NOT_ASKED:
         return untold(check, wanted, buckets)
-    return Finding(check, Level.STOP, wanted, str(buckets), "see what the server's own log says; do not refresh")
+    return Finding(check, Level.STOP, wanted, str(buckets), "read the server's own log; do not refresh")
 
 
 def _admin_let_in(facts: AistorFacts) -> Finding:
@@ -126,28 +126,31 @@ def _admin_let_in(facts: AistorFacts) -> Finding:
     if facts.buckets.code != KNOWN_WITHOUT_RIGHT:
         return untold(check, wanted, facts.buckets)
     if facts.admin_info is not None and facts.admin_info.ok:
-        found = "the admin API lets it in, the listing of buckets is refused"
+        found = "the admin API accepts the admin, but the server refuses to list buckets"
         return Finding(check, Level.STOP, wanted, found, "give the admin the right s3:ListAllMyBuckets; do not refresh")
-    found = f"the listing of buckets is refused, the admin API too ({facts.admin_info})"
-    remedy = f"a licence that has expired or is absent is a cause: {LICENCE}; else it is no admin. Do not refresh"
+    found = f"the server refuses to list buckets, and the admin API refuses the admin ({facts.admin_info})"
+    remedy = (
+        f"an expired or missing licence is a possible cause: {LICENCE}; otherwise this user is not an admin. "
+        "Do not refresh"
+    )
     return Finding(check, Level.STOP, wanted, found, remedy)
 
 
 def _default_pair_refused(facts: AistorFacts) -> Finding:
-    check, wanted = "default_pair_refused", "the vendor's default credentials are refused"
+    check, wanted = "default_pair_refused", "the server refuses the vendor's default credentials"
     answer = facts.default_pair
     if answer.code in WRONG_KEYS:
         return passed(check, wanted, str(answer.code))
     known = answer.ok or (answer.code == KNOWN_WITHOUT_RIGHT and facts.buckets.code != KNOWN_WITHOUT_RIGHT)
     if not known:
         return untold(check, wanted, answer)
-    found = "they are let in" if answer.ok else f"they are known ({answer.code})"
-    remedy = "set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD on the server: anybody can take it over"
+    found = "the server accepts them" if answer.ok else f"the server knows them ({answer.code})"
+    remedy = "set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD on the server: with the defaults anyone can take it over"
     return Finding(check, Level.STOP, wanted, found, remedy)
 
 
 def _admin_api_spoken(stack: StackFacts, answer: Answer[Mapping[str, int]]) -> Finding:
-    """The plugin (v3) speaks v3 alone; our own resources (v4) speak either."""
+    """The plugin (v3) speaks only v3; our own resources (v4) speak both versions."""
     usable = {"v3": ("v3",), "v4": ("v4", "v3")}[stack.admin_api]
     check = "admin_api_spoken"
     question = command_url("", " or ".join(usable), "info")
@@ -158,39 +161,39 @@ def _admin_api_spoken(stack: StackFacts, answer: Answer[Mapping[str, int]]) -> F
     found = ", ".join(f"{version}: {status}" for version, status in sorted(statuses.items()))
     if any(statuses.get(version) == SPOKEN for version in usable):
         return passed(check, wanted, found)
-    no_proxy = "is it a MinIO or AIStor server, and is no proxy before it that hides /minio/admin?"
+    no_proxy = "check that it is a MinIO or AIStor server, and that no proxy in front of it hides /minio/admin"
     if not all(statuses.get(version) == NOT_SPOKEN for version in usable):
         return Finding(check, Level.WARN, wanted, f"cannot tell: {found}", no_proxy)
     if SPOKEN in statuses.values():
         held = stack.state.managed_by - {"v4"}
         advice = (
-            f"`object-store switch-admin-api --stack {stack.name} --to v4`, which makes no key anew"
+            f"`object-store switch-admin-api --stack {stack.name} --to v4`, which recreates no key"
             if held
             else f"`pulumi config set object-store:adminApi v4 --stack {stack.name}`"
         )
         remedy = f"this server speaks v4 only, and pulumi-minio 0.17.1 speaks v3 only: {advice}"
-        return Finding(check, Level.STOP, wanted, f"{found}: the version is refused", remedy)
+        return Finding(check, Level.STOP, wanted, f"{found}: the server refuses the version", remedy)
     if not all(statuses.get(version) == NOT_SPOKEN for version in VERSIONS):
-        remedy = f"pulumi-minio 0.17.1 speaks v3 only, and whether the server speaks v4 cannot be told: {no_proxy}"
-        return Finding(check, Level.STOP, wanted, f"{found}: v3 is refused", remedy)
-    remedy = "it speaks neither: use a release that does, or the legacy MinIO (README: Rollback)"
-    return Finding(check, Level.STOP, wanted, f"{found}: both versions are refused", remedy)
+        remedy = f"pulumi-minio 0.17.1 speaks v3 only, and it is unknown whether the server speaks v4: {no_proxy}"
+        return Finding(check, Level.STOP, wanted, f"{found}: the server refuses v3", remedy)
+    remedy = "the server speaks neither: use a release that speaks one, or the legacy MinIO (README: Rollback)"
+    return Finding(check, Level.STOP, wanted, f"{found}: the server refuses both versions", remedy)
 
 
 def _identities_managed(stack: StackFacts) -> Iterable[Finding]:
     if not stack.state.managed_by:
         return
-    check, wanted = "identities_managed_as_set", f"the state's identities are managed by {stack.admin_api}"
+    check, wanted = "identities_managed_as_set", f"admin API {stack.admin_api} manages the state's identities"
     held = ", ".join(sorted(stack.state.managed_by))
     problems = unswitched(stack.state.managed_by, stack.admin_api, "object-store:", stack.name)
     if not problems:
         yield passed(check, wanted, held)
         return
-    # Where both manage some, no setting is the state's.
+    # If both versions manage some identities, no setting fits the state.
     stay = f"`pulumi config set object-store:adminApi {held} --stack {stack.name}`, or "
     remedy = (
-        f"{stay if len(stack.state.managed_by) == 1 else ''}to go on with {stack.admin_api}: `{problems[0].paste}`; "
-        "an update now would make them anew and delete the old ones, keys included"
+        f"{stay if len(stack.state.managed_by) == 1 else ''}to continue with {stack.admin_api}: `{problems[0].paste}`; "
+        "an update now would recreate the identities and delete the old ones with their keys"
     )
     yield Finding(check, Level.STOP, wanted, held, remedy)
 
@@ -200,17 +203,17 @@ def _state_access_accepted(stack: StackFacts, facts: AistorFacts, before: Before
     if access is None:
         return
     check = "state_access_accepted"
-    wanted = f"what a refresh uses (the state's {access.endpoint} as {access.user}) is accepted"
+    wanted = f"the server accepts what a refresh uses (the state's {access.endpoint} as {access.user})"
     if answer is None:
         if facts.buckets.ok:
-            yield passed(check, wanted, "it is what the config says")
+            yield passed(check, wanted, "it equals the config")
         else:
-            yield untold(check, wanted, Answer(code=NOT_ASKED, said="it is what the config says, see above"))
+            yield untold(check, wanted, Answer(code=NOT_ASKED, said="it equals the config, see above"))
     elif not answer.ok:
         remedy = UP_FIRST.format(stack.name, "drop every bucket from the state")
         yield Finding(check, harms_refresh(before), wanted, str(answer), remedy)
     elif stack.endpoint is not None and access.endpoint != f"{stack.endpoint.scheme}://{stack.endpoint.host_port}":
-        remedy = UP_FIRST.format(stack.name, "ask the server before")
+        remedy = UP_FIRST.format(stack.name, "query the old server")
         yield Finding(check, harms_refresh(before), wanted, f"accepted; the config says {stack.endpoint.url}", remedy)
     else:
         yield passed(check, wanted, "accepted, though the config has another key pair")

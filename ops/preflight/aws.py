@@ -1,6 +1,6 @@
-"""Judges what AWS answered: the credentials, their account, and whether the planned names are to be had.
+"""Judges the answers of AWS: the credentials, their account, and whether the planned names are available.
 
-Pure: from facts to findings.
+The rule: pure, from facts to findings.
 """
 
 from collections.abc import Iterable
@@ -25,41 +25,41 @@ def judge_aws(stack: StackFacts, facts: AwsFacts, before: Before) -> list[Findin
 
 
 def _credentials_accepted(account: Answer[str]) -> Finding:
-    check, wanted = "credentials_accepted", "the credentials of the SDK's own chain are accepted"
+    check, wanted = "credentials_accepted", "AWS accepts the credentials of the SDK's own chain"
     if account.ok:
         return passed(check, wanted, f"account {account.value}")
-    remedy = "`aws sts get-caller-identity` tries the same: set AWS_PROFILE, or sign in again (`aws sso login`)"
+    remedy = "set AWS_PROFILE, or sign in again (`aws sso login`); `aws sts get-caller-identity` makes the same test"
     return Finding(check, Level.STOP, wanted, str(account), remedy)
 
 
 def _account_allowed(stack: StackFacts, account: Answer[str]) -> Finding:
     allowed, check = stack.allowed_account_ids, "account_allowed"
-    wanted = f"account {' or '.join(allowed)}" if allowed else "the account is named in object-store:allowedAccountIds"
+    wanted = f"account {' or '.join(allowed)}" if allowed else "object-store:allowedAccountIds names the account"
     if account.value is None:
         return untold(check, wanted, account)
     if account.value in allowed:
         return passed(check, wanted, account.value)
     name_it = f"`pulumi config set --path --type string 'object-store:allowedAccountIds[0]' {account.value}`"
     if allowed:
-        remedy = f"use credentials of that account; if it is the wrong one: {name_it}"
+        remedy = f"use credentials of that account; if the setting is wrong: {name_it}"
         return Finding(check, Level.STOP, wanted, account.value, remedy)
-    return Finding(check, Level.WARN, wanted, f"{account.value}, and any is allowed", name_it)
+    return Finding(check, Level.WARN, wanted, f"{account.value}, and any account is allowed", name_it)
 
 
 def _names_free(facts: AwsFacts) -> Iterable[Finding]:
-    check, wanted = "names_free", "no planned name is another account's bucket"
+    check, wanted = "names_free", "no planned name is a bucket of another account"
     if not facts.account.ok:
         yield untold(check, wanted, facts.buckets)
         return
     taken = sorted(name for name, head in facts.others.items() if head.ok or head.code in ("403", "301"))
     unclear = {name: head for name, head in facts.others.items() if name not in taken and head.code != "404"}
     if taken:
-        remedy = "bucket names are unique in all of AWS: take another object-store:env or regionCode"
+        remedy = "bucket names are unique across AWS: choose another object-store:env or regionCode"
         if not facts.buckets.ok:
-            remedy += "; whether one is this account's own needs s3:ListAllMyBuckets to tell"
+            remedy += "; to see whether one belongs to this account, grant s3:ListAllMyBuckets"
         yield Finding(check, Level.STOP, wanted, f"taken: {some(taken)}", remedy)
     if unclear:
         name, head = next(iter(unclear.items()))
         yield untold(check, wanted, Answer(code=head.code, said=f"{name}: {head.said}"))
     if not taken and not unclear:
-        yield passed(check, wanted, f"{len(facts.others)} names to be made are free")
+        yield passed(check, wanted, f"{len(facts.others)} new names are free")

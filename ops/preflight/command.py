@@ -1,6 +1,7 @@
-"""`object-store preflight`: reads the stack, asks the server, prints what it found; no secret is in any output.
+"""`object-store preflight`: reads the stack, queries the server, prints the findings.
 
-Exit status: 0 nothing stops (warnings are shown), 1 something stops, 2 it could not run.
+The rule: no output contains a secret. Exit status: 0 no STOP (there may be warnings), 1 at least one STOP, 2 it could
+not run.
 """
 
 import json
@@ -32,7 +33,7 @@ _SIGNS = {
     Level.WARN: "[yellow]WARN[/yellow]",
     Level.STOP: "[bold red]STOP[/bold red]",
 }
-# What the table needs; a narrower terminal folds its last column.
+# The width of the table; a narrower terminal folds its last column.
 _WIDTH = 140
 
 
@@ -40,16 +41,16 @@ def run(stack: str, before: Before, *, folder: Path | None, report: Path | None,
     """Run the preflight of one stack.
 
     Args:
-        stack: The stack's name, read by the `pulumi` on the path.
-        before: What is to be run next: what harms a refresh only is a warning before `up`.
-        folder: Where Pulumi.yaml is; None for the nearest from here upwards.
+        stack: The stack's name; the `pulumi` on PATH reads it.
+        before: What runs next; before `up`, what harms only a refresh is a warning.
+        folder: The folder of Pulumi.yaml; None for the nearest from here upwards.
         report: A JSON file for all findings.
-        quiet: Print only what is to be done, and the count.
+        quiet: Print only what to do, and the count.
     """
     errors = Console(stderr=True)
     try:
-        # Shown on a terminal only.
-        with errors.status(f"preflight of {stack}: reading the stack, asking the server"):
+        # The status line appears only on a terminal.
+        with errors.status(f"preflight of {stack}: reading the stack, querying the server"):
             findings = preflight(stack, before, folder)
     except (CannotRunError, InvalidInputError) as error:
         sys.stderr.write(f"preflight of {stack} could not run: {error}\n")
@@ -68,7 +69,7 @@ def preflight(stack: str, before: Before, folder: Path | None = None) -> list[Fi
 
     Raises:
         CannotRunError: The stack could not be read.
-        InvalidInputError: Its config or the taxonomy is bad.
+        InvalidInputError: Its config or the taxonomy is invalid.
     """
     read = read_stack(stack, folder or project_folder(Path.cwd()), os.environ)
     own = read.settings.aistor
@@ -78,7 +79,7 @@ def preflight(stack: str, before: Before, folder: Path | None = None) -> list[Fi
 
 
 def print_findings(console: Console, stack: str, findings: Sequence[Finding], *, quiet: bool) -> None:
-    """Print the table (not with `quiet`), what there is to do about WARN and STOP, and the count."""
+    """Print the table (not with `quiet`), what to do about each WARN and STOP, and the count."""
     if not quiet:
         table = Table(title=f"preflight of {escape(stack)}", title_justify="left", box=SIMPLE_HEAD)
         table.add_column("check", no_wrap=True)
@@ -100,8 +101,8 @@ def print_findings(console: Console, stack: str, findings: Sequence[Finding], *,
                 )
     counts = Counter(finding.level for finding in findings)
     console.print(
-        f"preflight of {escape(stack)}: {counts[Level.PASS]} ok, {counts[Level.WARN]} to know, "
-        f"{counts[Level.STOP]} to stop for",
+        f"preflight of {escape(stack)}: {counts[Level.PASS]} ok, {counts[Level.WARN]} WARN, "
+        f"{counts[Level.STOP]} STOP",
         soft_wrap=True,
         highlight=False,
     )

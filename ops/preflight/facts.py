@@ -1,7 +1,7 @@
-"""What the preflight knows: of the stack, of the server, and nothing judged.
+"""The facts of the preflight about the stack and the server.
 
-The rule: an answer is a value or the code of the error that came instead (`verify.facts.Answer`); the only secret is
-the password of `StateAccess`, which no representation shows. Judging is `ops.preflight.checks`'s.
+The rule: an answer is a value, or the code of the error that came instead (`verify.facts.Answer`). The only secret is
+the password of `StateAccess`, which no representation shows. It leaves out all judgement (`ops.preflight.checks`).
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ NOT_ASKED = "NotAsked"
 
 @dataclass(frozen=True)
 class StateAccess:
-    """Where and as whom a refresh asks: it takes what the state holds, not what the config says.
+    """The endpoint and credentials of a refresh, which come from the state and not from the config.
 
     Attributes:
         endpoint: The server's URL.
@@ -36,10 +36,10 @@ class StateFacts:
 
     Attributes:
         buckets: Names of the buckets in it.
-        pending: Names of the buckets that an interrupted update was making.
-        interrupted: How many operations an interrupted update had under way.
+        pending: Names of the buckets that an interrupted update was creating.
+        interrupted: How many operations an interrupted update left pending.
         access: How a refresh reaches the server; None before the first `pulumi up`, and on AWS.
-        managed_by: The admin APIs that manage its identities, v3 or v4; none where it has none, and on AWS.
+        managed_by: The admin APIs that manage its identities, v3 or v4; empty without identities, and on AWS.
     """
 
     buckets: frozenset[str] = frozenset()
@@ -56,13 +56,13 @@ class StackFacts:
     Attributes:
         name: Its name.
         cloud: aistor or aws.
-        planned: Domain by bucket name, all that the plan wants.
+        planned: From bucket name to domain, for every planned bucket.
         state: What its state holds.
-        endpoint: aistor: where provisioning talks to.
-        client_endpoint: aistor: where clients are sent.
+        endpoint: aistor: the endpoint for provisioning.
+        client_endpoint: aistor: the endpoint that clients get.
         user: aistor: access key of the admin.
         admin_api: aistor: the setting, v3 or v4.
-        allowed_account_ids: aws: no other account may be changed; empty for any.
+        allowed_account_ids: aws: the only accounts that may be changed; empty for any.
     """
 
     name: str
@@ -94,14 +94,14 @@ class AistorFacts:
     """What a server of AIStor or MinIO answered.
 
     Attributes:
-        door: Whether a connection came about.
-        certificate: What it presented; None over plain http.
-        skew_seconds: This machine's clock less the server's.
-        admin_api: HTTP status of an unsigned request to the admin API, by its version; without those unanswered.
-        buckets: What the admin sees.
-        admin_info: Whether the admin API let the admin in; asked only where the listing was refused.
-        default_pair: Whether the vendor's default pair was let in.
-        state_access: Whether what the state holds is let in; None where it is what the config says, or there is none.
+        door: Whether the connection succeeded.
+        certificate: The certificate of the server; None over plain http.
+        skew_seconds: This machine's clock minus the server's.
+        admin_api: HTTP status of an unsigned request to the admin API, by version; only versions that answered.
+        buckets: The buckets that the admin sees.
+        admin_info: Whether the admin API accepts the admin; tested only if the listing was refused.
+        default_pair: Whether the server accepts the vendor's default pair.
+        state_access: Whether the server accepts the state's credentials; None if they equal the config's or are absent.
     """
 
     door: Tried
@@ -120,9 +120,9 @@ class AwsFacts:
 
     Attributes:
         account: The account of the credentials.
-        skew_seconds: This machine's clock less AWS's.
+        skew_seconds: This machine's clock minus AWS's.
         buckets: The account's own buckets.
-        others: By planned name that is not the account's own, what HEAD said.
+        others: The result of HEAD, by planned name that is not the account's own bucket.
     """
 
     account: Answer[str]

@@ -1,8 +1,8 @@
-"""What a check of the preflight says.
+"""The finding of a preflight check.
 
-The rule: STOP stands for what would fail or do harm, WARN for what a person should know and for what could not be told
-(its found text begins with `cannot tell`). What would harm a refresh only stops a refresh: before `pulumi up` it is a
-WARN, because a plain `up` is what mends it.
+The rule: STOP means that the next command would fail or do harm. WARN means that a person should know it, or that the
+check has no answer (its found text begins with `cannot tell`). What harms only a refresh is a STOP before a refresh and
+a WARN before `pulumi up`, because a plain `up` repairs it.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
         check: Its id, `thing_state`.
         level: The verdict.
-        wanted: What ought to be.
-        found: What is.
-        remedy: What to do; empty with PASS, and where another finding says it.
+        wanted: The required condition.
+        found: The actual condition.
+        remedy: What to do; empty with PASS, and if another finding says it.
     """
 
     check: str
@@ -49,13 +49,13 @@ def passed(check: str, wanted: str, found: str) -> Finding:
 
 
 def untold(check: str, wanted: str, answer: Answer[Any]) -> Finding:
-    """WARN, because it could not be asked or the answer says nothing."""
+    """WARN, because the question was not asked or the answer decides nothing."""
     if answer.code == NOT_ASKED:
         return Finding(check, Level.WARN, wanted, f"cannot tell: {answer.said}")
-    remedy = "mend what stops, then run the preflight again"
+    remedy = "fix every STOP, then run the preflight again"
     return Finding(check, Level.WARN, wanted, f"cannot tell: {answer.code}", remedy)
 
 
 def harms_refresh(before: Before) -> Level:
-    """The level of what a refresh would suffer from."""
+    """The level of a problem that harms only a refresh."""
     return Level.STOP if before == "refresh" else Level.WARN

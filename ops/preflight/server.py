@@ -1,7 +1,8 @@
-"""Asks the server what the preflight wants to know; nothing is changed and nothing is judged.
+"""Queries the server for the facts of the preflight.
 
-The rule: bounded time. 5 s to connect, 10 s to answer, one retry of what botocore signs and none of the rest; where
-there is no connection, or the first request gets no answer, nothing more is asked.
+The rule: time is bounded: 5 s to connect, 10 s to answer, one retry for requests that botocore signs and none for the
+others. Without a connection, or without an answer to the first request, no further request is sent. It changes and
+judges nothing.
 """
 
 import socket
@@ -53,20 +54,20 @@ _BOUNDED = Config(
 
 
 def ask_aistor(stack: StackFacts, own: "AistorSettings", region: str) -> AistorFacts:
-    """Ask an AIStor or MinIO server."""
+    """Query an AIStor or MinIO server."""
     door, certificate = look_at_door(own.endpoint, own.ca_pem)
     if not door.ok or not (certificate is None or certificate.ok):
-        return _unasked(door, certificate, f"{own.endpoint.url} was not reached")
+        return _unasked(door, certificate, f"{own.endpoint.url} is not reachable")
     pair = (own.admin_user, own.admin_password)
     access = stack.state.access
     if access == StateAccess(f"{own.endpoint.scheme}://{own.endpoint.host_port}", *pair):
         access = None
     admin_api, skew = _admin_api(own.endpoint.url, own.ca_pem)
     if not admin_api.ok:
-        silent: Tried = Answer(code=admin_api.code, said=f"connected, but no usable answer came ({admin_api.code})")
+        silent: Tried = Answer(code=admin_api.code, said=f"connected, but got no usable answer ({admin_api.code})")
         return _unasked(silent, certificate, f"{own.endpoint.url} gave no usable answer")
     with _Asking(own.endpoint.url, own.ca_file, region) as asking, ThreadPoolExecutor(AT_ONCE) as pool:
-        # Made here one after the other: a session makes no clients in two threads at once.
+        # Created one after the other: a boto3 session cannot create clients in two threads at once.
         admin, default = asking.client(*pair), asking.client(*VENDOR_PAIR)
         buckets = pool.submit(answer, lambda: _bucket_names(admin))
         default_pair = pool.submit(answer, done(default.list_buckets))
@@ -95,7 +96,7 @@ def _unasked(door: Tried, certificate: Answer[ServerCertificate] | None, why: st
 
 
 def look_at_door(endpoint: Endpoint, ca_pem: str | None) -> tuple[Tried, Answer[ServerCertificate] | None]:
-    """Connect once and read the certificate, whichever names it holds."""
+    """Connect once and read the certificate, even if its names do not match."""
     try:
         with socket.create_connection((endpoint.host, endpoint.port), CONNECT_TIMEOUT_SECONDS) as plain:
             return Answer(DONE), _certificate(plain, endpoint.host, ca_pem) if endpoint.tls else None
@@ -107,7 +108,7 @@ def look_at_door(endpoint: Endpoint, ca_pem: str | None) -> tuple[Tried, Answer[
 
 def _certificate(plain: socket.socket, host: str, ca_pem: str | None) -> Answer[ServerCertificate]:
     context = ssl.create_default_context(cadata=ca_pem)
-    context.check_hostname = False  # its names are a question of their own; who signed it is still checked
+    context.check_hostname = False  # another check judges its names; the signature is still checked here
     try:
         with context.wrap_socket(plain, server_hostname=host) as wrapped:
             held: Any = wrapped.getpeercert()
@@ -121,7 +122,7 @@ def _certificate(plain: socket.socket, host: str, ca_pem: str | None) -> Answer[
 
 
 class _Asking:
-    """Strictly private: one server, and how to ask it."""
+    """Strictly private: the connection to one server."""
 
     def __init__(self, endpoint: str, ca_file: str | None, region: str) -> None:
         self._endpoint, self._ca_file, self._region = endpoint, ca_file, region
@@ -155,7 +156,7 @@ class _Asking:
         return made
 
     def admin_info(self, credentials: Credentials) -> Tried:
-        """Whether the admin API, of the version that the server speaks, lets these credentials in."""
+        """Whether the admin API accepts these credentials, in the version that the server speaks."""
         found: Tried = Answer(code=NOT_ASKED)
         for version in VERSIONS:
             request = AWSRequest("GET", command_url(self._endpoint, version, "info"))
@@ -171,9 +172,9 @@ class _Asking:
 
 
 def _admin_api(endpoint: str, ca_pem: str | None) -> tuple[Answer[Mapping[str, int]], Answer[float]]:
-    """The status of an unsigned request to each version of the admin API, and the clock's skew by the first answer.
+    """The status of an unsigned request to each version of the admin API, and the clock skew of the first answer.
 
-    A version that is not answered does not hide what the other one was.
+    If one version gets no answer, the status of the other one is still returned.
     """
     statuses: dict[str, int] = {}
     skew = Answer[float](code=NOT_ASKED)
@@ -197,16 +198,16 @@ def _bucket_names(client: "S3Client") -> frozenset[str]:
 
 
 def skew_by(date: str | None) -> Answer[float]:
-    """This machine's clock less that of an HTTP `Date` header, in seconds; the header counts whole ones."""
+    """This machine's clock minus that of an HTTP `Date` header, in seconds; the header has whole seconds."""
     try:
         theirs = parsedate_to_datetime(date or "")
     except ValueError:
-        return Answer(code="NoDate", said="the server sends no legible Date header")
+        return Answer(code="NoDate", said="the server sends no valid Date header")
     return Answer((datetime.now(UTC) - theirs.astimezone(UTC)).total_seconds())
 
 
 def ask_aws(stack: StackFacts, settings: "Settings") -> AwsFacts:
-    """Ask AWS, with the credentials of the SDK's own chain."""
+    """Query AWS with the credentials of the SDK's own chain."""
     session = boto3.session.Session()
     dates: list[str | None] = []
 
@@ -218,9 +219,9 @@ def ask_aws(stack: StackFacts, settings: "Settings") -> AwsFacts:
     ) as sts:
         sts.meta.events.register("response-received.sts", note)
         account: Answer[str] = answer(lambda: str(sts.get_caller_identity()["Account"]))
-    skew = skew_by(dates[-1]) if dates else Answer[float](code=NOT_ASKED, said="no answer came")
+    skew = skew_by(dates[-1]) if dates else Answer[float](code=NOT_ASKED, said="no answer")
     if not account.ok:
-        return AwsFacts(account, skew, Answer(code=NOT_ASKED, said="the credentials were not accepted"), {})
+        return AwsFacts(account, skew, Answer(code=NOT_ASKED, said="AWS did not accept the credentials"), {})
     with (
         closing(session.client("s3", region_name=settings.region, config=_BOUNDED)) as s3,
         ThreadPoolExecutor(AT_ONCE) as pool,

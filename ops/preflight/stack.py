@@ -1,8 +1,8 @@
 """What Pulumi knows of a stack before it is deployed: its config, checked, and its state.
 
-The rule: everything is read by the `pulumi` on the path and by the program's own reading of config, so that the
-preflight speaks of the very plan that `pulumi up` would realise. Secrets stay in memory. Whatever keeps the stack from
-being read is `CannotRunError` or `InvalidInputError`.
+The rule: the `pulumi` on PATH reads everything and the program's own code parses the config, so that the preflight
+checks exactly the plan that `pulumi up` would realise. Secrets stay in memory. Every failure to read the stack is a
+`CannotRunError` or an `InvalidInputError`.
 """
 
 from collections.abc import Mapping
@@ -38,21 +38,21 @@ def read_stack(name: str, folder: Path, environ: Mapping[str, str]) -> Stack:
 
     Args:
         name: The stack's name.
-        folder: Where Pulumi.yaml is, for a relative `caBundle`.
+        folder: The folder of Pulumi.yaml, for a relative `caBundle`.
         environ: The process environment, for admin credentials that are not in config.
 
     Raises:
-        CannotRunError: There is no pulumi, no such stack, or no SDK.
-        InvalidInputError: The config or the taxonomy is bad; `pulumi up` would say the same.
+        CannotRunError: pulumi, the stack or Pulumi's SDK does not exist.
+        InvalidInputError: The config or the taxonomy is invalid; `pulumi up` would report the same error.
     """
     try:
-        # Here, so that a place without Pulumi's SDK is told so.
+        # Imported here, so that a machine without Pulumi's SDK gets a message.
         from infra.namespace import NAMESPACE  # noqa: PLC0415
         from infra.program import plan_for  # noqa: PLC0415
         from infra.settings import settings_from  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise CannotRunError(
-            f"no {error.name} here: the preflight runs where the stack is deployed from (`make env` there)"
+            f"{error.name} is not installed: run the preflight where the stack is deployed (first `make env` there)"
         ) from None
     try:
         config, exported = config_and_state(name)
@@ -83,7 +83,7 @@ def read_stack(name: str, folder: Path, environ: Mapping[str, str]) -> Stack:
 
 
 def state_facts(exported: Mapping[str, Any]) -> StateFacts:
-    """What an exported stack holds; one that was never deployed holds nothing."""
+    """The facts of an exported stack; one that was never deployed holds nothing."""
     resources, operations = resources_of(exported), under_way(exported)
     creating = [operation["resource"] for operation in operations if operation["type"] == "creating"]
     # A provider that is being replaced is in the state twice, the old one marked for deletion.

@@ -1,6 +1,7 @@
-"""The preview that says what happens to the data: `object-store preview`.
+"""The preview that shows what a change does to the data: `object-store preview`.
 
-`shape` (what a stack has, with no cloud in it) is read from the engine's steps (`steps`) or from plans (`offline`),
-two of them are compared (`explain`, `access`), and `report` and `render` say it. The rule: everything but `command`
-and `engine` is pure, and no input's value is shown that these modules do not know to be harmless.
+A `shape` describes what a stack has, independent of the cloud. It is read from the engine's steps (`steps`) or from
+plans (`offline`). `explain` and `access` compare two shapes; `report` and `render` present the result. The rule:
+everything except `command` and `engine` is pure, and an input's value is shown only if these modules know that it is
+harmless.
 """

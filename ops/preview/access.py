@@ -1,8 +1,8 @@
-"""What IAM policy documents allow, as pairs that can be compared, and the words for a difference.
+"""What IAM policy documents allow, as items that can be compared, and the words for a difference.
 
-The rule: a difference is found on single actions, so nothing is missed, and said in the words of grants where a whole
-grant's worth of actions came or went. It leaves out conditions' meaning: an action under a condition is another action
-than the same without one.
+The rule: differences are computed on single actions, so none is missed. If all actions of a grant were added or
+removed, the words are those of the grant. It leaves out the meaning of conditions: an action with a condition differs
+from the same action without one.
 """
 
 import json
@@ -25,9 +25,9 @@ class Allowed(NamedTuple):
     """One action on one area.
 
     Attributes:
-        bucket: A bucket's name, or `*` and the like as the document has it.
-        prefix: Its keys that begin so, `""` for all of them; None for the bucket itself.
-        action: `s3:GetObject`; with its condition behind it where there is one.
+        bucket: A bucket's name, or a pattern such as `*`, as in the document.
+        prefix: The prefix of its keys, `""` for all keys; None for the bucket itself.
+        action: `s3:GetObject`, followed by its condition if it has one.
     """
 
     bucket: str
@@ -36,11 +36,11 @@ class Allowed(NamedTuple):
 
 
 def allowed(documents: Iterable[Mapping[str, Any]], within: Sequence[Mapping[str, Any]] = ()) -> frozenset[Allowed]:
-    """What the documents together allow, less what they deny, and no more than `within` allows (if there is any).
+    """What the documents together allow, minus what they deny, limited to what `within` allows (if it is not empty).
 
     Args:
         documents: Policy documents of a user, as mappings.
-        within: Documents that allow nothing by themselves and bound the others (a service account's own policy).
+        within: Documents that grant nothing but limit the others (a service account's own policy).
     """
     documents = list(documents)
     found = {
@@ -72,16 +72,16 @@ def refuses_plain_http(documents: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def lets_anyone_in(document: Mapping[str, Any]) -> bool:
-    """Whether a bucket policy allows anything to everybody."""
+    """Whether a bucket policy allows any action to everyone."""
     return any("*" in _principals(statement.get("Principal")) for statement in _statements([document], "Allow"))
 
 
 def words(pairs: Iterable[Allowed], held: Iterable[Allowed]) -> str:
-    """Some pairs on one bucket in words: `read, put and delete`.
+    """Some permissions on one bucket in words: `read, put and delete`.
 
     Args:
-        pairs: What came or went.
-        held: All that is held on the bucket on the side where the pairs are.
+        pairs: The permissions that were added or removed.
+        held: All permissions on the bucket, on the side that has the pairs.
     """
     wanted, whole = set(pairs), {(pair.prefix or "", pair.action) for pair in held}
     said: list[str] = []
@@ -92,7 +92,7 @@ def words(pairs: Iterable[Allowed], held: Iterable[Allowed]) -> str:
             wanted -= own
     probes = {pair for pair in wanted if pair.prefix == PROBE_PREFIX}
     if probes and all((PROBE_PREFIX, action) in whole for action in PROBE_ACTIONS):
-        # The verifier's reads of the bucket's configuration come and go with its probes.
+        # The verifier's rights to read the bucket's configuration belong to its probes.
         said.append("verify")
         wanted = {pair for pair in wanted - probes if not _of_verification(pair)}
     said += sorted(f"{pair.action} under {pair.prefix}" if pair.prefix else pair.action for pair in wanted)
@@ -129,7 +129,7 @@ def _area(resource: str) -> tuple[str, str | None]:
 
 
 def _condition(statement: Mapping[str, Any]) -> str:
-    """The condition in one form: a MinIO server gives back each value as a list, and lists in an order of its own."""
+    """The condition in a normal form: a MinIO server returns each value as a list, in its own order."""
     condition = statement.get("Condition")
     if not condition:
         return ""

@@ -1,6 +1,6 @@
-"""What a change does to a bucket: its objects' days, locks, versions, and who may read it.
+"""What a change does to a bucket: its objects' expiry, locks and versions, and who may read it.
 
-The rule: whatever takes days, a lock or versions from objects that are there is a danger. Pure.
+The rule: a change that shortens the life of existing objects, or weakens their lock or versioning, is a danger. Pure.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from ops.preview.shape import BucketShape
 
 
 def days(count: int) -> str:
-    """Days in words."""
+    """A number of days in words."""
     return f"{count} day" + ("" if count == 1 else "s")
 
 
@@ -20,10 +20,10 @@ def bucket_changes(domain: str, before: BucketShape | None, after: BucketShape |
     """What happens to one bucket.
 
     Args:
-        domain: Its domain, by the name that it has afterwards.
-        before: As the stack has it; None for one that is new.
-        after: As it would be; None for one that goes.
-        anew: Domains whose bucket would be made anew.
+        domain: Its domain, by the name after the change.
+        before: The bucket as the stack has it; None if it is new.
+        after: The bucket as it would be; None if it would be deleted.
+        anew: Domains whose bucket would be recreated.
     """
     if before is None and after is None:
         return []
@@ -33,7 +33,7 @@ def bucket_changes(domain: str, before: BucketShape | None, after: BucketShape |
         return [Change(domain, "bucket would be DELETED", Risk.DANGER, Aspect.WHOLE)]
     if domain in anew or before.name != after.name:
         advice = (
-            "" if before.name == after.name else f"{before.name} would be {after.name}, and its objects are not moved"
+            "" if before.name == after.name else f"{before.name} would become {after.name}; its objects are not moved"
         )
         return [Change(domain, "bucket would be REPLACED", Risk.DANGER, Aspect.WHOLE, advice)]
     changes = _band_move(domain, before, after)
@@ -51,7 +51,7 @@ def bucket_changes(domain: str, before: BucketShape | None, after: BucketShape |
 
 
 def _guards(domain: str, before: BucketShape, after: BucketShape) -> list[Change]:
-    """What stands before the data and is on or off."""
+    """The guards of the data that are either on or off."""
 
     def guard(*, was: bool | None, now: bool | None, off: str, on: str, risk: Risk, aspect: Aspect) -> list[Change]:
         if was is None or now is None or was == now:
@@ -62,7 +62,7 @@ def _guards(domain: str, before: BucketShape, after: BucketShape) -> list[Change
         *guard(
             was=before.protected,
             now=after.protected,
-            off="its protection against deletion is taken off",
+            off="its protection against deletion is removed",
             on="it is now protected against deletion",
             risk=Risk.DANGER,
             aspect=Aspect.BUCKET,
@@ -86,8 +86,8 @@ def _guards(domain: str, before: BucketShape, after: BucketShape) -> list[Change
         *guard(
             was=_not(before.public_policy),
             now=_not(after.public_policy),
-            off="its policy now lets anyone in",
-            on="its policy no longer lets anyone in",
+            off="its policy now allows public access",
+            on="its policy no longer allows public access",
             risk=Risk.DANGER,
             aspect=Aspect.POLICY,
         ),
@@ -107,7 +107,7 @@ def _not(value: bool | None) -> bool | None:  # noqa: FBT001 - a value, not a sw
 
 
 def band_of(bucket: BucketShape) -> BandName:
-    """The band that a bucket's lock and versions are those of."""
+    """The band that fits a bucket's lock and versioning."""
     if bucket.retention is not None:
         return BandName.COLD
     return BandName.WARM if bucket.versioned else BandName.HOT
@@ -127,7 +127,7 @@ def _band_move(domain: str, before: BucketShape, after: BucketShape) -> list[Cha
 
 
 def _by_prefix(rules: Iterable[LifecycleRule]) -> dict[str, LifecycleRule]:
-    """The rules by prefix; where several have one, whichever acts first counts, field by field."""
+    """The rules by prefix; of several rules for one prefix, the earliest effect counts, field by field."""
     found: dict[str, LifecycleRule] = {}
     for rule in rules:
         other = found.get(rule.prefix)
@@ -157,7 +157,7 @@ def _rules(domain: str, before: BucketShape, after: BucketShape) -> list[Change]
                 "are removed",
                 old.expire_noncurrent_after_days,
                 new.expire_noncurrent_after_days,
-                # There are none yet where versions were not kept.
+                # A bucket without versioning has no noncurrent versions yet.
                 Risk.DANGER if before.versioned else Risk.NOTICE,
             ),
             _expiry(
@@ -205,11 +205,11 @@ def _retention(domain: str, old: Retention | None, new: Retention | None) -> lis
     def change(what: str, risk: Risk, advice: str = "") -> Change:
         return Change(domain, what, risk, Aspect.RETENTION, advice)
 
-    # Object lock itself cannot change on a bucket (infra.moves), so this is about the default alone.
+    # Object lock itself cannot change on a bucket (infra.moves), so only the default retention is compared.
     if old is None:
         return [change(f"retention is now {new.mode}, {days(new.days)} (was none)", Risk.SAFE)] if new else []
     if new is None:
-        return [change(f"its default retention is taken off (was {old.mode}, {days(old.days)})", Risk.DANGER)]
+        return [change(f"its default retention is removed (was {old.mode}, {days(old.days)})", Risk.DANGER)]
     changes = []
     if old.days != new.days:
         risk = Risk.DANGER if new.days < old.days else Risk.SAFE
@@ -219,6 +219,6 @@ def _retention(domain: str, old: Retention | None, new: Retention | None) -> lis
         if new.mode is RetentionMode.GOVERNANCE:
             changes.append(change(what, Risk.DANGER))
         else:
-            advice = "what is stored from then on can be deleted early by nobody, its owner included"
+            advice = "from then on no one, not even the owner, can delete a new object before its retention ends"
             changes.append(change(what, Risk.NOTICE, advice))
     return changes

@@ -1,6 +1,6 @@
-"""What a preview says: one change of a domain or an identity, what it is about, and what it may cost.
+"""One change of a domain or an identity in a preview: its aspect and its risk.
 
-The rule: a change is acknowledged by its very sentence. Values only; what is a change is `ops.preview.explain`'s.
+The rule: a change is acknowledged by its exact sentence. Values only; `ops.preview.explain` decides what is a change.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from enum import StrEnum, unique
 
 @unique
 class Risk(StrEnum):
-    """What a change may cost."""
+    """The risk of a change."""
 
     SAFE = "safe"
     NOTICE = "notice"
@@ -18,7 +18,7 @@ class Risk(StrEnum):
 
 @unique
 class Aspect(StrEnum):
-    """What of a bucket or an identity a change is about; WHOLE is all of it."""
+    """The part of a bucket or an identity that a change affects; WHOLE is all of it."""
 
     WHOLE = "whole"
     BUCKET = "bucket"
@@ -44,9 +44,9 @@ class Change:
     Attributes:
         subject: The domain or identity, or `stack`.
         what: What happens to it.
-        risk: What it may cost.
-        aspect: What it is about.
-        advice: What to do about it, where there is something.
+        risk: Its risk.
+        aspect: The part that it affects.
+        advice: What to do about it, if anything.
     """
 
     subject: str
@@ -57,7 +57,7 @@ class Change:
 
     @property
     def sentence(self) -> str:
-        """The change as it is said and acknowledged."""
+        """The sentence that is shown and acknowledged."""
         return f"{self.subject}: {self.what}"
 
 
@@ -67,7 +67,7 @@ class Touched:
 
     Attributes:
         subject: The domain or identity, or `stack`.
-        aspect: What it is about.
+        aspect: The part that the resource describes.
         operation: create, update, delete or replace.
         properties: Names of the inputs that differ.
     """

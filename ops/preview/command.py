@@ -1,7 +1,7 @@
-"""`object-store preview --stack NAME`: what a change would do to the data, in the project's words.
+"""`object-store preview --stack NAME`: shows what a change would do to the data, in the project's words.
 
-The rule: a danger that the stack's config does not acknowledge is exit status 1, an error 2, the engine's refusals
-included. It changes nothing, anywhere.
+The rule: a danger that the stack's config does not acknowledge ends with exit status 1. An error, or an update that the
+engine refuses, ends with 2. The command changes nothing.
 """
 
 import io
@@ -38,15 +38,15 @@ _FOLDER = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class PreviewOptions:
-    """What a preview is asked for.
+    """The options of a preview.
 
     Attributes:
         stack: The stack's name.
-        form: How it is said.
-        out: The file that it is written to; None for standard output.
-        limit: Markdown stays under this many characters.
-        refresh: The engine reads the live store first, so that drift is seen.
-        data_at_risk: Count what would be eligible to expire.
+        form: The output format.
+        out: The output file; None for standard output.
+        limit: Markdown stays below this many characters.
+        refresh: The engine reads the live store first, so that drift is visible.
+        data_at_risk: Count the objects that would be eligible to expire.
         max_keys: Read at most this many versions of a bucket.
         offline: Compare plans: no engine, no secret, no network.
         base_revision: Offline: the git revision to compare with; None for HEAD.
@@ -67,21 +67,21 @@ class PreviewOptions:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what does not go together."""
+        """Refuse options that exclude each other."""
         if self.base_revision and self.base_deployment:
-            raise UsageError("--base-revision and --base-deployment: one of them")
+            raise UsageError("give either --base-revision or --base-deployment, not both")
         if not self.offline and (self.base_revision or self.base_deployment):
-            raise UsageError("--base-revision and --base-deployment go with --offline")
+            raise UsageError("--base-revision and --base-deployment need --offline")
         if self.offline and (self.data_at_risk or self.refresh):
-            raise UsageError("--offline reads no store: leave out --data-at-risk and --refresh")
+            raise UsageError("--offline does not read the store: omit --data-at-risk and --refresh")
         if self.base_revision and self.base_revision.startswith("-"):
-            raise UsageError("--base-revision takes a git revision, such as origin/main")
+            raise UsageError("--base-revision must be a git revision, such as origin/main")
         if self.limit < LEAST_CHARACTERS or self.max_keys < 1:
-            raise UsageError(f"--limit is at least {LEAST_CHARACTERS}, --max-keys at least 1")
+            raise UsageError(f"--limit must be at least {LEAST_CHARACTERS}, --max-keys at least 1")
 
 
 def run(options: PreviewOptions) -> ExitCode:
-    """Preview a stack and say it."""
+    """Preview a stack and print the report."""
     progress = Console(stderr=True, quiet=options.quiet or not sys.stderr.isatty())
     try:
         report = _offline(options) if options.offline else _online(options, progress)
@@ -120,11 +120,11 @@ def _online(options: PreviewOptions, progress: Console) -> Report:
 
 
 def _unexplained(stack: str, status: int, found: Previewed) -> tuple[str, ...]:
-    """A failure that the engine's JSON does not explain is one all the same."""
+    """An error for a failed preview whose JSON holds no error."""
     if not status or found.protected:
         return ()
     return (
-        f"the engine's preview failed (exit {status}) and its JSON does not say why: pulumi preview --stack {stack}",
+        f"the engine's preview failed (exit {status}) without a reason in its JSON: pulumi preview --stack {stack}",
     )
 
 
@@ -133,14 +133,14 @@ def _offline(options: PreviewOptions) -> Report:
     unseen: tuple[str, ...] = offline.UNSEEN
     if options.base_deployment:
         before = offline.of_deployment(options.base_deployment)
-        source = f"plans only: this checkout beside the deployment in {options.base_deployment.name}"
+        source = f"plans only: this checkout compared with the deployment in {options.base_deployment.name}"
         unseen = (*unseen, "protection and other settings that a deployment does not publish")
     else:
         revision = options.base_revision or "HEAD"
         before = offline.of_revision(options.stack, _FOLDER, revision)
-        source = f"plans only: this checkout beside {revision}"
+        source = f"plans only: this checkout compared with {revision}"
         code = offline.changed_code(_FOLDER, revision)
-        unseen = (*unseen, f"what these files, which differ, do to resources: {', '.join(code)}") if code else unseen
+        unseen = (*unseen, f"what these changed files do to resources: {', '.join(code)}") if code else unseen
     return Report(
         stack=options.stack,
         source=source,
@@ -153,14 +153,14 @@ def _offline(options: PreviewOptions) -> Report:
 def _read(
     options: PreviewOptions, changes: Sequence[Change], found: Previewed, progress: Console
 ) -> tuple[tuple[AtRisk, ...], tuple[str, ...]]:
-    """Read every bucket whose objects a change lets go earlier, each with an identity that may read it."""
+    """Read every bucket whose objects would expire earlier, each with an identity that may read it."""
     questions = questions_of(changes, found.before, found.after)
     if not questions:
         return (), ()
     try:
         published = read_published(options.stack)
     except NothingPublishedError:
-        return (), ("the stack was never deployed, so it handed out no key to read with",)
+        return (), ("the stack was never deployed, so it has published no key pair to read with",)
     deployment, pairs = published.deployment, published.credentials
     read, unread = [], []
     for question in questions:
@@ -180,7 +180,7 @@ def _read(
 
 
 def questions_of(changes: Sequence[Change], before: StoreShape, after: StoreShape) -> list[Question]:
-    """The buckets to read: those with a dangerous change of lifecycle, and those that would go."""
+    """The buckets to read: those with a dangerous lifecycle change, and those that would be removed."""
     subjects = {
         change.subject: change.aspect is Aspect.WHOLE
         for change in changes
@@ -199,7 +199,7 @@ def questions_of(changes: Sequence[Change], before: StoreShape, after: StoreShap
 
 @contextmanager
 def _doing(progress: Console, what: str) -> Iterator[Callable[[int], None]]:
-    """Show that something is under way, where somebody looks on."""
+    """Show progress on a terminal."""
     with progress.status(f"{what} …") as status:
         yield lambda count: status.update(f"{what}: {count:,} versions …")
 

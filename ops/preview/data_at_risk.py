@@ -1,13 +1,14 @@
-"""Data at risk: how much of a live bucket new lifecycle rules would let go, at once and within 30 days.
+"""Data at risk: how much data of a live bucket new lifecycle rules would expire, at once and within 30 days.
 
-The rule: it counts by the rules as they would be, whatever the present ones say, since the question is what would be
-eligible; how much of it the present rules would take within the same 30 days is counted beside it. Objects under
-`.verify/` are the verifier's probes and no data, and a delete marker is none either. Reading is paged and bounded, and
-a count that is not complete says "at least".
+The rule: it counts by the new rules alone, because the question is what would be eligible to expire. Beside that, it
+counts how much of the same data the present rules would expire within the same 30 days. Objects under `.verify/` are
+the verifier's probes and not data; delete markers are not data either. Reading is paged and bounded, and an incomplete
+count says "at least".
 
-Eligible is not gone. With versions, an expired current version gets a delete marker and becomes a noncurrent version,
-which the rule for those then removes; that second step is not counted ahead. With object lock, a noncurrent version
-also waits until its retention ends, which is not read here. Transitions lose nothing and are left out.
+Eligible does not mean removed. With versioning, an expired current version gets a delete marker and becomes a
+noncurrent version, which the rule for noncurrent versions then removes; this second step is not predicted. With object
+lock, a noncurrent version also stays until its retention ends, which is not read here. Transitions lose no data and are
+left out.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,12 +29,12 @@ PAGE_KEYS = 1000
 SOON = timedelta(days=30)
 _THOUSAND = 1000
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
-_REMEDY = "run `pulumi up` of the revision that is deployed, then try again"
+_REMEDY = "run `pulumi up` with the deployed revision, then try again"
 _BAD_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"})
 
 
 class DataNotReadError(Exception):
-    """A bucket could not be read, so nothing is known of what is at risk in it; the message says what to do."""
+    """A bucket could not be read, so its data at risk is unknown; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,11 @@ class Question:
     """A bucket whose expiry is introduced or shortened, or that would be deleted or replaced.
 
     Attributes:
-        domain: What the bucket is for.
+        domain: The bucket's domain.
         bucket: Its name on the server.
         rules: Its lifecycle rules as they would be.
         before: Its lifecycle rules as they are.
-        removed: The bucket itself would go: everything in it counts as eligible at once.
+        removed: The bucket itself would be removed: everything in it counts as eligible at once.
     """
 
     domain: str
@@ -57,13 +58,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Tally:
-    """Some objects or versions together.
+    """A count of objects or versions.
 
     Attributes:
         objects: How many.
-        size_bytes: Their size together.
-        oldest: When the first of them was last modified; None where there is none.
-        newest: When the last of them was.
+        size_bytes: Their total size.
+        oldest: The earliest modification time; None for no objects.
+        newest: The latest modification time; None for no objects.
     """
 
     objects: int = 0
@@ -72,7 +73,7 @@ class Tally:
     newest: datetime | None = None
 
     def plus(self, size_bytes: int, modified: datetime) -> "Tally":
-        """With one more."""
+        """This tally with one more object."""
         return Tally(
             self.objects + 1,
             self.size_bytes + size_bytes,
@@ -83,12 +84,12 @@ class Tally:
 
 @dataclass(frozen=True)
 class Eligible:
-    """What may go, and how soon.
+    """What may expire, and how soon.
 
     Attributes:
-        at_once: What may go as soon as the rules are in place.
-        within_30_days: What may go until 30 days later; that at once is among it.
-        anyway: What of `within_30_days` the present rules would let go by then too.
+        at_once: What may expire as soon as the rules are in place.
+        within_30_days: What may expire within 30 days; it includes `at_once`.
+        anyway: The part of `within_30_days` that the present rules would expire by then too.
     """
 
     at_once: Tally = Tally()
@@ -96,7 +97,7 @@ class Eligible:
     anyway: Tally = Tally()
 
     def plus(self, one: "_Version", goes: datetime | None, went: datetime | None, now: datetime) -> Self:
-        """With a version that goes at a moment and would go at another under the present rules."""
+        """With one more version, which expires at `goes`, and at `went` under the present rules."""
         if goes is None or goes > now + SOON:
             return self
         return replace(
@@ -112,14 +113,14 @@ class AtRisk:
     """The answer for one bucket.
 
     Attributes:
-        domain: What the bucket is for.
+        domain: The bucket's domain.
         bucket: Its name on the server.
-        removed: The bucket itself would go.
-        exists: The bucket is there; one that is not holds no data.
-        current: Of the current versions, which are all there are in a bucket without versions.
-        noncurrent: Of the noncurrent versions.
-        read_keys: Entries read: versions, delete markers and the verifier's probes.
-        complete: The bucket was read to its end; else each number is a lower bound.
+        removed: The bucket itself would be removed.
+        exists: The bucket exists; otherwise it holds no data.
+        current: The current versions; without versioning, all objects.
+        noncurrent: The noncurrent versions.
+        read_keys: Number of entries read: versions, delete markers and the verifier's probes.
+        complete: The bucket was read to its end; otherwise each number is a lower bound.
     """
 
     domain: str
@@ -132,9 +133,9 @@ class AtRisk:
     complete: bool = True
 
     def sentences(self) -> tuple[str, ...]:
-        """Say it in one sentence, or in two where there are noncurrent versions."""
+        """One sentence, or two if the bucket has noncurrent versions."""
         if not self.exists:
-            return (f"{self.domain}: the bucket {self.bucket} is not there yet, so nothing is at risk",)
+            return (f"{self.domain}: the bucket {self.bucket} does not exist yet, so no data is at risk",)
         parts = [
             self._sentence(eligible, noun)
             for eligible, noun in ((self.current, "object"), (self.noncurrent, "noncurrent version"))
@@ -145,22 +146,24 @@ class AtRisk:
     def _nothing(self) -> str:
         if self.removed:
             return (
-                "the bucket would go; it holds no data" if self.complete else "the bucket would go; no data seen in it"
+                "the bucket would be removed; it holds no data"
+                if self.complete
+                else "the bucket would be removed; the part that was read holds no data"
             )
-        return f"{self._none()} would be eligible within 30 days"
+        return f"{self._none()} would be eligible to expire within 30 days"
 
     def _none(self) -> str:
-        return "nothing" if self.complete else "nothing of what was read"
+        return "nothing" if self.complete else "nothing that was read"
 
     def _sentence(self, eligible: Eligible, noun: str) -> str:
         least = "" if self.complete else "at least "
         soon = eligible.within_30_days
-        said = f"{least}{_counted(soon, noun)} would go with the bucket"
+        said = f"{least}{_counted(soon, noun)} would be removed with the bucket"
         if not self.removed:
             at_once, plain = self._none(), _counted(soon, noun)
             if eligible.at_once.objects:
                 at_once, plain = f"{least}{_counted(eligible.at_once, noun)}", _counted(soon)
-            said = f"{at_once} would be eligible at once, {least}{plain} within 30 days"
+            said = f"{at_once} would be eligible to expire at once, {least}{plain} within 30 days"
         said += f"; oldest {_day(soon.oldest)}, newest {_day(soon.newest)}"
         if eligible.anyway.objects and not self.removed:
             said += f"; under the present rules {least}{_counted(eligible.anyway)} within 30 days"
@@ -174,7 +177,7 @@ class AtRisk:
 
 @dataclass(frozen=True)
 class _Version:
-    """A version, or a delete marker, as it is listed."""
+    """A version or a delete marker, as the listing returns it."""
 
     key: str
     modified: datetime
@@ -191,17 +194,17 @@ def at_risk(
     max_keys: int,
     progress: Callable[[int], None] = lambda _read: None,
 ) -> AtRisk:
-    """Read a live bucket and count what the rules would let go.
+    """Read a live bucket and count what the rules would expire.
 
     Args:
-        client: Of an identity that may list the bucket and its versions (`ops.read_identity`).
+        client: The client of an identity that may list the bucket and its versions (`ops.read_identity`).
         question: The bucket and the rules.
         now: The moment to count from, with a time zone.
-        max_keys: Read so many entries at most: versions, delete markers and probes.
-        progress: Told after each page how many entries have been read.
+        max_keys: Read at most this many entries: versions, delete markers and probes.
+        progress: Called after each page with the number of entries read so far.
 
     Raises:
-        DataNotReadError: The server refuses, or does not answer.
+        DataNotReadError: The server refuses the request, or does not answer.
     """
     answer = AtRisk(question.domain, question.bucket, question.removed, complete=False)
     seen: dict[str, datetime] = {}
@@ -220,15 +223,15 @@ def at_risk(
         raise DataNotReadError(_refused(question, error)) from None
     except BotoCoreError as error:
         raise DataNotReadError(
-            f"{question.domain}: the bucket {question.bucket} could not be read: nothing usable answers at "
-            f"{client.meta.endpoint_url} ({type(error).__name__}); check that this machine reaches it and trusts its "
-            "certificate, or leave out --data-at-risk"
+            f"{question.domain}: cannot read the bucket {question.bucket}: no usable answer from "
+            f"{client.meta.endpoint_url} ({type(error).__name__}); check that this machine can reach it and trusts its "
+            "certificate, or omit --data-at-risk"
         ) from None
     return answer
 
 
 def _pages(client: "S3Client", bucket: str, max_keys: int) -> "Iterator[tuple[ListObjectVersionsOutputTypeDef, bool]]":
-    """The bucket's listing and, with each page, whether it is the last there is."""
+    """The pages of the bucket's listing, each with whether it is the last one."""
     read, start = 0, dict[str, Any]()
     while read < max_keys:
         page = client.list_object_versions(Bucket=bucket, MaxKeys=min(PAGE_KEYS, max_keys - read), **start)
@@ -236,13 +239,13 @@ def _pages(client: "S3Client", bucket: str, max_keys: int) -> "Iterator[tuple[Li
         yield page, not page["IsTruncated"]
         following = {"KeyMarker": page.get("NextKeyMarker"), "VersionIdMarker": page.get("NextVersionIdMarker")}
         following = {name: value for name, value in following.items() if value}
-        if not page["IsTruncated"] or following == start:  # a server that goes round in circles is not followed
+        if not page["IsTruncated"] or following == start:  # stop if the server returns the same markers again
             return
         start = following
 
 
 def _listed(page: "ListObjectVersionsOutputTypeDef") -> list[_Version]:
-    """A page's entries, the versions of a key together and the newest of them first."""
+    """A page's entries, grouped by key, the newest version first."""
     versions = [
         _Version(one["Key"], one["LastModified"], one["IsLatest"], one["Size"], marker=False)
         for one in page.get("Versions", [])
@@ -255,7 +258,7 @@ def _listed(page: "ListObjectVersionsOutputTypeDef") -> list[_Version]:
 
 
 def _with_successors(versions: list[_Version], seen: dict[str, datetime]) -> Iterator[tuple[_Version, datetime]]:
-    """Each entry, and when the one that took its place was written; where that is not listed, its own moment."""
+    """Each entry with the time of its successor; without a listed successor, its own time."""
     for one in versions:
         yield one, seen.get(one.key, one.modified)
         seen[one.key] = one.modified
@@ -273,23 +276,23 @@ def _counting(answer: AtRisk, question: Question, one: _Version, replaced: datet
 
 
 def _refused(question: Question, error: ClientError) -> str:
-    """What to do, by the server's code; its own message might quote what was sent."""
+    """What to do, by the server's error code; the server's message may quote the request."""
     code = error.response["Error"]["Code"]
-    said = f"{question.domain}: the bucket {question.bucket} could not be read: {code}; "
+    said = f"{question.domain}: cannot read the bucket {question.bucket}: {code}; "
     if code in _BAD_KEYS:
-        return f"{said}the server does not know the key pair that the stack handed out; {_REMEDY}"
+        return f"{said}the server refuses the key pair that the stack published; {_REMEDY}"
     if code in ("AccessDenied", "403"):
-        return f"{said}the policy of the identity that reads is not the planned one; {_REMEDY}"
-    return f"{said}try again, or leave out --data-at-risk"
+        return f"{said}the identity that reads does not have the planned policy; {_REMEDY}"
+    return f"{said}try again, or omit --data-at-risk"
 
 
 def grouped(count: int) -> str:
-    """A number with its thousands apart: 1 204."""
+    """A number with a space between thousands: 1 204."""
     return f"{count:,}".replace(",", " ")
 
 
 def sized(size_bytes: int) -> str:
-    """A size in the unit that fits, in steps of 1000: 3.1 GB."""
+    """A size in a fitting unit, in steps of 1000: 3.1 GB."""
     if size_bytes < _THOUSAND:
         return f"{size_bytes} B"
     powers = range(1, len(_UNITS))

@@ -1,7 +1,7 @@
-"""What the preview asks of the engine: its own preview.
+"""Runs the engine's own preview.
 
-The rule: what `pulumi` prints may hold secrets, so of its standard output only what is parsed goes on. What a preview
-says is read by `ops.preview.steps`.
+The rule: the output of `pulumi` may hold secrets, so only the parsed part of its standard output is passed on.
+`ops.preview.steps` interprets it.
 """
 
 import json
@@ -11,16 +11,16 @@ from stack.runner import EngineError, checked_name, run_pulumi
 
 
 def engine_preview(stack: str, *, refresh: bool) -> tuple[dict[str, Any], int]:
-    """What `pulumi preview --json` says, which may hold the engine's own errors, and its exit status.
+    """The output of `pulumi preview --json`, which may hold the engine's errors, and its exit status.
 
     Args:
         stack: The stack's name.
-        refresh: The engine reads the live store first, so that drift is seen.
+        refresh: The engine reads the live store first, so that drift is visible.
 
     Raises:
-        EngineError: There is no pulumi, no such stack, or no preview at all.
+        EngineError: pulumi or the stack does not exist, or pulumi printed no preview.
     """
-    # Without --show-sames what stays as it is would be missing on both sides of the comparison.
+    # Without --show-sames, unchanged resources would be missing on both sides of the comparison.
     options = ["--json", "--show-sames", "--color", "never"]
     if refresh:
         options.append("--refresh")
@@ -32,7 +32,7 @@ def engine_preview(stack: str, *, refresh: bool) -> tuple[dict[str, Any], int]:
     if not isinstance(found, dict) or "steps" not in found:
         messages = [str(item.get("message", "")).strip() for item in (found or {}).get("diagnostics", [])]
         raise EngineError(
-            f"`pulumi preview` of {stack} gave no preview (exit {said.status}); the stacks: pulumi stack ls\n"
-            + ("\n".join(messages) or said.errors.strip())
+            f"`pulumi preview` of {stack} printed no preview (exit {said.status}); to list the stacks: "
+            "pulumi stack ls\n" + ("\n".join(messages) or said.errors.strip())
         )
     return found, said.status

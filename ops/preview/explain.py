@@ -1,10 +1,10 @@
-"""Two shapes compared: each change in the project's words, with its risk.
+"""Compares two shapes and describes each change in the project's words, with its risk.
 
-The rule: `danger` is what can lose data, open it or cut a workload off: a bucket deleted or replaced, expiry
-introduced or shortened, retention shortened or weakened, versioning suspended, a grant widened, public access, a
-credential replaced without overlap or by a role, a role's trust widened, protection taken off. A grant on a bucket
-that this very change makes is no danger: nothing is in it. Pure; what the engine alone knows comes as `Touched` and is
-never dropped unsaid.
+The rule: `danger` is a change that can lose data, expose it, or cut off a workload: a bucket deleted or replaced,
+expiry introduced or shortened, retention shortened or weakened, versioning suspended, a grant widened, public access, a
+credential replaced without overlap or by a role, a role's trust widened, protection removed. A grant on a bucket that
+the same change creates is not a danger, because the bucket is empty. Pure. Changes that only the engine knows arrive as
+`Touched`, and each of them is reported.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from ops.preview.identity_changes import BucketNames, identity_changes
 from ops.preview.shape import BucketShape, StoreShape
 
 _TAGS = {"tags", "tagsAll"}
-# What our own resources have of the way to the server.
+# The inputs of our own resources that say how to reach the server.
 _WAY = {"endpoint", "region", "caPem", "ca_pem"}
 
 
@@ -28,15 +28,15 @@ def explain(
     touched: Iterable[Touched] = (),
     further: Iterable[Change] = (),
 ) -> list[Change]:
-    """Every change, the dangerous first.
+    """Every change, the dangers first.
 
     Args:
-        before: What the stack has.
-        after: What it would have.
-        renamed: Former to present domain, of buckets that are kept.
-        replaced: Domains whose bucket, and identities whose user or key, would be made anew.
-        touched: All that the engine would change; what no sentence covers is said by name.
-        further: What is known from elsewhere.
+        before: The stack as it is.
+        after: The stack as it would be.
+        renamed: From the former to the present domain, for buckets that are kept.
+        replaced: Domains whose bucket, and identities whose user or key, would be recreated.
+        touched: Every resource that the engine would change; those that no sentence covers are listed by name.
+        further: Changes known from another source.
     """
     present = dict(renamed or {})
     buckets = {present.get(domain, domain): bucket for domain, bucket in before.buckets.items()}
@@ -71,7 +71,7 @@ def _distinct(changes: Iterable[Change]) -> list[Change]:
 def _rename_advice(
     changes: Iterable[Change], before: Mapping[str, BucketShape], after: Mapping[str, BucketShape]
 ) -> list[Change]:
-    """Where one bucket goes and another of its band comes, it may be a rename."""
+    """If one bucket disappears and a new one of the same band appears, it may be a rename."""
     gone = [change.subject for change in changes if change.subject in before and change.subject not in after]
     new = [change.subject for change in changes if change.subject in after and change.subject not in before]
     if len(gone) != 1 or len(new) != 1 or band_of(before[gone[0]]) is not band_of(after[new[0]]):
@@ -88,29 +88,29 @@ def _rename_advice(
 
 
 def _unsaid(changes: Iterable[Change], touched: Iterable[Touched]) -> list[Change]:
-    """What the engine would change and no sentence covers."""
+    """Changes of the engine that no sentence covers."""
     covered = {(change.subject, change.aspect) for change in changes}
     said = []
     for item in touched:
         if {(item.subject, item.aspect), (item.subject, Aspect.WHOLE)} & covered:
             continue
         said.append(_by_name(item))
-    # What is said of user, access and key alike is said once.
+    # A sentence that holds for user, access and key alike appears once.
     return list(dict.fromkeys(said))
 
 
 def _by_name(item: Touched) -> Change:
-    """What is left to say of a resource: that it changes, and which of its inputs."""
+    """A resource's change, described only by the names of its inputs."""
     if item.operation == "update" and item.properties and set(item.properties) <= _TAGS:
         return Change(item.subject, "its tags change", Risk.SAFE, item.aspect)
-    of_ours = item.aspect is not Aspect.CONNECTION  # a provider's own region is said as that
+    of_ours = item.aspect is not Aspect.CONNECTION  # a change of a provider's own region is described below
     if of_ours and item.operation == "update" and item.properties and set(item.properties) <= _WAY:
-        what = f"is reached another way ({', '.join(item.properties)}), and stays as it is"
+        what = f"its connection changes ({', '.join(item.properties)}); the resource itself does not"
         return Change(item.subject, what, Risk.SAFE, Aspect.CONNECTION)
     if item.operation == "update" and item.aspect is Aspect.ACCESS and set(item.properties) <= {"policy", *_TAGS}:
-        what = "its policy is written anew, what it allows does not change"
+        what = "its policy is rewritten; what it allows does not change"
         return Change(item.subject, what, Risk.SAFE, item.aspect)
-    what = {"create": "is made", "delete": "would be DELETED", "replace": "would be REPLACED"}.get(
+    what = {"create": "is created", "delete": "would be DELETED", "replace": "would be REPLACED"}.get(
         item.operation, "is updated"
     )
     inputs = f" ({', '.join(item.properties)})" if item.properties else ""

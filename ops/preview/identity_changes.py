@@ -1,6 +1,6 @@
-"""What a change does to an identity: its key, its role, and what it may do where.
+"""What a change does to an identity: its key, its role, and its permissions.
 
-The rule: whatever lets it do more on a bucket that stands is a danger, and so is whatever ends a credential without
+The rule: a change that grants more on an existing bucket is a danger, and so is one that ends a credential without
 overlap. Pure.
 """
 
@@ -16,7 +16,7 @@ _NAMES_ONLY = {"s3:ListAllMyBuckets"}
 
 @dataclass(frozen=True)
 class BucketNames:
-    """Which bucket is which domain's, before and after, and which domains are on both sides."""
+    """The domain of each bucket, before and after, and the domains that exist on both sides."""
 
     before: Mapping[str, str]
     after: Mapping[str, str]
@@ -30,14 +30,14 @@ def identity_changes(
 
     Args:
         name: Its name.
-        before: As the stack has it; None for one that is new.
-        after: As it would be; None for one that goes.
-        anew: Identities whose user or key would be made anew.
-        names: Which bucket is which domain's.
+        before: The identity as the stack has it; None if it is new.
+        after: The identity as it would be; None if it would be deleted.
+        anew: Identities whose user or key would be recreated.
+        names: The domain of each bucket.
     """
     if after is None:
         return (
-            [Change(name, f"identity would be DELETED, and its {_means(before)} refused", Risk.NOTICE, Aspect.WHOLE)]
+            [Change(name, f"identity would be DELETED; its {_means(before)} stops working", Risk.NOTICE, Aspect.WHOLE)]
             if before
             else []
         )
@@ -52,7 +52,9 @@ def identity_changes(
         changes.append(Change(name, what, Risk.DANGER, Aspect.WHOLE, advice))
     elif before.user_name != after.user_name or name in anew:
         changes.append(
-            Change(name, "credential would be REPLACED without overlap", Risk.DANGER, Aspect.WHOLE, "deliver it anew")
+            Change(
+                name, "credential would be REPLACED without overlap", Risk.DANGER, Aspect.WHOLE, "deliver the new one"
+            )
         )
     else:
         changes += [*_keys(name, before.keys, after.keys), *_switches(name, before, after)]
@@ -60,7 +62,7 @@ def identity_changes(
     if before.access is not None and after.access is not None:
         changes += _access(name, before.access, after.access, names)
     elif before.access is not None:
-        changes.append(Change(name, "what it may do is not known before the update", Risk.DANGER, Aspect.ACCESS))
+        changes.append(Change(name, "its permissions are not known before the update", Risk.DANGER, Aspect.ACCESS))
     if before.tls_only is True and after.tls_only is False:
         changes.append(Change(name, "plain http is no longer refused", Risk.NOTICE, Aspect.ACCESS))
     elif before.tls_only is False and after.tls_only is True:
@@ -69,12 +71,12 @@ def identity_changes(
 
 
 def _means(identity: IdentityShape) -> str:
-    """By what it is let in."""
+    """How it authenticates."""
     return "key" if identity.trusted is None else "role"
 
 
 def _trusted(name: str, before: frozenset[str], after: frozenset[str]) -> list[Change]:
-    """A role that stands, and who may assume it."""
+    """Who may assume an existing role."""
     return [
         *(Change(name, f"may now be assumed by {who}", Risk.DANGER, Aspect.TRUST) for who in sorted(after - before)),
         *(Change(name, f"may no longer be assumed by {w}", Risk.NOTICE, Aspect.TRUST) for w in sorted(before - after)),
@@ -85,16 +87,16 @@ def _keys(name: str, before: frozenset[str], after: frozenset[str]) -> list[Chan
     gone, new = sorted(before - after), sorted(after - before)
     if not before & after and gone:
         return [
-            Change(name, "credential would be REPLACED without overlap", Risk.DANGER, Aspect.KEY, "deliver it anew")
+            Change(name, "credential would be REPLACED without overlap", Risk.DANGER, Aspect.KEY, "deliver the new one")
         ]
-    # Where no key stands, whoever had one has none that is let in.
-    advice = "" if before else "deliver it anew"
-    changes = [Change(name, f"{key} is made", Risk.SAFE, Aspect.KEY, advice) for key in new]
+    # If no key exists, each workload holds an old key that no longer works.
+    advice = "" if before else "deliver the new one"
+    changes = [Change(name, f"{key} is created", Risk.SAFE, Aspect.KEY, advice) for key in new]
     return changes + [Change(name, f"{key} would be DELETED", Risk.NOTICE, Aspect.KEY) for key in gone]
 
 
 def _switches(name: str, before: IdentityShape, after: IdentityShape) -> list[Change]:
-    """A user or a key that stands, switched on or off."""
+    """An existing user or key that is switched on or off."""
     standing = {"user", *(before.keys & after.keys)}
     changes = []
     for word in sorted(standing & (before.off ^ after.off)):
@@ -102,7 +104,7 @@ def _switches(name: str, before: IdentityShape, after: IdentityShape) -> list[Ch
         if word in after.off:
             changes.append(Change(name, f"{word} would be SWITCHED OFF", Risk.DANGER, aspect))
         else:
-            advice = "did somebody switch it off on purpose?"
+            advice = "check whether it was switched off on purpose"
             changes.append(Change(name, f"{word} is switched on again", Risk.NOTICE, aspect, advice))
     return changes
 
@@ -112,12 +114,12 @@ def _access(name: str, before: frozenset[Allowed], after: frozenset[Allowed], na
     changes = []
     for domain in sorted({*old, *new}):
         held, wanted = old.get(domain, frozenset()), new.get(domain, frozenset())
-        # A bucket that goes takes its grants with it.
+        # The grants on a deleted bucket end with it.
         going = domain in names.before.values() and domain not in names.after.values()
         gained, lost = wanted - held, held - wanted
         if gained:
             fresh = domain in names.after.values() and domain not in names.kept
-            # A first deployment: nothing of ours stands, and names of buckets are not what is in them.
+            # In a first deployment no bucket of the stack exists, and a list of bucket names reveals no contents.
             fresh |= not names.kept and all(pair.action in _NAMES_ONLY for pair in gained)
             what = f"may now {words(gained, wanted)} in {domain}"
             changes.append(Change(name, what, Risk.SAFE if fresh else Risk.DANGER, Aspect.ACCESS))
@@ -128,7 +130,7 @@ def _access(name: str, before: frozenset[Allowed], after: frozenset[Allowed], na
 
 
 def _by_domain(pairs: Iterable[Allowed], names: Mapping[str, str]) -> dict[str, frozenset[Allowed]]:
-    """Pairs by domain, each with its bucket's name taken out, as a bucket may have another name on the other side."""
+    """Pairs by domain, without the bucket's name, because the bucket may have another name on the other side."""
     found: dict[str, set[Allowed]] = {}
     for pair in pairs:
         found.setdefault(names.get(pair.bucket, pair.bucket), set()).add(pair._replace(bucket=""))

@@ -1,7 +1,7 @@
-"""A preview with no engine and no secret: the plan of this checkout beside that of another revision or a deployment.
+"""A preview without engine and secrets: the plan of this checkout compared with another revision or a deployment.
 
-The rule: it reads files, git and nothing else, so it can run for a pull request from a fork, and it says what it
-cannot see. Values that are encrypted in a stack's file are left out: no plan depends on one.
+The rule: it reads only files and git, so it can run for a pull request from a fork, and it says what it cannot see. It
+leaves out the encrypted values of a stack's file, because no plan depends on one.
 """
 
 import json
@@ -33,18 +33,18 @@ UNSEEN = (
     "the live store and the stack's state: drift, and what the engine itself would replace",
     "objects: how many would be eligible to expire",
 )
-# What of a stack's file is said as it is, beside what the plan comes to.
+# Settings of a stack's file whose changes are reported beside those of the plan.
 _SAID = ("cloud", "region", "endpoint", "client_endpoint", "ca_bundle", "kms_key_arn", "allowed_account_ids", "tags")
 _GIT_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two that are compared.
+    """One side of the comparison.
 
     Attributes:
-        plan: What it comes to.
-        shape: The same for the comparison.
+        plan: Its plan.
+        shape: The plan's shape, for the comparison.
         config: The stack's config; None for a published deployment, which holds none.
     """
 
@@ -54,10 +54,10 @@ class Side:
 
 
 def of_checkout(stack: str, folder: Path) -> Side:
-    """The side of the checkout at hand.
+    """The side of this checkout.
 
     Raises:
-        InvalidInputError: The taxonomy or the stack's file is wrong.
+        InvalidInputError: The taxonomy or the stack's file is invalid.
     """
     return _side(load(), _stack_text(folder / f"Pulumi.{stack}.yaml"), stack)
 
@@ -66,7 +66,7 @@ def of_revision(stack: str, folder: Path, revision: str) -> Side:
     """The side of a git revision, read with this checkout's code.
 
     Raises:
-        InvalidInputError: There is no such revision, or what it holds is wrong.
+        InvalidInputError: The revision does not exist, or its files are invalid.
     """
     where = f"{revision}:infra/{TAXONOMY_FILE.name}"
     taxonomy = parse(yaml.safe_load(_shown(folder, revision, f"infra/{TAXONOMY_FILE.name}")), where)
@@ -77,7 +77,7 @@ def of_deployment(path: Path) -> Side:
     """The side of a published deployment's file.
 
     Raises:
-        InvalidInputError: It cannot be read, or is of another version.
+        InvalidInputError: The file cannot be read, or has another version.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -86,7 +86,7 @@ def of_deployment(path: Path) -> Side:
             [
                 Problem(
                     str(path),
-                    f"is no deployment: {error}",
+                    f"is not a deployment: {error}",
                     "a published deployment",
                     f"pulumi stack output deployment --json > {path}",
                 )
@@ -100,7 +100,7 @@ def compared(before: Side, after: Side) -> list[Change]:
     """The changes from one side to the other.
 
     Raises:
-        InvalidInputError: A change cannot be made to a bucket that stands (`infra.moves`).
+        InvalidInputError: An existing bucket cannot be changed that way (`infra.moves`).
     """
     problems = impossible_moves(after.plan, {bucket.name: bucket.locked for bucket in before.plan.buckets})
     if problems:
@@ -117,7 +117,7 @@ def compared(before: Side, after: Side) -> list[Change]:
 
 
 def changed_code(folder: Path, revision: str) -> tuple[str, ...]:
-    """Files that decide what resources are made, other than the data, that differ from a revision."""
+    """Files other than the taxonomy that decide about resources and differ from a revision."""
     names = _git(
         folder, "diff", "--name-only", revision, "--", "infra", "model", "requirements.txt", "Pulumi.yaml"
     ).split()
@@ -160,7 +160,7 @@ def _tls_only(config: StackConfig) -> bool:
 
 
 def _plain(text: str, where: str) -> dict[str, str]:
-    """The config values that are not encrypted, as the engine would hand them over."""
+    """The config values that are not encrypted, in the form in which the engine passes them."""
     try:
         content = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
@@ -184,7 +184,7 @@ def _config_changes(before: StackConfig | None, after: StackConfig | None) -> li
     if before.admin_api != after.admin_api:
         what = f"adminApi is now {after.admin_api} (was {before.admin_api}) in the stack's file"
         advice = (
-            "a stack that stands refuses it until it is moved: "
+            "a deployed stack refuses this setting until its state is moved: "
             f"object-store switch-admin-api --stack NAME --to {after.admin_api}"
         )
         changes.append(Change("stack", what, Risk.NOTICE, Aspect.CONNECTION, advice))
@@ -208,7 +208,7 @@ def _git(folder: Path, *arguments: str) -> str:
     program = which("git")
     if program is None:
         raise InvalidInputError([Problem("git", "is not on the PATH", "git", "--base-deployment FILE")])
-    done = subprocess.run(  # noqa: S603 - git, with a revision that is checked to be no option
+    done = subprocess.run(  # noqa: S603 - git, with a revision that is checked not to be an option
         [program, "-C", str(folder), *arguments],
         capture_output=True,
         text=True,
@@ -221,7 +221,7 @@ def _git(folder: Path, *arguments: str) -> str:
                 Problem(
                     f"git {' '.join(arguments)}",
                     done.stderr.strip(),
-                    "a revision that is fetched",
+                    "a fetched revision",
                     "git fetch origin main, then --base-revision origin/main",
                 )
             ]

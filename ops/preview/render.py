@@ -1,8 +1,8 @@
 """A report as text for a terminal, as markdown for a comment, and as JSON.
 
-The rule: markdown stays under its limit whatever changes: the safe are folded away, then each kind is cut with a
-count, the dangerous last. It begins with a marker by which a comment is found and put anew, and holds no escape code
-and no value that a report does not hold. GitHub takes 65 536 characters for a comment:
+The rule: markdown always stays below its limit. Safe changes are folded, then each list is truncated with a count,
+dangers last. The text begins with a marker by which the workflow finds and replaces its comment. It holds no escape
+code, and no value that the report does not hold. GitHub accepts 65 536 characters in a comment:
 https://docs.github.com/en/rest/issues/comments (body is too long, maximum is 65536 characters).
 """
 
@@ -20,7 +20,7 @@ from ops.preview.report import Report, lines_to_paste
 COMMENT_CHARACTERS = 65536
 # One item takes at most this part of a comment.
 _ITEM_PART = 8
-# What a terminal could take as a command; line ends and tabs are none.
+# Characters that a terminal could interpret as a command; line ends and tabs are harmless.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _STYLES = {Risk.DANGER: "bold red", Risk.NOTICE: "yellow", Risk.SAFE: "green"}
 _TITLES = {Risk.DANGER: "Dangerous", Risk.NOTICE: "To notice", Risk.SAFE: "Safe"}
@@ -36,7 +36,7 @@ def as_json(report: Report) -> str:
 
 
 def as_text(report: Report, console: Console) -> None:
-    """Print the report on a terminal; styles are the console's to drop."""
+    """Print the report on a terminal; the console drops styles that it does not support."""
     console.print(Text(f"{report.stack}: {report.totals}", style="bold"))
     console.print(Text(f"  {_shown(report.source)}", style="dim"))
     for risk in reversed(Risk):
@@ -54,13 +54,13 @@ def as_text(report: Report, console: Console) -> None:
         for item in items:
             console.print(Text(f"  {_shown(item)}"))
     if report.open_dangers:
-        console.print(Text("to acknowledge what is dangerous and meant:", style="bold"))
+        console.print(Text("to acknowledge the dangers that are intended:", style="bold"))
         for line_to_paste in lines_to_paste(report.open_dangers, report.stack):
             console.print(Text(f"  {_shown(line_to_paste)}"))
 
 
 def as_markdown(report: Report, limit: int = COMMENT_CHARACTERS) -> str:
-    """The report as the text of a comment, of less than `limit` characters."""
+    """The report as the text of a comment, shorter than `limit` characters."""
     low, high = 0, max(len(report.changes), *(len(items) for _, items in _further(report)), 0)
     best = _markdown(report, high, limit)
     if len(best) < limit:
@@ -82,18 +82,18 @@ def marker(stack: str) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    end = "\n\n(cut: see the whole by `object-store preview`)\n"
+    end = "\n\n(truncated: `object-store preview` prints everything)\n"
     return text[: max(0, limit - len(end) - 1)] + end
 
 
 def _further(report: Report) -> list[tuple[str, Sequence[str]]]:
-    """What follows the changes, under its titles; nothing of what is empty."""
+    """The sections after the changes, with their titles; empty sections are left out."""
     sections: list[tuple[str, Sequence[str]]] = [
         ("data at risk", [sentence for found in report.at_risk for sentence in found.sentences()]),
         ("could not be read", report.unread),
         ("would fail", (*report.errors, *report.refused)),
         ("protected, so the engine refuses", report.protected if report.open_dangers else ()),
-        ("acknowledged, and no longer needed: remove from the stack's file", report.stale),
+        ("acknowledged but no longer needed: remove from the stack's file", report.stale),
         ("not seen by this preview", report.unseen),
     ]
     return [(title, items) for title, items in sections if items]
@@ -112,7 +112,7 @@ def _markdown(report: Report, shown: int, limit: int) -> str:
         changes = report.of(risk)
         if not changes:
             continue
-        # The dangerous are cut last: of each other kind a tenth as many is shown.
+        # Dangers are truncated last: of each other kind, a tenth as many are shown.
         most = shown if risk is Risk.DANGER else (shown if shown >= len(report.changes) else shown // 10)
         lines = [_item(change, report, most_characters) for change in changes[:most]]
         if len(changes) > most:
@@ -129,10 +129,10 @@ def _markdown(report: Report, shown: int, limit: int) -> str:
     if report.open_dangers:
         paste = lines_to_paste(report.open_dangers[:shown], report.stack)
         parts += [
-            "<details><summary>To acknowledge what is meant</summary>",
+            "<details><summary>To acknowledge the dangers that are intended</summary>",
             "",
             "```yaml",
-            # A back quote could end the block; within YAML's quotes this is one too.
+            # A back quote could end the block; in a quoted YAML string this escape is a back quote.
             *(_shown(line).replace("`", "\\u0060") for line in paste),
             *([f"    # … and {left} more"] if (left := len(report.open_dangers) - shown) > 0 else []),
             "```",
@@ -150,12 +150,12 @@ def _item(change: Change, report: Report, most: int) -> str:
 
 
 def _shown(text: str) -> str:
-    """Text with nothing in it that a terminal would act on."""
+    """Text without characters that a terminal would interpret."""
     return _CONTROLS.sub("", text)
 
 
 def _escaped(text: str, most: int) -> str:
-    """Text that markdown and HTML leave as it is, on one line, the end of a very long one cut."""
+    """Text escaped for markdown and HTML, on one line, truncated if it is very long."""
     found = _shown(" ".join(text.split()))
     found = found if len(found) <= most else f"{found[:most]}…"
     for mark in ("\\", "`", "*", "_", "[", "]", "|", "~"):

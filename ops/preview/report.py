@@ -1,7 +1,7 @@
-"""The whole of what a preview says: changes, acknowledgements, totals, and what could not be seen.
+"""The result of a preview: changes, acknowledgements, totals, and what the preview cannot see.
 
-The rule: a danger stands until the stack's config holds its very sentence, and a sentence that no danger of this
-preview has is stale and reported. Values only; how they look is `ops.preview.render`'s.
+The rule: a danger is open until the stack's config holds exactly its sentence. An acknowledged sentence that no danger
+of this preview has is stale and is reported. Values only; `ops.preview.render` formats them.
 """
 
 import json
@@ -18,17 +18,17 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Report:
-    """What a preview says.
+    """The result of a preview.
 
     Attributes:
         stack: The stack's name.
         source: What was compared, in words.
-        changes: The dangerous first.
+        changes: All changes, the dangers first.
         acknowledged: The sentences in the stack's config.
-        unchanged: Resources that stay as they are; None without an engine.
+        unchanged: Number of resources that do not change; None without an engine.
         protected: Domains whose bucket the engine refuses to delete or replace.
-        errors: What the engine says is wrong.
-        at_risk: What was read of the buckets whose expiry gets shorter.
+        errors: The engine's error messages.
+        at_risk: The data at risk in buckets whose expiry gets shorter.
         unread: Buckets that could not be read, and why.
         unseen: What this kind of preview cannot see.
     """
@@ -50,12 +50,12 @@ class Report:
 
     @property
     def open_dangers(self) -> tuple[Change, ...]:
-        """Dangers that nobody acknowledged."""
+        """Dangers that the stack's config does not acknowledge."""
         return tuple(change for change in self.of(Risk.DANGER) if change.sentence not in self.acknowledged)
 
     @property
     def stale(self) -> tuple[str, ...]:
-        """Acknowledgements that no danger of this preview needs; none where it failed, as it then saw not all."""
+        """Acknowledgements that no danger of this preview needs; empty after an error, because the list is partial."""
         if self.errors:
             return ()
         needed = {change.sentence for change in self.of(Risk.DANGER)}
@@ -63,14 +63,14 @@ class Report:
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """What the engine would refuse although it is acknowledged: protection is taken off in an update of its own."""
+        """Acknowledged changes that the engine would still refuse: protection must be removed in a separate update."""
         if self.open_dangers:
             return ()
-        return tuple(f"{domain}: the bucket is protected, and the update would stop there" for domain in self.protected)
+        return tuple(f"{domain}: the bucket is protected, so the update would stop there" for domain in self.protected)
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 nothing, safe or noticed; 3 a danger that nobody acknowledged; 1 the engine would fail."""
+        """0 no change, or only safe changes and notices; 1 an open danger; 2 the engine would fail."""
         if self.errors or self.refused:
             return ExitCode.CANNOT
         return ExitCode.WRONG if self.open_dangers else ExitCode.DONE
@@ -119,7 +119,7 @@ class Report:
 
 
 def lines_to_paste(changes: Iterable[Change], stack: str) -> list[str]:
-    """What acknowledges some dangers, for the stack's file."""
-    # JSON's text is YAML's, whatever is in it.
+    """The lines for the stack's file that acknowledge some dangers."""
+    # Every JSON string is also a YAML string.
     found = [f"    - {json.dumps(change.sentence, ensure_ascii=False)}" for change in changes]
     return [f"# Pulumi.{stack}.yaml", "config:", "  object-store:acknowledge:", *found] if found else []

@@ -1,7 +1,7 @@
-"""What a stack has, bucket by bucket and identity by identity, with no cloud in it.
+"""What a stack has, bucket by bucket and identity by identity, independent of the cloud.
 
-The rule: None means "not known from here" and is compared with nothing. A shape comes from a plan (`of_plan`) or from
-the engine's steps (`ops.preview.steps`), and one comparison serves both (`ops.preview.explain`).
+The rule: None means "unknown" and is not compared. A shape comes from a plan (`of_plan`) or from the engine's steps
+(`ops.preview.steps`); `ops.preview.explain` compares both kinds in the same way.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,15 +18,15 @@ class BucketShape:
     """One bucket.
 
     Attributes:
-        domain: What it is for.
+        domain: Its domain.
         name: Its name on the server.
-        rules: Its lifecycle rules, of what the backend can do.
+        rules: Its lifecycle rules, as far as the backend supports them.
         retention: Default retention; None without object lock.
         versioned: Versions are kept.
         protected: The engine refuses to delete it.
         emptied: It is emptied when it is destroyed.
         public_blocked: All four public-access blocks are on.
-        public_policy: Its bucket policy lets anyone in.
+        public_policy: Its bucket policy allows public access.
         tls_only: Its bucket policy refuses plain http.
         encryption: Default encryption, by its algorithm.
     """
@@ -49,13 +49,13 @@ class IdentityShape:
     """One identity.
 
     Attributes:
-        name: In the taxonomy.
-        user_name: On the server.
-        access: All that it may do; None where a policy of it is not known before the update.
-        tls_only: It may do nothing over plain http; None where that is not the user's policy's matter.
+        name: Its name in the taxonomy.
+        user_name: Its name on the server.
+        access: Its permissions; None if one of its policies is not known before the update.
+        tls_only: Its policy refuses plain http; None if the user's policy does not decide that.
         keys: Its keys, by the end of their logical name (`key-1`).
-        off: What of it is switched off: `user`, or a key.
-        trusted: Who may assume its role, in words; None where it has a user.
+        off: Its parts that are switched off: `user`, or a key.
+        trusted: Who may assume its role, in words; None if it has a user.
     """
 
     name: str
@@ -87,12 +87,12 @@ def of_plan(
     """The shape of a plan on a cloud.
 
     Args:
-        plan: What is wanted.
+        plan: The plan.
         cloud: aistor or aws.
-        unsupported: Features that the backend lacks (`model.deployment`): they change nothing there.
-        protected: Whether buckets are protected; None where that is not known.
-        empty_on_destroy: Whether all but cold buckets are emptied when destroyed; None where that is not known.
-        encryption: Default encryption; None where there is none or it is not known.
+        unsupported: Features that the backend lacks (`model.deployment`) and that change nothing there.
+        protected: Whether buckets are protected; None if unknown.
+        empty_on_destroy: Whether all buckets except cold ones are emptied when destroyed; None if unknown.
+        encryption: Default encryption; None if there is none or if it is unknown.
     """
     return StoreShape(
         {

@@ -1,8 +1,8 @@
-"""The engine's preview (`pulumi preview --json`) as two shapes and a list of what it would touch.
+"""The engine's preview (`pulumi preview --json`) as two shapes and a list of the resources that it would change.
 
-The rule: what a resource is about is told by its type and the end of its logical name, as `infra.aistor` and
-`infra.aws` give them; a type that is not in the table is still said, under `stack`. Pure: it reads no server and runs
-no engine. Inputs of both clouds: facts of pulumi-minio 0.17.1 and pulumi-aws 7.x.
+The rule: a resource's type and the end of its logical name, as `infra.aistor` and `infra.aws` set them, decide its
+subject and aspect. A type that is not in the table is still reported, under `stack`. Pure: it contacts no server and
+runs no engine. The input names of both clouds are facts of pulumi-minio 0.17.1 and pulumi-aws 7.x.
 """
 
 import json
@@ -21,9 +21,9 @@ from ops.preview.shape import BucketShape, IdentityShape, StoreShape
 from ops.preview.trusted import trusted
 
 UNCHANGED = frozenset({"same", "read"})
-# What a refresh read; the resource's own step comes after it, with what was read as its old side.
+# A step of a refresh; the resource's own step follows it, with the values that were read as its old side.
 REFRESHED = "refresh"
-# The engine's operations, in the words of `Touched`.
+# The engine's operations in the terms of `Touched`.
 OPERATIONS = {
     "create": "create",
     "import": "create",
@@ -36,7 +36,7 @@ OPERATIONS = {
     "import-replacement": "replace",
 }
 OTHER = "stack"
-# What the engine adds when the program has said already why it stops.
+# The engine adds this error after the program's own error.
 NOT_TELLING = "an unhandled error occurred: Program exited with non-zero exit code"
 
 _ASPECTS = {
@@ -55,7 +55,7 @@ _ASPECTS = {
     About.KEY: Aspect.KEY,
     About.ROLE: Aspect.TRUST,
 }
-# The status of a user or a key that is switched off: MinIO's users, its service accounts, AWS's access keys.
+# The status of a disabled user or key: MinIO's users, its service accounts, AWS's access keys.
 _OFF = ("disabled", "off", "Inactive")
 _ALGORITHMS = {"AES256": "SSE-S3", "aws:kms": "SSE-KMS"}
 # Terminal escapes, and the engine's own colour tags.
@@ -64,16 +64,16 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|<\{%[^%]*%\}>")
 
 @dataclass(frozen=True)
 class Previewed:
-    """What a preview comes to.
+    """The content of an engine's preview.
 
     Attributes:
         before: The stack as its state has it.
         after: The stack as it would be.
-        renamed: Former to present domain of buckets that are kept.
-        replaced: Domains and identities whose bucket, user, role or key would be made anew.
+        renamed: From the former to the present domain, for buckets that are kept.
+        replaced: Domains and identities whose bucket, user, role or key would be recreated.
         touched: Every resource that would change.
-        unchanged: How many would not.
-        errors: What the engine says is wrong, protection aside.
+        unchanged: The number of resources that would not change.
+        errors: The engine's error messages, except those about protection.
         protected: Domains whose bucket the engine refuses to delete or replace.
     """
 
@@ -88,7 +88,7 @@ class Previewed:
 
 
 def read_preview(preview: Mapping[str, Any]) -> Previewed:
-    """Read what `pulumi preview --json` printed."""
+    """Interpret the output of `pulumi preview --json`."""
     before, after = _Side(), _Side()
     renamed: dict[str, str] = {}
     replaced: set[str] = set()
@@ -108,7 +108,7 @@ def read_preview(preview: Mapping[str, Any]) -> Previewed:
             unchanged += 1
         else:
             named, properties = OPERATIONS.get(operation, operation), _properties(step)
-            # A service account's own policy is part of what its identity may do.
+            # A service account's own policy is part of its identity's permissions.
             about = Aspect.ACCESS if (aspect, properties) == (Aspect.KEY, ("policy",)) else aspect
             touched.append(Touched(subject, about, named, properties))
             if named == "replace" and aspect in (Aspect.BUCKET, Aspect.USER, Aspect.TRUST, Aspect.KEY):
@@ -131,7 +131,7 @@ def read_preview(preview: Mapping[str, Any]) -> Previewed:
 
 
 def clients_told(preview: Mapping[str, Any]) -> list[Change]:
-    """What clients are told otherwise than before: outputs are in no step, so the config is held against the last."""
+    """Changes of what the stack publishes to clients: no step holds outputs, so it compares config and last outputs."""
     stack = next((step for step in preview.get("steps") or [] if f"::{STACK}::" in step["urn"]), None)
     told = ((stack or {}).get("oldState", {}).get("outputs") or {}).get("deployment")
     if not isinstance(told, Mapping):
@@ -154,13 +154,13 @@ def acknowledged_in(preview: Mapping[str, Any]) -> tuple[str, ...]:
     try:
         found = json.loads(value) if isinstance(value, str) else value
     except json.JSONDecodeError:
-        # The program refuses what is no list, and says so.
+        # The program itself refuses a value that is not a list.
         return ()
     return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 def _about(state: Mapping[str, Any]) -> tuple[str, Aspect, str]:
-    """The subject and aspect of a resource, and what its name ends in."""
+    """The subject and aspect of a resource, and the end of its name."""
     kind, name = str(state["type"]), str(state["urn"]).rpartition("::")[2]
     what = about(kind)
     if what is not None:
@@ -172,14 +172,14 @@ def _about(state: Mapping[str, Any]) -> tuple[str, Aspect, str]:
 
 
 def _properties(step: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of inputs that differ, never their values."""
+    """The names of the inputs that differ, never their values."""
     found = step.get("diffReasons") or step.get("replaceReasons") or []
     names = {re.split(r"[.\[]", name)[0] for name in (*found, *(step.get("detailedDiff") or {}))}
     return tuple(sorted(name for name in names or _unlike(step) if not name.startswith("__")))
 
 
 def _unlike(step: Mapping[str, Any]) -> set[str]:
-    """Names of inputs that are not as they were: a dynamic provider says that something differs, and not what."""
+    """The names of changed inputs: a dynamic provider reports that something differs, but not which input."""
     old, new = step.get("oldState"), step.get("newState")
     if not old or not new or not str(new["type"]).startswith(DYNAMIC):
         return set()
@@ -192,10 +192,10 @@ def _unlike(step: Mapping[str, Any]) -> set[str]:
 
 
 def _live(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The state with what was read last as its inputs, beside what was declared.
+    """The state with its last read values as inputs, beside the declared inputs.
 
-    A refresh reads a plugin's inputs anew, all but whether a user or key is switched on; of a dynamic resource it reads
-    outputs alone.
+    A refresh updates a plugin's inputs, except whether a user or key is enabled; of a dynamic resource it updates only
+    the outputs.
     """
     inputs, outputs = state.get("inputs") or {}, state.get("outputs") or {}
     read = (
@@ -205,7 +205,7 @@ def _live(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refusals(diagnostics: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The engine's errors, and the domains that it refuses to touch because they are protected."""
+    """The engine's errors, and the domains that it refuses to change because they are protected."""
     errors, protected = [], set()
     for diagnostic in diagnostics:
         if diagnostic.get("severity") != "error":
@@ -276,7 +276,7 @@ class _Side:
         ]
         policies = [document for document in given if document is not None]
         keys = self.states.get((name, Aspect.KEY), [])
-        # A bound that is not known bounds nothing here: rather too much is said than too little.
+        # An unknown limit does not limit anything here: the preview reports too much rather than too little.
         bounds = [found for key in keys if (found := _document((key.get("inputs") or {}).get("policy")))]
         known = len(policies) == len(given)
         of_role = dict(role[-1].get("inputs") or {}) if role else {}
@@ -285,7 +285,7 @@ class _Side:
         return IdentityShape(
             name=name,
             user_name=str((user.get("inputs") or {}).get("name")),
-            # Each key of one identity has the same policy; one of them bounds what the user may do.
+            # All keys of an identity have the same policy, so one of them limits the user's permissions.
             access=allowed(policies, bounds[:1]) if known else None,
             tls_only=refuses_plain_http(policies) if on_aistor and known else None,
             keys=frozenset(_about(key)[2].removeprefix("-") for key in keys),
@@ -297,7 +297,7 @@ class _Side:
 
 
 def _document(text: object) -> dict[str, Any] | None:
-    """A policy document; None where it is not known before the update."""
+    """A policy document; None if it is not known before the update."""
     try:
         found = json.loads(text) if isinstance(text, str) else text
     except json.JSONDecodeError:

@@ -1,17 +1,18 @@
-"""Who may assume a role, in words that can be compared: of the document that a resource has, whoever wrote it.
+"""Who may assume a role, in words that can be compared, read from the trust policy of a resource.
 
-The rule: what is not understood counts as everybody, so that rather too much is said than too little.
+The rule: a statement that this module does not understand counts as "everyone". It reports too much rather than too
+little.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-EVERYBODY = "anybody (its trust policy is not one of ours)"
+EVERYBODY = "everyone (its trust policy has an unknown form)"
 _ACTION = "sts:AssumeRoleWithWebIdentity"
 
 
 def trusted(document: Mapping[str, Any] | None) -> frozenset[str]:
-    """Each subject that is let in, with its issuer and the audience; `EVERYBODY` for what is not understood."""
+    """Each trusted subject with its issuer and audience; `EVERYBODY` for a statement of unknown form."""
     statements = (document or {}).get("Statement")
     found: set[str] = set()
     for statement in statements if isinstance(statements, list) else [{}]:

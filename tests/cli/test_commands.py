@@ -1,4 +1,4 @@
-"""cli.commands: the list agrees with what each command says of itself, and help fits a terminal of 80 columns."""
+"""cli.commands: the list agrees with each command's own help, and help fits a terminal of 80 columns."""
 
 import os
 import subprocess
@@ -18,14 +18,14 @@ SCREEN_LINES = 40
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What `--help` prints."""
+    """The output of `--help`."""
     assert main([*words, "--help"]) == 0
     return capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_line_of_the_list_is_the_first_of_its_help(name: str) -> None:
-    """The list imports no command, so its texts are said twice."""
+    """The list imports no command, so its texts exist twice and are equal."""
     assert (loaded(name).help or "").strip().splitlines()[0] == COMMANDS[name].text
 
 
@@ -33,7 +33,7 @@ def test_line_of_the_list_is_the_first_of_its_help(name: str) -> None:
 def test_help_fits_80_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
-    """No line is wider, no text is cut, and each option says what it is for."""
+    """No line is wider, no text is truncated, and each option has a description."""
     monkeypatch.setenv("COLUMNS", "80")
     lines = help_of(capsys, *words).splitlines()
 
@@ -46,7 +46,7 @@ def test_help_fits_80_columns(
 def test_list_is_grouped_and_fits_one_screen(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every command is in it, in its group, in the order of the table."""
+    """The list has every command, in its group, in the order of the table."""
     monkeypatch.setenv("COLUMNS", "80")
     lines = help_of(capsys).splitlines()
 
@@ -57,7 +57,7 @@ def test_list_is_grouped_and_fits_one_screen(
 
 
 def test_list_waits_for_no_library() -> None:
-    """Neither the list nor the version imports what a command needs."""
+    """Neither the list nor the version imports the libraries of a command."""
     program = "import sys\nfrom cli.main import main\nmain(sys.argv[1:])\n"
     program += "print(sorted({'pulumi', 'boto3', 'obstore', 'pytest', 'moto'} & set(sys.modules)), file=sys.stderr)"
     for words in (["--help"], ["--version"]):
@@ -68,7 +68,7 @@ def test_list_waits_for_no_library() -> None:
 
 
 def test_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:
-    """One number, and the command's name."""
+    """The version is one number after the command's name."""
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("object-store 0.")
 
@@ -83,7 +83,7 @@ def test_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> Non
     ],
 )
 def test_words_are_completed(typed: str, completed: set[str]) -> None:
-    """As bash asks for it: commands, subcommands, options and their values."""
+    """Completion in bash offers commands, subcommands, options and their values."""
     words = typed.split()
     asked = {
         **os.environ,

@@ -1,4 +1,4 @@
-"""The exit status of every command: one table, whatever the command is."""
+"""The exit status of every command follows one table."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tests.cli.test_commands import GROUPS, LEAVES
 ROOT = Path(__file__).parents[2]
 STACK = ("--stack", "nowhere")
 FILES = ("--deployment", "/nonexistent/d.json", "--credentials", "/nonexistent/c.json", "--identity", "worker")
-# What makes each command fail before it can do anything: a stack, a file or a server that is not there.
+# Arguments with which each command fails before it does anything: a missing stack, file or server.
 CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("preflight",): STACK,
     ("preview",): STACK,
@@ -43,14 +43,14 @@ CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("sandbox", "env"): ("local",),
     ("sandbox", "rehearse"): ("--stack", "local"),
 }
-# Of the sandbox's, `up`, `down`, `deploy` and `engine` do something wherever they are, and `status` tells.
+# Of the sandbox's commands, `up`, `down`, `deploy` and `engine` work in any folder, and `status` reports.
 DOING = {("sandbox", name) for name in ("up", "down", "deploy", "engine", "status", "verify")}
 WAITING = [words for words, rest in CANNOT.items() if "--stack" in rest and words[0] != "sandbox"]
 
 
 @pytest.fixture(name="pulumi")
 def _pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """A `pulumi` on the path that runs a script, and no other; no stack is anywhere."""
+    """The only `pulumi` on PATH runs a script, and no stack exists."""
 
     def make(script: str) -> None:
         path = tmp_path / "bin" / "pulumi"
@@ -64,20 +64,20 @@ def _pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 
 def test_every_command_is_tried() -> None:
-    """A new one needs a line above."""
+    """A new command needs a line above."""
     assert CANNOT.keys() | DOING == set(LEAVES)
 
 
 @pytest.mark.parametrize("words", LEAVES, ids=" ".join)
 def test_wrong_usage_is_2(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
-    """An option that there is not, and one message that names it."""
+    """An unknown option gives one message that names it."""
     assert main([*words, "--no-such-option"]) == ExitCode.CANNOT
     assert "--no-such-option" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("frobnicate",), *((group, "frobnicate") for group in GROUPS)], ids=" ".join)
 def test_unknown_command_is_2(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
-    """Of the whole, and of each group."""
+    """This holds for the program and for each group."""
     assert main(words) == ExitCode.CANNOT
     assert "No such command 'frobnicate'" in capsys.readouterr().err
 
@@ -90,7 +90,7 @@ def test_what_cannot_be_done_is_2(
     words: tuple[str, ...],
     rest: tuple[str, ...],
 ) -> None:
-    """No such stack, no such file, nothing up: one message on standard error, no traceback."""
+    """Without the stack, the file or a running server: one message on standard error, no traceback."""
     pulumi("echo \"error: no stack named 'nowhere' found\" >&2; exit 255")
     monkeypatch.setattr("sandbox.folder.ROOT", Path.cwd(), raising=False)
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_done_is_2(
 def test_signal_ends_it_and_is_told(
     pulumi: Callable[[str], None], tmp_path: Path, words: tuple[str, ...], number: signal.Signals
 ) -> None:
-    """130 and 143, whatever the command was waiting for; nothing of it is left, and no traceback is shown."""
+    """The status is 130 or 143, no process is left, and no traceback is shown."""
     pulumi(f"echo $$ > {tmp_path}/waiting; exec sleep 60")
     with subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "cli", *words, *CANNOT[words]],
@@ -128,7 +128,7 @@ def test_signal_ends_it_and_is_told(
 
 
 def test_signal_before_anything_is_imported_is_told() -> None:
-    """The first thing that a command does is to listen: not even one that comes at once shows a traceback."""
+    """A command installs its signal handlers first, so even an immediate signal shows no traceback."""
     program = (
         "import os, signal, sys\n"
         "from cli import main as console\n"
@@ -145,7 +145,7 @@ def test_signal_before_anything_is_imported_is_told() -> None:
 def test_mistake_of_ours_is_2_and_shows_where(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is never 1, which says that something was looked at and found wrong."""
+    """A bug never ends with 1, which means that a check found something wrong."""
 
     def broken(_: list[str]) -> int:
         raise ZeroDivisionError("a mistake")
@@ -157,7 +157,7 @@ def test_mistake_of_ours_is_2_and_shows_where(
 
 
 def test_ignored_signal_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `nohup` has it; and what was there before a command is there after it."""
+    """`nohup` relies on it; and the handlers after a command are those before it."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         monkeypatch.setattr(console, "_run", lambda _: signal.raise_signal(signal.SIGHUP) or 0)  # type: ignore[func-returns-value]
@@ -168,5 +168,5 @@ def test_ignored_signal_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_table_is_whole() -> None:
-    """Each status has a meaning, and nothing else has."""
+    """Each status has a meaning, and nothing else has one."""
     assert list(MEANING) == list(ExitCode)

@@ -227,7 +227,7 @@ CASES = {
     "a domain dropped": Case(
         dropped,
         danger=["vault-backups: bucket would be DELETED"],
-        notice=["vault-backup: identity would be DELETED, and its key refused"],
+        notice=["vault-backup: identity would be DELETED; its key stops working"],
         safe=["reader: may no longer read in vault-backups", "verifier: may no longer verify in vault-backups"],
         exit_code=1,
     ),
@@ -270,7 +270,7 @@ CASES = {
     ),
     "an identity dropped": Case(
         lambda taxonomy: taxonomy["identities"].pop("otel-exporter"),
-        notice=["otel-exporter: identity would be DELETED, and its key refused"],
+        notice=["otel-exporter: identity would be DELETED; its key stops working"],
     ),
     "another environment": Case(
         config={"env": "lab"},
@@ -425,9 +425,9 @@ def test_bucket_that_is_protected_is_said_to_be(checkout: "Checkout", stack: str
     assert (open_danger.status, acknowledged.status) == (1, 2)
     assert f"danger  {gone}\n" in open_danger.output
     assert f'    - "{gone}"' in open_danger.output
-    assert "the bucket is protected, and the update would stop there" in acknowledged.output
+    assert "the bucket is protected, so the update would stop there" in acknowledged.output
     assert [c["sentence"] for c in json.loads(off.output)["changes"] if c["risk"] == "danger"] == [
-        "vault-backups: its protection against deletion is taken off"
+        "vault-backups: its protection against deletion is removed"
     ]
 
 
@@ -438,7 +438,7 @@ def test_bucket_that_is_protected_is_said_to_be(checkout: "Checkout", stack: str
         (
             "policy=as_json(bucket_policy(plan.name))",
             "policy=as_json(bucket_policy(plan.name)).replace('Deny', 'Allow')",
-            "its policy now lets anyone in",
+            "its policy now allows public access",
         ),
     ],
 )
@@ -484,7 +484,7 @@ def test_failure_that_the_engine_does_not_explain_is_one(checkout: "Checkout") -
     done = checkout.run(command, "local", more)
 
     assert done.status == 2, done.output
-    assert "would fail" in done.output or "gave no preview" in done.output
+    assert "would fail" in done.output or "printed no preview" in done.output
 
 
 def test_data_at_risk_is_read_with_a_handed_out_key(checkout: "Checkout", stack: str) -> None:
@@ -514,10 +514,10 @@ def test_data_at_risk_is_read_with_a_handed_out_key(checkout: "Checkout", stack:
     (found,) = said["data_at_risk"]
     assert found["bucket"] == bucket
     assert (found["read_keys"], found["complete"], found["current"]["within_30_days"]["objects"]) == (2, True, 0)
-    assert "nothing would be eligible within 30 days" in found["sentences"][0]
+    assert "nothing would be eligible to expire within 30 days" in found["sentences"][0]
     assert gone.status == 1
     assert "at least 1 object" in gone.output
-    assert "would go with the bucket" in gone.output
+    assert "would be removed with the bucket" in gone.output
 
 
 def test_moves_between_hot_and_warm_and_a_rename_are_done_in_place(checkout: "Checkout", stack: str) -> None:

@@ -242,10 +242,10 @@ def test_protected_buckets_are_not_destroyed_and_disposable_ones_are(
         _kill_half_way(checkout, stack)
         taken_up = checkout.python("cli", "recover", "--stack", stack, stack=stack)
         assert taken_up.status == 0, taken_up.output
-        assert "interrupted operations taken up" in taken_up.output
+        assert "interrupted operations; continue with" in taken_up.output
         again = checkout.up(stack, "--stack", stack)
         assert again.status == 0, again.output
-        assert "nothing was interrupted" in checkout.python("cli", "recover", "--stack", stack, stack=stack).output
+        assert "no update was interrupted" in checkout.python("cli", "recover", "--stack", stack, stack=stack).output
         assert checkout.python("verify", "--stack", stack, stack=stack).status == 0
         users = checkout.client(stack, "iam").list_users()["Users"] if stack == "aws" else []
         assert len(users) == len({user["UserName"] for user in users})

@@ -1,6 +1,6 @@
-"""The admin's policy as a document: narrowed to the plan's names, within limits, and printed for whoever makes it.
+"""The admin's policy as a document: limited to the plan's names, within size limits, and printed for its creator.
 
-That it is enough, and each action needed: tests/infra/components/test_admin_policy.py and
+Other tests prove that it suffices and that each action is necessary: tests/infra/components/test_admin_policy.py and
 tests/e2e/test_admin_policy.py.
 """
 
@@ -28,7 +28,7 @@ def _plan() -> StorePlan:
 
 
 def allows(plan: StorePlan, action: str, resource: str, **context: str) -> bool:
-    """Whether the AWS policy of a plan with roles, which is emptied, allows it."""
+    """Whether the AWS policy of an emptied plan with roles allows an action."""
     policy = policy_engine.parse(dict(admin_policy(plan, "aws", empties=True, roles=True)))
     access = policy_engine.Access(action, resource, {f"iam:{key}": (value,) for key, value in context.items()})
     return policy_engine.evaluate([policy], access) is policy_engine.Verdict.ALLOWED
@@ -36,7 +36,7 @@ def allows(plan: StorePlan, action: str, resource: str, **context: str) -> bool:
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_no_action_is_a_pattern_and_none_stands_twice(plan: StorePlan, cloud: Cloud) -> None:
-    """Each action is named, once, and the document holds exactly the table's."""
+    """Each action is named once, and the document holds exactly the actions of the table."""
     named = [right.action for right in rights(cloud, empties=True, roles=True)]
     document = admin_policy(plan, cloud, empties=True, roles=True)
 
@@ -61,14 +61,14 @@ def test_no_action_is_a_pattern_and_none_stands_twice(plan: StorePlan, cloud: Cl
     ],
 )
 def test_aws_rights_reach_the_plans_own_names_alone(plan: StorePlan, action: str, own: str, foreign: str) -> None:
-    """Another stack's buckets, and whoever else is in the account, are out of reach; the admin itself too."""
+    """They do not cover other stacks' buckets, other identities of the account, or the admin itself."""
     assert allows(plan, action, own)
     assert not allows(plan, action, foreign)
 
 
 @pytest.mark.parametrize(("action", "kind"), [("iam:AttachUserPolicy", "user"), ("iam:AttachRolePolicy", "role")])
 def test_aws_admin_attaches_the_plans_own_policies_alone(plan: StorePlan, action: str, kind: str) -> None:
-    """It cannot hand AdministratorAccess to an identity and take a key of that."""
+    """It cannot attach AdministratorAccess to an identity and create a key for it."""
     identity = f"{MARK}:{kind}/joelclaw-prod-worker"
 
     assert allows(plan, action, identity, policyarn=f"{MARK}:policy/joelclaw-prod-worker")
@@ -77,7 +77,7 @@ def test_aws_admin_attaches_the_plans_own_policies_alone(plan: StorePlan, action
 
 
 def test_minio_takes_it(plan: StorePlan) -> None:
-    """Only actions that it knows, and no resource where `admin:` actions have none."""
+    """It has only actions that MinIO knows, and no resource for `admin:` actions."""
     kept = minio_policy.checked(dict(admin_policy(plan, "aistor", empties=True)))
 
     assert [one for one in kept["Statement"] if "Resource" not in one] == [
@@ -90,13 +90,13 @@ def test_minio_takes_it(plan: StorePlan) -> None:
 
 
 def test_one_managed_policy_holds_it(plan: StorePlan) -> None:
-    """With all that may be asked for it is within AWS's size."""
+    """With all options it fits AWS's size limit."""
     assert len(as_json(admin_policy(plan, "aws", empties=True, roles=True))) <= MANAGED_POLICY_CHARACTERS
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_objects_are_touched_only_to_empty_buckets(plan: StorePlan, cloud: Cloud) -> None:
-    """Without `emptyOnDestroy` the admin can read, write and delete no object."""
+    """Without `emptyOnDestroy` the admin cannot read, write or delete objects."""
 
     def of_objects(statements: list[Statement]) -> list[Statement]:
         return [one for one in statements if any(name.endswith("/*") for name in one.get("Resource", []))]
@@ -107,7 +107,7 @@ def test_objects_are_touched_only_to_empty_buckets(plan: StorePlan, cloud: Cloud
 
 
 def test_roles_are_asked_for() -> None:
-    """Their rights are there only where the plan has identities that are roles, and never on AIStor."""
+    """Their rights appear only if the plan has identities with roles, and never on AIStor."""
 
     def of_roles(found: tuple[Right, ...]) -> list[Right]:
         return [right for right in found if right.on == "roles"]
@@ -118,7 +118,7 @@ def test_roles_are_asked_for() -> None:
 
 
 def test_command_prints_it(capsys: pytest.CaptureFixture[str], plan: StorePlan) -> None:
-    """What is printed is the document, ready for `mc` and `aws`."""
+    """The output is the document, ready for `mc` and `aws`."""
     assert main(["--cloud", "aws", "--env", "prod"]) == 0
     assert json.loads(capsys.readouterr().out) == admin_policy(plan, "aws")
 
@@ -127,7 +127,7 @@ def test_command_prints_it(capsys: pytest.CaptureFixture[str], plan: StorePlan) 
 
 
 def test_command_reads_a_stack(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Codes, cloud and `emptyOnDestroy` are the stack's; neither an admin nor a server need be there."""
+    """Codes, cloud and `emptyOnDestroy` come from the stack; neither admin nor server need exist."""
     values = {"cloud": "aistor", "env": "lab", "endpoint": "https://127.0.0.1:1", "protect": "false"}
     config = {f"object-store:{key}": (value, False) for key, value in (values | {"emptyOnDestroy": "true"}).items()}
     monkeypatch.setattr("stack.config.read_config", lambda _stack: config)
@@ -146,7 +146,7 @@ def test_command_reads_a_stack(capsys: pytest.CaptureFixture[str], monkeypatch: 
     ],
 )
 def test_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
-    """A malformed code and a stack that is none end it with 2, and nothing is printed."""
+    """A malformed code and a missing stack exit with 2, and nothing is printed."""
     assert main(arguments) == 2
     written = capsys.readouterr()
     assert said in written.err
@@ -155,7 +155,7 @@ def test_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str], argument
 
 @pytest.mark.parametrize("arguments", [["--cloud", "aws"], [], ["--stack", "lab", "--cloud", "aws", "--env", "prod"]])
 def test_command_wants_a_stack_or_codes(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    """A cloud alone names no buckets, and two sources are one too many."""
+    """A cloud alone does not name buckets, and two sources are one too many."""
     assert main(arguments) == 2
     assert "--cloud" in capsys.readouterr().err
 

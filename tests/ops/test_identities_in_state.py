@@ -1,4 +1,4 @@
-"""ops.identities_in_state: identities go from one way to the other in a state, with ids and secrets as they are."""
+"""ops.identities_in_state: a state's identities move between the two forms, with unchanged ids and secrets."""
 
 import copy
 import json
@@ -25,7 +25,7 @@ PLACE = Place(
 
 
 def urn(kind: str, name: str) -> str:
-    """The URN of something under the store."""
+    """The URN of a resource under the store."""
     return f"{STACK}object-store:storage:AistorStore${kind}::{name}"
 
 
@@ -46,7 +46,7 @@ def of_plugin(word: str, name: str, own_id: str, inputs: dict[str, Any], outputs
 
 
 def state(*, dynamic: bool = True) -> dict[str, Any]:
-    """A stack as the plugin's `up` leaves it: one bucket, one identity; the dynamic provider comes late."""
+    """A stack after the plugin's `up`: one bucket, one identity; the dynamic provider comes late."""
     user = of_plugin(
         "user",
         "worker-user",
@@ -122,7 +122,7 @@ def named(exported: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_identities_become_our_own_under_their_names() -> None:
-    """Types, URNs and provider are ours; names, ids, parents, secrets and what they wait for are as before."""
+    """Types, URNs and provider are ours; names, ids, parents, secrets and dependencies stay."""
     before = state()
 
     found = named(moved(before, "v4", PLACE))
@@ -144,7 +144,7 @@ def test_identities_become_our_own_under_their_names() -> None:
 
 
 def test_nothing_of_the_plugin_is_left_behind() -> None:
-    """No mention of a type, a provider or a raw state of the plugin's in an identity."""
+    """No identity mentions a type, a provider or a raw state of the plugin."""
     after = moved(state(), "v4", PLACE)
     text = json.dumps([one for one in after["deployment"]["resources"] if one["type"] in identity_types("v4")])
 
@@ -155,7 +155,7 @@ def test_nothing_of_the_plugin_is_left_behind() -> None:
 
 
 def test_there_and_back_is_as_before() -> None:
-    """A state that went to v4 and back differs from the first in nothing that the engine compares."""
+    """A state that moved to v4 and back equals the first in everything that the engine compares."""
     before = state()
 
     after = named(moved(moved(before, "v4", PLACE), "v3", PLACE))
@@ -168,7 +168,7 @@ def test_there_and_back_is_as_before() -> None:
 
 
 def test_state_that_is_handed_in_is_not_changed() -> None:
-    """The caller's own copy stays whole, to go back to."""
+    """The caller's copy stays unchanged."""
     before = state()
     kept = copy.deepcopy(before)
 
@@ -178,7 +178,7 @@ def test_state_that_is_handed_in_is_not_changed() -> None:
 
 
 def test_provider_stands_before_what_needs_it() -> None:
-    """The engine refuses a state in which a resource comes before its provider."""
+    """The engine refuses a state in which a resource precedes its provider."""
     after = moved(state(), "v4", PLACE)["deployment"]["resources"]
     order = [one["urn"] for one in after]
 
@@ -186,7 +186,7 @@ def test_provider_stands_before_what_needs_it() -> None:
 
 
 def test_missing_dynamic_provider_is_made_with_the_config() -> None:
-    """A stack without one gets it, with the stack's config, and what is secret is marked for the engine."""
+    """A stack without one gets it, with the stack's config, and secrets are marked for the engine."""
     after = named(moved(state(dynamic=False), "v4", PLACE))["default"]
 
     assert after["inputs"]["object-store:env"] == "local"
@@ -198,7 +198,7 @@ def test_missing_dynamic_provider_is_made_with_the_config() -> None:
 
 
 def test_drift_that_the_state_knows_is_kept() -> None:
-    """A user that a refresh saw switched off stays so in the outputs, so that the next `up` mends it."""
+    """A user that a refresh read as disabled stays so in the outputs, and the next `up` enables it."""
     before = state()
     named(before)["worker-user"]["outputs"]["status"] = "disabled"
 
@@ -211,16 +211,16 @@ def test_drift_that_the_state_knows_is_kept() -> None:
 
 
 def test_half_replaced_resource_is_refused() -> None:
-    """What the engine is about to delete cannot be told from what stands."""
+    """A resource pending deletion cannot be distinguished from its replacement."""
     before = state()
     named(before)["worker-key-1"]["delete"] = True
 
-    with pytest.raises(StateError, match="half replaced"):
+    with pytest.raises(StateError, match=r"the replacement of \S+ is incomplete"):
         moved(before, "v4", PLACE)
 
 
 def test_no_plugin_no_way_back() -> None:
-    """Without the plugin's provider in the state nothing can be handed to it."""
+    """Without the plugin's provider in the state, the plugin cannot manage anything."""
     before = moved(state(), "v4", PLACE)
     before["deployment"]["resources"] = [one for one in before["deployment"]["resources"] if one["urn"] != PLUGIN]
 
@@ -229,7 +229,7 @@ def test_no_plugin_no_way_back() -> None:
 
 
 def test_default_provider_of_the_plugin_is_not_ours() -> None:
-    """A default provider has the same type; resources of ours never stand under it."""
+    """A default provider has the same type; our resources never use it."""
     before = moved(state(), "v4", PLACE)
     default = {"urn": f"{STACK}pulumi:providers:minio::default", "custom": True, "id": "99"}
     before["deployment"]["resources"].insert(1, {**default, "type": "pulumi:providers:minio"})
@@ -239,7 +239,7 @@ def test_default_provider_of_the_plugin_is_not_ours() -> None:
 
 @pytest.mark.parametrize("exported", [{"version": 3, "deployment": None}, {"version": 3, "deployment": {}}])
 def test_what_exists_is_added_to_an_empty_state(exported: dict[str, Any]) -> None:
-    """Stack, store and provider are made as well, each before what stands under it."""
+    """Stack, store and provider are added too, each before its children."""
     live = [
         (About.USER, "worker-user", "jc-worker", {"name": "jc-worker", "status": "disabled"}),
         (About.ATTACHMENT, "worker-attachment", "jc-worker/p", {"userName": "jc-worker", "policyName": "p"}),
@@ -261,7 +261,7 @@ def test_what_exists_is_added_to_an_empty_state(exported: dict[str, Any]) -> Non
 
 
 def test_what_exists_is_added_beside_what_is_there() -> None:
-    """Stack, store and provider that are there are used."""
+    """Existing stack, store and provider resources are used."""
     before = state()
 
     after = added(before, [(About.POLICY, "other-policy", "o", {"name": "o", "policy": POLICY})], PLACE)

@@ -1,4 +1,4 @@
-"""ops.recover: what an interrupted update had under way is resolved without touching the server."""
+"""ops.recover: pending operations of an interrupted update are resolved without changing the server."""
 
 import json
 from contextlib import nullcontext
@@ -19,12 +19,12 @@ main = console("recover")
 
 
 def creating(kind: str, **inputs: object) -> dict[str, Any]:
-    """An operation that was creating a resource."""
+    """A pending creation of a resource."""
     return {"type": "creating", "resource": {"urn": f"urn::{kind}", "type": kind, "inputs": inputs}}
 
 
 def exported(*operations: dict[str, Any]) -> dict[str, Any]:
-    """A stack with one resource and these operations under way."""
+    """A stack with one resource and these pending operations."""
     return {
         "version": 3,
         "deployment": {"resources": [{"urn": "urn::there", "type": "x"}], "pending_operations": list(operations)},
@@ -32,7 +32,7 @@ def exported(*operations: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_named_resources_become_part_of_the_state() -> None:
-    """A bucket, a user, a policy and an attachment of ours are known by the names they were given."""
+    """Our buckets, users, policies and attachments have ids that follow from their names."""
     found = taken_up(
         exported(
             creating("minio:index/s3Bucket:S3Bucket", bucket="b"),
@@ -51,7 +51,7 @@ def test_named_resources_become_part_of_the_state() -> None:
 
 
 def test_the_rest_is_forgotten_and_keys_are_named() -> None:
-    """What is made anew without harm leaves no trace; a key that may be left behind is told."""
+    """A safely repeatable creation leaves no trace; a key that may remain is reported."""
     found = taken_up(
         exported(
             creating("minio:index/ilmPolicy:IlmPolicy", bucket="b"),
@@ -69,7 +69,7 @@ def test_the_rest_is_forgotten_and_keys_are_named() -> None:
 
 
 def fake_pulumi(folder: Path, monkeypatch: pytest.MonkeyPatch, content: dict[str, Any], fails: str = "none") -> Path:
-    """A `pulumi` on the path that prints `content` on export, keeps what is imported, and fails on one command."""
+    """A `pulumi` on PATH that exports `content`, keeps what is imported, and fails for one command."""
     (folder / "export.json").write_text(json.dumps(content), encoding="utf-8")
     program = folder / "pulumi"
     program.write_text(
@@ -87,14 +87,14 @@ def fake_pulumi(folder: Path, monkeypatch: pytest.MonkeyPatch, content: dict[str
 def test_interrupted_stack_is_taken_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The lock is taken off, the resolved state imported and refreshed."""
+    """The lock is removed, and the resolved state is imported and refreshed."""
     content = exported(
         creating("minio:index/s3Bucket:S3Bucket", bucket="b"), creating("aws:iam/accessKey:AccessKey", user="u")
     )
     fake_pulumi(tmp_path, monkeypatch, content)
 
     assert main(["--stack", "local"]) == 0
-    assert "2 interrupted operations taken up" in capsys.readouterr().out
+    assert "resolved 2 interrupted operations" in capsys.readouterr().out
     commands = [line.split()[0:2] for line in (tmp_path / "calls").read_text(encoding="utf-8").splitlines()]
     assert commands == [["cancel", "--yes"], ["stack", "export"], ["stack", "import"], ["refresh", "--yes"]]
     assert (
@@ -103,7 +103,7 @@ def test_interrupted_stack_is_taken_up(
 
 
 def test_account_is_asked_for_where_a_policy_needs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A managed policy's id holds the account."""
+    """A managed policy's id contains the account."""
     fake_pulumi(tmp_path, monkeypatch, exported(creating("aws:iam/policy:Policy", name="p")))
     monkeypatch.setattr(recover, "_account_id", lambda: "123456789012")
 
@@ -113,11 +113,11 @@ def test_account_is_asked_for_where_a_policy_needs_it(tmp_path: Path, monkeypatc
 
 
 def test_account_is_found_without_a_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """STS is asked even where no region is set in the environment, as on a machine whose region is in the stack."""
+    """STS works even if the environment has no region and only the stack has one."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    # Only with an endpoint of its own does botocore need a region for STS.
+    # botocore needs a region for STS only with a custom endpoint.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://sts.amazonaws.com")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
@@ -132,16 +132,16 @@ def test_account_is_found_without_a_region(tmp_path: Path, monkeypatch: pytest.M
 def test_stack_in_order_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With nothing under way nothing is imported, even where there is no lock to take off."""
+    """Without pending operations nothing is imported, even if there is no lock to remove."""
     fake_pulumi(tmp_path, monkeypatch, exported(), fails="cancel")
 
     assert main(["--stack", "local"]) == 0
-    assert "nothing was interrupted" in capsys.readouterr().out
+    assert "no update was interrupted" in capsys.readouterr().out
     assert not (tmp_path / "imported.json").exists()
 
 
 def test_failure_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A step that fails ends it with pulumi's own words."""
+    """A failed step ends it with pulumi's own message."""
     fake_pulumi(tmp_path, monkeypatch, exported(), fails="stack export")
 
     assert main(["--stack", "local"]) == 2
@@ -149,7 +149,7 @@ def test_failure_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 
 
 def test_no_pulumi_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without an engine nothing can be taken up."""
+    """Without an engine nothing can be repaired."""
     monkeypatch.setenv("PATH", "/nowhere")
 
     assert main(["--stack", "local"]) == 2
@@ -160,7 +160,7 @@ KEY = "minio:index/iamServiceAccount:IamServiceAccount"
 
 
 def _deleting(*ids: str) -> dict[str, Any]:
-    """A stack with these keys, each of which was being deleted."""
+    """A stack with these keys, each pending deletion."""
     keys = [{"urn": f"urn::{one}", "type": KEY, "id": one, "inputs": {"targetUser": "u"}} for one in ids]
     operations = [{"type": "deleting", "resource": key} for key in keys]
     return {"version": 3, "deployment": {"resources": keys, "pending_operations": operations}}
@@ -170,7 +170,7 @@ def _deleting(*ids: str) -> dict[str, Any]:
 def test_deleted_key_of_the_plugins_leaves_the_state(
     failure: KeysError | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that is gone from the server is dropped, since the plugin's refresh fails on it; one that is there stays."""
+    """A key missing on the server is dropped, because the plugin's refresh fails for it; an existing one stays."""
 
     class Keys:
         def of(self, user: str) -> list[str]:

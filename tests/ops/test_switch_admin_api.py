@@ -1,4 +1,4 @@
-"""ops.switch_admin_api in process: what is asked of engine and server, and every way that ends without a move."""
+"""ops.switch_admin_api in process: the calls to engine and server, and every way that ends without a move."""
 
 import json
 from pathlib import Path
@@ -74,18 +74,18 @@ def speaks(monkeypatch: pytest.MonkeyPatch, *versions: str) -> None:
 
 
 def types(folder: Path) -> list[str]:
-    """What the state holds, providers aside."""
+    """The types in the state, except providers."""
     resources = json.loads((folder / "state.json").read_text(encoding="utf-8"))["deployment"]["resources"]
     return [one["type"] for one in resources if "providers" not in one["type"]]
 
 
 def calls(folder: Path) -> list[str]:
-    """The commands that were given to pulumi."""
+    """The commands given to pulumi."""
     return (folder / "calls").read_text(encoding="utf-8").splitlines()
 
 
 def test_state_goes_first_and_config_second(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The identities are ours in the state, then the config says v4; each resource is named."""
+    """The state has our identities, then the config says v4; each resource is named."""
     assert main(["--stack", "local", "--to", "v4", "--yes"]) == 0
 
     assert types(folder) == ["pulumi-python:dynamic/identity:User"]
@@ -99,7 +99,7 @@ def test_state_goes_first_and_config_second(folder: Path, capsys: pytest.Capture
 
 
 def test_there_and_back(folder: Path) -> None:
-    """The way back is the same command."""
+    """The same command moves back."""
     assert main(["--stack", "local", "--to", "v4", "--yes"]) == 0
     assert main(["--stack", "local", "--to", "v3", "--yes"]) == 0
 
@@ -107,7 +107,7 @@ def test_there_and_back(folder: Path) -> None:
 
 
 def test_second_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where state and config are there already, nothing is written."""
+    """If state and config are already moved, nothing is written."""
     assert main(["--stack", "local", "--to", "v3", "--yes"]) == 0
 
     assert "nothing to move" in capsys.readouterr().out
@@ -115,7 +115,7 @@ def test_second_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_killed_between_state_and_config_is_finished(folder: Path) -> None:
-    """A state that has moved under a config that has not: the config is set and the state left alone."""
+    """With a moved state and an old config, the config is set and the state does not change."""
     assert main(["--stack", "local", "--to", "v4", "--yes"]) == 0
     (folder / "calls").unlink()
 
@@ -129,7 +129,7 @@ def test_killed_between_state_and_config_is_finished(folder: Path) -> None:
 def test_person_is_asked(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, status: int
 ) -> None:
-    """On a terminal the answer decides, and no answer is no."""
+    """On a terminal the answer decides, and no answer means no."""
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda _: answer)
 
@@ -150,7 +150,7 @@ def test_nobody_to_ask_is_no(folder: Path, monkeypatch: pytest.MonkeyPatch, caps
 def test_server_without_v3_stays_at_v4(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The plugin would be able to do nothing there."""
+    """The plugin could not work there."""
     assert main(["--stack", "local", "--to", "v4", "--yes"]) == 0
     speaks(monkeypatch, "v4")
 
@@ -162,7 +162,7 @@ def test_server_without_v3_stays_at_v4(
 def test_server_that_speaks_neither_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is moved to what nobody could manage."""
+    """Nothing is moved to a version that the server does not speak."""
     speaks(monkeypatch)
 
     assert main(["--stack", "local", "--to", "v4", "--yes"]) == 2
@@ -173,7 +173,7 @@ def test_server_that_speaks_neither_is_told(
 def test_server_that_is_silent_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A proxy's page is no answer."""
+    """A proxy's page is not an answer."""
 
     def silent(*_: object) -> frozenset[str]:
         raise UnavailableError("info", "HTTP 502", "no answer of a MinIO server", 502)
@@ -186,7 +186,7 @@ def test_server_that_is_silent_is_told(
 
 
 def test_interrupted_update_is_recovered_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A state with operations under way is not edited."""
+    """A state with pending operations is not edited."""
     content = json.loads(json.dumps(STATE))
     content["deployment"]["pending_operations"] = [{"type": "creating", "resource": {}}]
     (folder / "state.json").write_text(json.dumps(content), encoding="utf-8")
@@ -208,7 +208,7 @@ def test_aws_stack_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) 
 def test_failed_import_shows_no_secret(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The engine's own words are shown, the admin's password in them is not, and the config is not set."""
+    """The engine's message is shown without the admin's password, and the config is not set."""
     monkeypatch.setenv("FAKE_IMPORT_FAILS", "1")
 
     assert main(["--stack", "local", "--to", "v4", "--yes"]) == 2

@@ -314,7 +314,7 @@ def test_without_engine_the_program_is_rehearsed(without_engine: Clone) -> None:
     assert "object-store sandbox rehearse --stack local" in up.stderr
     environment = clone.run("env", "local")
     assert environment.returncode == 0
-    assert "There is no engine for local" in environment.stderr
+    assert "local has no engine" in environment.stderr
 
     first = clone.run("rehearse", "--stack", "local")
     assert first.returncode == 0, first.stderr

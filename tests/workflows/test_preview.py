@@ -53,7 +53,7 @@ def test_fork_starts_the_offline_job_alone_from_nothing(site: "Site") -> None:
     assert list(previews) == ["aws.md", "local.md"]
     assert job.summary == previews["local.md"] + previews["aws.md"]
     assert job.summary.count(ADDED) == 2
-    assert "plans only: this checkout beside HEAD^1" in job.summary
+    assert "plans only: this checkout compared with HEAD^1" in job.summary
 
 
 def test_dependabot_is_a_stranger_and_danger_fails_its_job(site: "Site") -> None:

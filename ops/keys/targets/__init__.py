@@ -1,1 +1,1 @@
-"""Where credentials are handed over to: one module for each target, all of one shape (`outcome`)."""
+"""The targets of a delivery: one module each, all with the interface of `outcome`."""

@@ -1,11 +1,11 @@
-"""The owner's store of secrets, by its CLI `secrets` (https://github.com/joelhooks/agent-secrets).
+"""The owner's secrets store, through its CLI `secrets` (https://github.com/joelhooks/agent-secrets).
 
-The rule: a value goes in by standard input only, and `update` is called only by a CLI whose help says that it takes a
-name: in v0.4.1 `secrets update` replaces the program itself. What is there is read by a lease of a minute, which is
-revoked where the CLI told its id; a failed lease exits 0, so what it printed is judged (`infra.lease`).
+The rule: values go only through standard input. `update` is called only if the CLI's help says that it takes a name: in
+v0.4.1 `secrets update` replaces the program itself. Present values are read by a lease of one minute, which is revoked
+if the CLI printed its id. A failed lease exits with 0, so its output is checked (`infra.lease`).
 
-The store has no transaction, so a pair of which one half could not be written is put back as it was where that can be
-done. Nothing is ever taken out of the store: v0.4.1 has no command for it.
+The store has no transactions. If only one half of a pair could be written, the old value is restored where possible.
+Nothing is ever deleted from the store, because v0.4.1 has no command for that.
 """
 
 import json
@@ -24,7 +24,7 @@ from stack.runner import Said
 PROGRAM = "secrets"
 TTL = "1m"
 SECRET = "_secret_access_key"  # noqa: S105 - the end of a name
-#: The CLI gives its daemon 5 s for an answer.
+#: The CLI waits 5 s for an answer of its daemon.
 TIMEOUT_SECONDS = 20.0
 _NOT_THERE = re.compile(r"\bsecret\b[^\n]{0,200}\bnot found\b", re.IGNORECASE)
 _LEASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{7,63}")
@@ -32,7 +32,7 @@ _LEASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{7,63}")
 _UPDATE_TAKES_A_NAME = re.compile(
     r"\bsecrets\s+update\s+(?:\[(?:flags|options)\]\s+)?(?:<[^>]+>|\[(?!flags\]|options\])[^\]]+\]|[A-Z_]+\b)"
 )
-#: The socket's protocol has what the CLI of v0.4.1 lacks; no value is in it.
+#: The socket's protocol can delete, which the CLI of v0.4.1 cannot; the request contains no value.
 _TAKE_OUT = (
     """printf '{{"jsonrpc":"2.0","id":1,"method":"secrets.delete","params":{{"name":"{name}"}}}}\\n' """
     "| nc -U ~/.agent-secrets/agent-secrets.sock"
@@ -41,7 +41,7 @@ _TAKE_OUT = (
 
 @dataclass(frozen=True)
 class _Entry:
-    """One name in the store, and what it should hold and held before."""
+    """One name in the store, with its new and its previous value."""
 
     name: str
     value: str = field(repr=False)
@@ -50,21 +50,21 @@ class _Entry:
 
 @dataclass
 class AgentSecrets:
-    """The store that the `secrets` on the path speaks to."""
+    """The store of the `secrets` on PATH."""
 
     timeout_seconds: float = TIMEOUT_SECONDS
 
     def check(self) -> None:
-        """The CLI is there, and its daemon answers with the store open."""
+        """Check that the CLI exists and that its daemon answers with the store open."""
         said = self._run("status", writes=False)
         if not _succeeded(said):
             raise CannotDeliverError(
                 f"`{PROGRAM} status` failed, so the store cannot be used: {self._reason(said)}; "
-                f"if its daemon is down: {PROGRAM} serve --background"
+                f"if its daemon does not run: {PROGRAM} serve --background"
             )
 
     def deliver(self, given: Sequence[Handover]) -> list[Outcome]:
-        """Add what is new, update what changed, leave the rest alone."""
+        """Add new values, update changed ones, and leave the others unchanged."""
         self.check()
         wanted = _wanted(given)
         entries = [_Entry(name, value, self._read(name)) for name, value in wanted]
@@ -79,27 +79,31 @@ class AgentSecrets:
             complete = all(self._read(entry.name) == entry.value for entry in differing)
         except CannotDeliverError as error:
             raise UnfinishedDeliveryError(
-                f"the store took every value and cannot be read afterwards: {error}", [one.name for one in entries], []
+                f"the store accepted every value but cannot be read afterwards: {error}",
+                [one.name for one in entries],
+                [],
             ) from None
         if not complete:
-            raise self._unfinished("the store says that it took every value, and leases another", entries)
+            raise self._unfinished(
+                "the store reports that it accepted every value, but it leases a different one", entries
+            )
         return outcomes
 
     def held(self, identity: str) -> KeyPair:
-        """Lease both halves."""
+        """Lease both halves of the pair."""
         halves = [self._read(name) for name in pair_names(identity)]
         return pair_of(halves[0], halves[1], f"the store, for {identity},")
 
     def _check_updates(self, changed: Sequence[str]) -> None:
-        """See, by its help alone, that the CLI can update a value."""
+        """Check, using only its help, that the CLI can update a value."""
         said = self._run("update", "--help", writes=False)
         if _UPDATE_TAKES_A_NAME.search(said.output + said.errors):
             return
         version = self._version()
         lines = "\n".join(f"  {_TAKE_OUT.format(name=name)}" for name in changed)
         raise CannotDeliverError(
-            f"`{PROGRAM}` {version} cannot change a value: its `update` replaces the program itself, and was not "
-            f"called. Install a newer one, or take out what has changed and deliver again at once:\n{lines}"
+            f"`{PROGRAM}` {version} cannot change a value: its `update` replaces the program itself, so it was not "
+            f"called. Install a newer version, or delete the changed values and deliver again at once:\n{lines}"
         )
 
     def _version(self) -> str:
@@ -121,7 +125,7 @@ class AgentSecrets:
         raise self._unfinished(reason, entries)
 
     def _unfinished(self, reason: str, entries: Sequence[_Entry]) -> UnfinishedDeliveryError:
-        """What the store holds now, read from it; a pair that is half new is put back first."""
+        """The error with what the store holds now; a half-written pair is restored first."""
         written: list[str] = []
         try:
             done = {entry.name for entry in entries if self._read(entry.name) == entry.value}
@@ -130,17 +134,17 @@ class AgentSecrets:
                 if _succeeded(back) and self._read(entry.name) == entry.before:
                     done.discard(entry.name)
                 else:
-                    reason += f"\n  {entry.name} is new and {other.name} is old: together they open nothing"
+                    reason += f"\n  {entry.name} is new but {other.name} is old: this pair does not work"
             written = [entry.name for entry in entries if entry.name in done]
         except (OutsideError, CannotDeliverError) as error:
-            reason += f"\n  and the store could not be read afterwards ({error}), so each name below may hold either"
+            reason += f"\n  and the store cannot be read afterwards ({error}), so each name below may be old or new"
         unwritten = [entry.name for entry in entries if entry.name not in written]
         return UnfinishedDeliveryError(reason, written, unwritten)
 
     def _read(self, name: str) -> str | None:
-        """What a name holds; None where the store has none of that name."""
+        """The value of a name; None if the store does not have it."""
         said = self._run("lease", name, "--ttl", TTL, writes=False)
-        # What a lease printed is shown nowhere: where it is no error, it is a secret.
+        # The output of a lease is never shown: unless it is an error, it is a secret.
         reason = shown(Said(said.status, "", said.errors))
         value = ""
         if not said.status:
@@ -156,14 +160,14 @@ class AgentSecrets:
         return keep_secret(value) if name.endswith(SECRET) else value
 
     def _revoke(self, said: Said) -> None:
-        """End the lease of reading, where its id is known; where not, it ends by itself within the minute."""
+        """Revoke the lease if its id is known; otherwise it expires within a minute."""
         data = _answer(said).get("data")
         lease_id = data.get("lease_id") if isinstance(data, dict) else None
         if isinstance(lease_id, str) and _LEASE_ID.fullmatch(lease_id):
             self._run("revoke", lease_id, writes=False)
 
     def _reason(self, said: Said) -> str:
-        """What a command other than a lease gave as its reason to fail: in its JSON, or as text."""
+        """The reason why a command other than a lease failed, from its JSON or its text."""
         answer = _answer(said)
         given = answer.get("error") or answer.get("message")
         return shown(Said(said.status, "", str(given)) if given else said)
@@ -178,7 +182,7 @@ class AgentSecrets:
 
 
 def pair_names(identity: str) -> tuple[str, str]:
-    """The store's names of an identity's access key id and secret access key.
+    """The store's names for an identity's access key id and secret access key.
 
     >>> pair_names("session-archiver")[0]
     'objectstore_session_archiver_access_key_id'
@@ -188,7 +192,7 @@ def pair_names(identity: str) -> tuple[str, str]:
 
 
 def _wanted(given: Sequence[Handover]) -> list[tuple[str, str]]:
-    """Every name and its value, the pairs first: what all identities share is one name."""
+    """Every name and its value, the pairs first; values that all identities share have one name."""
     wanted: list[tuple[str, str]] = []
     for one in given:
         key_id, secret = pair_names(one.identity)
@@ -201,7 +205,7 @@ def _wanted(given: Sequence[Handover]) -> list[tuple[str, str]]:
 
 
 def _mixed(entries: Sequence[_Entry], done: set[str]) -> list[tuple[_Entry, _Entry]]:
-    """New halves of pairs whose other half is still old, with that half; both had a value before."""
+    """New halves of pairs, each with its other half that is still old; both had a value before."""
     by_name = {entry.name: entry for entry in entries}
     found = []
     for entry in entries:
@@ -216,12 +220,12 @@ def _mixed(entries: Sequence[_Entry], done: set[str]) -> list[tuple[_Entry, _Ent
 
 
 def _succeeded(said: Said) -> bool:
-    """An exit status of 0, and no JSON that says otherwise."""
+    """Whether the exit status is 0 and no JSON reports a failure."""
     return said.status == 0 and _answer(said).get("success") is not False
 
 
 def _answer(said: Said) -> dict[str, object]:
-    """The JSON object that a command printed; an empty one where it printed something else."""
+    """The JSON object that a command printed; empty if it printed something else."""
     try:
         answer = json.loads(said.output)
     except json.JSONDecodeError:

@@ -1,7 +1,7 @@
-"""JSON on standard output, for a program that takes it from a pipe.
+"""JSON on standard output, for a program that reads it from a pipe.
 
-The rule: never to a terminal. It leaves nothing behind, so what it holds is what was written; the CA stands in it as
-text, which `S3_CA_BUNDLE` may be for the adapter.
+The rule: never to a terminal. The target stores nothing, so `held` returns what was written. The CA is included as
+text, because the adapter's `S3_CA_BUNDLE` may be text.
 """
 
 import json
@@ -16,22 +16,24 @@ from ops.keys.targets.outcome import CannotDeliverError, Outcome, UnfinishedDeli
 
 
 class Pipe:
-    """Standard output, where it is no terminal."""
+    """Standard output, if it is not a terminal."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """Nothing is written yet."""
         self._stream = stream
 
     def check(self) -> None:
-        """Somebody reads who is no person looking at a screen."""
+        """Check that standard output is not a terminal."""
         if (self._stream or sys.stdout).isatty():
-            raise CannotDeliverError("key pairs are not shown on a terminal; pipe them: … | PROGRAM THAT READS THEM")
+            raise CannotDeliverError(
+                "standard output is a terminal, and key pairs are never shown there; pipe them: … | PROGRAM"
+            )
 
     def write(self, text: str) -> None:
-        """Write it all.
+        """Write the whole text.
 
         Raises:
-            UnfinishedDeliveryError: The reader has gone.
+            UnfinishedDeliveryError: The reader has closed the pipe.
         """
         try:
             if self._stream is None:
@@ -42,24 +44,24 @@ class Pipe:
                 self._stream.flush()
         except OSError as error:
             raise UnfinishedDeliveryError(
-                f"standard output could not be written: {error.strerror}", [], ["standard output"]
+                f"cannot write to standard output: {error.strerror}", [], ["standard output"]
             ) from None
 
 
 class AsJson:
-    """One object: by identity, its variables and its buckets."""
+    """One JSON object: each identity's variables and buckets."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        """To standard output, where no other stream is named."""
+        """To standard output, unless a stream is given."""
         self._pipe = Pipe(stream)
         self._text = "{}"
 
     def check(self) -> None:
-        """It is a pipe."""
+        """Check that the output is a pipe."""
         self._pipe.check()
 
     def deliver(self, given: Sequence[Handover]) -> list[Outcome]:
-        """Write it all at once."""
+        """Write everything at once."""
         self.check()
         content = {
             one.identity: {**one.keys(), **one.settings(one.ca_pem), "buckets": dict(one.buckets)} for one in given
@@ -69,6 +71,6 @@ class AsJson:
         return [Outcome(one.identity, "added") for one in given]
 
     def held(self, identity: str) -> KeyPair:
-        """What was written."""
+        """Return what was written."""
         one = json.loads(self._text).get(identity, {})
-        return pair_of(one.get(ACCESS_KEY_ID), one.get(SECRET_ACCESS_KEY), f"what was written for {identity}")
+        return pair_of(one.get(ACCESS_KEY_ID), one.get(SECRET_ACCESS_KEY), f"the output for {identity}")

@@ -1,7 +1,7 @@
-"""A file of variables for one identity, for a shell (`set -a; . FILE`) and for what reads `.env` files.
+"""A file of variables for one identity, for a shell (`set -a; . FILE`) and for programs that read `.env` files.
 
-The rule: mode 0600, replaced as a whole, never where git would take it up; lines that are not ours stay. A CA lies
-beside it, since `S3_CA_BUNDLE` is a path.
+The rule: mode 0600, replaced as a whole, never where git would add it. Lines that are not ours stay. The CA is a file
+in the same folder, because `S3_CA_BUNDLE` is a path.
 """
 
 import re
@@ -15,11 +15,11 @@ from model.handover import ACCESS_KEY_ID, NAMES, SECRET_ACCESS_KEY, Handover
 from ops.keys.private_file import check_path, check_regular, is_private, write
 from ops.keys.targets.outcome import CannotDeliverError, Outcome, UnfinishedDeliveryError, change_of, pair_of
 
-#: Its own name, since a `ca.pem` may be another's.
+#: A name of our own, because a `ca.pem` may belong to another program.
 CA_NAME = "objectstore-ca.pem"
 _CA_MODE = 0o644
 _LINE = re.compile(rf"\s*(?:export\s+)?({'|'.join(NAMES)})\s*=(.*)")
-#: Needs no quotes in a shell, nor in any parser of `.env` files.
+#: A value that needs no quotes in a shell or in any parser of `.env` files.
 _BARE = re.compile(r"[A-Za-z0-9_./:+=@,%-]+")
 
 
@@ -28,21 +28,21 @@ class Dotenv:
     """A `.env` file.
 
     Attributes:
-        path: Where it is.
+        path: The file.
     """
 
     path: Path
 
     def check(self) -> None:
-        """The path is legal and is not git's."""
+        """Check that the path is legal and that git would not add it."""
         check_path(self.path)
         check_regular(self._ca)
 
     def deliver(self, given: Sequence[Handover]) -> list[Outcome]:
-        """Write the file, and before it the CA."""
+        """Write the CA, then the file."""
         if len(given) != 1:
             names = ", ".join(one.identity for one in given)
-            raise CannotDeliverError(f"a file of variables is one identity's; choose with --identity among {names}")
+            raise CannotDeliverError(f"a file of variables holds one identity; choose one with --identity: {names}")
         (handover,) = given
         self.check()
         values = handover.keys() | handover.settings(str(self._ca.resolve()))
@@ -54,13 +54,13 @@ class Dotenv:
         ca, written = self._ca_outcome(handover), list[str]()
         if self.path.exists() and not is_private(self.path):
             outcomes.append(Outcome(f"{self.path} (to mode 0600)", "changed"))
-        reason = f"{self.path} could not be written"
+        reason = f"cannot write {self.path}"
         try:
             if ca is not None:
                 if ca.change != "unchanged" and handover.ca_pem is not None:
-                    reason = f"{self._ca} could not be written"
+                    reason = f"cannot write {self._ca}"
                     write(self._ca, handover.ca_pem, _CA_MODE)
-                    reason = f"{self.path} could not be written"
+                    reason = f"cannot write {self.path}"
                 written.append(ca.name)
                 outcomes.append(ca)
             if any(one.change != "unchanged" for one in outcomes if one != ca):
@@ -85,8 +85,8 @@ class Dotenv:
         except FileNotFoundError:
             return []
         except (OSError, UnicodeDecodeError):
-            raise CannotDeliverError(f"{self.path} is there and cannot be read as text") from None
-        # At line feeds alone: what else Python takes for the end of a line may stand in a foreign value.
+            raise CannotDeliverError(f"{self.path} exists but cannot be read as text") from None
+        # Split only at line feeds: other line ends that Python knows may occur within a foreign value.
         return text.removesuffix("\n").split("\n") if text else []
 
     def _ca_outcome(self, handover: Handover) -> Outcome | None:
@@ -97,7 +97,7 @@ class Dotenv:
         except FileNotFoundError:
             before = None
         except (OSError, UnicodeDecodeError):
-            raise CannotDeliverError(f"{self._ca} is there and cannot be read as text") from None
+            raise CannotDeliverError(f"{self._ca} exists but cannot be read as text") from None
         return Outcome(str(self._ca), change_of(before, handover.ca_pem))
 
 
@@ -105,17 +105,19 @@ def quoted(name: str, value: str) -> str:
     """A line that a shell and a parser of `.env` files read as the same value.
 
     Raises:
-        CannotDeliverError: They would not.
+        CannotDeliverError: They would read different values.
     """
     if _BARE.fullmatch(value):
         return f"{name}={value}"
     if not value.isprintable() or "'" in value or not value:
-        raise CannotDeliverError(f"the value of {name} cannot be written to a file of variables: a quote or a line end")
+        raise CannotDeliverError(
+            f"the value of {name} contains a quote or a line end and cannot be written to a file of variables"
+        )
     return f"{name}='{value}'"
 
 
 def read_variables(lines: Sequence[str]) -> dict[str, str]:
-    """Our variables in a file, as a shell reads them; the last of a name counts."""
+    """Our variables in a file, as a shell reads them; the last line of a name counts."""
     found = {}
     for line in lines:
         match = _LINE.fullmatch(line)
@@ -129,7 +131,7 @@ def read_variables(lines: Sequence[str]) -> dict[str, str]:
 
 
 def _replaced(lines: Sequence[str], ours: dict[str, str]) -> list[str]:
-    """The lines with ours in the place of what they replace, and at the end what is new."""
+    """The lines with our variables replaced in place, and new ones at the end."""
     left, kept = dict(ours), list[str]()
     for line in lines:
         match = _LINE.fullmatch(line)

@@ -1,10 +1,10 @@
 """A Secret and a ConfigMap for each identity, applied by `kubectl` or written to a file.
 
-The rule: the manifest goes to `kubectl` by standard input and by server-side apply, which leaves no copy of the Secret
-in an annotation; the server tries it all (`--dry-run=server`) before the first write. Which pod mounts what is the
-pod's matter.
+The rule: the manifest goes to `kubectl` through standard input and is applied server-side, which leaves no copy of the
+Secret in an annotation. The server checks everything (`--dry-run=server`) before the first write. It leaves out which
+pod mounts what.
 
-A Secret is the key pair alone; region, endpoint, buckets and CA are no secret and stand in the ConfigMap.
+The Secret holds only the key pair; region, endpoint, buckets and CA are not secret and are in the ConfigMap.
 """
 
 import json
@@ -27,14 +27,14 @@ from stack.runner import Said
 NAMESPACE = "joelclaw"
 MANAGER = "object-store-deliver"
 HEAD = "# Made by `object-store keys deliver`; it holds a secret. Next: kubectl apply --server-side -f FILE\n"
-#: Where a pod mounts the ConfigMap, so that `S3_CA_BUNDLE` is true in it.
+#: The path at which a pod mounts the ConfigMap, so that `S3_CA_BUNDLE` is correct in the pod.
 CA_FOLDER = "/etc/objectstore"
 CA_KEY = "ca.pem"
 BUCKETS_KEY = "S3_BUCKETS"
 TIMEOUT_SECONDS = 40.0
 _REQUEST_TIMEOUT = "--request-timeout=20s"
 _LABEL_FORM = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-#: What an earlier delivery may have written; anything else in the objects is not ours.
+#: The keys that an earlier delivery may have written; all other keys of the objects are not ours.
 _OURS = (*NAMES, BUCKETS_KEY, CA_KEY)
 _LOG_LINE = re.compile(r"[IWE][0-9]{4} ")
 _CONFLICT = re.compile(r"conflict", re.IGNORECASE)
@@ -45,9 +45,9 @@ class Kubernetes:
     """A namespace of a cluster, or a file of manifests for it.
 
     Attributes:
-        namespace: Of everything; it exists.
-        context: Of the kubeconfig; None for the current one.
-        path: The file; None to apply.
+        namespace: The existing namespace of all objects.
+        context: The context of the kubeconfig; None for the current one.
+        path: The file; None to apply the manifests.
     """
 
     namespace: str = NAMESPACE
@@ -56,14 +56,16 @@ class Kubernetes:
     timeout_seconds: float = TIMEOUT_SECONDS
 
     def check(self) -> None:
-        """The names are legal, and the cluster answers or the path is no one else's."""
+        """Check the names, and that the cluster answers or that the file may be written."""
         if not _LABEL_FORM.fullmatch(self.namespace):
             raise CannotDeliverError(
-                f"--namespace {self.namespace!r} is no name of a namespace: lower case letters, digits and hyphens, at "
-                f"most 63 ({NAMESPACE})"
+                f"--namespace {self.namespace!r} is not a namespace name: lower case letters, digits and hyphens, at "
+                f"most 63 characters ({NAMESPACE})"
             )
         if self.context is not None and (not self.context or self.context.startswith("-")):
-            raise CannotDeliverError(f"--context {self.context!r} is no context; `kubectl config get-contexts -o name`")
+            raise CannotDeliverError(
+                f"--context {self.context!r} is not a context; list them: `kubectl config get-contexts -o name`"
+            )
         if self.path is not None:
             check_path(self.path)
             read_own(self.path, HEAD)
@@ -73,13 +75,13 @@ class Kubernetes:
         if said.status and re.match(r"no\b", said.output):
             raise CannotDeliverError(
                 f"this user may not write Secrets in namespace {self.namespace} (`kubectl {' '.join(asked)}` says no); "
-                "choose another with --context, or write the manifests to a file: --file PATH"
+                "choose another user with --context, or write the manifests to a file: --file PATH"
             )
         if said.status:
             raise CannotDeliverError(self._refusal("`kubectl auth can-i`", said))
 
     def deliver(self, given: Sequence[Handover]) -> list[Outcome]:
-        """Apply, or write, what differs."""
+        """Apply or write the objects that differ."""
         self.check()
         documents = [document for one in given for document in manifests(one, self.namespace)]
         before = {_name(document): self._there(document) for document in documents}
@@ -123,7 +125,7 @@ class Kubernetes:
         try:
             written = [_name(one) for one in documents if _ours(self._there(one)) == _ours(one)]
         except CannotDeliverError as error:
-            reason += f"\n  and the cluster could not be read afterwards ({error}), so each name below may be either"
+            reason += f"\n  and the cluster cannot be read afterwards ({error}), so each name below may be old or new"
         raise UnfinishedDeliveryError(reason, written, [_name(one) for one in documents if _name(one) not in written])
 
     def _write(self, path: Path, documents: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -139,13 +141,11 @@ class Kubernetes:
             try:
                 write(path, text)
             except OSError as error:
-                raise UnfinishedDeliveryError(
-                    f"{path} could not be written: {error.strerror}", [], [str(path)]
-                ) from None
+                raise UnfinishedDeliveryError(f"cannot write {path}: {error.strerror}", [], [str(path)]) from None
         return done
 
     def _there(self, document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The object of a document's kind and name as it is now; None where there is none."""
+        """The present object of a document's kind and name; None if it does not exist."""
         kind, name = document["kind"], document["metadata"]["name"]
         if self.path is not None:
             return next((one for one in self._in_file(self.path) if _name(one) == _name(document)), None)
@@ -163,20 +163,20 @@ class Kubernetes:
         return found
 
     def _in_file(self, path: Path) -> list[Mapping[str, Any]]:
-        """What an earlier delivery wrote to the file."""
+        """The objects that an earlier delivery wrote to the file."""
         try:
             return [one for one in yaml.safe_load_all(read_own(path, HEAD) or "") if one]
         except yaml.YAMLError:
-            raise CannotDeliverError(f"{path} is there and is no YAML; name another file") from None
+            raise CannotDeliverError(f"{path} exists but is not YAML; name another file") from None
 
     def _refusal(self, command: str, said: Said) -> str:
-        # Only what it wrote as errors: its output may be the object itself. Its log lines come before the sentence.
+        # Only standard error: the output may be the object itself. kubectl's log lines precede the error sentence.
         errors = "\n".join(line for line in said.errors.splitlines() if not _LOG_LINE.match(line))
         reason = shown(Said(said.status, "", errors))
         advice = ""
         if _CONFLICT.search(reason):
             advice = (
-                "; something else manages a field of it: stop that from writing it, or take the object out "
+                "; another manager owns a field of the object: stop it from writing the field, or delete the object "
                 f"(kubectl delete --namespace {self.namespace} KIND NAME) and deliver again"
             )
         return f"{command} failed: {reason}{advice}"
@@ -198,7 +198,7 @@ def object_name(identity: str) -> str:
 
 
 def manifests(handover: Handover, namespace: str) -> list[dict[str, Any]]:
-    """An identity's ConfigMap and its Secret, in the order of their writing: what is no secret first."""
+    """An identity's ConfigMap and Secret, in the order of writing: the ConfigMap first."""
     settings = handover.settings(f"{CA_FOLDER}/{CA_KEY}")
     settings[BUCKETS_KEY] = json.dumps(dict(handover.buckets), sort_keys=True)
     if handover.ca_pem is not None:
@@ -208,7 +208,7 @@ def manifests(handover: Handover, namespace: str) -> list[dict[str, Any]]:
         "namespace": namespace,
         "labels": {"app.kubernetes.io/name": "object-store", "app.kubernetes.io/instance": handover.identity},
     }
-    # In base64, not as `stringData`, which server-side apply does not follow:
+    # In base64, not as `stringData`, because server-side apply does not update from that:
     # https://kubernetes.io/docs/tasks/configmap-secret/managing-secret-using-config-file/
     data = {name: b64encode(value.encode()).decode() for name, value in handover.keys().items()}
     return [
@@ -222,7 +222,7 @@ def _name(document: Mapping[str, Any]) -> str:
 
 
 def _ours(document: Mapping[str, Any] | None) -> str | None:
-    """What of an object a delivery answers for, as a text to compare."""
+    """The part of an object that a delivery manages, as text to compare."""
     if document is None:
         return None
     data = document.get("data") or {}
@@ -230,7 +230,7 @@ def _ours(document: Mapping[str, Any] | None) -> str | None:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what occurs several times several times: not everything that reads manifests follows an alias."""
+    """Writes repeated values without aliases, because not every reader of manifests supports them."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True

@@ -1,7 +1,7 @@
-"""What every target of a delivery is, and how a delivery ends.
+"""The interface of a delivery's targets, and the outcomes of a delivery.
 
-The rule: a target checks all that can be checked before its first write, leaves alone what is there already, and when
-a later write fails says exactly what it holds now. No message holds a value.
+The rule: a target checks everything that it can before its first write, and leaves values that are already correct
+unchanged. If a later write fails, it reports exactly what it holds now. No message contains a value.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ Change = Literal["added", "changed", "unchanged"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one name in a target.
+    """The outcome of one name in a target.
 
     Attributes:
-        name: As the target calls it.
-        change: What was done.
+        name: The target's name for it.
+        change: What the delivery did.
     """
 
     name: str
@@ -30,39 +30,39 @@ class Outcome:
 
 
 class CannotDeliverError(Exception):
-    """The delivery could not begin; nothing was written. The message says what to do."""
+    """The delivery could not start; nothing was written. The message says what to do."""
 
 
 class UnfinishedDeliveryError(Exception):
     """A write failed after the checks.
 
     Attributes:
-        written: Names that hold what was to be delivered.
+        written: Names that hold the new value.
         unwritten: Names that do not.
     """
 
     def __init__(self, reason: str, written: Sequence[str], unwritten: Sequence[str]) -> None:
-        """Hold the names and say them."""
+        """Keep the names and put them into the message."""
         self.written, self.unwritten = tuple(written), tuple(unwritten)
         has, lacks = ", ".join(written) or "nothing", ", ".join(unwritten) or "nothing"
         super().__init__(f"{reason}\n  written: {has}\n  not written: {lacks}")
 
 
 class Target(Protocol):
-    """A place that credentials are handed over to."""
+    """A place that receives credentials."""
 
     def check(self) -> None:
-        """See that it can be written to; called before any secret is read.
+        """Check that the target can be written; called before any secret is read.
 
         Raises:
-            CannotDeliverError: It cannot, and why.
+            CannotDeliverError: It cannot be written; the message says why.
         """
 
     def deliver(self, given: Sequence[Handover]) -> list[Outcome]:
-        """Hand over.
+        """Deliver the key pairs.
 
         Raises:
-            CannotDeliverError: Something does not fit; nothing was written.
+            CannotDeliverError: A check failed; nothing was written.
             UnfinishedDeliveryError: A write failed.
         """
 
@@ -70,7 +70,7 @@ class Target(Protocol):
         """The key pair that the target holds now.
 
         Raises:
-            CannotDeliverError: It holds none, or cannot be read.
+            CannotDeliverError: It holds no key pair, or cannot be read.
         """
 
 
@@ -78,15 +78,15 @@ def pair_of(key_id: str | None, secret: str | None, where: str) -> KeyPair:
     """A key pair as a target holds it.
 
     Raises:
-        CannotDeliverError: One of the two is missing.
+        CannotDeliverError: One of the two halves is missing.
     """
     if not key_id or not secret:
-        raise CannotDeliverError(f"{where} holds no whole key pair")
+        raise CannotDeliverError(f"{where} holds no complete key pair")
     return KeyPair(access_key_id=key_id, secret_access_key=SecretStr(secret))
 
 
 def change_of(before: str | None, after: str) -> Change:
-    """What handing over a value amounts to, after what is there."""
+    """The kind of change from the present value to the delivered one."""
     if before is None:
         return "added"
     return "unchanged" if before == after else "changed"

@@ -1,7 +1,7 @@
 """An environment of Pulumi ESC for one identity, as the definition that `esc env edit --file` loads.
 
-The rule: it goes to a file of mode 0600 or to a pipe, never to a terminal, and keys stand under `fn::secret`, which
-ESC encrypts when it takes the definition in. It talks to no Pulumi Cloud: who may is not this machine's to know.
+The rule: it goes to a file of mode 0600 or to a pipe, never to a terminal. Keys are under `fn::secret`, which ESC
+encrypts when it loads the definition. It does not contact Pulumi Cloud, because this machine may have no access to it.
 
 `environmentVariables`, `files` and `fn::secret`: https://www.pulumi.com/docs/esc/environments/syntax/
 """
@@ -38,7 +38,7 @@ class PulumiEsc:
     _written: str = field(default="", init=False, repr=False)
 
     def check(self) -> None:
-        """The path is legal and is not git's, or standard output is a pipe."""
+        """Check that the path is legal and that git would not add it, or that standard output is a pipe."""
         if self.path is None:
             self.pipe.check()
         else:
@@ -48,7 +48,7 @@ class PulumiEsc:
         """Write the definition."""
         if len(given) != 1:
             names = ", ".join(one.identity for one in given)
-            raise CannotDeliverError(f"an environment is one identity's; choose with --identity among {names}")
+            raise CannotDeliverError(f"an environment holds one identity; choose one with --identity: {names}")
         self.check()
         after = definition(given[0])
         text = HEAD + yaml.safe_dump(after, sort_keys=False, width=120)
@@ -67,7 +67,7 @@ class PulumiEsc:
                 write(self.path, text)
             except OSError as error:
                 raise UnfinishedDeliveryError(
-                    f"{self.path} could not be written: {error.strerror}", [], [str(self.path)]
+                    f"cannot write {self.path}: {error.strerror}", [], [str(self.path)]
                 ) from None
         return outcomes
 
@@ -79,14 +79,14 @@ class PulumiEsc:
 
 
 def definition(handover: Handover) -> dict[str, Any]:
-    """The environment as ESC takes it; a CA is a file, whose path `esc run` puts into the variable.
+    """The environment's definition for ESC; the CA is a file whose path `esc run` puts into the variable.
 
     Raises:
-        CannotDeliverError: A value would be read as an interpolation.
+        CannotDeliverError: ESC would interpret a value as an interpolation.
     """
     settings = handover.settings(None)
     if any("${" in value or "$$" in value for value in (*handover.keys().values(), *settings.values())):
-        raise CannotDeliverError("a value holds `${` or `$$`, which ESC reads as an interpolation")
+        raise CannotDeliverError("a value contains `${` or `$$`, which ESC interprets as an interpolation")
     secrets = {name: {"fn::secret": value} for name, value in handover.keys().items()}
     values: dict[str, Any] = {"environmentVariables": {**secrets, **settings}}
     if handover.ca_pem is not None:
@@ -98,11 +98,11 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 - whatever YAML a file holds
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
-        raise CannotDeliverError("the file is there and is no YAML; name another") from None
+        raise CannotDeliverError("the file exists but is not YAML; name another file") from None
 
 
 def _flat(content: Any) -> dict[str, str]:  # noqa: ANN401 - whatever YAML a file holds
-    """By variable, its value in clear; nothing where it is no such definition."""
+    """The values in clear text, by variable; empty if the content is not such a definition."""
     values = content.get("values") if isinstance(content, dict) else None
     found: dict[str, str] = {}
     for place in ("environmentVariables", "files"):

@@ -1,4 +1,4 @@
-"""ops.adopt in process: what is asked of the engine, and every way that ends without an import."""
+"""ops.adopt in process: the calls to the engine, and every way that ends without an import."""
 
 import json
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ CONFIG = {
     "object-store:env": {"value": "local"},
     "object-store:region": {"value": "us-west-2"},
 }
-# A pulumi that keeps what it is given: a stack's export is what was imported into it last, and a refresh finds all
-# but the policies, of which it says what FAKE_REFUSAL says.
+# A pulumi that keeps its input: a stack's export is its last import, and a refresh finds every resource except the
+# policies, for which it prints FAKE_REFUSAL.
 FAKE = """#!/usr/bin/env python3
 import json, os, pathlib, sys
 folder, words = pathlib.Path(__file__).parent, [word for word in sys.argv[1:] if word != "--non-interactive"]
@@ -80,25 +80,25 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def make(name: str, *, locked: bool = False) -> None:
-    """A bucket made by hand."""
+    """Create a bucket by hand."""
     client = boto3.session.Session().client("s3", region_name="us-west-2")
     client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=locked, CreateBucketConfiguration=LOCATION)
 
 
 def adopted(folder: Path) -> list[str]:
-    """What was imported: names."""
+    """The names of the imported resources."""
     content = json.loads((folder / "imported.json").read_text(encoding="utf-8"))
     return [one.get("logicalName", one["name"]) for one in content["resources"]]
 
 
 def config(folder: Path, **values: str) -> None:
-    """Other config of the stack."""
+    """Set another config of the stack."""
     changed = {**CONFIG, **{f"object-store:{key}": {"value": value} for key, value in values.items()}}
     (folder / "config.json").write_text(json.dumps(changed), encoding="utf-8")
 
 
 def test_what_exists_is_imported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Found by the refresh of a scratch stack, shown, imported with store and provider, protected as the stack says."""
+    """A scratch stack's refresh finds it; it is shown and imported with store and provider, protected as configured."""
     make(BUCKET)
 
     assert main(["--stack", "aws", "--yes", "--out", str(folder / "out.json")]) == 0
@@ -124,7 +124,7 @@ def test_person_is_asked(
     answer: str,
     status: int,
 ) -> None:
-    """On a terminal the answer decides, and no answer is no."""
+    """On a terminal the answer decides, and no answer means no."""
     make(BUCKET)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda _: answer)
@@ -145,7 +145,7 @@ def test_nobody_to_ask_is_no(folder: Path, monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_other_lock_stops_all(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One bucket that cannot be taken over is named, and nothing else is imported either."""
+    """A bucket that cannot be adopted is named, and nothing else is imported either."""
     make(BUCKET)
     make(COLD)
 
@@ -155,7 +155,7 @@ def test_other_lock_stops_all(folder: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_retention_of_a_locked_bucket_is_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Years are counted as days."""
+    """Years are converted to days."""
     make(COLD, locked=True)
     boto3.session.Session().client("s3", region_name="us-west-2").put_object_lock_configuration(
         Bucket=COLD,
@@ -171,7 +171,7 @@ def test_retention_of_a_locked_bucket_is_read(folder: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    ("refusal", "said"), [("AccessDenied: not yours", "AccessDenied: not yours"), ("", "could not be read")]
+    ("refusal", "said"), [("AccessDenied: not yours", "AccessDenied: not yours"), ("", "cannot read")]
 )
 def test_refused_read_is_not_taken_for_gone(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], refusal: str, said: str
@@ -185,7 +185,7 @@ def test_refused_read_is_not_taken_for_gone(
 
 
 def test_interrupted_update_comes_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What a killed engine left is taken up by the command for that."""
+    """The message names the command that repairs an interrupted update."""
     (folder / "stack.json").write_text('{"deployment": {"pending_operations": [{}]}}', encoding="utf-8")
 
     assert main(["--stack", "aws", "--yes"]) == 2
@@ -193,15 +193,15 @@ def test_interrupted_update_comes_first(folder: Path, capsys: pytest.CaptureFixt
 
 
 def test_other_account_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The account guard of the provider holds here too, before anything is read."""
+    """The provider's account guard applies here too, before anything is read."""
     config(folder, allowedAccountIds='["999999999999"]')
 
     assert main(["--stack", "aws", "--yes"]) == 2
-    assert "allowedAccountIds names 999999999999" in capsys.readouterr().err
+    assert "allowedAccountIds is 999999999999" in capsys.readouterr().err
 
 
 def test_endpoint_that_does_not_answer_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before any plugin is asked, which would take it for an empty server; the password is not shown."""
+    """It is checked before any plugin, which would see an empty server; the password is not shown."""
     config(
         folder,
         cloud="aistor",
@@ -218,7 +218,7 @@ def test_endpoint_that_does_not_answer_is_told(folder: Path, capsys: pytest.Capt
 
 @pytest.fixture(name="aistor")
 def _aistor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, LiveBucket]:
-    """An aistor stack whose buckets are these."""
+    """An aistor stack with these buckets."""
     trustme.CA().cert_pem.write_to_path(str(folder / "ca.pem"))
     (folder / "Pulumi.yaml").touch()
     monkeypatch.chdir(folder)
@@ -238,7 +238,7 @@ def _aistor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, LiveBuck
 def test_password_goes_to_the_engine_only(
     folder: Path, aistor: dict[str, LiveBucket], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The engine gets it by standard input; the file that is kept, the arguments and the output are without."""
+    """The engine gets it through standard input; the kept file, the arguments and the output do not have it."""
     assert aistor
     assert main(["--stack", "local", "--yes", "--out", "out.json"]) == 0
 
@@ -254,7 +254,7 @@ def test_password_goes_to_the_engine_only(
 def test_failed_import_shows_no_password(
     aistor: dict[str, LiveBucket], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the engine says is passed on, with the secret blotted out."""
+    """The engine's message is shown with the secret redacted."""
     assert aistor
     monkeypatch.setenv("FAKE_IMPORT_FAILS", "yes")
 
@@ -267,7 +267,7 @@ def test_failed_import_shows_no_password(
 def test_bucket_that_the_provider_does_not_find_ends_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """S3 and the provider must agree on what exists: one that errs would have the other bucket made again."""
+    """S3 and the provider must agree about existing buckets; otherwise a bucket would be created again."""
     make(BUCKET)
     monkeypatch.setattr("ops.adopt.command.existing", lambda _settings, _asked: [])
 
@@ -276,7 +276,7 @@ def test_bucket_that_the_provider_does_not_find_ends_it(
 
 
 def test_nothing_to_adopt_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """An empty account has nothing to offer."""
+    """An empty account has nothing to adopt."""
     monkeypatch.setattr("ops.adopt.command.existing", lambda _settings, _asked: [])
 
     assert main(["--stack", "aws"]) == 0
@@ -286,7 +286,7 @@ def test_nothing_to_adopt_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 def test_refused_credentials_are_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A server that refuses is not an empty one."""
+    """A server that refuses the credentials is not an empty server."""
     assert folder
 
     def refused(*_: object, **__: object) -> None:
@@ -296,12 +296,12 @@ def test_refused_credentials_are_told(
     monkeypatch.setattr("ops.adopt.live._or_none", refused)
 
     assert main(["--stack", "aws", "--yes"]) == 2
-    assert "the buckets could not be read" in capsys.readouterr().err
+    assert "cannot read the buckets" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("stack", ["--help me", "a b"])
 def test_malformed_stack_name_reaches_no_pulumi(folder: Path, stack: str) -> None:
-    """A name is a name, never an option."""
+    """A name is never passed as an option."""
     assert main([f"--stack={stack}", "--yes"]) == 2
     assert not (folder / "calls").exists()
 
@@ -315,7 +315,7 @@ def test_no_pulumi_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 
 def test_pulumi_that_prints_no_json_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Some other program of that name."""
+    """It is another program of that name."""
     (folder / "config.json").write_text("hello", encoding="utf-8")
 
     assert main(["--stack", "aws"]) == 2

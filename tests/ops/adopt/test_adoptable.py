@@ -1,4 +1,4 @@
-"""ops.adopt.adoptable: what of a plan may be taken over, and the import file."""
+"""ops.adopt.adoptable: the resources of a plan that can be adopted, and the import file."""
 
 import json
 from pathlib import Path
@@ -46,7 +46,7 @@ def name(domain: str) -> str:
 
 
 def test_nothing_of_a_bucket_that_is_not_there_is_asked_for() -> None:
-    """The plugin answers an error for the versioning of a bucket that does not exist."""
+    """The plugin returns an error for the versioning of a missing bucket."""
     found = adoptables(plan("aistor"), "aistor", "", [name("session-archive")])
 
     assert [(one.what.value, one.name) for one in found if one.of == name("session-archive")] == [
@@ -58,7 +58,7 @@ def test_nothing_of_a_bucket_that_is_not_there_is_asked_for() -> None:
 
 
 def test_a_role_is_read_in_place_of_a_user() -> None:
-    """By its name, and its attachment by role and policy."""
+    """It is read by its name, and its attachment by role and policy."""
     trust = {"reader": {"trust": {"oidc": {"issuer": "https://ci.example.com", "subject": "job"}}}}
     own = settings("aws", identities=json.dumps(trust), allowedAccountIds=json.dumps([ACCOUNT]))
     policy = f"arn:aws:iam::{ACCOUNT}:policy/joelclaw-local-reader"
@@ -92,7 +92,7 @@ def test_identities_are_read_by_name_or_arn(cloud: Cloud, policy: str) -> None:
 
 
 def test_state_knows_a_resource_by_its_name_or_its_id() -> None:
-    """An attachment has an id of the plugin's own, a renamed domain another name: neither is adopted again."""
+    """Attachments with the plugin's own ids and renamed domains are not adopted again."""
     bucket, *_ = adoptables(plan("aistor"), "aistor", "", [name("media-raw")])
     (attachment,) = [one for one in adoptables(plan("aistor"), "aistor", "", []) if one.name == "worker-attachment"]
     own = "urn:pulumi:local::object-store::object-store:storage:AistorStore"
@@ -117,7 +117,7 @@ def test_state_knows_a_resource_by_its_name_or_its_id() -> None:
 
 
 def test_store_and_provider_of_the_state_are_used() -> None:
-    """Where they are in the state the file names them and makes none; a default provider is not ours."""
+    """If the state has them, the file names them and adds none; a default provider is not ours."""
     store = "urn:pulumi:local::object-store::object-store:storage:AwsStore::store"
     provider = "urn:pulumi:local::object-store::pulumi:providers:aws::aws"
     resources = [
@@ -132,7 +132,7 @@ def test_store_and_provider_of_the_state_are_used() -> None:
 
 
 def test_password_is_a_secret_and_only_where_it_is_wanted() -> None:
-    """The file that is shown has no password; the one that the engine gets has it marked as a secret."""
+    """The shown file has no password; the engine's file has it marked as a secret."""
     shown = provider_inputs(settings("aistor"), "../ca.pem", password=False)
     given = provider_inputs(settings("aistor"), "../ca.pem", password=True)
 
@@ -144,7 +144,7 @@ def test_password_is_a_secret_and_only_where_it_is_wanted() -> None:
 
 @pytest.mark.parametrize(("cloud", "step"), [("aws", "put-object-lock-configuration"), ("aistor", "mc mirror")])
 def test_missing_lock_is_refused_with_the_steps(cloud: Cloud, step: str) -> None:
-    """A cold bucket without lock is refused; on AWS it can be switched on, on AIStor objects have to move."""
+    """A cold bucket without lock is refused; AWS can enable it, on AIStor the objects have to move."""
     (refused,) = lock_refusals(
         plan(cloud), cloud, {name("media-raw"): LiveBucket(locked=False), name("docs-raw"): LiveBucket(locked=True)}
     )
@@ -154,15 +154,15 @@ def test_missing_lock_is_refused_with_the_steps(cloud: Cloud, step: str) -> None
 
 
 def test_lock_that_is_not_planned_is_refused() -> None:
-    """Lock can never be taken off."""
+    """Object lock can never be removed."""
     (refused,) = lock_refusals(plan("aws"), "aws", {name("session-archive"): LiveBucket(locked=True)})
 
-    assert "can never be taken off" in refused
+    assert "can never be removed" in refused
     assert "give session-archive the band cold" in refused
 
 
 def test_retention_that_would_change_is_told() -> None:
-    """Only another default retention, or none, is worth a line."""
+    """Only a different or missing default retention gives a line."""
     live = {
         name("media-raw"): LiveBucket(locked=True, retention="GOVERNANCE 365 d"),
         name("docs-raw"): LiveBucket(locked=True, retention="COMPLIANCE 400 d"),

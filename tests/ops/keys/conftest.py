@@ -1,4 +1,4 @@
-"""A running store, a stack that published it, and the programs that a delivery speaks to."""
+"""A running store, a stack that published it, and the external programs of a delivery."""
 
 import json
 import os
@@ -22,14 +22,14 @@ CLUSTER_ENDPOINT = "https://aistor-s3-api.aistor"
 
 @pytest.fixture(scope="session", name="store")
 def _store() -> Iterator[Store]:
-    """A small store on AIStor; no test changes what its keys may do without mending it."""
+    """A small store on AIStor; a test that changes what its keys may do restores it."""
     with running_store("aistor") as store:
         yield store
 
 
 @pytest.fixture(scope="session", name="aws_store")
 def _aws_store() -> Iterator[Store]:
-    """The same on AWS."""
+    """The same store on AWS."""
     with running_store("aws") as store:
         yield store
 
@@ -54,7 +54,7 @@ class Stack:
 
     @property
     def secrets(self) -> list[str]:
-        """All that must not be seen."""
+        """All values that must not be visible."""
         return [pair.secret_access_key.get_secret_value() for pair in self.credentials.values()]
 
     def publish(self, **outputs: Any) -> None:  # noqa: ANN401 - JSON
@@ -66,7 +66,7 @@ class Stack:
 
 @pytest.fixture(name="stack")
 def _stack(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """A published stack; its programs come first on the path."""
+    """A published stack; its programs come first on PATH."""
     for variable in list(os.environ):
         if variable.startswith(("AWS_", "S3_")):
             monkeypatch.delenv(variable)
@@ -84,7 +84,7 @@ def _stack(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sta
 
 @dataclass(frozen=True)
 class Delivered:
-    """How a delivery ended.
+    """The result of a delivery.
 
     Attributes:
         status: Its exit status.
@@ -97,7 +97,7 @@ class Delivered:
     errors: str
 
     def changes(self) -> dict[str, str]:
-        """By name, what became of it."""
+        """The change of each name."""
         words = [line.split(maxsplit=1) for line in (self.output + self.errors).splitlines()]
         known = ("added", "changed", "unchanged")
         return {rest[0]: first for first, *rest in words if first in known and rest}
@@ -108,7 +108,7 @@ Deliver = Callable[..., Delivered]
 
 @pytest.fixture(name="deliver")
 def _deliver(stack: Stack, capfd: pytest.CaptureFixture[str]) -> Deliver:
-    """Run the command; whatever it does, no secret is in what it prints, nor in a call's arguments or environment."""
+    """Run the command; no secret is in its output, or in the arguments or environment of a call."""
 
     def deliver(to: str, *options: str, identity: str | None = "worker", payload: bool = False) -> Delivered:
         capfd.readouterr()

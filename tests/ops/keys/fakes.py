@@ -1,9 +1,9 @@
-"""The programs that a delivery speaks to, as executables on the path that do what the real ones do.
+"""The external programs of a delivery, as executables on PATH that behave like the real ones.
 
-The rule: each call is recorded with its arguments, its standard input and its environment, so that a test can say
-where no value was. `secrets` v0.4.1 answers as the real one did when it was tried (agent-secrets at 45a8125): JSON on a
-pipe, exit status 0 for a failed lease, and an `update` that would replace the program itself. What a mood makes fail
-fails as there. No source of v0.5 is public: it is as its users describe it (raw leases, `update NAME`).
+The rule: each call is recorded with its arguments, its standard input and its environment, so that a test can check
+where no value was. `secrets` v0.4.1 responds as the real one did (agent-secrets at 45a8125): JSON on a pipe, exit
+status 0 for a failed lease, and an `update` that would replace the program itself. A failure of a mood is like the
+real one's. No source of v0.5 is public: the fake follows the description of its users (raw leases, `update NAME`).
 """
 
 import json
@@ -157,15 +157,15 @@ sys.exit(mood.get("status", 0))
 
 
 class Fake:
-    """One program on the path.
+    """One program on PATH.
 
     Attributes:
-        folder: Where it is, with all that it keeps.
-        name: What it is called.
+        folder: Its folder, with its files.
+        name: Its name.
     """
 
     def __init__(self, folder: Path, name: str, body: str, *, state: Any, flags: str = "IS", **always: str) -> None:  # noqa: ANN401 - JSON
-        """Put it there; `always` is of every mood."""
+        """Create the program; `always` belongs to every mood."""
         self.folder, self.name, self.always = folder, name, always
         program = folder / name
         program.write_text(_COMMON.format(python=sys.executable, flags=flags) + body, encoding="utf-8")
@@ -174,12 +174,12 @@ class Fake:
         self.state = state
 
     def mood(self, **mood: object) -> None:
-        """What it is like from now on."""
+        """Set its behaviour from now on."""
         (self.folder / f"{self.name}.mood").write_text(json.dumps(self.always | mood), encoding="utf-8")
 
     @property
     def state(self) -> Any:  # noqa: ANN401 - JSON
-        """What it holds."""
+        """Its content."""
         return json.loads((self.folder / f"{self.name}.state").read_text(encoding="utf-8"))
 
     @state.setter
@@ -187,7 +187,7 @@ class Fake:
         (self.folder / f"{self.name}.state").write_text(json.dumps(value), encoding="utf-8")
 
     def calls(self, *verbs: str) -> list[list[str]]:
-        """The arguments of its calls so far, of some verbs or of all."""
+        """The arguments of its calls so far, for some verbs or for all."""
         path = self.folder / "calls"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         found = [one["argv"][1:] for one in map(json.loads, lines) if one["me"] == self.name]
@@ -195,7 +195,7 @@ class Fake:
 
 
 def fake_secrets(folder: Path, version: str) -> Fake:
-    """The owner's CLI, of a version."""
+    """The owner's CLI in some version."""
     return Fake(folder, "secrets", _SECRETS, state={}, version=version)
 
 
@@ -210,7 +210,7 @@ def fake_pulumi(folder: Path, outputs: dict[str, Any]) -> Fake:
 
 
 def exposed(folder: Path, values: list[str]) -> list[str]:
-    """The calls that had a value in their arguments or their environment."""
+    """The calls with a value in their arguments or their environment."""
     path = folder / "calls"
     found = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:

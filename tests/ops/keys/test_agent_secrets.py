@@ -1,4 +1,4 @@
-"""Delivery to the owner's store: both versions of its CLI, and everything that it can do wrong."""
+"""Delivery to the owner's store: both versions of its CLI, and all its failures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -35,10 +35,10 @@ def _old_cli(stack: Stack) -> Fake:
 
 
 class TestDelivered:
-    """What succeeds."""
+    """Successful deliveries."""
 
     def test_added_then_unchanged(self, cli: Fake, stack: Stack, deliver: Deliver) -> None:
-        """The first time all is added and works; the second time nothing is written."""
+        """The first run adds everything and it works; the second run writes nothing."""
         first = deliver("agent-secrets")
         writes = cli.calls("add", "update")
         second = deliver("agent-secrets")
@@ -57,7 +57,7 @@ class TestDelivered:
         assert cli.calls("add", "update") == writes
 
     def test_every_identity_and_the_clusters_endpoint(self, new_cli: Fake, stack: Stack, deliver: Deliver) -> None:
-        """Without a choice everyone is delivered, and `--from` says whose endpoint is meant."""
+        """Without a choice every identity is delivered, and `--from` selects the endpoint."""
         done = deliver("agent-secrets", "--from", "cluster", identity=None)
 
         assert done.status == 0
@@ -83,25 +83,25 @@ class TestDelivered:
         assert new_cli.state[SECRET] == stack.secret("worker")
 
     def test_lease_of_reading_is_revoked(self, old_cli: Fake, deliver: Deliver) -> None:
-        """Each successful lease is ended, where the CLI told its id; never all of them."""
+        """Each successful lease is revoked if the CLI printed its id; a lease of everything is never revoked."""
         deliver("agent-secrets")
 
-        # Four names before, when there was nothing; four afterwards, and the pair for the probe.
+        # Four names before, when the store was empty; four afterwards, and the pair for the probe.
         assert len(old_cli.calls("lease")) == 10
         assert len(old_cli.calls("revoke")) == 6
 
 
 class TestRefused:
-    """What stops before the first write."""
+    """Failures before the first write."""
 
     def test_no_cli(self, deliver: Deliver, monkeypatch: pytest.MonkeyPatch, stack: Stack) -> None:
-        """Without the CLI nothing begins, not even the reading of the stack."""
+        """Without the CLI nothing starts, not even the reading of the stack."""
         monkeypatch.setenv("PATH", str(stack.folder))
 
         done = deliver("agent-secrets")
 
         assert done.status == 2
-        assert "no `secrets` on the path" in done.errors
+        assert "`secrets` is not on PATH" in done.errors
         assert not (stack.folder / "calls").exists()
 
     @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ class TestRefused:
         [({"daemon": "down"}, "Failed to connect to daemon"), ({"store": "locked"}, "identity is locked")],
     )
     def test_store_not_usable(self, cli: Fake, deliver: Deliver, mood: dict[str, str], said: str) -> None:
-        """A daemon that is down and a store that is locked are told from the status, with the line to paste."""
+        """The status shows a stopped daemon and a locked store, and the message has the line to paste."""
         cli.mood(**mood)
 
         done = deliver("agent-secrets")
@@ -120,7 +120,7 @@ class TestRefused:
         assert cli.calls("add", "update") == []
 
     def test_failed_lease_with_status_zero(self, cli: Fake, deliver: Deliver) -> None:
-        """A lease that fails otherwise than by absence is no absence, whatever its exit status."""
+        """A failed lease means absence only if it says so, whatever its exit status."""
         cli.mood(**{"lease fails": SECRET})
 
         done = deliver("agent-secrets")
@@ -131,7 +131,7 @@ class TestRefused:
         assert cli.state == {}
 
     def test_old_cli_is_never_told_to_update(self, old_cli: Fake, deliver: Deliver) -> None:
-        """v0.4.1 replaces itself by `update`: what changed is named, with a way out, and nothing is written."""
+        """v0.4.1 replaces itself on `update`: the changed names are listed with a remedy, and nothing is written."""
         deliver("agent-secrets")
         old_cli.state = old_cli.state | {SECRET: "old"}
         before = old_cli.state
@@ -147,7 +147,7 @@ class TestRefused:
         assert not (old_cli.folder / "REPLACED-ITSELF").exists()
 
     def test_cli_that_hangs(self, new_cli: Fake, stack: Stack) -> None:
-        """A CLI that does not answer is ended, with what it started."""
+        """A CLI that does not answer is killed with its child processes."""
         new_cli.mood(hang="status")
 
         with pytest.raises(CannotDeliverError, match=r"`secrets status` did not end within 0\.5 s"):
@@ -156,10 +156,10 @@ class TestRefused:
 
 
 class TestUnfinished:
-    """A write that fails."""
+    """Failures during a write."""
 
     def test_dies_between_two_adds(self, cli: Fake, deliver: Deliver) -> None:
-        """What was written is told from what was not, and the same line completes it."""
+        """Written and unwritten names are distinguished, and the same command completes the delivery."""
         cli.mood(**{"dies at": SECRET})
 
         broken = deliver("agent-secrets")
@@ -176,7 +176,7 @@ class TestUnfinished:
         assert mended.changes()[SECRET] == "added"
 
     def test_half_a_changed_pair_is_put_back(self, new_cli: Fake, deliver: Deliver) -> None:
-        """Where one half cannot be updated, the other is put back, so that the old pair still belongs together."""
+        """If one half cannot be updated, the other half is restored, so that the old pair still fits together."""
         deliver("agent-secrets")
         old = new_cli.state | {KEY_ID: "OLDKEY", SECRET: "old-secret"}
         new_cli.state = old
@@ -191,17 +191,17 @@ class TestUnfinished:
         assert new_cli.state == old
 
     def test_store_is_gone_afterwards(self, new_cli: Fake, deliver: Deliver) -> None:
-        """Where nobody can tell what the store holds now, that is what is said."""
+        """If the store cannot be read afterwards, the message says so."""
         new_cli.mood(then={"daemon": "down"}, **{"dies at": SECRET})
 
         done = deliver("agent-secrets")
 
         assert done.status == 1
-        assert "could not be read afterwards" in done.errors
+        assert "cannot be read afterwards" in done.errors
         assert "written: nothing" in done.errors
 
     def test_half_a_pair_cannot_be_put_back(self, new_cli: Fake, deliver: Deliver) -> None:
-        """Then it is said that what the store holds opens nothing."""
+        """The message then says that the pair in the store does not work."""
         deliver("agent-secrets")
         new_cli.state = new_cli.state | {KEY_ID: "OLDKEY", SECRET: "old-secret"}
         new_cli.mood(then={"read only": True}, **{"dies at": SECRET})
@@ -209,20 +209,20 @@ class TestUnfinished:
         done = deliver("agent-secrets")
 
         assert done.status == 1
-        assert f"{KEY_ID} is new and {SECRET} is old: together they open nothing" in done.errors
+        assert f"{KEY_ID} is new but {SECRET} is old: this pair does not work" in done.errors
         assert f"not written: {SECRET}\n" in done.errors
 
     def test_store_goes_after_the_last_write(self, new_cli: Fake, deliver: Deliver) -> None:
-        """All was taken, and nobody can see it: that is no success."""
+        """If the written values cannot be read back, the delivery is not a success."""
         new_cli.mood(**{"down after": "objectstore_endpoint"})
 
         done = deliver("agent-secrets")
 
         assert done.status == 1
-        assert "the store took every value and cannot be read afterwards" in done.errors
+        assert "the store accepted every value but cannot be read afterwards" in done.errors
 
     def test_interrupted_in_a_write(self, new_cli: Fake, deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Ctrl-C in a write is told as a failed write."""
+        """Ctrl-C during a write is reported as a failed write."""
         real = outside.run
 
         def interrupted(command: Sequence[str], **options: Any) -> Said:  # noqa: ANN401 - as it is called
@@ -240,7 +240,7 @@ class TestUnfinished:
     def test_hangs_in_a_write(
         self, new_cli: Fake, stack: Stack, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A write that does not end is ended and counts as what the store says it is."""
+        """A write that does not end is killed; the store's content decides about it."""
         new_cli.mood(**{"hangs at": SECRET})
         monkeypatch.setattr("ops.keys.deliver.AgentSecrets", lambda: AgentSecrets(timeout_seconds=1.0))
 
@@ -252,13 +252,13 @@ class TestUnfinished:
         assert stack.secret("worker") not in new_cli.state.values()
 
     def test_store_takes_a_value_and_holds_another(self, cli: Fake, deliver: Deliver) -> None:
-        """What the CLI says is not believed: the value is read back."""
+        """The CLI's report is not trusted: the value is read back."""
         cli.mood(forgets=SECRET)
 
         done = deliver("agent-secrets")
 
         assert done.status == 1
-        assert "the store says that it took every value, and leases another" in done.errors
+        assert "the store reports that it accepted every value, but it leases a different one" in done.errors
         assert f"not written: {SECRET}\n" in done.errors
 
 

@@ -1,4 +1,4 @@
-"""The lines of a stack's config: what pulumi is told to write, and what is shown of it."""
+"""The lines of a stack's config: the writes through pulumi, and the lines that are shown."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def _told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ..
 
 
 def test_next_generation_is_one_write(told: list[tuple[str, ...]]) -> None:
-    """Current and previous go in together: one without the other would be a revocation."""
+    """Current and previous are written together: one without the other would be a revocation."""
     write_generations("local", "session-archiver", ONE, TWO)
     assert told == [
         tuple(
@@ -40,13 +40,13 @@ def test_next_generation_is_one_write(told: list[tuple[str, ...]]) -> None:
 
 
 def test_retiring_takes_one_line_away(told: list[tuple[str, ...]]) -> None:
-    """Only `previous` goes."""
+    """Only `previous` is removed."""
     write_generations("local", "session-archiver", TWO, SECOND)
     assert told == [("config", "rm", "--path", f"{PLACE}.previous", "--stack", "local")]
 
 
 def test_revoking_of_two_goes_by_a_config_that_may_stand(told: list[tuple[str, ...]]) -> None:
-    """First the previous one goes, then the next one comes: killed between the two, one key is declared."""
+    """The previous one is removed before the next one is set: after a kill in between, one key is declared."""
     write_generations("local", "session-archiver", TWO, TWO.revoked)
     assert [call[1] for call in told] == ["rm", "set-all"]
     assert f"{PLACE}.current=3" in told[1]
@@ -55,7 +55,7 @@ def test_revoking_of_two_goes_by_a_config_that_may_stand(told: list[tuple[str, .
 def test_lines_are_said_with_their_numbers(
     told: list[tuple[str, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What went and what came, by file and line; the stack may be named in full."""
+    """Removed and added lines have file and line number; the stack may have its full name."""
     path = tmp_path / "Pulumi.local.yaml"
     head = "# of a person\nconfig:\n  object-store:credentials:\n    session-archiver:\n"
     path.write_text(head + "      current: 2\n      previous: 1\n", encoding="utf-8")
@@ -90,7 +90,7 @@ def test_file_is_where_pulumi_is_led(
 
 
 def test_values_are_said_where_the_file_is_elsewhere(told: list[tuple[str, ...]]) -> None:
-    """Where pulumi was led to another folder, the line to look for is said."""
+    """If pulumi works in another folder, the line to look for is shown."""
     assert write_generations("local", "worker", ONE, TWO).lines == (
         "Pulumi.local.yaml: object-store:credentials.worker: {current: 2, previous: 1}",
     )

@@ -1,4 +1,4 @@
-"""The command: options that do not go together, what a stack does not publish, and the probe's last word."""
+"""The command: options that exclude each other, missing outputs of a stack, and the final probe."""
 
 import io
 import json
@@ -21,11 +21,11 @@ from trials.stores import Store, credentials_json
 @pytest.mark.parametrize(
     ("to", "options", "said"),
     [
-        ("json", ["--file", "x"], "--file goes with dotenv, kubernetes, pulumi-esc, not with json"),
-        ("json", ["--namespace", "x"], "--namespace and --context go with kubernetes, not with json"),
-        ("dotenv", ["--context", "x", "--file", "y"], "go with kubernetes, not with dotenv"),
+        ("json", ["--file", "x"], "--file works with dotenv, kubernetes, pulumi-esc, not with json"),
+        ("json", ["--namespace", "x"], "--namespace and --context work with kubernetes, not with json"),
+        ("dotenv", ["--context", "x", "--file", "y"], "work with kubernetes, not with dotenv"),
         ("dotenv", [], "dotenv needs a file: --file PATH"),
-        ("json", ["--identity", "nobody"], "knows no identity nobody; it knows worker, reader, verifier"),
+        ("json", ["--identity", "nobody"], "has no identity nobody; it has worker, reader, verifier"),
     ],
 )
 def test_what_does_not_fit(deliver: Deliver, to: str, options: list[str], said: str) -> None:
@@ -38,7 +38,7 @@ def test_what_does_not_fit(deliver: Deliver, to: str, options: list[str], said: 
 
 
 def test_identity_without_a_key_pair(deliver: Deliver, stack: Stack) -> None:
-    """A role has none: it is skipped and said so, and alone there is nothing to do."""
+    """A role has none: it is skipped with a message, and alone there is nothing to deliver."""
     pairs = json.loads((stack.folder / "pulumi.state").read_text())["local"]["credentials"]
     stack.publish(credentials={"worker": pairs["worker"]})
 
@@ -46,15 +46,15 @@ def test_identity_without_a_key_pair(deliver: Deliver, stack: Stack) -> None:
 
     assert done.status == 0
     assert list(json.loads(done.output)) == ["worker"]
-    assert "skipped    reader: no key pair is published for it" in done.errors
+    assert "skipped    reader: the stack publishes no key pair for it" in done.errors
     assert alone.status == 2
-    assert "reader: no key pair is published (a role on AWS has none)" in alone.errors
+    assert "reader: the stack publishes no key pair (a role on AWS has none)" in alone.errors
 
 
 def test_key_pair_that_does_not_work(
     deliver: Deliver, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stack that publishes what the store does not know is found out after the delivery, and by name."""
+    """A published pair that the store does not know is reported by name after the delivery."""
     monkeypatch.setitem(PATIENCE_SECONDS, "aistor", 0.0)
     wrong = "planted-wrong-secret-0123456789abcdefghi"
     pair = {"access_key_id": stack.credentials["worker"].access_key_id, "secret_access_key": wrong}
@@ -63,13 +63,13 @@ def test_key_pair_that_does_not_work(
     done = deliver("dotenv", "--file", str(tmp_path / ".env"))
 
     assert done.status == 1
-    assert "worker: what dotenv holds now does not work" in done.errors
+    assert "worker: the key pair in dotenv does not work" in done.errors
     assert "SignatureDoesNotMatch" in done.errors
     assert wrong not in done.output + done.errors
 
 
 def test_target_changes_meanwhile(deliver: Deliver, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is probed is what the target holds, not what was sent there."""
+    """The probe tries what the target holds, not what was sent."""
     cluster = fake_kubectl(stack.folder)
     deliver("kubernetes")
     kept = cluster.state
@@ -81,12 +81,12 @@ def test_target_changes_meanwhile(deliver: Deliver, stack: Stack, monkeypatch: p
     gone = deliver("kubernetes")
 
     assert (other.status, gone.status) == (1, 1)
-    assert "it is another key pair than the stack publishes" in other.errors
-    assert "the Secret objectstore-worker holds no whole key pair" in gone.errors
+    assert "it is not the key pair that the stack publishes" in other.errors
+    assert "the Secret objectstore-worker holds no complete key pair" in gone.errors
 
 
 def test_on_aws(deliver: Deliver, stack: Stack, aws_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On AWS there is no endpoint to hand over, and the pair works where the SDK goes."""
+    """On AWS no endpoint is delivered, and the pair works at the SDK's endpoint."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws_store.server.endpoint)
     stack.publish(
         deployment=json.loads(aws_store.deployment.model_dump_json()),
@@ -101,7 +101,7 @@ def test_on_aws(deliver: Deliver, stack: Stack, aws_store: Store, monkeypatch: p
 
 
 def test_interrupted(deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C is no traceback: the line that tells and completes is said."""
+    """Ctrl-C shows no traceback, but the command that shows and completes the delivery."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -114,7 +114,7 @@ def test_interrupted(deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal something that takes a while is named; what is quick is not."""
+    """On a terminal a slow step is named, and a quick one is not."""
     monkeypatch.setattr(deliver_command, "PROGRESS_AFTER_SECONDS", 0.05)
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True)
@@ -129,7 +129,7 @@ def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestPublished:
-    """What is read of a stack."""
+    """The outputs of a stack."""
 
     @pytest.mark.parametrize(
         ("outputs", "said"),
@@ -139,7 +139,7 @@ class TestPublished:
         ],
     )
     def test_cannot_be_read(self, deliver: Deliver, stack: Stack, outputs: dict[str, object], said: str) -> None:
-        """Another version and a malformed output are told, and no value with them."""
+        """Another version and a malformed output are reported without any value."""
         stack.publish(**outputs)
 
         done = deliver("json")
@@ -148,7 +148,7 @@ class TestPublished:
         assert said in done.errors
 
     def test_engine_that_fails_after_it_printed(self, deliver: Deliver, stack: Stack) -> None:
-        """What it printed is never the reason: it may be the key pairs."""
+        """The engine's output is never shown as the reason: it may hold the key pairs."""
         (stack.folder / "pulumi.mood").write_text('{"status": 3}', encoding="utf-8")
 
         done = deliver("json")
@@ -158,7 +158,7 @@ class TestPublished:
         assert done.errors.endswith("Nothing was written.\n")
 
     def test_no_such_stack(self, stack: Stack) -> None:
-        """Its name is checked before it reaches the engine; an unknown one is the engine's to refuse."""
+        """The name is checked before the engine gets it; the engine refuses an unknown one."""
         (stack.folder / "pulumi.state").write_text(json.dumps({"empty": {}}), encoding="utf-8")
 
         for name, said in [("--x y", "is no stack name"), ("other", "no stack named"), ("empty", "published nothing")]:

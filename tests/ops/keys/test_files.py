@@ -1,4 +1,4 @@
-"""Deliveries to files and pipes: dotenv, Pulumi ESC, JSON; and the paths that no secret may go to."""
+"""Deliveries to files and pipes: dotenv, Pulumi ESC, JSON; and paths that must not get a secret."""
 
 import io
 import json
@@ -20,15 +20,15 @@ from tests.ops.keys.conftest import Deliver, Stack
 
 
 class Terminal(io.StringIO):
-    """A screen."""
+    """A terminal."""
 
     def isatty(self) -> bool:
-        """It is one."""
+        """It is a terminal."""
         return True
 
 
 def sourced(path: Path) -> dict[str, str]:
-    """The variables that a shell has after reading a file, with nothing else in its environment."""
+    """The variables of a shell after reading a file, with an otherwise empty environment."""
     script = 'set -a; . "$1"; exec env'
     done = subprocess.run(  # noqa: S603 - a script of our own
         ["/bin/sh", "-c", script, "sh", str(path)], env={}, capture_output=True, text=True, check=True
@@ -47,10 +47,10 @@ def repository(folder: Path) -> None:
 
 
 class TestDotenv:
-    """One identity's variables."""
+    """The variables of one identity."""
 
     def test_shell_reads_what_was_published(self, stack: Stack, deliver: Deliver, tmp_path: Path) -> None:
-        """All variables are there, the host's endpoint among them, and the CA lies beside."""
+        """All variables exist, including the host's endpoint, and the CA is in the same folder."""
         path = tmp_path / ".env"
 
         done = deliver("dotenv", "--file", str(path))
@@ -70,7 +70,7 @@ class TestDotenv:
         assert sorted(one.name for one in tmp_path.iterdir()) == [".env", "bin", CA_NAME]
 
     def test_unchanged_is_left_alone(self, deliver: Deliver, tmp_path: Path) -> None:
-        """The second time no byte is written."""
+        """The second run writes no byte."""
         path = tmp_path / ".env"
         deliver("dotenv", "--file", str(path))
         before = (path.stat().st_mtime_ns, (tmp_path / CA_NAME).stat().st_mtime_ns)
@@ -81,19 +81,19 @@ class TestDotenv:
         assert (path.stat().st_mtime_ns, (tmp_path / CA_NAME).stat().st_mtime_ns) == before
 
     def test_foreign_lines_stay(self, stack: Stack, deliver: Deliver, tmp_path: Path) -> None:
-        """Ours are replaced where they stand, once; what went away is removed; a wide mode is narrowed."""
+        """Our lines are replaced in place, once; obsolete ones are removed; a wide mode is narrowed."""
         path = tmp_path / ".env"
         path.write_text("# mine\nFOO='a\u2028b'\nexport AWS_REGION=old\nBAR=1\nAWS_REGION=older\n", encoding="utf-8")
         path.chmod(0o664)
         stack.publish(deployment=json.loads(stack.deployment.model_copy(update={"ca_pem": None}).model_dump_json()))
         path.write_text(path.read_text() + "S3_CA_BUNDLE=/gone\n", encoding="utf-8")
 
-        # The store is not trusted without its CA: the delivery is whole, the probe fails.
+        # Without its CA the store is not trusted: the delivery is complete, but the probe fails.
         done = deliver("dotenv", "--file", str(path))
 
         lines = path.read_text().split("\n")
         assert done.status == 1
-        assert "what dotenv holds now does not work" in done.errors
+        assert "the key pair in dotenv does not work" in done.errors
         assert done.changes() | {"AWS_REGION": "changed", "AWS_ACCESS_KEY_ID": "added"} == done.changes()
         assert "changed    S3_CA_BUNDLE (removed)" in done.output
         assert lines[:4] == ["# mine", "FOO='a\u2028b'", f"AWS_REGION={stack.deployment.region}", "BAR=1"]
@@ -102,7 +102,7 @@ class TestDotenv:
         assert path.stat().st_mode & 0o777 == 0o600
 
     def test_mode_alone_is_mended(self, deliver: Deliver, tmp_path: Path) -> None:
-        """An unchanged file that others can read is written anew."""
+        """An unchanged file that others can read is rewritten."""
         path = tmp_path / ".env"
         deliver("dotenv", "--file", str(path))
         path.chmod(0o640)
@@ -113,15 +113,15 @@ class TestDotenv:
         assert path.stat().st_mode & 0o777 == 0o600
 
     def test_one_identity_only(self, deliver: Deliver, tmp_path: Path) -> None:
-        """The names are the same for everybody, so a second identity would overwrite the first."""
+        """All identities have the same variable names, so a second one would overwrite the first."""
         done = deliver("dotenv", "--file", str(tmp_path / ".env"), identity=None)
 
         assert done.status == 2
-        assert "choose with --identity among worker, reader, verifier" in done.errors
+        assert "choose one with --identity: worker, reader, verifier" in done.errors
         assert not (tmp_path / ".env").exists()
 
     def test_full_disk(self, deliver: Deliver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What was written before is named, the old file stays, and no part of the new one is left."""
+        """The written names are listed, the old file stays, and no part of the new one remains."""
         path = tmp_path / ".env"
         path.write_text("FOO=1\n", encoding="utf-8")
         real = os.fsync
@@ -135,7 +135,7 @@ class TestDotenv:
         done = deliver("dotenv", "--file", str(path))
 
         assert done.status == 1
-        assert f"{path} could not be written: No space left on device" in done.errors
+        assert f"cannot write {path}: No space left on device" in done.errors
         assert f"written: {tmp_path / CA_NAME}\n  not written: {path}\n" in done.errors
         assert path.read_text() == "FOO=1\n"
         assert sorted(one.name for one in tmp_path.iterdir()) == [".env", "bin", CA_NAME]
@@ -152,7 +152,7 @@ class TestDotenv:
 
     @pytest.mark.parametrize("value", ["plain", "a/b+c==", "a b", "a$b", 'a"b', "a#b", "a\\b", "ä"])
     def test_quoting(self, value: str, tmp_path: Path) -> None:
-        """A shell and our own reading have every value as it was."""
+        """A shell and our own parser read every value unchanged."""
         line = quoted("AWS_REGION", value)
         (tmp_path / "env").write_text(line + "\n", encoding="utf-8")
 
@@ -161,16 +161,16 @@ class TestDotenv:
 
     @pytest.mark.parametrize("value", ["a'b", "a\nb", ""])
     def test_unquotable(self, value: str) -> None:
-        """What no quoting makes the same for all readers is refused, without being shown."""
-        with pytest.raises(CannotDeliverError, match="the value of AWS_REGION cannot be written"):
+        """A value that no quoting preserves for all readers is refused without being shown."""
+        with pytest.raises(CannotDeliverError, match=r"the value of AWS_REGION .* cannot be written"):
             quoted("AWS_REGION", value)
 
 
 class TestPaths:
-    """Where no secret goes."""
+    """Paths that must not get a secret."""
 
     def test_git_would_take_it_up(self, tmp_path: Path) -> None:
-        """Tracked and not ignored are refused with the line to paste; ignored is legal, and a link never is."""
+        """Tracked and unignored paths are refused with the line to paste; ignored ones are legal, links never are."""
         work = tmp_path / "work"
         (work / "sub").mkdir(parents=True)
         repository(work)
@@ -186,7 +186,7 @@ class TestPaths:
             private_file.check_path(path)
 
     def test_environment_of_another_repository(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """In a hook `GIT_DIR` names another repository; the path's own one is asked."""
+        """In a hook `GIT_DIR` names another repository; the path's own one is queried."""
         repository(tmp_path / "other")
         repository(tmp_path / "work")
         monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
@@ -195,19 +195,19 @@ class TestPaths:
             private_file.check_path(tmp_path / "work" / ".env")
 
     def test_git_cannot_be_asked(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Not knowing is a refusal."""
+        """Without an answer of git the path is refused."""
         repository(tmp_path / "work")
         shutil.rmtree(tmp_path / "work" / ".git" / "refs")
-        with pytest.raises(CannotDeliverError, match="does not say whether it would take the file up"):
+        with pytest.raises(CannotDeliverError, match="does not say whether it would add the file"):
             private_file.check_path(tmp_path / "work" / ".env")
         monkeypatch.setenv("PATH", str(tmp_path))
-        with pytest.raises(CannotDeliverError, match="cannot be asked: no `git` on the path"):
+        with pytest.raises(CannotDeliverError, match="cannot be queried: `git` is not on PATH"):
             private_file.check_path(tmp_path / "work" / ".env")
 
     def test_link_folder_and_absence(self, tmp_path: Path) -> None:
         """A link, a folder and a path without a folder are refused."""
         (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-        for name, said in [("link", "symbolic link"), (".", "no regular file"), ("a/b", "mkdir -p -m 700")]:
+        for name, said in [("link", "symbolic link"), (".", "not a regular file"), ("a/b", "mkdir -p -m 700")]:
             with pytest.raises(CannotDeliverError, match=said):
                 private_file.check_path(tmp_path / name)
 
@@ -216,7 +216,7 @@ class TestPulumiEsc:
     """An environment's definition."""
 
     def test_file(self, stack: Stack, deliver: Deliver, tmp_path: Path) -> None:
-        """Keys are secrets, the CA is a file, the command that loads it stands above; unchanged is left alone."""
+        """Keys are secrets, the CA is a file, the load command is in the header; an unchanged file is not written."""
         path = tmp_path / "esc.yaml"
         first, second = deliver("pulumi-esc", "--file", str(path)), deliver("pulumi-esc", "--file", str(path))
         values = yaml.safe_load(path.read_text())["values"]
@@ -230,7 +230,7 @@ class TestPulumiEsc:
         assert "esc env init ORG/PROJECT/NAME --file" in path.read_text()
 
     def test_changed_and_mode(self, deliver: Deliver, tmp_path: Path) -> None:
-        """What changed is named, and what nobody asked for is named as removed."""
+        """Changed names are listed, and names that are no longer wanted are listed as removed."""
         path = tmp_path / "esc.yaml"
         deliver("pulumi-esc", "--file", str(path))
         path.write_text(path.read_text().replace("AWS_REGION: ", "GONE: x\n    AWS_REGION: x"), encoding="utf-8")
@@ -243,7 +243,7 @@ class TestPulumiEsc:
         assert "(to mode 0600)" in done.output
 
     def test_foreign_file(self, deliver: Deliver, tmp_path: Path) -> None:
-        """What no delivery made stays."""
+        """A file that no delivery wrote stays."""
         path = tmp_path / "esc.yaml"
         path.write_text("imports: [mine]\n", encoding="utf-8")
 
@@ -251,22 +251,22 @@ class TestPulumiEsc:
         assert path.read_text() == "imports: [mine]\n"
 
     def test_pipe_and_terminal(self, stack: Stack, deliver: Deliver) -> None:
-        """To a pipe it is the whole output; a terminal shows nothing."""
+        """A pipe gets the whole output; a terminal gets nothing."""
         done = deliver("pulumi-esc", payload=True)
 
         content = yaml.safe_load(done.output)["values"]["environmentVariables"]
         assert content["AWS_SECRET_ACCESS_KEY"] == {"fn::secret": stack.secret("worker")}
         assert "works      worker" in done.errors
-        with pytest.raises(CannotDeliverError, match="not shown on a terminal"):
+        with pytest.raises(CannotDeliverError, match="never shown there"):
             PulumiEsc(None, Pipe(Terminal())).check()
         assert deliver("pulumi-esc", identity=None).status == 2
 
 
 class TestJson:
-    """Everything, for a program."""
+    """All identities, for a program."""
 
     def test_all_identities(self, stack: Stack, deliver: Deliver) -> None:
-        """Standard output is the JSON alone; what was done is said as errors."""
+        """Standard output is only the JSON; the report goes to standard error."""
         done = deliver("json", identity=None, payload=True)
 
         content = json.loads(done.output)
@@ -278,13 +278,13 @@ class TestJson:
         assert done.errors.count("works") == 3
 
     def test_never_to_a_terminal(self, stack: Stack) -> None:
-        """Asked before the stack is read, and again before it is written."""
+        """The check runs before the stack is read, and again before the write."""
         screen = Terminal()
         target = AsJson(screen)
 
-        with pytest.raises(CannotDeliverError, match="not shown on a terminal"):
+        with pytest.raises(CannotDeliverError, match="never shown there"):
             target.check()
-        with pytest.raises(CannotDeliverError, match="not shown on a terminal"):
+        with pytest.raises(CannotDeliverError, match="never shown there"):
             target.deliver(handovers(stack.deployment, stack.credentials, ["worker"], "host"))
         assert screen.getvalue() == ""
 
@@ -295,5 +295,5 @@ class TestJson:
             def write(self, text: str) -> int:  # noqa: ARG002 - as a stream's
                 raise BrokenPipeError(32, "Broken pipe")
 
-        with pytest.raises(UnfinishedDeliveryError, match="standard output could not be written: Broken pipe"):
+        with pytest.raises(UnfinishedDeliveryError, match="cannot write to standard output: Broken pipe"):
             AsJson(Gone()).deliver(handovers(stack.deployment, stack.credentials, ["worker"], "host"))

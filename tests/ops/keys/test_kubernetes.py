@@ -1,4 +1,4 @@
-"""Delivery to Kubernetes: what is applied, what is left alone, and what is refused."""
+"""Delivery to Kubernetes: what is applied, what stays unchanged, and what is refused."""
 
 import json
 from base64 import b64decode
@@ -25,17 +25,17 @@ def _cluster(stack: Stack) -> Fake:
 
 
 class TestManifests:
-    """What is made of a key pair."""
+    """The manifests of a key pair."""
 
     @pytest.mark.parametrize("version", ["1.31.0", kubernetes_validate.latest_version()])
     def test_kubernetes_takes_them(self, stack: Stack, version: str) -> None:
-        """They follow the API's schemas to the letter."""
+        """They follow the API's schemas exactly."""
         for one in handovers(stack.deployment, stack.credentials, list(stack.credentials), "cluster"):
             for document in manifests(one, "joelclaw"):
                 kubernetes_validate.validate(document, version, strict=True)
 
     def test_secret_is_the_pair_alone(self, stack: Stack) -> None:
-        """Everything that is no secret stands in the ConfigMap, with the cluster's endpoint and the CA's path."""
+        """Everything that is not secret is in the ConfigMap, with the cluster's endpoint and the CA's path."""
         (one,) = handovers(stack.deployment, stack.credentials, ["worker"], "cluster")
         plain, secret = manifests(one, "joelclaw")
 
@@ -51,10 +51,10 @@ class TestManifests:
 
 
 class TestApplied:
-    """What succeeds."""
+    """Successful deliveries."""
 
     def test_added_changed_unchanged(self, cluster: Fake, deliver: Deliver) -> None:
-        """What is there as it should be is not applied again; what differs is, and only that."""
+        """Only objects that differ are applied."""
         first, second = deliver("kubernetes"), deliver("kubernetes")
         applied = len(cluster.calls("apply"))
         state = cluster.state
@@ -67,26 +67,26 @@ class TestApplied:
         assert second.changes() == dict.fromkeys(NAMES, "unchanged")
         assert third.changes() == {NAMES[0]: "unchanged", NAMES[1]: "changed"}
         assert "works      worker, as kubernetes holds it" in third.output
-        # A trial and the write, the first time and the third.
+        # A dry run and the write, the first and the third time.
         assert (applied, len(cluster.calls("apply"))) == (2, 4)
 
     def test_context_is_passed_on(self, cluster: Fake, deliver: Deliver) -> None:
-        """Every call goes to the chosen context."""
+        """Every call uses the chosen context."""
         assert deliver("kubernetes", "--context", "there").status == 0
         assert all(words[0] == "--context=there" for words in cluster.calls())
         assert "context was not found" in deliver("kubernetes", "--context", "elsewhere").errors
 
     def test_loopback_is_warned_of(self, cluster: Fake, stack: Stack, deliver: Deliver) -> None:
-        """A host's own address is not the store in a pod."""
+        """In a pod, the host's loopback address is not the store."""
         done = deliver("kubernetes", "--from", "host")
 
         assert done.status == 0
-        assert f"warning: the endpoint handed over is {stack.deployment.provisioning_endpoint}" in done.errors
+        assert f"warning: the delivered endpoint is {stack.deployment.provisioning_endpoint}" in done.errors
         assert cluster.state["configmap/objectstore-worker"]["data"]["S3_ENDPOINT"].startswith("https://127.0.0.1")
 
 
 class TestRefused:
-    """What stops before the first write."""
+    """Failures before the first write."""
 
     @pytest.mark.parametrize(
         ("mood", "said"),
@@ -95,11 +95,11 @@ class TestRefused:
             ("forbidden", "this user may not write Secrets in namespace joelclaw"),
             ("reading forbidden", "cannot get resource"),
             ("no namespace", "`kubectl apply --server-side --dry-run=server` failed: Error from server (NotFound)"),
-            ("conflict", "something else manages a field of it"),
+            ("conflict", "another manager owns a field of the object"),
         ],
     )
     def test_cluster_refuses(self, cluster: Fake, deliver: Deliver, mood: str, said: str) -> None:
-        """Whatever the cluster would refuse is known from a trial."""
+        """A dry run shows everything that the cluster would refuse."""
         cluster.mood(**{mood: True})
 
         done = deliver("kubernetes")
@@ -110,17 +110,17 @@ class TestRefused:
         assert cluster.state == {}
 
     def test_no_kubectl(self, deliver: Deliver, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Without kubectl there is still the file."""
+        """Without kubectl the file is still possible."""
         monkeypatch.setenv("PATH", str(stack.folder))
 
         done = deliver("kubernetes")
 
         assert done.status == 2
-        assert "no `kubectl` on the path; or write the manifests to a file: --file PATH" in done.errors
+        assert "`kubectl` is not on PATH; or write the manifests to a file: --file PATH" in done.errors
 
     @pytest.mark.parametrize(("option", "value"), [("--namespace", "Joel_Claw"), ("--context", "--token=x")])
     def test_bad_names(self, cluster: Fake, deliver: Deliver, option: str, value: str) -> None:
-        """A name that Kubernetes would not take, or kubectl would take as an option, reaches neither."""
+        """A name that is invalid, or that kubectl would take as an option, reaches neither Kubernetes nor kubectl."""
         done = deliver("kubernetes", f"{option}={value}")
 
         assert done.status == 2
@@ -129,10 +129,10 @@ class TestRefused:
 
 
 class TestUnfinished:
-    """A write that fails."""
+    """Failures during a write."""
 
     def test_dies_between_two_objects(self, cluster: Fake, deliver: Deliver) -> None:
-        """What the cluster holds is read from it, and the same line completes it."""
+        """The cluster's content is read, and the same command completes the delivery."""
         cluster.mood(**{"dies after": 1})
         broken = deliver("kubernetes")
         cluster.mood()
@@ -145,7 +145,7 @@ class TestUnfinished:
         assert mended.changes() == {NAMES[0]: "unchanged", NAMES[1]: "added"}
 
     def test_hangs_in_a_write(self, cluster: Fake, deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A kubectl that does not end is ended."""
+        """A kubectl that does not end is killed."""
         monkeypatch.setattr("ops.keys.deliver.Kubernetes", lambda *_: Kubernetes(timeout_seconds=1.5))
         cluster.mood(**{"hangs after": 0})
 
@@ -156,22 +156,22 @@ class TestUnfinished:
         assert f"written: nothing\n  not written: {', '.join(NAMES)}\n" in done.errors
 
     def test_cluster_is_gone_afterwards(self, cluster: Fake, deliver: Deliver) -> None:
-        """Where nobody can tell what the cluster holds now, that is what is said."""
+        """If the cluster cannot be read afterwards, the message says so."""
         cluster.mood(**{"gone after": 1})
 
         done = deliver("kubernetes")
 
         assert done.status == 1
         assert "connection lost" in done.errors
-        assert "the cluster could not be read afterwards" in done.errors
+        assert "the cluster cannot be read afterwards" in done.errors
         assert f"written: nothing\n  not written: {', '.join(NAMES)}\n" in done.errors
 
 
 class TestFile:
-    """Manifests in a file, for a cluster that this machine does not reach."""
+    """Manifests in a file, for a cluster that this machine cannot reach."""
 
     def test_written_and_unchanged(self, stack: Stack, deliver: Deliver, tmp_path: Path) -> None:
-        """Mode 0600, the documents of each identity, and left alone the second time."""
+        """Mode 0600, the documents of each identity, and unchanged the second time."""
         path = tmp_path / "objectstore.yaml"
         first = deliver("kubernetes", "--file", str(path))
         written = path.stat().st_mtime_ns
@@ -186,7 +186,7 @@ class TestFile:
         assert stack.secret("worker") not in path.read_text()
 
     def test_what_goes_away_is_said(self, deliver: Deliver, tmp_path: Path) -> None:
-        """The file is what was chosen last; an identity that is no longer in it is named. A wide mode is narrowed."""
+        """The file holds the last choice; a removed identity is named. A wide mode is narrowed."""
         path = tmp_path / "objectstore.yaml"
         deliver("kubernetes", "--file", str(path), identity=None)
         path.chmod(0o644)
@@ -197,7 +197,7 @@ class TestFile:
         assert path.stat().st_mode & 0o777 == 0o600
 
     def test_foreign_file_is_not_replaced(self, deliver: Deliver, tmp_path: Path) -> None:
-        """What no delivery made stays, and so does what is damaged."""
+        """A file that no delivery wrote stays, and so does a damaged one."""
         path = tmp_path / "mine.yaml"
         path.write_text("kind: Namespace\n", encoding="utf-8")
         foreign = deliver("kubernetes", "--file", str(path))
@@ -205,15 +205,15 @@ class TestFile:
         damaged = deliver("kubernetes", "--file", str(path))
 
         assert (foreign.status, damaged.status) == (2, 2)
-        assert "no delivery made it; it is not replaced" in foreign.errors
-        assert "is there and is no YAML" in damaged.errors
+        assert "no delivery wrote it, so it is not replaced" in foreign.errors
+        assert "exists but is not YAML" in damaged.errors
 
 
 def test_secret_without_a_pair(stack: Stack) -> None:
-    """What the cluster holds is not believed to be a key pair."""
+    """An incomplete Secret in the cluster is not accepted as a key pair."""
     cluster = fake_kubectl(stack.folder)
     target = Kubernetes()
     for data in ({}, {"AWS_ACCESS_KEY_ID": "QQ=="}, {"AWS_ACCESS_KEY_ID": "Q", "AWS_SECRET_ACCESS_KEY": "/w=="}):
         cluster.state = {"secret/objectstore-worker": {"kind": "Secret", "data": data}}
-        with pytest.raises(CannotDeliverError, match="holds no whole key pair"):
+        with pytest.raises(CannotDeliverError, match="holds no complete key pair"):
             target.held("worker")

@@ -1,6 +1,6 @@
-"""rotate, retire, revoke and status in process, on a stack that is a value: what is done, refused, asked and said.
+"""rotate, retire, revoke and status in process, on a stack that is a value: actions, refusals, questions, messages.
 
-What the real engine and the servers make of it is tests/e2e/test_credentials.py's matter.
+The real engine and the servers are tested in tests/e2e/test_credentials.py.
 """
 
 import io
@@ -53,16 +53,16 @@ class World:
     """A stack and its server.
 
     Attributes:
-        cloud: Which.
-        config: What the stack's config says of `worker`.
+        cloud: The cloud.
+        config: The generations of `worker` in the stack's config.
         standing: Access keys of `worker` in the state, by generation.
         live: Its access keys on the server.
-        last_use: Of any key; None where the server keeps none.
-        pending: What a preview would touch beside.
-        broken: Access keys that do not work although they live.
+        last_use: The last use of every key; None if the server does not record it.
+        pending: Other changes in the preview.
+        broken: Existing access keys that do not work.
         updates: How often the stack was updated.
-        made_at: When its keys were made.
-        published_generations: What it has published, where that is not what the config says.
+        made_at: When its keys were created.
+        published_generations: The published generations, if they differ from the config.
     """
 
     cloud: Cloud = "aws"
@@ -77,11 +77,11 @@ class World:
     published_generations: Generations | None = None
 
     def settings(self) -> Settings:
-        """Of its config."""
+        """The settings of its config."""
         return settings_from(CONFIG[self.cloud], self.cloud, Path(), {})
 
     def stack(self, name: str = "s") -> Stack:
-        """As `look` finds it."""
+        """The stack as `look` finds it."""
         plan = build_plan(
             load(), env="prod", region_code="usw2", tls_only=True, where="x:", generations={"worker": self.config}
         )
@@ -91,7 +91,7 @@ class World:
         return Stack(name, self.settings(), plan, keys, {"worker": self.published_generations or self.config})
 
     def published(self) -> Published:
-        """What it hands out."""
+        """Its published outputs."""
         pairs = [
             KeyPair(access_key_id=self.standing[number], secret_access_key=SecretStr("planted-secret"))
             for number in sorted(self.standing, reverse=True)
@@ -101,7 +101,7 @@ class World:
         return Published(deployment, {"worker": pair}, "stack s")
 
     def update(self) -> None:
-        """What the engine does: new keys are made before old ones go."""
+        """Do what the engine does: create new keys before deleting old ones."""
         self.updates += 1
         self.published_generations = None
         for number in self.config.live:
@@ -123,7 +123,7 @@ class World:
         return self.last_use
 
     def remove(self, user_name: str, access_key_id: str) -> None:
-        """Take a key away by hand."""
+        """Remove a key by hand."""
         del user_name
         self.live.remove(access_key_id)
 
@@ -151,7 +151,7 @@ def _world(monkeypatch: pytest.MonkeyPatch) -> World:
     def works(deployment: object, identity: str, pair: KeyPair, **more: object) -> str | None:
         del deployment, identity, more
         lives = pair.access_key_id in world.live and pair.access_key_id not in world.broken
-        return None if lives else "the store knows no such access key id"
+        return None if lives else "the store does not know the access key id"
 
     def preview(stack: str, *, refresh: bool) -> tuple[dict[str, Any], int]:
         del stack, refresh
@@ -173,12 +173,12 @@ def _world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def run(*arguments: str) -> int:
-    """The command on the stack `s`, agreed to."""
+    """Run the command on the stack `s` with consent."""
     return main([*arguments, "worker", "--stack", "s", "--yes"])
 
 
 def test_rotation_ends_with_two_keys_and_retiring_with_one(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """The lines of the config are said, and what to do next."""
+    """The changed config lines and the next step are shown."""
     assert run("rotate") == 0
     assert (world.config.live, world.live) == ((2, 1), ["KEY1", "KEY2"])
     said = capsys.readouterr().out
@@ -189,12 +189,12 @@ def test_rotation_ends_with_two_keys_and_retiring_with_one(world: World, capsys:
     assert (world.config.live, world.live) == ((2,), ["KEY2"])
     said = capsys.readouterr().out
     assert "generation 1 was used never" in said
-    assert "key KEY1 is refused" in said
+    assert "the server refuses key KEY1" in said
     assert "planted" not in said
 
 
 def test_nothing_to_retire_is_no_error(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """A single key is left alone."""
+    """A single key stays."""
     assert run("retire") == 0
     assert "nothing to retire" in capsys.readouterr().out
     assert world.updates == 0
@@ -202,14 +202,14 @@ def test_nothing_to_retire_is_no_error(world: World, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("command", ["rotate", "retire", "revoke"])
 def test_unknown_identity_is_bad_input(world: World, command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The identities are listed."""
+    """The message lists the identities."""
     assert main([command, "wroker", "--stack", "s", "--yes"]) == 2
     assert "legal: worker, session-archiver" in capsys.readouterr().err
     assert world.updates == 0
 
 
 def refused(world: World, command: str, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What a command that must not be done says; nothing is changed by it."""
+    """The message of a refused command, which changes nothing."""
     before = replace(world, standing=dict(world.standing), live=list(world.live))
     assert run(command, *arguments) == 1
     assert (world.config, world.standing, world.live, world.updates) == (
@@ -222,7 +222,7 @@ def refused(world: World, command: str, capsys: pytest.CaptureFixture[str], *arg
 
 
 def two(world: World) -> None:
-    """Two keys live."""
+    """Two keys exist."""
     world.config, world.standing, world.live = (
         Generations(current=2, previous=1),
         {2: "KEY2", 1: "KEY1"},
@@ -231,13 +231,13 @@ def two(world: World) -> None:
 
 
 def test_third_generation_is_refused_with_advice(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """First the old one is retired."""
+    """The old key must be retired first."""
     two(world)
     assert "object-store keys retire worker --stack s" in refused(world, "rotate", capsys)
 
 
 def test_third_key_that_somebody_made_by_hand_is_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """On AWS there is no room beside it; the line that removes it is given."""
+    """AWS allows no third key; the command that removes it is shown."""
     world.live.append("BYHAND")
     said = refused(world, "rotate", capsys)
     assert "aws iam delete-access-key --user-name joelclaw-prod-worker --access-key-id BYHAND" in said
@@ -251,7 +251,7 @@ def test_key_made_by_hand_leaves_room_on_aistor(world: World) -> None:
 
 
 def test_other_changes_are_not_taken_along(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """An update that would change anything else is refused before the config is edited, and says what it is."""
+    """An update that would change anything else is refused before the config is edited, and the change is named."""
     bucket = {"type": "minio:index/s3Bucket:S3Bucket", "urn": "urn:pulumi:s::object-store::x::media-raw"}
     world.pending = [{"op": "create", "urn": bucket["urn"], "newState": {**bucket, "inputs": {"bucket": "b"}}}]
     assert "media-raw bucket (create)" in refused(world, "rotate", capsys)
@@ -260,7 +260,7 @@ def test_other_changes_are_not_taken_along(world: World, capsys: pytest.CaptureF
 def test_preview_that_fails_edits_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The engine's own words are said."""
+    """The engine's own message is shown."""
     wrong = {"steps": [], "diagnostics": [{"severity": "error", "message": "no server"}]}
     monkeypatch.setattr(rotation, "engine_preview", lambda *_, **__: (wrong, 1))
     assert "no server" in refused(world, "rotate", capsys)
@@ -274,7 +274,7 @@ def test_old_key_stays_while_the_new_one_does_not_work(world: World, capsys: pyt
 
 
 def test_old_key_stays_while_somebody_uses_it(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where the server tells of a use within the time asked for; a longer rest is enough."""
+    """A use within the required time is refused, if the server records it; a longer pause is enough."""
     two(world)
     world.last_use = LastUse(NOW - timedelta(minutes=90), "s3 in us-west-2")
     assert "s3 in us-west-2" in refused(world, "retire", capsys, "--unused-for", "2")
@@ -282,15 +282,15 @@ def test_old_key_stays_while_somebody_uses_it(world: World, capsys: pytest.Captu
 
 
 def test_server_that_tells_nothing_is_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """MinIO keeps no last use, so that it is unused cannot be proven."""
+    """MinIO does not record the last use, so it is unknown whether the key is unused."""
     two(world)
     world.cloud, world.last_use = "aistor", None
     assert run("retire") == 0
-    assert "cannot be told" in capsys.readouterr().out
+    assert "cannot tell whether" in capsys.readouterr().out
 
 
 def test_removed_key_that_still_works_is_an_error(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was removed must be refused in the end."""
+    """The server must finally refuse a removed key."""
     two(world)
     world.remove = lambda *_: None  # type: ignore[method-assign]  # a server that forgets nothing
     world.live = _Sticky(["KEY1", "KEY2"])
@@ -307,7 +307,7 @@ class _Sticky(list[str]):
 
 @pytest.mark.parametrize("cloud", ["aws", "aistor"])
 def test_revocation_of_two_leaves_the_third(world: World, cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
-    """On AWS by two updates, since there is no room for three; elsewhere by one. Who breaks is said."""
+    """On AWS two updates, because it allows no third key; elsewhere one. The affected programs are named."""
     two(world)
     world.cloud = cloud
     assert run("revoke") == 0
@@ -321,7 +321,7 @@ def test_revocation_of_two_leaves_the_third(world: World, cloud: Cloud, capsys: 
 def test_revocation_of_two_by_config_alone_takes_two_steps_on_aws(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first edit makes room; the update between is left to the person."""
+    """The first edit makes room; the user runs the update in between."""
     two(world)
     assert run("revoke", "--config-only") == 1
     assert world.config == Generations(current=2)
@@ -349,31 +349,31 @@ def test_what_was_begun_is_finished(
     after: list[str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Where the config is ahead of the state, the same command only updates."""
+    """If the config is ahead of the state, the same command only updates."""
     world.config, world.standing, world.live = config, dict(standing), sorted(standing.values())
     world.published_generations = published
     assert run(command) == 0
     assert (world.config, sorted(world.live)) == (config, after)
     said = capsys.readouterr().out
-    assert "finishing what was begun" in said
-    assert ("key KEY1 is refused" in said) is ("KEY1" not in after)
+    assert "completing the unfinished change" in said
+    assert ("the server refuses key KEY1" in said) is ("KEY1" not in after)
 
 
 def test_old_key_goes_with_what_was_begun_only_if_the_new_one_works(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A config that has lost the previous generation already is not brought about while the current key is refused."""
+    """A config without the previous generation is not applied while the server refuses the current key."""
     two(world)
     world.config, world.published_generations = Generations(current=2), Generations(current=2, previous=1)
     world.broken = {"KEY2"}
     assert "does not work" in refused(world, "retire", capsys)
     assert run("retire", "--config-only") == 0
-    assert "is left to: pulumi up" in capsys.readouterr().out
+    assert "completing the unfinished change needs: pulumi up" in capsys.readouterr().out
     assert world.updates == 0
 
 
 def test_revocation_that_made_room_and_was_killed_goes_on(world: World) -> None:
-    """On AWS the first of its two updates leaves the current key alive, so that one was not revoked yet."""
+    """On AWS the first of its two updates leaves the current key valid, so that key is not revoked yet."""
     two(world)
     world.config, world.published_generations = Generations(current=2), Generations(current=2, previous=1)
     assert run("revoke") == 0
@@ -381,7 +381,7 @@ def test_revocation_that_made_room_and_was_killed_goes_on(world: World) -> None:
 
 
 def test_key_that_is_not_on_the_server_is_no_key_to_go_on(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """A rotation would say that it goes on working; what to do depends on who manages it."""
+    """A rotation would claim that it still works; the remedy depends on the manager."""
     world.live = []
     assert "object-store keys status --stack s" in refused(world, "rotate", capsys)
     assert "pulumi up --refresh" in told(capsys=capsys)[0]["warning"]
@@ -390,7 +390,7 @@ def test_key_that_is_not_on_the_server_is_no_key_to_go_on(world: World, capsys: 
 
 
 def test_update_that_was_killed_before_it_published_is_finished(world: World) -> None:
-    """Both keys are made, and nobody was told of the new one: the rotation goes on, and no third is begun."""
+    """Both keys exist but the new one is unpublished: the rotation continues and creates no third key."""
     two(world)
     world.published_generations = Generations()
     assert run("rotate") == 0
@@ -401,26 +401,26 @@ def test_update_that_was_killed_before_it_published_is_finished(world: World) ->
 def test_retiring_right_after_an_unfinished_rotation_is_refused(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The new key is made, but nobody can have it yet, so the old one stays."""
+    """The new key exists but is not delivered yet, so the old one stays."""
     world.config = Generations(current=2, previous=1)
     assert run("retire") == 1
     assert world.live == ["KEY1", "KEY2"]
-    assert "made only now" in capsys.readouterr().err
+    assert "only created now" in capsys.readouterr().err
 
 
 def test_stack_without_keys_is_deployed_first(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """A rotation is no first deployment."""
+    """A rotation does not do the first deployment."""
     world.standing, world.live = {}, []
-    assert "first: pulumi up --stack s" in refused(world, "rotate", capsys)
+    assert "first run: pulumi up --stack s" in refused(world, "rotate", capsys)
 
 
 def test_update_that_does_not_bring_it_about_is_an_error(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the state has afterwards is looked at."""
+    """The state is checked after the update."""
     monkeypatch.setattr(rotation, "update", lambda *_: None)
     assert run("rotate") == 1
-    assert "not as the config has them" in capsys.readouterr().err
+    assert "differ from the config" in capsys.readouterr().err
     assert world.live == ["KEY1"]
 
 
@@ -428,7 +428,7 @@ def test_update_that_does_not_bring_it_about_is_an_error(
 def test_person_is_asked(
     world: World, answer: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Only yes is yes."""
+    """Only yes means yes."""
     monkeypatch.setattr("sys.stdin", _Terminal(f"{answer}\n"))
     assert main(["rotate", "worker", "--stack", "s"]) == code
     assert world.updates == (1 if code == 0 else 0)
@@ -436,15 +436,15 @@ def test_person_is_asked(
 
 
 class _Terminal(io.StringIO):
-    """Somebody who answers."""
+    """A user at a terminal who answers."""
 
     def isatty(self) -> bool:
-        """It is a person."""
+        """It is a terminal."""
         return True
 
 
 def test_quiet_says_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """With --quiet only errors are said."""
+    """With --quiet only errors are printed."""
     assert run("rotate", "--quiet") == 0
     assert capsys.readouterr().out == ""
     assert world.live == ["KEY1", "KEY2"]
@@ -454,7 +454,7 @@ def test_quiet_says_nothing(world: World, capsys: pytest.CaptureFixture[str]) ->
 def test_what_cannot_be_tried_exits_2(
     world: World, failure: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Engine and server are told apart from a refusal of ours."""
+    """Errors of engine and server differ from a refusal of ours."""
     del world
 
     def fail(*_: object) -> None:
@@ -466,14 +466,14 @@ def test_what_cannot_be_tried_exits_2(
 
 
 def told(*arguments: str, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """`status --json` of worker."""
+    """The output of `status --json` for worker."""
     assert main(["status", "--stack", "s", "--json", *arguments]) == 0
     found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
     return [one for one in found if one["identity"] == "worker"]
 
 
 def test_status_tells_what_is_to_be_done(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each kind of key has its line: the old one, one too old, one not made, one left over, one of somebody else's."""
+    """Each kind of key has its advice: previous, too old, not created, leftover, and not this stack's."""
     two(world)
     current, previous = told(capsys=capsys)
     assert (current["warning"], current["last_used"], current["age_days"]) == ("", "never", 0)
@@ -495,7 +495,7 @@ def test_status_tells_what_is_to_be_done(world: World, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_status_is_a_table_or_lines(world: World, *, terminal: bool) -> None:
-    """A terminal gets a table, a pipe one line for each key; no secret is in either."""
+    """A terminal gets a table, a pipe gets one line for each key; neither has a secret."""
     world.last_use = LastUse(NOW, "s3 in us-west-2")
     out = io.StringIO()
     status.show(status.status("s", None), Console(file=out, force_terminal=terminal, width=200))
@@ -504,11 +504,11 @@ def test_status_is_a_table_or_lines(world: World, *, terminal: bool) -> None:
     assert "planted" not in out.getvalue()
 
 
-# What an interrupted update left.
+# The remains of an interrupted update.
 
 
 def locked(host: str, pid: int) -> str:
-    """As the engine says it."""
+    """The engine's message about a lock."""
     return (
         "error: the stack is currently locked by 1 lock(s). Either wait or delete the lock file with `pulumi cancel`.\n"
         f"  file:///s/.pulumi/locks/x.json: created by root@{host} (pid {pid}) at 2026-11-26T03:00:00Z"
@@ -530,7 +530,7 @@ def test_lock_is_taken_off_only_where_its_holder_is_known_to_be_gone(
     abandoned: bool,  # noqa: FBT001 - a row
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Another machine's engine, or one that runs, keeps its lock, and the error stands."""
+    """A running engine, or one of another machine, keeps its lock, and the error remains."""
     calls: list[str] = []
 
     def run_pulumi(*arguments: str) -> None:
@@ -556,7 +556,7 @@ def test_lock_is_taken_off_only_where_its_holder_is_known_to_be_gone(
 def test_key_that_nobody_was_given_is_removed(
     world: World, live: list[str], left: list[str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The one unknown key after an interrupted creation goes; of several none is touched, and they are named."""
+    """The one unknown key after an interrupted creation is removed; several unknown keys stay and are named."""
     world.live = live
     operation = {
         "type": "creating",

@@ -32,7 +32,7 @@ def _iam(monkeypatch: pytest.MonkeyPatch) -> "Iterator[IAMClient]":
 
 
 def test_keys_of_an_iam_user(iam: "IAMClient") -> None:
-    """Both of a user's, none of nobody's; a key that was never used says so; a removed one may be removed again."""
+    """A user has both keys, a missing user none; an unused key says so; removing a key twice is legal."""
     iam.create_user(UserName="u")
     made = [iam.create_access_key(UserName="u")["AccessKey"]["AccessKeyId"] for _ in range(2)]
     with live_keys(AWS) as keys:
@@ -45,13 +45,13 @@ def test_keys_of_an_iam_user(iam: "IAMClient") -> None:
 
 
 def test_refusal_of_iam_is_a_sentence(iam: "IAMClient", monkeypatch: pytest.MonkeyPatch) -> None:
-    """Operation and code are told, and whose credentials they are; without any that is told."""
+    """The message has operation, code and the source of the credentials; missing credentials are reported too."""
     del iam
     monkeypatch.setattr("moto.iam.models.IAMBackend.list_access_keys", _refuse)
     with pytest.raises(KeysError, match=r"IAM refused ListAccessKeys .*SDK's own chain"):
         _ask_aws()
     monkeypatch.setattr("botocore.signers.RequestSigner.sign", _no_credentials)
-    with pytest.raises(KeysError, match="IAM could not be asked"):
+    with pytest.raises(KeysError, match="cannot reach IAM"):
         _ask_aws()
 
 
@@ -76,7 +76,7 @@ def of(server: IdentityServer) -> Settings:
 
 
 def test_service_accounts_of_a_user(identities: IdentityServer) -> None:
-    """All of a user's, none of nobody's; last use is not told; a removed one may be removed again."""
+    """A user has all keys, a missing user none; the last use is unknown; removing a key twice is legal."""
     identities.iam.add_user("somebody", "user-secret-0123456789")
     for key in ("KEYNUMBER1", "KEYNUMBER2"):
         identities.iam.add_service_account("somebody", access_key=key, secret_key="s" * 20)
@@ -90,10 +90,10 @@ def test_service_accounts_of_a_user(identities: IdentityServer) -> None:
 
 
 def test_refusal_of_the_admin_api_is_a_sentence(identities: IdentityServer) -> None:
-    """The server is named, and what it said."""
+    """The message has the server and its reason."""
     identities.fault("list-service-accounts", refuse(403, "AccessDenied", "no"))
     with (
-        pytest.raises(KeysError, match=r"does not tell of a user's keys.*AccessDenied"),
+        pytest.raises(KeysError, match=r"cannot read a user's keys from .*AccessDenied"),
         live_keys(of(identities)) as keys,
     ):
         keys.of("u")

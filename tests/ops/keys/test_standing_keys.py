@@ -22,13 +22,13 @@ def key(name: str, **more: object) -> dict[str, Any]:
 
 
 def standing(identity: str, generation: int, made_at: datetime | None) -> StandingKey:
-    """The same, read."""
+    """The keys of that state."""
     name = f"{identity}-key-{generation}"
     return StandingKey(identity, generation, f"ID-{name}", URN + name, made_at)
 
 
 def test_keys_are_told_with_identity_generation_and_time() -> None:
-    """Time is the state's own, or the output of the key; what is to be deleted no longer counts."""
+    """The time is the state's own, or the key's output; a resource pending deletion does not count."""
     found = standing_keys(
         state(
             key("session-archiver-key-2", created="2026-11-26T03:00:00Z"),
@@ -47,13 +47,13 @@ def test_keys_are_told_with_identity_generation_and_time() -> None:
 
 
 def test_empty_state_has_none() -> None:
-    """A stack that was never deployed has no key and nothing under way."""
+    """A stack that was never deployed has no keys and no pending operations."""
     assert standing_keys({"version": 3, "deployment": None}) == []
     assert being_made({"version": 3, "deployment": None}) == frozenset()
 
 
 def test_only_a_key_that_was_being_made_may_have_been_left() -> None:
-    """Deletions and other resources leave no key that nobody knows."""
+    """Deletions and other resources leave no unknown key."""
     user = {"urn": URN + "reader-user", "type": "minio:index/iamUser:IamUser"}
     operations = (
         {"type": "creating", "resource": key("worker-key-2")},

@@ -1,4 +1,4 @@
-"""The preflight end to end: a fake `pulumi`, the embedded servers, and small ones that answer what those never do."""
+"""The preflight end to end: a fake `pulumi`, the embedded servers, and small servers with unusual answers."""
 
 import json
 import ssl
@@ -32,12 +32,12 @@ NO_BUCKETS = b"<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResu
 
 @dataclass
 class FakePulumi:
-    """A `pulumi` on the path that knows one stack, `local` or `aws`, and the folder that it reads from."""
+    """A `pulumi` on PATH that knows one stack, `local` or `aws`, and the folder that it reads from."""
 
     folder: Path
 
     def holds(self, stack: str, config: Mapping[str, str], exported: object) -> None:
-        """Let it print this config and this state for this stack, and fail for any other."""
+        """Make it print this config and this state for this stack, and fail for any other."""
         content = {f"object-store:{key}": {"value": value, "secret": False} for key, value in config.items()}
         (self.folder / "config.json").write_text(json.dumps(content), encoding="utf-8")
         (self.folder / "export.json").write_text(json.dumps(exported), encoding="utf-8")
@@ -47,7 +47,7 @@ class FakePulumi:
         )
 
     def says(self, script: str) -> None:
-        """Let it be this script."""
+        """Make it run this script."""
         program = self.folder / "pulumi"
         program.write_text(f"#!/bin/sh\n{script}", encoding="utf-8")
         program.chmod(0o755)
@@ -107,7 +107,7 @@ def config_of(server: RunningServer, **more: str) -> dict[str, str]:
 def state_of(
     endpoint: str, user: str, password: str, *buckets: str, pending: tuple[str, ...] = ()
 ) -> dict[str, object]:
-    """A deployed stack as it is exported, the password as a secret."""
+    """A deployed stack in exported form, with the password as a secret."""
     provider = {
         "urn": "urn:pulumi:local::object-store::pulumi:providers:minio::aistor",
         "type": "pulumi:providers:minio",
@@ -127,7 +127,7 @@ def state_of(
 def run(
     capsys: pytest.CaptureFixture[str], *options: str, stack: str = "local"
 ) -> tuple[int, dict[str, tuple[str, str]], str]:
-    """Exit status, level and found text by check (the last of each), and everything that was printed."""
+    """Exit status, level and found text by check (the last of each), and the whole output."""
     status = main(["--stack", stack, "--json", "found.json", *options])
     captured = capsys.readouterr()
     written = Path("found.json").read_text(encoding="utf-8") if Path("found.json").exists() else '{"findings": []}'
@@ -136,12 +136,12 @@ def run(
 
 
 def stops(found: Mapping[str, tuple[str, str]]) -> dict[str, str]:
-    """The found text of what stops."""
+    """The found text of each STOP."""
     return {check: text for check, (level, text) in found.items() if level == "STOP"}
 
 
 def test_deployed_stack_passes(pulumi: FakePulumi, aistor: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
-    """A stack in order: all is well, and the admin's password is in no output."""
+    """A correct stack passes, and no output has the admin's password."""
     admin = aistor.admin
     pulumi.holds(
         "local",
@@ -152,19 +152,19 @@ def test_deployed_stack_passes(pulumi: FakePulumi, aistor: RunningServer, capsys
 
     assert (status, {level for level, _ in found.values()}) == (0, {"PASS"})
     assert len(found) == 11
-    assert "preflight of local: 11 ok, 0 to know, 0 to stop for" in text
+    assert "preflight of local: 11 ok, 0 WARN, 0 STOP" in text
     assert admin.password not in text
 
 
 def test_bucket_of_somebody_else_stops(
     pulumi: FakePulumi, aistor: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before the first `up` there is no state: a bucket of a planned name is told, with the line that adopts it."""
+    """Before the first `up` there is no state: a bucket with a planned name is a STOP, with the command to adopt it."""
     pulumi.holds("local", config_of(aistor), {"version": 3, "deployment": None})
     status, found, text = run(capsys, "--before", "up", "--quiet")
 
     assert status == 1
-    assert stops(found) == {"buckets_ours": "joelclaw-test-usw2-media-raw exists and is not in the state"}
+    assert stops(found) == {"buckets_ours": "joelclaw-test-usw2-media-raw exists but is not in the state"}
     assert "object-store adopt --stack local" in text
     assert "admin_api_spoken" not in text.partition("{")[0]
 
@@ -172,7 +172,7 @@ def test_bucket_of_somebody_else_stops(
 def test_interrupted_update_is_told(
     pulumi: FakePulumi, aistor: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A bucket that was being made when the engine was killed is ours, and the way to take it up is named."""
+    """A bucket that a killed engine was creating is ours, and the repair command is named."""
     admin = aistor.admin
     state = state_of(aistor.endpoint, admin.user, admin.password, pending=("joelclaw-test-usw2-media-raw",))
     pulumi.holds("local", config_of(aistor), state)
@@ -185,7 +185,7 @@ def test_interrupted_update_is_told(
 def test_rotated_admin_stops_a_refresh(
     pulumi: FakePulumi, aistor: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The state still holds the password before: a refresh stops, an `up` does not; neither password is printed."""
+    """The state holds the old password: a refresh stops, an `up` does not; neither password is printed."""
     state = state_of(aistor.endpoint, aistor.admin.user, PASSWORD, "joelclaw-test-usw2-media-raw")
     pulumi.holds("local", config_of(aistor), state)
     status, found, text = run(capsys)
@@ -202,7 +202,7 @@ def test_wrong_admin_stops(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Credentials of the environment are used where config has none; a refused pair is told without its password."""
+    """The environment's credentials are used if config has none; a refused pair is reported without its password."""
     monkeypatch.setenv("AISTOR_ROOT_USER", aistor.admin.user)
     monkeypatch.setenv("AISTOR_ROOT_PASSWORD", PASSWORD)
     pulumi.holds("local", config_of(aistor, adminUser="", adminPassword=""), {})
@@ -218,13 +218,13 @@ def test_aws_stack_passes_and_another_account_stops(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Credentials come from the SDK's chain; the account must be an allowed one."""
+    """Credentials come from the SDK's chain; the account must be allowed."""
     led_to(aws, monkeypatch)
     config = {"cloud": "aws", "env": "test", "region": aws.region, "allowedAccountIds": '["123456789012"]'}
     pulumi.holds("aws", config, {})
     status, found, text = run(capsys, stack="aws")
     assert (status, {level for level, _ in found.values()}) == (0, {"PASS"})
-    assert found["names_free"][1] == "9 names to be made are free"
+    assert found["names_free"][1] == "9 new names are free"
     assert aws.admin.password not in text
 
     pulumi.holds("aws", {**config, "allowedAccountIds": '["210987654321"]'}, {})
@@ -238,7 +238,7 @@ def test_refused_aws_credentials_stop(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A wrong key is told, the clock is judged by the refusal's own date, and nothing else is claimed."""
+    """A wrong key is reported, the clock is judged by the date of the refusal, and nothing else is claimed."""
     led_to(aws, monkeypatch)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", PASSWORD)
     pulumi.holds("aws", {"cloud": "aws", "env": "test", "region": aws.region}, {})
@@ -250,7 +250,7 @@ def test_refused_aws_credentials_stop(
 
 
 def led_to(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lead the SDK's chain to an embedded server."""
+    """Point the SDK's chain at an embedded server."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
     monkeypatch.setenv("AWS_CA_BUNDLE", server.ca_bundle)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.admin.user)
@@ -259,11 +259,11 @@ def led_to(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Behaviour:
-    """How the small server answers.
+    """How the small server responds.
 
     Attributes:
-        admin: Status of the admin API, v3 and v4; one that is missing hangs up.
-        listing: Status and code of a listing of buckets, by anybody.
+        admin: Status of the admin API, v3 and v4; for a missing version it closes the connection.
+        listing: Status and code of a bucket listing, for any caller.
         ahead: How far its clock is ahead; None for no `Date` header at all.
     """
 
@@ -276,7 +276,7 @@ class Behaviour:
 def small_server(
     folder: Path, behaviour: Behaviour, *names: str, not_before: datetime | None = None, ends: datetime | None = None
 ) -> Iterator[dict[str, str]]:
-    """A TLS server with such a certificate; the config of a stack on it. The vendor's default pair is refused."""
+    """A TLS server with this certificate, and a stack's config for it. It refuses the vendor's default pair."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -301,7 +301,7 @@ def small_server(
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "small-ca.pem"))
@@ -338,13 +338,19 @@ def small_server(
         (Behaviour(ahead=timedelta(minutes=2)), 0, "clock_in_step", "WARN", "s behind"),
         (Behaviour(ahead=timedelta(minutes=-20)), 1, "clock_in_step", "STOP", "s ahead"),
         (Behaviour(ahead=None), 0, "clock_in_step", "WARN", "cannot tell"),
-        (Behaviour(listing=(403, "AccessDenied")), 1, "admin_let_in", "STOP", "the admin API too (HTTP 403)"),
+        (
+            Behaviour(listing=(403, "AccessDenied")),
+            1,
+            "admin_let_in",
+            "STOP",
+            "the admin API refuses the admin (HTTP 403)",
+        ),
         (
             Behaviour(listing=(403, "AccessDenied"), admin={"v3": 426, "v4": 200}),
             1,
             "admin_let_in",
             "STOP",
-            "the admin API lets it in",
+            "the admin API accepts the admin",
         ),
     ],
 )
@@ -357,7 +363,7 @@ def test_server_is_asked(
     pulumi: FakePulumi,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Admin API, clock and licence are judged by what the server really answers, and no secret is printed."""
+    """Admin API, clock and licence are judged by the server's real answers, and no secret is printed."""
     with small_server(pulumi.folder, behaviour) as config:
         pulumi.holds("local", config, {})
         ended, found, printed = run(capsys)
@@ -383,7 +389,7 @@ def test_certificate_is_read(
     pulumi: FakePulumi,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Its expiry and its names are read by a handshake; the client's host is looked for in it, and never asked."""
+    """A handshake reads its expiry and names; the client's host must be among them but is never contacted."""
     now = datetime.now(UTC)
     ends = now + timedelta(days=days, hours=1)
     with small_server(pulumi.folder, Behaviour(), *names, not_before=now - timedelta(days=9), ends=ends) as config:
@@ -394,7 +400,7 @@ def test_certificate_is_read(
 
 
 def test_unknown_authority_stops(pulumi: FakePulumi, capsys: pytest.CaptureFixture[str]) -> None:
-    """A certificate that no CA of the bundle signed is told, and nothing is sent after."""
+    """A certificate that no CA of the bundle signed is reported, and no further request is sent."""
     with small_server(pulumi.folder, Behaviour()) as config:
         trustme.CA().cert_pem.write_to_path(str(pulumi.folder / "small-ca.pem"))
         pulumi.holds("local", config, {})
@@ -412,7 +418,7 @@ def test_unknown_authority_stops(pulumi: FakePulumi, capsys: pytest.CaptureFixtu
     ],
 )
 def test_nothing_there_stops(endpoint: str, text: str, pulumi: FakePulumi, capsys: pytest.CaptureFixture[str]) -> None:
-    """A closed port and a name that does not resolve are told apart."""
+    """A closed port and an unresolvable name are distinguished."""
     config = {"cloud": "aistor", "env": "test", "adminUser": "somebody", "adminPassword": PASSWORD}
     pulumi.holds("local", {**config, "endpoint": endpoint}, {})
     status, found, _ = run(capsys)
@@ -422,11 +428,11 @@ def test_nothing_there_stops(endpoint: str, text: str, pulumi: FakePulumi, capsy
 
 
 def test_no_tls_and_no_answer_are_told(pulumi: FakePulumi, capsys: pytest.CaptureFixture[str]) -> None:
-    """A server that speaks no TLS, and one that hangs up on the first request, leave the rest untold."""
+    """Without TLS or without an answer to the first request, the other checks cannot tell."""
 
     class HangsUp(BaseHTTPRequestHandler):
         def handle(self) -> None:
-            """Read nothing and say nothing."""
+            """Read nothing and send nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), HangsUp)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -445,7 +451,7 @@ def test_no_tls_and_no_answer_are_told(pulumi: FakePulumi, capsys: pytest.Captur
 
     assert list(stops(found["https"])) == ["certificate_trusted"]
     assert list(stops(found["http"])) == ["endpoint_reachable"]
-    assert "no usable answer came" in stops(found["http"])["endpoint_reachable"]
+    assert "got no usable answer" in stops(found["http"])["endpoint_reachable"]
 
 
 @pytest.mark.parametrize(
@@ -464,7 +470,7 @@ def test_pulumi_that_does_not_tell_ends_it(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without the stack's config it could not run: 2, with pulumi's own words."""
+    """Without the stack's config it cannot run: 2, with pulumi's own message."""
     monkeypatch.setattr("stack.runner.READ_TIMEOUT_SECONDS", 0.5)
     pulumi.says(script)
     status, found, printed = run(capsys, stack="nope")
@@ -476,7 +482,7 @@ def test_pulumi_that_does_not_tell_ends_it(
 def test_bad_input_ends_it(
     pulumi: FakePulumi, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Config that `pulumi up` would refuse, a malformed name, no pulumi and no SDK: 2, and what to write."""
+    """Config that `pulumi up` would refuse, a malformed name, no pulumi and no SDK: 2, with what to write."""
     pulumi.holds("local", {"cloud": "aistor", "env": "test", "endpoit": "x"}, {})
     status, _, printed = run(capsys)
     assert (status, "unknown key 'endpoit'" in printed) == (2, True)
@@ -504,15 +510,15 @@ def test_bad_input_ends_it(
 
 
 def test_options_are_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    """Help says what the exit status means; the suite's options are refused."""
+    """Help explains the exit status; the suite's options are refused."""
     assert main(["--help"]) == 0
-    assert "1 something stops" in capsys.readouterr().out
+    assert "1 at least one STOP" in capsys.readouterr().out
     assert main(["--stack", "local", "--deployment", "x"]) == 2
     assert "No such option" in capsys.readouterr().err
 
 
 def test_project_folder_is_looked_for_upwards(tmp_path: Path) -> None:
-    """A relative CA bundle counts from the nearest project file, as pulumi looks for it."""
+    """A relative CA bundle is relative to the nearest project file, as for pulumi."""
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
     (tmp_path / "Pulumi.yaml").touch()
@@ -521,7 +527,7 @@ def test_project_folder_is_looked_for_upwards(tmp_path: Path) -> None:
 
 
 def test_state_is_read_as_pulumi_exports_it() -> None:
-    """A provider that is being replaced does not count, plain http is known, and nothing shows the password."""
+    """A provider pending replacement does not count, plain http is detected, and the password is never shown."""
     exported: dict[str, Any] = state_of("https://new:1", "admin", PASSWORD, "b")
     resources = exported["deployment"]["resources"]
     resources.insert(0, {**resources[0], "delete": True, "inputs": {"minioServer": "old:1"}})
@@ -548,7 +554,7 @@ def test_state_is_read_as_pulumi_exports_it() -> None:
     ],
 )
 def test_state_tells_what_manages_its_identities(kinds: list[str], managed_by: set[str]) -> None:
-    """By the types of users and keys; other dynamic resources say nothing of identities."""
+    """The types of users and keys decide; other dynamic resources do not."""
     exported: dict[str, Any] = state_of("https://a:1", "admin", PASSWORD, "b")
     exported["deployment"]["resources"] += [{"urn": f"urn::{kind}", "type": kind, "id": "x"} for kind in kinds]
 
@@ -565,7 +571,7 @@ def test_state_tells_what_manages_its_identities(kinds: list[str], managed_by: s
 def test_server_of_v4_alone_stops_with_the_line_for_this_stack(
     held: str | None, advice: str, pulumi: FakePulumi, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A new stack is set, one whose state holds identities of the plugin is moved; either line passes afterwards."""
+    """A new stack is set to v4, a stack with the plugin's identities is moved; both pass afterwards."""
     resources = [{"urn": "urn::u", "type": held, "id": "x", "inputs": {}}] if held else []
     with small_server(pulumi.folder, Behaviour(admin={"v3": 426, "v4": 403})) as config:
         pulumi.holds("local", config, {"deployment": {"resources": resources}})
@@ -579,7 +585,7 @@ def test_server_of_v4_alone_stops_with_the_line_for_this_stack(
 
 
 def test_time_is_bounded() -> None:
-    """No single request may take longer than its limits, and nothing is asked more than twice."""
+    """No request exceeds its time limits, and none is sent more than twice."""
     limits: Any = preflight_server._BOUNDED
 
     assert (limits.connect_timeout, limits.read_timeout) == (5, 10)

@@ -1,4 +1,4 @@
-"""The preflight's checks, pure: what each says where all is well, where it is not, and where it cannot be told."""
+"""The preflight's checks, pure: their findings for a good server, for a bad one, and for missing answers."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -46,23 +46,23 @@ AWS_GOOD = AwsFacts(
 
 
 def aistor(facts: AistorFacts = GOOD, stack: StackFacts = STACK, before: Before = "refresh") -> list[Finding]:
-    """What is found, at a fixed time."""
+    """The findings at a fixed time."""
     return judge_aistor(stack, facts, before, NOW)
 
 
 def one(findings: Iterable[Finding], check: str) -> Finding:
-    """The one finding of a check."""
+    """The only finding of a check."""
     (found,) = [finding for finding in findings if finding.check == check]
     return found
 
 
 def others(findings: Iterable[Finding], *but: str) -> set[Level]:
-    """The levels of all checks but some."""
+    """The levels of all other checks."""
     return {finding.level for finding in findings if finding.check not in but}
 
 
 def test_all_passes_where_all_is_well() -> None:
-    """Each check of either cloud says PASS, and none has anything to do."""
+    """Each check of both clouds says PASS and has no remedy."""
     found = aistor() + judge_aws(AWS_STACK, AWS_GOOD, "refresh")
 
     assert {(finding.level, finding.remedy) for finding in found} == {(Level.PASS, "")}
@@ -75,7 +75,7 @@ def test_all_passes_where_all_is_well() -> None:
         ({"certificate": Answer(code="CertificateNotTrusted", said="unable to get local issuer certificate")},
          "certificate_trusted", Level.STOP, "unable to get local issuer", "object-store:caBundle"),
         ({"certificate": Answer(code="CertificateExpired", said="certificate has expired")},
-         "certificate_trusted", Level.STOP, "expired", "renew it"),
+         "certificate_trusted", Level.STOP, "expired", "renew an expired certificate"),
         ({"certificate": Answer(replace(CERTIFICATE, ends=NOW))},
          "certificate_trusted", Level.STOP, "in 0 days", "renew"),
         ({"certificate": Answer(replace(CERTIFICATE, ends=NOW + timedelta(days=29)))},
@@ -95,13 +95,13 @@ def test_all_passes_where_all_is_well() -> None:
          "admin_api_spoken", Level.STOP, "v3: 426, v4: 403", "config set object-store:adminApi v4 --stack"),
         ({"admin_api": Answer({"v3": 404, "v4": 404})},
          "admin_api_spoken", Level.WARN, "cannot tell: v3: 404", "proxy"),
-        ({"default_pair": Answer(DONE)}, "default_pair_refused", Level.STOP, "let in", "MINIO_ROOT_PASSWORD"),
-        ({"default_pair": DENIED}, "default_pair_refused", Level.STOP, "known", "MINIO_ROOT_PASSWORD"),
+        ({"default_pair": Answer(DONE)}, "default_pair_refused", Level.STOP, "accepts them", "MINIO_ROOT_PASSWORD"),
+        ({"default_pair": DENIED}, "default_pair_refused", Level.STOP, "knows them", "MINIO_ROOT_PASSWORD"),
         ({"default_pair": Answer(code="ReadTimeoutError")}, "default_pair_refused", Level.WARN, "cannot tell", ""),
     ],
 )  # fmt: skip
 def test_aistor_check_speaks_alone(change: dict[str, Any], check: str, level: Level, found: str, remedy: str) -> None:
-    """What is wrong in one place is said by its own check, with what was found and what to do."""
+    """Each problem is reported only by its own check, with the found value and the remedy."""
     findings = aistor(replace(GOOD, **change))
 
     finding = one(findings, check)
@@ -120,7 +120,7 @@ def test_aistor_check_speaks_alone(change: dict[str, Any], check: str, level: Le
     ],
 )
 def test_our_own_resources_need_either_version(statuses: dict[str, int], level: Level) -> None:
-    """With adminApi v4 a server may speak v4 or v3, and only one that speaks neither stops."""
+    """With adminApi v4 the server may speak v4 or v3; only a server that speaks neither stops."""
     found = aistor(replace(GOOD, admin_api=Answer(statuses)), replace(STACK, admin_api="v4"))
 
     assert one(found, "admin_api_spoken").level is level
@@ -132,15 +132,15 @@ def test_our_own_resources_need_either_version(statuses: dict[str, int], level: 
     [
         ("v3", {"v3": 403}, Level.PASS, ""),
         ("v4", {"v3": 403}, Level.PASS, ""),
-        ("v3", {"v3": 426}, Level.STOP, "whether the server speaks v4 cannot be told"),
-        ("v3", {"v3": 426, "v4": 502}, Level.STOP, "whether the server speaks v4 cannot be told"),
+        ("v3", {"v3": 426}, Level.STOP, "it is unknown whether the server speaks v4"),
+        ("v3", {"v3": 426, "v4": 502}, Level.STOP, "it is unknown whether the server speaks v4"),
         ("v4", {"v3": 426}, Level.WARN, "proxy"),
     ],
 )
 def test_version_that_gave_no_answer_is_not_taken_for_refused(
     setting: str, statuses: dict[str, int], level: Level, remedy: str
 ) -> None:
-    """What is certain is judged; of the other version nothing is claimed."""
+    """What is certain is judged; the other version is not."""
     found = aistor(replace(GOOD, admin_api=Answer(statuses)), replace(STACK, admin_api=setting))
 
     finding = one(found, "admin_api_spoken")
@@ -150,7 +150,7 @@ def test_version_that_gave_no_answer_is_not_taken_for_refused(
 
 @pytest.mark.parametrize("setting", ["v3", "v4"])
 def test_state_managed_by_both_has_one_way_out(setting: str) -> None:
-    """No setting would be the state's, so the move alone is named."""
+    """No setting would fit the state, so only the move is named."""
     stack = replace(STACK, admin_api=setting, state=replace(STATE, managed_by=frozenset({"v3", "v4"})))
 
     finding = one(aistor(replace(GOOD, admin_api=Answer({"v3": 403, "v4": 403})), stack), "identities_managed_as_set")
@@ -161,7 +161,7 @@ def test_state_managed_by_both_has_one_way_out(setting: str) -> None:
 
 
 def test_stack_that_stands_is_moved_and_not_set() -> None:
-    """Where the plugin manages identities already, the advice for a v4-only server is the move that keeps the keys."""
+    """If the plugin already manages identities, the advice for a v4-only server is the move that keeps the keys."""
     held = replace(STACK, state=replace(STATE, managed_by=frozenset({"v3"})))
     found = aistor(replace(GOOD, admin_api=Answer({"v3": 426, "v4": 403})), held)
 
@@ -171,7 +171,7 @@ def test_stack_that_stands_is_moved_and_not_set() -> None:
 
 @pytest.mark.parametrize(("held", "setting"), [("v3", "v4"), ("v4", "v3")])
 def test_setting_that_the_state_does_not_follow_stops(held: str, setting: str) -> None:
-    """An update would make identities anew; both ways out are named."""
+    """An update would recreate the identities; both remedies are named."""
     stack = replace(STACK, admin_api=setting, state=replace(STATE, managed_by=frozenset({held})))
 
     finding = one(aistor(replace(GOOD, admin_api=Answer({"v3": 403, "v4": 403})), stack), "identities_managed_as_set")
@@ -185,12 +185,12 @@ def test_setting_that_the_state_does_not_follow_stops(held: str, setting: str) -
     ("seconds", "level"), [(60.0, Level.PASS), (-60.0, Level.PASS), (900.0, Level.WARN), (900.5, Level.STOP)]
 )
 def test_clock_is_judged_by_its_limits(seconds: float, level: Level) -> None:
-    """60 s are well and 900 s a warning, to the second."""
+    """Up to 60 s passes and up to 900 s is a warning, exact to the second."""
     assert one(aistor(replace(GOOD, skew_seconds=Answer(seconds))), "clock_in_step").level is level
 
 
 def test_closed_door_leaves_the_rest_untold() -> None:
-    """Where nothing answers, the connection and a refresh stop; nothing else is claimed, and nothing passes."""
+    """Without an answer, the connection and a refresh stop; no other check claims anything or passes."""
     facts = AistorFacts(
         Answer(code="ConnectionRefusedError", said="no connection"),
         None,
@@ -210,7 +210,7 @@ def test_closed_door_leaves_the_rest_untold() -> None:
 
 
 def test_plain_http_has_no_certificate_to_judge() -> None:
-    """The rollback path is plain http: nothing is said of certificates."""
+    """The rollback path is plain http and has no certificate check."""
     plain = Endpoint("http", "localhost", 30900)
     stack = replace(STACK, endpoint=plain, client_endpoint=plain, state=replace(STATE, access=None))
     found = aistor(replace(GOOD, certificate=None), stack)
@@ -220,7 +220,7 @@ def test_plain_http_has_no_certificate_to_judge() -> None:
 
 
 def test_plain_client_endpoint_needs_no_name() -> None:
-    """A name is wanted in the certificate only where it is reached over TLS."""
+    """The certificate needs a name only for endpoints with TLS."""
     stack = replace(STACK, client_endpoint=Endpoint("http", "minio", 9000))
 
     assert others(aistor(stack=stack)) == {Level.PASS}
@@ -240,26 +240,26 @@ def test_refused_admin_stops_and_nothing_is_told_of_buckets() -> None:
 
 
 def test_unknown_refusal_of_the_admin_stops() -> None:
-    """An answer that nobody foresaw is shown as it came, and stops."""
+    """An unexpected answer is shown unchanged and stops."""
     finding = one(aistor(replace(GOOD, buckets=Answer(code="ServiceUnavailable", said="not yet"))), "admin_accepted")
 
     assert (finding.level, finding.found) == (Level.STOP, "ServiceUnavailable: not yet")
 
 
 def test_admin_refused_everything_names_the_licence() -> None:
-    """A pair that is known and may nothing, in the admin API neither: an expired licence is named as a cause."""
+    """A known pair without any right, also in the admin API: an expired licence is named as a cause."""
     facts = replace(GOOD, buckets=DENIED, admin_info=Answer(code="HTTP 403"), default_pair=DENIED)
     findings = aistor(facts)
 
     assert one(findings, "admin_accepted").level is Level.PASS
     assert one(findings, "admin_let_in").level is Level.STOP
-    assert "licence that has expired" in one(findings, "admin_let_in").remedy
-    # Everything is refused alike, so it says nothing of the default pair.
+    assert "expired or missing licence" in one(findings, "admin_let_in").remedy
+    # The server refuses everything, so the answer says nothing about the default pair.
     assert one(findings, "default_pair_refused").level is Level.WARN
 
 
 def test_admin_without_listing_is_no_matter_of_licence() -> None:
-    """An admin whom the admin API lets in lacks a right only."""
+    """An admin whom the admin API accepts only lacks a right."""
     finding = one(aistor(replace(GOOD, buckets=DENIED, admin_info=Answer(DONE))), "admin_let_in")
 
     assert finding.level is Level.STOP
@@ -269,18 +269,18 @@ def test_admin_without_listing_is_no_matter_of_licence() -> None:
 
 @pytest.mark.parametrize(("before", "level"), [("refresh", Level.STOP), ("up", Level.WARN)])
 def test_refused_access_of_the_state_stops_a_refresh(before: Before, level: Level) -> None:
-    """After a rotation a refresh would ask with the old pair: it stops, and a plain `up` is the remedy."""
+    """After a rotation a refresh would use the old pair: it stops, and a plain `up` is the remedy."""
     findings = aistor(replace(GOOD, state_access=WRONG), before=before)
 
     finding = one(findings, "state_access_accepted")
     assert finding.level is level
-    assert "plain `pulumi up --stack local` first" in finding.remedy
+    assert "first run a plain `pulumi up --stack local`" in finding.remedy
     assert others(findings, "state_access_accepted") == {Level.PASS}
 
 
 @pytest.mark.parametrize(("before", "level"), [("refresh", Level.STOP), ("up", Level.WARN)])
 def test_state_that_speaks_of_another_server_stops_a_refresh(before: Before, level: Level) -> None:
-    """After a change of endpoint a refresh would ask the server before, though it lets the admin in."""
+    """After a change of endpoint a refresh would query the old server, even if it accepts the admin."""
     elsewhere = replace(STACK, state=replace(STATE, access=replace(ACCESS, endpoint="https://elsewhere:9000")))
     finding = one(aistor(replace(GOOD, state_access=Answer(DONE)), elsewhere, before), "state_access_accepted")
 
@@ -288,14 +288,14 @@ def test_state_that_speaks_of_another_server_stops_a_refresh(before: Before, lev
 
 
 def test_old_pair_that_still_works_passes() -> None:
-    """A pair in the state that is not the config's does no harm while the server takes it."""
+    """A pair in the state that differs from the config's does no harm while the server accepts it."""
     finding = one(aistor(replace(GOOD, state_access=Answer(DONE))), "state_access_accepted")
 
     assert (finding.level, finding.found) == (Level.PASS, "accepted, though the config has another key pair")
 
 
 def test_first_deployment_has_no_state_to_judge() -> None:
-    """Before the first `up` nothing is said of the state's access."""
+    """Before the first `up` there is no finding about the state's access."""
     found = aistor(stack=replace(STACK, state=StateFacts()), facts=replace(GOOD, buckets=Answer(frozenset())))
 
     assert "state_access_accepted" not in {finding.check for finding in found}
@@ -304,7 +304,7 @@ def test_first_deployment_has_no_state_to_judge() -> None:
 
 @pytest.mark.parametrize("stack", [STACK, AWS_STACK], ids=["aistor", "aws"])
 def test_bucket_of_a_planned_name_that_is_not_ours_stops(stack: StackFacts) -> None:
-    """It is named with the line that adopts it; one that an interrupted update was making is ours."""
+    """The bucket is named with the command to adopt it; one that an interrupted update was creating is ours."""
     seen: Answer[frozenset[str]] = Answer(frozenset({"a", "b", "other"}))
 
     def judged(stack: StackFacts) -> list[Finding]:
@@ -313,7 +313,7 @@ def test_bucket_of_a_planned_name_that_is_not_ours_stops(stack: StackFacts) -> N
         return aistor(replace(GOOD, buckets=seen), stack, "up")
 
     finding = one(judged(stack), "buckets_ours")
-    assert (finding.level, finding.found) == (Level.STOP, "b exists and is not in the state")
+    assert (finding.level, finding.found) == (Level.STOP, "b exists but is not in the state")
     assert finding.remedy.endswith(f"adopt it: object-store adopt --stack {stack.name}")
     pending = replace(stack, state=replace(stack.state, pending=frozenset({"b"}), interrupted=1))
     assert one(judged(pending), "buckets_ours").level is Level.PASS
@@ -322,7 +322,7 @@ def test_bucket_of_a_planned_name_that_is_not_ours_stops(stack: StackFacts) -> N
 
 @pytest.mark.parametrize(("before", "level"), [("refresh", Level.STOP), ("up", Level.WARN)])
 def test_unseen_buckets_of_the_state_stop_a_refresh(before: Before, level: Level) -> None:
-    """What the admin cannot see would be dropped; the first five are named."""
+    """A refresh would drop buckets that the admin cannot see; the first five are named."""
     many = replace(STACK, state=replace(STATE, buckets=frozenset({"a", *(f"x{number}" for number in range(7))})))
     findings = aistor(stack=many, before=before)
 
@@ -347,7 +347,7 @@ def test_unseen_buckets_of_the_state_stop_a_refresh(before: Before, level: Level
 def test_aws_check_speaks_alone(
     change: dict[str, Any], allowed: tuple[str, ...] | None, check: str, level: Level, text: str
 ) -> None:
-    """What is wrong in one place is said by its own check."""
+    """Each problem is reported only by its own check."""
     stack = AWS_STACK if allowed is None else replace(AWS_STACK, allowed_account_ids=allowed)
     findings = judge_aws(stack, replace(AWS_GOOD, **change), "refresh")
 
@@ -356,7 +356,7 @@ def test_aws_check_speaks_alone(
 
 
 def test_refused_aws_credentials_stop_and_leave_the_rest_untold() -> None:
-    """Without an account nothing else is claimed."""
+    """Without an account no other check claims anything."""
     facts = AwsFacts(Answer(code="NoCredentialsError", said="no usable answer"), NOTHING, NOTHING, {})
     findings = judge_aws(AWS_STACK, facts, "up")
 
@@ -366,7 +366,7 @@ def test_refused_aws_credentials_stop_and_leave_the_rest_untold() -> None:
 
 
 def test_taken_name_with_a_refused_listing_may_be_ones_own() -> None:
-    """Where the account's buckets cannot be listed, it is said that a name that exists may be its own."""
+    """If the account's buckets cannot be listed, the finding says that the name may be its own."""
     findings = judge_aws(AWS_STACK, replace(AWS_GOOD, buckets=DENIED, others={"b": Answer(DONE)}), "up")
 
     assert one(findings, "names_free").level is Level.STOP

@@ -1,8 +1,8 @@
-"""Objects with a past: what an embedded server holds gets the ages that a test wants.
+"""Objects with a past: the objects of an embedded server get the ages that a test needs.
 
-The rule: the server is stopped, its snapshot is changed, and it starts again on the same port, so that clients and
-keys stay good. Run as a program, it changes a stopped server's folder: `python tests/ops/preview/back_dating.py FOLDER`
-with a JSON list of `Moment` on its input; moto's state is the process's, hence a process of its own.
+The rule: the server stops, its snapshot is changed, and it starts again on the same port, so that clients and keys stay
+valid. Run as a program, it changes a stopped server's folder: `python tests/ops/preview/back_dating.py FOLDER` with a
+JSON list of `Moment` on its input. It is a separate process, because moto's state belongs to the process.
 """
 
 import fcntl
@@ -38,7 +38,7 @@ class Moment:
         key: Its key.
         iso: The moment, with its time zone.
         version_id: Which version; None in a bucket without versions.
-        copies: Make so many objects like it, with the keys `KEY-0000` and on, in a bucket without versions.
+        copies: Create this many copies, with the keys `KEY-0000` and on, in a bucket without versions.
     """
 
     bucket: str
@@ -49,27 +49,27 @@ class Moment:
 
 
 class Past:
-    """What is written to a running server, and the moments at which it shall have been written."""
+    """The content written to a running server, and the times that it shall have."""
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - a boto3 client
-        """Written by this client."""
+        """Use this client for all writes."""
         self.client = client
         self.moments: list[Moment] = []
 
     def put(self, bucket_name: str, key: str, size_bytes: int, moment: datetime, *, copies: int = 0) -> None:
-        """An object, or a further version of one."""
+        """Write an object, or another version of one."""
         made = self.client.put_object(Bucket=bucket_name, Key=key, Body=b"x" * size_bytes)
         self.moments.append(Moment(bucket_name, key, moment.isoformat(), made.get("VersionId"), copies))
 
     def delete(self, bucket_name: str, key: str, moment: datetime) -> None:
-        """A delete marker on top of the versions."""
+        """Write a delete marker on top of the versions."""
         made = self.client.delete_object(Bucket=bucket_name, Key=key)
         self.moments.append(Moment(bucket_name, key, moment.isoformat(), made["VersionId"]))
 
 
 @contextmanager
 def back_dated(server: RunningServer, cloud: str, moments: Sequence[Moment]) -> Iterator[RunningServer]:
-    """Stop a server that no client is connected to, change what it holds, and run it again while the block lasts."""
+    """Stop a server without clients, change its objects, and run it again for the duration of the block."""
     folder = Path(server.ca_bundle).parent
     os.kill(server.pid, signal.SIGTERM)
     _wait_until_free(folder)
@@ -86,7 +86,7 @@ def back_date(folder: Path, moments: Sequence[Moment]) -> None:
 
 
 def _wait_until_free(folder: Path) -> None:
-    """A server holds this lock until it has saved and is gone."""
+    """A server holds this lock until it has saved its state and ended."""
     deadline = time.monotonic() + STOP_SECONDS
     with (folder / "serve.lock").open("rb") as lock:
         while time.monotonic() < deadline:
@@ -108,7 +108,7 @@ def _main(folder: Path) -> None:
 
 
 def _set(moment: Moment) -> None:
-    # moto's moments are those of UTC, without a time zone.
+    # moto's times are in UTC, without a time zone.
     modified = datetime.fromisoformat(moment.iso).astimezone(UTC).replace(tzinfo=None)
     found = bucket(moment.bucket)
     assert found is not None, moment.bucket

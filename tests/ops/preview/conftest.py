@@ -1,4 +1,4 @@
-"""A running store whose objects have known ages, for all tests that read one."""
+"""A running store whose objects have known ages, for all tests that read a live bucket."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ COPIES = 2500
 
 
 def at(text: str) -> datetime:
-    """A moment of UTC."""
+    """A moment in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
@@ -42,7 +42,7 @@ def _aged_store() -> Iterator[Store]:
 
         past.put(names["orphan"], "many", 1000, at("2025-01-01"), copies=COPIES)
         store.client.delete_bucket(Bucket=names["ledger"])
-        # What a client holds open would keep the port taken for a minute; both connect anew when they need to.
+        # An open connection would keep the port busy for a minute; both clients reconnect when necessary.
         store.client.close()
         identities: Any = store.identities
         identities.iam._session.close()
@@ -52,7 +52,7 @@ def _aged_store() -> Iterator[Store]:
 
 @pytest.fixture(scope="session", name="plain_aws_store")
 def _plain_aws_store() -> Iterator[Store]:
-    """On AWS, with one object in `scratch`."""
+    """A store on AWS with one object in `scratch`."""
     with running_store("aws") as store:
         store.client.put_object(Bucket=store.plan.bucket("scratch").name, Key="one", Body=b"x" * 11)
         yield store

@@ -38,12 +38,12 @@ OWN = {
     "attachment": "pulumi-python:dynamic/identity:Attachment",
     "key": "pulumi-python:dynamic/identity:ServiceAccount",
 }
-# What the engine writes for a value that it does not know before the update.
+# The engine's placeholder for a value that it does not know before the update.
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 def urn(kind: str, name: str) -> str:
-    """The name of a resource in the engine."""
+    """The engine's name of a resource."""
     return f"urn:pulumi:s::object-store::object-store:storage:Store${kind}::{name}"
 
 
@@ -59,7 +59,7 @@ def step(
     protected: bool = False,
     **more: object,
 ) -> dict[str, Any]:
-    """One step; `old` and `new` are inputs, and the same ones where only `old` of an unchanged resource is given."""
+    """One step; `old` and `new` are inputs; an unchanged resource with only `old` has the same inputs on both sides."""
     new = old if operation == "same" and new is None else new
     made: dict[str, Any] = {"op": operation, "urn": urn(kind, name), "detailedDiff": None, **more}
     if old is not None:
@@ -70,12 +70,12 @@ def step(
 
 
 def preview(*steps: dict[str, Any], **more: object) -> dict[str, Any]:
-    """What the engine prints."""
+    """The engine's output."""
     return {"config": {}, "steps": list(steps), "diagnostics": [], "duration": 1, "changeSummary": {}, **more}
 
 
 def document(*statements: Mapping[str, Any]) -> str:
-    """A policy as the text that a resource has."""
+    """A policy as the text that a resource holds."""
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 

@@ -33,12 +33,12 @@ def policy(*statements: dict[str, Any]) -> dict[str, Any]:
 
 
 def plan() -> StorePlan:
-    """The shipped one."""
+    """The shipped plan."""
     return build_plan(load(), env="local", region_code="usw2", tls_only=True, where="x:")
 
 
 def verifies(bucket: str) -> set[Allowed]:
-    """All that the shipped verifier may do in a bucket."""
+    """All permissions of the shipped verifier in a bucket."""
     identity = plan().verifier
     assert identity is not None
     return {
@@ -49,7 +49,7 @@ def verifies(bucket: str) -> set[Allowed]:
 
 
 def test_each_action_on_each_area_is_a_pair() -> None:
-    """The bucket itself, all of its keys and those under a prefix are three areas; a lone string is a list of one."""
+    """The bucket, all its keys and the keys of a prefix are three areas; a single string is a list of one."""
     found = allowed(
         [
             policy(allow(["s3:GetObject", "s3:PutObject"], ["b/*", "c/logs/*"])),
@@ -68,7 +68,7 @@ def test_each_action_on_each_area_is_a_pair() -> None:
 
 @pytest.mark.parametrize("nothing", [{}, {"Statement": []}, policy({"Effect": "Allow"}), policy({"Effect": "Deny"})])
 def test_what_says_nothing_allows_nothing(nothing: dict[str, Any]) -> None:
-    """A document or statement without content is no error."""
+    """An empty document or statement is not an error."""
     assert allowed([nothing]) == frozenset()
 
 
@@ -84,7 +84,7 @@ def test_what_says_nothing_allows_nothing(nothing: dict[str, Any]) -> None:
     ],
 )
 def test_deny_takes_away(denied: dict[str, Any], left: set[str]) -> None:
-    """Whatever allows it, in whichever document; a denial under a condition does not deny always."""
+    """A denial removes a permission from any document; a denial with a condition does not always apply."""
     documents = [
         policy(allow(["s3:GetObject", "s3:PutObject"], ["b/*"])),
         policy(denied, allow(["s3:ListBucket"], ["b"])),
@@ -94,7 +94,7 @@ def test_deny_takes_away(denied: dict[str, Any], left: set[str]) -> None:
 
 
 def test_condition_makes_another_action() -> None:
-    """To list a prefix is not to list; the order of a condition's keys does not matter."""
+    """Listing a prefix differs from listing the bucket; the order of a condition's keys does not matter."""
     one = {"StringLike": {"s3:prefix": ["a/*"]}, "Bool": {"aws:SecureTransport": "true"}}
     turned = dict(reversed(one.items()))
 
@@ -108,7 +108,7 @@ def test_condition_makes_another_action() -> None:
 
 
 def test_condition_does_not_hide_from_deny_and_bounds() -> None:
-    """Denied without a condition is denied under any; so for what a bound leaves."""
+    """An unconditional denial or bound also applies to an action with a condition."""
     under = policy(allow(["s3:ListBucket"], ["b"], Condition={"StringLike": {"s3:prefix": "a/*"}}))
 
     assert not allowed([under, policy(deny(["s3:ListBucket"], ["b"]))])
@@ -129,7 +129,7 @@ def test_condition_does_not_hide_from_deny_and_bounds() -> None:
     ],
 )
 def test_bound_takes_away_and_gives_nothing(within: list[dict[str, Any]], left: set[str]) -> None:
-    """What a service account may do is what its user's policy and its own both allow."""
+    """A service account may do what both its user's policy and its own policy allow."""
     found = allowed([policy(allow(["s3:GetObject", "s3:PutObject"], ["b/*"]))], within)
 
     assert {pair.action for pair in found} == left
@@ -137,7 +137,7 @@ def test_bound_takes_away_and_gives_nothing(within: list[dict[str, Any]], left: 
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
 def test_shipped_policies_come_to_the_same_however_they_are_given(cloud: Cloud) -> None:
-    """Split into managed policies, or bounded by the service account's own policy, no identity has more or less."""
+    """Managed policies or a service account's own policy give an identity the same permissions."""
     for identity in plan().identities:
         document = identity_policy(plan(), identity, cloud)
         whole = allowed([document])
@@ -148,7 +148,7 @@ def test_shipped_policies_come_to_the_same_however_they_are_given(cloud: Cloud) 
 
 
 def test_shipped_policies_never_allow_to_delete_versions() -> None:
-    """Outside the verifier's own prefix."""
+    """No policy allows it outside the verifier's own prefix."""
     for identity in plan().identities:
         found = allowed([identity_policy(plan(), identity, "aistor")])
         assert not [p for p in found if p.action == "s3:DeleteObjectVersion" and p.prefix != PROBE_PREFIX]
@@ -161,7 +161,7 @@ def test_shipped_policies_never_allow_to_delete_versions() -> None:
         (READ | PUT, READ | PUT, "read and put"),
         (READ | PUT | DELETE, READ | PUT | DELETE, "read, put and delete"),
         (DELETE, READ | PUT | DELETE, "delete"),
-        # What was missing of a whole grant makes it one.
+        # The added action completes a grant.
         ({Allowed("b", "", "s3:GetObject")}, READ, "read"),
         ({Allowed("b", "", "s3:GetObject")}, {Allowed("b", "", "s3:GetObject")}, "s3:GetObject"),
         ({Allowed("b", "logs/", "s3:PutObject")}, READ, "s3:PutObject under logs/"),
@@ -175,12 +175,12 @@ def test_shipped_policies_never_allow_to_delete_versions() -> None:
     ],
 )
 def test_difference_in_words(pairs: set[Allowed], held: set[Allowed], said: str) -> None:
-    """A whole grant's worth by its word, anything else by its action."""
+    """All actions of a grant appear as its word, other actions by name."""
     assert words(pairs, held) == said
 
 
 def test_verifier_in_one_word() -> None:
-    """Its probes and all that it reads of a bucket's configuration."""
+    """The word "verify" covers its probes and its rights to read a bucket's configuration."""
     held = verifies("joelclaw-local-usw2-media-raw")
 
     assert len(held) > 20
@@ -198,14 +198,14 @@ def test_verifier_in_one_word() -> None:
     ],
 )
 def test_verify_hides_nothing(further: set[Allowed], said: str) -> None:
-    """Objects outside the probes are never meant by it."""
+    """The word "verify" never covers objects outside the probes."""
     held = verifies("joelclaw-local-usw2-media-raw") | further
 
     assert words(held, held) == said
 
 
 def test_part_of_the_probes_is_said_by_action() -> None:
-    """It takes all of them to verify."""
+    """Only the complete set of actions is "verify"."""
     some = {Allowed("b", PROBE_PREFIX, "s3:PutObject"), Allowed("b", PROBE_PREFIX, "s3:GetObject")}
 
     assert words(some, some) == "s3:GetObject under .verify/ and s3:PutObject under .verify/"
@@ -222,7 +222,7 @@ def test_part_of_the_probes_is_said_by_action() -> None:
     ],
 )
 def test_plain_http(statement: dict[str, Any], *, refused: bool) -> None:
-    """Refused by a denial where the transport is not secure."""
+    """A denial for insecure transport refuses plain http."""
     assert refuses_plain_http([policy(), policy(statement)]) is refused
 
 
@@ -240,7 +240,7 @@ def test_plain_http(statement: dict[str, Any], *, refused: bool) -> None:
     ],
 )
 def test_everybody(principal: object, *, anyone: bool) -> None:
-    """Whichever way everybody is written; a denial to everybody lets nobody in."""
+    """Every form of "everyone" counts; a denial to everyone grants nothing."""
     given = {"Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
 
     assert lets_anyone_in(policy(given)) is anyone
@@ -248,7 +248,7 @@ def test_everybody(principal: object, *, anyone: bool) -> None:
 
 
 def test_condition_means_the_same_in_every_form() -> None:
-    """A MinIO server gives each value of a condition back as a list; that changes no access and no refusal."""
+    """A MinIO server returns each value of a condition as a list; access and refusals stay the same."""
 
     def document(transport: object, prefix: object) -> dict[str, Any]:
         return {

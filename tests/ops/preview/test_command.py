@@ -1,4 +1,4 @@
-"""`object-store preview` around the engine: what it asks, what it reads of buckets, what it says and exits with."""
+"""`object-store preview` around the engine: its arguments, the buckets that it reads, its output and exit status."""
 
 import json
 from collections.abc import Callable
@@ -22,12 +22,12 @@ Pulumi = Callable[[str], Path]
 
 
 def resource(kind: str, name: str, **inputs: object) -> dict[str, Any]:
-    """A resource's state."""
+    """The state of a resource."""
     return {"urn": f"urn:pulumi:local::object-store::{kind}::{name}", "type": kind, "inputs": inputs}
 
 
 def shortened(bucket: str) -> dict[str, Any]:
-    """A preview in which a bucket's days go from 365 to 90."""
+    """A preview in which a bucket's expiry changes from 365 to 90 days."""
 
     def lifecycle(days: int) -> dict[str, Any]:
         rules = [{"id": "band-warm", "expiration": f"{days}d"}]
@@ -44,7 +44,7 @@ def shortened(bucket: str) -> dict[str, Any]:
 
 @pytest.fixture(name="pulumi")
 def _pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pulumi:
-    """A `pulumi` on the path that runs a script."""
+    """A `pulumi` on PATH that runs a script."""
 
     def make(script: str) -> Path:
         path = tmp_path / "bin" / "pulumi"
@@ -65,7 +65,7 @@ def printing(tmp_path: Path, preview: dict[str, Any], status: int = 0) -> str:
 
 
 def test_engine_is_asked_for_the_whole_and_never_interactively(pulumi: Pulumi, tmp_path: Path) -> None:
-    """What stays as it is is asked for too, or one side of the comparison would lack it."""
+    """Unchanged resources are requested too; otherwise one side of the comparison would lack them."""
     pulumi(printing(tmp_path, {"steps": []}))
     assert engine.engine_preview("local", refresh=True) == ({"steps": []}, 0)
 
@@ -91,13 +91,13 @@ def test_failure_that_is_not_explained_is_an_error(
     [
         ("echo no stack named x found >&2; exit 255", "no stack named x found"),
         ('echo \'{"diagnostics": [{"message": "no backend"}]}\'; exit 1', "no backend"),
-        ("echo '[]'", "gave no preview"),
+        ("echo '[]'", "printed no preview"),
     ],
 )
 def test_no_preview_is_an_error_with_what_the_engine_said(
     pulumi: Pulumi, capsys: pytest.CaptureFixture[str], script: str, expected: str
 ) -> None:
-    """Exit 1, the engine's words, and how to see the stacks."""
+    """The exit status is 2, with the engine's message and the command that lists the stacks."""
     pulumi(script)
 
     assert main(["--stack", "local", "--quiet"]) == 2
@@ -107,7 +107,7 @@ def test_no_preview_is_an_error_with_what_the_engine_said(
 
 
 def test_no_engine_and_no_stack_name_are_said(monkeypatch: pytest.MonkeyPatch, pulumi: Pulumi) -> None:
-    """A name that could be an option or a path out of place never reaches a command line."""
+    """A name that could be an option or a path never reaches a command line."""
     pulumi("exit 0")
     with pytest.raises(EngineError, match="is no stack name"):
         engine.engine_preview("a;b", refresh=False)
@@ -117,7 +117,7 @@ def test_no_engine_and_no_stack_name_are_said(monkeypatch: pytest.MonkeyPatch, p
 
 
 def test_buckets_to_read_are_those_with_less_time_and_those_that_go() -> None:
-    """Shorter days of objects or versions, deletion, replacement; not a longer life, not another danger."""
+    """A shorter life of objects or versions, deletion and replacement count; other dangers do not."""
 
     def changed(subject: str, aspect: Aspect, risk: Risk = Risk.DANGER) -> Change:
         return Change(subject, "changes", risk, aspect)
@@ -147,7 +147,7 @@ def test_buckets_to_read_are_those_with_less_time_and_those_that_go() -> None:
 
 
 def published_of(store: Store) -> Published:
-    """What the stack of a test store would publish."""
+    """The outputs that the stack of a test store would publish."""
     return Published(store.target.deployment, store.target.credentials, "stack local")
 
 
@@ -158,7 +158,7 @@ def test_data_at_risk_is_in_every_form(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The live bucket is read, and text, markdown and JSON say the same counts."""
+    """The live bucket is read, and text, markdown and JSON have the same counts."""
     bucket = aged_store.plan.bucket("scratch").name
     pulumi(printing(tmp_path, shortened(bucket)))
     monkeypatch.setattr(command, "read_published", lambda _stack: published_of(aged_store))
@@ -168,14 +168,14 @@ def test_data_at_risk_is_in_every_form(
         told[form] = capsys.readouterr().out
 
     (found,) = json.loads(told["json"])["data_at_risk"]
-    # All but the probe are older than 90 days.
+    # All objects except the probe are older than 90 days.
     assert found["current"]["at_once"]["objects"] == 6
     assert found["current"]["at_once"]["size_bytes"] == 20 + 3 + 1000 + 7 + 4000 + 50
     assert found["current"]["at_once"]["oldest"].startswith("2025-01-02T10:00")
     sentence = found["sentences"][0]
-    assert "6 objects (5.1 kB) would be eligible at once" in sentence
+    assert "6 objects (5.1 kB) would be eligible to expire at once" in sentence
     assert sentence in told["text"]
-    assert "6 objects (5.1 kB) would be eligible at once" in told["markdown"]
+    assert "6 objects (5.1 kB) would be eligible to expire at once" in told["markdown"]
 
 
 def test_bucket_that_cannot_be_read_is_said_and_the_rest_is_told(
@@ -185,7 +185,7 @@ def test_bucket_that_cannot_be_read_is_said_and_the_rest_is_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """No grant, no key, refused keys, a stack that was never deployed: each is a line, none is silence."""
+    """Each unreadable bucket gets a line: no grant, no key, refused keys, or a stack never deployed."""
     bucket = aged_store.plan.bucket("scratch").name
     pulumi(printing(tmp_path, shortened(bucket)))
     published = published_of(aged_store)
@@ -216,7 +216,7 @@ def test_bucket_that_cannot_be_read_is_said_and_the_rest_is_told(
 
 
 def test_text_in_a_file_has_no_styles(pulumi: Pulumi, tmp_path: Path) -> None:
-    """`--out` writes what a terminal would show, without its codes."""
+    """`--out` writes the terminal's text without escape codes."""
     pulumi(printing(tmp_path, shortened("b")))
     path = tmp_path / "said.txt"
 
@@ -229,7 +229,7 @@ def test_text_in_a_file_has_no_styles(pulumi: Pulumi, tmp_path: Path) -> None:
 def test_file_that_cannot_be_written_is_an_error(
     pulumi: Pulumi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit 1 with the path."""
+    """The exit status is 2, and the message has the path."""
     pulumi(printing(tmp_path, {"steps": []}))
 
     assert main(["--stack", "local", "--out", str(tmp_path / "none" / "x")]) == 2

@@ -1,4 +1,4 @@
-"""ops.preview.explain: what a difference of two shapes is called, and what it may cost."""
+"""ops.preview.explain: the sentence and the risk of each difference between two shapes."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -31,7 +31,7 @@ Said = list[tuple[Risk, str]]
 
 
 def bucket(domain: str = "logs", **values: Any) -> BucketShape:  # noqa: ANN401 - any field's value
-    """A bucket of which nothing more is known."""
+    """A bucket without further known properties."""
     return BucketShape(**{"domain": domain, "name": f"x-{domain}", **values})
 
 
@@ -41,7 +41,7 @@ def rule(expire: int | None = None, **values: Any) -> LifecycleRule:  # noqa: AN
 
 
 def may(actions: Iterable[tuple[str, str | None]], name: str = "x-logs") -> frozenset[Allowed]:
-    """Some actions in a bucket."""
+    """Some actions on a bucket."""
     return frozenset(Allowed(name, prefix, action) for action, prefix in actions)
 
 
@@ -51,7 +51,7 @@ def identity(name: str = "worker", **values: Any) -> IdentityShape:  # noqa: ANN
 
 
 def store(*of: BucketShape | IdentityShape) -> StoreShape:
-    """A stack of these."""
+    """A stack with these buckets and identities."""
     return StoreShape(
         {item.domain: item for item in of if isinstance(item, BucketShape)},
         {item.name: item for item in of if isinstance(item, IdentityShape)},
@@ -59,7 +59,7 @@ def store(*of: BucketShape | IdentityShape) -> StoreShape:
 
 
 def said(changes: Iterable[Change]) -> Said:
-    """Risk and sentence of each."""
+    """Risk and sentence of each change."""
     return [(change.risk, change.sentence) for change in changes]
 
 
@@ -69,7 +69,7 @@ def moved(storage_class: StorageClass, after_days: int) -> StorageClassChange:
 
 
 def held(days: int, mode: RetentionMode = GOVERNANCE) -> dict[str, Any]:
-    """What a bucket with a default retention has."""
+    """The properties of a bucket with a default retention."""
     return {"retention": Retention(mode=mode, days=days), "versioned": True}
 
 
@@ -225,7 +225,7 @@ BUCKETS: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
         held(365),
         {"versioned": True},
         [
-            (DANGER, "its default retention is taken off (was GOVERNANCE, 365 days)"),
+            (DANGER, "its default retention is removed (was GOVERNANCE, 365 days)"),
             (SAFE, "moves from cold to warm"),
         ],
     ),
@@ -243,7 +243,7 @@ BUCKETS: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
     "protection taken off": (
         {"protected": True},
         {"protected": False},
-        [(DANGER, "its protection against deletion is taken off")],
+        [(DANGER, "its protection against deletion is removed")],
     ),
     "protection": ({"protected": False}, {"protected": True}, [(SAFE, "it is now protected against deletion")]),
     "emptied": ({"emptied": False}, {"emptied": True}, [(DANGER, "it would now be emptied when it is destroyed")]),
@@ -261,12 +261,12 @@ BUCKETS: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
     "a policy that lets anyone in": (
         {"public_policy": False},
         {"public_policy": True},
-        [(DANGER, "its policy now lets anyone in")],
+        [(DANGER, "its policy now allows public access")],
     ),
     "a policy that no longer does": (
         {"public_policy": True},
         {"public_policy": False},
-        [(SAFE, "its policy no longer lets anyone in")],
+        [(SAFE, "its policy no longer allows public access")],
     ),
     "plain http let in": ({"tls_only": True}, {"tls_only": False}, [(NOTICE, "plain http is no longer refused")]),
     "plain http refused": ({"tls_only": False}, {"tls_only": True}, [(SAFE, "plain http is now refused")]),
@@ -286,7 +286,7 @@ BUCKETS: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
 
 @pytest.mark.parametrize("name", BUCKETS)
 def test_change_of_a_bucket(name: str) -> None:
-    """Exactly these sentences, and the dangerous first."""
+    """Exactly these sentences appear, the dangers first."""
     before, after, expected = BUCKETS[name]
 
     changes = explain(store(bucket(**before)), store(bucket(**after)))
@@ -300,7 +300,7 @@ GUARDS = ("protected", "emptied", "public_blocked", "public_policy", "tls_only",
 @pytest.mark.parametrize("field", GUARDS)
 @pytest.mark.parametrize("value", [True, False])
 def test_what_is_not_known_is_compared_with_nothing(field: str, *, value: bool) -> None:
-    """Not known on either side: nothing is said."""
+    """An unknown value on either side gives no sentence."""
     on: dict[str, Any] = {field: value}
     off: dict[str, Any] = {field: None}
     known, unknown = store(bucket(**on)), store(bucket(**off))
@@ -319,17 +319,17 @@ def test_what_is_not_known_is_compared_with_nothing(field: str, *, value: bool) 
     ],
 )
 def test_new_bucket(values: dict[str, Any], described: str) -> None:
-    """What it will do to data is said with it."""
+    """The sentence says what the bucket does to data."""
     assert said(explain(store(), store(bucket(**values)))) == [(SAFE, f"logs: bucket is new ({described})")]
 
 
 def test_bucket_deleted() -> None:
-    """Whatever else is known of it."""
+    """The sentence is the same, independent of other known properties."""
     assert said(explain(store(bucket(**held(9))), store())) == [(DANGER, "logs: bucket would be DELETED")]
 
 
 def test_bucket_replaced_by_the_engine() -> None:
-    """Under the same name too; and nothing else of it is said, as it is another bucket."""
+    """Under the same name too; no other sentence appears, because it is a different bucket."""
     changes = explain(store(bucket()), store(bucket(rules=(rule(3),))), replaced=["logs"])
 
     assert said(changes) == [(DANGER, "logs: bucket would be REPLACED")]
@@ -337,21 +337,21 @@ def test_bucket_replaced_by_the_engine() -> None:
 
 
 def test_replaced_bucket_says_what_becomes_of_objects() -> None:
-    """Both names are in the advice."""
+    """The advice has both names."""
     (change,) = explain(store(bucket(name="a")), store(bucket(name="b")))
 
-    assert change.advice == "a would be b, and its objects are not moved"
+    assert change.advice == "a would become b; its objects are not moved"
 
 
 def test_compliance_says_what_it_means() -> None:
-    """That it cannot be taken back."""
+    """The advice says that it cannot be undone."""
     (change,) = explain(store(bucket(**held(9))), store(bucket(**held(9, COMPLIANCE))))
 
-    assert "can be deleted early by nobody" in change.advice
+    assert "no one, not even the owner, can delete a new object before its retention ends" in change.advice
 
 
 def test_rename_that_keeps_the_bucket() -> None:
-    """Its settings are compared all the same, and its grants are the same grants."""
+    """Its settings are still compared, and its grants stay the same."""
     old, new = bucket(name="x", rules=(rule(9),)), bucket("records", name="x", rules=(rule(8),))
     grants = identity(access=may(READ, "x"))
 
@@ -365,7 +365,7 @@ def test_rename_that_keeps_the_bucket() -> None:
 
 @pytest.mark.parametrize(("name", "replaced"), [("y", []), ("x", ["records"])])
 def test_renamed_and_replaced_is_not_kept(name: str, replaced: list[str]) -> None:
-    """No sentence says that a bucket is kept which goes."""
+    """No sentence says that a deleted bucket is kept."""
     changes = explain(
         store(bucket(name="x")),
         store(bucket("records", name=name)),
@@ -377,7 +377,7 @@ def test_renamed_and_replaced_is_not_kept(name: str, replaced: list[str]) -> Non
 
 
 def test_perhaps_a_rename() -> None:
-    """Where one bucket goes and one of its band comes, the line that keeps it is given."""
+    """If one bucket disappears and one of the same band appears, the line that keeps the bucket is shown."""
     changes = explain(store(bucket()), store(bucket("records")))
 
     assert said(changes) == [
@@ -399,7 +399,7 @@ def test_perhaps_a_rename() -> None:
     ],
 )
 def test_no_rename_is_guessed(before: list[BucketShape], after: list[BucketShape]) -> None:
-    """Of another band, or of several."""
+    """Not for another band, and not for several buckets."""
     assert not [change for change in explain(store(*before), store(*after)) if "under a new name" in change.what]
 
 
@@ -444,7 +444,7 @@ IDENTITIES: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
     "what it may do unknown": (
         {"access": may(READ)},
         {"access": None},
-        [(DANGER, "what it may do is not known before the update")],
+        [(DANGER, "its permissions are not known before the update")],
     ),
     "user renamed": (
         {"user_name": "a"},
@@ -466,7 +466,7 @@ IDENTITIES: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
         {"keys": frozenset()},
         [(DANGER, "credential would be REPLACED without overlap")],
     ),
-    "a second key beside the first": ({}, {"keys": frozenset({"key-1", "key-2"})}, [(SAFE, "key-2 is made")]),
+    "a second key beside the first": ({}, {"keys": frozenset({"key-1", "key-2"})}, [(SAFE, "key-2 is created")]),
     "the first key after the second was delivered": (
         {"keys": frozenset({"key-1", "key-2"})},
         {"keys": frozenset({"key-2"})},
@@ -475,9 +475,9 @@ IDENTITIES: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
     "one key stays, one goes, one comes": (
         {"keys": frozenset({"key-1", "key-2"})},
         {"keys": frozenset({"key-2", "key-3"})},
-        [(NOTICE, "key-1 would be DELETED"), (SAFE, "key-3 is made")],
+        [(NOTICE, "key-1 would be DELETED"), (SAFE, "key-3 is created")],
     ),
-    "a first key": ({"keys": frozenset()}, {}, [(SAFE, "key-1 is made")]),
+    "a first key": ({"keys": frozenset()}, {}, [(SAFE, "key-1 is created")]),
     "plain http let in": ({"tls_only": True}, {"tls_only": False}, [(NOTICE, "plain http is no longer refused")]),
     "plain http refused": ({"tls_only": False}, {"tls_only": True}, [(NOTICE, "plain http is now refused")]),
     "plain http not known": ({"tls_only": True}, {"tls_only": None}, []),
@@ -486,7 +486,7 @@ IDENTITIES: dict[str, tuple[dict[str, Any], dict[str, Any], Said]] = {
 
 @pytest.mark.parametrize("name", IDENTITIES)
 def test_change_of_an_identity(name: str) -> None:
-    """Exactly these sentences; a grant on a bucket that stands is a danger."""
+    """Exactly these sentences appear; a grant on an existing bucket is a danger."""
     before, after, expected = IDENTITIES[name]
 
     changes = explain(store(bucket(), identity(**before)), store(bucket(), identity(**after)))
@@ -496,30 +496,30 @@ def test_change_of_an_identity(name: str) -> None:
 
 @pytest.mark.parametrize("user_name", ["x-worker", "y-worker"])
 def test_credential_replaced_by_the_engine(user_name: str) -> None:
-    """A key that is made anew under its name is cut off as much."""
+    """A key that is recreated under its name also cuts off its users."""
     changes = explain(store(identity()), store(identity(user_name=user_name)), replaced=["worker"])
 
     assert said(changes) == [(DANGER, "worker: credential would be REPLACED without overlap")]
 
 
 def test_identity_made_and_deleted() -> None:
-    """A new one is safe in itself, and what it may do in a bucket that stands is not."""
+    """A new identity is safe, but its permissions in an existing bucket are not."""
     made = explain(store(bucket()), store(bucket(), identity(access=may(READ), tls_only=False)))
     gone = explain(store(bucket(), identity(access=may(READ))), store(bucket()))
 
     assert said(made) == [(DANGER, "worker: may now read in logs"), (SAFE, "worker: identity is new (user x-worker)")]
-    assert said(gone) == [(NOTICE, "worker: identity would be DELETED, and its key refused")]
+    assert said(gone) == [(NOTICE, "worker: identity would be DELETED; its key stops working")]
 
 
 def test_new_identity_whose_grants_are_unknown_is_dangerous() -> None:
-    """It may be anything."""
+    """Its permissions could be anything."""
     changes = explain(store(bucket()), store(bucket(), identity(access=None)))
 
     assert [change.risk for change in changes] == [DANGER, SAFE]
 
 
 def test_grant_on_a_bucket_that_this_change_makes_is_safe() -> None:
-    """Nothing is in it; a grant on a bucket beside it is as dangerous as ever."""
+    """The new bucket is empty; a grant on another bucket is still a danger."""
     wanted = may(READ, "x-new") | may(READ)
     changes = explain(store(bucket(), identity()), store(bucket(), bucket("new"), identity(access=wanted)))
 
@@ -531,7 +531,7 @@ def test_grant_on_a_bucket_that_this_change_makes_is_safe() -> None:
 
 
 def test_names_of_all_buckets_are_safe_on_a_first_deployment_alone() -> None:
-    """Where a bucket of ours stands they are a widened grant, and what is in any bucket is never only its name."""
+    """With existing buckets it is a widened grant, and rights on a bucket's contents are never safe."""
     names, bodies = [("s3:ListAllMyBuckets", None)], [("s3:GetObject", "")]
     named, read = (identity(access=may(actions, "*")) for actions in (names, bodies))
 
@@ -557,7 +557,7 @@ def test_grant_on_a_bucket_that_is_kept_under_a_new_name_is_dangerous() -> None:
 
 
 def test_grant_of_a_bucket_that_goes_goes_safely() -> None:
-    """The danger is the bucket's."""
+    """Only the bucket's deletion is a danger."""
     changes = explain(store(bucket(), identity(access=may(READ))), store(identity()))
 
     assert said(changes) == [
@@ -567,7 +567,7 @@ def test_grant_of_a_bucket_that_goes_goes_safely() -> None:
 
 
 def test_same_grants_on_a_replaced_bucket_are_no_change() -> None:
-    """Only its name differs."""
+    """Only the bucket's name differs."""
     changes = explain(
         store(bucket(name="a"), identity(access=may(READ, "a"))),
         store(bucket(name="b"), identity(access=may(READ, "b"))),
@@ -590,18 +590,18 @@ def touch(subject: str, aspect: Aspect, operation: str, *properties: str) -> Tou
         (touch("logs", Aspect.BUCKET, "update", "acl", "tags"), SAFE, "logs: bucket is updated (acl, tags)"),
         (touch("logs", Aspect.POLICY, "delete"), NOTICE, "logs: policy would be DELETED"),
         (touch("logs", Aspect.OWNERSHIP, "replace", "bucket"), NOTICE, "logs: ownership would be REPLACED (bucket)"),
-        (touch("logs", Aspect.ENCRYPTION, "create"), SAFE, "logs: encryption is made"),
+        (touch("logs", Aspect.ENCRYPTION, "create"), SAFE, "logs: encryption is created"),
         (
             touch("worker", Aspect.ACCESS, "update", "policy"),
             SAFE,
-            "worker: its policy is written anew, what it allows does not change",
+            "worker: its policy is rewritten; what it allows does not change",
         ),
         (touch("worker", Aspect.ACCESS, "update", "policyName"), SAFE, "worker: access is updated (policyName)"),
         (touch("worker", Aspect.KEY, "update", "status"), SAFE, "worker: key is updated (status)"),
         (
             touch("worker", Aspect.KEY, "update", "caPem", "endpoint"),
             SAFE,
-            "worker: is reached another way (caPem, endpoint), and stays as it is",
+            "worker: its connection changes (caPem, endpoint); the resource itself does not",
         ),
         (touch("stack", Aspect.CONNECTION, "update", "region"), SAFE, "stack: connection is updated (region)"),
         (touch("stack", Aspect.OTHER, "delete"), NOTICE, "stack: other would be DELETED"),
@@ -609,12 +609,12 @@ def touch(subject: str, aspect: Aspect, operation: str, *properties: str) -> Tou
     ],
 )
 def test_what_no_sentence_covers_is_said_by_name(item: Touched, risk: Risk, sentence: str) -> None:
-    """Which resource, what becomes of it, and which of its inputs."""
+    """The sentence has the resource, the operation and the inputs."""
     assert said(explain(store(bucket(), identity()), store(bucket(), identity()), touched=[item])) == [(risk, sentence)]
 
 
 def test_sentence_covers_its_own_aspect_alone() -> None:
-    """A change of lifecycle says nothing of the same bucket's policy, nor of another's lifecycle."""
+    """A lifecycle change covers neither the same bucket's policy nor another bucket's lifecycle."""
     before = store(bucket(), bucket("more"))
     after = store(bucket(rules=(rule(9),)), bucket("more"))
     touched = [
@@ -632,13 +632,13 @@ def test_sentence_covers_its_own_aspect_alone() -> None:
 
 @pytest.mark.parametrize("aspect", Aspect)
 def test_whole_bucket_covers_all_of_it(aspect: Aspect) -> None:
-    """A bucket that is new, goes or is replaced takes its settings with it."""
+    """A new, deleted or replaced bucket covers its settings."""
     for before, after in ((store(), store(bucket())), (store(bucket()), store())):
         assert len(explain(before, after, touched=[touch("logs", aspect, "create")])) == 1
 
 
 def test_dangers_come_first_and_each_sentence_once() -> None:
-    """By risk, then by subject; what several sources say is said once."""
+    """The order is risk, then subject; a sentence from several sources appears once."""
     further = [
         Change("stack", "b", NOTICE, Aspect.CONNECTION),
         Change("stack", "a", NOTICE, Aspect.CONNECTION),
@@ -714,7 +714,7 @@ def stores(draw: st.DrawFn) -> StoreShape:
 
 @given(stores())
 def test_nothing_changed_is_nothing_said(shape: StoreShape) -> None:
-    """Of any shape."""
+    """Any shape compared with itself gives no change."""
     assert explain(shape, shape) == []
 
 
@@ -731,7 +731,7 @@ touches = st.builds(
 def test_any_two_shapes_can_be_compared(
     before: StoreShape, after: StoreShape, touched: list[Touched], replaced: set[str]
 ) -> None:
-    """It never raises; each sentence is whole and said once; nothing that is touched is dropped; dangers come first."""
+    """It never raises; each sentence appears once; every touched resource is reported; dangers come first."""
     changes = explain(before, after, touched=touched, replaced=replaced)
 
     sentences = [change.sentence for change in changes]
@@ -743,14 +743,14 @@ def test_any_two_shapes_can_be_compared(
 
 
 def soonest(shape: BucketShape, prefix: str) -> int | None:
-    """When objects under exactly this prefix's rules expire."""
+    """The earliest expiry of objects under exactly this prefix's rules."""
     found = [r.expire_after_days for r in shape.rules if r.prefix == prefix and r.expire_after_days is not None]
     return min(found, default=None)
 
 
 @given(buckets, buckets, st.sampled_from(["", "a/", "a/b/"]))
 def test_every_expiry_that_comes_sooner_is_a_danger(before: BucketShape, after: BucketShape, prefix: str) -> None:
-    """And no other is one."""
+    """And no other expiry is one."""
     changes = explain(store(replace(before, domain="d", name="x")), store(replace(after, domain="d", name="x")))
     start = f"objects under {prefix} now expire after " if prefix else "objects now expire after "
     dangers = [change.what for change in changes if change.risk is DANGER and change.what.startswith(start)]
@@ -763,7 +763,7 @@ def test_every_expiry_that_comes_sooner_is_a_danger(before: BucketShape, after: 
 
 @given(buckets, buckets)
 def test_every_guard_that_falls_is_a_danger(before: BucketShape, after: BucketShape) -> None:
-    """Versions, retention, protection, and what keeps the public out, in any company."""
+    """Versioning, retention, protection and public-access blocks, in any combination."""
     changes = explain(store(replace(before, domain="d", name="x")), store(replace(after, domain="d", name="x")))
     found = {change.aspect for change in changes if change.risk is DANGER and change.aspect is not Aspect.LIFECYCLE}
 
@@ -784,7 +784,7 @@ def test_every_guard_that_falls_is_a_danger(before: BucketShape, after: BucketSh
 
 @given(st.frozensets(pairs, max_size=12), st.frozensets(pairs, max_size=12))
 def test_every_action_that_comes_is_a_danger(before: frozenset[Allowed], after: frozenset[Allowed]) -> None:
-    """One sentence for each bucket in which anything came, and none else is dangerous."""
+    """Each bucket with an added action has one dangerous sentence, and no other bucket has one."""
     standing = [bucket(name=name, domain=name) for name in "xyz"]
     changes = explain(store(*standing, identity(access=before)), store(*standing, identity(access=after)))
 
@@ -796,12 +796,12 @@ MAIN, ANY_BRANCH = ("repo:x/y:ref:refs/heads/main of ci for sts", "repo:x/y:* of
 
 
 def role(*who: str) -> IdentityShape:
-    """An identity with a role that these may assume."""
+    """An identity with a role that these subjects may assume."""
     return identity(keys=frozenset(), trusted=frozenset(who))
 
 
 def test_key_that_gives_way_to_a_role_is_dangerous() -> None:
-    """Whoever holds the key is cut off; the other way round as well."""
+    """The holders of the key are cut off; the reverse change cuts off the users of the role."""
     to_role = explain(store(bucket(), identity()), store(bucket(), role(MAIN)))
     to_key = explain(store(bucket(), role(MAIN)), store(bucket(), identity()))
 
@@ -810,7 +810,7 @@ def test_key_that_gives_way_to_a_role_is_dangerous() -> None:
 
 
 def test_wider_trust_is_dangerous_and_a_narrower_one_is_said() -> None:
-    """Who may now be the role, and who no longer."""
+    """The sentences name who may now assume the role, and who no longer may."""
     changes = explain(store(bucket(), role(MAIN)), store(bucket(), role(ANY_BRANCH)))
 
     assert said(changes) == [
@@ -820,7 +820,7 @@ def test_wider_trust_is_dangerous_and_a_narrower_one_is_said() -> None:
 
 
 def test_new_identity_with_a_role_is_named_as_one() -> None:
-    """Nobody held anything before."""
+    """It had no earlier credential."""
     assert said(explain(store(bucket()), store(bucket(), role(MAIN)))) == [
         (SAFE, "worker: identity is new (role x-worker)")
     ]

@@ -1,4 +1,4 @@
-"""The preview without engine and secrets: a checkout beside a git revision or a published deployment."""
+"""The preview without engine and secrets: a checkout compared with a git revision or a published deployment."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ ENCRYPTED = "v1:bm90aGluZw==:bm90aGluZw=="
 
 @pytest.fixture(name="clone")
 def _clone(tmp_path: Path) -> Path:
-    """A repository of its own with the program and one commit."""
+    """A separate repository with the program and one commit."""
     folder = tmp_path / "clone"
     folder.mkdir()
     for name in ("cli", "infra", "model", "ops", "stack"):
@@ -38,7 +38,7 @@ def _clone(tmp_path: Path) -> Path:
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git there."""
+    """Run git in the repository."""
     program = shutil.which("git")
     assert program is not None
     done = subprocess.run([program, "-C", str(folder), *arguments], capture_output=True, text=True, check=True)  # noqa: S603 - git
@@ -46,14 +46,14 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def edit(path: Path, change: "Callable[[dict[str, Any]], object]") -> None:
-    """Change a YAML file."""
+    """Edit a YAML file."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     change(content)
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def offline(clone: Path, *arguments: str, stack: str = "local") -> "subprocess.CompletedProcess[str]":
-    """`object-store preview --offline` there, with no engine on the path and no variable that leads anywhere."""
+    """Run `object-store preview --offline` there, without an engine on PATH and without variables that redirect it."""
     git_folder = str(Path(str(shutil.which("git"))).parent)
     return subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-m", "cli", "preview", "--stack", stack, "--offline", *arguments],
@@ -74,7 +74,7 @@ def sentences(done: "subprocess.CompletedProcess[str]") -> dict[str, list[str]]:
 
 
 def test_nothing_changed_says_so_and_what_it_could_not_see(clone: Path) -> None:
-    """Exit 0, with the list of what only an engine or a key would show."""
+    """The exit status is 0, with the list of what only an engine or a key would show."""
     done = offline(clone)
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -85,7 +85,7 @@ def test_nothing_changed_says_so_and_what_it_could_not_see(clone: Path) -> None:
 
 @pytest.mark.parametrize("stack", ["local", "aws"])
 def test_says_the_same_as_the_engines_preview(clone: Path, stack: str) -> None:
-    """Several edits at once: the very sentences and risks that tests/e2e/test_preview.py holds for the engine."""
+    """Several edits at once give the same sentences and risks as the engine in tests/e2e/test_preview.py."""
 
     def change(taxonomy: dict[str, Any]) -> None:
         taxonomy["domains"]["session-archive"]["expire_after_days"] = 90
@@ -125,7 +125,7 @@ def test_says_the_same_as_the_engines_preview(clone: Path, stack: str) -> None:
 
 
 def test_config_of_the_stack_counts_and_encrypted_values_are_left_out(clone: Path) -> None:
-    """Protection, an acknowledgement and a secret in the stack's file: said, held, not needed and not shown."""
+    """Protection is reported, the acknowledgement holds, and the secret is neither needed nor shown."""
 
     def change(content: dict[str, Any]) -> None:
         content["config"] |= {
@@ -142,7 +142,7 @@ def test_config_of_the_stack_counts_and_encrypted_values_are_left_out(clone: Pat
     assert done.returncode == 1
     said = json.loads(done.stdout)
     assert [c["sentence"] for c in said["changes"] if c["acknowledged"]] == [SHORTER]
-    off = [s for s in sentences(done)["danger"] if s.endswith("its protection against deletion is taken off")]
+    off = [s for s in sentences(done)["danger"] if s.endswith("its protection against deletion is removed")]
     assert len(off) == 9
     assert "stack: endpoint changes in the stack's file" in sentences(done)["notice"]
     assert ENCRYPTED not in done.stdout
@@ -150,7 +150,7 @@ def test_config_of_the_stack_counts_and_encrypted_values_are_left_out(clone: Pat
 
 @pytest.mark.parametrize(("was", "now"), [("v3", "v4"), ("v4", "v3")])
 def test_another_admin_api_is_said_with_the_move(clone: Path, was: str, now: str) -> None:
-    """The plan is the same either way, so the setting is said itself, and how a stack that stands is moved."""
+    """The plan does not change, so the setting itself is reported, with the command for a deployed stack."""
     edit(clone / "Pulumi.local.yaml", lambda content: content["config"].update({"object-store:adminApi": was}))
     who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
     git(clone, *who, "commit", "--quiet", "--allow-empty", "-am", was)
@@ -167,7 +167,7 @@ def test_another_admin_api_is_said_with_the_move(clone: Path, was: str, now: str
 
 
 def test_rename_that_keeps_the_bucket_is_safe(clone: Path) -> None:
-    """A rename with `renamed_from` is one safe sentence."""
+    """A rename with `renamed_from` gives one safe sentence."""
 
     def change(taxonomy: dict[str, Any]) -> None:
         domains = taxonomy["domains"]
@@ -187,7 +187,7 @@ def test_rename_that_keeps_the_bucket_is_safe(clone: Path) -> None:
 
 
 def test_move_that_cannot_be_done_is_an_error_with_the_steps(clone: Path) -> None:
-    """Leaving cold exits 1, as with the engine."""
+    """Leaving cold exits with 2, as with the engine."""
     edit(clone / "infra" / "taxonomy.yaml", lambda t: t["domains"]["media-raw"].update(band="warm"))
     done = offline(clone)
 
@@ -197,7 +197,7 @@ def test_move_that_cannot_be_done_is_an_error_with_the_steps(clone: Path) -> Non
 
 
 def test_published_deployment_may_be_the_base(clone: Path, tmp_path: Path) -> None:
-    """Beside a deployment the plans are compared, and what it does not publish is listed as unseen."""
+    """The plans are compared, and what a deployment does not publish is listed as unseen."""
     plan = build_plan(load(), env="local", region_code="usw2", tls_only=True, where="test: ")
     published = build_deployment(plan, stack="local", cloud="aistor", region="us-west-2")
     path = tmp_path / "published.json"
@@ -207,34 +207,34 @@ def test_published_deployment_may_be_the_base(clone: Path, tmp_path: Path) -> No
 
     assert done.returncode == 1, done.stderr
     assert f"danger  {SHORTER}\n" in done.stdout
-    assert "this checkout beside the deployment in published.json" in done.stdout
+    assert "this checkout compared with the deployment in published.json" in done.stdout
     assert "protection and other settings that a deployment does not publish" in done.stdout
 
 
 def test_changed_code_is_named(clone: Path) -> None:
-    """What no plan shows is said by file; the taxonomy itself is not among it."""
+    """Changed code is listed by file; the taxonomy itself is not in the list."""
     with (clone / "infra" / "aws.py").open("a", encoding="utf-8") as file:
         file.write("\n")
     edit(clone / "infra" / "taxonomy.yaml", lambda t: t["domains"]["docs-raw"].update(purpose="other"))
     done = offline(clone)
 
     assert done.returncode == 0
-    assert "what these files, which differ, do to resources: infra/aws.py\n" in done.stdout
+    assert "what these changed files do to resources: infra/aws.py\n" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["--base-revision", "nowhere"], "git fetch origin main"),
-        (["--base-revision=--output=x"], "takes a git revision"),
-        (["--base-deployment", "none.json"], "is no deployment"),
-        (["--data-at-risk"], "--offline reads no store"),
-        (["--limit", "100"], "--limit is at least 2000"),
-        (["--base-revision", "HEAD", "--base-deployment", "x"], "one of them"),
+        (["--base-revision=--output=x"], "must be a git revision"),
+        (["--base-deployment", "none.json"], "is not a deployment"),
+        (["--data-at-risk"], "--offline does not read the store"),
+        (["--limit", "100"], "--limit must be at least 2000"),
+        (["--base-revision", "HEAD", "--base-deployment", "x"], "not both"),
     ],
 )
 def test_bad_arguments_exit_2_and_say_what_to_write(clone: Path, arguments: list[str], expected: str) -> None:
-    """Every error exits 1 without a stack trace."""
+    """Every error exits with 2 and without a stack trace."""
     done = offline(clone, *arguments)
 
     assert done.returncode == 2
@@ -243,7 +243,7 @@ def test_bad_arguments_exit_2_and_say_what_to_write(clone: Path, arguments: list
 
 
 def test_stack_without_a_file_and_a_broken_file_are_said(clone: Path) -> None:
-    """The file is named."""
+    """The message names the file."""
     absent = offline(clone, stack="nowhere")
     (clone / "Pulumi.aws.yaml").write_text("config: [", encoding="utf-8")
     broken = offline(clone, stack="aws")

@@ -1,4 +1,4 @@
-"""ops.read_identity: which identity reads a live bucket, and with which key pair."""
+"""ops.read_identity: the identity that reads a live bucket, and its key pair."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ PLANTED = "planted-secret-of-the-wrong-pair"
 
 
 def deployment_of(identities: dict[str, dict[str, Any]]) -> Deployment:
-    """Two buckets and these identities, published by nobody."""
+    """A deployment with two buckets and these identities."""
     content = {
         "bands": load().bands.model_dump(),
         "domains": {"scratch": {"band": "hot"}, "archive": {"band": "cold"}},
@@ -42,32 +42,32 @@ def deployment_of(identities: dict[str, dict[str, Any]]) -> Deployment:
     ],
 )
 def test_identity_with_the_least_access_reads(identities: dict[str, dict[str, Any]], chosen: str | None) -> None:
-    """Read before append before write, the first of equals, and never one without a grant: not the verifier."""
+    """Read before append before write, the first of equals; never one without a grant, such as the verifier."""
     found = reader_for(deployment_of(identities), "joelclaw-test-usw2-scratch")
 
     assert (found.name if found else None) == chosen
 
 
 def test_bucket_that_is_not_published_has_no_reader() -> None:
-    """A grant of the plan is one for a bucket that is there."""
+    """Grants of the plan are only for its own buckets."""
     assert reader_for(deployment_of({"r": {"grants": {"*": "read"}}}), "joelclaw-test-usw2-new") is None
 
 
 def asked(store: Store) -> Question:
-    """All of `scratch` would go."""
+    """All of `scratch` would be removed."""
     rules = (LifecycleRule(id="band-hot", expire_after_days=7),)
     return Question("scratch", store.plan.bucket("scratch").name, rules, (), removed=True)
 
 
 @pytest.mark.parametrize("identity", ["reader", "worker"])
 def test_identity_reads_with_its_own_key_pair(aged_store: Store, identity: str) -> None:
-    """Whichever access it holds, it may list versions."""
+    """With any access it may list versions."""
     with open_client(aged_store.deployment, aged_store.target.credentials[identity]) as client:
         assert at_risk(client, asked(aged_store), now=NOW, max_keys=100).current.at_once.objects == 6
 
 
 def test_verifier_could_not_serve(aged_store: Store) -> None:
-    """It lists its probes alone, which is why it is never chosen."""
+    """It may list only its probes, so it is never chosen."""
     with (
         open_client(aged_store.deployment, aged_store.target.credentials["verifier"]) as client,
         pytest.raises(DataNotReadError, match="AccessDenied"),
@@ -76,7 +76,7 @@ def test_verifier_could_not_serve(aged_store: Store) -> None:
 
 
 def test_on_aws_the_sdk_finds_the_endpoint(plain_aws_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deployment on AWS names none."""
+    """A deployment on AWS has no endpoint."""
     store = plain_aws_store
     monkeypatch.setenv("AWS_ENDPOINT_URL", store.server.endpoint)
     assert store.deployment.endpoint is None
@@ -89,7 +89,7 @@ def test_on_aws_the_sdk_finds_the_endpoint(plain_aws_store: Store, monkeypatch: 
 
 
 def test_provisioning_endpoint_comes_first(aged_store: Store) -> None:
-    """A preview runs where provisioning runs, and the clients' endpoint may not be reached from there."""
+    """A preview runs where provisioning runs, which may not reach the clients' endpoint."""
     elsewhere = aged_store.deployment.model_copy(update={"endpoint": "https://clients.example"})
     with open_client(elsewhere, aged_store.target.credentials["reader"]) as client:
         assert client.meta.endpoint_url == aged_store.server.endpoint
@@ -100,7 +100,7 @@ def test_provisioning_endpoint_comes_first(aged_store: Store) -> None:
 
 
 def test_environment_leads_nowhere_else(aged_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys, token, endpoint and CA of the caller's environment count for nothing: the administrator's least of all."""
+    """Keys, token, endpoint and CA of the caller's environment have no effect, and neither has the administrator's."""
     admin = aged_store.server.admin
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", admin.user)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", admin.password)
@@ -132,7 +132,7 @@ def test_environment_leads_nowhere_else(aged_store: Store, monkeypatch: pytest.M
 def test_what_goes_wrong_is_said_without_a_secret(
     aged_store: Store, change: dict[str, Any], pair: KeyPair | None, said: str
 ) -> None:
-    """Which bucket, what is wrong, and what to do."""
+    """The message has the bucket, the error and the remedy."""
     known = aged_store.target.credentials["reader"].access_key_id
     pair = pair or KeyPair(access_key_id=known, secret_access_key=SecretStr(PLANTED))
     with (
@@ -142,5 +142,5 @@ def test_what_goes_wrong_is_said_without_a_secret(
         at_risk(client, replace(asked(aged_store), removed=False), now=NOW, max_keys=100)
 
     message = str(caught.value)
-    assert message.startswith("scratch: the bucket joelclaw-test-usw2-scratch could not be read: ")
+    assert message.startswith("scratch: cannot read the bucket joelclaw-test-usw2-scratch: ")
     assert PLANTED not in f"{message} {caught.value!r} {pair!r}"

@@ -1,4 +1,4 @@
-"""ops.preview.render: text, markdown under its limit, and JSON; nothing in them that acts, and no secret."""
+"""ops.preview.render: text, markdown below its limit, and JSON, without active content and without secrets."""
 
 import io
 import json
@@ -27,24 +27,24 @@ TITLES = {Risk.DANGER: "Dangerous", Risk.NOTICE: "To notice", Risk.SAFE: "Safe"}
 
 
 def change(number: int, risk: Risk = Risk.DANGER) -> Change:
-    """One of many."""
+    """One of many changes."""
     return Change(f"domain-{number:04}", f"objects now expire after {number} days (was never)", risk, Aspect.LIFECYCLE)
 
 
 def report(*changes: Change, **more: Any) -> Report:  # noqa: ANN401 - any field's value
-    """Of the stack `s`."""
+    """A report of the stack `s`."""
     return Report(stack="s", source="the engine's preview on the stack's state", changes=changes, **more)
 
 
 def text(found: Report) -> str:
-    """As the command writes it to a file."""
+    """The text as the command writes it to a file."""
     written = io.StringIO()
     as_text(found, Console(file=written, soft_wrap=True, highlight=False, color_system=None))
     return written.getvalue()
 
 
 def domains_changed(count: int) -> Report:
-    """A stack of which every domain changes in several ways, each with a danger, something to notice and a safe one."""
+    """A stack in which every domain has a danger, a notice and a safe change."""
     rule = LifecycleRule(
         id="band", expire_after_days=365, expire_noncurrent_after_days=30, abort_multipart_after_days=7
     )
@@ -64,7 +64,7 @@ def domains_changed(count: int) -> Report:
 
 
 def counted(markdown: str) -> dict[Risk, tuple[int, int, int]]:
-    """Of each risk that is there: the number in its title, the items shown, and how many more are said to be."""
+    """For each risk: the number in its title, the items shown, and the number of further items."""
     found = {}
     for risk, title in TITLES.items():
         match = re.search(rf"(?:\*\*|<summary>){title}: (\d+)(?:\*\*|</summary>)\n\n((?:- .*\n)*)", markdown)
@@ -76,7 +76,7 @@ def counted(markdown: str) -> dict[Risk, tuple[int, int, int]]:
 
 
 def test_everything_is_shown_where_it_fits() -> None:
-    """Nothing is cut of a small report, however its changes are mixed."""
+    """A small report is complete, in any mix of changes."""
     changes = [change(number, risk) for risk in Risk for number in range(3)]
     found = as_markdown(report(*changes))
 
@@ -96,7 +96,7 @@ def test_everything_is_shown_where_it_fits() -> None:
     ],
 )
 def test_what_follows_is_shown_without_any_change(more: dict[str, Any]) -> None:
-    """An error above all: there is no change to see then."""
+    """Above all an error, because then there is no change to show."""
     found = as_markdown(report(**more))
 
     assert "- one" in found
@@ -107,7 +107,7 @@ def test_what_follows_is_shown_without_any_change(more: dict[str, Any]) -> None:
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("count", [1, 10, 200, 1000])
 def test_markdown_stays_under_its_limit(count: int, limit: int) -> None:
-    """However many domains change; what is not shown is counted, and no element stays open."""
+    """With any number of domains, hidden items are counted, and no element stays open."""
     found = domains_changed(count)
     markdown = as_markdown(found, limit)
 
@@ -123,7 +123,7 @@ def test_markdown_stays_under_its_limit(count: int, limit: int) -> None:
 
 
 def test_two_hundred_domains_take_much_of_a_comment() -> None:
-    """What fits is shown: the comment is not cut further than it must be."""
+    """The comment is not truncated more than necessary."""
     found = domains_changed(200)
     markdown = as_markdown(found)
 
@@ -134,7 +134,7 @@ def test_two_hundred_domains_take_much_of_a_comment() -> None:
 
 @pytest.mark.parametrize("limit", LIMITS)
 def test_dangers_are_kept_longest(limit: int) -> None:
-    """Nothing else is shown as long as a danger is not."""
+    """No other item is shown while a danger is hidden."""
     changes = [change(number, risk) for risk in Risk for number in range(300)]
     shown = counted(as_markdown(report(*changes), limit))
 
@@ -145,7 +145,7 @@ def test_dangers_are_kept_longest(limit: int) -> None:
 
 @pytest.mark.parametrize("limit", LIMITS)
 def test_two_thousand_dangers(limit: int) -> None:
-    """The first of them, as many lines to paste, and how many there are more."""
+    """The comment has the first dangers, as many lines to paste, and the number of further ones."""
     markdown = as_markdown(report(*(change(number) for number in range(2000))), limit)
     total, shown, more = counted(markdown)[Risk.DANGER]
 
@@ -161,7 +161,7 @@ def test_two_thousand_dangers(limit: int) -> None:
 
 
 def test_a_little_over_the_limit_is_cut_a_little() -> None:
-    """By bisection, not by half."""
+    """The limit is found by bisection, so only a little is truncated."""
     found = report(*(change(number) for number in range(400)))
     whole = as_markdown(found, 10**9)
 
@@ -171,7 +171,7 @@ def test_a_little_over_the_limit_is_cut_a_little() -> None:
 
 @pytest.mark.parametrize("limit", LIMITS)
 def test_one_item_does_not_crowd_out_the_others(limit: int) -> None:
-    """A program's long complaint is cut by itself."""
+    """A very long message is truncated by itself."""
     markdown = as_markdown(report(change(1), errors=("x" * 100_000, "second")), limit)
 
     assert len(markdown) < limit
@@ -181,7 +181,7 @@ def test_one_item_does_not_crowd_out_the_others(limit: int) -> None:
 
 
 def test_many_errors_are_counted() -> None:
-    """As changes are."""
+    """Errors are counted like changes."""
     markdown = as_markdown(report(errors=tuple(f"error {number}" for number in range(9000))))
     shown, more = len(re.findall(r"^- error ", markdown, re.MULTILINE)), re.search(r"… and (\d+) more", markdown)
 
@@ -195,7 +195,7 @@ ACTING = "a\x1b[31mb\x1b]8;;https://x\x07c\x08\x00\x9b1m\rd"
 
 
 def whole_report(evil: str) -> Report:
-    """Every part of a report with the same text in it."""
+    """A report that has the same text in every part."""
     dangerous = Change(f"d-{evil}", evil, Risk.DANGER, Aspect.OTHER, evil)
     return Report(
         stack="s",
@@ -217,7 +217,7 @@ def whole_report(evil: str) -> Report:
 
 @pytest.mark.parametrize("write", [text, as_markdown, as_json])
 def test_no_escape_code_gets_out(write: Any) -> None:  # noqa: ANN401 - three writers
-    """Neither in the text that is written to a file, nor in markdown, nor in JSON."""
+    """Not into a text file, markdown or JSON."""
     written = write(whole_report(ACTING))
 
     assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", written)
@@ -225,7 +225,7 @@ def test_no_escape_code_gets_out(write: Any) -> None:  # noqa: ANN401 - three wr
 
 
 def test_colours_are_for_a_terminal_alone() -> None:
-    """There they are, and the text without them is the same."""
+    """A terminal gets colours, and the text without them is the same."""
     written = io.StringIO()
     found = whole_report("x")
     as_text(found, Console(file=written, soft_wrap=True, highlight=False, force_terminal=True, color_system="standard"))
@@ -242,7 +242,7 @@ EVIL = (
 
 
 def test_markdown_and_html_in_a_name_or_error_are_text() -> None:
-    """Outside the block to paste, nothing of it is left that GitHub would act on."""
+    """Outside the block to paste, nothing is left that GitHub would interpret."""
     markdown = as_markdown(whole_report(EVIL))
     before, _, rest = markdown.partition("```yaml\n")
     block, _, after = rest.partition("\n```\n")
@@ -254,7 +254,7 @@ def test_markdown_and_html_in_a_name_or_error_are_text() -> None:
     assert set(re.findall(r"</?[a-z]+>", outside)) == {"<details>", "</details>", "<summary>", "</summary>", "<br>"}
     assert outside.count("</details>") == outside.count("<details>") == 2
     for mark in ("`", "[", "]", "|", "~"):
-        # The stack's name in the title is the one code of the report.
+        # The stack's name in the title is the only code span of the report.
         bare = re.findall(rf"(?<!\\)(?:\\\\)*{re.escape(mark)}", outside.replace("`s`", ""))
         assert not bare, mark
     assert "&amp;lt;" in outside
@@ -266,7 +266,7 @@ def test_markdown_and_html_in_a_name_or_error_are_text() -> None:
 
 
 def test_block_to_paste_gives_the_sentence_back() -> None:
-    """Whatever was in it, back quotes too."""
+    """With any content, back quotes included."""
     found = whole_report(EVIL)
     block = as_markdown(found).partition("```yaml\n")[2].partition("\n```\n")[0]
 
@@ -274,7 +274,7 @@ def test_block_to_paste_gives_the_sentence_back() -> None:
 
 
 def test_text_is_whole_and_on_lines_of_its_own() -> None:
-    """No line is wrapped, markup in it is text, and what is to be pasted can be."""
+    """No line is wrapped, markup is plain text, and the lines to paste can be pasted."""
     long = Change("logs", f"[bold]{'x' * 300}[/bold] :smile: {{}}", Risk.DANGER, Aspect.OTHER, "first think")
     written = text(report(long, change(2, Risk.NOTICE), change(1, Risk.SAFE)))
 
@@ -287,7 +287,7 @@ def test_text_is_whole_and_on_lines_of_its_own() -> None:
 
 
 def test_text_says_what_is_acknowledged() -> None:
-    """And then offers nothing to paste."""
+    """And it then offers nothing to paste."""
     written = text(report(change(1), acknowledged=(change(1).sentence, "old: one")))
 
     assert f"{change(1).sentence} (acknowledged)" in written
@@ -297,7 +297,7 @@ def test_text_says_what_is_acknowledged() -> None:
 
 
 def test_markdown_says_what_is_acknowledged() -> None:
-    """And then offers nothing to paste."""
+    """And it then offers nothing to paste."""
     markdown = as_markdown(report(change(1), acknowledged=(change(1).sentence,)))
 
     assert "_(acknowledged)_" in markdown
@@ -305,7 +305,7 @@ def test_markdown_says_what_is_acknowledged() -> None:
 
 
 def test_json_has_moments_as_text() -> None:
-    """Of what was read of a bucket."""
+    """This concerns the data at risk of a bucket."""
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     tally = Tally(1, 2, moment, moment)
     found = json.loads(as_json(report(at_risk=(AtRisk("logs", "x", current=Eligible(tally, tally)),))))
@@ -318,7 +318,7 @@ PLANTED = [f"planted-{number}-Zm9vYmFyLXNlY3JldA" for number in range(12)]
 
 
 def planted_preview() -> dict[str, Any]:
-    """Changes of both clouds with a secret in every place where the engine could leave one, some as it masks them."""
+    """Changes of both clouds with a secret in every place where the engine could leave one, some of them masked."""
     one = iter(PLANTED)
     old = {"minioPassword": next(one), "minioUser": "a", "minioServer": "x"}
     provider = step(
@@ -383,7 +383,7 @@ def planted_preview() -> dict[str, Any]:
 
 
 def test_no_secret_gets_out() -> None:
-    """Of inputs, outputs and config, whether the engine masks them or not, no value is said in any form."""
+    """No value of inputs, outputs or config appears in any form, masked by the engine or not."""
     told = planted_preview()
     assert all(secret in json.dumps(told) for secret in PLANTED)
     found = read_preview(told)

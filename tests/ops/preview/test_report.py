@@ -17,7 +17,7 @@ FINE = Change("media", "versions are now kept", Risk.SAFE, Aspect.VERSIONING)
 
 
 def report(*changes: Change, **more: Any) -> Report:  # noqa: ANN401 - any field's value
-    """Of the stack `s`."""
+    """A report of the stack `s`."""
     return Report(stack="s", source="plans", changes=changes, **more)
 
 
@@ -38,7 +38,7 @@ def report(*changes: Change, **more: Any) -> Report:  # noqa: ANN401 - any field
         (report(errors=("wrong",)), 2),
         (report(SHORTER, errors=("wrong",)), 2),
         (report(SHORTER, acknowledged=(SHORTER.sentence,), errors=("wrong",)), 2),
-        # It is the danger that is to be looked at first; once acknowledged, the engine would stop.
+        # The danger comes first; once it is acknowledged, the engine would stop.
         (report(GONE, protected=("vaults",)), 1),
         (report(GONE, protected=("vaults",), acknowledged=(GONE.sentence,)), 2),
         (report(FINE, protected=("vaults",)), 2),
@@ -46,16 +46,16 @@ def report(*changes: Change, **more: Any) -> Report:  # noqa: ANN401 - any field
     ],
 )
 def test_exit_code(found: Report, code: int) -> None:
-    """1 for a danger that its very sentence does not acknowledge, 2 for what would fail, else 0."""
+    """1 for a danger without its exact acknowledgement, 2 for an update that would fail, otherwise 0."""
     assert found.exit_code == code
     assert found.as_json()["exit_code"] == code
 
 
 def test_refused_is_said_once_the_danger_is_acknowledged() -> None:
-    """Until then the danger is what matters."""
+    """Before that, only the danger matters."""
     assert report(GONE, protected=("vaults",)).refused == ()
     assert report(GONE, protected=("vaults",), acknowledged=(GONE.sentence,)).refused == (
-        "vaults: the bucket is protected, and the update would stop there",
+        "vaults: the bucket is protected, so the update would stop there",
     )
 
 
@@ -64,15 +64,15 @@ def test_refused_is_said_once_the_danger_is_acknowledged() -> None:
     [
         (report(acknowledged=("a: b", "c: d")), ("a: b", "c: d")),
         (report(SHORTER, acknowledged=("a: b", SHORTER.sentence)), ("a: b",)),
-        # What is no danger needs none.
+        # A change that is not a danger needs no acknowledgement.
         (report(NOTED, FINE, acknowledged=(NOTED.sentence, FINE.sentence)), (NOTED.sentence, FINE.sentence)),
         (report(SHORTER), ()),
-        # A preview that failed did not see all.
+        # A failed preview is incomplete.
         (report(acknowledged=("a: b",), errors=("wrong",)), ()),
     ],
 )
 def test_stale_acknowledgements(found: Report, stale: tuple[str, ...]) -> None:
-    """Those that no danger of this preview has."""
+    """They are the ones that no danger of this preview has."""
     assert found.stale == stale
     assert found.as_json()["stale_acknowledgements"] == list(stale)
 
@@ -92,12 +92,12 @@ def test_stale_acknowledgements(found: Report, stale: tuple[str, ...]) -> None:
     ],
 )
 def test_totals(found: Report, totals: str) -> None:
-    """One line."""
+    """The totals are one line."""
     assert found.totals == totals
 
 
 def test_json_has_everything() -> None:
-    """As plain data of version 1."""
+    """The report is plain data of version 1."""
     at_risk = AtRisk("logs", "x-logs")
     found = report(
         SHORTER,
@@ -140,7 +140,7 @@ def test_json_has_everything() -> None:
     ],
 )
 def test_pasted_lines_acknowledge(what: str) -> None:
-    """They are YAML, and give back the very sentence, whatever is in it."""
+    """They are YAML and give the exact sentence back, with any content."""
     dangers = (Change("logs", what, Risk.DANGER, Aspect.OTHER), GONE)
     lines = lines_to_paste(dangers, "s")
 
@@ -151,5 +151,5 @@ def test_pasted_lines_acknowledge(what: str) -> None:
 
 
 def test_nothing_to_paste() -> None:
-    """Without a danger there is no line."""
+    """Without a danger there are no lines."""
     assert lines_to_paste((), "s") == []

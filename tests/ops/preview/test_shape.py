@@ -1,4 +1,4 @@
-"""ops.preview.shape: a plan as what is compared, on both clouds."""
+"""ops.preview.shape: the shape of a plan, on both clouds."""
 
 import pytest
 
@@ -10,14 +10,14 @@ from ops.preview.shape import of_plan
 
 
 def plan(*, tls_only: bool = True) -> StorePlan:
-    """The shipped one."""
+    """The shipped plan."""
     taxonomy = extended(load(), domains={}, identities={}, where="x:")
     return build_plan(taxonomy, env="local", region_code="usw2", tls_only=tls_only, where="x:")
 
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
 def test_every_bucket_and_identity_of_the_plan(cloud: Cloud) -> None:
-    """By its name in the taxonomy, with the plan's own values."""
+    """Each has its name in the taxonomy and the plan's own values."""
     shape = of_plan(plan(), cloud, ())
 
     assert list(shape.buckets) == [bucket.domain for bucket in plan().buckets]
@@ -33,7 +33,7 @@ def test_every_bucket_and_identity_of_the_plan(cloud: Cloud) -> None:
 
 
 def test_what_a_cloud_does_not_have_is_not_known() -> None:
-    """On AIStor no bucket policy counts; on AWS it, and no user's policy, refuses plain http."""
+    """On AIStor no bucket policy counts; on AWS only the bucket policy refuses plain http."""
     aistor, aws = of_plan(plan(), "aistor", ()), of_plan(plan(), "aws", ())
 
     assert {(b.public_blocked, b.public_policy, b.tls_only) for b in aistor.buckets.values()} == {(None, None, None)}
@@ -43,14 +43,14 @@ def test_what_a_cloud_does_not_have_is_not_known() -> None:
 
 
 def test_plain_http_where_it_is_let_in() -> None:
-    """As the plan has it."""
+    """The shape follows the plan."""
     found = of_plan(plan(tls_only=False), "aistor", ()).identities.values()
 
     assert {identity.tls_only for identity in found} == {False}
 
 
 def test_feature_that_the_backend_lacks_changes_nothing() -> None:
-    """A rule without it is compared; the others stay."""
+    """A rule is compared without the feature; the other parts stay."""
     bare = of_plan(plan(), "aistor", {"abort_multipart", "transition", "something else"})
     whole = of_plan(plan(), "aistor", ())
     rules = [rule for bucket in bare.buckets.values() for rule in bucket.rules]
@@ -64,7 +64,7 @@ def test_feature_that_the_backend_lacks_changes_nothing() -> None:
 @pytest.mark.parametrize("protected", [None, True, False])
 @pytest.mark.parametrize("emptied", [None, True, False])
 def test_what_only_a_stacks_file_says(*, protected: bool | None, emptied: bool | None) -> None:
-    """Where it is not known nothing is; a bucket with object lock is never emptied."""
+    """Unknown settings stay unknown; a bucket with object lock is never emptied."""
     shape = of_plan(plan(), "aws", (), protected=protected, empty_on_destroy=emptied, encryption="SSE-KMS")
 
     for bucket in plan().buckets:
@@ -75,7 +75,7 @@ def test_what_only_a_stacks_file_says(*, protected: bool | None, emptied: bool |
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
 def test_plan_beside_itself_is_no_change(cloud: Cloud) -> None:
-    """With whatever one side does not know."""
+    """Also if one side does not know some values."""
     known = of_plan(plan(), cloud, (), protected=True, empty_on_destroy=False, encryption="SSE-S3")
 
     assert explain(known, known) == []

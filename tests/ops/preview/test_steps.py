@@ -1,4 +1,4 @@
-"""ops.preview.steps: the engine's preview read as two shapes, on both clouds."""
+"""ops.preview.steps: the engine's preview becomes two shapes, on both clouds."""
 
 from typing import Any
 
@@ -22,14 +22,14 @@ BLOCKED = dict.fromkeys(("blockPublicAcls", "blockPublicPolicy", "ignorePublicAc
 
 
 def said(*steps: dict[str, Any]) -> list[tuple[str, str]]:
-    """Risk and sentence of each change, as the command comes to them."""
+    """Risk and sentence of each change, in the command's order."""
     found = read_preview(preview(*steps))
     changes = explain(found.before, found.after, renamed=found.renamed, replaced=found.replaced, touched=found.touched)
     return [(change.risk.value, change.sentence) for change in changes]
 
 
 def only_bucket(*steps: dict[str, Any]) -> BucketShape:
-    """The one bucket of the stack as it is."""
+    """The stack's one bucket."""
     (found,) = read_preview(preview(*steps)).before.buckets.values()
     return found
 
@@ -45,7 +45,7 @@ def aws_bucket(operation: str = "same", **inputs: object) -> dict[str, Any]:
 
 
 def test_bucket_on_aistor() -> None:
-    """All of it; of what the backend has not, nothing is known."""
+    """All its properties; features that the backend lacks are unknown."""
     found = only_bucket(
         step("same", MINIO["bucket"], "logs", {"bucket": "x-logs", "forceDestroy": True}, was_protected=True),
         step(
@@ -82,7 +82,7 @@ def test_bucket_on_aistor() -> None:
 
 
 def test_bucket_on_aws() -> None:
-    """All of it."""
+    """All its properties."""
     policy = document(deny(["s3:*"], ["x-logs", "x-logs/*"], Principal="*", Condition=TLS))
     algorithm = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms"}}
     found = only_bucket(
@@ -143,7 +143,7 @@ def test_bucket_on_aws() -> None:
 
 @pytest.mark.parametrize("days", ["", None, "0d", "2030-01-01T00:00:00Z"])
 def test_expiry_that_is_no_count_of_days(days: object) -> None:
-    """The plugin leaves an empty text, or takes a date, which no plan has."""
+    """The plugin leaves an empty text, or accepts a date, which no plan has."""
     rule = {"id": "a", "expiration": days, "noncurrentVersionExpirationDays": 0, "filter": ""}
     found = only_bucket(minio_bucket(), step("same", MINIO["lifecycle"], "logs-lifecycle", {"rules": [rule]}))
 
@@ -151,7 +151,7 @@ def test_expiry_that_is_no_count_of_days(days: object) -> None:
 
 
 def test_retention_on_aistor_by_the_dynamic_resource() -> None:
-    """Its numbers come back as floats, and its secrets stay where they are."""
+    """Its numbers arrive as floats, and its secrets are not read."""
     found = only_bucket(
         minio_bucket(objectLocking=True),
         step(
@@ -168,7 +168,7 @@ def test_retention_on_aistor_by_the_dynamic_resource() -> None:
 
 @pytest.mark.parametrize("inputs", [{"rule": {}}, {"rule": {"defaultRetention": {"years": 1, "mode": "GOVERNANCE"}}}])
 def test_retention_without_days_is_none(inputs: Inputs) -> None:
-    """No plan has one, so its loss is said."""
+    """No plan has such a retention, so its loss is reported."""
     assert only_bucket(aws_bucket(), step("same", AWS["retention"], "logs-retention", inputs)).retention is None
 
 
@@ -183,7 +183,7 @@ def test_retention_without_days_is_none(inputs: Inputs) -> None:
     ],
 )
 def test_public_access_is_blocked_by_all_four(inputs: Inputs | None, *, blocked: bool) -> None:
-    """One that is off or missing is one too few."""
+    """One block that is off or missing means not blocked."""
     further = [] if inputs is None else [step("same", AWS["public"], "logs-public-access", inputs)]
 
     assert only_bucket(aws_bucket(), *further).public_blocked is blocked
@@ -191,7 +191,7 @@ def test_public_access_is_blocked_by_all_four(inputs: Inputs | None, *, blocked:
 
 @pytest.mark.parametrize("operation", ["create", "import"])
 def test_what_is_made_is_on_one_side(operation: str) -> None:
-    """The state has nothing of it yet."""
+    """The state does not have it yet."""
     made = read_preview(preview(step(operation, MINIO["bucket"], "logs", None, {"bucket": "x-logs"})))
 
     assert (list(made.before.buckets), list(made.after.buckets)) == ([], ["logs"])
@@ -199,7 +199,7 @@ def test_what_is_made_is_on_one_side(operation: str) -> None:
 
 
 def test_what_goes_is_on_one_side() -> None:
-    """And is no rename."""
+    """And it is not a rename."""
     found = read_preview(preview(minio_bucket("delete")))
 
     assert (list(found.before.buckets), list(found.after.buckets)) == (["logs"], [])
@@ -207,7 +207,7 @@ def test_what_goes_is_on_one_side() -> None:
 
 
 def test_unchanged_resources_are_counted() -> None:
-    """What is read is as unchanged; what a refresh read has a step of its own after it, and counts once."""
+    """A read counts as unchanged; a refreshed resource has its own further step and counts once."""
     found = read_preview(preview(minio_bucket(), minio_bucket("read"), minio_bucket("refresh"), minio_bucket("update")))
 
     assert found.unchanged == 2
@@ -216,7 +216,7 @@ def test_unchanged_resources_are_counted() -> None:
 
 @pytest.mark.parametrize("stopped", [{"steps": None, "diagnostics": None, "config": None}, {"steps": []}])
 def test_preview_that_stopped_at_once(stopped: dict[str, Any]) -> None:
-    """It has no step."""
+    """It has no steps."""
     found = read_preview(stopped)
 
     assert (found.touched, found.unchanged, found.errors, found.protected) == ((), 0, (), ())
@@ -228,7 +228,7 @@ def test_preview_that_stopped_at_once(stopped: dict[str, Any]) -> None:
     "operations", [["replace"], ["create-replacement", "replace", "delete-replaced"], ["import-replacement"]]
 )
 def test_replaced_bucket(operations: list[str]) -> None:
-    """However many steps the engine takes for it, it is one change."""
+    """The engine's several steps are one change."""
     old, new = {"bucket": "x-logs"}, {"bucket": "y-logs"}
     steps = [
         step(name, MINIO["bucket"], "logs", old, None if name == "delete-replaced" else new, replaceReasons=["bucket"])
@@ -243,14 +243,14 @@ def test_replaced_bucket(operations: list[str]) -> None:
 
 
 def test_replaced_setting_does_not_replace_the_bucket() -> None:
-    """It is said by name."""
+    """The setting is reported by name."""
     replaced = step("replace", MINIO["versioning"], "logs-versioning", {}, {}, replaceReasons=["bucket"])
 
     assert said(minio_bucket(), replaced) == [("notice", "logs: versioning would be REPLACED (bucket)")]
 
 
 def test_renamed_bucket() -> None:
-    """The old state has the former name; its settings under either name are its settings."""
+    """The old state has the former name; the settings of both names belong to the bucket."""
     rules = {"rules": [{"id": "a", "expiration": "9d"}]}
     steps = (
         step("same", MINIO["bucket"], "records", {"bucket": "x-logs"}, was_named="logs"),
@@ -264,7 +264,7 @@ def test_renamed_bucket() -> None:
 
 
 def test_only_names_of_inputs_are_kept() -> None:
-    """Never their values; what the engine adds to the inputs is left out."""
+    """Values are never kept; inputs that the engine adds are left out."""
     found = read_preview(
         preview(
             step(
@@ -304,14 +304,14 @@ def test_only_names_of_inputs_are_kept() -> None:
     ],
 )
 def test_whose_a_resource_is(kind: str, name: str, subject: str, aspect: Aspect) -> None:
-    """By its type and the end of its name; what nobody knows is the stack's and is said."""
+    """Its type and the end of its name decide; an unknown resource belongs to the stack and is reported."""
     found = read_preview(preview(step("create", kind, name, None, {})))
 
     assert found.touched == (Touched(subject, aspect, "create"),)
 
 
 def test_unheard_of_operation_and_resource_are_said() -> None:
-    """An engine of tomorrow changes nothing in silence."""
+    """A future engine changes nothing without a sentence."""
     odd = step("transmogrify", "aws:s3/thing:Thing", "logs-thing", {}, {}, diffReasons=["shape"])
 
     assert said(odd) == [("safe", "stack: other is updated (shape)")]
@@ -337,7 +337,7 @@ def policy(kinds: dict[str, str], old: str, new: str | None = None, number: str 
 
 
 def key(operation: str, kinds: dict[str, str], number: int = 1, **inputs: object) -> dict[str, Any]:
-    """A key of `worker`; made ones have no old state, deleted ones no new."""
+    """A key of `worker`; created keys have no old state, deleted ones no new one."""
     own = {"targetUser": "x-worker", **inputs}
     old, new = (None if operation == "create" else own), (None if operation == "delete" else own)
     return step(operation, kinds["key"], f"worker-key-{number}", old, new)
@@ -345,7 +345,7 @@ def key(operation: str, kinds: dict[str, str], number: int = 1, **inputs: object
 
 @pytest.mark.parametrize("kinds", [MINIO, AWS, OWN])
 def test_identity(kinds: dict[str, str]) -> None:
-    """Its user, all of its policies together, and its keys."""
+    """Its user, all its policies together, and its keys."""
     found = read_preview(
         preview(
             user(kinds),
@@ -361,27 +361,27 @@ def test_identity(kinds: dict[str, str]) -> None:
 
     assert found.access == frozenset({Allowed("x-logs", "", "s3:GetObject"), Allowed("x-logs", None, "s3:ListBucket")})
     assert (found.name, found.user_name, found.keys) == ("worker", "x-worker", frozenset({"key-1", "key-2"}))
-    # On AWS it is the bucket's policy that refuses plain http.
+    # On AWS the bucket's policy refuses plain http.
     assert found.tls_only is (None if kinds is AWS else True)
 
 
 @pytest.mark.parametrize("kinds", [MINIO, AWS, OWN])
 def test_widened_grant(kinds: dict[str, str]) -> None:
-    """Whichever cloud, and however the policy is written."""
+    """On both clouds, and in every form of the policy."""
     steps = (user(kinds), policy(kinds, READS, WRITES), key("same", kinds))
 
     assert said(*steps) == [("danger", "worker: may now s3:PutObject in x-logs")]
 
 
 def own(word: str, name: str, old: Inputs, new: Inputs, live: Inputs | None = None) -> dict[str, Any]:
-    """An update of a resource of ours: the engine gives no reason; `live` is what a refresh saw."""
+    """An update of one of our own resources: the engine gives no reason; `live` is what a refresh read."""
     made = step("update", OWN[word], name, {"__provider": "gASV", **old}, {"__provider": "gASW", **new})
     made["oldState"]["outputs"] = {**old, **(live or {})}
     return made
 
 
 def test_dynamic_resources_say_what_is_unlike_by_themselves() -> None:
-    """The engine names no input of theirs: what differs is found, by meaning where it is a policy."""
+    """The engine names no input of theirs; the changed ones are found, policies by meaning."""
     again = document(allow(["s3:PutObject", "s3:GetObject"], ["x-logs/*"]))
     identity = (user(OWN), policy(OWN, WRITES))
 
@@ -404,7 +404,7 @@ def test_dynamic_resources_say_what_is_unlike_by_themselves() -> None:
 
 
 def test_key_that_would_be_switched_off_is_dangerous() -> None:
-    """Whoever has it is cut off; on AWS the status is an input, and one that is off already is no change."""
+    """Its holders are cut off; on AWS the status is an input, and a disabled key is no change."""
     off = step("update", AWS["key"], "worker-key-1", {"status": "Active"}, {"status": "Inactive"})
     stays = step("same", AWS["key"], "worker-key-1", {"status": "Inactive"})
 
@@ -413,7 +413,7 @@ def test_key_that_would_be_switched_off_is_dangerous() -> None:
 
 
 def test_drift_of_the_plugins_user_is_said_as_ours() -> None:
-    """The plugin reads the status as an output, and declares another input."""
+    """The plugin reads the status as an output, but declares another input."""
     made = step("update", MINIO["user"], "worker-user", {"name": "u"}, {"name": "u"}, diffReasons=["disableUser"])
     made["oldState"]["outputs"] = {"status": "disabled"}
 
@@ -421,7 +421,7 @@ def test_drift_of_the_plugins_user_is_said_as_ours() -> None:
 
 
 def drifted(kinds: dict[str, str], word: str, name: str, declared: str, live: str) -> dict[str, Any]:
-    """A policy changed by hand, as a refresh saw it: a plugin's inputs are read anew, ours are outputs alone."""
+    """A policy changed by hand, after a refresh: the plugin's inputs are updated, ours only in the outputs."""
     if kinds is OWN:
         return own(word, name, {"policy": declared}, {"policy": declared}, {"policy": live})
     return step("update", kinds[word], name, {"policy": live}, {"policy": declared}, diffReasons=["policy"])
@@ -429,7 +429,7 @@ def drifted(kinds: dict[str, str], word: str, name: str, declared: str, live: st
 
 @pytest.mark.parametrize("kinds", [MINIO, OWN])
 def test_policy_changed_by_hand_is_said_as_what_mending_it_gives(kinds: dict[str, str]) -> None:
-    """Both ways, of the user's policy and of the key's own; the same sentences whoever manages it."""
+    """Both for the user's policy and the key's own; both managers give the same sentences."""
     gives = [("danger", "worker: may now s3:PutObject in x-logs")]
     takes = [("notice", "worker: may no longer s3:PutObject in x-logs")]
 
@@ -441,7 +441,7 @@ def test_policy_changed_by_hand_is_said_as_what_mending_it_gives(kinds: dict[str
 
 
 def test_retention_changed_by_hand_is_said_as_what_mending_it_does() -> None:
-    """Of our own resource a refresh reads outputs alone; numbers come as floats."""
+    """A refresh updates only the outputs of our own resource; numbers arrive as floats."""
     declared = {"mode": "GOVERNANCE", "days": 365}
 
     assert said(minio_bucket(objectLocking=True), own_retention(declared, {"mode": "GOVERNANCE", "days": 400.0})) == [
@@ -450,21 +450,21 @@ def test_retention_changed_by_hand_is_said_as_what_mending_it_does() -> None:
 
 
 def test_retention_taken_off_by_hand_is_no_retention() -> None:
-    """A refresh of our own resource reads no mode and no days."""
+    """A refresh of our own resource reads neither mode nor days."""
     gone = own_retention({"mode": "GOVERNANCE", "days": 365}, {"mode": "", "days": 0})
 
     assert only_bucket(minio_bucket(), gone).retention is None
 
 
 def own_retention(declared: Inputs, live: Inputs) -> dict[str, Any]:
-    """The dynamic resource that sets default retention, as a refresh saw it."""
+    """The dynamic resource that sets default retention, after a refresh."""
     made = step("update", MINIO["retention"], "logs-retention", declared, declared)
     made["oldState"]["outputs"] = dict(live)
     return made
 
 
 def test_another_way_to_the_server_is_safe_and_said_once() -> None:
-    """Endpoint, region and CA are inputs of each of our resources; nothing of what they stand for changes."""
+    """Endpoint, region and CA are inputs of each of our resources; the resources themselves do not change."""
     old, new = {"endpoint": "https://a", "caPem": "A"}, {"endpoint": "https://b", "caPem": "B"}
     texts = {"policy": WRITES}
     steps = (
@@ -473,20 +473,20 @@ def test_another_way_to_the_server_is_safe_and_said_once() -> None:
         own("key", "worker-key-1", {**texts, **old}, {**texts, **new}),
     )
 
-    assert said(*steps) == [("safe", "worker: is reached another way (caPem, endpoint), and stays as it is")]
+    assert said(*steps) == [("safe", "worker: its connection changes (caPem, endpoint); the resource itself does not")]
 
 
 def test_rewritten_policy_is_no_change_of_access() -> None:
-    """Another order of the same actions."""
+    """The same actions in another order are the same access."""
     again = document(allow(["s3:PutObject", "s3:GetObject"], ["x-logs/*"]))
 
     assert said(user(MINIO), policy(MINIO, WRITES, again)) == [
-        ("safe", "worker: its policy is written anew, what it allows does not change")
+        ("safe", "worker: its policy is rewritten; what it allows does not change")
     ]
 
 
 def test_service_accounts_policy_bounds_the_users() -> None:
-    """What the user's policy alone allows, the key does not; what its own alone allows, neither."""
+    """The key may do only what both policies allow."""
     found = read_preview(preview(user(MINIO), policy(MINIO, WRITES), key("same", MINIO, policy=READS)))
     wide = read_preview(preview(user(MINIO), policy(MINIO, READS), key("same", MINIO, policy=WRITES)))
 
@@ -495,38 +495,38 @@ def test_service_accounts_policy_bounds_the_users() -> None:
 
 
 def test_bound_widened_alone_is_a_wider_grant() -> None:
-    """Said as access, not as a key that is updated."""
+    """It is reported as access, not as an updated key."""
     bound = step("update", MINIO["key"], "worker-key-1", {"policy": READS}, {"policy": WRITES}, diffReasons=["policy"])
 
     assert said(user(MINIO), policy(MINIO, WRITES), bound) == [("danger", "worker: may now s3:PutObject in x-logs")]
 
 
 def test_bound_that_moves_within_the_users_policy_is_safe() -> None:
-    """It gives nothing by itself."""
+    """It grants nothing by itself."""
     bound = step("update", MINIO["key"], "worker-key-1", {"policy": READS}, {"policy": WRITES}, diffReasons=["policy"])
 
     assert said(user(MINIO), policy(MINIO, READS), bound) == [
-        ("safe", "worker: its policy is written anew, what it allows does not change")
+        ("safe", "worker: its policy is rewritten; what it allows does not change")
     ]
 
 
 def test_users_policy_that_is_not_known_may_be_anything() -> None:
-    """Neither is it said that anything was taken away."""
+    """And no sentence says that access was removed."""
     assert said(user(MINIO), policy(MINIO, READS, UNKNOWN)) == [
-        ("danger", "worker: what it may do is not known before the update")
+        ("danger", "worker: its permissions are not known before the update")
     ]
 
 
 @pytest.mark.parametrize("unknown", [UNKNOWN, "", "null", "[1]"])
 def test_bound_that_is_not_known_bounds_nothing(unknown: str) -> None:
-    """What the user's own policy allows is then what may be."""
+    """The user's own policy then counts alone."""
     bound = step("update", MINIO["key"], "worker-key-1", {"policy": READS}, {"policy": unknown}, diffReasons=["policy"])
 
     assert said(user(MINIO), policy(MINIO, WRITES), bound) == [("danger", "worker: may now s3:PutObject in x-logs")]
 
 
 def test_bucket_policy_that_is_not_known_is_compared_with_nothing() -> None:
-    """It is said by name, and nothing is made up of it."""
+    """It is reported by name, and nothing is inferred."""
     known = document(deny(["s3:*"], ["x-logs"], Principal="*", Condition=TLS))
     unknown = step(
         "update", AWS["bucket policy"], "logs-policy", {"policy": known}, {"policy": UNKNOWN}, diffReasons=["policy"]
@@ -540,13 +540,16 @@ def test_bucket_policy_that_is_not_known_is_compared_with_nothing() -> None:
     [
         (
             document(allow(["s3:GetObject"], ["x-logs/*"], Principal="*")),
-            [("danger", "logs: its policy now lets anyone in"), ("notice", "logs: plain http is no longer refused")],
+            [
+                ("danger", "logs: its policy now allows public access"),
+                ("notice", "logs: plain http is no longer refused"),
+            ],
         ),
         (document(), [("notice", "logs: plain http is no longer refused")]),
     ],
 )
 def test_bucket_policy_weakened(new: str, expected: list[tuple[str, str]]) -> None:
-    """By what it lets in."""
+    """The sentences say what it now allows."""
     old = document(deny(["s3:*"], ["x-logs"], Principal="*", Condition=TLS))
     changed = step("update", AWS["bucket policy"], "logs-policy", {"policy": old}, {"policy": new})
 
@@ -587,7 +590,7 @@ def test_bucket_policy_weakened(new: str, expected: list[tuple[str, str]]) -> No
         (
             [step("delete", AWS["retention"], "logs-retention", {"days": 9, "mode": "GOVERNANCE"})],
             [
-                ("danger", "logs: its default retention is taken off (was GOVERNANCE, 9 days)"),
+                ("danger", "logs: its default retention is removed (was GOVERNANCE, 9 days)"),
                 ("safe", "logs: moves from cold to hot"),
             ],
         ),
@@ -618,20 +621,20 @@ def test_bucket_policy_weakened(new: str, expected: list[tuple[str, str]]) -> No
     ],
 )
 def test_setting_of_a_bucket_on_aws(changed: list[dict[str, Any]], expected: list[tuple[str, str]]) -> None:
-    """A setting is a resource of its own: taken off is weakened."""
+    """A setting is a separate resource; removing it weakens the bucket."""
     assert said(aws_bucket(), *changed) == expected
 
 
 def test_protection_taken_off_is_seen_where_the_engine_sees_no_change() -> None:
-    """`protect` is in the states of a resource that is the same."""
+    """`protect` differs in the states of an otherwise unchanged resource."""
     kept = step("same", MINIO["bucket"], "logs", {"bucket": "x-logs"}, was_protected=True, protected=False)
 
-    assert said(kept) == [("danger", "logs: its protection against deletion is taken off")]
+    assert said(kept) == [("danger", "logs: its protection against deletion is removed")]
 
 
 @pytest.mark.parametrize("kinds", [MINIO, AWS, OWN])
 def test_credential_replaced_without_overlap(kinds: dict[str, str]) -> None:
-    """User renamed; key made anew; first key deleted while a second is made: each cuts the workload off."""
+    """A renamed user, a recreated key, and a deleted first key with a new second one all cut off the workload."""
     expected = [("danger", "worker: credential would be REPLACED without overlap")]
 
     assert said(user(kinds, "x-worker", "y-worker"), key("replace", kinds)) == expected
@@ -642,8 +645,8 @@ def test_credential_replaced_without_overlap(kinds: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("kinds", [MINIO, AWS, OWN])
 def test_keys_that_overlap(kinds: dict[str, str]) -> None:
-    """A second beside the first is safe, and to take the first away then is to notice."""
-    assert said(user(kinds), key("same", kinds), key("create", kinds, 2)) == [("safe", "worker: key-2 is made")]
+    """A second key is safe, and deleting the first one afterwards is a notice."""
+    assert said(user(kinds), key("same", kinds), key("create", kinds, 2)) == [("safe", "worker: key-2 is created")]
     assert said(user(kinds), key("delete", kinds), key("same", kinds, 2)) == [
         ("notice", "worker: key-1 would be DELETED")
     ]
@@ -656,7 +659,7 @@ def refusal(message: str, name: str = "logs", severity: str = "error") -> dict[s
 
 
 def test_protected_refusals_are_no_errors() -> None:
-    """Both of the engine's wordings; the domains, each once, sorted."""
+    """Both wordings of the engine give the domains, each once, sorted."""
     found = read_preview(
         preview(
             diagnostics=[
@@ -673,7 +676,7 @@ def test_protected_refusals_are_no_errors() -> None:
 
 
 def test_errors_are_said_plainly() -> None:
-    """Without colours, the engine's colour tags and its prefix; each once; warnings are none."""
+    """Without colours, colour tags and prefix; each error once; warnings do not count."""
     found = read_preview(
         preview(
             diagnostics=[
@@ -690,7 +693,7 @@ def test_errors_are_said_plainly() -> None:
 
 
 def test_that_the_program_stopped_is_said_where_nothing_else_is() -> None:
-    """It tells nobody why."""
+    """This message does not give a reason."""
     stopped = refusal("an unhandled error occurred: Program exited with non-zero exit code: 1", "")
 
     assert read_preview(preview(diagnostics=[stopped, refusal("bands: wrong", "")])).errors == ("bands: wrong",)
@@ -698,19 +701,19 @@ def test_that_the_program_stopped_is_said_where_nothing_else_is() -> None:
 
 
 def test_error_that_names_protection_on_no_resource_is_an_error() -> None:
-    """It says of no bucket that the engine refuses to touch it."""
+    """It does not say which bucket the engine refuses to change."""
     assert read_preview(preview(diagnostics=[refusal("it is protected", "")])).errors == ("it is protected",)
 
 
 def stack(told: object) -> dict[str, Any]:
-    """The stack's own step, with what it published."""
+    """The stack's own step, with its published outputs."""
     name = "urn:pulumi:s::object-store::pulumi:pulumi:Stack::object-store-s"
     state = {"urn": name, "type": "pulumi:pulumi:Stack", "outputs": {"deployment": told, "credentials": "[secret]"}}
     return {"op": "same", "urn": name, "oldState": state, "newState": state}
 
 
 def told(config: dict[str, str], was: object) -> list[tuple[Risk, str]]:
-    """What clients are told otherwise."""
+    """The changes of what clients get."""
     named = {f"object-store:{key}": value for key, value in config.items()}
     return [(change.risk, change.sentence) for change in clients_told(preview(stack(was), config=named))]
 
@@ -735,7 +738,7 @@ def told(config: dict[str, str], was: object) -> list[tuple[Risk, str]]:
     ],
 )
 def test_what_clients_are_told(config: dict[str, str], expected: list[str]) -> None:
-    """Endpoint and region, where both are known and differ."""
+    """Endpoint and region, if both values are known and differ."""
     found = told(config, {"endpoint": "https://a", "region": "r"})
 
     assert found == [(Risk.NOTICE, f"stack: {what}") for what in expected]
@@ -743,12 +746,12 @@ def test_what_clients_are_told(config: dict[str, str], expected: list[str]) -> N
 
 @pytest.mark.parametrize("was", [None, "[secret]", {}, {"endpoint": None}])
 def test_clients_of_a_stack_that_published_nothing(was: object) -> None:
-    """They are told nothing otherwise."""
+    """There is no change for them."""
     assert told({"endpoint": "https://a", "region": "r"}, was) == []
 
 
 def test_clients_of_a_new_stack() -> None:
-    """There are none."""
+    """There are none yet."""
     fresh = {"op": "create", "urn": "urn:pulumi:s::object-store::pulumi:pulumi:Stack::x", "newState": {}}
 
     assert clients_told(preview(fresh, config={"object-store:endpoint": "https://a"})) == []
@@ -769,12 +772,12 @@ def test_clients_of_a_new_stack() -> None:
     ],
 )
 def test_acknowledged_sentences(value: object, found: tuple[str, ...]) -> None:
-    """A list, or its text; what is neither acknowledges nothing, and the program refuses it."""
+    """A list, or its text; any other value acknowledges nothing, and the program refuses it."""
     assert acknowledged_in(preview(config={"object-store:acknowledge": value})) == found
 
 
 def test_user_that_gives_way_to_a_role_is_read_on_both_sides() -> None:
-    """Key and user before, who may assume the role after, and the same access."""
+    """User and key before, the trusted subjects after, and the same access."""
     trust = OidcTrust(issuer="https://ci.example.com", subject=("job:a",))
     role = {"name": "joelclaw-reader", "assumeRolePolicy": as_json(trust_policy(trust, "arn:x"))}
     policy = {"policy": document(allow(["s3:GetObject"], ["logs/*"]))}

@@ -1,4 +1,4 @@
-"""ops.preview.trusted: who may assume a role, by its trust policy."""
+"""ops.preview.trusted: who may assume a role, read from its trust policy."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from ops.preview.trusted import EVERYBODY, trusted
 
 
 def test_the_programs_own_document_is_told_by_subject() -> None:
-    """Whatever the account is."""
+    """Independent of the account."""
     trust = OidcTrust(issuer="https://ci.example.com", subject=("job:a", "job:b*"))
 
     assert trusted(json.loads(as_json(trust_policy(trust, "")))) == {
@@ -24,5 +24,5 @@ def test_the_programs_own_document_is_told_by_subject() -> None:
     "document", [None, {}, {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}]
 )
 def test_what_is_not_understood_is_everybody(document: dict[str, Any] | None) -> None:
-    """Rather too much is said than too little."""
+    """It reports too much rather than too little."""
     assert trusted(document) == {EVERYBODY}
