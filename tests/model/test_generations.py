@@ -47,7 +47,7 @@ def test_numbers_of_the_engine_are_read() -> None:
         ({"worker": {"current": 1, "previous": 1}}, "previous must be lower than current"),
         ({"worker": {"current": 2, "former": 1}}, "credentials.worker.former"),
         ({"worker": 2}, "credentials.worker"),
-        ({"wroker": {"current": 2}}, "there is no identity 'wroker'"),
+        ({"wroker": {"current": 2}}, "identity 'wroker' does not exist"),
     ],
 )
 def test_what_cannot_be_is_refused(value: dict[str, object], said: str) -> None:

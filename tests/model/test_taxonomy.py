@@ -96,7 +96,7 @@ class TestShipped:
         pytest.param("domains", {}, "at least 1 item", id="no-domains"),
         pytest.param("domains.x", {"purpose": "?"}, "domains.x.band: is missing", id="no-band"),
         pytest.param("domains.x", {"band": ["hot"]}, "domains.x.band: ['hot'] is not legal", id="band-is-a-list"),
-        pytest.param("domains.x", 7, "domains.x: 7 is not legal here", id="domain-is-a-number"),
+        pytest.param("domains.x", 7, "domains.x: 7 is not allowed here", id="domain-is-a-number"),
         pytest.param("domains.docs-raw.retention_days", 36501, "write: retention_days: 365", id="locked-too-long"),
         pytest.param("domains.docs-raw.retention_days", "400", "domains.docs-raw.retention_days: '400'", id="text"),
         pytest.param("domains.media-raw.expire_after_days", 0, "at least 365 d, or no", id="cold-without-a-day"),
@@ -129,7 +129,7 @@ def test_cold_domain_outlives_its_own_retention(content: dict[str, Any]) -> None
     """Days that are legal for the band are not where the domain's retention is longer."""
     content["domains"]["media-raw"] |= {"retention_days": 500, "expire_after_days": 400}
 
-    assert "400 d ends before the retention of 500 d" in refused(content)
+    assert "400 d is shorter than the retention of 500 d" in refused(content)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_other_problems_are_said_beside_limits(content: dict[str, Any]) -> None:
     assert "3 problems" in message
     assert "90 to 365 d" in message
     assert "write: media-raw2:" in message
-    assert "a grant on an unknown domain, 'nope'" in message
+    assert "the grant names an unknown domain, 'nope'" in message
 
 
 def test_all_problems_are_said_at_once(content: dict[str, Any]) -> None:
@@ -181,7 +181,7 @@ def test_all_problems_are_said_at_once(content: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("domains:\n  a: {band: hot}\n  a: {band: warm}\n", "line 3: the key 'a' is given twice"),
+        ("domains:\n  a: {band: hot}\n  a: {band: warm}\n", "line 3: the key 'a' appears twice"),
         ("domains: [", "expected the node content"),
         ("- a\n- b\n", "is not a mapping"),
     ],
@@ -237,9 +237,9 @@ class TestExtended:
             ({"discovery-raw": {"expire_after_days": 366}}, {}, "90 to 365 d"),
             ({"build-cache": {"expire_after_days": 7}}, {}, "domains.build-cache.band: is missing"),
             ({}, {"worker": {"grants": {"media-raw": "write"}}}, "the same identity twice"),
-            ({}, {"worker": {"purpose": "other"}}, "all but grants"),
+            ({}, {"worker": {"purpose": "other"}}, "keys other than grants"),
             ({}, {"worker": 1}, "is not a mapping"),
-            ({}, {"registry": {"grants": {"nope": "read"}}}, "a grant on an unknown domain, 'nope'"),
+            ({}, {"registry": {"grants": {"nope": "read"}}}, "the grant names an unknown domain, 'nope'"),
         ],
     )
     def test_refuses_with_the_place_in_the_stack(
@@ -274,7 +274,7 @@ class TestRenames:
     @pytest.mark.parametrize(
         ("former", "expected"),
         [
-            ("docs-raw", "'docs-raw' is declared itself"),
+            ("docs-raw", "'docs-raw' is a declared domain"),
             ("Docs", "the name 'Docs' is malformed"),
             ("twice", "'twice' is a former name of docs-derived"),
         ],

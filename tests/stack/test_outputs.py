@@ -81,7 +81,7 @@ def test_stack_that_was_never_deployed_has_published_nothing(
         ({"credentials": {"worker": {"secret_access_key": PLANTED}}}, EngineError, "malformed at worker.access_key_id"),
         ({"credentials": {"worker": {**PAIR, PLANTED: PLANTED}}}, EngineError, "the credentials are malformed"),
         ({"credentials": [PLANTED]}, EngineError, "the credentials are malformed"),
-        ({"deployment": {"version": 7, "plan": PLANTED}}, InvalidInputError, "a deployment of version 7"),
+        ({"deployment": {"version": 7, "plan": PLANTED}}, InvalidInputError, "the deployment has version 7"),
         ({"deployment": PLANTED}, InvalidInputError, "stack local"),
     ],
 )

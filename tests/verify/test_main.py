@@ -263,7 +263,7 @@ class TestTarget:
         ("name", "content", "expected"),
         [
             ("deployment", "{", "is not JSON"),
-            ("deployment", '{"version": 9}', "a deployment of version 9"),
+            ("deployment", '{"version": 9}', "the deployment has version 9"),
             ("credentials", "{", "is not JSON"),
             ("credentials", '{"worker": 1}', "the credentials are malformed at worker"),
             ("credentials", "{}", "no credentials for worker, reader, verifier"),

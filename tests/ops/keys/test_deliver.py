@@ -134,7 +134,7 @@ class TestPublished:
     @pytest.mark.parametrize(
         ("outputs", "said"),
         [
-            ({"deployment": {"version": 7}}, "a deployment of version 7"),
+            ({"deployment": {"version": 7}}, "the deployment has version 7"),
             ({"credentials": {"worker": {"access_key_id": "", "secret_access_key": 7}}}, "malformed at worker"),
         ],
     )
