@@ -201,7 +201,7 @@ def config_of(checkout: "Checkout", stack: str) -> dict[str, Any]:
         ("local", "regionCode", "us-west", "'us-west' is malformed"),
         ("local", "endpoint", "127.0.0.1:9000", "has no scheme"),
         ("local", "endpoint", "https://127.0.0.1:1/x", "has a path"),
-        ("local", "endpoint", "https://127.0.0.1:1", "nothing usable answers"),
+        ("local", "endpoint", "https://127.0.0.1:1", "no usable server answers"),
         ("local", "caBundle", "none.pem", "cannot be read"),
         ("local", "caBundle", "Pulumi.yaml", "is not a certificate"),
         ("local", "adminUser", "", "no admin credentials"),
