@@ -161,6 +161,10 @@ class TestPublished:
         """Its name is checked before it reaches the engine; an unknown one is the engine's to refuse."""
         (stack.folder / "pulumi.state").write_text(json.dumps({"empty": {}}), encoding="utf-8")
 
-        for name, said in [("--x y", "is no stack name"), ("other", "no stack named"), ("empty", "published nothing")]:
+        for name, said in [
+            ("--x y", "is not a stack name"),
+            ("other", "no stack named"),
+            ("empty", "published nothing"),
+        ]:
             with pytest.raises(EngineError, match=said):
                 read_published(name)
