@@ -1,4 +1,4 @@
-"""Where Pulumi's Python language host starts the program."""
+"""The entry point that Pulumi's Python language host runs."""
 
 from infra.program import main
 from model.secrecy.output_guard import guard_output

@@ -1,11 +1,11 @@
-"""MinIO's admin API over HTTP: users, policies, what is attached to whom, and service accounts; no more commands.
+"""A client for MinIO's admin API over HTTP: only the commands for users, policies, attachments and service accounts.
 
-The rule: a body is in no log and no error, because bodies hold secrets; they travel encrypted with the admin's own.
-The newest version that the server speaks is taken (v4, else v3): paths apart, the two are the same. It leaves out the
-rules of this project: what exists and what may be done to it is `infra.identity`'s.
+The rule: no log and no error contains a body, because bodies hold secrets; they are sent encrypted with the admin's
+secret key. The client uses the newest version that the server supports (v4, else v3); the two differ only in their
+paths. It leaves out the rules of this project: `infra.identity` decides what exists and what may change.
 
-Source: https://github.com/minio/madmin-go; each command was tried on a real server and is replayed in
-tests/infra/test_admin_api.py.
+Source: https://github.com/minio/madmin-go; each command was tried on a real server, and
+tests/infra/test_admin_api.py replays it.
 """
 
 import json
@@ -38,50 +38,50 @@ _CUT_SHORT = "the answer was cut short or is encrypted with another secret"
 
 
 class AdminApiError(Exception):
-    """A command was refused, or its answer cannot be used.
+    """The server refused a command, or its answer is unusable.
 
     Attributes:
-        code: The server's code, such as `XMinioAdminNoSuchUser`, or a word of ours where it gave none.
-        status: The HTTP status; 0 where no answer came.
+        code: The server's code, such as `XMinioAdminNoSuchUser`, or this client's code if the server sent none.
+        status: The HTTP status; 0 if no answer came.
     """
 
     def __init__(self, command: str, code: str, message: str, status: int = 0) -> None:
-        """Say the command, the code and the server's words, which repeat no secret."""
+        """Combine the command, the code and the server's message, which repeats no secret."""
         super().__init__(f"{command}: {code}: {message}")
         self.code = code
         self.status = status
 
 
 class NotFoundError(AdminApiError):
-    """There is no such user, policy or service account."""
+    """The user, policy or service account does not exist."""
 
 
 class AlreadyAppliedError(AdminApiError):
-    """It is attached, or detached, already."""
+    """The policy is already attached, or already detached."""
 
 
 class InUseError(AdminApiError):
-    """The policy is attached to somebody."""
+    """The policy is attached to a user."""
 
 
 class TakenError(AdminApiError):
-    """The access key is somebody's already."""
+    """The access key already exists."""
 
 
 class CredentialsRefusedError(AdminApiError):
-    """The admin is unknown, its secret is wrong, or it may not do this."""
+    """The admin is unknown, its secret key is wrong, or it lacks the permission."""
 
 
 class ClockSkewError(AdminApiError):
-    """The clock of this machine and the server's are more than 15 minutes apart."""
+    """This machine's clock and the server's clock differ by more than 15 minutes."""
 
 
 class VersionRefusedError(AdminApiError):
-    """The server speaks neither v4 nor v3."""
+    """The server supports neither v4 nor v3."""
 
 
 class UnavailableError(AdminApiError):
-    """No usable answer came within the attempts; whether the command was carried out is not known."""
+    """No attempt got a usable answer; the server may or may not have run the command."""
 
 
 _BY_CODE: dict[str, type[AdminApiError]] = {
@@ -95,11 +95,11 @@ _BY_CODE: dict[str, type[AdminApiError]] = {
     "SignatureDoesNotMatch": CredentialsRefusedError,
     "RequestTimeTooSkewed": ClockSkewError,
 }
-# Said of a service account that is not there, and with another status of keys that are not allowed.
+# The code for a service account that does not exist; with another status, for keys that are not allowed.
 _NO_SUCH_ACCOUNT = "XMinioInvalidIAMCredentials"
 _REMEDIES: dict[type[AdminApiError], str] = {
-    CredentialsRefusedError: "are the admin's keys right (object-store:adminUser, adminPassword), and may it do this?",
-    ClockSkewError: "set this machine's clock by the network (`timedatectl set-ntp true`), or the server's",
+    CredentialsRefusedError: "check the admin's keys (object-store:adminUser, adminPassword) and its permissions",
+    ClockSkewError: "synchronise the clock of this machine (`timedatectl set-ntp true`) or of the server",
 }
 
 
@@ -109,14 +109,14 @@ class AdminApi:
     def __init__(
         self, *, endpoint: str, region: str, ca_pem: str | None, access_key_id: str, secret_access_key: str
     ) -> None:
-        """Connect to nothing yet.
+        """Set up the client without connecting.
 
         Args:
             endpoint: The server's URL.
-            region: What requests are signed for.
+            region: The region that requests are signed for.
             ca_pem: Text of a CA bundle; None for the system's.
-            access_key_id: The admin's.
-            secret_access_key: Its secret key, in no representation and no error.
+            access_key_id: The admin's access key.
+            secret_access_key: Its secret key, which no representation and no error contains.
         """
         self._endpoint = endpoint.rstrip("/")
         self._region = region
@@ -125,7 +125,7 @@ class AdminApi:
         self._versions = list(VERSIONS)
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """Return the client itself."""
         return self
 
     def __exit__(
@@ -135,27 +135,27 @@ class AdminApi:
         self._http.clear()
 
     def user(self, name: str) -> dict[str, Any]:
-        """`status` (`enabled`, `disabled`) and, where there are any, `policyName` (several with commas between).
+        """A user's `status` (`enabled`, `disabled`) and, if it has policies, `policyName` (separated by commas).
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: The user does not exist.
         """
         return _object("user-info", self._call("GET", "user-info", {"accessKey": name}))
 
     def add_user(self, name: str, secret_key: str) -> None:
-        """Make a user; one that exists silently gets this secret (8 to 40 characters)."""
+        """Create a user; an existing one silently gets this secret key (8 to 40 characters)."""
         body = {"status": "enabled", "secretKey": secret_key}
         self._call("PUT", "add-user", {"accessKey": name}, self._encrypted(body))
 
     def set_user_status(self, name: str, status: str) -> None:
-        """`enabled` or `disabled`."""
+        """Set a user's status to `enabled` or `disabled`."""
         self._call("PUT", "set-user-status", {"accessKey": name, "status": status})
 
     def remove_user(self, name: str) -> None:
-        """Remove a user, and with it its service accounts.
+        """Remove a user and its service accounts.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: The user does not exist.
         """
         self._call("DELETE", "remove-user", {"accessKey": name})
 
@@ -163,54 +163,54 @@ class AdminApi:
         """A policy's document.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: The policy does not exist.
         """
         return _object("info-canned-policy", self._call("GET", "info-canned-policy", {"name": name}))
 
     def put_policy(self, name: str, document: str) -> None:
-        """Make a policy or replace its document (JSON text)."""
+        """Create a policy or replace its document (JSON text)."""
         self._call("PUT", "add-canned-policy", {"name": name}, document.encode())
 
     def remove_policy(self, name: str) -> None:
-        """Remove a policy; one that is not there is no error.
+        """Remove a policy; a missing policy is not an error.
 
         Raises:
-            InUseError: Somebody has it.
+            InUseError: The policy is attached to a user.
         """
         self._call("DELETE", "remove-canned-policy", {"name": name})
 
     def attach(self, user: str, policy: str) -> None:
-        """Give a user a policy more.
+        """Attach a policy to a user, besides its other policies.
 
         Raises:
-            AlreadyAppliedError: It has it.
-            NotFoundError: There is no such user, or no such policy.
+            AlreadyAppliedError: The policy is already attached.
+            NotFoundError: The user or the policy does not exist.
         """
         self._change_policies("attach", user, policy)
 
     def detach(self, user: str, policy: str) -> None:
-        """Take a policy from a user.
+        """Detach a policy from a user.
 
         Raises:
-            AlreadyAppliedError: It has it not.
-            NotFoundError: There is no such user, or no such policy.
+            AlreadyAppliedError: The policy is not attached.
+            NotFoundError: The user or the policy does not exist.
         """
         self._change_policies("detach", user, policy)
 
     def add_service_account(self, target_user: str, policy: str, access_key: str, secret_key: str) -> None:
-        """Make a service account of a user's, with a policy (JSON text) and keys chosen by the caller.
+        """Create a service account for a user, with a policy (JSON text) and keys that the caller chooses.
 
-        Since the keys are known before, an answer that is lost is no key that is lost.
+        The caller knows the keys in advance, so a lost answer does not mean a lost key.
 
         Args:
-            target_user: Whose.
-            policy: Its own policy.
+            target_user: The user that owns the account.
+            policy: The account's own policy.
             access_key: 3 to 20 characters.
             secret_key: 8 to 40 characters.
 
         Raises:
-            NotFoundError: There is no such user.
-            TakenError: The access key exists.
+            NotFoundError: The user does not exist.
+            TakenError: The access key already exists.
         """
         body = {
             "targetUser": target_user,
@@ -221,32 +221,32 @@ class AdminApi:
         self._call("PUT", "add-service-account", {}, self._encrypted(body))
 
     def service_account(self, access_key: str) -> dict[str, Any]:
-        """What is known of a service account but its secret.
+        """The attributes of a service account, without its secret key.
 
         Returns:
-            `parentUser`, `accountStatus` (`on`, `off`), `policy` (text), and `impliedPolicy`: it has none of its
-            own and may do all that its user may.
+            `parentUser`, `accountStatus` (`on`, `off`), `policy` (text), and `impliedPolicy`: true if the account has
+            no policy and may do all that its user may do.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: The service account does not exist.
         """
         command = "info-service-account"
         return _object(command, self._decrypted(command, self._call("GET", command, {"accessKey": access_key})))
 
     def service_accounts(self, user: str) -> dict[str, Any]:
-        """A user's service accounts; a real server has none for a user that it does not know, and says no more.
+        """A user's service accounts; for an unknown user a real server returns none and no error.
 
         Returns:
-            `accounts`: of each its `accessKey`, `accountStatus` and more, but no secret; null where it has none.
+            `accounts`: the `accessKey`, `accountStatus` and more of each, but no secret key; null if there are none.
         """
         command = "list-service-accounts"
         return _object(command, self._decrypted(command, self._call("GET", command, {"user": user})))
 
     def update_service_account(self, access_key: str, *, policy: str, status: str) -> None:
-        """Set a service account's policy and status; both, since an update without the policy takes it away.
+        """Set a service account's policy and status; both, because an update without the policy removes it.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: The service account does not exist.
         """
         body = {"newPolicy": json.loads(policy), "newStatus": status}
         self._call("POST", "update-service-account", {"accessKey": access_key}, self._encrypted(body))
@@ -254,13 +254,13 @@ class AdminApi:
     def delete_service_account(self, access_key: str) -> None:
         """Remove a service account.
 
-        A server answers an admin who may not remove one as if there were none ("to mitigate brute force attacks":
-        https://github.com/minio/minio/blob/master/cmd/admin-handlers-users.go, DeleteServiceAccount), so it is asked
-        for the account before that is believed.
+        If the admin may not remove an account, the server answers as if it did not exist ("to mitigate brute force
+        attacks": https://github.com/minio/minio/blob/master/cmd/admin-handlers-users.go, DeleteServiceAccount). The
+        client therefore requests the account before it believes that answer.
 
         Raises:
-            NotFoundError: There is none.
-            CredentialsRefusedError: It is there, or may be, and the admin may not remove it.
+            NotFoundError: The service account does not exist.
+            CredentialsRefusedError: It exists, or may exist, and the admin may not remove it.
         """
         command = "delete-service-account"
         try:
@@ -268,7 +268,7 @@ class AdminApi:
         except NotFoundError as error:
             self.service_account(access_key)
             raise CredentialsRefusedError(
-                command, error.code, "it is there, and the admin may not remove it (admin:RemoveServiceAccount)"
+                command, error.code, "it exists, and the admin may not remove it (admin:RemoveServiceAccount)"
             ) from None
 
     def _change_policies(self, verb: str, user: str, policy: str) -> None:
@@ -286,7 +286,7 @@ class AdminApi:
             raise UnavailableError(command, "UnreadableAnswer", _CUT_SHORT) from None
 
     def _call(self, method: str, command: str, query: Mapping[str, str], body: bytes = b"") -> bytes:
-        """The answer's body; the newest version that is spoken is found out by asking."""
+        """The answer's body; the first calls determine the newest version that the server supports."""
         while True:
             version = self._versions[0]
             status, answer = self._answered(method, f"/minio/admin/{version}/{command}", query, body, command)
@@ -339,7 +339,7 @@ class AdminApi:
             )
         except urllib3.exceptions.HTTPError as error:
             raise UnavailableError(command, "NoAnswer", f"{self._endpoint}: {_reason(error)}") from None
-        # A page that a proxy answers with 200 would pass for the empty answer of a command that was carried out.
+        # Without this check, a proxy's page with status 200 would look like the empty answer of a successful command.
         succeeded = answer.status < HTTPStatus.MULTIPLE_CHOICES
         is_page = succeeded and answer.headers.get("Content-Type", "").startswith(_PAGE)
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or is_page:
@@ -348,10 +348,10 @@ class AdminApi:
 
 
 def versions_spoken(endpoint: str, ca_pem: str | None) -> frozenset[str]:
-    """Those of `VERSIONS` that a server speaks.
+    """The `VERSIONS` that a server supports.
 
     Raises:
-        UnavailableError: It gave another answer than yes or no, or none.
+        UnavailableError: The server gave no answer, or an inconclusive one.
     """
     found: set[str] = set()
     for version in VERSIONS:
@@ -360,18 +360,18 @@ def versions_spoken(endpoint: str, ca_pem: str | None) -> frozenset[str]:
         except urllib3.exceptions.HTTPError as error:
             raise UnavailableError("info", "NoAnswer", f"{endpoint}: {_reason(error)}") from None
         if status not in (SPOKEN, NOT_SPOKEN):
-            raise UnavailableError("info", f"HTTP {status}", "no answer of a MinIO server", status)
+            raise UnavailableError("info", f"HTTP {status}", "this is not an answer of a MinIO server", status)
         if status == SPOKEN:
             found.add(version)
     return frozenset(found)
 
 
 def unsigned_answer(endpoint: str, version: str, ca_pem: str | None) -> urllib3.BaseHTTPResponse:
-    """What a server answers to the unsigned question whether it speaks a version; `model.admin_versions` reads it.
+    """A server's answer to an unsigned request in one version; `model.admin_versions` says what it means.
 
     Raises:
-        urllib3.exceptions.HTTPError: No answer came.
-        OSError: The authority's certificate cannot be read.
+        urllib3.exceptions.HTTPError: The server did not answer.
+        OSError: The CA's certificate cannot be read.
     """
     pool = _pool(endpoint, ca_pem)
     try:
@@ -396,7 +396,7 @@ def _object(command: str, body: bytes) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise UnavailableError(command, "UnreadableAnswer", "the answer is no JSON object, or was cut short")
+        raise UnavailableError(command, "UnreadableAnswer", "the answer is not a JSON object, or was cut short")
     return found
 
 
@@ -405,7 +405,7 @@ def _refusal(command: str, status: int, body: bytes) -> AdminApiError:
         said = json.loads(body)
         code, message = str(said["Code"]), str(said["Message"])
     except (ValueError, KeyError, TypeError):
-        code, message = f"HTTP {status}", "no answer of a MinIO server; is a proxy before it?"
+        code, message = f"HTTP {status}", "this is not an answer of a MinIO server; is there a proxy in front of it?"
     kind = _BY_CODE.get(code, AdminApiError)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.MULTIPLE_CHOICES:
         kind = UnavailableError
@@ -418,5 +418,5 @@ def _refusal(command: str, status: int, body: bytes) -> AdminApiError:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong in a few words; urllib3's own texts hold no header and no body."""
+    """The failure in a few words; urllib3's messages contain no header and no body."""
     return str(getattr(error, "reason", None) or error) or type(error).__name__

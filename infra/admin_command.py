@@ -1,8 +1,8 @@
-"""The provisioning admin's key pair as a command prints it, such as a lease of the owner's secrets CLI.
+"""Reads the provisioning admin's key pair from a command, such as a lease of the owner's secrets CLI.
 
-The rule: what the command prints goes into no message and no file, its error stream neither; it is run as a list of
-words and by no shell, with nothing on its standard input, and has 30 seconds. It leaves out where else a key pair may
-come from and which are refused (`infra.admin_credentials`).
+The rule: the command's output, errors included, goes into no message and no file. The command runs as a list of words
+without a shell, has an empty standard input and a limit of 30 seconds. It leaves out the other sources of a key pair
+and which pairs are refused (`infra.admin_credentials`).
 """
 
 import json
@@ -28,38 +28,38 @@ def command_credentials(
     """Run the command and read the key pair from its standard output.
 
     Args:
-        command: As it would be typed; quotes group words and nothing else is special.
-        environ: Its environment.
-        where: How a problem names the config.
-        seconds: How long it may take.
+        command: The command line; quotes group words, no other character is special.
+        environ: The command's environment.
+        where: The name of the config in problems.
+        seconds: The time limit.
 
     Raises:
-        InvalidInputError: It cannot be run, fails, takes too long, or prints no key pair.
+        InvalidInputError: The command cannot be run, fails, takes too long, or prints no key pair.
     """
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise _refused(where, f"is no command line ({error})") from None
+        raise _refused(where, f"is not a command line ({error})") from None
     if not words:
         raise _refused(where, "is empty")
     pair = _pair(_printed(words, environ, where, seconds))
     if pair is None:
         raise _refused(
             where,
-            f"{words[0]!r} printed no key pair: the lease failed, or the value has another form (it is not shown here)",
+            f"{words[0]!r} printed no key pair: the lease failed, or the value has the wrong form (not shown here)",
         )
     return pair
 
 
 def _printed(words: list[str], environ: Mapping[str, str], where: str, seconds: float) -> str:
     try:
-        process = subprocess.Popen(  # noqa: S603 - the stack's own config names it, and no shell reads it
+        process = subprocess.Popen(  # noqa: S603 - the stack's own config names it, and no shell runs it
             words,
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # so that what it started ends with it
+            start_new_session=True,  # so that its child processes end with it
         )
     except OSError as error:
         raise _refused(where, f"{words[0]!r} cannot be run: {error.strerror}") from None
@@ -67,20 +67,18 @@ def _printed(words: list[str], environ: Mapping[str, str], where: str, seconds: 
         try:
             printed, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            raise _refused(
-                where, f"{words[0]!r} did not end within {seconds:g} s; does it ask for something?"
-            ) from None
+            raise _refused(where, f"{words[0]!r} did not end within {seconds:g} s; does it wait for input?") from None
         finally:
             if process.returncode is None:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
     if process.returncode:
-        raise _refused(where, f"{words[0]!r} ended with status {process.returncode}; run it by hand to see why")
+        raise _refused(where, f"{words[0]!r} ended with status {process.returncode}; run it yourself to see why")
     return printed.decode(errors="replace")
 
 
 def _pair(printed: str) -> tuple[str, str] | None:
-    """User and password, or None where it is neither of the two forms."""
+    """User and password, or None if the text has neither of the two forms."""
     try:
         value = leased_value(printed)
     except LeaseError:

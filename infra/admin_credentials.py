@@ -1,7 +1,7 @@
-"""The provisioning admin's key pair: from the stack's config, the environment, or the configured command.
+"""The provisioning admin's key pair, from the stack's config, the environment, or the configured command.
 
-The rule: both halves come from one source, and no message holds the secret. A module of its own, since the dynamic
-providers start with every preview and need nothing else of `infra.settings`.
+The rule: both halves come from one source, and no message contains the secret. This module is separate because the
+dynamic providers start with every preview and need nothing else from `infra.settings`.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,15 +20,16 @@ ADMIN_PASSWORD_VARIABLE = "AISTOR_ROOT_PASSWORD"  # noqa: S105 - a variable's na
 def admin_credentials(get: Callable[[str], str | None], environ: Mapping[str, str], where: str) -> tuple[str, str]:
     """The provisioning admin's key pair: from config, else from the environment, else from the configured command.
 
-    The two halves always come from one source: halves of two sources would be a pair of nobody.
+    Both halves always come from the same source: halves from two sources would not be a valid pair.
 
     Args:
-        get: Reads a config key of our namespace; None or empty means absent.
-        environ: The process environment, for the command as well.
-        where: How a problem names the config.
+        get: Reads a config key of the namespace `object-store`; None or empty means absent.
+        environ: The process environment, also for the command.
+        where: The name of the config in problems.
 
     Raises:
-        InvalidInputError: There is none, only a half, the command gives none, or it is the vendor's default pair.
+        InvalidInputError: No pair or only half a pair is set, the command prints none, or the pair is the vendor's
+            default.
     """
     names = f"{where}adminUser, adminPassword"
     for user_name, password_name, user, password in (
@@ -44,7 +45,7 @@ def admin_credentials(get: Callable[[str], str | None], environ: Mapping[str, st
             return _not_by_default(user, password, names)
         if user or password:
             present, missing = (user_name, password_name) if user else (password_name, user_name)
-            raise _no_credentials(names, f"no admin credentials: {missing} is missing beside {present}")
+            raise _no_credentials(names, f"no admin credentials: {present} is set, but {missing} is missing")
     command = get(COMMAND_KEY)
     if not command:
         raise _no_credentials(names, "no admin credentials")
@@ -58,8 +59,8 @@ def _no_credentials(names: str, message: str) -> InvalidInputError:
                 names,
                 message,
                 f"a key pair in config (the password as a secret), or {ADMIN_USER_VARIABLE} and "
-                f"{ADMIN_PASSWORD_VARIABLE} in the environment, or a command of {NAMESPACE}:{COMMAND_KEY}; both "
-                "halves from one of them",
+                f"{ADMIN_PASSWORD_VARIABLE} in the environment, or a command in {NAMESPACE}:{COMMAND_KEY}; both "
+                "halves from the same source",
                 f"pulumi config set {NAMESPACE}:adminUser NAME && pulumi config set --secret {NAMESPACE}:adminPassword",
             )
         ]
@@ -72,7 +73,7 @@ def _not_by_default(user: str, password: str, names: str) -> tuple[str, str]:
             [
                 Problem(
                     names,
-                    "these are the vendor's default credentials, which everybody knows",
+                    "these are the vendor's default credentials, which are publicly known",
                     "a user and a password of your own, set on the server first",
                     f"pulumi config set {NAMESPACE}:adminUser NAME && "
                     f"pulumi config set --secret {NAMESPACE}:adminPassword",

@@ -1,9 +1,9 @@
-"""The plan on AIStor, by pulumi-minio 0.17.1, and identities by the admin API v4 where the settings say so.
+"""Implements the plan on AIStor with pulumi-minio 0.17.1, and identities with the admin API v4 if configured.
 
-The rule: everything that writes to one bucket is chained. The plugin's writes of versioning and lifecycle at the same
-time lose one of the two on a real server, silently (measured: a green `up` whose rules were gone at the next refresh).
-It leaves out abort-multipart, transitions, public-access block, ownership controls, SSE-S3 and tags: the backend has
-none of them, and the deployment says so.
+The rule: all writes to one bucket are chained. If the plugin writes versioning and lifecycle at the same time, a real
+server silently loses one of the two (measured: a green `up` whose rules were gone at the next refresh).
+It leaves out abort-multipart, transitions, public-access block, ownership controls, SSE-S3 and tags: the backend
+supports none of them, and the deployment says so.
 """
 
 import pulumi
@@ -21,13 +21,13 @@ from model.taxonomy import BandName
 class AistorStore(pulumi.ComponentResource):
     """**Pulumi type:** `object-store:storage:AistorStore`. All buckets and identities of a plan on AIStor.
 
-    Produces for each bucket `S3Bucket`, `S3BucketVersioning` (warm), `DefaultRetention` (cold), `IlmPolicy`; for each
-    identity `IamUser`, `IamPolicy`, `IamUserPolicyAttachment`, `IamServiceAccount`, or with `adminApi: v4` those of
-    `infra.identity`.
+    Declares for each bucket `S3Bucket`, `S3BucketVersioning` (warm), `DefaultRetention` (cold), `IlmPolicy`; for each
+    identity `IamUser`, `IamPolicy`, `IamUserPolicyAttachment`, `IamServiceAccount`, or with `adminApi: v4` the
+    resources of `infra.identity`.
 
     Attributes:
-        buckets: By domain, the bucket resources.
-        credentials: By identity, the keys of its service accounts, one for each live generation.
+        buckets: The bucket resources, by domain.
+        credentials: The keys of each identity's service accounts, one for each valid generation, by identity.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class AistorStore(pulumi.ComponentResource):
         settings: Settings,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare everything in the plan; `settings.aistor` must be there."""
+        """Declare everything in the plan; requires `settings.aistor`."""
         if settings.aistor is None:
             raise ValueError("AistorStore needs the settings of an aistor stack")
         provider = aistor_provider(settings.aistor, settings.region)
@@ -68,7 +68,7 @@ class AistorStore(pulumi.ComponentResource):
                 opts=bucket_options(self, plan, About.RETENTION, after=last),
             )
         elif plan.versioned:
-            # Not on locked buckets: lock implies versioning, and there the resource could never be deleted.
+            # Not on locked buckets: object lock implies versioning, and the resource could never be deleted there.
             last = minio.S3BucketVersioning(
                 logical_name(plan.domain, About.VERSIONING),
                 bucket=bucket.bucket,
@@ -86,7 +86,7 @@ class AistorStore(pulumi.ComponentResource):
     def _identities(self, plan: StorePlan, settings: AistorSettings, region: str) -> dict[str, Credential]:
         if settings.admin_api == "v3":
             return {identity.name: self._identity(plan, identity) for identity in plan.identities}
-        # Imported where chosen: a stack of the plugin's needs no client of the admin API.
+        # Imported only if chosen: a stack that uses the plugin needs no admin API client.
         from infra.identity.declared import declare_identities  # noqa: PLC0415
 
         return declare_identities(self, plan, settings, region)
@@ -117,7 +117,7 @@ class AistorStore(pulumi.ComponentResource):
 
 
 def aistor_provider(settings: AistorSettings, region: str) -> minio.Provider:
-    """The explicit provider; the plugin takes `host:port` and refuses a scheme."""
+    """The explicit provider; the plugin expects `host:port` and refuses a scheme."""
     return minio.Provider(
         "aistor",
         minio_server=settings.endpoint.host_port,
@@ -130,7 +130,7 @@ def aistor_provider(settings: AistorSettings, region: str) -> minio.Provider:
 
 
 def lifecycle_rule(rule: LifecycleRule) -> minio.IlmPolicyRuleArgs:
-    """A rule in the plugin's form; what AIStor has no field for is left out, as the deployment says."""
+    """A rule in the plugin's form, without the parts that AIStor does not support (see the deployment)."""
     return minio.IlmPolicyRuleArgs(
         id=rule.id,
         filter=rule.prefix or None,

@@ -1,8 +1,8 @@
-"""The plan on AWS, by pulumi-aws 7.x.
+"""Implements the plan on AWS with pulumi-aws 7.x.
 
-The rule: what is set on one bucket is chained (public access, ownership, encryption, versioning or lock, lifecycle,
-policy), because S3 answers 409 OperationAborted to two settings at once, and there is exactly one lifecycle resource
-per bucket, because a second silently empties the first (pulumi-aws issue 5187).
+The rule: all settings of one bucket are chained (public access, ownership, encryption, versioning or lock, lifecycle,
+policy), because S3 answers 409 OperationAborted to two changes at once. Each bucket has exactly one lifecycle
+resource, because a second one silently empties the first (pulumi-aws issue 5187).
 """
 
 import pulumi
@@ -29,14 +29,14 @@ from model.trust import the_account
 class AwsStore(pulumi.ComponentResource):
     """**Pulumi type:** `object-store:storage:AwsStore`. All buckets and identities of a plan on AWS.
 
-    Produces for each bucket `Bucket`, `BucketPublicAccessBlock`, `BucketOwnershipControls`,
+    Declares for each bucket `Bucket`, `BucketPublicAccessBlock`, `BucketOwnershipControls`,
     `BucketServerSideEncryptionConfiguration`, `BucketVersioning` (warm) or `BucketObjectLockConfiguration` (cold),
     `BucketLifecycleConfiguration`, `BucketPolicy`; for each identity `User`, `Policy` (as many as the size limit
-    needs), `UserPolicyAttachment`, `AccessKey`; for one with a trust those of `infra.aws_role` instead.
+    needs), `UserPolicyAttachment`, `AccessKey`; for an identity with a trust those of `infra.aws_role` instead.
 
     Attributes:
-        buckets: By domain, the bucket resources.
-        credentials: By identity, of those without a role, its access keys, one for each live generation.
+        buckets: The bucket resources, by domain.
+        credentials: The access keys of each identity without a role, one for each valid generation, by identity.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class AwsStore(pulumi.ComponentResource):
         settings: Settings,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare everything in the plan; `settings.aws` must be there."""
+        """Declare everything in the plan; requires `settings.aws`."""
         if settings.aws is None:
             raise ValueError("AwsStore needs the settings of an aws stack")
-        # Before anything is declared: too many grants must not leave half a stack.
+        # Before any declaration: too many grants must not leave a half-deployed stack.
         documents = {identity.name: policy_documents(plan, identity) for identity in plan.identities}
         provider = aws_provider(settings.aws, settings)
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider]))
@@ -62,7 +62,7 @@ class AwsStore(pulumi.ComponentResource):
         }
         account = the_account(settings.aws.allowed_account_ids)
         for identity in plan.identities:
-            if identity.trust is not None and account is not None:  # which `infra.program` has seen to
+            if identity.trust is not None and account is not None:  # `infra.program` has checked that
                 declare_role(identity, identity.trust, documents[identity.name], account, self)
         self.register_outputs({"bucket_names": [bucket.name for bucket in plan.buckets]})
 
@@ -70,7 +70,7 @@ class AwsStore(pulumi.ComponentResource):
         bucket = aws.s3.Bucket(
             plan.domain,
             bucket=plan.name,
-            # Only at creation: switching it on later replaces, that is destroys, the bucket.
+            # Only at creation: enabling it later replaces, and so destroys, the bucket.
             object_lock_enabled=plan.locked,
             force_destroy=settings.empty_on_destroy and plan.band is not BandName.COLD,
             opts=bucket_options(self, plan, protect=settings.protect),
@@ -102,8 +102,8 @@ class AwsStore(pulumi.ComponentResource):
                 logical_name(plan.domain, About.RETENTION),
                 bucket=bucket.bucket,
                 rule={"default_retention": {"mode": plan.retention.mode.value, "days": plan.retention.days}},
-                # Deleting it waits two minutes and then fails (terraform-provider-aws issue 33943), and would weaken
-                # a bucket that may yet survive; it goes with the bucket.
+                # Deleting it waits two minutes and then fails (terraform-provider-aws issue 33943). It would also
+                # weaken a bucket that may survive. It disappears with the bucket.
                 opts=bucket_options(self, plan, About.RETENTION, after=last, keep=True),
             )
         elif plan.versioned:
@@ -152,7 +152,7 @@ class AwsStore(pulumi.ComponentResource):
 
 
 def aws_provider(own: AwsSettings, settings: Settings) -> aws.Provider:
-    """The explicit provider, which refuses any account that is not allowed; keys come from the SDK's own chain."""
+    """The explicit provider, which refuses accounts that are not allowed; keys come from the SDK's credential chain."""
     return aws.Provider(
         "aws",
         region=settings.region,
@@ -165,7 +165,7 @@ def policy_documents(plan: StorePlan, identity: IdentityPlan) -> list[PolicyDocu
     """An identity's managed policies.
 
     Raises:
-        InvalidInputError: They are more than may be attached to one user or role.
+        InvalidInputError: IAM does not allow that many policies on one user or role.
     """
     documents = managed_policies(identity_policy(plan, identity, "aws"))
     if len(documents) > MANAGED_POLICIES_PER_USER:

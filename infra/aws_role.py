@@ -1,7 +1,8 @@
-"""An identity's role on AWS, for one whose callers come with a token of their own instead of a key.
+"""An identity's role on AWS, for identities whose callers present a token instead of a key.
 
-The rule: what it may do is the very documents that the identity's user would get; only who may be it differs. It leaves
-out the issuer's provider, which is the account's and not one stack's: `docs/oidc.md` says how it is made, once.
+The rule: the role gets exactly the policy documents that the identity's user would get; only the trust differs. It
+leaves out the issuer's provider, which belongs to the account and not to one stack: `docs/oidc.md` says how to create
+it once.
 """
 
 import pulumi
@@ -12,7 +13,7 @@ from model.policies import PolicyDocument, as_json, trust_policy
 from model.resources import About, logical_name, numbered, numbers
 from model.trust import OidcTrust, provider_arn
 
-# The shortest that IAM takes: a token lives for minutes, and whoever needs longer asks again.
+# The shortest duration that IAM accepts: a token lives for minutes, and callers that need longer assume it again.
 SESSION_SECONDS = 3600
 
 
@@ -22,11 +23,11 @@ def declare_role(
     """Declare `Role`, `Policy` (as many as the size limit needs) and `RolePolicyAttachment`.
 
     Args:
-        identity: Whose role it is.
-        trust: Who may assume it.
-        documents: Its managed policies.
-        account: The account with the issuer's provider.
-        parent: The store.
+        identity: The identity that the role is for.
+        trust: Who may assume the role.
+        documents: The role's managed policies.
+        account: The account that has the issuer's provider.
+        parent: The store component.
     """
     child = pulumi.ResourceOptions(parent=parent)
     role = aws.iam.Role(
@@ -49,7 +50,7 @@ def declare_role(
 def declare_policies(
     identity: IdentityPlan, documents: list[PolicyDocument], opts: pulumi.ResourceOptions
 ) -> list[tuple[int | None, aws.iam.Policy]]:
-    """Declare an identity's managed policies, a user's and a role's alike; each with its number."""
+    """Declare an identity's managed policies, for a user or a role; returns each with its number."""
     return [
         (
             number,

@@ -1,7 +1,7 @@
-"""What the owner's secrets CLI (agent-secrets) prints for a lease, in both of the forms that are in use.
+"""Reads the output of a lease of the owner's secrets CLI (agent-secrets), in both forms that are in use.
 
-The rule: a value comes out only where the lease is known to have succeeded, because a failed one exits 0 and prints its
-error where the value would stand. The printed text goes into no message. Pure: who runs the CLI is not decided here.
+The rule: it returns a value only if the lease succeeded, because a failed lease exits 0 and prints its error in place
+of the value. No message contains the printed text. Pure: it does not run the CLI.
 
 Forms: v0.4.1 prints `{"success": …, "message": …, "data": {"value": …}}`; from v0.5.0 the value alone is the default
 (https://github.com/joelhooks/agent-secrets).
@@ -11,17 +11,17 @@ import json
 
 
 class LeaseError(ValueError):
-    """There is no value: the lease failed, or what was printed is none."""
+    """The lease failed, or its output is not a value."""
 
 
 def leased_value(printed: str) -> str:
     """The value of a lease.
 
     Args:
-        printed: All that the command wrote to its standard output.
+        printed: The command's complete standard output.
 
     Raises:
-        LeaseError: The CLI says that it failed, or printed nothing, or several words.
+        LeaseError: The CLI reported a failure, or printed nothing or several words.
     """
     text = printed.strip()
     if not text:
@@ -36,5 +36,5 @@ def leased_value(printed: str) -> str:
             raise LeaseError(f"the lease failed: {answer.get('message') or answer.get('error') or 'no reason given'}")
         return value
     if answer is None and len(text.split()) != 1:
-        raise LeaseError("the lease printed several words, which no key is; most likely an error of the CLI")
+        raise LeaseError("the lease printed several words, not a key; this is probably an error message of the CLI")
     return text

@@ -1,9 +1,9 @@
-"""What a change of taxonomy or config cannot do to what stands, and the steps that would do it.
+"""Changes of taxonomy or config that an update cannot make to existing resources, and the steps to make them.
 
-The rule: object lock is given when a bucket is made and never taken off. The engine would say "update" and do nothing
-(AIStor: pulumi-minio 0.17.1) or destroy the bucket to make another (AWS: `object_lock_enabled` replaces,
-terraform-provider-aws issue 36529), so the program refuses before the engine is asked. Days within a band and moves
-between hot and warm are done in place. Pure: what stands is read by `infra.standing`.
+The rule: a bucket gets object lock at creation and keeps it for ever. The engine would say "update" and do nothing
+(AIStor: pulumi-minio 0.17.1) or destroy and recreate the bucket (AWS: `object_lock_enabled` replaces,
+terraform-provider-aws issue 36529), so the program refuses before the engine starts. Days within a band and moves
+between hot and warm change in place. Pure: `infra.standing` reads the existing resources.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,7 +16,7 @@ from model.taxonomy import BandName
 KEY_TYPES = types_about(About.KEY)
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 KEYS_PER_USER = 2
-# A user or a key tells by which admin API all of an identity is managed.
+# The type of a user or a key shows which admin API manages the whole identity.
 MANAGED_BY = {TYPES[by][what]: by for by in ("v3", "v4") for what in (About.USER, About.KEY)}
 
 
@@ -24,8 +24,8 @@ def impossible_moves(plan: StorePlan, locked: Mapping[str, bool]) -> list[Proble
     """The buckets whose lock would have to change.
 
     Args:
-        plan: What is wanted.
-        locked: The buckets of the stack as it is, by name: made with object lock or not.
+        plan: The wanted plan.
+        locked: Whether each existing bucket of the stack has object lock, by bucket name.
     """
     return [
         _lock_problem(bucket)
@@ -35,26 +35,26 @@ def impossible_moves(plan: StorePlan, locked: Mapping[str, bool]) -> list[Proble
 
 
 def managed_by(types: Iterable[str]) -> frozenset[str]:
-    """The admin APIs that manage identities of a state, given the types of its resources; none where it has none."""
+    """The admin APIs that manage a state's identities, by its resource types; empty if it has no identities."""
     return frozenset(MANAGED_BY[kind] for kind in types if kind in MANAGED_BY)
 
 
 def unswitched(held: Collection[str], wanted: str, where: str, stack: str) -> list[Problem]:
-    """Identities that an update would make anew and then delete, because another admin API manages them.
+    """A problem if another admin API manages the identities, because an update would recreate and then delete them.
 
     Args:
-        held: By what the state's identities are managed (`managed_by`).
-        wanted: What the config says.
-        where: How a problem names the config.
+        held: The admin APIs that manage the state's identities (`managed_by`).
+        wanted: The admin API in the config.
+        where: The name of the config in problems.
         stack: The stack's name.
     """
     others = sorted(set(held) - {wanted})
     return [
         Problem(
             f"{where}adminApi",
-            f"it says {wanted}, and the users, policies and keys of this stack are managed by {other}: an update would "
-            "make them anew and delete the old ones, keys included",
-            f"{other}, or {wanted} once the stack was moved",
+            f"the config says {wanted}, but the users, policies and keys of this stack are managed by {other}: an "
+            "update would recreate them and delete the old ones, including their keys",
+            f"{other}, or {wanted} after the stack is moved",
             f"object-store switch-admin-api --stack {stack} --to {wanted}",
         )
         for other in others
@@ -62,7 +62,7 @@ def unswitched(held: Collection[str], wanted: str, where: str, stack: str) -> li
 
 
 def key_name(kind: str, urn: str) -> tuple[str, int] | None:
-    """Whose key a resource is and of which generation; None for what is no key."""
+    """The identity and generation of a key resource; None for other resources."""
     if kind not in KEY_TYPES:
         return None
     identity, ending = subject_of(kind, urn.rpartition("::")[2])
@@ -70,7 +70,7 @@ def key_name(kind: str, urn: str) -> tuple[str, int] | None:
 
 
 def generations_of(resources: Iterable[tuple[str, str]]) -> dict[str, frozenset[int]]:
-    """By identity, the generations of its key that a state holds, given type and URN of its resources."""
+    """The key generations in a state, by identity, from the types and URNs of its resources."""
     found: dict[str, set[int]] = {}
     for kind, urn in resources:
         named = key_name(kind, urn)
@@ -80,12 +80,12 @@ def generations_of(resources: Iterable[tuple[str, str]]) -> dict[str, frozenset[
 
 
 def too_many_keys(plan: StorePlan, held: Mapping[str, Collection[int]], where: str, stack: str) -> list[Problem]:
-    """Identities whose user would have more than two access keys while the update runs: new ones come before old go.
+    """Identities whose user would exceed two access keys during the update, which creates new keys before it deletes.
 
     Args:
-        plan: What is wanted, on AWS.
-        held: By identity, the generations that stand.
-        where: How a problem names the config.
+        plan: The wanted plan, on AWS.
+        held: The existing generations, by identity.
+        where: The name of the config in problems.
         stack: The stack's name.
     """
     problems = []
@@ -99,9 +99,9 @@ def too_many_keys(plan: StorePlan, held: Mapping[str, Collection[int]], where: s
             problems.append(
                 Problem(
                     f"{where}credentials.{identity.name}",
-                    f"generations {keys} of its key live, and AWS gives a user two access keys: there is no room for "
+                    f"generations {keys} of its key exist, and AWS allows a user two access keys: it has no room for "
                     f"generation {max(wanted - standing)}",
-                    f"{max(standing)}, with or without the one before, until one of the two is gone",
+                    f"{max(standing)}, with or without the previous one, until one of the two is removed",
                     f"object-store keys retire {identity.name} --stack {stack}",
                 )
             )
@@ -109,17 +109,17 @@ def too_many_keys(plan: StorePlan, held: Mapping[str, Collection[int]], where: s
 
 
 def already_there(found: Collection[str], stack: str) -> list[Problem]:
-    """The buckets that exist on the server and not in the stack.
+    """A problem for each bucket that exists on the server but not in the stack.
 
-    Creating them would fail or, on AWS in us-east-1, silently take them over:
+    Creating it would fail or, on AWS in us-east-1, silently take it over:
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html (BucketAlreadyOwnedByYou).
     """
     return [
         Problem(
             name,
-            "the bucket exists already, and the stack does not know it",
-            "a bucket that the stack made or adopted, or a name that is free",
-            f"object-store adopt --stack {stack} (or, if an update was broken off: "
+            "the bucket already exists, but it is not in the stack",
+            "a bucket that the stack created or adopted, or an unused name",
+            f"object-store adopt --stack {stack} (or, after an interrupted update: "
             f"object-store recover --stack {stack})",
         )
         for name in sorted(found)
@@ -129,11 +129,11 @@ def already_there(found: Collection[str], stack: str) -> list[Problem]:
 def _lock_problem(bucket: BucketPlan) -> Problem:
     domain = bucket.domain
     if bucket.locked:
-        wrong = f"{bucket.name} stands without object lock, and a bucket gets it only when it is made"
+        wrong = f"{bucket.name} has no object lock, and a bucket can get it only at creation"
         legal = "hot or warm for this domain; cold for a new one"
         new = f"{domain}-locked: {{band: cold}}"
     else:
-        wrong = f"{bucket.name} stands with object lock, which cannot be taken off: it cannot leave the cold band"
+        wrong = f"{bucket.name} has object lock, which cannot be removed: the bucket must stay in the cold band"
         legal = "cold for this domain; another band for a new one"
         days = "" if bucket.band is BandName.HOT else ", expire_after_days: 180"
         new = f"{domain}-{bucket.band}: {{band: {bucket.band}{days}}}"
@@ -142,9 +142,9 @@ def _lock_problem(bucket: BucketPlan) -> Problem:
         f"domains.{domain}.band",
         wrong,
         legal,
-        f"1. {domain}: its former band, and a new domain beside it, {new}, with the same grants; pulumi up\n"
+        f"1. give {domain} its former band, and add a new domain, {new}, with the same grants; pulumi up\n"
         f"         2. copy the objects: rclone copy --metadata OLD:{bucket.name} NEW:(the bucket of {name})\n"
-        f"         3. lead the writers and readers to {name}\n"
-        f"         4. when nothing reads {domain} any more, remove it and its grants"
-        + ("" if bucket.locked else "; its locked versions stay until their retention ends"),
+        f"         3. switch the writers and readers to {name}\n"
+        f"         4. when no workload reads {domain} any more, remove it and its grants"
+        + ("" if bucket.locked else "; its locked versions remain until their retention ends"),
     )

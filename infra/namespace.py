@@ -1,3 +1,3 @@
-"""The namespace of our config keys in a stack's file, which `infra.settings` reads."""
+"""The namespace of this project's config keys in a stack's file, which `infra.settings` reads."""
 
 NAMESPACE = "object-store"

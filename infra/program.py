@@ -1,6 +1,6 @@
 """The Pulumi program: settings -> plan -> store of the declared cloud -> exports.
 
-The rule: bad input ends it before the engine is asked for a single resource, with one message that says what to write.
+The rule: bad input ends the program before it declares any resource, with one message that says what to write.
 """
 
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ def main() -> None:
     """Declare the stack and export `deployment` and `credentials`.
 
     Raises:
-        pulumi.RunError: The input is bad; the engine shows the message without a stack trace.
+        pulumi.RunError: The input is invalid; the engine shows the message without a stack trace.
     """
     try:
         settings = read_settings()
@@ -46,7 +46,7 @@ def plan_for(settings: Settings) -> StorePlan:
     """The plan of a stack: the taxonomy, the stack's additions, the stack's codes.
 
     Raises:
-        InvalidInputError: Either is malformed, or an identity has a trust that the stack can have no role for.
+        InvalidInputError: One of them is malformed, or the stack cannot have a role for an identity with a trust.
     """
     taxonomy = extended(load(), domains=settings.domains, identities=settings.identities, where=settings.where)
     plan = build_plan(
@@ -83,7 +83,7 @@ def deployment_for(plan: StorePlan, settings: Settings) -> Deployment:
 
 
 def _store(plan: StorePlan, settings: Settings) -> "AistorStore | AwsStore":
-    # Imported where chosen: each SDK costs the other stack's programs about a second.
+    # Imported only if chosen: each SDK takes about a second to import.
     if settings.cloud == "aistor":
         from infra.aistor import AistorStore  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
 """Whether a server answers at an endpoint.
 
-The rule: one connection, bounded, and nothing is sent; it is checked before the engine is asked, whose plugin
-would say less.
+The rule: it opens one connection with a time limit and sends no request. The check runs before the engine starts,
+because the plugin's message would say less.
 """
 
 import socket
@@ -14,10 +14,10 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 
 
 def check_reachable(endpoint: Endpoint, ca_pem: str | None, where: str) -> None:
-    """Connect once, with TLS where the endpoint has it, and hang up.
+    """Connect once, with TLS if the endpoint uses it, and disconnect.
 
     Raises:
-        InvalidInputError: Nothing answers, the name does not resolve, or the certificate is not trusted.
+        InvalidInputError: No server answers, the name does not resolve, or the certificate is not trusted.
     """
     try:
         with socket.create_connection((endpoint.host, endpoint.port), CONNECT_TIMEOUT_SECONDS) as plain:
@@ -41,8 +41,8 @@ def check_reachable(endpoint: Endpoint, ca_pem: str | None, where: str) -> None:
             [
                 Problem(
                     where,
-                    f"nothing usable answers at {endpoint.url}: {error.strerror or error}",
-                    "an endpoint that this machine reaches",
+                    f"no usable server answers at {endpoint.url}: {error.strerror or error}",
+                    "an endpoint that this machine can reach",
                     "object-store:endpoint: https://localhost:31000",
                 )
             ]

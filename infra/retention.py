@@ -1,8 +1,8 @@
-"""Default Object Lock retention of an AIStor bucket, as a dynamic resource: pulumi-minio 0.17.1 has none.
+"""The default Object Lock retention of an AIStor bucket, as a dynamic resource; pulumi-minio 0.17.1 has none.
 
-The rule: what is pickled into the state is only a reference to `DefaultRetentionProvider` (it has no fields), and the
-admin's keys are never an input: the provider reads them from the stack's config, or the environment, when it starts.
-Deleting the resource leaves the retention as it is; a bucket's records must not become deletable in passing.
+The rule: the state contains only a pickled reference to `DefaultRetentionProvider` (it has no fields). The admin's keys
+are never an input: the provider reads them from the stack's config or the environment when it starts. Deleting the
+resource keeps the bucket's retention, so that its records do not become deletable by accident.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectLockConfiguration.html
 """
@@ -35,7 +35,7 @@ class DefaultRetentionProvider(dynamic.ResourceProvider):
     _password: str
 
     def configure(self, req: dynamic.ConfigureRequest) -> None:
-        """Take the admin's keys from the stack's config or the environment."""
+        """Read the admin's keys from the stack's config or the environment."""
         self._user, self._password = admin_credentials(req.config.get, os.environ, f"{NAMESPACE}:")
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
@@ -61,18 +61,18 @@ class DefaultRetentionProvider(dynamic.ResourceProvider):
         return dynamic.ReadResult(id_=id_, outs={**_outputs(props), "mode": found.get("Mode", ""), "days": days})
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
-        """Another bucket is a replacement; anything else is put in place."""
+        """Replace the resource for another bucket; update it in place for other changes."""
         changed = [key for key in _COMPARED if _same_number(_olds.get(key)) != _same_number(_news.get(key))]
         replaces = ["bucket"] if _olds["bucket"] != _news["bucket"] else []
         return dynamic.DiffResult(changes=bool(changed or replaces), replaces=replaces)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
-        """Set the retention anew; objects that are stored already keep theirs."""
+        """Set the new retention; stored objects keep theirs."""
         self._put(_news)
         return dynamic.UpdateResult(outs=_outputs(_news))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Leave the bucket's retention alone; it goes with the bucket."""
+        """Leave the bucket's retention alone; it disappears with the bucket."""
 
     def _put(self, props: dict[str, Any]) -> None:
         with _client(props, self._user, self._password) as client:
@@ -102,7 +102,7 @@ class DefaultRetention(dynamic.Resource, module="storage", name="DefaultRetentio
         ca_pem: str | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it; `endpoint` is a URL and `ca_pem` the text of a CA bundle, or None for the system's."""
+        """Declare the retention; `endpoint` is a URL, `ca_pem` the text of a CA bundle, or None for the system's."""
         properties = {
             "bucket": bucket,
             "mode": retention.mode.value,
@@ -119,7 +119,7 @@ def _outputs(props: dict[str, Any]) -> dict[str, Any]:
 
 
 def _same_number(value: object) -> object:
-    """Numbers travel as floats on Pulumi's wire."""
+    """Numbers as floats, because Pulumi sends them so."""
     return float(value) if isinstance(value, int | float) else value
 
 

@@ -1,7 +1,7 @@
-"""botocore's S3 client for one server: private CA, path style where there is an endpoint, bounded retries.
+"""botocore's S3 client for one server: private CA, path style if there is an endpoint, bounded retries.
 
-The rule: keys go straight to botocore and into no message; the CA is a file only while the client is open, as botocore
-takes nothing else. Which keys, and whose, is the caller's matter.
+The rule: keys go only to botocore and into no message. The CA is a file only while the client is open, because
+botocore accepts nothing else. The caller chooses the keys.
 """
 
 import tempfile
@@ -23,9 +23,9 @@ POOL = 16
 
 
 def new_session() -> "Session":
-    """A session of botocore's that shares its description of the services with all others of the process.
+    """A botocore session that shares its description of the services with all other sessions of the process.
 
-    Parsing that takes five times as long as all the rest of making a client.
+    Parsing the description takes five times as long as all other steps of creating a client.
     """
     from botocore.session import get_session  # noqa: PLC0415 - see `open_client`
 
@@ -45,16 +45,16 @@ def _description_of_services() -> object:
 def open_client(
     *, endpoint: str | None, region: str, ca_pem: str | None, access_key_id: str | None, secret_access_key: str | None
 ) -> "Iterator[S3Client]":
-    """A client, open as long as the context.
+    """A client that is open as long as the context.
 
     Args:
         endpoint: The server's URL; None for AWS itself.
-        region: What requests are signed for.
+        region: The region that requests are signed for.
         ca_pem: Text of a CA bundle; None for the system's.
-        access_key_id: With the secret key; both None for the SDK's own chain.
+        access_key_id: The access key; both keys are None for the SDK's credential chain.
         secret_access_key: The secret key.
     """
-    # Imported here: most previews ask nothing by it, and the program and its provider would each pay for it.
+    # Imported here: most previews do not need it, and both the program and its provider would have to import it.
     from botocore.config import Config  # noqa: PLC0415
 
     config = Config(
@@ -67,7 +67,7 @@ def open_client(
     with tempfile.TemporaryDirectory() as folder:
         ca_file = Path(folder) / "ca.pem"
         ca_file.write_text(ca_pem or "", encoding="ascii")
-        client: S3Client = new_session().create_client(  # type: ignore[assignment]  # its types know no service
+        client: S3Client = new_session().create_client(  # type: ignore[assignment]  # its type stubs know no service
             "s3",
             endpoint_url=endpoint,
             region_name=region,

@@ -1,8 +1,8 @@
-"""Settings: everything that a stack's config decides, read in one place and checked before any cloud is asked.
+"""Settings: everything that a stack's config decides, read in one place and checked before any cloud request.
 
-The rule: this is the only reader of `pulumi.Config`, its keys are declared with type, description and default in
-`Pulumi.yaml`, and an unknown key is an error. The cloud is a declared setting, never guessed from the stack's name.
-It leaves out domains, identities and generations of keys, which it hands on unread (`model.taxonomy`,
+The rule: only this module reads `pulumi.Config`. `Pulumi.yaml` declares its keys with type, description and default,
+and an unknown key is an error. The cloud is a declared setting, never guessed from the stack's name.
+It leaves out domains, identities and key generations, which it passes on unchecked (`model.taxonomy`,
 `model.generations`).
 """
 
@@ -44,7 +44,7 @@ _AWS_ONLY = ("allowed_account_ids", "kms_key_arn")
 
 
 class StackConfig(BaseModel):
-    """The config keys of the namespace `object-store`, in camel case; see `Pulumi.yaml` for each one's meaning."""
+    """The config keys of the namespace `object-store`, in camel case; `Pulumi.yaml` describes each key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
 
@@ -86,17 +86,17 @@ class StackConfig(BaseModel):
 
 @dataclass(frozen=True)
 class AistorSettings:
-    """How AIStor is reached.
+    """How to reach AIStor.
 
     Attributes:
-        endpoint: The endpoint that provisioning talks to.
-        client_endpoint: The endpoint that clients get.
-        ca_file: Path of the CA bundle relative to the program's folder, as the plugin takes it and keeps it in the
-            state: an absolute one would differ on every machine.
-        ca_pem: Its content, public certificates.
+        endpoint: The endpoint for provisioning.
+        client_endpoint: The endpoint for clients.
+        ca_file: Path of the CA bundle relative to the program's folder. The plugin stores it in the state, where an
+            absolute path would differ on every machine.
+        ca_pem: The content of that file, public certificates.
         admin_user: Access key of the provisioning admin.
-        admin_password: Its secret key, in no representation; the store hands it on as a Pulumi secret.
-        admin_api: Who manages identities: v3 is the plugin, v4 the dynamic resources of `infra.identity`.
+        admin_password: Its secret key, in no representation; the store passes it on as a Pulumi secret.
+        admin_api: What manages identities: v3 is the plugin, v4 the dynamic resources of `infra.identity`.
     """
 
     endpoint: Endpoint
@@ -110,7 +110,7 @@ class AistorSettings:
 
 @dataclass(frozen=True)
 class AwsSettings:
-    """What AWS alone has; credentials come from the SDK's own chain.
+    """The settings that only AWS has; credentials come from the SDK's credential chain.
 
     Attributes:
         allowed_account_ids: The provider refuses any other account; empty allows any.
@@ -123,16 +123,16 @@ class AwsSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """A stack's settings, checked.
+    """A stack's checked settings.
 
     Attributes:
-        where: How a problem names the config, `Pulumi.<stack>.yaml: object-store:`.
+        where: The name of the config in problems, `Pulumi.<stack>.yaml: object-store:`.
         region: The S3 region that requests are signed for.
         protect: Buckets cannot be destroyed.
         empty_on_destroy: Hot and warm buckets are emptied when destroyed; cold ones never are.
-        tags: On every resource that takes tags.
-        credentials: Generations of keys that live, unread.
-        max_key_age_days: From what age on `object-store keys status` warns of a key.
+        tags: Tags for every resource that supports them.
+        credentials: Valid generations of keys, unchecked.
+        max_key_age_days: The age above which `object-store keys status` warns about a key.
     """
 
     where: str
@@ -153,7 +153,7 @@ class Settings:
 
     @property
     def tls_only(self) -> bool:
-        """Plain http is refused wherever no endpoint needs it (the rollback path's does)."""
+        """Whether to refuse plain http: yes, unless an endpoint needs it (the rollback path's endpoint does)."""
         if self.aistor is None:
             return True
         return self.aistor.endpoint.tls and self.aistor.client_endpoint.tls
@@ -163,7 +163,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and check the stack's config; connects once to a configured endpoint.
 
     Raises:
-        InvalidInputError: Anything in the config that cannot be deployed; it names every key and what may stand there.
+        InvalidInputError: The config cannot be deployed; the error names every bad key and its legal values.
     """
     everything = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
     own = {
@@ -179,13 +179,13 @@ def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: 
     """Check a stack's config without a running program; connects to nothing.
 
     Args:
-        values: Raw config values of our namespace (text, with arrays and objects as JSON).
+        values: Raw config values of the namespace `object-store` (text, with arrays and objects as JSON).
         stack: The stack's name.
-        folder: Where Pulumi.yaml is; a relative `caBundle` counts from there.
+        folder: The folder of Pulumi.yaml; a relative `caBundle` is relative to it.
         environ: The process environment.
 
     Raises:
-        InvalidInputError: Anything in the config that cannot be deployed; it names every key and what may stand there.
+        InvalidInputError: The config cannot be deployed; the error names every bad key and its legal values.
     """
     where = f"Pulumi.{stack}.yaml: {NAMESPACE}:"
     config = parse_config(values, where)
@@ -199,7 +199,7 @@ def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: 
         cloud=config.cloud,
         env=config.env,
         region_code=config.region_code,
-        # us-east-1 is what MinIO signs for when no region is configured on the server.
+        # MinIO signs for us-east-1 if no region is configured on the server.
         region=config.region or "us-east-1",
         protect=config.protect,
         empty_on_destroy=config.empty_on_destroy,
@@ -216,10 +216,10 @@ def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: 
 
 
 def parse_config(values: Mapping[str, str], where: str) -> StackConfig:
-    """Check the raw config values of our namespace (text, with arrays and objects as JSON).
+    """Check the raw config values of the namespace `object-store` (text, with arrays and objects as JSON).
 
     Raises:
-        InvalidInputError: An unknown key, a missing one, or a value of the wrong form; secret values are not shown.
+        InvalidInputError: A key is unknown or missing, or a value has the wrong form; secret values are not shown.
     """
     decoded = {key: _decoded(key, value) for key, value in values.items()}
     try:
@@ -258,7 +258,7 @@ def _cloud_problems(config: StackConfig, where: str) -> list[Problem]:
     problems = [
         Problem(
             f"{where}{to_camel(name)}",
-            f"is for {other}, and {NAMESPACE}:cloud is {config.cloud}",
+            f"is for {other} only, but {NAMESPACE}:cloud is {config.cloud}",
             f"only with {NAMESPACE}:cloud: {other.lower()}",
             "(remove the line)",
         )
@@ -266,7 +266,7 @@ def _cloud_problems(config: StackConfig, where: str) -> list[Problem]:
         if getattr(config, name) not in ("", [], StackConfig.model_fields[name].default)
     ]
     if config.cloud == "aws" and not _AWS_REGION.fullmatch(config.region):
-        wrong = f"{config.region!r} is no AWS region" if config.region else "the aws cloud needs a region"
+        wrong = f"{config.region!r} is not an AWS region" if config.region else "the aws cloud needs a region"
         problems.append(
             Problem(f"{where}region", wrong, "an AWS region code (us-west-2)", f"{NAMESPACE}:region: us-west-2")
         )
@@ -275,7 +275,7 @@ def _cloud_problems(config: StackConfig, where: str) -> list[Problem]:
             Problem(
                 f"{where}endpoint",
                 "the aistor cloud needs an endpoint",
-                "the URL that provisioning talks to",
+                "the URL for provisioning",
                 f"{NAMESPACE}:endpoint: https://localhost:31000",
             )
         )
@@ -314,7 +314,7 @@ def _problem(detail: ErrorDetails, where: str) -> Problem:
     legal = message.replace("'", "").replace(" or ", ", ")
     return Problem(
         f"{where}{path}",
-        "the value is not legal here",
+        "the value is not allowed here",
         legal,
         f"{NAMESPACE}:{path or 'protect'}: {legal.split(', ')[0]}",
     )

@@ -1,8 +1,8 @@
-"""What stands before anything is declared: the stack's resources, asked of the engine, and buckets of the server.
+"""The resources that exist before the program declares any: the stack's, from the engine, and the server's buckets.
 
-The rule: the state is asked for, not what was last published, because a first update that broke off half way
-published nothing. Only types, and names and locks of buckets, are kept of the answer, which holds secrets too.
-What may not be changed about what stands is `infra.moves`.
+The rule: it reads the state, not the last published outputs, because an interrupted first update published nothing.
+The engine's answer also holds secrets, so it keeps only types, and names and locks of buckets. `infra.moves` decides
+what may not change.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,11 +33,11 @@ STATE_PAUSE_SECONDS = 0.1
 
 
 def check_standing(plan: StorePlan, settings: Settings) -> None:
-    """Refuse what cannot be done to what stands.
+    """Refuse changes that an update cannot make to the existing resources.
 
     Raises:
-        InvalidInputError: A lock would have to change, a bucket to be made exists already, identities are managed by
-            another admin API than the config says, or a user would have a third access key.
+        InvalidInputError: A lock would have to change, a new bucket already exists, another admin API than the
+            configured one manages the identities, or a user would have a third access key.
     """
     resources = resources_of_stack()
     locked = {
@@ -61,8 +61,8 @@ def check_standing(plan: StorePlan, settings: Settings) -> None:
 def resources_of_stack() -> list[Mapping[str, Any]]:
     """The resources in the state of the running stack, each with its `urn`, its `type` and its `outputs`.
 
-    A state that is kept in a file is not written at once, and the engine writes it when the program starts: what was
-    read in that moment ("failed to load checkpoint: EOF") is read again.
+    The engine writes a state file when the program starts, and the write is not atomic. If the read fails at that
+    moment ("failed to load checkpoint: EOF"), it is retried.
 
     Raises:
         pulumi.RunError: The state cannot be read.
@@ -75,15 +75,15 @@ def resources_of_stack() -> list[Mapping[str, Any]]:
             with attempt:
                 answer = pulumi.runtime.invoke(STATE_FUNCTION, {"stackName": name}).value or {}
     except Exception as error:  # noqa: BLE001 - invoke raises no narrower class
-        raise pulumi.RunError(f"the state of {name} cannot be read, so nothing was declared: {error}") from None
+        raise pulumi.RunError(f"cannot read the state of {name}, so nothing was declared: {error}") from None
     return [{**resource, "urn": urn} for urn, resource in (answer.get("outputs") or {}).items()]
 
 
 def existing_buckets(names: Iterable[str], settings: Settings) -> set[str]:
-    """Those of the names that are buckets which the provisioning admin can see.
+    """The names that belong to existing buckets which the provisioning admin can see.
 
     Raises:
-        InvalidInputError: The server does not answer the question, or refuses the keys.
+        InvalidInputError: The server does not answer, or refuses the keys.
     """
     wanted = list(names)
     if not wanted:
@@ -94,7 +94,7 @@ def existing_buckets(names: Iterable[str], settings: Settings) -> set[str]:
 
 
 def _exists(client: "S3Client", name: str, settings: Settings) -> bool:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as boto3
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - like boto3
 
     try:
         client.head_bucket(Bucket=name)
@@ -103,9 +103,9 @@ def _exists(client: "S3Client", name: str, settings: Settings) -> bool:
         if status == HTTPStatus.NOT_FOUND:
             return False
         if status == HTTPStatus.MOVED_PERMANENTLY:
-            return True  # ours, in another region
+            return True  # this account's bucket, in another region
         if status == HTTPStatus.FORBIDDEN and settings.aistor is None:
-            return False  # anybody's, or nobody's: creating it will tell
+            return False  # another account's bucket, or none: creating it will show
         raise InvalidInputError([_unanswered(name, f"HTTP {status}", settings)]) from None
     except BotoCoreError as error:
         raise InvalidInputError([_unanswered(name, str(error), settings)]) from None
@@ -114,20 +114,20 @@ def _exists(client: "S3Client", name: str, settings: Settings) -> bool:
 
 def _unanswered(name: str, answer: str, settings: Settings) -> Problem:
     where, legal = (
-        ("the SDK's own chain", "AWS credentials that may list the bucket")
+        ("the SDK's credential chain", "AWS credentials that may list the bucket")
         if settings.aistor is None
         else (f"{settings.where}adminUser, adminPassword, region", "the provisioning admin's keys, the server's region")
     )
     return Problem(
         where,
-        f"whether {name} exists cannot be told: {answer}",
+        f"cannot tell whether {name} exists: {answer}",
         legal,
         f"object-store preflight --stack {settings.stack}",
     )
 
 
 def _admin_client(settings: Settings) -> "AbstractContextManager[S3Client]":
-    from infra.s3_client import open_client  # noqa: PLC0415 - a preview that makes no bucket does not pay for boto3
+    from infra.s3_client import open_client  # noqa: PLC0415 - a preview that creates no bucket does not need boto3
 
     aistor = settings.aistor
     return open_client(

@@ -1,7 +1,7 @@
-"""What both stores have in common: the options of a bucket's resources and the credentials that they hand out.
+"""The common part of both stores: the options of a bucket's resources, and the credentials.
 
-The rule: a store realises a plan as it stands; it decides nothing that the plan should. It leaves out what a backend
-cannot do, which `model.deployment` states.
+The rule: a store implements the plan unchanged and makes no decision that belongs to the plan. It leaves out what a
+backend cannot do (`model.deployment`).
 """
 
 from collections.abc import Callable
@@ -26,15 +26,15 @@ def bucket_options(
 ) -> pulumi.ResourceOptions:
     """The options of a resource that belongs to a bucket.
 
-    A domain that was renamed answers to its former names, so nothing of its bucket is deleted or replaced.
+    A renamed domain has its former names as aliases, so the engine does not delete or replace its bucket's resources.
 
     Args:
-        parent: The store.
+        parent: The store component.
         plan: The bucket.
-        what: What the resource is about.
-        after: What was set on the bucket before it.
-        protect: It cannot be deleted.
-        keep: It is left on the server when it is deleted from the stack.
+        what: What the resource configures.
+        after: The resource that must be applied to the bucket first.
+        protect: The resource cannot be deleted.
+        keep: The resource remains on the server when it is deleted from the stack.
     """
     return pulumi.ResourceOptions(
         parent=parent,
@@ -48,12 +48,12 @@ def bucket_options(
 
 @dataclass(frozen=True)
 class Credential:
-    """An identity's current key pair, both parts known only once the stack is up.
+    """An identity's current key pair; both parts are known only after the update.
 
     Attributes:
         access_key_id: The access key.
         secret_access_key: The secret key, a Pulumi secret.
-        previous: The pair of the generation before, while it lives.
+        previous: The previous generation's pair, while it is valid.
     """
 
     access_key_id: pulumi.Output[str]
@@ -64,11 +64,11 @@ class Credential:
     def of_generations(
         cls, generations: Generations, made: Callable[[int], tuple[pulumi.Output[str], pulumi.Output[str]]]
     ) -> Self:
-        """Declare the key of each live generation.
+        """Declare the key of each valid generation.
 
         Args:
-            generations: Which live.
-            made: Declares one; gives its access key and its secret key.
+            generations: The valid generations.
+            made: Declares the key of one generation and returns its access key and its secret key.
         """
         pairs = [made(generation) for generation in generations.live]
         previous = [cls(key, pulumi.Output.secret(secret)) for key, secret in pairs[1:]]
@@ -77,6 +77,6 @@ class Credential:
 
     @property
     def published(self) -> dict[str, Any]:
-        """As the output `credentials` has it (`model.deployment.KeyPair`)."""
+        """The pair in the form of the output `credentials` (`model.deployment.KeyPair`)."""
         own: dict[str, Any] = {"access_key_id": self.access_key_id, "secret_access_key": self.secret_access_key}
         return own if self.previous is None else {**own, "previous": self.previous.published}

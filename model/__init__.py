@@ -1,5 +1,5 @@
-"""The model: what is declared, what it comes to, and the contract that a stack publishes.
+"""The model: what is declared, the plan that follows from it, and the contract that a stack publishes.
 
-The rule: pure. Only pydantic, yaml and the standard library, and of that neither processes nor the network; nothing of
-ours but the model itself.
+The rule: it is pure. It imports only pydantic, yaml, the standard library and the model itself. It starts no process
+and does not use the network.
 """

@@ -1,8 +1,8 @@
-"""The versions of MinIO's admin API, and how a server says which of them it speaks.
+"""The versions of MinIO's admin API, and how a server shows which of them it supports.
 
-The rule: paths apart, the versions are the same. To an unsigned question a server answers 403 where it speaks the
-version and 426 where it does not; any other answer tells nothing.
-Source: https://github.com/aminueza/terraform-provider-minio/issues/1071, tried on real servers.
+The rule: the versions differ only in their paths. A server answers an unsigned request with 403 if it supports the
+version and with 426 if it does not. Any other answer is inconclusive.
+Source: https://github.com/aminueza/terraform-provider-minio/issues/1071, confirmed on real servers.
 """
 
 VERSIONS = ("v4", "v3")
@@ -14,5 +14,5 @@ NOT_SPOKEN_CODE = "XMinioAdminVersionMismatch"
 
 
 def command_url(endpoint: str, version: str, command: str) -> str:
-    """Where a command of one version is."""
+    """The URL of a command in one version of the API."""
     return f"{endpoint.rstrip('/')}/minio/admin/{version}/{command}"

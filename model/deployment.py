@@ -1,8 +1,8 @@
 """Deployment: the contract between the program and everything that reads a stack.
 
-The rule: it is versioned, holds no secret, and says what the backend cannot do with the reason; a reader of another
-version refuses it rather than guess. Its JSON Schema is `schemas/deployment.schema.json`, generated from here.
-Credentials travel apart, as a Pulumi secret (`Credentials`).
+The rule: it has a version, holds no secret, and names what the backend cannot do, with the reason. A reader refuses
+any other version rather than guess. Its JSON Schema is `schemas/deployment.schema.json`, generated from this module.
+Credentials are published separately, as a Pulumi secret (`Credentials`).
 """
 
 import json
@@ -20,7 +20,7 @@ VERSION: Literal[1] = 1
 
 
 class Unsupported(BaseModel):
-    """Something the plan asks for that the backend has no means to do."""
+    """A feature of the plan that the backend does not support."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,12 +29,12 @@ class Unsupported(BaseModel):
 
 
 class Role(BaseModel):
-    """A role that callers assume in place of a key.
+    """A role that callers assume instead of using a key.
 
     Attributes:
-        arn: What `sts:AssumeRoleWithWebIdentity` is asked for.
-        issuer: Whose tokens it takes.
-        audience: Whom they must be meant for.
+        arn: The role's ARN, which callers pass to `sts:AssumeRoleWithWebIdentity`.
+        issuer: The issuer whose tokens the role accepts.
+        audience: The audience that the tokens must name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,17 +48,17 @@ class Deployment(BaseModel):
     """What a stack publishes, without secrets.
 
     Attributes:
-        version: Of this contract.
+        version: The version of this contract.
         stack: The stack's name.
         cloud: aistor or aws.
-        region: What requests are signed for.
-        endpoint: The URL that clients get; None on AWS, where SDKs find it.
-        provisioning_endpoint: The URL that provisioning talked to; None on AWS.
-        ca_pem: CA certificates that clients must trust; None for the system's.
-        encryption: Default encryption of buckets; None where the backend has none without a key service.
-        plan: The plan it realised.
-        unsupported: What of the plan the backend cannot do, and why.
-        roles: By identity, the role of each that has one; it is absent from the credentials.
+        region: The region that requests are signed for.
+        endpoint: The URL that clients use; None on AWS, where SDKs find it.
+        provisioning_endpoint: The URL that provisioning used; None on AWS.
+        ca_pem: CA certificates that clients must trust; None for the system's certificates.
+        encryption: Default encryption of buckets; None if the backend has none without a key service.
+        plan: The plan that the stack implements.
+        unsupported: The features of the plan that the backend cannot provide, and why.
+        roles: The role of each identity that has one, by identity; these identities are not in the credentials.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -76,7 +76,7 @@ class Deployment(BaseModel):
     roles: dict[str, Role] = Field(default_factory=dict)
 
     def cannot(self, feature: str) -> str | None:
-        """Why the backend cannot do a feature; None where it can."""
+        """Why the backend does not support a feature; None if it does."""
         return next((item.reason for item in self.unsupported if item.feature == feature), None)
 
     @classmethod
@@ -84,7 +84,7 @@ class Deployment(BaseModel):
         """Read a published deployment.
 
         Raises:
-            InvalidInputError: It is of another version or does not follow the contract.
+            InvalidInputError: It has another version or does not follow the contract.
         """
         version = content.get("version") if isinstance(content, dict) else None
         if version != VERSION:
@@ -92,9 +92,9 @@ class Deployment(BaseModel):
                 [
                     Problem(
                         where,
-                        f"a deployment of version {version!r}",
+                        f"the deployment has version {version!r}",
                         f"version {VERSION}",
-                        "pulumi up with this checkout, or the checkout that wrote the file",
+                        "run pulumi up with this checkout, or use the checkout that wrote the file",
                     )
                 ]
             )
@@ -120,12 +120,12 @@ def _kept(secret: SecretStr) -> SecretStr:
 
 
 class KeyPair(BaseModel):
-    """One identity's credential, as read back from a stack: shown nowhere once it is read.
+    """One identity's credential, as read from a stack. Once read, it is redacted from all output.
 
     Attributes:
         access_key_id: The current access key.
         secret_access_key: Its secret key.
-        previous: The pair of the generation before, while it lives (`IdentityPlan.credential` says which they are).
+        previous: The previous generation's pair, while it is valid (`IdentityPlan.credential` has the generations).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,8 +1,8 @@
-"""Endpoints and CA bundles: their form.
+"""Endpoints and CA bundles, and their form.
 
-The rule: an endpoint is a URL with a scheme and a host and nothing after it; the plugin's own form (host:port without
-a scheme) is made from it, because the plugin refuses a scheme with a message that does not help. Checked before the
-engine is asked: a missing or invalid CA file makes the plugin say only "1 error occurred".
+The rule: an endpoint is a URL with a scheme and a host and nothing after the host and port. The plugin's form
+(host:port without a scheme) is derived from it, because the plugin refuses a scheme with an unhelpful message. Both
+are checked before the engine starts: for a missing or invalid CA file the plugin says only "1 error occurred".
 """
 
 import ssl
@@ -19,7 +19,7 @@ _PORT_MAXIMUM = 65535
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a server is.
+    """The address of a server.
 
     Attributes:
         scheme: http or https.
@@ -33,18 +33,18 @@ class Endpoint:
 
     @property
     def tls(self) -> bool:
-        """Whether it is reached over TLS."""
+        """Whether clients connect over TLS."""
         return self.scheme == "https"
 
     @property
     def host_port(self) -> str:
-        """`host:port`, the form that the MinIO plugin takes."""
+        """`host:port`, the form that the MinIO plugin expects."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The URL, with the port only where it is not the scheme's own, as clients sign it."""
+        """The URL as clients sign it: the port appears only if it is not the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.port == _PORTS[self.scheme] else f":{self.port}")
 

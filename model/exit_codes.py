@@ -1,14 +1,14 @@
-"""What every command exits with: one table (docs/commands.md is made of it).
+"""The exit statuses of every command, in one table (docs/commands.md is generated from it).
 
-The rule: a command that does not know whether all is right never exits 0. The adapter, which is installed alone, has
-the same numbers in `object_store.__main__`.
+The rule: a command that cannot tell whether all is well never exits 0. The adapter is installed separately and repeats
+these numbers in `object_store.__main__`.
 """
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit statuses; `MEANING` says when a command ends with which."""
+    """Exit statuses; `MEANING` says when a command returns each."""
 
     DONE = 0
     WRONG = 1
@@ -18,11 +18,11 @@ class ExitCode(IntEnum):
 
 
 MEANING = {
-    ExitCode.DONE: "done, and all is right",
-    ExitCode.WRONG: "done, and something is wrong: a check fails, a danger is not acknowledged, the two sides differ, "
-    "the answer was no, a limit is near",
-    ExitCode.CANNOT: "it could not run, or could not do what was asked: wrong usage, bad input, no such stack, no "
-    "answer",
+    ExitCode.DONE: "the command finished and found no problem",
+    ExitCode.WRONG: "the command finished and found a problem: a check failed, a danger is not acknowledged, the two "
+    "sides differ, you answered no, a limit is near",
+    ExitCode.CANNOT: "the command could not run or could not finish: wrong usage, bad input, an unknown stack, no "
+    "answer from a server",
     ExitCode.INTERRUPTED: "interrupted by SIGINT (Ctrl-C)",
     ExitCode.TERMINATED: "ended by SIGTERM",
 }

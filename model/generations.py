@@ -1,8 +1,8 @@
-"""Generations of an identity's key: which one is current, and which one still lives beside it.
+"""Generations of an identity's key: which one is current, and which older one is still valid.
 
-The rule: the stack's config alone says it (`object-store:credentials`), so that an update anywhere gives the same keys;
-never more than two live at once, because AWS lets a user have two. An identity that is not named has generation 1.
-Pure; what an update does about it is the stores' matter, how a key gets its next one that of `ops.keys`.
+The rule: only the stack's config defines them (`object-store:credentials`), so that an update from any machine gives
+the same keys. At most two are valid at once, because AWS allows a user two. An identity that the config does not name
+has generation 1. Pure: it does not contact a cloud. The stores create and delete the keys; `ops.keys` rotates them.
 
 Two keys per user: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
@@ -14,16 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from model.problems import InvalidInputError, Problem
 
-FORM = "{current: a whole number from 1, previous: a lower one, or left out}"
+FORM = "{current: a whole number, at least 1; previous: a lower one, optional}"
 Number = Annotated[int, Field(ge=1)]
 
 
 class Generations(BaseModel):
-    """The live keys of one identity.
+    """The valid keys of one identity.
 
     Attributes:
-        current: The generation that is handed out.
-        previous: The one before, while it still works; None where it does not.
+        current: The generation that consumers get.
+        previous: The generation before it, while it is still valid; None afterwards.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,35 +39,35 @@ class Generations(BaseModel):
 
     @property
     def live(self) -> tuple[int, ...]:
-        """All that work, the current one first."""
+        """All valid generations, the current one first."""
         return (self.current,) if self.previous is None else (self.current, self.previous)
 
     @property
     def next(self) -> "Generations":
-        """One generation on, with this one beside it."""
+        """The next generation, with the current one kept as previous."""
         return Generations(current=self.current + 1, previous=self.current)
 
     @property
     def retired(self) -> "Generations":
-        """The current one alone."""
+        """The current generation only."""
         return Generations(current=self.current)
 
     @property
     def revoked(self) -> "Generations":
-        """One generation on, alone."""
+        """The next generation only."""
         return Generations(current=self.current + 1)
 
 
 def parse_generations(value: Mapping[str, object], identities: Collection[str], where: str) -> dict[str, Generations]:
-    """Check what a stack's config says of its keys.
+    """Check the key generations in a stack's config.
 
     Args:
-        value: By identity, its generations.
-        identities: The declared ones.
-        where: How a problem names the config, such as `Pulumi.local.yaml: object-store:`.
+        value: The generations, by identity.
+        identities: The declared identities.
+        where: The name of the config in problems, such as `Pulumi.local.yaml: object-store:`.
 
     Raises:
-        InvalidInputError: An unknown identity, or generations that cannot be; it names every problem.
+        InvalidInputError: An identity is unknown or its generations are invalid; the error names every problem.
     """
     problems = []
     found = {}
@@ -75,7 +75,7 @@ def parse_generations(value: Mapping[str, object], identities: Collection[str], 
         place = f"{where}credentials.{name}"
         if name not in identities:
             legal = ", ".join(identities)
-            problems.append(Problem(place, f"there is no identity {name!r}", legal, "(remove the line)"))
+            problems.append(Problem(place, f"identity {name!r} does not exist", legal, "(remove the line)"))
             continue
         try:
             found[name] = Generations.model_validate(given)

@@ -1,9 +1,9 @@
-"""What an identity is given: the variables that consumers read, and which endpoint stands in them.
+"""What an identity receives: the variables that consumers read, and the endpoint in them.
 
-The rule: a name is there only where it means something, so `S3_ENDPOINT` is absent on AWS, where the SDKs find it, and
-`S3_CA_BUNDLE` is absent where the system's certificates serve. Pure; in which form a target keeps them is the target's.
+The rule: a variable is set only where it is needed. `S3_ENDPOINT` is absent on AWS, where the SDKs find it, and
+`S3_CA_BUNDLE` is absent where the system's certificates suffice. Pure: each target decides how it stores them.
 
-The names are the adapter's: `object_store.config`.
+The adapter defines the names: `object_store.config`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,21 +19,21 @@ SECRET_ACCESS_KEY = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a variable's name
 REGION = "AWS_REGION"
 ENDPOINT = "S3_ENDPOINT"
 CA_BUNDLE = "S3_CA_BUNDLE"
-#: All that a delivery sets, in the order in which they are written; a target removes those of them that went away.
+#: All variables that a delivery may set, in the order in which it writes them; a target removes those no longer set.
 NAMES = (ACCESS_KEY_ID, SECRET_ACCESS_KEY, REGION, ENDPOINT, CA_BUNDLE)
 
 
 @dataclass(frozen=True)
 class Handover:
-    """What one identity is given.
+    """What one identity receives.
 
     Attributes:
         identity: Its name in the taxonomy.
         pair: Its current key pair.
-        region: What its requests are signed for.
-        endpoint: The URL that it reaches the store by; None on AWS.
-        ca_pem: CA certificates that it must trust; None for the system's.
-        buckets: Names of the buckets that it has a grant on, by domain; for the verifier all of them.
+        region: The region that its requests are signed for.
+        endpoint: The URL at which it reaches the store; None on AWS.
+        ca_pem: CA certificates that it must trust; None for the system's certificates.
+        buckets: Names of the buckets that it has a grant on, by domain; for the verifier, all buckets.
     """
 
     identity: str
@@ -44,7 +44,7 @@ class Handover:
     buckets: Mapping[str, str]
 
     def settings(self, ca_path: str | None) -> dict[str, str]:
-        """The variables that are no secret; `ca_path` is where the consumer finds the CA."""
+        """The variables that are not secret; `ca_path` is where the consumer finds the CA."""
         values = {REGION: self.region}
         if self.endpoint is not None:
             values[ENDPOINT] = self.endpoint
@@ -53,7 +53,7 @@ class Handover:
         return values
 
     def keys(self) -> dict[str, str]:
-        """The variables of the key pair, in clear."""
+        """The variables of the key pair, in clear text."""
         return {
             ACCESS_KEY_ID: self.pair.access_key_id,
             SECRET_ACCESS_KEY: self.pair.secret_access_key.get_secret_value(),
@@ -63,13 +63,13 @@ class Handover:
 def handovers(
     deployment: Deployment, credentials: Mapping[str, KeyPair], identities: Sequence[str], reach: Reach
 ) -> list[Handover]:
-    """What each of some identities is given.
+    """What each of the given identities receives.
 
     Args:
         deployment: What the stack published.
-        credentials: Key pair by identity, as published.
+        credentials: The published key pairs, by identity.
         identities: Names of identities that have a key pair.
-        reach: From where they reach the store: this host, or a pod of the cluster.
+        reach: Where they run: on this host, or in a pod of the cluster.
     """
     endpoint = deployment.endpoint
     if reach == "host":

@@ -1,13 +1,13 @@
-"""Lifecycle rules: when S3 lets an object go by them, how they are said, and how they are read.
+"""Lifecycle rules: when S3 removes an object because of them, how to describe them, and how to read them.
 
-A rule is read from an answer of the S3 API (`api_rule`) or from the inputs of either provider (`declared_rule`). What
-the plan has no words for is kept beside it, so that nothing is lost in passing. (The policy pack reads inputs by
-itself: there a value may not be known yet, and only what it judges by may be touched.)
+A rule is read from an answer of the S3 API (`api_rule`) or from the inputs of either provider (`declared_rule`). Parts
+that the plan cannot express are kept next to it, so that nothing is lost. (The policy pack reads inputs itself: there
+a value may still be unknown, and the pack may touch only the values that it judges.)
 
-The rule: days are counted from the object's last modification or, for a noncurrent version, from when its successor
-was written (a delete marker is a successor too), and the result is rounded up to the next midnight of UTC; exactly at
-midnight, to the one after. An object is eligible from then on; when the server really removes it is the server's
-matter, hours or days later. Pure. It leaves out transitions, which lose nothing, and unfinished uploads, which are no
+The rule: days count from the object's last modification or, for a noncurrent version, from when its successor was
+written (a delete marker is also a successor). The result is rounded up to the next midnight UTC; a result exactly at
+midnight is rounded up to the one after. The object is eligible from then on; the server removes it hours or days later.
+Pure: it does not contact a cloud. It leaves out transitions, which lose nothing, and unfinished uploads, which are not
 objects yet.
 
 Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html (how the time is calculated)
@@ -34,12 +34,12 @@ _API_KEYS = {
     "Transitions",
 }
 _DAYS = re.compile(r"([0-9]+)d")
-#: What a rule of more days than a calendar has amounts to.
+#: The result for a rule with more days than the calendar has.
 LAST_MIDNIGHT = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def midnight_after(moment: datetime, days: int) -> datetime:
-    """So many days after a moment (with a time zone), rounded up to the next midnight of UTC."""
+    """The moment (with a time zone) plus some days, rounded up to the next midnight UTC."""
     start = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     if days >= (LAST_MIDNIGHT - start).days:
         return LAST_MIDNIGHT
@@ -47,15 +47,15 @@ def midnight_after(moment: datetime, days: int) -> datetime:
 
 
 def current_goes_at(rules: Iterable[LifecycleRule], key: str, modified: datetime) -> datetime | None:
-    """When a current version expires: by the rule that takes it first; None for never.
+    """When a current version expires, by the rule that applies first; None for never.
 
-    In a bucket without versions the object is then gone; with versions it gets a delete marker and is noncurrent.
+    In an unversioned bucket the object is then gone. In a versioned one it gets a delete marker and is noncurrent.
     """
     return _soonest(rules, key, modified, lambda rule: rule.expire_after_days)
 
 
 def noncurrent_goes_at(rules: Iterable[LifecycleRule], key: str, replaced: datetime) -> datetime | None:
-    """When a noncurrent version is removed, which became noncurrent at `replaced`; None for never."""
+    """When a version that became noncurrent at `replaced` is removed; None for never."""
     return _soonest(rules, key, replaced, lambda rule: rule.expire_noncurrent_after_days)
 
 
@@ -71,9 +71,9 @@ class FoundRule:
     """A lifecycle rule as the server has it.
 
     Attributes:
-        rule: What of it the plan has words for.
+        rule: The part that the plan can express.
         enabled: Whether its status is Enabled.
-        beyond: Anything in it that the plan has no words for, as text; empty where there is nothing.
+        beyond: The part that the plan cannot express, as text; empty if there is none.
     """
 
     rule: LifecycleRule
@@ -89,7 +89,7 @@ def api_rule(rule: Mapping[str, Any]) -> FoundRule:
     transitions = list(rule.get("Transitions", []))
     beyond = {key: value for key, value in rule.items() if key not in _API_KEYS}
     beyond |= {f"Filter.{key}": value for key, value in condition.items() if key != "Prefix"}
-    # MinIO and S3 both answer ExpiredObjectDeleteMarker false where days are set: that says nothing.
+    # MinIO and S3 both answer ExpiredObjectDeleteMarker false where days are set; false has no effect.
     beyond |= {f"Expiration.{key}": value for key, value in expiration.items() if key != "Days" and value}
     beyond |= {f"NoncurrentVersionExpiration.{key}": v for key, v in noncurrent.items() if key != "NoncurrentDays"}
     known = (
@@ -119,7 +119,7 @@ def api_rule(rule: Mapping[str, Any]) -> FoundRule:
 
 
 def declared_rule(rule: Mapping[str, Any]) -> LifecycleRule:
-    """A rule as either provider has it among its inputs."""
+    """A rule from the inputs of either provider."""
     given = rule.get("filter") or ""
     prefix = given.get("prefix", "") if isinstance(given, Mapping) else str(given)
     expiration = rule.get("expiration")
@@ -146,7 +146,7 @@ def declared_rule(rule: Mapping[str, Any]) -> LifecycleRule:
 
 
 def _whole(value: object) -> int | None:
-    """Days, which some plugins leave as 0 where there are none."""
+    """The number of days, or None; some plugins give 0 where no days are set."""
     number = int(float(str(value))) if value not in (None, "") else 0
     return number or None
 

@@ -1,9 +1,8 @@
-"""The plan: every bucket, lifecycle rule, retention and grant that must exist, with no cloud in it.
+"""The plan: every bucket, lifecycle rule, retention and grant that must exist, independent of any cloud.
 
-The rule: both clouds realise this one value, the verification compares the live store with it, and documentation is
-generated from it; whatever none of them may decide for itself is decided here. Pure: taxonomy in, `StorePlan` out.
-It leaves out how an access is spelled as IAM policy (`model.policies`) and what a backend cannot do
-(`model.deployment`).
+The rule: both clouds implement this one value, the verification compares the live store with it, and documentation is
+generated from it. It makes every decision that they must share. Pure: taxonomy in, `StorePlan` out. It leaves out how
+an access is written as an IAM policy (`model.policies`) and what a backend cannot do (`model.deployment`).
 """
 
 import re
@@ -39,14 +38,14 @@ PROBE_EXPIRE_AFTER_DAYS = 1
 BUCKET_NAME_MAXIMUM = 63
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 USER_NAME_MAXIMUM = 64
-ENV_FORM = "lower case letters and digits, beginning with a letter, 1 to 12 characters (local)"
-REGION_CODE_FORM = "2 to 4 letters and a digit (usw2)"
+ENV_FORM = "1 to 12 lower case letters and digits, starting with a letter (local)"
+REGION_CODE_FORM = "2 to 4 lower case letters and a digit (usw2)"
 _ENV = re.compile(r"[a-z][a-z0-9]{0,11}")
 _REGION_CODE = re.compile(r"[a-z]{2,4}[0-9]")
 
 
 class _Planned(BaseModel):
-    """Strictly private: a frozen value that round-trips through JSON."""
+    """A frozen value that round-trips through JSON."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -59,22 +58,22 @@ class Retention(_Planned):
 
 
 class StorageClassChange(_Planned):
-    """Current versions move to a cheaper storage class after some days."""
+    """A move of current versions to a cheaper storage class after some days."""
 
     storage_class: StorageClass
     after_days: Annotated[int, Field(ge=1)]
 
 
 class LifecycleRule(_Planned):
-    """One rule of a bucket; absent days mean that the rule leaves that alone.
+    """One rule of a bucket; where days are absent, the rule does nothing of that kind.
 
     Attributes:
         id: The rule's id on the server.
-        prefix: Keys that it governs; empty for all.
-        expire_after_days: Current versions expire.
-        expire_noncurrent_after_days: Noncurrent versions are removed, counted from when they became noncurrent.
-        abort_multipart_after_days: Parts of unfinished uploads are removed.
-        transition: Where current versions move.
+        prefix: The prefix of the keys that it applies to; empty for all.
+        expire_after_days: Days until current versions expire.
+        expire_noncurrent_after_days: Days until noncurrent versions are removed, from when they became noncurrent.
+        abort_multipart_after_days: Days until parts of unfinished uploads are removed.
+        transition: The storage class that current versions move to, and when.
     """
 
     id: str
@@ -86,16 +85,16 @@ class LifecycleRule(_Planned):
 
 
 class BucketPlan(_Planned):
-    """One bucket and everything that must hold of it.
+    """One bucket and all its required settings.
 
     Attributes:
-        domain: What it is for.
-        name: `joelclaw-{env}-{region code}-{domain}`, of the oldest name where the domain was renamed.
+        domain: The domain that it stores.
+        name: `joelclaw-{env}-{region code}-{domain}`, with the domain's oldest name if the domain was renamed.
         band: Its lifecycle band.
-        versioned: Versions are kept. A bucket with object lock is versioned by that alone.
+        versioned: The bucket keeps versions. Object lock alone makes a bucket versioned.
         retention: Default retention; present exactly on buckets with object lock.
         rules: Its lifecycle rules, in order.
-        renamed_from: Names that the domain had, the oldest first; the bucket's name is made of the oldest.
+        renamed_from: The domain's former names, oldest first; the bucket's name contains the oldest.
     """
 
     domain: str
@@ -108,12 +107,12 @@ class BucketPlan(_Planned):
 
     @property
     def named_after(self) -> str:
-        """The domain's oldest name, of which the bucket's is made."""
+        """The domain's oldest name, which the bucket's name contains."""
         return next(iter(self.renamed_from), self.domain)
 
     @property
     def locked(self) -> bool:
-        """Whether Object Lock must be on since creation."""
+        """Whether the bucket must be created with Object Lock."""
         return self.retention is not None
 
 
@@ -130,11 +129,11 @@ class IdentityPlan(_Planned):
 
     Attributes:
         name: The identity's name in the taxonomy.
-        user_name: The user's name on the server, or the role's.
-        grants: By domain, in the order of the taxonomy; none for the verifier.
-        verifies: May do everything under `.verify/` in every bucket, and read every bucket's configuration.
-        credential: The generations of its key that live.
-        trust: Who assumes its role; with one it has neither a user nor a key.
+        user_name: The name of the user or role on the server.
+        grants: One grant for each domain, in the order of the taxonomy; none for the verifier.
+        verifies: It may do everything under `.verify/` in every bucket, and read every bucket's configuration.
+        credential: The valid generations of its key.
+        trust: Who may assume its role; an identity with a trust has neither a user nor a key.
     """
 
     name: str
@@ -156,17 +155,17 @@ class StorePlan(_Planned):
     identities: tuple[IdentityPlan, ...]
 
     def bucket(self, domain: str) -> BucketPlan:
-        """The bucket of a domain; KeyError where there is none."""
+        """The bucket of a domain; KeyError if there is none."""
         return {bucket.domain: bucket for bucket in self.buckets}[domain]
 
     @property
     def verifier(self) -> IdentityPlan | None:
-        """The identity of the verification suite, where one is declared."""
+        """The identity of the verification suite, if one is declared."""
         return next((identity for identity in self.identities if identity.verifies), None)
 
 
 def bucket_name(env: str, region_code: str, domain: str) -> str:
-    """The decision record's convention: lower case, hyphens, no dots."""
+    """The bucket name by the decision record's convention: lower case, hyphens, no dots."""
     return f"{PROJECT}-{env}-{region_code}-{domain}"
 
 
@@ -182,15 +181,15 @@ def build_plan(
     """Turn a taxonomy into the plan of one environment.
 
     Args:
-        taxonomy: With the stack's additions (`model.taxonomy.extended`).
+        taxonomy: The taxonomy with the stack's additions (`model.taxonomy_file.extended`).
         env: Environment code, the first variable part of each name.
-        region_code: Region code, the second.
-        tls_only: Requests over plain http must be refused to every identity.
-        where: How a problem names the config, such as `Pulumi.local.yaml: object-store:`.
-        generations: By identity, the generations of its key that live; the first alone where it is not named.
+        region_code: Region code, the second variable part.
+        tls_only: The store must refuse plain http requests from every identity.
+        where: The name of the config in problems, such as `Pulumi.local.yaml: object-store:`.
+        generations: The valid key generations, by identity; only the first for an identity that is not named.
 
     Raises:
-        InvalidInputError: A code is malformed, or a name gets too long.
+        InvalidInputError: A code is malformed, or a name is too long.
     """
     problems = _code_problems(env, region_code, where)
     if problems:
@@ -300,7 +299,7 @@ def _band_rule(domain: Domain, bands: Bands) -> LifecycleRule:
         case ColdDomain():
             band = bands.cold
             expire = domain.expire_after_days
-            # A noncurrent version may go when its retention ends; the band gives it some days more.
+            # A noncurrent version may be removed when its retention ends; the band adds some days.
             noncurrent = (domain.retention_days or band.retention_days) + band.expire_noncurrent_after_days
             transition = band.transition
     return LifecycleRule(

@@ -1,8 +1,8 @@
 """Grants as IAM policy documents, for AIStor and for AWS.
 
-The rule: only actions that the server knows are emitted, and no more than a grant needs; what a grant must never do
-is denied explicitly, because MinIO's `s3:DeleteObject` alone also deletes versions (seen on a real server; AWS needs
-`s3:DeleteObjectVersion` for that). Pure: no pulumi, no boto3. Which resource carries a document is the stores' matter.
+The rule: a document contains only actions that the server knows, and no more than a grant needs. It explicitly denies
+what a grant must never allow, because MinIO's `s3:DeleteObject` alone also deletes versions (seen on a real server;
+AWS needs `s3:DeleteObjectVersion` for that). Pure: no pulumi, no boto3. The stores choose the resource for a document.
 
 Actions: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html and
 https://docs.min.io/community/minio-object-store/administration/identity-access-management/policy-based-access-control.html
@@ -18,11 +18,11 @@ from model.trust import OidcTrust, wild
 
 Cloud = Literal["aistor", "aws"]
 
-# Managed policy size, white space not counted; managed policies attached to a user (default quota):
+# Maximum size of a managed policy, without white space; managed policies attached to a user (default quota):
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MANAGED_POLICY_CHARACTERS = 6144
 MANAGED_POLICIES_PER_USER = 10  # and per role
-# What MinIO takes as a service account's inline policy (maxSVCSessionPolicySize in its cmd/iam.go).
+# MinIO's limit for a service account's inline policy (maxSVCSessionPolicySize in its cmd/iam.go).
 SERVICE_ACCOUNT_POLICY_CHARACTERS = 4096
 
 LIST_ACTIONS = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"]
@@ -87,23 +87,23 @@ class TrustStatement(TypedDict):
 
 
 class TrustDocument(TypedDict):
-    """A role's trust policy: who may be it."""
+    """A role's trust policy: who may assume the role."""
 
     Version: Literal["2012-10-17"]
     Statement: list[TrustStatement]
 
 
 def as_json(document: PolicyDocument | TrustDocument) -> str:
-    """The document as the compact JSON that is sent; the same value gives the same text."""
+    """The document as compact JSON, as sent to the server; equal documents give equal text."""
     return json.dumps(document, separators=(",", ":"))
 
 
 def identity_policy(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> PolicyDocument:
-    """All that an identity may do, as one document of any size."""
+    """Everything that an identity may do, as one document of any size."""
     statements = _verifier_statements(plan, cloud) if identity.verifies else _grant_statements(plan, identity)
     if plan.tls_only and cloud == "aistor":
-        # A bucket policy binds anonymous callers only on MinIO (cmd/auth-handler.go), so the refusal of plain http
-        # stands in each user's policy; on AWS it stands in the bucket policy.
+        # On MinIO a bucket policy applies only to anonymous callers (cmd/auth-handler.go), so each user's policy
+        # denies plain http; on AWS the bucket policy does.
         statements.append(
             {
                 "Sid": "TlsOnly",
@@ -119,8 +119,8 @@ def identity_policy(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> Po
 def service_account_policy(plan: StorePlan, identity: IdentityPlan) -> PolicyDocument:
     """The inline policy of an identity's service account on AIStor.
 
-    A service account may do what its user's policy and its own both allow, so this one may be wider without widening
-    anything: where the exact document is over MinIO's limit, it is the environment's buckets as a whole.
+    A service account may do what both its user's policy and its own policy allow. A wider policy here therefore grants
+    nothing extra. If the exact document exceeds MinIO's limit, this policy allows all of the environment's buckets.
     """
     document = identity_policy(plan, identity, "aistor")
     if len(as_json(document)) <= SERVICE_ACCOUNT_POLICY_CHARACTERS:
@@ -133,9 +133,9 @@ def service_account_policy(plan: StorePlan, identity: IdentityPlan) -> PolicyDoc
 
 
 def managed_policies(document: PolicyDocument, limit: int = MANAGED_POLICY_CHARACTERS) -> list[PolicyDocument]:
-    """Split a document into documents within AWS's size limit, statement by statement, resource by resource.
+    """Split a document into documents within AWS's size limit, by statement and then by resource.
 
-    Allowed is the union and denied the union of all attached documents, so a split changes nothing.
+    AWS evaluates the union of all attached documents, so a split changes nothing.
     """
     pieces: list[PolicyDocument] = [{"Version": "2012-10-17", "Statement": []}]
     for statement in document["Statement"]:
@@ -151,7 +151,7 @@ def managed_policies(document: PolicyDocument, limit: int = MANAGED_POLICY_CHARA
 
 
 def bucket_policy(bucket: str) -> PolicyDocument:
-    """The policy of a bucket on AWS: nobody may reach it over plain http."""
+    """The policy of a bucket on AWS: it denies all plain http requests."""
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -170,8 +170,8 @@ def bucket_policy(bucket: str) -> PolicyDocument:
 def trust_policy(trust: OidcTrust, provider_arn: str) -> TrustDocument:
     """Who may assume an identity's role: callers with a token of the issuer for the audience about a subject.
 
-    The audience and the subject are both asked for: without the first a token that was made for another service would
-    do, without the second one that the issuer gave to anybody.
+    The policy checks both the audience and the subject. Without the audience it would accept a token for another
+    service; without the subject it would accept any token of the issuer.
     """
     audience: dict[str, list[str] | str] = {f"{trust.provider}:aud": trust.audience}
     subjects: dict[str, list[str] | str] = {f"{trust.provider}:sub": list(trust.subject)}
@@ -199,7 +199,7 @@ def _with_resources(statement: Statement, resources: list[str]) -> Statement:
 
 
 def _fitting(piece: PolicyDocument, statement: Statement, resources: list[str], limit: int) -> int:
-    """How many of the resources still fit into the piece, by bisection."""
+    """How many of the resources still fit into the document, found by bisection."""
     low, high = 0, len(resources)
     while low < high:
         middle = (low + high + 1) // 2
@@ -212,7 +212,7 @@ def _fitting(piece: PolicyDocument, statement: Statement, resources: list[str], 
         else:
             high = middle - 1
     if low == 0 and not piece["Statement"]:
-        raise ValueError(f"a single resource of statement {statement['Sid']} is over {limit} characters")
+        raise ValueError(f"statement {statement['Sid']} with a single resource exceeds {limit} characters")
     return low
 
 
@@ -255,7 +255,7 @@ def _verifier_statements(plan: StorePlan, cloud: Cloud) -> list[Statement]:
     names = [bucket.name for bucket in plan.buckets]
     configuration = [*_CONFIGURATION_ACTIONS, *(_AWS_CONFIGURATION_ACTIONS if cloud == "aws" else [])]
     return [
-        # Names only: a bucket of ours that nobody declared is seen by its name and by nothing else.
+        # Names only: the verifier finds an undeclared bucket of this project by its name, and sees nothing else of it.
         {"Sid": "BucketNames", "Effect": "Allow", "Action": ["s3:ListAllMyBuckets"], "Resource": ["arn:aws:s3:::*"]},
         {"Sid": "Configuration", "Effect": "Allow", "Action": configuration, "Resource": _buckets(names)},
         {

@@ -1,9 +1,9 @@
-"""Whether two policy documents mean the same, however each is written.
+"""Whether two policy documents mean the same, even if their text differs.
 
-The rule: this is the only place that compares documents, and both servers' documents are followed. The order of
-statements, actions, resources and values means nothing, nor does a repeated one, nor a list of one against the one
-itself (MinIO gives every document back in an order of its own). The key of a condition has no case; an action and a
-value have one, since MinIO compares them letter by letter. What documents allow together is `ops.preview.access`'s.
+The rule: only this module compares documents, by the documented grammar of both servers. It ignores the order of
+statements, actions, resources and values, repeated entries, and the difference between a value and a list of that one
+value (MinIO returns every document in its own order). Condition keys are case-insensitive. Actions and values are
+case-sensitive, because MinIO compares them exactly. `ops.preview.access` decides what documents allow together.
 
 Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html,
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html (everybody; an account),
@@ -22,7 +22,7 @@ _ACCOUNT = re.compile(r"[0-9]{12}")
 
 
 def same_meaning(one: str, other: str) -> bool:
-    """Whether two documents (JSON texts) mean the same; a text that is no document equals only itself."""
+    """Whether two documents (JSON texts) mean the same; a text that is not a document equals only itself."""
     if one == other:
         return True
     try:
@@ -54,7 +54,7 @@ def _statement(statement: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _principals(principals: object) -> object:
-    """By kind; AWS answers everybody as it was given or as `{"AWS": "*"}`, and an account as its root's ARN."""
+    """Principals by kind; AWS returns everyone as given or as `{"AWS": "*"}`, and an account as its root's ARN."""
     if not isinstance(principals, Mapping):
         return _EVERYBODY if _values(principals) == ["*"] else principals
     found = {kind: _values(value) for kind, value in principals.items()}

@@ -1,7 +1,7 @@
-"""How bad input is reported: every problem at once, each with its place, the legal values and a line to paste.
+"""Reports of bad input: every problem at once, each with its place, the legal values and a line to paste.
 
-The rule: nothing that reads input raises anything else for what a person wrote wrong. Faults of servers and of the
-program itself are not problems of input and do not belong here.
+The rule: code that reads input raises only these errors for a user's mistake. Failures of servers and of the program
+itself are not input problems and do not belong here.
 """
 
 import difflib
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in the input.
+    """One mistake in the input.
 
     Attributes:
         where: File and key, such as `infra/taxonomy.yaml: domains.media-raw.band`.
-        wrong: What is wrong, naming the value found (never a secret value).
+        wrong: What is wrong, with the value found (never a secret value).
         legal: The legal values or form.
         paste: The line to paste, or the command to run.
     """
@@ -25,29 +25,29 @@ class Problem:
     paste: str
 
     def __str__(self) -> str:
-        """Say it in four short lines."""
+        """Format the problem as place and mistake, legal values, and the line to paste."""
         return f"{self.where}: {self.wrong}\n  legal: {self.legal}\n  write: {self.paste}"
 
 
 class InvalidInputError(ValueError):
-    """What was declared cannot be deployed; nothing was sent to any cloud.
+    """The declared input cannot be deployed; nothing was sent to any cloud.
 
     Attributes:
-        problems: All that was found, in the order of the input.
+        problems: All problems found, in the order of the input.
     """
 
     def __init__(self, problems: list[Problem]) -> None:
-        """Hold the problems and say them all."""
+        """Store the problems and list them all in the message."""
         self.problems = tuple(problems)
         count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
         super().__init__(f"{count} in the input, nothing was sent:\n" + "\n".join(map(str, problems)))
 
 
 def key_path(where: str, path: str) -> str:
-    """Join a file and a key: a stack's prefix ends in `:` (`Pulumi.local.yaml: object-store:`) and joins tightly."""
+    """Join a file and a key; after a prefix that ends in `:` (`Pulumi.local.yaml: object-store:`) without a space."""
     return f"{where}{path}" if where.endswith(":") else f"{where}: {path}"
 
 
 def nearest(name: str, names: tuple[str, ...]) -> str:
-    """The declared name most like a mistaken one, for the line to paste."""
+    """The declared name that is most similar to a mistyped one, for the line to paste."""
     return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.0)), names[0])

@@ -1,10 +1,10 @@
-"""The resources that a stack declares: by whom, its Pulumi type, how its name ends, and what it is about.
+"""The resources that a stack declares: who implements each, its Pulumi type, its name's suffix, and its subject.
 
-The rule: the stores name what they declare by `logical_name`, and whoever reads a state, a preview or an import asks
-here: a type is spelt nowhere else. Left out: types that only a foreign program declares (`policy.documents`).
+The rule: the stores name resources with `logical_name`, and code that reads a state, a preview or an import looks types
+up here. No other module spells out a type. It leaves out types that only other programs declare (`policy.documents`).
 
 Sources: https://www.pulumi.com/registry/packages/minio/api-docs/ and
-https://www.pulumi.com/registry/packages/aws/api-docs/; of dynamic resources `infra.identity` and `infra.retention`.
+https://www.pulumi.com/registry/packages/aws/api-docs/; for dynamic resources `infra.identity` and `infra.retention`.
 """
 
 import re
@@ -13,21 +13,21 @@ from enum import StrEnum
 from typing import Literal
 
 AdminApiVersion = Literal["v3", "v4"]
-#: Who realises an identity: the plugin (admin API v3), our own resources (v4), or AWS.
+#: What implements an identity: the plugin (admin API v3), this project's resources (v4), or AWS.
 By = Literal["v3", "v4", "aws"]
 
 STACK = "pulumi:pulumi:Stack"
 PROVIDERS = "pulumi:providers:"
 DYNAMIC_PROVIDER = f"{PROVIDERS}pulumi-python"
 DYNAMIC = "pulumi-python:dynamic/"
-#: Our component and the provider of each cloud, and how both are named.
+#: This project's component and the provider for each cloud, and their names.
 STORE = {"aistor": "object-store:storage:AistorStore", "aws": "object-store:storage:AwsStore"}
 STORE_NAME = "store"
 PROVIDER = {"aistor": f"{PROVIDERS}minio", "aws": f"{PROVIDERS}aws"}
 
 
 class About(StrEnum):
-    """What a resource is about, in the words that a person is told."""
+    """What a resource configures, in the words that users see."""
 
     BUCKET = "bucket"
     VERSIONING = "versioning"
@@ -83,7 +83,7 @@ TYPES: Mapping[By, Mapping[About, str]] = {
         About.ROLE_ATTACHMENT: "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
     },
 }
-#: An identity's resources, without those of a role.
+#: An identity's resources, except those of a role.
 OF_IDENTITY = (About.USER, About.POLICY, About.ATTACHMENT, About.KEY)
 _ABOUT = {kind: about for types in TYPES.values() for about, kind in types.items()}
 _ENDING = {
@@ -92,7 +92,7 @@ _ENDING = {
     About.BUCKET_POLICY: "-policy",
     About.ROLE_ATTACHMENT: "-attachment",
 }
-# Of a policy in several documents the first has no number; a key always has its generation.
+# If a policy has several documents, the first has no number; a key always has its generation.
 _NUMBERED = {
     About.POLICY: "(-[0-9]+)?",
     About.ATTACHMENT: "(-[0-9]+)?",
@@ -102,7 +102,7 @@ _NUMBERED = {
 
 
 def about(kind: str) -> About | None:
-    """What a Pulumi type is about; None for one that no stack of ours declares."""
+    """What a Pulumi type configures; None for a type that no stack of this project declares."""
     return _ABOUT.get(kind)
 
 
@@ -112,23 +112,23 @@ def identity_types(by: By) -> frozenset[str]:
 
 
 def types_about(*abouts: About) -> frozenset[str]:
-    """The types of all clouds that are about something."""
+    """The types, of all clouds, that configure any of the given subjects."""
     return frozenset(kind for kind, what in _ABOUT.items() if what in abouts)
 
 
 def logical_name(subject: str, what: About, number: int | None = None) -> str:
-    """How a resource of a domain or an identity is named in the program.
+    """The name of a domain's or an identity's resource in the program.
 
     Args:
         subject: The domain's or the identity's name.
-        what: What the resource is about.
-        number: A key's generation, or which of several policies; None for the first or only one.
+        what: What the resource configures.
+        number: A key's generation, or the number of one of several policies; None for the first or only one.
     """
     return numbered(subject + _ENDING.get(what, f"-{what.value}"), number)
 
 
 def numbers(count: int) -> list[int | None]:
-    """The numbers of several policies of one identity: the first has none, so that it keeps its name beside others."""
+    """The numbers of one identity's policies; the first has none, so that its name does not depend on the others."""
     return [None, *range(2, count + 1)][:count]
 
 
@@ -138,7 +138,7 @@ def numbered(name: str, number: int | None) -> str:
 
 
 def subject_of(kind: str, name: str) -> tuple[str, str]:
-    """The domain or identity of a resource and what its name ends in; the whole name where it is another's.
+    """The domain or identity of a resource and its name's suffix; for other resources, the whole name and no suffix.
 
     Args:
         kind: Its Pulumi type.

@@ -1,9 +1,9 @@
-"""The taxonomy's model: lifecycle bands as types with limits, storage domains, identities and their grants.
+"""The taxonomy's types: lifecycle bands with limits, storage domains, identities and their grants.
 
 The rule: a band's limits are part of its type (decision record ADR-0209: hot 7-30 days, warm 90-365, cold at least
-365), and the band of a domain says which of the types it is, so a value out of limits cannot be constructed, in
-`taxonomy.yaml` or in a stack's additions. `model.taxonomy_file` reads them; what the bands come to as rules on a bucket
-is `model.plan`'s; this module knows no cloud and reads no config.
+365). A domain's band selects the type, so neither `taxonomy.yaml` nor a stack's additions can hold a value outside the
+limits. `model.taxonomy_file` reads them; `model.plan` turns bands into rules of a bucket. This module knows no cloud
+and reads no config.
 """
 
 from enum import StrEnum, unique
@@ -19,7 +19,7 @@ COLD_RETENTION_DAYS_MINIMUM = 365
 # S3 refuses a move to an infrequent-access class before 30 days:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
 TRANSITION_DAYS_MINIMUM = 30
-# Retention beyond 100 years: AWS refuses it (MaxRetentionDays, 36500).
+# AWS refuses retention beyond 100 years (MaxRetentionDays, 36500).
 RETENTION_DAYS_MAXIMUM = 36500
 
 EVERY_DOMAIN = "*"
@@ -45,7 +45,7 @@ class Access(StrEnum):
 
 @unique
 class RetentionMode(StrEnum):
-    """S3 Object Lock modes. GOVERNANCE can be bypassed with a permission, COMPLIANCE by nobody."""
+    """S3 Object Lock modes. GOVERNANCE can be bypassed with a permission, COMPLIANCE cannot be bypassed."""
 
     GOVERNANCE = "GOVERNANCE"
     COMPLIANCE = "COMPLIANCE"
@@ -55,26 +55,27 @@ StorageClass = Literal["STANDARD_IA", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DE
 HotDays = Annotated[int, Field(ge=HOT_EXPIRE_DAYS[0], le=HOT_EXPIRE_DAYS[1], strict=True)]
 WarmDays = Annotated[int, Field(ge=WARM_EXPIRE_DAYS[0], le=WARM_EXPIRE_DAYS[1], strict=True)]
 RetentionDays = Annotated[int, Field(ge=COLD_RETENTION_DAYS_MINIMUM, le=RETENTION_DAYS_MAXIMUM, strict=True)]
-# Current versions that would go while they are locked: the band's default retention may be longer still, see `_check`.
+# A current version must not expire while it is locked. The band's default retention may be longer still:
+# `model.taxonomy_file` checks that.
 ColdDays = Annotated[int, Field(ge=COLD_RETENTION_DAYS_MINIMUM, strict=True)]
 PositiveDays = Annotated[int, Field(ge=1, strict=True)]
 
 
 class Declared(BaseModel):
-    """Strict base of what a person declares: unknown keys forbidden, values frozen."""
+    """Strict base of everything that users declare: unknown keys are forbidden, values are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Transition(Declared):
-    """When current versions move to a cheaper storage class, where the backend has one."""
+    """When current versions move to a cheaper storage class, if the backend has one."""
 
     storage_class: StorageClass
     after_days: Annotated[int, Field(ge=TRANSITION_DAYS_MINIMUM, strict=True)]
 
 
 class HotBand(Declared):
-    """Mutable, unversioned, gone after 7 to 30 days."""
+    """Mutable, unversioned, expires after 7 to 30 days."""
 
     purpose: str
     expire_after_days: HotDays
@@ -82,7 +83,7 @@ class HotBand(Declared):
 
 
 class WarmBand(Declared):
-    """Replayable, versioned, gone after 90 to 365 days."""
+    """Replayable, versioned, expires after 90 to 365 days."""
 
     purpose: str
     expire_after_days: WarmDays
@@ -92,7 +93,7 @@ class WarmBand(Declared):
 
 
 class ColdBand(Declared):
-    """Immutable under Object Lock for at least 365 days, kept for ever unless a domain says otherwise."""
+    """Immutable under Object Lock for at least 365 days, then kept for ever unless a domain sets an expiry."""
 
     purpose: str
     retention_mode: RetentionMode
@@ -116,21 +117,21 @@ class _Domain(Declared):
 
 
 class HotDomain(_Domain):
-    """What one bucket of the hot band is for; absent days are the band's."""
+    """A domain in the hot band; without its own days it has the band's."""
 
     band: Literal[BandName.HOT]
     expire_after_days: HotDays | None = None
 
 
 class WarmDomain(_Domain):
-    """What one bucket of the warm band is for; absent days are the band's."""
+    """A domain in the warm band; without its own days it has the band's."""
 
     band: Literal[BandName.WARM]
     expire_after_days: WarmDays | None = None
 
 
 class ColdDomain(_Domain):
-    """What one bucket of the cold band is for; an absent retention is the band's, absent days keep for ever."""
+    """A domain in the cold band; it has the band's retention by default, and without days it never expires objects."""
 
     band: Literal[BandName.COLD]
     expire_after_days: ColdDays | None = None
@@ -139,10 +140,10 @@ class ColdDomain(_Domain):
 
 
 Domain = Annotated[HotDomain | WarmDomain | ColdDomain, Field(discriminator="band")]
-"""What one bucket is for. Its `band` says which values it may have.
+"""A domain: what one bucket is for. Its `band` decides which values it may have.
 
-`purpose` is one line for people. `renamed_from` holds the names that it had, the oldest first (one may stand without
-brackets): its bucket, which cannot be renamed, keeps the oldest.
+`purpose` is one line for readers. `renamed_from` lists its former names, the oldest first (a single name needs no
+brackets): the bucket cannot be renamed, so it keeps the oldest.
 """
 
 
@@ -150,10 +151,10 @@ class Identity(Declared):
     """A workload that holds a credential.
 
     Attributes:
-        purpose: One line for people.
+        purpose: One line for readers.
         grants: Domain to access; the domain `*` stands for every domain.
-        verifies: This is the verification suite's identity: `.verify/` in each bucket and configuration reads.
-        trust: On AWS a role that callers with such a token assume, in place of a user with a key.
+        verifies: Marks the verification suite's identity: it may use `.verify/` in each bucket and read configuration.
+        trust: On AWS, a role that callers with a matching token assume, instead of a user with a key.
     """
 
     purpose: str = ""
@@ -164,14 +165,14 @@ class Identity(Declared):
     @model_validator(mode="after")
     def _grants_or_verifies(self) -> Self:
         if self.verifies and self.grants:
-            raise ValueError("an identity that verifies holds no grants: remove `grants` or `verifies`")
+            raise ValueError("an identity with `verifies` cannot hold grants: remove `grants` or `verifies`")
         if not self.verifies and not self.grants:
             raise ValueError("an identity needs at least one grant, such as `grants: {media-raw: read}`")
         return self
 
 
 class Taxonomy(Declared):
-    """The whole of `taxonomy.yaml`, with a stack's additions once `extended`."""
+    """The content of `taxonomy.yaml`; after `extended`, also a stack's additions."""
 
     bands: Bands
     domains: Annotated[dict[str, Domain], Field(min_length=1)]

@@ -1,7 +1,7 @@
-"""Reading a taxonomy: the file that is shipped, and what a stack adds to it.
+"""Reads a taxonomy: the file in this repository, and what a stack adds to it.
 
-The rule: every mistake is said at once, each with its place, the legal values and the line to paste; nothing of a
-taxonomy with a mistake is used. What values a domain of a band may have at all, `model.taxonomy` says.
+The rule: it reports every mistake at once, each with its place, the legal values and the line to paste. It uses nothing
+of a taxonomy with a mistake. `model.taxonomy` defines which values a domain of each band may have.
 """
 
 import re
@@ -28,15 +28,15 @@ from model.taxonomy_mistakes import is_out_of_limits, key_in_file, mistake
 
 TAXONOMY_FILE = Path(__file__).parents[1] / "infra" / "taxonomy.yaml"
 
-NAME_FORM = "lower case letters, digits and single hyphens, beginning with a letter (media-raw)"
+NAME_FORM = "lower case letters, digits and single hyphens, starting with a letter (media-raw)"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
-# What a stack may say of an identity that is declared already.
+# The keys that a stack may set for an identity that is already declared.
 _ADDED = frozenset({"grants", "trust"})
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice; YAML 1.2 forbids it, PyYAML silently keeps the last."""
+    """A SafeLoader that refuses duplicate keys; YAML 1.2 forbids them, PyYAML silently keeps the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         seen: set[object] = set()
@@ -44,7 +44,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                    None, None, f"the key {key!r} appears twice", key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
@@ -54,7 +54,7 @@ def load(path: Path = TAXONOMY_FILE) -> Taxonomy:
     """Read and check a taxonomy file.
 
     Raises:
-        InvalidInputError: The file is missing, is not YAML, or breaks a rule; it names every problem.
+        InvalidInputError: The file is missing, is not YAML, or breaks a rule; the error names every problem.
     """
     where = f"infra/{path.name}" if path == TAXONOMY_FILE else path.name
     try:
@@ -77,8 +77,8 @@ def load(path: Path = TAXONOMY_FILE) -> Taxonomy:
                 Problem(
                     f"{where}:{line}",
                     str(error.problem),
-                    "YAML in which each key is given once",
-                    "remove or rename one of the two",
+                    "YAML in which each key appears once",
+                    "(remove or rename one of the two)",
                 )
             ]
         ) from error
@@ -89,7 +89,7 @@ def parse(content: object, where: str) -> Taxonomy:
     """Check the content of a taxonomy file.
 
     Raises:
-        InvalidInputError: A rule is broken; it names every problem.
+        InvalidInputError: The content breaks a rule; the error names every problem.
     """
     if not isinstance(content, Mapping):
         raise InvalidInputError(
@@ -110,17 +110,17 @@ def extended(
     identities: Mapping[str, object],
     where: str,
 ) -> Taxonomy:
-    """Add a stack's own domains and identities, and override days of declared domains within their band.
+    """Add a stack's domains and identities, and override days of declared domains within their band's limits.
 
     Args:
         taxonomy: What `taxonomy.yaml` declares.
-        domains: Name to a whole new domain (with `band`), or to days of a declared one (without).
-        identities: Name to a new identity, or to a declared one's `grants` on domains that this stack adds and its
-            `trust`, which is each stack's own.
-        where: How a problem names the source, such as `Pulumi.local.yaml: object-store:`.
+        domains: By name, a complete new domain (with `band`), or days of a declared one (without `band`).
+        identities: By name, a new identity, or for a declared one `grants` on domains that this stack adds and a
+            `trust`, which each stack has for itself.
+        where: The name of the source in problems, such as `Pulumi.local.yaml: object-store:`.
 
     Raises:
-        InvalidInputError: A rule is broken; it names every problem.
+        InvalidInputError: The additions break a rule; the error names every problem.
     """
     problems: list[Problem] = []
     merged_domains = {name: domain.model_dump(exclude_none=True) for name, domain in taxonomy.domains.items()}
@@ -134,8 +134,8 @@ def extended(
             problems.append(
                 Problem(
                     place,
-                    "the same domain twice: infra/taxonomy.yaml declares it already",
-                    "days of a declared domain (expire_after_days, retention_days), without band, or a new name",
+                    "the same domain twice: infra/taxonomy.yaml already declares it",
+                    "the days of a declared domain (expire_after_days, retention_days), without band; or a new name",
                     f"{name}: {{expire_after_days: {_default_days(taxonomy, name)}}}",
                 )
             )
@@ -156,9 +156,9 @@ def extended(
                 problems.append(
                     Problem(
                         place,
-                        "the same identity twice: infra/taxonomy.yaml declares it already, with "
-                        + (", ".join(again) or "all but grants and trust"),
-                        "for a declared identity: grants on domains that this stack adds, trust, and nothing else",
+                        "the same identity twice: infra/taxonomy.yaml already declares it, and a stack cannot change "
+                        + (f"its grant on {', '.join(again)}" if again else "keys other than grants and trust"),
+                        "for a declared identity only trust, and grants on domains that this stack adds",
                         f"{name}: {{grants: {{build-cache: write}}}}",
                     )
                 )
@@ -175,7 +175,7 @@ def extended(
 
 
 def _problems(error: ValidationError, content: Mapping[str, Any], where: str) -> list[Problem]:
-    """Each value that cannot be, and what is wrong with the rest where only limits are passed."""
+    """A problem for each illegal value; if only limits are exceeded, also the problems of all other values."""
     details = error.errors()
     problems = [mistake(detail, where) for detail in details]
     if all(is_out_of_limits(detail) for detail in details):
@@ -210,7 +210,7 @@ def _check(taxonomy: Taxonomy, where: str) -> None:
         problems += [
             Problem(
                 key_path(where, f"identities.{name}.grants.{domain}"),
-                f"a grant on an unknown domain, {domain!r}",
+                f"the grant names an unknown domain, {domain!r}",
                 ", ".join(known),
                 f"{now_named.get(domain) or nearest(domain, tuple(taxonomy.domains))}: {access.value}",
             )
@@ -235,9 +235,9 @@ def _rename_problems(domains: Mapping[str, Domain], where: str) -> list[Problem]
         place = key_path(where, f"domains.{name}.renamed_from")
         for former in domain.renamed_from:
             problems += _name_problems(former, place)
-            # Its own name is one where it was renamed back.
+            # A domain that was renamed back has its current name among its former names.
             if (former in domains and former != name) or former in claimed:
-                holder = "declared itself" if former in domains else f"a former name of {claimed[former]}"
+                holder = "a declared domain" if former in domains else f"a former name of {claimed[former]}"
                 problems.append(
                     Problem(
                         place,
@@ -258,8 +258,8 @@ def _kept_problems(name: str, domain: ColdDomain, bands: Bands, where: str) -> l
     return [
         Problem(
             key_path(where, f"domains.{name}.expire_after_days"),
-            f"{expire} d ends before the retention of {retention} d",
-            f"at least {retention} d, or no expire_after_days: kept for ever",
+            f"{expire} d is shorter than the retention of {retention} d",
+            f"at least {retention} d, or no expire_after_days to keep objects for ever",
             f"expire_after_days: {retention}",
         )
     ]

@@ -1,6 +1,6 @@
-"""What a mistake in a taxonomy is answered with: pydantic's words as place, legal values and the line to paste.
+"""Translates pydantic's errors about a taxonomy into place, legal values and the line to paste.
 
-The rule: pydantic decides what is a mistake (`model.taxonomy` has the limits); here is only how it is said.
+The rule: pydantic decides what is a mistake (`model.taxonomy` has the limits). This module only words the messages.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,9 @@ _LEGAL_BY_KEY: dict[str, str] = {
 _LEGAL_DAYS: dict[tuple[str, str], str] = {
     ("hot", "expire_after_days"): "{} to {} d".format(*HOT_EXPIRE_DAYS),
     ("warm", "expire_after_days"): "{} to {} d".format(*WARM_EXPIRE_DAYS),
-    ("cold", "expire_after_days"): f"at least {COLD_RETENTION_DAYS_MINIMUM} d, or no expire_after_days: kept for ever",
+    ("cold", "expire_after_days"): (
+        f"at least {COLD_RETENTION_DAYS_MINIMUM} d, or no expire_after_days to keep objects for ever"
+    ),
     ("cold", "retention_days"): f"{COLD_RETENTION_DAYS_MINIMUM} to {RETENTION_DAYS_MAXIMUM} d",
 }
 _MODEL_BY_BAND: dict[int | str, tuple[type[BaseModel], type[BaseModel]]] = {
@@ -51,7 +53,7 @@ _DOMAIN_DEPTH = 4  # domains, its name, its band (pydantic names it), the key
 
 
 def _legal_keys(path: tuple[int | str, ...]) -> str:
-    """The keys that may stand at the place of an unknown one."""
+    """The keys that are legal where an unknown key was found."""
     if len(path) == 1:
         return ", ".join(Taxonomy.model_fields)
     if path[0] == "bands":
@@ -66,18 +68,18 @@ def _legal_keys(path: tuple[int | str, ...]) -> str:
 
 
 def key_in_file(path: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """The place of an error in the file, which does not have the band that pydantic puts after a domain's name."""
+    """The place of an error in the file; pydantic adds the band after a domain's name, the file has no such key."""
     return (*path[:2], *path[3:]) if path[:1] == ("domains",) else path
 
 
 def is_out_of_limits(detail: ErrorDetails) -> bool:
-    """Whether a domain's days are out of its band's limits."""
+    """Whether a domain's days are outside its band's limits."""
     path = detail["loc"]
     return detail["type"] in _OUT_OF_LIMITS and path[0] == "domains" and len(path) == _DOMAIN_DEPTH
 
 
 def mistake(detail: ErrorDetails, where: str) -> Problem:
-    """Say one of pydantic's errors (https://docs.pydantic.dev/latest/errors/validation_errors/)."""
+    """Describe one of pydantic's errors (https://docs.pydantic.dev/latest/errors/validation_errors/)."""
     in_file = key_in_file(detail["loc"])
     if detail["type"] in _BAND_UNKNOWN:
         in_file = (*in_file, "band")
@@ -97,14 +99,14 @@ def _said(detail: ErrorDetails, key: str) -> tuple[str, str, str]:
         case "missing" | "union_tag_not_found":
             said = "is missing", _LEGAL_BY_KEY.get(key, "a value"), f"{key}: …"
         case "union_tag_invalid":
-            said = f"{value[key]!r} is not legal here", _LEGAL_BY_KEY[key], f"{key}: {BandName.HOT}"
+            said = f"{value[key]!r} is not allowed here", _LEGAL_BY_KEY[key], f"{key}: {BandName.HOT}"
         case "enum":
             legal = str(detail["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
-            said = f"{value!r} is not legal here", legal, f"{key}: {legal.split(', ')[0]}"
+            said = f"{value!r} is not allowed here", legal, f"{key}: {legal.split(', ')[0]}"
         case _:
             message = detail["msg"].removeprefix("Value error, ")
             shown = "the entry" if isinstance(value, Mapping) else repr(value)
-            said = f"{shown} is not legal here", message[0].lower() + message[1:], f"{key}: (a legal value)"
+            said = f"{shown} is not allowed here", message[0].lower() + message[1:], f"{key}: (a legal value)"
     return said
 
 
@@ -117,13 +119,13 @@ def _unknown_key(path: tuple[int | str, ...], key: str) -> tuple[str, str, str]:
 
 def _limit_said(detail: ErrorDetails, key: str) -> tuple[str, str, str]:
     band, limits = str(detail["loc"][2]), detail["ctx"]
-    # A retention that is too long is answered with the shortest: it is not undone.
+    # For a retention that is too long the message suggests the shortest, because a retention cannot be undone.
     days = COLD_RETENTION_DAYS_MINIMUM if band == BandName.COLD else limits.get("ge", limits.get("le"))
-    return f"{detail['input']} d is out of the limits of the {band} band", _LEGAL_DAYS[band, key], f"{key}: {days}"
+    return f"{detail['input']} d is outside the limits of the {band} band", _LEGAL_DAYS[band, key], f"{key}: {days}"
 
 
 def _trust_said(detail: ErrorDetails) -> tuple[str, str, str]:
     if detail["type"] == "missing":
         return "is missing", "a value", EXAMPLE
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return "this trust is not legal", message, EXAMPLE
+    return "this trust is not valid", message, EXAMPLE

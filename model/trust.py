@@ -1,8 +1,8 @@
-"""Trust: whose tokens let a caller in as an identity's role on AWS, in place of a key that lives for ever.
+"""Trust: which tokens allow a caller to assume an identity's role on AWS, instead of a key that never expires.
 
-The rule: a trust names its callers. A subject may hold wildcards, but never where they would let in whoever the issuer
-vouches for: of GitHub the owner stands there letter by letter, of a cluster the namespace. Pure: no cloud is asked.
-It leaves out the document that says it to IAM (`model.policies`) and the role itself (`infra.aws_role`).
+The rule: a trust names its callers. A subject may hold wildcards, but not where they would accept every caller of the
+issuer: for GitHub the owner must be literal, for a cluster the namespace. Pure: it does not contact a cloud. It leaves
+out the IAM document (`model.policies`) and the role itself (`infra.aws_role`).
 """
 
 import re
@@ -21,19 +21,19 @@ DEFAULT_AUDIENCE = "sts.amazonaws.com"
 EXAMPLE = f'trust: {{oidc: {{issuer: "{GITHUB_ISSUER}", subject: "repo:joelhooks/joelclaw:ref:refs/heads/main"}}}}'
 # No port, no query: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
 _ISSUER = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[A-Za-z0-9._~-]+)*/?")
-# Neither white space, which no claim has, nor `$`, which begins a variable of IAM's.
+# No white space, which claims do not contain, and no `$`, which starts an IAM variable.
 _CLAIM = re.compile(r"[!#%-~]+")
 _NAMED_BY_GITHUB = re.compile(r"repo:[^*?/:]+/.+")
 _NAMED_BY_A_CLUSTER = re.compile(r"system:serviceaccount:[^*?:]+:.+")
 
 
 def one_or_more(value: object) -> object:
-    """A single text stands for a list of one."""
+    """Accept a single text as a list of one."""
     return (value,) if isinstance(value, str) else value
 
 
 class OidcTrust(BaseModel):
-    """Who may assume an identity's role: callers with a token of this issuer, for this audience, about these subjects.
+    """Who may assume an identity's role: callers with a token from this issuer, for this audience and these subjects.
 
     Attributes:
         issuer: The `iss` of the tokens, an https URL without port or query.
@@ -65,22 +65,22 @@ class OidcTrust(BaseModel):
     def _named_subjects(self) -> "Self":
         for subject in self.subject:
             if not _CLAIM.fullmatch(subject):
-                raise ValueError(f"the subject {subject!r} is none: it holds neither white space nor quotes nor `$`")
+                raise ValueError(f"the subject {subject!r} is malformed: white space, quotes and `$` are not allowed")
             if why := too_wide(self.issuer, subject):
                 raise ValueError(f"the subject {subject!r} {why}")
         return self
 
     @property
     def provider(self) -> str:
-        """The issuer as IAM names it: without its scheme."""
+        """The issuer as IAM names it, without the scheme."""
         return self.issuer.removeprefix("https://")
 
 
 class Trust(BaseModel):
-    """How an identity is let in without a key of its own.
+    """How an identity authenticates without its own key.
 
     Attributes:
-        oidc: By tokens of an OpenID Connect issuer.
+        oidc: With tokens of an OpenID Connect issuer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,48 +89,48 @@ class Trust(BaseModel):
 
 
 def wild(text: str) -> bool:
-    """Whether a text holds one of IAM's wildcards."""
+    """Whether a text contains one of IAM's wildcards."""
     return "*" in text or "?" in text
 
 
 def too_wide(issuer: str, subject: str) -> str:
-    """Why a subject lets in more than its author can mean; empty where it does not."""
+    """Why a subject accepts more callers than its author can intend; empty if it does not."""
     if not wild(subject):
         return ""
     if issuer == GITHUB_ISSUER and not _NAMED_BY_GITHUB.fullmatch(subject):
-        return "lets in repositories of any owner: name the owner, such as repo:joelhooks/joelclaw:*"
+        return "accepts repositories of any owner: name the owner, such as repo:joelhooks/joelclaw:*"
     if re.match("system:serviceaccount:|[*?]", subject) and not _NAMED_BY_A_CLUSTER.fullmatch(subject):
-        return "lets in whoever the issuer vouches for: say who, such as system:serviceaccount:joelclaw:*"
+        return "accepts every caller of the issuer: name the callers, such as system:serviceaccount:joelclaw:*"
     return ""
 
 
 def provider_arn(trust: OidcTrust, account: str) -> str:
-    """The ARN of the issuer's provider in an account, which is there once for all stacks."""
+    """The ARN of the issuer's provider in an account; all stacks of the account share it."""
     return f"arn:aws:iam::{account}:oidc-provider/{trust.provider}"
 
 
 def role_arn(name: str, account: str) -> str:
-    """The ARN of an identity's role; its name is the one that the identity's user would have."""
+    """The ARN of an identity's role; the role has the name that the identity's user would have."""
     return f"arn:aws:iam::{account}:role/{name}"
 
 
 def the_account(accounts: "Iterable[str]") -> str | None:
-    """The one account that a stack may change; None where it may be several or any."""
+    """The one account that a stack may change; None if several or all accounts are allowed."""
     allowed = tuple(accounts)
     return allowed[0] if len(allowed) == 1 else None
 
 
 def check_trusts(names: "Iterable[str]", cloud: str, accounts: "Iterable[str]", where: str) -> None:
-    """See whether a stack can have roles for these identities.
+    """Check that a stack can have roles for these identities.
 
     Args:
         names: The identities with a trust.
-        cloud: The stack's.
-        accounts: Its `allowedAccountIds`.
-        where: How a problem names the config.
+        cloud: The stack's cloud.
+        accounts: The stack's `allowedAccountIds`.
+        where: The name of the config in problems.
 
     Raises:
-        InvalidInputError: The cloud has no roles, or the account is not named.
+        InvalidInputError: The cloud has no roles, or the config does not name exactly one account.
     """
     trusting = tuple(names)
     if not trusting:
@@ -140,7 +140,7 @@ def check_trusts(names: "Iterable[str]", cloud: str, accounts: "Iterable[str]", 
             [
                 Problem(
                     f"{where}identities.{name}.trust",
-                    "AIStor has no roles: it lets its identities in by key",
+                    "AIStor has no roles: an identity on AIStor needs a key",
                     "only with object-store:cloud: aws",
                     "(remove the trust: the identity gets a key)",
                 )
@@ -152,8 +152,8 @@ def check_trusts(names: "Iterable[str]", cloud: str, accounts: "Iterable[str]", 
             [
                 Problem(
                     f"{where}allowedAccountIds",
-                    f"a trust ({', '.join(trusting)}) refers to its issuer's provider by account, and "
-                    f"{len(tuple(accounts))} are named",
+                    f"a trust ({', '.join(trusting)}) needs the account of its issuer's provider, and the config names "
+                    f"{len(tuple(accounts))} accounts",
                     "exactly one account",
                     "object-store:allowedAccountIds: [123456789012]",
                 )

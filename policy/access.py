@@ -1,7 +1,7 @@
-"""Policies on who gets in: the public-access block, users, service accounts, and where access keys may be.
+"""Policies on access: the public-access block, users, service accounts, and where access keys may appear.
 
-The rule: a key is handed out by the output `credentials` alone, and made by the store's component alone. The engine
-does not tell a policy whether an output is marked secret; the program's own tests hold that.
+The rule: only the output `credentials` publishes keys, and only the store's component creates them. The engine does
+not tell a policy whether an output is marked secret; the program's tests check that.
 """
 
 import re
@@ -50,7 +50,7 @@ _KEY_PROPERTIES = {
 _SECRET_PROPERTIES = ("secret", "secretKey")
 _KEY_NAME = re.compile(r"secret|accesskey|password")
 _AWS_KEY_ID = re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b")
-_SECRET_MINIMUM = 8  # the shortest secret that a server takes; shorter text proves nothing
+_SECRET_MINIMUM = 8  # the shortest secret that a server accepts; shorter text proves nothing
 
 
 def _public_access(bucket: PolicyResource, resources: Sequence[PolicyResource]) -> Iterator[str]:
@@ -60,12 +60,12 @@ def _public_access(bucket: PolicyResource, resources: Sequence[PolicyResource]) 
         return
     missing = [key for key in _BLOCKS if blocks[0].props.get(key) is not True]
     if missing:
-        yield f"its public-access block leaves off {', '.join(missing)}"
+        yield f"its public-access block does not enable {', '.join(missing)}"
 
 
 def _user(args: ResourceValidationArgs) -> Iterator[str]:
     if args.props.get("forceDestroy"):
-        yield "forceDestroy is on"
+        yield "the user has forceDestroy enabled"
 
 
 def _service_account(args: ResourceValidationArgs) -> Iterator[str]:
@@ -75,15 +75,15 @@ def _service_account(args: ResourceValidationArgs) -> Iterator[str]:
         yield str(error)
     else:
         if not found:
-            yield "the service account has no policy of its own"
+            yield "the service account does not have its own policy"
 
 
 def _made_by_store(args: ResourceValidationArgs) -> Iterator[str]:
     # …::{type of the parent's parents}${type of the parent}::{name}
     parts = (args.opts.parent or "").split("::")
-    parent = parts[2].rpartition("$")[2] if len(parts) > 2 else ""  # noqa: PLR2004 - where a URN has the type
+    parent = parts[2].rpartition("$")[2] if len(parts) > 2 else ""  # noqa: PLR2004 - the type's position in a URN
     if parent not in STORES:
-        yield "the access key is not made by the store, so no identity of the taxonomy holds it"
+        yield "the store did not create the access key, so it belongs to no identity of the taxonomy"
 
 
 def _handed_out(args: StackValidationArgs, report: ReportViolation) -> None:
@@ -104,21 +104,21 @@ def _handed_out(args: StackValidationArgs, report: ReportViolation) -> None:
 
 
 def _property_problem(path: tuple[str, ...], value: object, secrets: set[str]) -> str | None:
-    return f"the property {'.'.join(path)} holds a secret key" if _holds(value, secrets) else None
+    return f"the property {'.'.join(path)} contains a secret key" if _holds(value, secrets) else None
 
 
 def _output_problem(path: tuple[str, ...], value: object, keys: set[str]) -> str | None:
     if path[0] == CREDENTIALS or value in (None, "", False, True):
         return None
     if any(_KEY_NAME.search(re.sub(r"[^a-z]", "", part.lower())) for part in path):
-        return f"the output {'.'.join(path)} is named as a key; keys go into the output {CREDENTIALS}"
+        return f"the output {'.'.join(path)} has the name of a key; publish keys only in the output {CREDENTIALS}"
     if _holds(value, keys) or (isinstance(value, str) and _AWS_KEY_ID.search(value)):
-        return f"the output {'.'.join(path)} holds an access key; keys go into the output {CREDENTIALS}"
+        return f"the output {'.'.join(path)} contains an access key; publish keys only in the output {CREDENTIALS}"
     return None
 
 
 def _known_keys(resources: Iterable[PolicyResource]) -> tuple[set[str], set[str]]:
-    """Every key and secret that is known, and the secrets alone; what is not known yet can stand in no known output."""
+    """All known keys and secrets, and the secrets only; a known output cannot contain a key that is still unknown."""
     keys, secrets = set(), set()
     for resource in resources:
         for key in _KEY_PROPERTIES.get(type_of(resource), ()):
@@ -140,31 +140,31 @@ def _holds(value: object, keys: set[str]) -> bool:
 POLICIES = [
     StackValidationPolicy(
         "public-access-block",
-        "Every AWS bucket has a complete public-access block: it is what still holds when a policy or an ACL is wrong.",
+        "Every AWS bucket has a complete public-access block: it still protects when a policy or an ACL is wrong.",
         of_each_bucket(_public_access, frozenset({AWS_BUCKET})),
     ),
     ResourceValidationPolicy(
         "user-force-destroy",
-        "No user has forceDestroy: pulumi-minio then deletes the user at any update, and AWS deletes keys that "
-        "nobody declared here.",
+        "No user has forceDestroy: with it, pulumi-minio deletes the user at any update, and AWS also deletes keys "
+        "that this stack does not declare.",
         of_types((MINIO_USER, AWS_USER), _user),
     ),
     ResourceValidationPolicy(
         "service-account-policy",
-        "Every service account has a policy: without one it may do all that its user may, and every preview shows a "
-        "difference.",
+        "Every service account has a policy: without one it has all permissions of its user, and every preview shows "
+        "a difference.",
         of_types(AISTOR_KEYS, _service_account),
     ),
     ResourceValidationPolicy(
         "key-maker",
-        "Access keys are made by the store's component: any other key belongs to no identity, so nobody rotates or "
-        "verifies it.",
+        "Only the store's component creates access keys: any other key belongs to no identity, so no command rotates "
+        "or verifies it.",
         of_types((*AISTOR_KEYS, AWS_KEY), _made_by_store),
     ),
     StackValidationPolicy(
         "key-outputs",
-        "No access key or secret stands outside the output `credentials`: every other output and property is printed, "
-        "published and kept in clear.",
+        "Access keys and secrets appear only in the output `credentials`: every other output and property is printed, "
+        "published and stored in clear text.",
         _handed_out,
     ),
 ]

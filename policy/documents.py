@@ -1,7 +1,7 @@
-"""Policies on policy documents: nothing is allowed by a wildcard, and on AWS plain http is refused.
+"""Policies on policy documents: no statement allows by a wildcard, and on AWS they deny plain http.
 
-The rule: a document is judged by its allowing statements; `NotAction` and `NotPrincipal` in one are wildcards with
-exceptions. Which resources a statement names is the grants' matter, not this module's.
+The rule: it judges a document by its Allow statements; `NotAction` and `NotPrincipal` in such a statement are wildcards
+with exceptions. It leaves out the resources of a statement: the grants decide those.
 """
 
 import json
@@ -48,14 +48,14 @@ _CARRIERS = (
 
 
 class MalformedDocumentError(ValueError):
-    """What stands as a policy is no policy document; the text is not shown."""
+    """A policy is not a policy document; the text is not shown."""
 
 
 def statements_of(policy: object) -> list[Properties]:
-    """The statements of a policy, given as JSON or as a value; none where there is no policy.
+    """The statements of a policy, given as JSON or as a value; none if there is no policy.
 
     Raises:
-        MalformedDocumentError: It is no policy document.
+        MalformedDocumentError: It is not a policy document.
     """
     if policy is None or policy == "":
         return []
@@ -67,12 +67,12 @@ def statements_of(policy: object) -> list[Properties]:
     statements = policy.get("Statement") if isinstance(policy, Mapping) else None
     found = [statements] if isinstance(statements, Mapping) else _listed(statements)
     if not found or not all(isinstance(one, Mapping) for one in found):
-        raise MalformedDocumentError("the policy holds no statements")
+        raise MalformedDocumentError("the policy contains no statements")
     return [one for one in found if isinstance(one, Mapping)]
 
 
 def _listed(value: object) -> list[Any]:
-    """One or many, as IAM writes them."""
+    """A list of one or many values, because IAM accepts both forms."""
     if value is None:
         return []
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
@@ -99,16 +99,16 @@ def _wildcards(args: ResourceValidationArgs) -> Iterator[str]:
         if "NotAction" in statement or any(
             "*" in str(one) or "?" in str(one) for one in _listed(statement.get("Action"))
         ):
-            yield f"{name} allows actions by a wildcard"
+            yield f"{name} allows actions with a wildcard"
         if "NotPrincipal" in statement or any("*" in one for one in _principals(statement)):
-            yield f"{name} allows anybody (a wildcard principal)"
+            yield f"{name} allows every caller (a wildcard principal)"
 
 
 def _is_within_the_environment(statements: Sequence[Properties]) -> bool:
-    """Whether it is the one wide document that `model.policies.service_account_policy` falls back to.
+    """Whether the statements are the wide document that `model.policies.service_account_policy` falls back to.
 
-    A service account may do what its user's policy and its own both allow, so this widens nothing; MinIO takes no
-    more than 4096 characters there, and the user's own policy is judged like any other.
+    A service account may do what both its user's policy and its own policy allow, so this document grants nothing
+    extra. MinIO accepts at most 4096 characters there, and the user's own policy is judged like any other.
     """
     if len(statements) != 1:
         return False
@@ -119,7 +119,7 @@ def _is_within_the_environment(statements: Sequence[Properties]) -> bool:
         set(statement) <= {"Sid", "Effect", "Action", "Resource"}
         and _listed(statement.get("Action")) == ["s3:*"]
         and resources == [first, f"{first}/*"]
-        and _ENVIRONMENT.fullmatch(first) is not None  # both codes written out, and nothing open before the end
+        and _ENVIRONMENT.fullmatch(first) is not None  # both codes are literal, and the only wildcard is at the end
     )
 
 
@@ -136,7 +136,7 @@ def _tls_only(bucket: PolicyResource, resources: Sequence[PolicyResource]) -> It
     name = str(bucket.props.get("bucket"))
     if not any(_refuses_plain_http(statement, name) for statement in statements):
         yield (
-            "its bucket policy does not deny s3:* on the bucket and its objects to everybody over plain http "
+            "its bucket policy does not deny s3:* on the bucket and its objects to all principals over plain http "
             "(aws:SecureTransport false)"
         )
 
@@ -158,14 +158,14 @@ def _refuses_plain_http(statement: Properties, bucket: str) -> bool:
 POLICIES = [
     ResourceValidationPolicy(
         "wildcard-grants",
-        "No statement allows by a wildcard principal or action: it grants to everybody, or grants what does not exist "
-        "yet and nobody has reviewed.",
+        "No statement allows a wildcard principal or action: it would grant to every caller, or grant actions that do "
+        "not exist yet and were never reviewed.",
         of_types(_CARRIERS, _wildcards),
     ),
     StackValidationPolicy(
         "tls-only",
-        "Every AWS bucket has a policy that refuses plain http: S3 answers it otherwise, and keys and objects would "
-        "cross the network in clear.",
+        "Every AWS bucket has a policy that denies plain http: otherwise S3 answers it, and keys and objects cross the "
+        "network in clear text.",
         of_each_bucket(_tls_only, frozenset({AWS_BUCKET})),
     ),
 ]

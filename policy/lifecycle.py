@@ -1,7 +1,7 @@
-"""Policies on lifecycle: exactly one set of rules per bucket, within the limits of the band that its rule names.
+"""Policies on lifecycle: each bucket has exactly one set of rules, within the limits of the band that a rule names.
 
-The rule: the band of a bucket is what its rule's id says (`band-hot`, `band-warm`, `band-cold`); limits come from
-`model.taxonomy`, in days. Cold's lock and retention are `policy.retention`'s.
+The rule: a rule's id names the bucket's band (`band-hot`, `band-warm`, `band-cold`); the limits come from
+`model.taxonomy`, in days. It leaves out the lock and retention of cold buckets (`policy.retention`).
 """
 
 import re
@@ -41,11 +41,11 @@ class Rule:
     """A lifecycle rule of either cloud.
 
     Attributes:
-        id: Its id.
-        prefix: Keys that it governs; empty for all.
-        expire_after_days: Of current versions; None where they stay.
-        narrowed: By something beside the prefix (a tag, a size), or by a date instead of days.
-        enabled: Whether it is in force.
+        id: The rule's id.
+        prefix: The prefix of the keys that it applies to; empty for all.
+        expire_after_days: Days until current versions expire; None if they do not.
+        narrowed: Whether it has another condition than the prefix (a tag, a size), or a date instead of days.
+        enabled: Whether it is enabled.
     """
 
     id: str
@@ -59,20 +59,20 @@ def rules_of(resource: PolicyResource | ResourceValidationArgs) -> list[Rule]:
     """The rules of a lifecycle resource.
 
     Raises:
-        UnknownValueError: A part that matters is not known yet.
+        UnknownValueError: A relevant value is not known yet.
     """
     parse = _minio_rule if type_of(resource) == MINIO_LIFECYCLE else _aws_rule
     return [parse(rule) for rule in resource.props.get("rules") or []]
 
 
 def band_rule(rules: Sequence[Rule]) -> tuple[BandName, Rule] | None:
-    """The one rule that names the band; None where there is none or more."""
+    """The one rule that names the band; None if there is none or more than one."""
     found = [(_BAND_RULES[rule.id], rule) for rule in rules if rule.id in _BAND_RULES]
     return found[0] if len(found) == 1 else None
 
 
 def _minio_rule(rule: Properties) -> Rule:
-    # Its `status` is the server's and unknown before the first update: pulumi-minio can only make enabled rules.
+    # `status` comes from the server and is unknown before the first update; pulumi-minio creates only enabled rules.
     expiration = rule.get("expiration")
     days = _DAYS.fullmatch(str(expiration or ""))
     return Rule(
@@ -99,28 +99,28 @@ def _aws_rule(rule: Properties) -> Rule:
 def _limits(args: ResourceValidationArgs) -> Iterator[str]:
     if type_of(args) == AWS_BUCKET:
         if args.props.get("lifecycleRules"):
-            yield "the bucket has lifecycle rules of its own beside its lifecycle resource"
+            yield "the bucket itself declares lifecycle rules, besides its lifecycle resource"
         return
     rules = rules_of(args)
     found = band_rule(rules)
     if found is None:
-        yield f"there must be exactly one rule of {', '.join(_BAND_RULES)}"
+        yield f"the bucket must have exactly one of the rules {', '.join(_BAND_RULES)}"
     else:
         yield from _band_limits(*found)
     for rule in rules:
         if rule.id == _PROBE_RULE and rule.prefix != PROBE_PREFIX:
             yield f"the rule {_PROBE_RULE} is not limited to {PROBE_PREFIX}"
         elif rule.id not in (_PROBE_RULE, *_BAND_RULES):
-            yield f"the rule {rule.id!r} is neither the band's nor {_PROBE_RULE}"
+            yield f"the rule {rule.id!r} is neither the band's rule nor {_PROBE_RULE}"
 
 
 def _band_limits(band: BandName, rule: Rule) -> Iterator[str]:
     if rule.prefix or rule.narrowed or not rule.enabled:
-        yield f"the rule {rule.id} must be enabled, count in days and govern every key"
+        yield f"the rule {rule.id} must be enabled, count in days and apply to every key"
     days = rule.expire_after_days
     if band is BandName.COLD:
         if days is not None and days < COLD_RETENTION_DAYS_MINIMUM:
-            yield f"cold objects expire after {days} d; the least is {COLD_RETENTION_DAYS_MINIMUM} d"
+            yield f"cold objects expire after {days} d; the minimum is {COLD_RETENTION_DAYS_MINIMUM} d"
         return
     least, most = HOT_EXPIRE_DAYS if band is BandName.HOT else WARM_EXPIRE_DAYS
     if days is None or not least <= days <= most:
@@ -141,7 +141,7 @@ def _band_versioning(bucket: PolicyResource, resources: Sequence[PolicyResource]
         return
     band = found[0]
     if is_locked(bucket):
-        yield f"a {band} bucket has object lock, so its objects cannot expire as the band says"
+        yield f"a {band} bucket has object lock, so its objects cannot expire as the band requires"
     versioned = any(
         (one.props.get("versioningConfiguration") or {}).get("status") == _ENABLED
         for one in on_bucket(bucket, resources, VERSIONINGS)
@@ -153,20 +153,20 @@ def _band_versioning(bucket: PolicyResource, resources: Sequence[PolicyResource]
 POLICIES = [
     ResourceValidationPolicy(
         "lifecycle-limits",
-        "Lifecycle rules keep their band's limits: too short loses what was to be kept, too long keeps what was to be "
-        "gone, and a rule beside the band's can expire anything.",
+        "Lifecycle rules stay within their band's limits: too few days lose data that must be kept, too many keep data "
+        "that must be removed, and an additional rule can expire any object.",
         of_types((*LIFECYCLES, AWS_BUCKET), _limits),
     ),
     StackValidationPolicy(
         "bucket-lifecycle",
-        "Every bucket has exactly one lifecycle resource: without one it grows for ever, and a second silently empties "
-        "the first.",
+        "Every bucket has exactly one lifecycle resource: without one it grows for ever, and a second one silently "
+        "empties the first.",
         of_each_bucket(_exactly_one),
     ),
     StackValidationPolicy(
         "band-versioning",
-        "Hot is unversioned and warm is versioned, neither with object lock: a hot bucket's versions would never be "
-        "removed, and a warm one's overwritten objects could not be had back.",
+        "Hot buckets are unversioned and warm ones versioned, both without object lock: a hot bucket's versions would "
+        "never be removed, and overwritten objects of an unversioned warm bucket could not be restored.",
         of_each_bucket(_band_versioning),
     ),
 ]

@@ -1,4 +1,4 @@
-"""The pack as a whole. The rule: every policy is mandatory; what may be looser says so in its own config."""
+"""The whole pack. The rule: every policy is mandatory; a policy that may be relaxed has a config option for it."""
 
 from pulumi_policy import EnforcementLevel, Policy, PolicyPack
 
@@ -16,5 +16,5 @@ POLICIES: list[Policy] = [
 
 
 def serve() -> None:
-    """Serve the engine until it ends this process."""
+    """Serve the engine until the engine ends this process."""
     PolicyPack(NAME, POLICIES, enforcement_level=EnforcementLevel.MANDATORY)

@@ -1,9 +1,9 @@
-"""What the policies have in common: types of both clouds, what stands on which bucket, and values not known yet.
+"""The common part of the policies: types of both clouds, the resources of each bucket, and unknown values.
 
-The rule: a value that is unknown during preview is neither right nor wrong. What is certain is reported first, then
-`UnknownValueError` goes up, which the engine shows as "can't run policy … during preview" and asks again in the update.
-Messages never quote a property's value unless it is a name, a number of days or a statement's Sid: the engine hands a
-policy every secret in clear.
+The rule: a value that is unknown during preview is neither right nor wrong. A policy reports certain violations first
+and then raises `UnknownValueError`. The engine shows that as "can't run policy … during preview" and runs the policy
+again in the update. Messages quote a property's value only if it is a name, a number of days or a statement's Sid:
+the engine gives policies every secret in clear text.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,12 +47,12 @@ STORES = frozenset(STORE.values())
 
 
 def type_of(resource: PolicyResource | ResourceValidationArgs) -> str:
-    """The type token; a deprecated `…V2` of pulumi-aws counts as the type that it became."""
+    """The type token; a deprecated `…V2` type of pulumi-aws counts as its successor."""
     return resource.resource_type.replace("V2", "")
 
 
 def of_types(types: Iterable[str], check: Callable[[ResourceValidationArgs], Iterable[str]]) -> ResourceValidation:
-    """A validation of the resources of some types by a check that gives what is wrong with one."""
+    """A validation that runs a check on each resource of some types; the check returns violations."""
     wanted = frozenset(types)
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
@@ -66,9 +66,9 @@ def of_types(types: Iterable[str], check: Callable[[ResourceValidationArgs], Ite
 def of_each_bucket(
     check: Callable[[PolicyResource, Sequence[PolicyResource]], Iterable[str]], types: frozenset[str] = BUCKETS
 ) -> StackValidation:
-    """A validation of each bucket of a stack, given all the stack's resources.
+    """A validation that runs a check on each bucket of a stack; the check gets all the stack's resources.
 
-    What cannot be known of one bucket hides nothing of the others.
+    An unknown value of one bucket does not hide violations of the others.
     """
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
@@ -88,17 +88,17 @@ def of_each_bucket(
 
 
 def at(name: str, error: UnknownValueError) -> UnknownValueError:
-    """The same, naming the resource as well."""
+    """The same error, with the resource's name added."""
     return UnknownValueError(error.unknown_type_sentinel, [name, *error.props])
 
 
 def on_bucket(
     bucket: PolicyResource, resources: Sequence[PolicyResource], types: frozenset[str]
 ) -> list[PolicyResource]:
-    """The resources of some types that set something on a bucket.
+    """The resources of some types that configure a bucket.
 
     Raises:
-        UnknownValueError: One names a bucket that cannot be told yet.
+        UnknownValueError: The bucket of one resource is not known yet.
     """
     return [one for one in resources if type_of(one) in types and _stands_on(one, bucket)]
 
@@ -107,7 +107,7 @@ def _stands_on(resource: PolicyResource, bucket: PolicyResource) -> bool:
     try:
         return bool(resource.props.get("bucket") == bucket.props.get("bucket"))
     except UnknownValueError as error:
-        # A name that the provider gives is not known yet; what it is computed from is.
+        # A name that the provider generates is not known yet, but the resource that it comes from is.
         sources = resource.property_dependencies.get("bucket")
         if not sources:
             raise at(resource.name, error) from None
@@ -115,13 +115,13 @@ def _stands_on(resource: PolicyResource, bucket: PolicyResource) -> bool:
 
 
 def is_locked(bucket: PolicyResource | ResourceValidationArgs) -> bool:
-    """Whether object lock is on since creation."""
+    """Whether the bucket is created with object lock."""
     key = "objectLocking" if type_of(bucket) == MINIO_BUCKET else "objectLockEnabled"
     return bool(bucket.props.get(key))
 
 
 def values_in(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    """Each scalar in a value with its path; an unknown one as the `UnknownValueError` that it raises."""
+    """Each scalar in a value with its path; for an unknown scalar, the `UnknownValueError` that it raises."""
     if isinstance(value, Mapping):
         items: Iterable[str | int] = value
     elif isinstance(value, Sequence) and not isinstance(value, str):

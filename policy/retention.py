@@ -1,4 +1,4 @@
-"""The policy on cold buckets: object lock, and a default retention, in days, that covers the band's minimum."""
+"""The policy on cold buckets: object lock, and a default retention of at least the band's minimum days."""
 
 from collections.abc import Iterator, Sequence
 
@@ -27,16 +27,16 @@ def _cold(bucket: PolicyResource, resources: Sequence[PolicyResource]) -> Iterat
     if not is_cold and not locked:
         return
     if not locked:
-        yield "a cold bucket has no object lock, which cannot be switched on later"
+        yield "a cold bucket has no object lock, which cannot be enabled later"
     retentions = on_bucket(bucket, resources, RETENTIONS)
     if len(retentions) != 1:
         yield f"the bucket has {len(retentions)} default retentions instead of one"
         return
     mode, days = _retention(retentions[0])
     if mode not in tuple(RetentionMode):
-        yield f"its default retention has no mode of {', '.join(RetentionMode)}"
+        yield f"its default retention has none of the modes {', '.join(RetentionMode)}"
     if days < COLD_RETENTION_DAYS_MINIMUM:
-        yield f"its default retention is {days} d; the least is {COLD_RETENTION_DAYS_MINIMUM} d"
+        yield f"its default retention is {days} d; the minimum is {COLD_RETENTION_DAYS_MINIMUM} d"
     expire = found[1].expire_after_days if is_cold and found is not None else None
     if expire is not None and expire < days:
         yield f"its objects expire after {expire} d, before their retention of {days} d ends"
@@ -53,8 +53,8 @@ def _retention(resource: PolicyResource) -> tuple[str | None, int]:
 POLICIES = [
     StackValidationPolicy(
         "cold-retention",
-        "Cold buckets have object lock and a default retention of at least 365 days: originals and records exist once, "
-        "and without retention a leaked key can delete them.",
+        "Cold buckets have object lock and a default retention of at least 365 days: originals and records exist only "
+        "once, and without retention a leaked key can delete them.",
         of_each_bucket(_cold),
     ),
 ]

@@ -1,8 +1,8 @@
-"""The policy on roles: a role names who may assume it.
+"""The policy on roles: a role names the callers that may assume it.
 
-The rule: a role is for callers with a token, so its trust policy lets in a federated provider alone, for one audience
-and for subjects that say who (`model.trust.too_wide`). What the role may do is the business of the policies on policy
-documents.
+The rule: a role is for callers with a token, so its trust policy allows only one federated provider, for one audience
+and for specific subjects (`model.trust.too_wide`). It leaves out the role's permissions: the policies on policy
+documents judge those.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _ACTION = "sts:AssumeRoleWithWebIdentity"
 
 def _trust(args: ResourceValidationArgs) -> Iterator[str]:
     if args.props.get("inlinePolicies"):
-        yield "it has inline policies, which no other policy here looks at"
+        yield "the role has inline policies, which no other policy of this pack checks"
     try:
         statements = statements_of(args.props.get("assumeRolePolicy"))
     except MalformedDocumentError as error:
@@ -36,22 +36,22 @@ def _problems(statement: Properties) -> Iterator[str]:
     providers = _listed(principal.get("Federated")) if isinstance(principal, Mapping) else []
     named = isinstance(principal, Mapping) and set(principal) == {"Federated"} and len(providers) == 1
     if not named or ":oidc-provider/" not in providers[0] or "*" in providers[0]:
-        yield "lets in others than one OpenID Connect provider"
+        yield "allows principals other than a single OpenID Connect provider"
         return
     if _listed(statement.get("Action")) != [_ACTION]:
-        yield f"allows something else than {_ACTION}"
+        yield f"allows actions other than {_ACTION}"
     issuer = providers[0].partition(":oidc-provider/")[2]
     asked = _asked(statement)
     if not asked.get(("StringEquals", f"{issuer}:aud")):
-        yield "asks for no audience, so a token that was made for another service is let in"
+        yield "does not require an audience, so it accepts a token for another service"
     subjects = [
         *asked.get(("StringEquals", f"{issuer}:sub"), []),
         *asked.get(("StringLike", f"{issuer}:sub"), []),
     ]
     if not subjects:
-        yield "asks for no subject, so whoever the issuer vouches for is let in"
+        yield "does not require a subject, so it accepts every caller of the issuer"
     elif any(too_wide(f"https://{issuer}", subject) for subject in subjects):
-        yield "has a wildcard subject that does not say who is let in"
+        yield "has a wildcard subject that does not name the accepted callers"
 
 
 def _asked(statement: Properties) -> dict[tuple[str, str], list[str]]:
@@ -63,7 +63,7 @@ def _asked(statement: Properties) -> dict[tuple[str, str], list[str]]:
     }
 
 
-def _listed(value: Any) -> list[str]:  # noqa: ANN401 - one or many, as IAM writes them
+def _listed(value: Any) -> list[str]:  # noqa: ANN401 - one or many values, IAM accepts both
     if value is None:
         return []
     return [value] if isinstance(value, str) else [str(one) for one in value]
@@ -72,8 +72,8 @@ def _listed(value: Any) -> list[str]:  # noqa: ANN401 - one or many, as IAM writ
 POLICIES = [
     ResourceValidationPolicy(
         "role-trust",
-        "Every role names who may assume it, by issuer, audience and subject: a trust without a subject lets in "
-        "everybody who has an account with the issuer.",
+        "Every role names who may assume it, by issuer, audience and subject: a trust without a subject accepts every "
+        "account of the issuer.",
         of_types((AWS_ROLE,), _trust),
     ),
 ]

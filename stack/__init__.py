@@ -1,4 +1,4 @@
-"""A deployed stack seen from outside: its outputs, config and state, by the `pulumi` on the path.
+"""Reads a deployed stack from outside: its outputs, config and state, with the `pulumi` on the path.
 
-The rule: only what runs beside the program asks here; the program itself needs none of it.
+The rule: only commands outside the Pulumi program use it; the program itself does not.
 """

@@ -1,7 +1,7 @@
-"""A stack's config as it is, and where its project is.
+"""Reads a stack's config, and finds the folder of its project.
 
-The rule: it is read by the `pulumi` on the path. Secrets stay in memory, and out of all that is shown
-(`model.secrecy.redaction`). What the values mean is `infra.settings`'s.
+The rule: the `pulumi` on the path reads the config. Secrets stay in memory and are redacted from all output
+(`model.secrecy.redaction`). `infra.settings` interprets the values.
 """
 
 import os
@@ -12,15 +12,15 @@ from model.secrecy.redaction import keep_secret
 from stack.runner import read_json
 
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
-# What `pulumi` takes for its --cwd, as it takes each option: https://www.pulumi.com/docs/iac/cli/environment-variables/
+# The variable for pulumi's option --cwd; each option has one: https://www.pulumi.com/docs/iac/cli/environment-variables/
 FOLDER_VARIABLE = "PULUMI_OPTION_CWD"
 
 
 def read_config(stack: str, environ: Mapping[str, str] = os.environ) -> dict[str, tuple[str, bool]]:
-    """A stack's config as it is: by full key, the text of the value and whether it is secret.
+    """A stack's config: for each full key, the text of the value and whether it is secret.
 
     Raises:
-        EngineError: There is no pulumi, or no such stack.
+        EngineError: pulumi is not on the path, or the stack does not exist.
     """
     config = read_json("config", "--json", "--show-secrets", stack=stack, environ=environ)
     found = {key: (str(entry.get("value", "")), bool(entry.get("secret"))) for key, entry in config.items()}
@@ -31,12 +31,12 @@ def read_config(stack: str, environ: Mapping[str, str] = os.environ) -> dict[str
 
 
 def pulumi_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where pulumi begins to look for the project: here, or where its variable leads it."""
+    """The folder where pulumi starts to look for the project: this one, or the one that its variable names."""
     return Path.cwd() / environ.get(FOLDER_VARIABLE, "")
 
 
 def project_folder(start: Path) -> Path:
-    """The nearest folder upwards with a project file, as pulumi looks for it; `start` where there is none."""
+    """The nearest folder upwards with a project file, as pulumi searches for it; `start` if there is none."""
     return next(
         (folder for folder in (start, *start.parents) if any((folder / name).is_file() for name in PROJECT_FILES)),
         start,

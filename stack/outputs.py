@@ -1,7 +1,7 @@
-"""What a stack has published, read by the `pulumi` on the path or from files in its form: the only reader of outputs.
+"""Reads what a stack has published, with the `pulumi` on the path or from files in the same form.
 
-The rule: the key pairs stay in memory and are told apart from what may be shown; what `pulumi` printed is in no error,
-because it may be the key pairs. Only reads.
+The rule: only this module reads outputs, and it changes nothing. The key pairs stay in memory, separate from values
+that may be shown. No error contains what `pulumi` printed, because that may be the key pairs.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _WITH_SECRETS = "--show-secrets"
 
 
 class NothingPublishedError(EngineError):
-    """The stack was never deployed, or by something else than this project."""
+    """The stack was never deployed, or another project deployed it."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Published:
     """What a stack has published.
 
     Attributes:
-        deployment: What it published without secrets.
-        credentials: Key pair by identity; an identity that holds none is absent.
-        where: How a message names it.
+        deployment: The published values that are not secret.
+        credentials: Key pairs by identity; an identity without a key pair is absent.
+        where: The name of the source in messages.
     """
 
     deployment: Deployment
@@ -36,11 +36,11 @@ class Published:
 
 
 def read_published(stack: str) -> Published:
-    """Read a stack's outputs, the key pairs included.
+    """Read a stack's outputs, including the key pairs.
 
     Raises:
-        EngineError: There is no pulumi or no such stack, or its key pairs are malformed.
-        InvalidInputError: The deployment is of another version, or malformed.
+        EngineError: pulumi is not on the path, the stack does not exist, or its key pairs are malformed.
+        InvalidInputError: The deployment has another version, or is malformed.
         NothingPublishedError: The stack has published nothing yet.
     """
     outputs = _outputs(stack, _WITH_SECRETS)
@@ -48,27 +48,27 @@ def read_published(stack: str) -> Published:
 
 
 def read_deployment(stack: str) -> Deployment:
-    """Read what a stack has published without secrets; none is asked for.
+    """Read a stack's published deployment; this does not request any secret.
 
     Raises:
-        EngineError: There is no pulumi, or no such stack.
-        InvalidInputError: The deployment is of another version, or malformed.
+        EngineError: pulumi is not on the path, or the stack does not exist.
+        InvalidInputError: The deployment has another version, or is malformed.
         NothingPublishedError: The stack has published nothing yet.
     """
     return Deployment.parse(_outputs(stack)["deployment"], f"stack {stack}")
 
 
 def parse_published(deployment: object, credentials: object, where: str) -> Published:
-    """Check outputs that were read already.
+    """Check outputs that were already read.
 
     Args:
         deployment: The output `deployment`.
         credentials: The output `credentials`.
-        where: How a message names them.
+        where: The name of the source in messages.
 
     Raises:
-        EngineError: The key pairs are malformed; the message has places and no value.
-        InvalidInputError: The deployment is of another version, or malformed.
+        EngineError: The key pairs are malformed; the message names places and no values.
+        InvalidInputError: The deployment has another version, or is malformed.
     """
     parsed = Deployment.parse(deployment, where)
     try:

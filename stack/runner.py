@@ -1,7 +1,7 @@
 """Runs the `pulumi` on the path.
 
-The rule: what is secret goes in by standard input and stays out of errors (`model.secrecy.redaction`); a command never
-asks, it fails.
+The rule: secrets are passed on standard input and redacted from errors (`model.secrecy.redaction`). A command never
+prompts; it fails instead.
 """
 
 import json
@@ -19,29 +19,29 @@ from typing import Any
 from model.secrecy.redaction import redacted
 
 TIMEOUT_SECONDS = 1800
-# For what only reads config, state or outputs.
+# For commands that only read config, state or outputs.
 READ_TIMEOUT_SECONDS = 120
-# Until an engine that was asked to end is killed.
+# The wait after the interrupt before the engine is killed.
 END_SECONDS = 10
 STACK_NAME_FORM = re.compile(r"[A-Za-z0-9._/-]+")
 
 
 class EngineError(Exception):
-    """A pulumi command could not be run, or failed; the message is what it said."""
+    """A pulumi command cannot be run, or failed; the message has its output."""
 
 
 class NoEngineError(EngineError):
-    """There is no pulumi on the path."""
+    """pulumi is not on the path."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """A command that has ended.
+    """The result of a command.
 
     Attributes:
-        status: Its exit status.
-        output: What it printed, which may hold secrets: it is for parsing.
-        errors: What it printed as errors, without secrets.
+        status: The exit status.
+        output: The standard output, which may contain secrets and is only for parsing.
+        errors: The standard error output, with secrets redacted.
     """
 
     status: int
@@ -60,15 +60,15 @@ def run_pulumi(
     """Run a pulumi command.
 
     Args:
-        arguments: The command; they are shown, so none may be secret.
-        text: Its standard input.
-        folder: The project's folder, where it is not the one that pulumi finds by itself.
-        environ: Its environment.
-        may_fail: Return whatever its exit status is.
-        seconds: How long it may take.
+        arguments: The command's arguments; messages show them, so none may be secret.
+        text: The standard input.
+        folder: The project's folder, if pulumi would not find it itself.
+        environ: The command's environment.
+        may_fail: Return the result for any exit status.
+        seconds: The time limit.
 
     Raises:
-        EngineError: There is no pulumi, it did not end in time, or it failed.
+        EngineError: pulumi is not on the path, did not end in time, or failed.
     """
     with _started(arguments, text, folder, environ) as running:
         said = running.said(seconds)
@@ -79,14 +79,14 @@ def run_pulumi(
 
 @dataclass(frozen=True)
 class _Running:
-    """A command that runs; `shown` is how a message names it."""
+    """A running command; `shown` is its name in messages."""
 
     process: "subprocess.Popen[str]"
     shown: str
     text: str = field(repr=False)
 
     def said(self, seconds: int) -> Said:
-        """Wait for its end.
+        """Wait until the command ends.
 
         Raises:
             EngineError: It did not end in time.
@@ -102,16 +102,16 @@ class _Running:
 def _started(
     arguments: Sequence[str], text: str = "", folder: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> Iterator[_Running]:
-    """A pulumi command, which runs no longer than the context.
+    """A pulumi command that runs at most as long as the context.
 
     Raises:
-        NoEngineError: There is no pulumi.
+        NoEngineError: pulumi is not on the path.
     """
     program = which("pulumi")
     if program is None:
-        raise NoEngineError('no pulumi on the path; for the sandbox first: eval "$(object-store sandbox env NAME)"')
+        raise NoEngineError('pulumi is not on the path; for a sandbox run: eval "$(object-store sandbox env NAME)"')
     where = [] if folder is None else ["--cwd", str(folder)]
-    process = subprocess.Popen(  # noqa: S603 - pulumi, with arguments of our own and a stack's name
+    process = subprocess.Popen(  # noqa: S603 - pulumi, with this project's arguments and a stack's name
         [program, *where, *arguments, "--non-interactive"],
         env=dict(environ),
         stdin=subprocess.PIPE,
@@ -127,7 +127,7 @@ def _started(
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
-    """End a command that runs: at SIGINT the engine puts its stack in order and takes its lock off."""
+    """End a running command: on SIGINT the engine completes its state and removes its lock."""
     if process.poll() is not None:
         return
     try:
@@ -140,26 +140,26 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 
 def checked_name(stack: str) -> str:
-    """A stack's name that may become an argument.
+    """A stack's name, checked so that it can be an argument.
 
     Raises:
-        EngineError: It is none.
+        EngineError: It is not a stack name.
     """
     if not STACK_NAME_FORM.fullmatch(stack):
-        raise EngineError(f"{stack!r} is no stack name; `pulumi stack ls` shows the names")
+        raise EngineError(f"{stack!r} is not a stack name; `pulumi stack ls` lists the names")
     return stack
 
 
 def read_json(*arguments: str, stack: str, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """What a command that only reads a stack prints as JSON; what it printed is in no error, since it may hold secrets.
+    """The JSON output of a command that only reads a stack; no error contains it, because it may hold secrets.
 
     Args:
         arguments: The command, without the stack's name.
         stack: The stack's name.
-        environ: Its environment.
+        environ: The command's environment.
 
     Raises:
-        EngineError: There is no pulumi, no such stack, or no JSON object was printed.
+        EngineError: pulumi is not on the path, the stack does not exist, or pulumi printed no JSON object.
     """
     (found,) = read_json_together(arguments, stack=stack, environ=environ)
     return found
@@ -168,10 +168,10 @@ def read_json(*arguments: str, stack: str, environ: Mapping[str, str] = os.envir
 def read_json_together(
     *commands: Sequence[str], stack: str, environ: Mapping[str, str] = os.environ
 ) -> list[dict[str, Any]]:
-    """The same of several commands that run at the same time.
+    """The JSON outputs of several commands that run at the same time.
 
     Raises:
-        EngineError: Of the first that fails; the others are ended.
+        EngineError: A command failed; the error is the first one's, and the other commands are ended.
     """
     name = checked_name(stack)
     with ExitStack() as running:
@@ -183,8 +183,8 @@ def _parsed(said: Said, shown: str, stack: str) -> dict[str, Any]:
     if said.status:
         reason = said.errors.strip() or f"exit status {said.status}"
         raise EngineError(
-            f"stack {stack!r}: `{shown}` failed:\n{reason}\n`pulumi stack ls` shows the stacks, "
-            f"`pulumi stack init {stack}` makes one"
+            f"stack {stack!r}: `{shown}` failed:\n{reason}\n`pulumi stack ls` lists the stacks, "
+            f"`pulumi stack init {stack}` creates this one"
         )
     try:
         found = json.loads(said.output)

@@ -1,7 +1,7 @@
-"""A stack's state as Pulumi exports it, and what is read from it.
+"""Reads a stack's state as Pulumi exports it.
 
-The rule: an export with secrets stays in memory, and whoever reads it keeps each secret (`model.secrecy.redaction`).
-What is told of resources and of their types is `model.resources`'s and the reader's own.
+The rule: an export with secrets stays in memory, and code that reads it registers each secret
+(`model.secrecy.redaction`). `model.resources` and the caller interpret the resources and their types.
 """
 
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ State = Mapping[str, Any]
 
 
 def read_state(stack: str) -> dict[str, Any]:
-    """A stack's state, its secrets encrypted.
+    """A stack's state, with its secrets encrypted.
 
     Raises:
-        EngineError: There is no pulumi, or no such stack.
+        EngineError: pulumi is not on the path, or the stack does not exist.
     """
     return read_json("stack", "export", stack=stack)
 
 
 def config_and_state(stack: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The stack's config and its exported state, both with their secrets, asked at the same time.
+    """A stack's config and its exported state, both with their secrets, read at the same time.
 
     Raises:
-        EngineError: There is no pulumi, or no such stack.
+        EngineError: pulumi is not on the path, or the stack does not exist.
     """
     commands = (("config", "--json", "--show-secrets"), ("stack", "export", "--show-secrets"))
     config, state = read_json_together(*commands, stack=stack)
@@ -33,10 +33,10 @@ def config_and_state(stack: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def resources_of(state: State) -> list[dict[str, Any]]:
-    """Its resources, what is to be deleted included; a stack that was never deployed has none."""
+    """The state's resources, including those pending deletion; a stack that was never deployed has none."""
     return list((state.get("deployment") or {}).get("resources") or [])
 
 
 def under_way(state: State) -> list[dict[str, Any]]:
-    """The operations that an interrupted update was at: `type` (`creating`, `deleting` …) and `resource`."""
+    """The pending operations of an interrupted update: `type` (`creating`, `deleting` …) and `resource`."""
     return list((state.get("deployment") or {}).get("pending_operations") or [])

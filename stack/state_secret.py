@@ -1,7 +1,7 @@
-"""A secret as a deployment writes it.
+"""A secret in the form that Pulumi's exported deployments use.
 
-The rule: what is given here in clear goes to the engine by standard input alone, and the engine encrypts it; what is
-read here in clear is kept out of all that is shown (`model.secrecy.redaction`).
+The rule: a clear-text value goes to the engine only on standard input, and the engine encrypts it. A value that is read
+in clear text is redacted from all output (`model.secrecy.redaction`).
 
 Source: https://www.pulumi.com/docs/iac/concepts/secrets/
 """
@@ -16,17 +16,17 @@ _MARK = {_SIGNATURE: "1b47061264138c4ac30d75fd1eb44270"}
 
 
 def secret(value: str) -> dict[str, str]:
-    """A secret that the engine is to encrypt."""
+    """A secret for the engine to encrypt."""
     return {**_MARK, "plaintext": json.dumps(value)}
 
 
 def is_secret(value: object) -> bool:
-    """Whether a property of a state is marked as one."""
+    """Whether a property of a state is marked as a secret."""
     return isinstance(value, dict) and _SIGNATURE in value
 
 
 def revealed(value: Any) -> Any:  # noqa: ANN401 - any property
-    """A property of an export with secrets, in clear; one that is still encrypted is an empty text."""
+    """A property of an export with secrets, in clear text; a value that is still encrypted becomes an empty text."""
     if not is_secret(value):
         return value
     plain = json.loads(value.get("plaintext", '""'))

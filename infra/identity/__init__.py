@@ -1,6 +1,6 @@
-"""Users, policies, attachments and service accounts of an AIStor by its admin API, as dynamic resources.
+"""Dynamic resources that manage AIStor users, policies, attachments and service accounts with the admin API.
 
-The rule: names of properties are those of pulumi-minio's types, so that the two ways of realising an identity differ
-in the type alone and a state is moved from one to the other (`ops.switch_admin_api`). What a provider pickles into
-the state is a reference to its class: no field, no path, no secret. Groups and LDAP are left out.
+The rule: properties have the names of pulumi-minio's types. Both implementations of an identity therefore differ only
+in type, and `ops.switch_admin_api` can move a state from one to the other. A provider pickles only a reference to its
+class into the state: no field, no path, no secret. It leaves out groups and LDAP.
 """

@@ -1,6 +1,6 @@
-"""One policy of one user.
+"""The attachment of one policy to one user.
 
-The rule: only this one policy of the user is looked at and changed; others that it has are not ours to take.
+The rule: it reads and changes only this one policy; it leaves the user's other policies alone.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ class AttachmentProvider(IdentityProvider):
     replaced: ClassVar[tuple[str, ...]] = ("userName", "policyName")
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        """Attach; what is attached already is as it should be. The id is `user/policy`."""
+        """Attach the policy; an existing attachment is accepted. The id is `user/policy`."""
         self._attach(props)
         return dynamic.CreateResult(id_=f"{props['userName']}/{props['policyName']}", outs=dict(props))
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
-        """Look for the policy among the user's."""
+        """Look for the policy among the user's policies."""
         user, policy = props["userName"], props["policyName"]
-        with self.api(props, f"the policies of user {user} could not be read") as api:
+        with self.api(props, f"cannot read the policies of user {user}") as api:
             try:
                 found = api.user(user)
             except NotFoundError:
@@ -36,15 +36,15 @@ class AttachmentProvider(IdentityProvider):
         return dynamic.ReadResult(id_=id_, outs=dict(props)) if attached else gone(props)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
-        """Another way to the server; what is attached is made sure of."""
+        """Make sure the policy is attached; only the connection has changed."""
         self._attach(_news)
         return dynamic.UpdateResult(outs=dict(_news))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Detach; what is detached already, or gone, is no error."""
+        """Detach the policy; a missing attachment, user or policy is not an error."""
         user, policy = _props["userName"], _props["policyName"]
         with (
-            self.api(_props, f"policy {policy} could not be taken from user {user}") as api,
+            self.api(_props, f"cannot detach policy {policy} from user {user}") as api,
             contextlib.suppress(AlreadyAppliedError, NotFoundError),
         ):
             api.detach(user, policy)
@@ -52,7 +52,7 @@ class AttachmentProvider(IdentityProvider):
     def _attach(self, props: dict[str, Any]) -> None:
         user, policy = props["userName"], props["policyName"]
         with (
-            self.api(props, f"policy {policy} could not be attached to user {user}") as api,
+            self.api(props, f"cannot attach policy {policy} to user {user}") as api,
             contextlib.suppress(AlreadyAppliedError),
         ):
             api.attach(user, policy)
@@ -70,6 +70,6 @@ class Attachment(dynamic.Resource, module="identity", name="Attachment"):
         connection: Mapping[str, str],
         opts: pulumi.ResourceOptions,
     ) -> None:
-        """Declare it; `connection` says where (`connection_inputs`)."""
+        """Declare the attachment; `connection` has the server's address (`connection_inputs`)."""
         properties = {"userName": user_name, "policyName": policy_name, **connection}
         super().__init__(AttachmentProvider(), resource_name, properties, opts)

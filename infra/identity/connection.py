@@ -1,7 +1,7 @@
-"""What the four providers have in common: the admin's keys, the server, and how a failure is said.
+"""The common part of the four providers: the admin's keys, the server, and error messages.
 
-The rule: the keys are never an input; they are read from the stack's config, or the environment, when the provider
-starts. Only the server's own "there is no such thing" means that a resource is gone; every other failure is raised.
+The rule: the keys are never an input; the provider reads them from the stack's config or the environment when it
+starts. A resource is gone only if the server says that it does not exist; every other failure raises an error.
 """
 
 import os
@@ -19,23 +19,23 @@ from model.policy_meaning import same_meaning
 if TYPE_CHECKING:
     from infra.settings import AistorSettings
 
-#: Where the server is; an input of every resource, since a state must say of which server it speaks.
+#: The server's address; an input of every resource, because a state must name the server that it describes.
 CONNECTION = ("endpoint", "region", "caPem")
 
 
 class IdentityError(Exception):
-    """A resource could not be made, read, changed or deleted; the message names it and says what to do."""
+    """A resource cannot be created, read, changed or deleted; the message names it and says what to do."""
 
 
 class IdentityProvider(dynamic.ResourceProvider):
-    """Opens the admin API for its subclasses; has no fields before it is configured.
+    """Opens the admin API for its subclasses; it has no fields until it is configured.
 
     Attributes:
-        compared: The inputs whose change is an update, beside the connection's.
-        replaced: The inputs whose change makes another thing.
+        compared: The inputs whose change is an update, besides the connection's.
+        replaced: The inputs whose change is a replacement.
     """
 
-    serialize_as_secret_always = False  # a reference to a class is none
+    serialize_as_secret_always = False  # a reference to a class is not secret
     compared: ClassVar[tuple[str, ...]] = ()
     replaced: ClassVar[tuple[str, ...]] = ()
 
@@ -43,11 +43,11 @@ class IdentityProvider(dynamic.ResourceProvider):
     _password: str
 
     def configure(self, req: dynamic.ConfigureRequest) -> None:
-        """Take the admin's keys from the stack's config or the environment."""
+        """Read the admin's keys from the stack's config or the environment."""
         self._user, self._password = admin_credentials(req.config.get, os.environ, f"{NAMESPACE}:")
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
-        """Another name or owner is a replacement; anything else is set in place."""
+        """Replace the resource for another name or owner; update it in place for other changes."""
         replaces = [key for key in self.replaced if _olds.get(key) != _news.get(key)]
         changed = [
             key for key in (*self.compared, *CONNECTION) if not _same(key, _olds.get(key, ""), _news.get(key, ""))
@@ -56,10 +56,10 @@ class IdentityProvider(dynamic.ResourceProvider):
 
     @contextmanager
     def api(self, props: Mapping[str, Any], doing: str) -> Iterator[AdminApi]:
-        """The admin API of the server that a resource is on.
+        """The admin API of a resource's server.
 
         Raises:
-            IdentityError: Whatever the API said, as what was being done.
+            IdentityError: The API failed; the message starts with `doing`.
         """
         with AdminApi(
             endpoint=props["endpoint"],
@@ -75,15 +75,15 @@ class IdentityProvider(dynamic.ResourceProvider):
 
 
 def gone(props: Mapping[str, Any]) -> dynamic.ReadResult:
-    """What a read says of a thing that is not there; the engine takes it out of the state."""
+    """The result of reading a resource that does not exist; the engine removes it from the state."""
     return dynamic.ReadResult(id_="", outs=dict(props))
 
 
 def connection_inputs(settings: "AistorSettings", region: str) -> dict[str, str]:
-    """The inputs that say where the server is, none of them secret."""
+    """The inputs with the server's address; none of them is secret."""
     return {"endpoint": settings.endpoint.url, "region": region, "caPem": settings.ca_pem or ""}
 
 
 def _same(key: str, one: object, other: object) -> bool:
-    """Whether two values of an input come to the same; a policy by its meaning."""
+    """Whether two values of an input are equivalent; policies are compared by meaning."""
     return same_meaning(str(one), str(other)) if key == "policy" else one == other

@@ -1,6 +1,6 @@
-"""The identities of a plan as resources of this package, under the names that the plugin's have in `infra.aistor`.
+"""Declares a plan's identities as resources of this package, with the names that `infra.aistor` uses.
 
-The rule: what is declared here and what is declared there differ in type alone.
+The rule: the resources declared here and there differ only in type.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from model.resources import About, logical_name
 def declare_identities(
     parent: pulumi.Resource, plan: StorePlan, settings: AistorSettings, region: str
 ) -> dict[str, Credential]:
-    """Declare user, policy, attachment and service accounts of each identity; their keys by identity."""
+    """Declare user, policy, attachment and service accounts of each identity; returns the keys by identity."""
     connection = connection_inputs(settings, region)
     return {identity.name: _identity(parent, plan, identity, connection) for identity in plan.identities}
 

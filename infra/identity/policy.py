@@ -1,7 +1,7 @@
-"""A policy document under a name.
+"""A named policy document.
 
-The rule: documents are compared by their meaning, and the text of the program stays in the state as long as the live
-document means the same; the server gives it back in another order each time.
+The rule: documents are compared by meaning. The state keeps the program's text as long as the live document means the
+same, because the server returns it in a different order each time.
 """
 
 import json
@@ -17,27 +17,27 @@ from model.policy_meaning import same_meaning
 
 
 class PolicyProvider(IdentityProvider):
-    """Makes, reads, replaces and removes a policy's document."""
+    """Creates, reads, replaces and removes a policy's document."""
 
     compared: ClassVar[tuple[str, ...]] = ("policy",)
     replaced: ClassVar[tuple[str, ...]] = ("name",)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        """Make the policy; the id is its name."""
+        """Create the policy; the id is its name."""
         name = props["name"]
-        with self.api(props, f"policy {name} could not be made") as api:
+        with self.api(props, f"cannot create policy {name}") as api:
             found = _document(api, name)
             if found is not None and not same_meaning(found, props["policy"]):
                 raise IdentityError(
-                    f"policy {name} exists with another document and is not in this stack's state; to take it over: "
-                    "object-store adopt --stack NAME"
+                    f"policy {name} already exists with another document and is not in this stack's state; to adopt "
+                    "it: object-store adopt --stack NAME"
                 )
             api.put_policy(name, props["policy"])
         return dynamic.CreateResult(id_=name, outs=dict(props))
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
         """Read the live document."""
-        with self.api(props, f"policy {id_} could not be read") as api:
+        with self.api(props, f"cannot read policy {id_}") as api:
             found = _document(api, id_)
         if found is None:
             return gone(props)
@@ -47,13 +47,13 @@ class PolicyProvider(IdentityProvider):
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
         """Replace the document."""
-        with self.api(_news, f"policy {_id} could not be replaced") as api:
+        with self.api(_news, f"cannot replace policy {_id}") as api:
             api.put_policy(_id, _news["policy"])
         return dynamic.UpdateResult(outs=dict(_news))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Remove the policy; one that is gone already is no error."""
-        with self.api(_props, f"policy {_id} could not be removed; is it attached by hand to somebody else?") as api:
+        """Remove the policy; a missing policy is not an error."""
+        with self.api(_props, f"cannot remove policy {_id} (is it manually attached to another user?)") as api:
             api.remove_policy(_id)
 
 
@@ -71,7 +71,7 @@ class Policy(dynamic.Resource, module="identity", name="Policy"):
         connection: Mapping[str, str],
         opts: pulumi.ResourceOptions,
     ) -> None:
-        """Declare it; `policy` is JSON text, `connection` says where (`connection_inputs`)."""
+        """Declare the policy; `policy` is JSON text, `connection` has the server's address (`connection_inputs`)."""
         super().__init__(PolicyProvider(), resource_name, {"name": name, "policy": policy, **connection}, opts)
 
 

@@ -1,8 +1,7 @@
-"""A service account: a key pair of a user's, bound by a policy of its own.
+"""A service account: a key pair of a user, limited by its own policy.
 
-The rule: the policy goes with every update, because an update without it makes the account inherit all that its user
-may do. The keys are made here before the server is asked, so that an answer that is lost leaves no key that nobody
-knows.
+The rule: every update sends the policy, because without it the account inherits all permissions of its user. The
+provider generates the keys before it sends the request, so that a lost answer leaves no unknown key.
 """
 
 import contextlib
@@ -20,19 +19,19 @@ from model.policy_meaning import same_meaning
 
 ON = "on"
 _ACCESS_KEY_CHARACTERS = 20
-_SECRET_BYTES = 30  # 40 characters, the longest that the server takes
+_SECRET_BYTES = 30  # 40 characters, the longest that the server accepts
 
 
 class ServiceAccountProvider(IdentityProvider):
-    """Makes, reads, changes and removes a service account."""
+    """Creates, reads, changes and removes a service account."""
 
     compared: ClassVar[tuple[str, ...]] = ("policy", "status")
     replaced: ClassVar[tuple[str, ...]] = ("targetUser",)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        """Make the account; the id is its access key."""
+        """Create the account; the id is its access key."""
         user, access_key, secret_key = props["targetUser"], _access_key(), secrets.token_urlsafe(_SECRET_BYTES)
-        with self.api(props, f"a key of user {user} could not be made") as api:
+        with self.api(props, f"cannot create a key for user {user}") as api:
             try:
                 _add(api, user, props["policy"], access_key, secret_key)
             except UnavailableError as error:
@@ -41,8 +40,8 @@ class ServiceAccountProvider(IdentityProvider):
         return dynamic.CreateResult(id_=access_key, outs={**props, "accessKey": access_key, "secretKey": secret_key})
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
-        """Read owner, status and policy; a policy that is inherited reads as none."""
-        with self.api(props, f"key {id_} could not be read") as api:
+        """Read owner, status and policy; an inherited policy reads as empty."""
+        with self.api(props, f"cannot read key {id_}") as api:
             try:
                 found = api.service_account(id_)
             except NotFoundError:
@@ -60,14 +59,14 @@ class ServiceAccountProvider(IdentityProvider):
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
         """Set policy and status together; the keys stay."""
-        with self.api(_news, f"key {_id} could not be changed") as api:
+        with self.api(_news, f"cannot change key {_id}") as api:
             api.update_service_account(_id, policy=_news["policy"], status=_news["status"])
         keys = {"accessKey": _id, "secretKey": _olds.get("secretKey", "")}
         return dynamic.UpdateResult(outs={**_news, **keys})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Remove the account; one that is gone already is no error."""
-        with self.api(_props, f"key {_id} could not be removed") as api, contextlib.suppress(NotFoundError):
+        """Remove the account; a missing account is not an error."""
+        with self.api(_props, f"cannot remove key {_id}") as api, contextlib.suppress(NotFoundError):
             api.delete_service_account(_id)
 
 
@@ -77,7 +76,7 @@ class ServiceAccount(dynamic.Resource, module="identity", name="ServiceAccount")
     Outputs: `targetUser`, `policy` (JSON text), `status`, `accessKey`, `secretKey` (secret).
     """
 
-    accessKey: pulumi.Output[str]  # noqa: N815 - as the property is called on the wire
+    accessKey: pulumi.Output[str]  # noqa: N815 - the property's name on the wire
     secretKey: pulumi.Output[str]  # noqa: N815 - likewise
 
     def __init__(
@@ -89,13 +88,13 @@ class ServiceAccount(dynamic.Resource, module="identity", name="ServiceAccount")
         connection: Mapping[str, str],
         opts: pulumi.ResourceOptions,
     ) -> None:
-        """Declare it, switched on; `policy` is JSON text, `connection` says where (`connection_inputs`)."""
+        """Declare an enabled account; `policy` is JSON text, `connection` has the address (`connection_inputs`)."""
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["secretKey"]))
         properties: dict[str, Any] = {
             "targetUser": target_user,
             "policy": policy,
             "status": ON,
-            # Outputs; none of them is sent.
+            # Outputs; they are not sent.
             "accessKey": None,
             "secretKey": None,
             **connection,
@@ -112,7 +111,7 @@ def _add(api: AdminApi, user: str, policy: str, access_key: str, secret_key: str
     try:
         api.add_service_account(user, policy, access_key, secret_key)
     except TakenError as refused:
-        # An attempt whose answer was lost has made it: nobody else can have 20 random characters.
+        # An attempt whose answer was lost created it: no other client can have the same 20 random characters.
         with contextlib.suppress(NotFoundError):
             if api.service_account(access_key).get("parentUser") == user:
                 return
@@ -120,13 +119,13 @@ def _add(api: AdminApi, user: str, policy: str, access_key: str, secret_key: str
 
 
 def _take_back(api: AdminApi, user: str, access_key: str, error: AdminApiError) -> None:
-    """Remove what may have been made without an answer; say its access key where that cannot be done either."""
+    """Remove the key that an unanswered request may have created; if that fails, raise an error with its access key."""
     try:
         api.delete_service_account(access_key)
     except NotFoundError:
         return
     except AdminApiError:
         raise IdentityError(
-            f"a key of user {user} could not be made: {error}. It may have been left behind, unused; once the server "
-            f"answers: mc admin accesskey rm store/ {access_key}"
+            f"cannot create a key for user {user}: {error}. An unused key may remain on the server; once the server "
+            f"answers, remove it: mc admin accesskey rm store/ {access_key}"
         ) from None

@@ -1,7 +1,7 @@
-"""A user, whose name is its access key.
+"""A user; its name is its access key.
 
-The rule: a user that exists is never taken over in passing, because adding it again would silently change its secret;
-`ops.adopt` does it knowingly. Its secret is made here and handed to nobody: workloads get service accounts.
+The rule: it never adopts an existing user, because adding a user again would silently change its secret key; only
+`ops.adopt` adopts one. The provider generates the secret key and gives it to no workload: those get service accounts.
 """
 
 import contextlib
@@ -16,22 +16,22 @@ from infra.admin_api import AdminApi, AdminApiError, NotFoundError, UnavailableE
 from infra.identity.connection import IdentityError, IdentityProvider, gone
 
 ENABLED = "enabled"
-_SECRET_BYTES = 30  # 40 characters, the longest that the server takes
+_SECRET_BYTES = 30  # 40 characters, the longest that the server accepts
 
 
 class UserProvider(IdentityProvider):
-    """Makes, reads, switches on and removes a user."""
+    """Creates, reads, enables or disables, and removes a user."""
 
     compared: ClassVar[tuple[str, ...]] = ("status",)
     replaced: ClassVar[tuple[str, ...]] = ("name",)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        """Make the user with a secret of its own; the id is its name."""
+        """Create the user with a random secret key; the id is its name."""
         name, secret = props["name"], secrets.token_urlsafe(_SECRET_BYTES)
-        with self.api(props, f"user {name} could not be made") as api:
+        with self.api(props, f"cannot create user {name}") as api:
             if _exists(api, name):
                 raise IdentityError(
-                    f"user {name} exists and is not in this stack's state; to take it over: "
+                    f"user {name} already exists and is not in this stack's state; to adopt it: "
                     "object-store adopt --stack NAME"
                 )
             try:
@@ -39,7 +39,7 @@ class UserProvider(IdentityProvider):
                 if props["status"] != ENABLED:
                     api.set_user_status(name, props["status"])
             except UnavailableError:
-                # It may be there or not; it was not before, and the next attempt must not find it.
+                # The user may exist now. It did not exist before, and the next attempt must not find it.
                 with contextlib.suppress(AdminApiError):
                     api.remove_user(name)
                 raise
@@ -47,7 +47,7 @@ class UserProvider(IdentityProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
         """Read the live status."""
-        with self.api(props, f"user {id_} could not be read") as api:
+        with self.api(props, f"cannot read user {id_}") as api:
             try:
                 found = api.user(id_)
             except NotFoundError:
@@ -55,14 +55,14 @@ class UserProvider(IdentityProvider):
         return dynamic.ReadResult(id_=id_, outs={**props, "name": id_, "status": found.get("status", "")})
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
-        """Switch the user on or off."""
-        with self.api(_news, f"user {_id} could not be switched to {_news['status']}") as api:
+        """Enable or disable the user."""
+        with self.api(_news, f"cannot set the status of user {_id} to {_news['status']}") as api:
             api.set_user_status(_id, _news["status"])
         return dynamic.UpdateResult(outs={**_news, "secret": _olds.get("secret", "")})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Remove the user; one that is gone already is no error."""
-        with self.api(_props, f"user {_id} could not be removed") as api, contextlib.suppress(NotFoundError):
+        """Remove the user; a missing user is not an error."""
+        with self.api(_props, f"cannot remove user {_id}") as api, contextlib.suppress(NotFoundError):
             api.remove_user(_id)
 
 
@@ -79,7 +79,7 @@ class User(dynamic.Resource, module="identity", name="User"):
         connection: Mapping[str, str],
         opts: pulumi.ResourceOptions,
     ) -> None:
-        """Declare it, switched on; `connection` says where (`connection_inputs`)."""
+        """Declare an enabled user; `connection` has the server's address (`connection_inputs`)."""
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["secret"]))
         super().__init__(UserProvider(), resource_name, {"name": name, "status": ENABLED, **connection}, opts)
 

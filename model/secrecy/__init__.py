@@ -1,4 +1,4 @@
-"""What keeps a secret from being seen: the values that were read, and the guard of all that a process writes.
+"""Keeps secrets out of output: the secret values that a process has read, and a guard for all that it writes.
 
-The rule: it knows nothing of what the secrets are for.
+The rule: it does not know what the secrets are for.
 """

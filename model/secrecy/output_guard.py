@@ -1,10 +1,10 @@
-"""What a command's process writes passes here: no secret that it has read leaves it by a stream, a log or a core dump.
+"""Filters what a command's process writes: no secret it has read leaves it in a stream, a log or a core dump.
 
-The rule: each command's first line is `guard_output()`, and a command that is asked to print secrets does so by
-`reveal`, and by nothing else. The streams are wrapped, so that tracebacks, warnings, rich and argparse are covered
-without knowing of it. Log records are of a class of ours rather than filtered: a filter of a logger does not see the
-records of the loggers below it, and one of a handler not those of a handler that is added later.
-It leaves out `sys.stdout.buffer` (bytes are the content of an object) and what a child process writes to the terminal.
+The rule: each command first calls `guard_output()`, and a command that must print secrets uses only `reveal`. The
+streams are wrapped, which also covers tracebacks, warnings, rich and argparse. Log records get a class from this
+module instead of a filter: a logger's filter does not see the records of its child loggers, and a handler's filter
+does not see the records of handlers added later.
+It leaves out `sys.stdout.buffer` (its bytes are object content) and what a child process writes to the terminal.
 """
 
 import logging
@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from model.secrecy.redaction import KEPT, Redactor
 
-# Fatal signals are told by PYTHONFAULTHANDLER with functions and lines only; a core file would hold all that is known.
+# PYTHONFAULTHANDLER reports fatal signals with functions and lines only; a core file would hold every secret.
 _FLUSHED_CHARACTERS = 3
 _VARIABLES = re.compile(
     r"AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|PULUMI_CONFIG_PASSPHRASE|PULUMI_ACCESS_TOKEN|AISTOR_ROOT_PASSWORD"
@@ -26,7 +26,7 @@ _VARIABLES = re.compile(
 
 
 def guard_output(environ: Mapping[str, str] = os.environ) -> None:
-    """Let no secret of this process be seen; the first thing that a command does. A second call does no harm."""
+    """Redact this process's secrets from its output. A command calls this first; a second call does no harm."""
     for name, value in environ.items():
         if _VARIABLES.fullmatch(name):
             KEPT.keep(value)
@@ -39,7 +39,7 @@ def guard_output(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def reveal(text: str) -> None:
-    """Print secrets on standard output, where a person has asked for just that."""
+    """Print secrets on standard output; only for users who asked for them."""
     stream: Any = sys.stdout
     if isinstance(stream, GuardedStream):
         stream.reveal(text)
@@ -48,11 +48,11 @@ def reveal(text: str) -> None:
 
 
 class GuardedStream:
-    """A text stream without the kept secrets; in all else it is the stream that it wraps.
+    """A text stream that redacts the kept secrets; otherwise it behaves like the stream that it wraps.
 
-    A value that comes in several writes is found, too: what may be the beginning of one waits for what follows, and is
-    written at the latest when the stream is closed or the process ends. A flush writes no more than three characters
-    of what waits; that is what an ordinary word and a secret may have in common.
+    It also finds a value that is split over several writes. Text that may be the beginning of a secret waits for the
+    next write; it is written at the latest when the stream is closed or the process ends. A flush writes waiting text
+    of at most three characters, because an ordinary word may share that much with a secret.
     """
 
     def __init__(self, stream: TextIO, redactor: Redactor) -> None:
@@ -62,21 +62,21 @@ class GuardedStream:
         self._waiting = ""
         self._lock = threading.RLock()
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
-        """What is not ours is the stream's."""
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of the stream
+        """Take all other attributes from the wrapped stream."""
         return getattr(self._stream, name)
 
     def __iter__(self) -> Any:  # noqa: ANN401, D105 - a special method is not looked up by `__getattr__`
         return iter(self._stream)
 
     def __del__(self) -> None:
-        """Write what still waits when the process ends."""
+        """Write the waiting text when the process ends."""
         self._settle()
         if not self._stream.closed:
             self._stream.flush()
 
     def write(self, text: str) -> int:
-        """Write a text without secrets."""
+        """Write a text with its secrets redacted."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         with self._lock:
@@ -85,25 +85,25 @@ class GuardedStream:
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write several."""
+        """Write several texts."""
         for line in lines:
             self.write(line)
 
     def reveal(self, text: str) -> None:
-        """Write a text as it is."""
+        """Write a text unchanged."""
         with self._lock:
             self._settle()
             self._stream.write(text)
 
     def flush(self) -> None:
-        """Write what is there, but no beginning of a secret."""
+        """Flush, but hold back a possible beginning of a secret."""
         with self._lock:
             if len(self._waiting) <= _FLUSHED_CHARACTERS:
                 self._settle()
             self._stream.flush()
 
     def close(self) -> None:
-        """Write what still waits, and close."""
+        """Write the waiting text, and close."""
         self._settle()
         self._stream.close()
 
@@ -114,10 +114,10 @@ class GuardedStream:
 
 
 class GuardedRecord(logging.LogRecord):
-    """A log record that says its message, its exception and its stack without secrets, to whichever handler."""
+    """A log record whose message, exception and stack contain no secrets, for any handler."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - those of every record
-        """Make it as every record is made; texts are redacted at once, for handlers that format by themselves."""
+        """Create the record and redact its texts at once, for handlers that format records themselves."""
         super().__init__(*args, **kwargs)
         self.msg = _clean(self.msg)
         if isinstance(self.args, tuple):
@@ -126,15 +126,15 @@ class GuardedRecord(logging.LogRecord):
             self.args = {key: _clean(one) for key, one in self.args.items()}
 
     def getMessage(self) -> str:  # noqa: N802 - logging's name
-        """The whole message: an argument that is no text may show a secret only when it is formatted."""
+        """The whole message, redacted: an argument that is not text may reveal a secret when it is formatted."""
         return KEPT.redacted(super().getMessage())
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Whoever formats the exception or the stack keeps the text here."""
+        """Redact the exception's and the stack's text, which formatters store here."""
         super().__setattr__(name, _clean(value) if name in ("exc_text", "stack_info") else value)
 
 
-def _clean(value: Any) -> Any:  # noqa: ANN401 - whatever is logged
+def _clean(value: Any) -> Any:  # noqa: ANN401 - any logged value
     return KEPT.redacted(value) if isinstance(value, str) else value
 
 

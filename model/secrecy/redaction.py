@@ -1,14 +1,14 @@
-"""The secret values that this process has read, and texts without them.
+"""The secret values that this process has read, and how to remove them from texts.
 
-The rule: whoever reads a secret keeps it here in the same line (`keep_secret`), and whoever passes on a text that he
-did not make says it `redacted`. A value is found as it is and in each form in which it could be written: as JSON, in a
-URL, in HTML, for a shell, in base64 at any of the three places where it may begin. A value of fewer than 8 characters
-is not kept: it would blot out what has nothing to do with it, and no secret of the project is so short. Neither is a
-vendor's default, which everybody knows and messages name.
-Pure but for what it keeps. Where texts leave the process is `model.secrecy.output_guard`.
+The rule: code that reads a secret registers it here in the same line (`keep_secret`), and code that passes on foreign
+text wraps it in `redacted`. A value is found as it is and in each encoding: as JSON, in a URL, in HTML, quoted for a
+shell, and in base64 at each of the three possible offsets. Values of fewer than 8 characters are not kept: they would
+redact unrelated text, and no secret of the project is that short. Vendor defaults are not kept either: they are public,
+and messages name them.
+Pure except for the values that it keeps. `model.secrecy.output_guard` guards where texts leave the process.
 
-A search for each form takes 0.1 ms for 1 MB of text; one pattern of all of them took twenty times as long (Python's
-engine tries the alternatives one by one at every character).
+Searching 1 MB of text for one form takes 0.1 ms. One pattern of all forms took twenty times as long, because Python's
+engine tries every alternative at every character.
 """
 
 import html
@@ -22,7 +22,7 @@ from urllib.parse import quote, quote_plus
 from model.secrecy.vendor_defaults import VENDOR_DEFAULTS
 
 LEAST_CHARACTERS = 8
-# A line of a value of several lines is looked for by itself, since output comes by the line.
+# Each line of a multi-line value is also searched for alone, because output comes line by line.
 LEAST_CHARACTERS_OF_LINE = 16
 SHOWN = "[secret]"  # as Pulumi writes it
 _PEM_FRAME = "-----"
@@ -30,17 +30,17 @@ _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Redactor:
-    """The values that are kept, in the forms in which they are looked for."""
+    """The kept values, in all the forms that are searched for."""
 
     def __init__(self) -> None:
-        """Keep none."""
+        """Start without values."""
         self._lock = Lock()
         self._values: set[str] = set()
         self._forms: tuple[str, ...] = ()
         self._beginnings: frozenset[str] = frozenset()
 
     def keep(self, value: str) -> None:
-        """Look for this value from now on."""
+        """Redact this value from now on."""
         new = {
             part
             for part in (value, value.strip(), *_lines(value))
@@ -50,17 +50,17 @@ class Redactor:
             if new <= self._values:
                 return
             self._values |= new
-            # The longest first: a form may hold another one.
+            # The longest first: a form may contain another one.
             forms = {form for value in self._values for form in forms_of(value)}
             self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
             self._beginnings = frozenset(form[:length] for form in forms for length in range(1, len(form)))
 
     def redacted(self, text: str) -> str:
-        """The text with a mark in the place of each kept value."""
+        """The text with a mark in place of each kept value."""
         text = self._searched(text)
         if "\x1b" not in text:
             return text
-        # rich colours a value in parts, such as the words and signs of it; then the colours of this text are given up.
+        # rich may colour parts of a value differently; in that case the text loses its colours.
         plain = _COLOURS.sub("", text)
         cleaned = self._searched(plain)
         return text if cleaned == plain else cleaned
@@ -72,7 +72,7 @@ class Redactor:
         return text
 
     def split(self, text: str) -> tuple[str, str]:
-        """The text up to where a kept value may have begun, and the rest: what follows decides."""
+        """The text up to a possible beginning of a kept value, and the rest, which must wait for more text."""
         beginnings = self._beginnings
         longest = len(self._forms[0]) if self._forms else 0
         for length in range(min(longest, len(text)), 0, -1):
@@ -81,13 +81,13 @@ class Redactor:
         return text, ""
 
     def forget(self) -> None:
-        """Keep none again."""
+        """Forget all values."""
         with self._lock:
             self._values, self._forms, self._beginnings = set(), (), frozenset()
 
 
 def forms_of(value: str) -> set[str]:
-    """The value as it may be written."""
+    """The value in all the forms in which it may be written."""
     as_json = json.dumps(value)[1:-1]
     forms = {
         value,
@@ -107,7 +107,7 @@ def forms_of(value: str) -> set[str]:
 
 
 def _in_base64(value: bytes) -> set[str]:
-    """What of the value is the same whatever stands before and after it, for each place where it may begin."""
+    """For each possible offset, the part of the base64 form that does not depend on the surrounding bytes."""
     forms = set()
     for before in range(3):
         bits = 8 * (before + len(value))
@@ -130,11 +130,11 @@ KEPT = Redactor()
 
 
 def keep_secret(value: str) -> str:
-    """Return a value that was just read, and show it nowhere from now on."""
+    """Return a value that was just read, and redact it from now on."""
     KEPT.keep(value)
     return value
 
 
 def redacted(text: str) -> str:
-    """The text without any secret that this process has read."""
+    """The text with every secret that this process has read redacted."""
     return KEPT.redacted(text)

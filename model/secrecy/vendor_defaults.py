@@ -1,6 +1,6 @@
-"""The credentials that a vendor ships: a server or an identity that still has them is open to anybody.
+"""The credentials that a vendor ships: anyone can access a server or an identity that still has them.
 
-The rule: whoever takes a key pair refuses these. It leaves out how each reader says so.
+The rule: all code that reads a key pair refuses these. It leaves out the message that each reader shows.
 """
 
 # Access key and secret key of every MinIO and AIStor manifest:

@@ -290,7 +290,7 @@ def _third_key_is_refused(keys: Keys) -> None:
         keys.set_config("set-all", "--path", *(word for value in values for word in ("--plaintext", value)))
         done = keys.checkout.pulumi(keys.stack, "preview", "--stack", keys.stack)
         assert (done.status != 0) is refused, done.output
-        assert ("AWS gives a user two access keys" in done.output) is refused
+        assert ("AWS allows a user two access keys" in done.output) is refused
 
 
 # Together they cover every step of each command; a run of each on both clouds would show nothing more.

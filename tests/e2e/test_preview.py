@@ -203,10 +203,10 @@ CASES = {
     "a lock on a bucket that stands": Case(
         domain("session-archive", band="cold"),
         exit_code=2,
-        error="stands without object lock, and a bucket gets it only when it is made",
+        error="has no object lock, and a bucket can get it only at creation",
     ),
     "leaving cold": Case(
-        domain("media-raw", band="warm"), exit_code=2, error="stands with object lock, which cannot be taken off"
+        domain("media-raw", band="warm"), exit_code=2, error="has object lock, which cannot be removed"
     ),
     "a new domain": Case(
         lambda taxonomy: taxonomy["domains"].update({"build-cache": {"band": "hot"}}),
@@ -578,6 +578,6 @@ def test_bucket_that_exists_is_not_taken_over(checkout: "Checkout", stack: str) 
         checkout.client(stack).delete_bucket(Bucket=name)
 
     assert done.status != 0
-    assert f"{name}: the bucket exists already, and the stack does not know it" in done.output
+    assert f"{name}: the bucket already exists, but it is not in the stack" in done.output
     assert f"object-store adopt --stack {stack}" in done.output
     assert "Traceback" not in done.output

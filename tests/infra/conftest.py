@@ -1,4 +1,4 @@
-"""A server of the admin API for the tests of what speaks to it."""
+"""A server of the admin API for the tests of its clients."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tests.infra.identity_server import IdentityServer, running
 
 @pytest.fixture(name="no_pauses")
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attempts follow each other at once, and no proxy is in between."""
+    """Retries follow at once, and no proxy is used."""
     monkeypatch.setattr(admin_api, "FIRST_PAUSE_SECONDS", 0)
     monkeypatch.setattr(admin_api, "LONGEST_PAUSE_SECONDS", 0)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):

@@ -1,7 +1,7 @@
-"""A server of the admin API in this process, on the sandbox's own users and policies, that does wrong what it is told.
+"""A server of the admin API in this process, with the sandbox's users and policies, that can misbehave on demand.
 
-The rule: every signature is computed anew by botocore, not by the code that the client signs with, and every body is
-decrypted, so that each test is one of both. It leaves out who may do what: its one caller is the admin.
+The rule: botocore, not the client's code, recomputes every signature, and every body is decrypted, so that each test
+covers both. It leaves out permissions: its only caller is the admin.
 """
 
 import io
@@ -50,8 +50,8 @@ class Reply:
     """One answer.
 
     Attributes:
-        length: What is said of the body's length, if that is not so.
-        is_reset: The connection is reset in its place.
+        length: The declared length of the body, if it is wrong.
+        is_reset: The connection is reset instead.
     """
 
     status: int
@@ -61,34 +61,34 @@ class Reply:
     is_reset: bool = False
 
 
-#: Answers in place of the server; calling what it is given carries the command out.
+#: Answers in place of the server; the argument is a function that runs the command.
 Fault = Callable[[Callable[[], Reply]], Reply]
 
 
 def refuse(status: int, code: str = "SlowDown", message: str = "Please try again") -> Fault:
-    """A refusal, and the command is not carried out."""
+    """A refusal; the server does not run the command."""
     body = json.dumps({"Code": code, "Message": message}).encode()
     return lambda _run: Reply(status, body, (("Content-Type", "application/json"),))
 
 
 def html(status: int) -> Fault:
-    """A page of a proxy's, and the command never arrives."""
+    """A proxy's page; the command never arrives."""
     return lambda _run: Reply(status, b"<!doctype html><title>Sign in</title>", (("Content-Type", "text/html"),))
 
 
 def reset(_run: Callable[[], Reply]) -> Reply:
-    """The connection is reset before the command is carried out."""
+    """The connection is reset before the server runs the command."""
     return Reply(0, is_reset=True)
 
 
 def lose_answer(run: Callable[[], Reply]) -> Reply:
-    """The command is carried out, then the connection is reset."""
+    """The server runs the command, then resets the connection."""
     run()
     return Reply(0, is_reset=True)
 
 
 def fail_afterwards(run: Callable[[], Reply]) -> Reply:
-    """The command is carried out, and the answer is 503."""
+    """The server runs the command and answers 503."""
     run()
     return refuse(503)(run)
 
@@ -100,14 +100,14 @@ def cut_short(run: Callable[[], Reply]) -> Reply:
 
 
 def halve(run: Callable[[], Reply]) -> Reply:
-    """Half of the body, said to be all."""
+    """Half of the body, with a length that says it is complete."""
     reply = run()
     return replace(reply, body=reply.body[: len(reply.body) // 2])
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One request that came; `body` is in clear, None where there is none that can be read."""
+    """One received request; `body` is decrypted, or None if it is unreadable."""
 
     method: str
     version: str
@@ -121,15 +121,15 @@ class IdentityServer:
     """The server; `running` starts it.
 
     Attributes:
-        iam: The users, policies and service accounts that it has, to be changed by other hands.
-        asked: What was asked, in order.
-        speaks: The one version that it speaks.
+        iam: The server's users, policies and service accounts, which tests may change.
+        asked: The requests, in order.
+        speaks: The one version that it supports.
         password: The admin's secret key.
-        endpoint: Its URL, once it runs.
+        endpoint: Its URL, while it runs.
     """
 
     def __init__(self, speaks: str = "v4") -> None:
-        """With nothing on it."""
+        """Start without users, policies and requests."""
         self.iam = MinioIam(ADMIN)
         self.asked: list[Asked] = []
         self.speaks = speaks
@@ -138,7 +138,7 @@ class IdentityServer:
         self._faults: dict[str, list[Fault]] = {}
 
     def fault(self, command: str, fault: Fault, times: int = 1) -> None:
-        """Do something wrong the next so many times that a command is called."""
+        """Misbehave for the next calls of a command, this many times."""
         self._faults.setdefault(command, []).extend([fault] * times)
 
     def commands(self) -> list[str]:
@@ -147,26 +147,26 @@ class IdentityServer:
 
     @property
     def users(self) -> dict[str, User]:
-        """Its users, as they are."""
+        """The server's users."""
         return self.iam._users
 
     @property
     def policies(self) -> dict[str, Document]:
-        """Its policies, as they are."""
+        """The server's policies."""
         return self.iam._policies
 
     @property
     def accounts(self) -> dict[str, ServiceAccount]:
-        """Its service accounts, as they are."""
+        """The server's service accounts."""
         return self.iam._accounts
 
     @property
     def connection(self) -> dict[str, str]:
-        """The inputs of a resource that say where the server is."""
+        """A resource's inputs with the server's address."""
         return {"endpoint": self.endpoint, "region": REGION, "caPem": ""}
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Note what is asked and answer it, rightly or by the next fault."""
+        """Record the request and answer it, correctly or with the next fault."""
         _, _, _, version, command = urlsplit(target).path.split("/", 4)
         query = dict(parse_qsl(urlsplit(target).query, keep_blank_values=True))
         self.asked.append(Asked(method, version, command, query, self._clear(body), headers))
@@ -252,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815 - http.server's names
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class _Server(ThreadingHTTPServer):

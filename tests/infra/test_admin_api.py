@@ -1,4 +1,4 @@
-"""infra.admin_api: what is sent, what each answer becomes, and what goes wrong on the way."""
+"""infra.admin_api: the requests, the result of each answer, and failures on the way."""
 
 import json
 import logging
@@ -81,7 +81,7 @@ def document(bucket: str) -> dict[str, Any]:
 
 
 RAW, DOCS = json.dumps(document("media-raw")), json.dumps(document("docs-raw"))
-#: The methods of the client, by the recorded call that each is to repeat.
+#: The client's methods, by the recorded call that each must repeat.
 GONE = "delete service account again"
 CALLS: dict[str, Call] = {
     "user info, unknown": lambda api: api.user(USER),
@@ -153,7 +153,7 @@ def command(call: dict[str, Any]) -> str:
 
 
 def recorded_answer(call: dict[str, Any]) -> Reply:
-    """What was answered."""
+    """The recorded answer."""
     if "response_encrypted" in call:
         return Reply(call["status"], encrypted(call["response_encrypted"]))
     found = call.get("error", call.get("response_plain"))
@@ -161,7 +161,7 @@ def recorded_answer(call: dict[str, Any]) -> Reply:
 
 
 def constant(reply: Reply) -> Fault:
-    """Always the same."""
+    """Return a fixed value for each call."""
     return lambda _run: reply
 
 
@@ -173,7 +173,7 @@ def _api(identities: IdentityServer) -> Iterator[AdminApi]:
 
 @pytest.fixture(name="with_user")
 def _with_user(identities: IdentityServer, api: AdminApi) -> IdentityServer:
-    """A server with a user, a policy and nothing asked yet."""
+    """A server with a user and a policy, and no recorded requests."""
     api.add_user(USER, USER_SECRET)
     api.put_policy(USER, RAW)
     identities.asked.clear()
@@ -181,11 +181,11 @@ def _with_user(identities: IdentityServer, api: AdminApi) -> IdentityServer:
 
 
 class TestRecorded:
-    """The calls that were made to a real server."""
+    """The calls that were recorded on a real server."""
 
     @pytest.mark.parametrize("name", CALLS)
     def test_call_is_sent_as_recorded(self, identities: IdentityServer, api: AdminApi, name: str) -> None:
-        """Method, command, query and body are the recorded ones, and the recorded answer is understood."""
+        """Method, command, query and body equal the recorded ones, and the recorded answer is understood."""
         call = RECORDED[name]
         identities.fault(command(call), constant(recorded_answer(call)))
         error = call.get("error")
@@ -200,14 +200,14 @@ class TestRecorded:
             assert answer is None or answer in (call.get("response_plain"), call.get("response_encrypted"))
 
         asked, *more = identities.asked
-        # Of an account that cannot be removed it is asked whether it is there.
+        # If an account cannot be removed, the client asks whether it exists.
         assert [one.command for one in more] == (["info-service-account"] if name == GONE else [])
         assert (asked.method, asked.version, asked.command) == (call["method"], "v4", command(call))
         assert asked.query == call["query"]
         assert asked.body == call.get("request_encrypted", call.get("request_plain"))
 
     def test_refused_removal_does_not_pass_for_done(self, identities: IdentityServer, api: AdminApi) -> None:
-        """A real server answers an admin who may not remove an account as if there were none: it is asked for it."""
+        """If an admin may not remove an account, a real server says that it does not exist; the client checks that."""
         api.add_user(USER, USER_SECRET)
         api.add_service_account(USER, RAW, ACCESS_KEY, ACCOUNT_SECRET)
         identities.fault("delete-service-account", constant(recorded_answer(RECORDED[GONE])), times=2)
@@ -221,7 +221,7 @@ class TestRecorded:
     def test_account_is_updated_with_policy_and_status_together(
         self, identities: IdentityServer, api: AdminApi
     ) -> None:
-        """The two recorded updates are one, because the second of them takes the policy away."""
+        """One update replaces the two recorded ones, because the second of them removes the policy."""
         policy, off = RECORDED[f"{UPDATE}: policy"], RECORDED[f"{UPDATE}: off"]
         identities.fault("update-service-account", constant(recorded_answer(policy)))
         api.update_service_account(ACCESS_KEY, policy=DOCS, status="off")
@@ -231,7 +231,7 @@ class TestRecorded:
         assert asked.body == {**policy["request_encrypted"], **off["request_encrypted"]}
 
     def test_every_command_of_the_client_was_recorded(self) -> None:
-        """No public method is without its recorded call."""
+        """Every public method has a recorded call."""
         sent = {name for name in vars(AdminApi) if not name.startswith("_")}
         told: set[str] = set()
 
@@ -246,7 +246,7 @@ class TestRecorded:
 
     @pytest.mark.parametrize("name", [name for name, call in RECORDED.items() if "error" in call])
     def test_error_becomes_its_own_class(self, identities: IdentityServer, api: AdminApi, name: str) -> None:
-        """Whatever the command, a recorded error has its class, code and status."""
+        """For every command, a recorded error gets its class, code and status."""
         call = RECORDED[name]
         identities.fault("user-info", constant(recorded_answer(call)), times=2)
         with pytest.raises(AdminApiError) as caught:
@@ -258,7 +258,7 @@ class TestRecorded:
     def test_invalid_credentials_of_another_status_are_not_gone(
         self, identities: IdentityServer, api: AdminApi
     ) -> None:
-        """The code of a missing account is said of bad keys too, and those are no missing account."""
+        """The code of a missing account is also used for invalid keys, which do not mean a missing account."""
         identities.fault("info-service-account", refuse(400, "XMinioInvalidIAMCredentials"))
         with pytest.raises(AdminApiError) as caught:
             api.service_account(ACCESS_KEY)
@@ -267,17 +267,17 @@ class TestRecorded:
 
 
 class TestVersions:
-    """Which version is spoken."""
+    """Which version is used."""
 
     def test_newest_is_asked_first_and_kept(self, with_user: IdentityServer, api: AdminApi) -> None:
-        """A server of v4 is never asked for v3."""
+        """A server that supports v4 never gets a v3 request."""
         api.user(USER)
         api.policy(USER)
 
         assert {asked.version for asked in with_user.asked} == {"v4"}
 
     def test_older_one_is_found_out_once(self, identities: IdentityServer, api: AdminApi) -> None:
-        """426 leads to v3, and the next call goes there at once."""
+        """426 leads to v3, and the next call uses v3 at once."""
         identities.speaks = "v3"
         api.add_user(USER, USER_SECRET)
         api.user(USER)
@@ -286,14 +286,14 @@ class TestVersions:
         assert list(identities.users) == [USER]
 
     def test_neither_is_said(self, identities: IdentityServer, api: AdminApi) -> None:
-        """The server's own words say which version it speaks, each time it is asked."""
+        """The server's own message says which version it supports, at each request."""
         identities.speaks = "v5"
         for _ in range(2):
             with pytest.raises(VersionRefusedError, match="expects client requests with 'admin' API version 'v5'"):
                 api.user(USER)
 
     def test_threads_find_out_at_the_same_time(self, identities: IdentityServer, api: AdminApi) -> None:
-        """Several that are told 426 at once all go on to v3."""
+        """Several threads that get 426 at once all continue with v3."""
         threads = 4
         identities.speaks = "v3"
         barrier = Barrier(threads)
@@ -310,7 +310,7 @@ class TestVersions:
 
     @pytest.mark.parametrize("speaks", ["v3", "v4"])
     def test_unsigned_question_tells(self, identities: IdentityServer, speaks: str) -> None:
-        """403 is a yes and 426 a no."""
+        """403 means yes and 426 no."""
         identities.speaks = speaks
 
         assert versions_spoken(f"{identities.endpoint}/", None) == {speaks}
@@ -320,7 +320,7 @@ class TestVersions:
     def test_unsigned_question_is_not_guessed(self, identities: IdentityServer) -> None:
         """Another answer, or none, is an error."""
         identities.fault("info", html(200))
-        with pytest.raises(UnavailableError, match="no answer of a MinIO server"):
+        with pytest.raises(UnavailableError, match="this is not an answer of a MinIO server"):
             versions_spoken(identities.endpoint, None)
         identities.fault("info", reset)
         with pytest.raises(UnavailableError, match="NoAnswer"):
@@ -328,18 +328,18 @@ class TestVersions:
 
 
 class TestSignature:
-    """The server computes every signature anew, by botocore."""
+    """The server recomputes every signature with botocore."""
 
     @pytest.mark.parametrize("name", ["a b", "a/b", "a=b&c", "a+b", "a~b", "ä%41", "e:f"])
     def test_awkward_name_is_signed_right(self, with_user: IdentityServer, api: AdminApi, name: str) -> None:
-        """The query is signed in the spelling that it is sent in."""
+        """The query is signed in the spelling in which it is sent."""
         api.put_policy(name, RAW)
 
         assert api.policy(name) == document("media-raw")
         assert [asked.query for asked in with_user.asked] == [{"name": name}] * 2
 
     def test_wrong_password_is_refused_at_once(self, with_user: IdentityServer) -> None:
-        """One attempt, with what to look at."""
+        """There is one attempt, and the error says what to check."""
         with client(with_user, "another-password") as api, pytest.raises(CredentialsRefusedError) as caught:
             api.user(USER)
 
@@ -349,7 +349,7 @@ class TestSignature:
 
 
 class TestFaults:
-    """What goes wrong on the way."""
+    """Failures on the way."""
 
     @pytest.mark.parametrize(
         "fault",
@@ -357,7 +357,7 @@ class TestFaults:
         ids=["500", "502", "503", "page", "reset", "cut short"],
     )
     def test_passing_fault_is_got_over(self, with_user: IdentityServer, api: AdminApi, fault: Fault) -> None:
-        """A fault that passes within the attempts is none."""
+        """A fault that ends within the attempts is not an error."""
         with_user.fault("user-info", fault, times=ATTEMPTS - 1)
 
         assert api.user(USER)["status"] == "enabled"
@@ -369,7 +369,7 @@ class TestFaults:
         ids=["503", "page of a gateway", "page", "reset", "cut short"],
     )
     def test_lasting_fault_ends(self, with_user: IdentityServer, api: AdminApi, fault: Fault, status: int) -> None:
-        """After the last attempt it is said, with the status if there was one."""
+        """After the last attempt the error is raised, with the status if there was one."""
         with_user.fault("user-info", fault, times=ATTEMPTS + 1)
         with pytest.raises(UnavailableError, match="user-info") as caught:
             api.user(USER)
@@ -383,7 +383,7 @@ class TestFaults:
         ids=["503", "reset", "503 though made", "reset though made"],
     )
     def test_user_is_made_once(self, identities: IdentityServer, api: AdminApi, fault: Fault) -> None:
-        """Whether it was carried out or not, one user with the one secret is there at the end."""
+        """Whether or not the first attempt succeeded, one user with the one secret key exists in the end."""
         identities.fault("add-user", fault)
         api.add_user(USER, USER_SECRET)
 
@@ -392,7 +392,7 @@ class TestFaults:
 
     @pytest.mark.parametrize("fault", [refuse(503), reset], ids=["503", "reset"])
     def test_account_is_made_once(self, with_user: IdentityServer, api: AdminApi, fault: Fault) -> None:
-        """What was not carried out is asked again, with the same keys."""
+        """A failed request is repeated with the same keys."""
         with_user.fault("add-service-account", fault)
         api.add_service_account(USER, RAW, ACCESS_KEY, ACCOUNT_SECRET)
 
@@ -403,7 +403,7 @@ class TestFaults:
     def test_account_that_was_made_unheard_is_taken(
         self, with_user: IdentityServer, api: AdminApi, fault: Fault
     ) -> None:
-        """The next attempt meets its own account; whose it is, is the caller's to judge."""
+        """The next attempt finds its own account; the caller checks its owner."""
         with_user.fault("add-service-account", fault)
         with pytest.raises(TakenError):
             api.add_service_account(USER, RAW, ACCESS_KEY, ACCOUNT_SECRET)
@@ -411,7 +411,7 @@ class TestFaults:
         assert list(with_user.accounts) == [ACCESS_KEY]
 
     def test_attachment_that_was_made_unheard_is_applied(self, with_user: IdentityServer, api: AdminApi) -> None:
-        """The next attempt is told that it is so already."""
+        """The next attempt gets the answer that the policy is already attached."""
         with_user.fault("idp/builtin/policy/attach", lose_answer)
         with pytest.raises(AlreadyAppliedError):
             api.attach(USER, USER)
@@ -419,34 +419,34 @@ class TestFaults:
         assert with_user.users[USER].policies == [USER]
 
     def test_json_that_is_cut_is_no_answer(self, with_user: IdentityServer, api: AdminApi) -> None:
-        """Half of an object is not half of the truth."""
+        """A truncated object is an error."""
         calls: dict[str, Call] = {
             "user-info": lambda api: api.user(USER),
             "info-canned-policy": lambda api: api.policy(USER),
         }
         for name, call in calls.items():
             with_user.fault(name, halve)
-            with pytest.raises(UnavailableError, match=r"UnreadableAnswer: the answer is no JSON object"):
+            with pytest.raises(UnavailableError, match=r"UnreadableAnswer: the answer is not a JSON object"):
                 call(api)
 
     @pytest.mark.parametrize("length", [0, 20, 41, 60])
     def test_encrypted_answer_that_is_cut_is_no_answer(
         self, with_user: IdentityServer, api: AdminApi, length: int
     ) -> None:
-        """In its header, after it, and in its middle."""
+        """An answer truncated in its header, after it, or in its middle is an error."""
         api.add_service_account(USER, RAW, ACCESS_KEY, ACCOUNT_SECRET)
         with_user.fault("info-service-account", lambda run: Reply(200, run().body[:length]))
         with pytest.raises(UnavailableError, match="UnreadableAnswer"):
             api.service_account(ACCESS_KEY)
 
     def test_answer_of_another_secret_is_no_answer(self, with_user: IdentityServer, api: AdminApi) -> None:
-        """What cannot be decrypted is not guessed at."""
+        """An answer that cannot be decrypted is an error."""
         with_user.fault("info-service-account", constant(Reply(200, encrypted({}, "another-password"))))
         with pytest.raises(UnavailableError, match="encrypted with another secret"):
             api.service_account(ACCESS_KEY)
 
     def test_clock_is_named(self, with_user: IdentityServer, api: AdminApi) -> None:
-        """A clock that is wrong is not mended by asking again."""
+        """A wrong clock is reported without a retry."""
         with_user.fault("user-info", refuse(403, "RequestTimeTooSkewed", "The difference is too large"))
         with pytest.raises(ClockSkewError, match="timedatectl set-ntp true"):
             api.user(USER)
@@ -455,16 +455,16 @@ class TestFaults:
 
     @pytest.mark.parametrize("status", [200, 404])
     def test_page_of_a_proxy_is_no_answer(self, with_user: IdentityServer, api: AdminApi, status: int) -> None:
-        """To a command whose answer is empty a page is no success, and a page's 404 is no missing user."""
+        """A page is not a success for a command with an empty answer, and a page's 404 is not a missing user."""
         with_user.fault("add-user", html(status), times=ATTEMPTS)
-        with pytest.raises(AdminApiError, match="is a proxy before it") as caught:
+        with pytest.raises(AdminApiError, match="is there a proxy in front of it") as caught:
             api.add_user("another", USER_SECRET)
 
         assert not isinstance(caught.value, NotFoundError)
         assert "another" not in with_user.users
 
     def test_redirect_is_not_followed(self, with_user: IdentityServer, api: AdminApi) -> None:
-        """Signed requests and encrypted bodies go to the configured server alone."""
+        """Signed requests and encrypted bodies go only to the configured server."""
         with running(IdentityServer()) as other:
             location = (("Location", f"{other.endpoint}/minio/admin/v4/user-info?accessKey={USER}"),)
             with_user.fault("user-info", constant(Reply(307, b"", location)))
@@ -476,7 +476,7 @@ class TestFaults:
     def test_proxy_of_the_environment_is_gone_through(
         self, identities: IdentityServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As every other client of the project does; a host that the environment excepts is gone to directly."""
+        """The client uses it like all clients of the project; it connects directly to hosts in the exceptions."""
         monkeypatch.setenv("http_proxy", identities.endpoint)
         monkeypatch.delenv("NO_PROXY", raising=False)
         behind = IdentityServer()
@@ -490,7 +490,7 @@ class TestFaults:
         assert identities.commands() == ["user-info"]
 
     def test_nobody_there_is_said(self, no_pauses: None) -> None:  # noqa: ARG002 - for its effect
-        """A port that nobody listens on."""
+        """A port without a listener is reported."""
         nobody = IdentityServer()
         nobody.endpoint = f"http://{HOST}:1"
         with client(nobody) as api, pytest.raises(UnavailableError, match=r"http://127.0.0.1:1: .*refused"):
@@ -511,10 +511,10 @@ def _tls_server(authority: trustme.CA, no_pauses: None) -> Iterator[IdentityServ
 
 
 class TestTls:
-    """A server with a certificate of a private authority."""
+    """A server with a certificate of a private CA."""
 
     def test_private_authority_is_trusted(self, tls_server: IdentityServer, authority: trustme.CA) -> None:
-        """By the text of its certificate."""
+        """The client trusts the CA by the text of its certificate."""
         pem = authority.cert_pem.bytes().decode()
         with client(tls_server, ca_pem=pem) as api:
             api.add_user(USER, USER_SECRET)
@@ -524,7 +524,7 @@ class TestTls:
 
     @pytest.mark.parametrize("other", [True, False], ids=["another authority", "the system's"])
     def test_other_authority_is_refused(self, tls_server: IdentityServer, *, other: bool) -> None:
-        """Nothing is sent to a server that cannot prove itself."""
+        """Nothing is sent to a server with an untrusted certificate."""
         pem = trustme.CA().cert_pem.bytes().decode() if other else None
         with client(tls_server, ca_pem=pem) as api, pytest.raises(UnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
             api.add_user(USER, USER_SECRET)
@@ -535,10 +535,10 @@ class TestTls:
 
 
 class TestSecrets:
-    """What nobody may read."""
+    """Secrets that must not be shown."""
 
     def test_representation_shows_none(self, api: AdminApi) -> None:
-        """Neither the client nor what it holds is printed with the password."""
+        """Neither the client's representation nor that of its attributes shows the password."""
         assert PASSWORD not in repr(api)
         assert PASSWORD not in str(api)
 
@@ -560,7 +560,7 @@ class TestSecrets:
     def test_no_error_and_no_log_tells_one(
         self, with_user: IdentityServer, api: AdminApi, fault: Fault, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """In no text, representation, traceback or chained exception, and in no log of anybody's at DEBUG."""
+        """No text, representation, traceback or chained exception, and no log at DEBUG, contains a secret."""
         caplog.set_level(logging.DEBUG)
         api.add_service_account(USER, RAW, "BBBBBBBBBBBBBBBBBBBB", ACCOUNT_SECRET)
         calls: dict[str, Call] = {
@@ -602,10 +602,10 @@ def _served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 class TestSandbox:
-    """The sandbox's own server, in both moods, which checks signatures and rights as well."""
+    """The sandbox's own server, for both versions, which also checks signatures and permissions."""
 
     def test_whole_life_of_an_identity(self, served: RunningServer) -> None:
-        """User, policy, attachment and account are made, read, changed and removed."""
+        """User, policy, attachment and account are created, read, changed and removed."""
         with AdminApi(
             endpoint=served.endpoint,
             region=served.region,
@@ -638,7 +638,7 @@ class TestSandbox:
                     call(api)
 
     def test_wrong_password_and_unknown_admin_are_refused(self, served: RunningServer) -> None:
-        """As a real server's refusals are."""
+        """The refusals equal those of a real server."""
         pem = Path(served.ca_bundle).read_text(encoding="utf-8")
         for user, password in ((served.admin.user, "another-password"), (ADMIN, PASSWORD)):
             with (
@@ -655,5 +655,5 @@ class TestSandbox:
 
 
 def test_pauses_are_bounded() -> None:
-    """All attempts together wait less than ten seconds."""
+    """All pauses between attempts together take less than ten seconds."""
     assert (ATTEMPTS - 1) * admin_api.LONGEST_PAUSE_SECONDS < 10

@@ -1,4 +1,4 @@
-"""The admin's key pair from a command: its two forms by both versions of the CLI, every way to fail, and silence."""
+"""The admin's key pair from a command: both forms, from both versions of the CLI, every failure, and no output."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def printing(text: str, *, status: int = 0) -> str:
 
 
 def refusal(command: str, seconds: float = 30.0) -> str:
-    """What is said of a command that gives no key pair."""
+    """The message for a command that gives no key pair."""
     with pytest.raises(InvalidInputError) as caught:
         command_credentials(command, os.environ, WHERE, seconds)
     return str(caught.value)
@@ -48,12 +48,12 @@ def refusal(command: str, seconds: float = 30.0) -> str:
     ],
 )
 def test_pair_is_read_in_every_form(printed: str) -> None:
-    """Both forms of the value come out of both forms of a lease."""
+    """Both forms of the value are read from both forms of a lease."""
     assert command_credentials(printing(printed), os.environ, WHERE) == (USER, PASSWORD)
 
 
 def test_colon_in_the_password_belongs_to_it() -> None:
-    """The first colon divides."""
+    """Only the first colon separates."""
     assert command_credentials(printing("u-1:a:b"), os.environ, WHERE) == ("u-1", "a:b")
 
 
@@ -62,7 +62,7 @@ def test_colon_in_the_password_belongs_to_it() -> None:
     [
         ("no-such-command-anywhere lease x", "'no-such-command-anywhere' cannot be run: No such file"),
         ("/", "'/' cannot be run: Permission denied"),
-        ("secrets 'lease", "is no command line (No closing quotation)"),
+        ("secrets 'lease", "is not a command line (No closing quotation)"),
         ("  ", "is empty"),
         (printing(OBJECT, status=3), "ended with status 3"),
         (printing(""), "printed no key pair"),
@@ -77,7 +77,7 @@ def test_colon_in_the_password_belongs_to_it() -> None:
     ],
 )
 def test_failure_is_named_and_its_output_is_not_shown(command: str, expected: str) -> None:
-    """What went wrong, where, and a line to paste; nothing of what the command printed, on either stream."""
+    """The message says what failed, where, and a line to paste, but no output of the command from either stream."""
     said = refusal(command)
 
     assert f"{WHERE}adminCredentialsCommand: " in said
@@ -87,7 +87,7 @@ def test_failure_is_named_and_its_output_is_not_shown(command: str, expected: st
 
 
 def test_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
-    """After its time it is killed, its children too, and that is what is said."""
+    """After the time limit the command and its children are killed, and the message says so."""
     mark = tmp_path / "late"
     script = f"(sleep 2; echo x > {mark}) & sleep 60"
     began = time.monotonic()
@@ -99,7 +99,7 @@ def test_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) ->
 
 
 def test_no_shell_reads_it_and_nobody_answers_it() -> None:
-    """A semicolon, a redirection and a variable are plain words; standard input is at its end."""
+    """A semicolon, a redirection and a variable are plain words; standard input is empty."""
     code = "import sys; print('u:' + '|'.join(sys.argv[1:]) + '|' + sys.stdin.read())"
 
     assert command_credentials(f"{shlex.join([sys.executable, '-c', code])} ; > $HOME", os.environ, WHERE) == (
@@ -109,7 +109,7 @@ def test_no_shell_reads_it_and_nobody_answers_it() -> None:
 
 
 def a_pair(name: str) -> tuple[str, str]:
-    """A pair whose halves tell where they are from."""
+    """A pair whose halves name their source."""
     return f"{name}-user", f"{name}-password"
 
 
@@ -120,7 +120,7 @@ NEVER_RUN = {"adminCredentialsCommand": "no-such-command-anywhere"}
 
 
 class TestOrder:
-    """Config, environment, command: pair by pair."""
+    """Config, environment, command: always a whole pair."""
 
     @pytest.mark.parametrize(
         ("values", "environ", "source"),
@@ -133,23 +133,27 @@ class TestOrder:
     def test_first_source_that_has_a_pair_wins(
         self, values: Mapping[str, str], environ: Mapping[str, str], source: str
     ) -> None:
-        """A source after it is not asked."""
+        """Later sources are not used."""
         assert admin_credentials(values.get, environ, WHERE) == a_pair(source)
 
     @pytest.mark.parametrize(
         ("values", "environ", "missing"),
         [
-            ({"adminUser": "u"}, {}, "adminPassword is missing beside adminUser"),
-            ({"adminPassword": PASSWORD}, ENVIRON, "adminUser is missing beside adminPassword"),
-            ({"adminUser": "u", **COMMAND}, {"AISTOR_ROOT_PASSWORD": "p"}, "adminPassword is missing beside adminUser"),
-            (COMMAND, {"AISTOR_ROOT_USER": "u"}, "AISTOR_ROOT_PASSWORD is missing beside AISTOR_ROOT_USER"),
-            ({}, {"AISTOR_ROOT_PASSWORD": PASSWORD}, "AISTOR_ROOT_USER is missing beside AISTOR_ROOT_PASSWORD"),
+            ({"adminUser": "u"}, {}, "adminUser is set, but adminPassword is missing"),
+            ({"adminPassword": PASSWORD}, ENVIRON, "adminPassword is set, but adminUser is missing"),
+            (
+                {"adminUser": "u", **COMMAND},
+                {"AISTOR_ROOT_PASSWORD": "p"},
+                "adminUser is set, but adminPassword is missing",
+            ),
+            (COMMAND, {"AISTOR_ROOT_USER": "u"}, "AISTOR_ROOT_USER is set, but AISTOR_ROOT_PASSWORD is missing"),
+            ({}, {"AISTOR_ROOT_PASSWORD": PASSWORD}, "AISTOR_ROOT_PASSWORD is set, but AISTOR_ROOT_USER is missing"),
         ],
     )
     def test_half_a_pair_is_never_made_whole_from_elsewhere(
         self, values: Mapping[str, str], environ: Mapping[str, str], missing: str
     ) -> None:
-        """The missing half is named; no other source is asked for it."""
+        """The missing half is named; no other source supplies it."""
         with pytest.raises(InvalidInputError) as caught:
             admin_credentials(values.get, environ, WHERE)
 
@@ -157,7 +161,7 @@ class TestOrder:
         assert PASSWORD not in str(caught.value)
 
     def test_none_at_all_says_what_may_be_set(self) -> None:
-        """All three sources are named."""
+        """The message names all three sources."""
         with pytest.raises(InvalidInputError) as caught:
             admin_credentials(dict[str, str]().get, {}, WHERE)
 
@@ -166,7 +170,7 @@ class TestOrder:
 
     @pytest.mark.parametrize("pair", ["minioadmin:other-secret-1", "provisioner:minioadmin"])
     def test_vendor_defaults_of_a_command_are_refused(self, pair: str) -> None:
-        """Whatever the source; the problem names the command."""
+        """They are refused from every source; the problem names the command."""
         with pytest.raises(InvalidInputError, match="vendor's default credentials") as caught:
             admin_credentials({"adminCredentialsCommand": printing(pair)}.get, {}, WHERE)
 
@@ -177,7 +181,7 @@ AISTOR = {"cloud": "aistor", "env": "test", "endpoint": "https://127.0.0.1:9000"
 
 
 def test_stack_config_takes_the_key() -> None:
-    """The settings of a stack hold what the command printed."""
+    """A stack's settings contain what the command printed."""
     found = settings_from({**AISTOR, **COMMAND}, "test", Path(), os.environ).aistor
 
     assert found is not None
@@ -185,13 +189,13 @@ def test_stack_config_takes_the_key() -> None:
 
 
 def test_key_is_for_aistor_only() -> None:
-    """On AWS the SDK's own chain has commands (`credential_process`)."""
-    with pytest.raises(InvalidInputError, match="adminCredentialsCommand: is for AIStor"):
+    """On AWS the SDK's credential chain supports commands (`credential_process`)."""
+    with pytest.raises(InvalidInputError, match="adminCredentialsCommand: is for AIStor only"):
         settings_from({"cloud": "aws", "env": "prod", "region": "us-west-2", **COMMAND}, "test", Path(), {})
 
 
 def test_dynamic_providers_read_the_same_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A provider of ours takes its keys by the same reader."""
+    """A dynamic provider reads its keys with the same code."""
     for name in ENVIRON:
         monkeypatch.delenv(name, raising=False)
     provider = UserProvider()

@@ -1,4 +1,4 @@
-"""infra.identity.attachment: one policy of one user, and no other of its policies."""
+"""infra.identity.attachment: one policy of one user, and none of the user's other policies."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def _provider() -> AttachmentProvider:
 
 @pytest.fixture(name="props")
 def _props(identities: IdentityServer) -> dict[str, Any]:
-    """Of a user and a policy that are there; the user has another policy already."""
+    """The inputs for an existing user and policy; the user already has another policy."""
     identities.iam.add_user(USER, "its-own-secret")
     for name in (POLICY, OTHER):
         identities.iam.add_canned_policy(name, json.loads(json.dumps(DOCUMENT)))
@@ -34,7 +34,7 @@ def _props(identities: IdentityServer) -> dict[str, Any]:
 
 
 def attached(identities: IdentityServer) -> set[str]:
-    """What the user has."""
+    """The user's policies."""
     return set(identities.users[USER].policies)
 
 
@@ -44,7 +44,7 @@ class TestCreate:
     def test_policy_is_added_to_those_of_the_user(
         self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """What it has beside it stays."""
+        """The user's other policies stay."""
         created = provider.create(props)
 
         assert (created.id, created.outs) == (ID, props)
@@ -53,7 +53,7 @@ class TestCreate:
     def test_what_is_attached_is_as_it_should_be(
         self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """Nobody is harmed by it."""
+        """An existing attachment is accepted."""
         provider.create(props)
 
         assert provider.create(props).id == ID
@@ -65,7 +65,7 @@ class TestCreate:
     def test_lost_answer_is_success(
         self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer, fault: Fault
     ) -> None:
-        """The next attempt finds it attached, or attaches it."""
+        """The next attempt finds the policy attached, or attaches it."""
         identities.fault("idp/builtin/policy/attach", fault)
 
         assert provider.create(props).id == ID
@@ -75,16 +75,16 @@ class TestCreate:
     def test_what_is_not_there_is_said(
         self, provider: AttachmentProvider, props: dict[str, Any], key: str, code: str
     ) -> None:
-        """An attachment of nothing is none."""
-        with pytest.raises(IdentityError, match=f"could not be attached to user .*XMinioAdmin{code}"):
+        """A missing user or policy is an error."""
+        with pytest.raises(IdentityError, match=rf"cannot attach policy .* to user .*XMinioAdmin{code}"):
             provider.create({**props, key: "nobody"})
 
 
 class TestRead:
-    """What a refresh finds."""
+    """What a refresh reads."""
 
     def test_what_is_attached_is_read(self, provider: AttachmentProvider, props: dict[str, Any]) -> None:
-        """Among others."""
+        """The policy is found among others."""
         provider.create(props)
         found = provider.read(ID, props)
 
@@ -93,7 +93,7 @@ class TestRead:
     def test_policy_that_was_taken_away_is_gone(
         self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """Another policy whose name begins with the same letters is not it."""
+        """Another policy whose name starts with the same letters does not count."""
         provider.create(props)
         identities.iam.detach_policy(USER, [POLICY])
 
@@ -103,7 +103,7 @@ class TestRead:
     def test_user_without_any_policy_or_none_at_all_is_gone(
         self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """The next update attaches it."""
+        """The attachment is gone, and the next update attaches it."""
         identities.iam.detach_policy(USER, [OTHER])
         assert provider.read(ID, props).id == ""
 
@@ -112,7 +112,7 @@ class TestRead:
 
 
 def test_update_makes_sure(provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer) -> None:
-    """By another way to the server."""
+    """An update with a new connection ensures the attachment."""
     for _ in range(2):
         assert provider.update(ID, {}, props).outs == props
         assert attached(identities) == {POLICY, OTHER}
@@ -120,7 +120,7 @@ def test_update_makes_sure(provider: AttachmentProvider, props: dict[str, Any], 
 
 @pytest.mark.parametrize("key", ["userName", "policyName"])
 def test_another_user_or_policy_replaces(provider: AttachmentProvider, props: dict[str, Any], key: str) -> None:
-    """It is another attachment."""
+    """Another user or policy makes it another attachment."""
     difference = provider.diff(ID, props, {**props, key: "another"})
 
     assert (difference.changes, difference.replaces) == (True, [key])
@@ -132,7 +132,7 @@ class TestDelete:
     def test_policy_alone_is_taken_once_and_again(
         self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """What the user has beside it stays; what is detached is no error."""
+        """The user's other policies stay; detaching twice is not an error."""
         provider.create(props)
         provider.delete(ID, props)
         provider.delete(ID, props)
@@ -143,7 +143,7 @@ class TestDelete:
     def test_user_or_policy_that_is_gone_is_no_error(
         self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer, what: str
     ) -> None:
-        """Nothing is left to detach."""
+        """With a missing user or policy nothing is left to detach."""
         if what == "user":
             identities.iam.remove_user(USER)
         else:
@@ -154,10 +154,10 @@ class TestDelete:
     def test_failure_is_no_detachment(
         self, provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """An error stays one."""
+        """A failure raises an error."""
         provider.create(props)
         identities.fault("idp/builtin/policy/detach", refuse(500), times=ATTEMPTS)
-        with pytest.raises(IdentityError, match="could not be taken from user"):
+        with pytest.raises(IdentityError, match=r"cannot detach policy .* from user"):
             provider.delete(ID, props)
 
         assert attached(identities) == {POLICY, OTHER}

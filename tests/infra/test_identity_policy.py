@@ -1,4 +1,4 @@
-"""infra.identity.policy: a document by its meaning."""
+"""infra.identity.policy: documents are compared by meaning."""
 
 import json
 from typing import Any
@@ -22,11 +22,11 @@ STATEMENT = {
 
 
 def document(**changes: object) -> str:
-    """A document; what is changed in its one statement."""
+    """A document; the arguments change its one statement."""
     return json.dumps({"Version": "2012-10-17", "Statement": [{**STATEMENT, **changes}]})
 
 
-#: The same in other words.
+#: The same document in another spelling.
 RESPELT = [
     document(Action=["s3:PutObject", "s3:GetObject"]),
     document(Resource=["arn:aws:s3:::media-raw/*"]),
@@ -56,7 +56,7 @@ def _props(identities: IdentityServer) -> dict[str, Any]:
 
 @pytest.fixture(name="made")
 def _made(provider: PolicyProvider, props: dict[str, Any], identities: IdentityServer) -> dict[str, Any]:
-    """The outputs of a policy that was made."""
+    """The outputs of a created policy."""
     created = provider.create(props)
     identities.asked.clear()
     assert (created.id, created.outs) == (NAME, props)
@@ -64,22 +64,22 @@ def _made(provider: PolicyProvider, props: dict[str, Any], identities: IdentityS
 
 
 def is_live(identities: IdentityServer, text: str) -> bool:
-    """Whether the server has this document, which it keeps in its own spelling."""
+    """Whether the server has this document, which it stores in its own spelling."""
     return same_meaning(json.dumps(identities.policies[NAME]), text)
 
 
 class TestCreate:
-    """Making one."""
+    """Creating a policy."""
 
     def test_document_is_on_the_server(self, made: dict[str, Any], identities: IdentityServer) -> None:
-        """As it was given."""
+        """The server has the given document."""
         assert is_live(identities, made["policy"])
 
     @pytest.mark.parametrize("text", WIDENED, ids=WIDER)
     def test_policy_of_another_document_is_refused(
         self, provider: PolicyProvider, props: dict[str, Any], identities: IdentityServer, text: str
     ) -> None:
-        """It is somebody's, and stays as it is."""
+        """An existing policy of another owner stays unchanged."""
         identities.iam.add_canned_policy(NAME, json.loads(text))
         with pytest.raises(IdentityError, match=r"exists with another document .*object-store adopt --stack NAME"):
             provider.create(props)
@@ -90,7 +90,7 @@ class TestCreate:
     def test_policy_of_the_same_meaning_is_taken(
         self, provider: PolicyProvider, props: dict[str, Any], identities: IdentityServer, text: str
     ) -> None:
-        """An update that broke off after making it can be done again."""
+        """An update that was interrupted after the creation can be repeated."""
         identities.iam.add_canned_policy(NAME, json.loads(text))
 
         assert provider.create(props).id == NAME
@@ -103,22 +103,22 @@ class TestCreate:
     def test_failure_can_be_done_again(
         self, provider: PolicyProvider, props: dict[str, Any], identities: IdentityServer, fault: Fault
     ) -> None:
-        """Whether it was made or not."""
+        """A failed creation can be repeated, whether or not the policy was created."""
         identities.fault("add-canned-policy", fault, times=ATTEMPTS)
-        with pytest.raises(IdentityError, match="policy joelclaw-local-worker could not be made"):
+        with pytest.raises(IdentityError, match="cannot create policy joelclaw-local-worker"):
             provider.create(props)
 
         assert provider.create(props).id == NAME
 
 
 class TestRead:
-    """What a refresh finds."""
+    """What a refresh reads."""
 
     @pytest.mark.parametrize("text", [document(), *RESPELT], ids=["as it is", *WORDS])
     def test_same_meaning_is_no_drift(
         self, provider: PolicyProvider, made: dict[str, Any], identities: IdentityServer, text: str
     ) -> None:
-        """The text of the program stays in the state."""
+        """The program's text stays in the state."""
         identities.iam.add_canned_policy(NAME, json.loads(text))
         found = provider.read(NAME, made)
 
@@ -128,7 +128,7 @@ class TestRead:
     def test_widened_policy_is_seen(
         self, provider: PolicyProvider, made: dict[str, Any], identities: IdentityServer, text: str
     ) -> None:
-        """The live document is in the state, and the next preview an update."""
+        """The live document is in the state, and the next preview shows an update."""
         identities.iam.add_canned_policy(NAME, json.loads(text))
         found = provider.read(NAME, made).outs
 
@@ -140,7 +140,7 @@ class TestRead:
     def test_policy_that_was_removed_is_gone(
         self, provider: PolicyProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """The next update makes it."""
+        """The next update creates it."""
         identities.iam.remove_canned_policy(NAME)
 
         assert provider.read(NAME, made).id == ""
@@ -148,7 +148,7 @@ class TestRead:
     def test_import_reads_the_live_document(
         self, provider: PolicyProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """Where the state holds none yet."""
+        """An import reads the document although the state has none yet."""
         found = provider.read(NAME, identities.connection).outs
 
         assert found is not None
@@ -157,18 +157,18 @@ class TestRead:
 
 
 class TestDiff:
-    """What is a change."""
+    """Which differences are changes."""
 
     @pytest.mark.parametrize("text", RESPELT, ids=WORDS)
     def test_other_words_are_none(self, provider: PolicyProvider, text: str) -> None:
-        """Order, lists of one, white space."""
+        """Order, lists of one and white space are not changes."""
         olds = {"name": NAME, "policy": document()}
 
         assert not provider.diff(NAME, olds, {**olds, "policy": text}).changes
 
     @pytest.mark.parametrize("text", WIDENED, ids=WIDER)
     def test_another_meaning_is_an_update(self, provider: PolicyProvider, text: str) -> None:
-        """In place, since a policy in use cannot be removed."""
+        """The update is in place, because a policy in use cannot be removed."""
         olds = {"name": NAME, "policy": document()}
         difference = provider.diff(NAME, olds, {**olds, "policy": text})
 
@@ -184,7 +184,7 @@ class TestDiff:
 def test_update_replaces_the_document(
     provider: PolicyProvider, made: dict[str, Any], identities: IdentityServer
 ) -> None:
-    """The new one stands alone, in one command."""
+    """One command replaces the document completely."""
     news = {**made, "policy": document(Action=["s3:GetObject"])}
 
     assert provider.update(NAME, made, news).outs == news
@@ -193,12 +193,12 @@ def test_update_replaces_the_document(
 
 
 class TestDelete:
-    """Removing one."""
+    """Removing a policy."""
 
     def test_policy_is_removed_once_and_again(
         self, provider: PolicyProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """What is gone is no error."""
+        """A missing policy is not an error."""
         provider.delete(NAME, made)
         provider.delete(NAME, made)
 
@@ -207,10 +207,10 @@ class TestDelete:
     def test_policy_that_somebody_has_is_not_removed(
         self, provider: PolicyProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """The error asks for the hand that attached it."""
+        """The error asks whether the policy is manually attached to another user."""
         identities.iam.add_user("by-hand", "its-own-secret")
         identities.iam.attach_policy("by-hand", [NAME])
-        with pytest.raises(IdentityError, match="is it attached by hand to somebody else"):
+        with pytest.raises(IdentityError, match="is it manually attached to another user"):
             provider.delete(NAME, made)
 
         assert NAME in identities.policies

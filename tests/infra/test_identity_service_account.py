@@ -1,4 +1,4 @@
-"""infra.identity.service_account: keys that stay, and a policy that is sent each time."""
+"""infra.identity.service_account: keys that stay, and a policy that every update sends."""
 
 import json
 import string
@@ -18,7 +18,7 @@ ADD, DELETE = "add-service-account", "delete-service-account"
 
 
 def document(*actions: str) -> str:
-    """A policy that allows these."""
+    """A policy that allows these actions."""
     statement = {"Effect": "Allow", "Action": list(actions), "Resource": "arn:aws:s3:::media-raw/*"}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
@@ -35,7 +35,7 @@ def _provider() -> ServiceAccountProvider:
 
 @pytest.fixture(name="props")
 def _props(identities: IdentityServer) -> dict[str, Any]:
-    """Of a user that is there; the outputs are inputs without a value, as the program declares them."""
+    """The inputs for an existing user; outputs are inputs without a value, as the program declares them."""
     identities.iam.add_user(USER, "its-own-secret")
     return {
         "targetUser": USER,
@@ -49,7 +49,7 @@ def _props(identities: IdentityServer) -> dict[str, Any]:
 
 @pytest.fixture(name="made")
 def _made(provider: ServiceAccountProvider, props: dict[str, Any], identities: IdentityServer) -> dict[str, Any]:
-    """The outputs of an account that was made."""
+    """The outputs of a created account."""
     created = provider.create(props)
     identities.asked.clear()
     assert created.outs is not None
@@ -58,12 +58,12 @@ def _made(provider: ServiceAccountProvider, props: dict[str, Any], identities: I
 
 
 class TestCreate:
-    """Making one."""
+    """Creating an account."""
 
     def test_account_is_made_with_keys_of_its_own(
         self, provider: ServiceAccountProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """As long as they may be, with the policy, and no other account's."""
+        """The keys have the maximum length and are unique, and the account has the policy."""
         first, second = provider.create(props), provider.create(props)
 
         for created in (first, second):
@@ -86,7 +86,7 @@ class TestCreate:
     def test_one_account_is_made_whatever_answer_is_lost(
         self, provider: ServiceAccountProvider, props: dict[str, Any], identities: IdentityServer, fault: Fault
     ) -> None:
-        """The next attempt meets its own account, and that is success: one account, with the keys that are kept."""
+        """If an answer is lost, the next attempt finds its own account and succeeds with the same keys."""
         identities.fault(ADD, fault)
         created = provider.create(props)
 
@@ -102,7 +102,7 @@ class TestCreate:
         identities: IdentityServer,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """A key that is taken by somebody else is an error, and is left to its owner."""
+        """A key that belongs to another user is an error and stays with its owner."""
         identities.iam.add_user("another", "its-own-secret")
         identities.iam.add_service_account("another", access_key="A" * 20, secret_key="a-secret-of-its-own")
         monkeypatch.setattr("infra.identity.service_account._access_key", lambda: "A" * 20)
@@ -119,9 +119,9 @@ class TestCreate:
     def test_unknown_outcome_is_taken_back(
         self, provider: ServiceAccountProvider, props: dict[str, Any], identities: IdentityServer, fault: Fault
     ) -> None:
-        """No key stays that nobody knows."""
+        """No unknown key remains."""
         identities.fault(ADD, fault, times=ATTEMPTS)
-        with pytest.raises(IdentityError, match=f"a key of user {USER} could not be made"):
+        with pytest.raises(IdentityError, match=f"cannot create a key for user {USER}"):
             provider.create(props)
 
         assert identities.accounts == {}
@@ -129,10 +129,10 @@ class TestCreate:
     def test_account_that_cannot_be_looked_at_is_taken_back(
         self, provider: ServiceAccountProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """Taken, and whose it is cannot be told."""
+        """The key is taken, and its owner is unknown."""
         identities.fault(ADD, lose_answer)
         identities.fault("info-service-account", refuse(503), times=ATTEMPTS)
-        with pytest.raises(IdentityError, match=f"a key of user {USER} could not be made"):
+        with pytest.raises(IdentityError, match=f"cannot create a key for user {USER}"):
             provider.create(props)
 
         assert identities.accounts == {}
@@ -140,7 +140,7 @@ class TestCreate:
     def test_refusal_for_another_reason_is_said_as_it_is(
         self, provider: ServiceAccountProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """The code of a taken key is said of other things as well; that no account is found is not the news."""
+        """The server uses the code of a taken key for other errors, too; the original error is reported."""
         identities.fault(ADD, refuse(400, "XMinioIAMServiceAccountNotAllowed", "not for this user"))
         with pytest.raises(IdentityError, match="XMinioIAMServiceAccountNotAllowed: not for this user"):
             provider.create(props)
@@ -148,7 +148,7 @@ class TestCreate:
     def test_key_that_may_be_left_is_named(
         self, provider: ServiceAccountProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """Where it cannot be taken back either: its access key, the command that removes it, and never its secret."""
+        """If the removal fails, the error has the access key and the command to remove it, but not the secret key."""
         identities.fault(ADD, fail_afterwards)
         identities.fault(ADD, refuse(503), times=ATTEMPTS)
         identities.fault(DELETE, reset, times=ATTEMPTS)
@@ -162,7 +162,7 @@ class TestCreate:
     def test_unknown_user_is_said(
         self, provider: ServiceAccountProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """Nothing was made and nothing is taken back."""
+        """Nothing was created and nothing is removed."""
         with pytest.raises(IdentityError, match="XMinioAdminNoSuchUser"):
             provider.create({**props, "targetUser": "nobody"})
 
@@ -170,10 +170,10 @@ class TestCreate:
 
 
 class TestRead:
-    """What a refresh finds."""
+    """What a refresh reads."""
 
     def test_what_stands_is_read(self, provider: ServiceAccountProvider, made: dict[str, Any]) -> None:
-        """Nothing is different after it was made, although the server writes the policy in its own way."""
+        """After creation nothing differs, although the server stores the policy in its own spelling."""
         found = provider.read(made["accessKey"], made)
 
         assert (found.id, found.outs) == (made["accessKey"], made)
@@ -181,7 +181,7 @@ class TestRead:
     def test_other_words_are_no_drift(
         self, provider: ServiceAccountProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """The text of the program stays in the state."""
+        """The program's text stays in the state."""
         identities.iam.update_service_account(made["accessKey"], new_policy=json.loads(RESPELT))
 
         assert provider.read(made["accessKey"], made).outs == made
@@ -189,7 +189,7 @@ class TestRead:
     def test_account_that_was_switched_off_is_seen(
         self, provider: ServiceAccountProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """The live status is an output, and the next preview an update."""
+        """The live status is an output, and the next preview shows an update."""
         identities.iam.update_service_account(made["accessKey"], new_policy=json.loads(POLICY), new_status="off")
         self.drifts(provider, made, "status", "off")
 
@@ -205,14 +205,14 @@ class TestRead:
     def test_policy_that_is_inherited_is_seen(
         self, provider: ServiceAccountProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """An update by hand without the policy took it away: it reads as none."""
+        """A manual update without the policy removed it, so it reads as empty."""
         identities.iam.update_service_account(made["accessKey"], new_status="on")
         self.drifts(provider, made, "policy", "")
 
     def test_account_that_was_removed_is_gone(
         self, provider: ServiceAccountProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """Alone, or with its user."""
+        """The account was removed alone or with its user."""
         identities.iam.delete_service_account(made["accessKey"])
         assert provider.read(made["accessKey"], made).id == ""
 
@@ -224,7 +224,7 @@ class TestRead:
     def drifts(
         provider: ServiceAccountProvider, made: dict[str, Any], key: str, value: str | None = None
     ) -> dict[str, Any]:
-        """The outputs that are read; only the one differs, and the difference is mended in place."""
+        """The outputs read; only the given one differs, and an update corrects it in place."""
         found = provider.read(made["accessKey"], made).outs
         assert found is not None
         assert found == {**made, key: found[key]}
@@ -236,7 +236,7 @@ class TestRead:
 
 
 class TestUpdate:
-    """Changing one in place."""
+    """Changing an account in place."""
 
     @pytest.mark.parametrize(
         "change", [{"policy": WIDENED}, {"status": "off"}, {"endpoint": ""}], ids=["policy", "status", "connection"]
@@ -248,7 +248,7 @@ class TestUpdate:
         identities: IdentityServer,
         change: dict[str, str],
     ) -> None:
-        """An update without the policy would make the account inherit all that its user may."""
+        """An update without the policy would make the account inherit all permissions of its user."""
         news = {**made, "accessKey": None, "secretKey": None, **change, "endpoint": identities.endpoint}
         outputs = provider.update(made["accessKey"], made, news).outs
 
@@ -263,7 +263,7 @@ class TestUpdate:
     def test_every_drift_is_mended(
         self, provider: ServiceAccountProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """Off and with an inherited policy, it is as declared again, and then reads so."""
+        """A disabled account with an inherited policy is restored as declared, and then reads so."""
         identities.iam.update_service_account(made["accessKey"], new_status="off")
         drifted = provider.read(made["accessKey"], made).outs
         assert drifted is not None
@@ -275,17 +275,17 @@ class TestUpdate:
     def test_account_that_is_gone_is_an_error(
         self, provider: ServiceAccountProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """It cannot be made with the same keys in passing; a refresh says that it is gone."""
+        """An update cannot recreate it with the same keys; a refresh reports it as gone."""
         identities.iam.delete_service_account(made["accessKey"])
-        with pytest.raises(IdentityError, match=f"key {made['accessKey']} could not be changed"):
+        with pytest.raises(IdentityError, match=f"cannot change key {made['accessKey']}"):
             provider.update(made["accessKey"], made, made)
 
 
 class TestDiff:
-    """What is a change."""
+    """Which differences are changes."""
 
     def test_another_user_replaces(self, provider: ServiceAccountProvider, made: dict[str, Any]) -> None:
-        """An account stays its user's."""
+        """An account cannot move to another user."""
         difference = provider.diff(made["accessKey"], made, {**made, "targetUser": "another"})
 
         assert (difference.changes, difference.replaces) == (True, ["targetUser"])
@@ -294,17 +294,17 @@ class TestDiff:
     def test_other_words_and_outputs_are_none(
         self, provider: ServiceAccountProvider, made: dict[str, Any], change: dict[str, Any]
     ) -> None:
-        """The keys are outputs: that the program gives none is no change."""
+        """The keys are outputs, so missing inputs for them are not a change."""
         assert not provider.diff(made["accessKey"], made, {**made, **change}).changes
 
 
 class TestDelete:
-    """Removing one."""
+    """Removing an account."""
 
     def test_account_is_removed_once_and_again(
         self, provider: ServiceAccountProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """What is gone is no error, with its user or alone."""
+        """An account that is missing, with its user or alone, is not an error."""
         provider.delete(made["accessKey"], made)
         provider.delete(made["accessKey"], made)
 
@@ -317,9 +317,9 @@ class TestDelete:
     def test_failure_is_no_removal(
         self, provider: ServiceAccountProvider, made: dict[str, Any], identities: IdentityServer, fault: Fault
     ) -> None:
-        """An error stays one."""
+        """A failure raises an error."""
         identities.fault(DELETE, fault, times=ATTEMPTS)
-        with pytest.raises(IdentityError, match="could not be removed"):
+        with pytest.raises(IdentityError, match="cannot remove key"):
             provider.delete(made["accessKey"], made)
 
         assert list(identities.accounts) == [made["accessKey"]]

@@ -1,4 +1,4 @@
-"""infra.identity.user: made, read, switched and removed; and what all four providers have in common."""
+"""infra.identity.user: created, read, enabled or disabled, and removed; and the common part of all four providers."""
 
 import base64
 import pickle
@@ -55,7 +55,7 @@ def _props(identities: IdentityServer) -> dict[str, Any]:
 
 @pytest.fixture(name="made")
 def _made(provider: UserProvider, props: dict[str, Any], identities: IdentityServer) -> dict[str, Any]:
-    """The outputs of a user that was made."""
+    """The outputs of a created user."""
     outputs = provider.create(props).outs
     identities.asked.clear()
     assert outputs is not None
@@ -63,12 +63,12 @@ def _made(provider: UserProvider, props: dict[str, Any], identities: IdentitySer
 
 
 class TestCreate:
-    """Making one."""
+    """Creating a user."""
 
     def test_user_is_made_with_a_long_secret_of_its_own(
         self, provider: UserProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """The id is the name, the secret what the server has, as long as it may be, and no other user's."""
+        """The id is the name; the secret key is the server's, has the maximum length and is unique."""
         first, second = provider.create(props), provider.create({**props, "name": "another"})
 
         assert first.id == NAME
@@ -80,7 +80,7 @@ class TestCreate:
     def test_user_that_exists_is_refused_and_keeps_its_secret(
         self, provider: UserProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """Adding it would change the secret without a word; the way to take it over is said."""
+        """Adding it would silently change the secret key; the error says how to adopt the user."""
         identities.iam.add_user(NAME, ITS_OWN)
         with pytest.raises(IdentityError, match=r"user joelclaw-local-worker exists .*object-store adopt --stack"):
             provider.create(props)
@@ -91,7 +91,7 @@ class TestCreate:
     def test_user_that_was_made_unheard_has_the_secret_that_is_kept(
         self, provider: UserProvider, props: dict[str, Any], identities: IdentityServer, fault: Fault
     ) -> None:
-        """One answer that is lost is no failure."""
+        """One lost answer is not a failure."""
         identities.fault("add-user", fault)
         outputs = provider.create(props).outs
 
@@ -104,9 +104,9 @@ class TestCreate:
     def test_unknown_outcome_is_taken_back(
         self, provider: UserProvider, props: dict[str, Any], identities: IdentityServer, fault: Fault
     ) -> None:
-        """What may be there is removed, so that the next update can make it."""
+        """A user that may exist is removed, so that the next update can create it."""
         identities.fault("add-user", fault, times=ATTEMPTS)
-        with pytest.raises(IdentityError, match="user joelclaw-local-worker could not be made"):
+        with pytest.raises(IdentityError, match="cannot create user joelclaw-local-worker"):
             provider.create(props)
 
         assert identities.users == {}
@@ -115,7 +115,7 @@ class TestCreate:
     def test_refusal_removes_nothing(
         self, provider: UserProvider, props: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """A user that was refused is not there, or is somebody else's."""
+        """A refused user does not exist, or belongs to another owner."""
         identities.fault("add-user", refuse(403, "AccessDenied"))
         with pytest.raises(IdentityError, match="AccessDenied"):
             provider.create(props)
@@ -124,10 +124,10 @@ class TestCreate:
 
 
 class TestRead:
-    """What a refresh finds."""
+    """What a refresh reads."""
 
     def test_what_stands_is_read(self, provider: UserProvider, made: dict[str, Any]) -> None:
-        """Nothing is different after it was made, the secret is kept."""
+        """After creation nothing differs, and the secret key is kept."""
         found = provider.read(NAME, made)
 
         assert (found.id, found.outs) == (NAME, made)
@@ -135,7 +135,7 @@ class TestRead:
     def test_user_that_was_switched_off_is_seen(
         self, provider: UserProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """The live status is an output, and the next preview an update."""
+        """The live status is an output, and the next preview shows an update."""
         identities.iam.set_user_status(NAME, "disabled")
         found = provider.read(NAME, made).outs
 
@@ -147,20 +147,20 @@ class TestRead:
     def test_user_that_was_removed_is_gone(
         self, provider: UserProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """Without an id the engine takes it out of the state, and the next update makes it."""
+        """Without an id the engine removes it from the state, and the next update creates it."""
         identities.iam.remove_user(NAME)
 
         assert provider.read(NAME, made).id == ""
 
 
 class TestUpdate:
-    """Changing one in place."""
+    """Changing a user in place."""
 
     @pytest.mark.parametrize("status", ["enabled", "disabled"])
     def test_status_is_set_and_the_secret_kept(
         self, provider: UserProvider, made: dict[str, Any], identities: IdentityServer, status: str
     ) -> None:
-        """By the one command that does not touch the secret."""
+        """The update uses the one command that does not change the secret key."""
         news = {key: value for key, value in made.items() if key != "secret"} | {"status": status}
         outputs = provider.update(NAME, made, news).outs
 
@@ -177,12 +177,12 @@ class TestUpdate:
 
 
 class TestDelete:
-    """Removing one."""
+    """Removing a user."""
 
     def test_user_is_removed_once_and_again(
         self, provider: UserProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:
-        """What is gone is no error."""
+        """A missing user is not an error."""
         provider.delete(NAME, made)
         provider.delete(NAME, made)
 
@@ -194,9 +194,9 @@ class TestDelete:
     def test_failure_is_no_removal(
         self, provider: UserProvider, made: dict[str, Any], identities: IdentityServer, fault: Fault
     ) -> None:
-        """An error stays one, and the user stays in the state."""
+        """A failure raises an error, and the user stays in the state."""
         identities.fault("remove-user", fault, times=ATTEMPTS)
-        with pytest.raises(IdentityError, match="user joelclaw-local-worker could not be removed"):
+        with pytest.raises(IdentityError, match="cannot remove user joelclaw-local-worker"):
             provider.delete(NAME, made)
 
         assert list(identities.users) == [NAME]
@@ -204,7 +204,7 @@ class TestDelete:
 
 @pytest.mark.parametrize("kind", PICKLED)
 class TestEveryProvider:
-    """What holds for all four."""
+    """What holds for all four providers."""
 
     props: dict[str, Any] = {  # noqa: RUF012 - read only
         "name": NAME,
@@ -223,16 +223,16 @@ class TestEveryProvider:
     def test_error_is_not_taken_for_gone(
         self, kind: type[IdentityProvider], identities: IdentityServer, fault: Fault
     ) -> None:
-        """Only the server's own word takes a thing out of the state."""
+        """Only the server's own answer removes a resource from the state."""
         for command in ("user-info", "info-canned-policy", "info-service-account"):
             identities.fault(command, fault, times=ATTEMPTS)
-        with pytest.raises(IdentityError, match="could not be read"):
+        with pytest.raises(IdentityError, match="cannot read user"):
             configured(kind).read(NAME, {**self.props, **identities.connection})
 
     def test_wrong_password_is_said_and_not_told(
         self, kind: type[IdentityProvider], identities: IdentityServer
     ) -> None:
-        """A refresh with it raises, with what to look at and without the password."""
+        """A refresh with a wrong password raises an error that says what to check, without the password."""
         provider = configured(kind, "another-password")
         with pytest.raises(IdentityError, match="object-store:adminUser, adminPassword") as caught:
             provider.read(NAME, {**self.props, **identities.connection})
@@ -241,15 +241,15 @@ class TestEveryProvider:
         assert len(identities.asked) == 1
 
     def test_serialised_form_is_a_reference_to_the_class(self, kind: type[IdentityProvider]) -> None:
-        """No field, no path, no secret: the same on every machine, and no secret of the engine's."""
-        form, is_secret = _serialize(True, serialize_provider, kind())  # noqa: FBT003 - as pulumi.dynamic calls it
+        """It has no field, path or secret, so it is the same on every machine and needs no encryption."""
+        form, is_secret = _serialize(True, serialize_provider, kind())  # noqa: FBT003 - pulumi.dynamic calls it so
 
         assert (form, is_secret) == (PICKLED[kind], False)
         assert type(pickle.loads(base64.b64decode(form))) is kind  # noqa: S301 - made above
         assert kind.serialize_as_secret_always is False
 
     def test_another_way_to_the_server_is_an_update(self, kind: type[IdentityProvider]) -> None:
-        """Endpoint, region and CA are set in place: the thing is the same."""
+        """Endpoint, region and CA are updated in place, because the resource is the same."""
         olds = {**self.props, "endpoint": "https://a", "region": "us-west-2", "caPem": ""}
         assert set(CONNECTION) == {"endpoint", "region", "caPem"}
         assert not kind().diff(NAME, olds, dict(olds)).changes
@@ -260,7 +260,7 @@ class TestEveryProvider:
     def test_keys_come_from_the_environment_where_the_config_has_none(
         self, kind: type[IdentityProvider], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As the plugin's do; and without any the provider says what to set."""
+        """The provider reads the plugin's variables; without any it says what to set."""
         monkeypatch.setenv("AISTOR_ROOT_USER", ADMIN)
         monkeypatch.setenv("AISTOR_ROOT_PASSWORD", PASSWORD)
         provider = kind()

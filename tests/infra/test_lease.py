@@ -1,4 +1,4 @@
-"""What a lease printed, in both forms, and what is no value."""
+"""The output of a lease, in both forms, and outputs that are not a value."""
 
 import json
 
@@ -17,12 +17,12 @@ SECRET = "planted-LEASE-0123456789"  # noqa: S105 - planted
     ],
 )
 def test_both_forms_give_the_value(printed: str) -> None:
-    """The value comes out of the envelope and of the bare form."""
+    """The value is read from the envelope and from the bare form."""
     assert leased_value(printed) == SECRET
 
 
 def test_bare_value_may_be_an_object_of_its_own() -> None:
-    """A secret that is itself JSON is no envelope."""
+    """A secret that is itself JSON is not an envelope."""
     assert leased_value('{"user": "u", "password": "p"}') == '{"user": "u", "password": "p"}'
 
 
@@ -40,7 +40,7 @@ def test_bare_value_may_be_an_object_of_its_own() -> None:
     ],
 )
 def test_failure_is_no_value(printed: str) -> None:
-    """Whatever does not say that it succeeded is an error, and the text is not repeated."""
+    """Output without a reported success is an error, and its text is not repeated."""
     with pytest.raises(LeaseError) as raised:
         leased_value(printed)
     assert SECRET not in str(raised.value)

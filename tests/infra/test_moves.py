@@ -1,4 +1,4 @@
-"""What cannot be done to a bucket that stands, before the engine is asked."""
+"""Changes that cannot be made to an existing bucket, checked before the engine starts."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_lock_on_a_bucket_without_one_is_refused_with_the_steps() -> None:
     (problem,) = impossible_moves(plan_of({"a": {"band": "cold"}}), {"joelclaw-local-usw2-a": False})
 
     assert problem.where == "domains.a.band"
-    assert "joelclaw-local-usw2-a stands without object lock" in problem.wrong
+    assert "joelclaw-local-usw2-a has no object lock" in problem.wrong
     assert problem.legal == "hot or warm for this domain; cold for a new one"
     assert "a-locked: {band: cold}" in problem.paste
     assert [line.strip()[:2] for line in problem.paste.splitlines()] == ["1.", "2.", "3.", "4."]
@@ -43,16 +43,16 @@ def test_lock_on_a_bucket_without_one_is_refused_with_the_steps() -> None:
     ("band", "line"), [("hot", "a-hot: {band: hot}"), ("warm", "a-warm: {band: warm, expire_after_days: 180}")]
 )
 def test_leaving_cold_is_refused_with_the_steps(band: str, line: str) -> None:
-    """Lock is never taken off, and what stays locked is said."""
+    """A lock is never removed, and the message names what stays locked."""
     (problem,) = impossible_moves(plan_of({"a": {"band": band}}), {"joelclaw-local-usw2-a": True})
 
-    assert "stands with object lock, which cannot be taken off" in problem.wrong
+    assert "has object lock, which cannot be removed" in problem.wrong
     assert line in problem.paste
-    assert "its locked versions stay until their retention ends" in problem.paste
+    assert "its locked versions remain until their retention ends" in problem.paste
 
 
 def test_what_can_be_done_in_place_is_not_refused() -> None:
-    """Hot and warm are without lock, cold stays cold, a new bucket is free, and so is a bucket that is not planned."""
+    """Moves between hot and warm, cold buckets that stay cold, new buckets and unplanned buckets are allowed."""
     plan = plan_of({"a": {"band": "hot"}, "b": {"band": "warm"}, "c": {"band": "cold"}, "d": {"band": "cold"}})
     standing = {f"joelclaw-local-usw2-{name}": locked for name, locked in (("a", False), ("b", False), ("c", True))}
 
@@ -60,7 +60,7 @@ def test_what_can_be_done_in_place_is_not_refused() -> None:
 
 
 def test_renamed_domain_answers_for_its_bucket() -> None:
-    """The bucket of a renamed domain is the one that stands under the former name."""
+    """A renamed domain's bucket is the existing one with the former name."""
     plan = plan_of({"b": {"band": "hot", "renamed_from": "a"}})
 
     (problem,) = impossible_moves(plan, {"joelclaw-local-usw2-a": True})
@@ -68,10 +68,10 @@ def test_renamed_domain_answers_for_its_bucket() -> None:
 
 
 def test_buckets_that_exist_are_named_with_the_way_to_adopt_them() -> None:
-    """One problem for each, in order, with both commands."""
+    """Each existing bucket gives one problem, in order, with both commands."""
     problems = already_there({"joelclaw-b", "joelclaw-a"}, "aws")
 
     assert [problem.where for problem in problems] == ["joelclaw-a", "joelclaw-b"]
     assert problems[0].paste == (
-        "object-store adopt --stack aws (or, if an update was broken off: object-store recover --stack aws)"
+        "object-store adopt --stack aws (or, after an interrupted update: object-store recover --stack aws)"
     )

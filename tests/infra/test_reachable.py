@@ -1,4 +1,4 @@
-"""infra.reachable: whether a server answers, and what is said where none does."""
+"""infra.reachable: whether a server answers, and the message if none does."""
 
 import socket
 import ssl
@@ -43,10 +43,10 @@ def _tls_port(authority: trustme.CA) -> Iterator[int]:
 
 
 class TestReachable:
-    """Whether something usable answers."""
+    """Whether a usable server answers."""
 
     def test_trusted_server_is_reached(self, authority: trustme.CA, tls_port: int) -> None:
-        """A server with a certificate of the CA for its name is fine."""
+        """A server with a certificate of the CA for its name is accepted."""
         check_reachable(Endpoint("https", "localhost", tls_port), authority.cert_pem.bytes().decode(), WHERE)
 
     def test_plain_server_is_reached(self) -> None:
@@ -67,9 +67,9 @@ class TestReachable:
             check_reachable(Endpoint("https", "127.0.0.1", tls_port), authority.cert_pem.bytes().decode(), WHERE)
 
     def test_nothing_listening_is_refused(self) -> None:
-        """A closed port is said with its endpoint."""
+        """A closed port is reported with its endpoint."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
 
-        with pytest.raises(InvalidInputError, match=f"nothing usable answers at http://127.0.0.1:{port}: Connection"):
+        with pytest.raises(InvalidInputError, match=f"no usable server answers at http://127.0.0.1:{port}: Connection"):
             check_reachable(Endpoint("http", "127.0.0.1", port), None, WHERE)

@@ -65,7 +65,7 @@ def live(client: Any) -> dict[str, Any]:  # noqa: ANN401 - a boto3 client
 
 
 def test_life_of_a_retention(server: RunningServer, provider: DefaultRetentionProvider, client: Any) -> None:  # noqa: ANN401 - a boto3 client
-    """Create sets it, read sees drift, update sets it anew, delete leaves it."""
+    """Create sets the retention, read detects drift, update sets it again, delete leaves it."""
     created = provider.create(props(server))
     assert (created.id, live(client)) == ("locked", {"Mode": "GOVERNANCE", "Days": 365})
 
@@ -82,12 +82,12 @@ def test_life_of_a_retention(server: RunningServer, provider: DefaultRetentionPr
 
 
 def test_nothing_changed_is_no_difference(server: RunningServer, provider: DefaultRetentionProvider) -> None:
-    """Whole numbers and floats are the same days."""
+    """Whole numbers and floats of the same days are equal."""
     assert provider.diff("locked", props(server), props(server, days=365)).changes is False
 
 
 def test_another_bucket_is_a_replacement(server: RunningServer, provider: DefaultRetentionProvider) -> None:
-    """Retention cannot move."""
+    """A retention cannot move to another bucket."""
     assert provider.diff("locked", props(server), props(server, bucket="other")).replaces == ["bucket"]
 
 
@@ -96,7 +96,7 @@ def test_missing_bucket_is_gone_and_missing_lock_is_drift(
     provider: DefaultRetentionProvider,
     client: Any,  # noqa: ANN401 - a boto3 client
 ) -> None:
-    """Only NoSuchBucket drops the resource; a bucket without lock is seen as such."""
+    """Only NoSuchBucket removes the resource; a bucket without lock is read as drift."""
     del client
     assert provider.read("nowhere", props(server)).id == ""
 
@@ -106,7 +106,7 @@ def test_missing_bucket_is_gone_and_missing_lock_is_drift(
 
 
 def test_refusal_is_not_taken_for_gone(server: RunningServer) -> None:
-    """With a wrong key the state stays as it is."""
+    """With a wrong key the state stays unchanged."""
     provider = DefaultRetentionProvider()
     config = {"object-store:adminUser": "somebody", "object-store:adminPassword": "planted-wrong-password"}
     provider.configure(ConfigureRequest(Config(config, "object-store")))
@@ -117,7 +117,7 @@ def test_refusal_is_not_taken_for_gone(server: RunningServer) -> None:
 
 
 def test_keys_come_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the config has none, the environment's are taken; none at all is refused."""
+    """If the config has no keys, the environment's are used; without any the provider refuses."""
     request = ConfigureRequest(Config({}, "object-store"))
     with pytest.raises(InvalidInputError, match="no admin credentials"):
         DefaultRetentionProvider().configure(request)

@@ -1,4 +1,4 @@
-"""infra.settings: every key, its default, and what each mistake in a stack's config is answered with."""
+"""infra.settings: every key, its default, and the message for each mistake in a stack's config."""
 
 import json
 import socket
@@ -26,19 +26,19 @@ AWS = {"cloud": "aws", "env": "prod", "region": "us-west-2"}
 
 @pytest.fixture(name="port")
 def _port() -> Iterator[int]:
-    """Something that accepts connections, so that an endpoint is reachable."""
+    """A listener that accepts connections, so that an endpoint is reachable."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
 
 @pytest.fixture(name="aistor")
 def _aistor(port: int) -> dict[str, str]:
-    """The least config of an aistor stack."""
+    """The minimal config of an aistor stack."""
     return {"cloud": "aistor", "env": "local", "endpoint": f"http://127.0.0.1:{port}", **ADMIN}
 
 
 def read(values: dict[str, str], root: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
-    """Settings of a stack `local` with these values of our namespace."""
+    """The settings of a stack `local` with these config values."""
     runtime_settings.configure(runtime_settings.Settings("object-store", "local", root_directory=str(root or ROOT)))
     pulumi.runtime.set_all_config({f"object-store:{key}": value for key, value in values.items()})
     try:
@@ -63,11 +63,11 @@ class TestDeclared:
     declared: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
 
     def test_are_the_keys_that_are_read(self) -> None:
-        """No key is declared and not read, or read and not declared."""
+        """The declared keys are exactly the keys that the program reads."""
         assert list(self.declared) == [to_camel(name) for name in StackConfig.model_fields]
 
     def test_have_the_defaults_that_the_program_has(self) -> None:
-        """The engine's default and the program's are one."""
+        """The engine's defaults equal the program's."""
         for name, info in StackConfig.model_fields.items():
             declared = self.declared[to_camel(name)]
             assert info.is_required() == ("default" not in declared), name
@@ -75,7 +75,7 @@ class TestDeclared:
                 assert declared["default"] == info.get_default(call_default_factory=True), name
 
     def test_have_a_type_and_a_description(self) -> None:
-        """Every key says what it is."""
+        """Every key has a type and a description."""
         assert all(value["type"] and value["description"] for value in self.declared.values())
 
 
@@ -93,7 +93,7 @@ class TestAistor:
         assert found.tls_only is False
 
     def test_two_endpoints(self, aistor: dict[str, str]) -> None:
-        """Clients may get another endpoint than provisioning."""
+        """Clients may have another endpoint than provisioning."""
         found = read({**aistor, "clientEndpoint": "https://aistor-s3-api.aistor:443"})
 
         assert found.aistor is not None
@@ -102,7 +102,7 @@ class TestAistor:
     def test_ca_file_is_handed_on_relative_to_the_program(
         self, aistor: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The plugin keeps the path in the state, so it must be the same on every machine."""
+        """The plugin stores the path in the state, so it must be the same on every machine."""
         trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
         (tmp_path / "infra").mkdir()
         monkeypatch.chdir(tmp_path / "infra")
@@ -115,7 +115,7 @@ class TestAistor:
         assert found.aistor.ca_pem.startswith("-----BEGIN CERTIFICATE-----")
 
     def test_admin_credentials_from_the_environment(self, aistor: dict[str, str]) -> None:
-        """Where the config has none, the environment's are taken."""
+        """If the config has no credentials, the environment's are used."""
         without = {key: value for key, value in aistor.items() if key not in ADMIN}
         found = read(without, environ={"AISTOR_ROOT_USER": "root-user", "AISTOR_ROOT_PASSWORD": "root-password"})
 
@@ -129,15 +129,15 @@ class TestAistor:
             ({"endpoint": "localhost:31000"}, "has no scheme"),
             ({"endpoint": "https://localhost:31000/minio"}, "has a path"),
             ({"clientEndpoint": "aistor:443"}, "object-store:clientEndpoint"),
-            ({"endpoint": "http://127.0.0.1:1"}, "nothing usable answers at http://127.0.0.1:1"),
+            ({"endpoint": "http://127.0.0.1:1"}, "no usable server answers at http://127.0.0.1:1"),
             ({"caBundle": "none.pem"}, "the CA file 'none.pem' cannot be read"),
             ({"caBundle": "Pulumi.yaml"}, "'Pulumi.yaml' is not a certificate"),
             ({"adminUser": ""}, "no admin credentials"),
             ({"adminPassword": ""}, "AISTOR_ROOT_PASSWORD"),
             ({"adminUser": "minioadmin"}, "the vendor's default credentials"),
             ({"adminPassword": "minioadmin"}, "the vendor's default credentials"),
-            ({"allowedAccountIds": '["123456789012"]'}, "object-store:allowedAccountIds: is for AWS"),
-            ({"encryption": "SSE-KMS", "kmsKeyArn": "arn:aws:kms:x"}, "object-store:kmsKeyArn: is for AWS"),
+            ({"allowedAccountIds": '["123456789012"]'}, "object-store:allowedAccountIds: is for AWS only"),
+            ({"encryption": "SSE-KMS", "kmsKeyArn": "arn:aws:kms:x"}, "object-store:kmsKeyArn: is for AWS only"),
             ({"encryption": "SSE-KMS"}, "go together"),
             ({"emptyOnDestroy": "true"}, "emptyOnDestroy needs protect: false"),
             ({"cloud": "azure"}, "aistor, aws"),
@@ -145,7 +145,7 @@ class TestAistor:
             ({"domains": "[]"}, "valid dictionary"),
             ({"lifecycle": "x"}, "unknown key 'lifecycle'"),
             ({"emdpoint": "x"}, "write: object-store:endpoint"),
-            ({"adminApi": "v5"}, "object-store:adminApi: the value is not legal here"),
+            ({"adminApi": "v5"}, "object-store:adminApi: the value is not allowed here"),
             ({"adminApi": "v5"}, "v3, v4"),
             ({"adminApi": "4"}, "write: object-store:adminApi: v3"),
             ({"adminAPI": "v4"}, "unknown key 'adminAPI'"),
@@ -156,7 +156,7 @@ class TestAistor:
         assert expected in refused({**aistor, **change})
 
     def test_admin_api_is_the_plugins_unless_said(self, aistor: dict[str, str]) -> None:
-        """Both versions are legal."""
+        """The default is v3, and both versions are legal."""
         for values, expected in (({}, "v3"), ({"adminApi": "v3"}, "v3"), ({"adminApi": "v4"}, "v4")):
             found = read({**aistor, **values})
 
@@ -165,13 +165,13 @@ class TestAistor:
 
     @pytest.mark.parametrize("key", ["cloud", "env"])
     def test_needed_key_is_asked_for(self, aistor: dict[str, str], key: str) -> None:
-        """A key without a default must be there."""
+        """A key without a default is required."""
         del aistor[key]
 
         assert f"object-store:{key}: is missing" in refused(aistor)
 
     def test_vendor_default_in_the_environment_is_refused(self, aistor: dict[str, str]) -> None:
-        """The environment's pair is looked at as well."""
+        """The environment's pair is also checked."""
         without = {key: value for key, value in aistor.items() if key not in ADMIN}
 
         environ = {"AISTOR_ROOT_USER": "minioadmin", "AISTOR_ROOT_PASSWORD": "minioadmin"}
@@ -190,7 +190,7 @@ class TestAws:
         assert found.tls_only is True
 
     def test_default_of_the_admin_api_is_no_mistake(self) -> None:
-        """The engine hands declared defaults on, on aws too."""
+        """The engine passes declared defaults also on aws."""
         assert read({**AWS, "adminApi": "v3"}).aistor is None
 
     def test_the_rest(self) -> None:
@@ -207,10 +207,10 @@ class TestAws:
         ("change", "expected"),
         [
             ({"region": ""}, "the aws cloud needs a region"),
-            ({"region": "usw2"}, "'usw2' is no AWS region"),
-            ({"endpoint": "https://localhost:9000"}, "object-store:endpoint: is for AIStor"),
-            ({"caBundle": "ca.pem"}, "object-store:caBundle: is for AIStor"),
-            ({"adminApi": "v4"}, "object-store:adminApi: is for AIStor"),
+            ({"region": "usw2"}, "'usw2' is not an AWS region"),
+            ({"endpoint": "https://localhost:9000"}, "object-store:endpoint: is for AIStor only"),
+            ({"caBundle": "ca.pem"}, "object-store:caBundle: is for AIStor only"),
+            ({"adminApi": "v4"}, "object-store:adminApi: is for AIStor only"),
             ({"allowedAccountIds": '["12"]'}, "allowedAccountIds.0"),
         ],
     )
@@ -220,7 +220,7 @@ class TestAws:
 
 
 def test_secrets_stay_out_of_representations(aistor: dict[str, str]) -> None:
-    """Printing the settings shows no password."""
+    """The settings' representation shows no password."""
     assert "planted-admin-password" not in repr(read(aistor))
 
 
@@ -233,7 +233,7 @@ def test_config_wins_over_environment() -> None:
 
 
 def test_config_of_other_namespaces_is_left_alone() -> None:
-    """Only our namespace is ours to check."""
+    """Only keys of this project's namespace are checked."""
     pulumi.runtime.set_all_config({"aws:region": "eu-west-1", **{f"object-store:{k}": v for k, v in AWS.items()}})
     runtime_settings.configure(runtime_settings.Settings("object-store", "local", root_directory=str(ROOT)))
 
@@ -241,7 +241,7 @@ def test_config_of_other_namespaces_is_left_alone() -> None:
 
 
 def test_committed_stacks_are_legal() -> None:
-    """The shipped stack files hold only known keys."""
+    """The shipped stack files contain only known keys."""
     for stack in ("local", "aws"):
         content = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
         values = {

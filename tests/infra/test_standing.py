@@ -1,4 +1,4 @@
-"""infra.standing: which of the buckets to be made exist already on the server."""
+"""infra.standing: which of the new buckets already exist on the server."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +40,7 @@ def _settings(server: "RunningServer", tmp_path: Path) -> Settings:
 
 
 def test_existing_buckets_are_found_and_free_names_are_not(settings: Settings) -> None:
-    """Of three names the two that are buckets come back; none is asked for where none is new."""
+    """Of three names the two existing buckets are returned; without new buckets no request is sent."""
     with standing._admin_client(settings) as client:
         for name in ("joelclaw-a", "joelclaw-b"):
             client.create_bucket(Bucket=name)
@@ -53,14 +53,14 @@ def test_existing_buckets_are_found_and_free_names_are_not(settings: Settings) -
 
 
 def test_wrong_keys_and_a_wrong_region_are_said_and_nothing_is_taken_for_free(settings: Settings) -> None:
-    """What the server refuses to answer is a problem that names the bucket and the keys to look at."""
+    """A refusal is a problem that names the bucket and the keys to check."""
     assert settings.aistor is not None
     wrong = replace(settings, aistor=replace(settings.aistor, admin_password="not-the-password"))
     for refused, answer in ((wrong, "HTTP 403"), (replace(settings, region="eu-north-1"), "HTTP 400")):
         with pytest.raises(InvalidInputError) as caught:
             standing.existing_buckets(["joelclaw-free"], refused)
 
-        assert f"whether joelclaw-free exists cannot be told: {answer}" in str(caught.value)
+        assert f"cannot tell whether joelclaw-free exists: {answer}" in str(caught.value)
         assert "object-store:adminUser" in str(caught.value)
         assert "object-store preflight --stack local" in str(caught.value)
         assert "not-the-password" not in str(caught.value)
@@ -68,7 +68,7 @@ def test_wrong_keys_and_a_wrong_region_are_said_and_nothing_is_taken_for_free(se
 
 @pytest.mark.parametrize(("status", "exists"), [(404, False), (403, False), (301, True)])
 def test_answer_of_aws_is_read_by_its_status(settings: Settings, status: int, exists: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """404 is free, 403 may be anybody's and is left to the server, 301 is ours in another region."""
+    """404 means free, 403 may be another account's bucket, 301 is this account's bucket in another region."""
 
     class Client:
         def head_bucket(self, **_: str) -> None:
@@ -79,7 +79,7 @@ def test_answer_of_aws_is_read_by_its_status(settings: Settings, status: int, ex
 
 
 def test_no_credentials_on_aws_are_said(settings: Settings) -> None:
-    """The SDK's own error is a problem of input, not a stack trace."""
+    """The SDK's own error becomes an input problem, without a stack trace."""
 
     class Client:
         def head_bucket(self, **_: str) -> None:

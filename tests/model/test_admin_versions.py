@@ -1,4 +1,4 @@
-"""model.admin_versions: where a command of a version is."""
+"""model.admin_versions: the URL of a command in each version."""
 
 import pytest
 

@@ -36,7 +36,7 @@ def _published(plan: StorePlan) -> dict[str, Any]:
 
 
 def test_published_form_follows_the_schema(published: dict[str, Any]) -> None:
-    """What a stack publishes is what the committed schema says."""
+    """A stack's published deployment follows the committed schema."""
     schema = json.loads((ROOT / "schemas" / "deployment.schema.json").read_text(encoding="utf-8"))
 
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -44,18 +44,18 @@ def test_published_form_follows_the_schema(published: dict[str, Any]) -> None:
 
 
 def test_schema_refuses_other_content(published: dict[str, Any]) -> None:
-    """A key that is not in the contract does not pass."""
+    """The schema refuses a key that is not in the contract."""
     with pytest.raises(jsonschema.ValidationError, match="secret"):
         jsonschema.validate({**published, "secret": "x"}, json_schema())
 
 
 def test_is_read_back_as_the_same_value(published: dict[str, Any]) -> None:
-    """A reader gets what the program published."""
+    """A reader gets the value that the program published."""
     assert Deployment.parse(published, "stack local").model_dump(mode="json") == published
 
 
 def test_engine_numbers_are_read(published: dict[str, Any]) -> None:
-    """The engine keeps numbers as floats; whole ones are read as days."""
+    """The engine stores numbers as floats; whole ones are read as days."""
     floated = json.loads(json.dumps(published), parse_int=float)
     floated["version"] = 1
 
@@ -64,13 +64,13 @@ def test_engine_numbers_are_read(published: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("content", [{"version": 2}, {}, [], None, "x"])
 def test_other_version_is_refused(content: object) -> None:
-    """A deployment of another version says which one this checkout reads."""
+    """A deployment of another version is refused with the version that this checkout reads."""
     with pytest.raises(InvalidInputError, match="legal: version 1"):
         Deployment.parse(content, "FILE")
 
 
 def test_malformed_deployment_names_the_place(published: dict[str, Any]) -> None:
-    """A broken file is refused with the key."""
+    """A malformed file is refused with the key."""
     published["plan"]["buckets"][0]["band"] = "frozen"
 
     with pytest.raises(InvalidInputError, match=r"FILE: plan\.buckets\.0\.band"):
@@ -96,7 +96,7 @@ def test_aistor_says_what_it_cannot_do(published: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("kms", "expected"), [(False, "SSE-S3"), (True, "SSE-KMS")])
 def test_aws_does_it_all(plan: StorePlan, expected: str, *, kms: bool) -> None:
-    """On AWS nothing is missing, and the encryption is named."""
+    """On AWS no feature is missing, and the encryption is named."""
     deployment = build_deployment(plan, stack="aws", cloud="aws", region="us-west-2", kms=kms)
 
     assert (deployment.unsupported, deployment.encryption, deployment.endpoint) == ((), expected, None)

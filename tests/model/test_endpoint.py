@@ -32,7 +32,7 @@ def _authority() -> trustme.CA:
     ],
 )
 def test_endpoint_is_read(value: str, expected: Endpoint, host_port: str, url: str) -> None:
-    """A URL becomes what clients and what the plugin take."""
+    """A URL is converted to the forms that clients and the plugin expect."""
     found = parse_endpoint(value, WHERE)
 
     assert found == expected
@@ -53,7 +53,7 @@ def test_endpoint_is_read(value: str, expected: Endpoint, host_port: str, url: s
     ],
 )
 def test_malformed_endpoint_is_refused(value: str, expected: str) -> None:
-    """What clients could not use is refused with the form to write."""
+    """An unusable endpoint is refused with the form to write."""
     with pytest.raises(InvalidInputError) as caught:
         parse_endpoint(value, WHERE)
 
@@ -74,7 +74,7 @@ class TestCaBundle:
     """The CA file."""
 
     def test_certificate_is_read(self, authority: trustme.CA, tmp_path: Path) -> None:
-        """A PEM file is taken as it stands."""
+        """A PEM file is read unchanged."""
         path = tmp_path / "ca.pem"
         authority.cert_pem.write_to_path(path)
 
@@ -90,7 +90,7 @@ class TestCaBundle:
             read_ca_bundle(path, WHERE)
 
     def test_missing_file_is_refused(self, tmp_path: Path) -> None:
-        """A missing file says so, without this machine's path."""
+        """A missing file is reported without this machine's path."""
         with pytest.raises(InvalidInputError, match=r"'none\.pem' cannot be read: No such file") as caught:
             read_ca_bundle(tmp_path / "none.pem", WHERE)
 

@@ -1,4 +1,4 @@
-"""Generations of keys: what a stack's config may say, and how they go on."""
+"""Generations of keys: what a stack's config may contain, and how generations advance."""
 
 import pytest
 from hypothesis import given
@@ -20,13 +20,13 @@ def planned(**generations: Generations) -> StorePlan:
 
 
 def test_what_is_not_named_has_its_first_generation_alone() -> None:
-    """A stack without the key has what it had before there were generations."""
+    """An identity that the config does not name has only generation 1, as before generations existed."""
     assert {identity.credential.live for identity in planned().identities} == {(1,)}
 
 
 @given(NUMBERS)
 def test_next_one_lives_beside_this_one(number: int) -> None:
-    """Rotation keeps the key that is in use; retiring drops it; revoking keeps neither."""
+    """Rotation keeps the key in use; retiring removes it; revoking keeps neither."""
     rotated = Generations(current=number).next
     assert rotated.live == (number + 1, number)
     assert rotated.retired.live == (number + 1,)
@@ -34,7 +34,7 @@ def test_next_one_lives_beside_this_one(number: int) -> None:
 
 
 def test_numbers_of_the_engine_are_read() -> None:
-    """The engine hands whole numbers on as 2.0."""
+    """The engine passes whole numbers as 2.0."""
     assert parse_generations({"worker": {"current": 2.0, "previous": 1.0}}, ["worker"], WHERE) == {
         "worker": Generations(current=2, previous=1)
     }
@@ -47,11 +47,11 @@ def test_numbers_of_the_engine_are_read() -> None:
         ({"worker": {"current": 1, "previous": 1}}, "previous must be lower than current"),
         ({"worker": {"current": 2, "former": 1}}, "credentials.worker.former"),
         ({"worker": 2}, "credentials.worker"),
-        ({"wroker": {"current": 2}}, "there is no identity 'wroker'"),
+        ({"wroker": {"current": 2}}, "identity 'wroker' does not exist"),
     ],
 )
 def test_what_cannot_be_is_refused(value: dict[str, object], said: str) -> None:
-    """Each mistake is named with its key and the legal form, before any cloud is asked."""
+    """Each mistake is reported with its key and the legal form, before any cloud request."""
     with pytest.raises(InvalidInputError) as raised:
         parse_generations(value, ["worker", "reader"], WHERE)
     assert said in str(raised.value)
@@ -59,12 +59,12 @@ def test_what_cannot_be_is_refused(value: dict[str, object], said: str) -> None:
 
 
 def urns(*names: str) -> list[tuple[str, str]]:
-    """Access keys of a state."""
+    """The access keys of a state."""
     return [("aws:iam/accessKey:AccessKey", f"urn:pulumi:aws::object-store::x$y::{name}") for name in names]
 
 
 def test_state_tells_which_generations_stand() -> None:
-    """A key's logical name says whose and which; other resources and other names say nothing."""
+    """A key's logical name gives identity and generation; other resources and other names are ignored."""
     others = [("aws:iam/user:User", "urn:pulumi:aws::object-store::x::worker-key-9")]
     assert generations_of([*urns("worker-key-1", "worker-key-12", "session-archiver-key-2"), *others]) == {
         "worker": frozenset({1, 12}),
@@ -84,7 +84,7 @@ def test_state_tells_which_generations_stand() -> None:
     ],
 )
 def test_third_key_of_a_user_is_refused_with_advice(held: set[int], wanted: Generations, refused: bool) -> None:  # noqa: FBT001 - a row
-    """New keys are made before old ones go, so what counts is both together; room is made by retiring."""
+    """An update creates new keys before it deletes old ones, so both count; retiring makes room."""
     problems = too_many_keys(planned(worker=wanted), {"worker": held}, WHERE, "aws")
     assert bool(problems) is refused
     if problems:

@@ -1,4 +1,4 @@
-"""model.lifecycle: when an object goes, by the servers' own arithmetic."""
+"""model.lifecycle: when an object is removed, by the servers' own arithmetic."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -14,7 +14,7 @@ some_days = st.integers(1, 2**31 - 1)
 
 
 def at(text: str) -> datetime:
-    """A moment of UTC."""
+    """A moment in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
@@ -23,7 +23,7 @@ def at(text: str) -> datetime:
     [
         # The example of the S3 user guide.
         ("2014-01-15 10:30", 3, "2014-01-19"),
-        # The example beside MinIO's ExpectedExpiryTime.
+        # The example in the comment of MinIO's ExpectedExpiryTime.
         ("2020-05-21 13:42:50", 1, "2020-05-23"),
         ("2026-02-27 23:59:59.999999", 1, "2026-03-01"),
         ("2026-02-28 00:00", 1, "2026-03-02"),
@@ -32,12 +32,12 @@ def at(text: str) -> datetime:
     ],
 )
 def test_days_are_rounded_up_to_the_next_midnight(modified: str, days: int, goes: str) -> None:
-    """The vendors' own examples, and both sides of a midnight and of a leap day."""
+    """The vendors' own examples hold, as do both sides of a midnight and of a leap day."""
     assert midnight_after(at(modified), days) == at(goes)
 
 
 def test_the_midnight_is_that_of_utc() -> None:
-    """An evening in Los Angeles is the next day."""
+    """An evening in Los Angeles is already the next day in UTC."""
     evening = datetime(2026, 3, 4, 20, tzinfo=timezone(timedelta(hours=-8)))
 
     assert midnight_after(evening, 1) == at("2026-03-07")
@@ -45,7 +45,7 @@ def test_the_midnight_is_that_of_utc() -> None:
 
 @given(moments, some_days, some_days)
 def test_moment_is_a_midnight_never_early_and_grows_with_the_days(modified: datetime, days: int, more: int) -> None:
-    """For each moment and zone: a midnight of UTC, over the days later by a day at most, and never sooner for more."""
+    """In any zone the result is a midnight UTC, at most a day late, and more days never make it earlier."""
     goes = midnight_after(modified, days)
 
     assert goes == goes.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -55,7 +55,7 @@ def test_moment_is_a_midnight_never_early_and_grows_with_the_days(modified: date
 
 
 def test_rule_of_more_days_than_a_calendar_has_is_no_error() -> None:
-    """The most days that S3 takes never come."""
+    """The largest number of days that S3 accepts is never reached."""
     assert midnight_after(at("2026-01-01"), 2**31 - 1) == LAST_MIDNIGHT
 
 
@@ -77,7 +77,7 @@ RULES = (
     ],
 )
 def test_the_soonest_of_the_rules_for_the_key_counts(key: str, current: str, noncurrent: str | None) -> None:
-    """A prefix is one of the whole key; no rule is never; unfinished uploads' days are not the objects'."""
+    """A prefix matches the key's start; no rule means never; days of unfinished uploads do not apply to objects."""
     modified = at("2026-01-01 12:00")
 
     assert current_goes_at(RULES, key, modified) == at(current)
@@ -85,6 +85,6 @@ def test_the_soonest_of_the_rules_for_the_key_counts(key: str, current: str, non
 
 
 def test_without_rules_nothing_goes() -> None:
-    """No rule, or only one that expires nothing."""
+    """No object is removed without a rule, or with a rule that expires nothing."""
     assert current_goes_at((), "a", at("2026-01-01")) is None
     assert current_goes_at((LifecycleRule(id="uploads", abort_multipart_after_days=1),), "a", at("2026-01-01")) is None

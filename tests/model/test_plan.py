@@ -1,4 +1,4 @@
-"""model.plan: what a taxonomy comes to in one environment."""
+"""model.plan: the plan that a taxonomy gives in one environment."""
 
 import pytest
 from hypothesis import given
@@ -13,13 +13,13 @@ WHERE = "Pulumi.local.yaml: object-store:"
 
 
 def plan(domains: dict[str, object] | None = None, env: str = "local", region_code: str = "usw2") -> StorePlan:
-    """The shipped plan, with more domains if any."""
+    """The shipped plan, with additional domains if given."""
     taxonomy = extended(load(), domains=domains or {}, identities={}, where=WHERE)
     return build_plan(taxonomy, env=env, region_code=region_code, tls_only=True, where=WHERE)
 
 
 def test_bucket_names_are_the_decision_records() -> None:
-    """The initial bucket set has the names of ADR-0209."""
+    """The initial buckets have the names of ADR-0209."""
     assert [bucket.name for bucket in plan().buckets] == [
         "joelclaw-local-usw2-media-raw",
         "joelclaw-local-usw2-media-derived",
@@ -34,7 +34,7 @@ def test_bucket_names_are_the_decision_records() -> None:
 
 
 class TestBands:
-    """What each band comes to."""
+    """The plan of each band."""
 
     def test_hot_is_unversioned_and_expires(self) -> None:
         """A hot bucket keeps no versions and expires after 14 days."""
@@ -89,10 +89,10 @@ class TestBands:
 
 
 class TestIdentities:
-    """Who may do what."""
+    """The permissions of identities."""
 
     def test_star_stands_for_every_bucket(self) -> None:
-        """The reader reads every bucket, added ones included."""
+        """The reader may read every bucket, including added ones."""
         reader = next(i for i in plan({"build-cache": {"band": "hot"}}).identities if i.name == "reader")
 
         assert {grant.access for grant in reader.grants} == {Access.READ}
@@ -103,14 +103,14 @@ class TestIdentities:
         assert plan().identities[0].user_name == "joelclaw-local-worker"
 
     def test_the_verifier_is_found(self) -> None:
-        """The plan knows its verifier."""
+        """The plan has the verifier."""
         verifier = plan().verifier
 
         assert verifier is not None
         assert (verifier.name, verifier.grants) == ("verifier", ())
 
     def test_no_verifier_is_none(self) -> None:
-        """A taxonomy without one has none."""
+        """A taxonomy without a verifier gives a plan without one."""
         taxonomy = load()
         without = {name: i for name, i in taxonomy.identities.items() if not i.verifies}
         found = build_plan(
@@ -135,7 +135,7 @@ class TestIdentities:
     ],
 )
 def test_malformed_codes_are_refused(env: str, region_code: str, expected: str) -> None:
-    """Codes that would make other names than the convention's are refused."""
+    """Codes that would break the naming convention are refused."""
     with pytest.raises(InvalidInputError) as caught:
         plan(env=env, region_code=region_code)
 
@@ -143,13 +143,13 @@ def test_malformed_codes_are_refused(env: str, region_code: str, expected: str) 
 
 
 def test_bucket_name_over_63_characters_is_refused() -> None:
-    """A name that S3 would refuse says how much room there is."""
+    """A name that S3 would refuse is reported with the room that is left."""
     with pytest.raises(InvalidInputError, match="so at most 43 for the domain"):
         plan({"a" * 44: {"band": "hot"}})
 
 
 def test_bucket_name_of_63_characters_is_taken() -> None:
-    """The limit itself is legal."""
+    """A name of exactly 63 characters is accepted."""
     assert len(plan({"a" * 43: {"band": "hot"}}).buckets[-1].name) == 63
 
 
@@ -163,7 +163,7 @@ def test_user_name_over_64_characters_is_refused() -> None:
 
 @given(st.integers(min_value=-10, max_value=500))
 def test_only_days_within_the_band_make_a_plan(days: int) -> None:
-    """Whatever the days, a plan has them exactly when the band allows them."""
+    """For any days, the plan contains them exactly if the band allows them."""
     try:
         found = plan({"scratch": {"band": "hot", "expire_after_days": days}})
     except InvalidInputError:
@@ -173,14 +173,14 @@ def test_only_days_within_the_band_make_a_plan(days: int) -> None:
 
 
 def test_plan_round_trips_through_json() -> None:
-    """What is published is read back as the same value."""
+    """A published plan is read back as the same value."""
     found = plan()
 
     assert StorePlan.model_validate_json(found.model_dump_json()) == found
 
 
 def test_renamed_domain_keeps_the_name_of_its_bucket() -> None:
-    """The bucket is named after the oldest name; grants and rules follow the present one."""
+    """The bucket has the domain's oldest name; grants and rules use the current one."""
     bucket = plan({"now": {"band": "warm", "renamed_from": ["once", "then"]}}).bucket("now")
 
     assert bucket.name == "joelclaw-local-usw2-once"

@@ -1,4 +1,4 @@
-"""model.policies: documents that allow what a grant says and no more."""
+"""model.policies: documents allow exactly what a grant says."""
 
 import json
 
@@ -18,8 +18,8 @@ from model.policies import (
 )
 from model.taxonomy_file import extended, load
 
-# Everything that MinIO's policy parser takes (minio/pkg policy/action.go) of what we emit; one unknown action and it
-# refuses the whole document with XMinioMalformedIAMPolicy.
+# The actions of this project that MinIO's policy parser accepts (minio/pkg policy/action.go). One unknown action makes
+# it refuse the whole document with XMinioMalformedIAMPolicy.
 MINIO_ACTIONS = {
     "s3:*",
     "s3:AbortMultipartUpload",
@@ -46,7 +46,7 @@ MINIO_ACTIONS = {
 
 
 def plan(domains: int = 0, *, tls_only: bool = True) -> StorePlan:
-    """The shipped plan with some more domains."""
+    """The shipped plan with additional domains."""
     more: dict[str, object] = {f"domain-{number}": {"band": "hot"} for number in range(domains)}
     taxonomy = extended(load(), domains=more, identities={}, where="x:")
     return build_plan(taxonomy, env="local", region_code="usw2", tls_only=tls_only, where="x:")
@@ -72,7 +72,7 @@ class TestGrants:
     """The three accesses."""
 
     def test_append_reads_and_puts_and_never_deletes(self, cloud: Cloud) -> None:
-        """An append grant holds no delete action."""
+        """An append grant contains no delete action."""
         document = identity_policy(plan(), identity(plan(), "worker"), cloud)
 
         actions = allowed(document, "arn:aws:s3:::joelclaw-local-usw2-media-raw/*")
@@ -80,7 +80,7 @@ class TestGrants:
         assert not {action for action in actions if "Delete" in action or "Bypass" in action}
 
     def test_write_deletes_objects_but_no_versions(self, cloud: Cloud) -> None:
-        """A write grant deletes objects; deleting versions is denied even where DeleteObject implies it (MinIO)."""
+        """A write grant deletes objects but denies deleting versions, even where DeleteObject implies it (MinIO)."""
         document = identity_policy(plan(), identity(plan(), "worker"), cloud)
 
         assert "s3:DeleteObject" in allowed(document, "arn:aws:s3:::joelclaw-local-usw2-media-derived/*")
@@ -90,7 +90,7 @@ class TestGrants:
         assert denied == {"s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:PutObjectRetention"}
 
     def test_read_puts_nothing(self, cloud: Cloud) -> None:
-        """A read grant holds only reads and lists."""
+        """A read grant contains only read and list actions."""
         document = identity_policy(plan(), identity(plan(), "reader"), cloud)
 
         assert allowed(document, "arn:aws:s3:::joelclaw-local-usw2-media-raw/*") == {
@@ -99,7 +99,7 @@ class TestGrants:
         }
 
     def test_nothing_is_allowed_outside_the_grants(self, cloud: Cloud) -> None:
-        """Every allowed resource is a bucket of the identity's grants."""
+        """Every allowed resource belongs to a bucket of the identity's grants."""
         document = identity_policy(plan(), identity(plan(), "otel-exporter"), cloud)
 
         resources = {r for s in document["Statement"] if s["Effect"] == "Allow" for r in s["Resource"]}
@@ -121,7 +121,7 @@ class TestGrants:
 
 
 def test_plain_http_is_denied_in_each_user_policy_on_aistor_only() -> None:
-    """MinIO ignores bucket policies for signed requests, so the TLS rule stands in the user's policy there."""
+    """MinIO ignores bucket policies for signed requests, so each user's policy has the TLS rule there."""
     worker = identity(plan(), "worker")
 
     assert "TlsOnly" in {s["Sid"] for s in identity_policy(plan(), worker, "aistor")["Statement"]}
@@ -130,7 +130,7 @@ def test_plain_http_is_denied_in_each_user_policy_on_aistor_only() -> None:
 
 
 def test_bucket_policy_denies_plain_http_to_everybody() -> None:
-    """On AWS the bucket's own policy does."""
+    """On AWS the bucket's own policy denies plain http."""
     (statement,) = bucket_policy("b")["Statement"]
 
     assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
@@ -138,7 +138,7 @@ def test_bucket_policy_denies_plain_http_to_everybody() -> None:
 
 
 def test_only_actions_that_minio_knows_are_emitted() -> None:
-    """No document for AIStor holds an action outside MinIO's list."""
+    """No document for AIStor contains an action outside MinIO's list."""
     found = plan()
     for each in found.identities:
         for statement in identity_policy(found, each, "aistor")["Statement"]:
@@ -149,7 +149,7 @@ class TestSizes:
     """The servers' limits."""
 
     def test_split_policies_are_within_the_limit_and_lose_nothing(self) -> None:
-        """300 domains give several documents whose statements together are the whole."""
+        """300 domains give several documents whose statements together equal the whole."""
         found = plan(300)
         document = identity_policy(found, identity(found, "reader"), "aws")
         pieces = managed_policies(document)
@@ -160,7 +160,7 @@ class TestSizes:
         assert {(s["Sid"], r) for piece in pieces for s in piece["Statement"] for r in s["Resource"]} == whole
 
     def test_small_document_stays_one(self) -> None:
-        """Nothing is split without need."""
+        """A small document is not split."""
         document = identity_policy(plan(), identity(plan(), "worker"), "aws")
 
         assert managed_policies(document) == [document]
@@ -171,14 +171,14 @@ class TestSizes:
             managed_policies(bucket_policy("b" * 200), limit=200)
 
     def test_service_account_policy_is_exact_while_it_fits(self) -> None:
-        """The inline policy is the user's own document."""
+        """The inline policy equals the user's document."""
         found = plan()
         worker = identity(found, "worker")
 
         assert service_account_policy(found, worker) == identity_policy(found, worker, "aistor")
 
     def test_service_account_policy_is_the_environment_when_it_does_not(self) -> None:
-        """Over MinIO's limit it is all buckets of the environment; the user's policy still restricts."""
+        """Over MinIO's limit the policy covers all buckets of the environment; the user's policy still restricts."""
         found = plan(300)
         document = service_account_policy(found, identity(found, "reader"))
 

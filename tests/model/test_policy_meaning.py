@@ -1,4 +1,4 @@
-"""model.policy_meaning: spellings of one document are the same, and whatever changes what it allows is not."""
+"""model.policy_meaning: different spellings of a document are equal; any change of what it allows is not."""
 
 import json
 from copy import deepcopy
@@ -23,7 +23,7 @@ VALUES = ["x/*", "true", "10", "y"]
 
 
 def some(values: list[str]) -> st.SearchStrategy[list[str]]:
-    """One or more of them, each once."""
+    """One or more of them, without repetition."""
     return st.lists(st.sampled_from(values), min_size=1, unique=True)
 
 
@@ -35,7 +35,7 @@ STATEMENTS = st.fixed_dictionaries(
         ),
     },
 )
-# Each statement has a name of its own, so that a changed one cannot become another.
+# Each statement has its own name, so that a changed statement cannot equal another one.
 DOCUMENTS: st.SearchStrategy[Document] = st.lists(STATEMENTS, min_size=1, max_size=4).map(
     lambda found: {
         "Version": "2012-10-17",
@@ -45,7 +45,7 @@ DOCUMENTS: st.SearchStrategy[Document] = st.lists(STATEMENTS, min_size=1, max_si
 
 
 def respelt(draw: st.DrawFn, value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """The same in another order, and a list of one as the one itself, or not."""
+    """The same value in another order, with a list of one written as a list or as a single value."""
     if isinstance(value, dict):
         return {key: respelt(draw, value[key]) for key in draw(st.permutations(list(value)))}
     if isinstance(value, list):
@@ -63,7 +63,7 @@ def spelt_twice(draw: st.DrawFn) -> tuple[str, str]:
 
 @st.composite
 def changed(draw: st.DrawFn) -> tuple[str, str]:
-    """A document, and another spelling of it in which one thing is changed."""
+    """A document, and another spelling of it with one change."""
     document = draw(DOCUMENTS)
     other = deepcopy(document)
     statement = draw(st.sampled_from(other["Statement"]))
@@ -89,7 +89,7 @@ def changed(draw: st.DrawFn) -> tuple[str, str]:
 
 @given(spelt_twice())
 def test_any_spelling_is_the_same(documents: tuple[str, str]) -> None:
-    """Order of everything, and one against a list of one, both ways round."""
+    """The order of all lists, and a list of one against a single value, make no difference in either direction."""
     one, other = documents
 
     assert same_meaning(one, other)
@@ -98,7 +98,7 @@ def test_any_spelling_is_the_same(documents: tuple[str, str]) -> None:
 
 @given(changed())
 def test_any_change_is_a_change(documents: tuple[str, str]) -> None:
-    """An action, a resource, an effect, a condition or a value of one, both ways round."""
+    """A changed action, resource, effect, condition or value makes a difference in either direction."""
     one, other = documents
 
     assert not same_meaning(one, other)
@@ -106,7 +106,7 @@ def test_any_change_is_a_change(documents: tuple[str, str]) -> None:
 
 
 def document(**statement: object) -> str:
-    """A document of one statement."""
+    """A document with one statement."""
     usual = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::a/*"}
     return json.dumps({"Version": "2012-10-17", "Statement": [{**usual, **statement}]})
 
@@ -138,7 +138,7 @@ def document(**statement: object) -> str:
     ],
 )
 def test_what_the_server_writes_differently_is_the_same(one: Document, other: Document) -> None:
-    """Empty values, values twice, booleans and numbers as text, letters of a condition's key, everybody, an account."""
+    """Empty and repeated values, booleans and numbers as text, case of condition keys, wildcards and accounts."""
     assert same_meaning(document(**one), document(**other))
 
 
@@ -161,17 +161,17 @@ def test_what_the_server_writes_differently_is_the_same(one: Document, other: Do
     ],
 )
 def test_what_matters_is_not_the_same(one: Document, other: Document) -> None:
-    """MinIO knows actions and values by their exact letters."""
+    """Actions and values are case-sensitive, as in MinIO."""
     assert not same_meaning(document(**one), document(**other))
 
 
 def test_version_matters() -> None:
-    """Another grammar is another document."""
+    """Documents with different grammar versions differ."""
     assert not same_meaning(document(), document().replace("2012-10-17", "2008-10-17"))
 
 
 def test_one_statement_needs_no_list() -> None:
-    """As AWS and MinIO take it."""
+    """A single statement needs no list, as AWS and MinIO accept it."""
     listed = json.loads(document())
 
     assert same_meaning(json.dumps(listed), json.dumps({**listed, "Statement": listed["Statement"][0]}))
@@ -181,7 +181,7 @@ def test_one_statement_needs_no_list() -> None:
     "text", ["", "{", "[]", "null", "5", '"x"', '{"Statement": [1]}', '{"Statement": 1}', '{"Statement": ["x"]}']
 )
 def test_text_that_is_no_document_equals_itself_alone(text: str) -> None:
-    """No error, and never the same as a document."""
+    """Text that is not a document raises no error and never equals a document."""
     assert same_meaning(text, text)
     assert not same_meaning(text, document())
     assert not same_meaning(document(), text)
@@ -189,7 +189,7 @@ def test_text_that_is_no_document_equals_itself_alone(text: str) -> None:
 
 
 def test_every_policy_of_the_plan_survives_what_the_server_does_to_it() -> None:
-    """All documents of the taxonomy, with actions reversed and lists of one unpacked."""
+    """All documents of the taxonomy stay equal with reversed actions and single values in place of lists of one."""
     plan = build_plan(load(), env="local", region_code="usw2", tls_only=True, where="test: ")
     for identity in plan.identities:
         for text in (

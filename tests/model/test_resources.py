@@ -1,4 +1,4 @@
-"""model.resources: types, names and subjects agree, both ways."""
+"""model.resources: types, names and subjects agree in both directions."""
 
 import pytest
 
@@ -21,7 +21,7 @@ SUBJECT = "docs-policy-2"  # a name that looks like the end of another
 
 @pytest.mark.parametrize(("by", "what"), ALL)
 def test_type_tells_what_it_is_about(by: By, what: About) -> None:
-    """Each type is about one thing, whoever declares it."""
+    """Each type configures one thing, for any implementation."""
     assert about(TYPES[by][what]) is what
     assert TYPES[by][what] in types_about(what)
 
@@ -29,7 +29,7 @@ def test_type_tells_what_it_is_about(by: By, what: About) -> None:
 @pytest.mark.parametrize(("by", "what"), ALL)
 @pytest.mark.parametrize("number", [None, 1, 2, 17])
 def test_name_tells_whose_it_is(by: By, what: About, number: int | None) -> None:
-    """What was put together comes apart again; only what has numbers has one, and a key always has."""
+    """A composed name can be split again; only numbered resources have a number, and a key always has one."""
     has_number = what in (About.POLICY, About.ATTACHMENT, About.ROLE_ATTACHMENT, About.KEY)
     if (number is not None and not has_number) or (number is None and what is About.KEY):
         return
@@ -60,7 +60,7 @@ def test_name_tells_whose_it_is(by: By, what: About, number: int | None) -> None
     ],
 )
 def test_names_are_those_of_stacks_that_stand(what: About, number: int | None, name: str) -> None:
-    """Another name would make the resource anew, on every stack there is."""
+    """Names match deployed stacks; another name would recreate the resource on every stack."""
     assert logical_name("d", what, number) == name
 
 
@@ -75,22 +75,22 @@ def test_names_are_those_of_stacks_that_stand(what: About, number: int | None, n
     ],
 )
 def test_name_of_another_is_whole(kind: str, name: str, found: tuple[str, str]) -> None:
-    """What was not named by us has no subject of ours."""
+    """A name that this project did not compose has no subject."""
     assert subject_of(kind, name) == found
 
 
 def test_policies_are_numbered_from_the_second() -> None:
-    """The first keeps its name when others come beside it."""
+    """The first policy keeps its name when others are added."""
     assert [numbered("p", number) for number in numbers(3)] == ["p", "p-2", "p-3"]
     assert (numbers(0), numbers(1)) == ([], [None])
 
 
 def test_types_of_another_program_are_about_nothing() -> None:
-    """They are still said, as what they are."""
+    """Foreign types have no subject and are still shown by their type."""
     assert about("aws:s3/bucketNotification:BucketNotification") is None
 
 
 def test_identities_differ_by_admin_api_and_buckets_do_not() -> None:
-    """A stack that is moved to the other version keeps its buckets' resources as they are."""
+    """A stack that moves to the other admin API keeps its buckets' resources unchanged."""
     assert not identity_types("v3") & identity_types("v4")
     assert TYPES["v3"][About.LIFECYCLE] == TYPES["v4"][About.LIFECYCLE]

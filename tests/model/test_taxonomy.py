@@ -1,4 +1,4 @@
-"""model.taxonomy: the data file, its limits, and what each mistake in it is answered with."""
+"""model.taxonomy: the data file, its limits, and the message for each mistake in it."""
 
 from pathlib import Path
 from typing import Any
@@ -40,10 +40,10 @@ def refused(content: object) -> str:
 
 
 class TestShipped:
-    """The file that is shipped."""
+    """The taxonomy file in this repository."""
 
     def test_has_the_nine_domains_of_the_decision_record(self) -> None:
-        """The shipped domains are ADR-0209's initial bucket set with the bands of the design."""
+        """The file has ADR-0209's initial domains, with the bands of the design."""
         bands = {name: domain.band.value for name, domain in load().domains.items()}
 
         assert bands == {
@@ -92,11 +92,11 @@ class TestShipped:
         pytest.param("domains.media_raw2", {"band": "hot"}, "write: media-raw2:", id="underscore"),
         pytest.param("domains.media--raw", {"band": "hot"}, "write: media-raw:", id="two-hyphens"),
         pytest.param("identities.idle", {}, "at least one grant", id="identity-without-grants"),
-        pytest.param("identities.verifier.grants", {"*": "read"}, "holds no grants", id="verifier-with-grants"),
+        pytest.param("identities.verifier.grants", {"*": "read"}, "cannot hold grants", id="verifier-with-grants"),
         pytest.param("domains", {}, "at least 1 item", id="no-domains"),
         pytest.param("domains.x", {"purpose": "?"}, "domains.x.band: is missing", id="no-band"),
-        pytest.param("domains.x", {"band": ["hot"]}, "domains.x.band: ['hot'] is not legal", id="band-is-a-list"),
-        pytest.param("domains.x", 7, "domains.x: 7 is not legal here", id="domain-is-a-number"),
+        pytest.param("domains.x", {"band": ["hot"]}, "domains.x.band: ['hot'] is not allowed", id="band-is-a-list"),
+        pytest.param("domains.x", 7, "domains.x: 7 is not allowed here", id="domain-is-a-number"),
         pytest.param("domains.docs-raw.retention_days", 36501, "write: retention_days: 365", id="locked-too-long"),
         pytest.param("domains.docs-raw.retention_days", "400", "domains.docs-raw.retention_days: '400'", id="text"),
         pytest.param("domains.media-raw.expire_after_days", 0, "at least 365 d, or no", id="cold-without-a-day"),
@@ -119,17 +119,17 @@ def test_mistake_is_named_with_what_to_write(content: dict[str, Any], path: str,
 
 
 def test_dots_in_a_domain_name_are_refused(content: dict[str, Any]) -> None:
-    """A dot would break TLS host names, so no domain has one."""
+    """A dot would break TLS host names, so it is refused in a domain name."""
     content["domains"]["media.raw"] = {"band": "hot"}
 
     assert "write: media-raw:" in refused(content)
 
 
 def test_cold_domain_outlives_its_own_retention(content: dict[str, Any]) -> None:
-    """Days that are legal for the band are not where the domain's retention is longer."""
+    """Days that are legal for the band are refused if the domain's retention is longer."""
     content["domains"]["media-raw"] |= {"retention_days": 500, "expire_after_days": 400}
 
-    assert "400 d ends before the retention of 500 d" in refused(content)
+    assert "400 d is shorter than the retention of 500 d" in refused(content)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_domain_out_of_limits_cannot_be_made(model: type[BaseModel], value: dict
 
 
 def test_other_problems_are_said_beside_limits(content: dict[str, Any]) -> None:
-    """A limit that is passed hides neither an unknown domain nor a malformed name."""
+    """An exceeded limit does not hide an unknown domain or a malformed name."""
     content["domains"]["discovery-raw"]["expire_after_days"] = 1
     content["domains"]["media_raw2"] = {"band": "hot"}
     content["identities"]["worker"]["grants"]["nope"] = "read"
@@ -161,11 +161,11 @@ def test_other_problems_are_said_beside_limits(content: dict[str, Any]) -> None:
     assert "3 problems" in message
     assert "90 to 365 d" in message
     assert "write: media-raw2:" in message
-    assert "a grant on an unknown domain, 'nope'" in message
+    assert "the grant names an unknown domain, 'nope'" in message
 
 
 def test_all_problems_are_said_at_once(content: dict[str, Any]) -> None:
-    """Two mistakes are two problems of one refusal."""
+    """Two mistakes give two problems in one error."""
     content["domains"]["media-raw"]["retention_days"] = 1
     content["domains"]["discovery-raw"]["expire_after_days"] = 1
 
@@ -181,13 +181,13 @@ def test_all_problems_are_said_at_once(content: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("domains:\n  a: {band: hot}\n  a: {band: warm}\n", "line 3: the key 'a' is given twice"),
+        ("domains:\n  a: {band: hot}\n  a: {band: warm}\n", "line 3: the key 'a' appears twice"),
         ("domains: [", "expected the node content"),
         ("- a\n- b\n", "is not a mapping"),
     ],
 )
 def test_file_that_is_no_taxonomy_is_refused(tmp_path: Path, text: str, expected: str) -> None:
-    """The same domain twice, broken YAML, or a list is refused with the line."""
+    """A duplicate domain, broken YAML, or a list is refused with the line."""
     path = tmp_path / "taxonomy.yaml"
     path.write_text(text, encoding="utf-8")
 
@@ -198,7 +198,7 @@ def test_file_that_is_no_taxonomy_is_refused(tmp_path: Path, text: str, expected
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
-    """A missing file says so."""
+    """A missing file is reported."""
     with pytest.raises(InvalidInputError, match="No such file"):
         load(tmp_path / "none.yaml")
 
@@ -211,7 +211,7 @@ class TestExtended:
         return extended(load(), domains=domains, identities=identities or {}, where=WHERE)
 
     def test_adds_a_domain_and_grants_on_it(self) -> None:
-        """A new domain and a declared identity's grant on it are taken."""
+        """A stack may add a domain, and a declared identity's grant on it."""
         found = self.more({"build-cache": {"band": "hot"}}, {"worker": {"grants": {"build-cache": "write"}}})
 
         assert found.domains["build-cache"].band is BandName.HOT
@@ -219,13 +219,13 @@ class TestExtended:
         assert found.identities["worker"].grants["media-raw"] is Access.APPEND
 
     def test_adds_an_identity(self) -> None:
-        """A new identity is taken whole."""
+        """A stack may add a complete identity."""
         found = self.more({}, {"registry": {"grants": {"media-raw": "read"}}})
 
         assert found.identities["registry"].grants == {"media-raw": Access.READ}
 
     def test_overrides_days_within_the_band(self) -> None:
-        """Days of a declared domain are overridden."""
+        """A stack may override the days of a declared domain."""
         assert self.more({"discovery-raw": {"expire_after_days": 90}}).domains["discovery-raw"].expire_after_days == 90
 
     @pytest.mark.parametrize(
@@ -237,15 +237,15 @@ class TestExtended:
             ({"discovery-raw": {"expire_after_days": 366}}, {}, "90 to 365 d"),
             ({"build-cache": {"expire_after_days": 7}}, {}, "domains.build-cache.band: is missing"),
             ({}, {"worker": {"grants": {"media-raw": "write"}}}, "the same identity twice"),
-            ({}, {"worker": {"purpose": "other"}}, "all but grants"),
+            ({}, {"worker": {"purpose": "other"}}, "keys other than grants"),
             ({}, {"worker": 1}, "is not a mapping"),
-            ({}, {"registry": {"grants": {"nope": "read"}}}, "a grant on an unknown domain, 'nope'"),
+            ({}, {"registry": {"grants": {"nope": "read"}}}, "the grant names an unknown domain, 'nope'"),
         ],
     )
     def test_refuses_with_the_place_in_the_stack(
         self, domains: dict[str, object], identities: dict[str, object], expected: str
     ) -> None:
-        """A stack's mistake names the stack's file and key."""
+        """A stack's mistake is reported with the stack's file and key."""
         with pytest.raises(InvalidInputError) as caught:
             self.more(domains, identities)
 
@@ -257,7 +257,7 @@ class TestRenames:
     """`renamed_from`: a domain's former names."""
 
     def test_takes_one_name_or_several(self, content: dict[str, Any]) -> None:
-        """One name may stand without brackets; the oldest is first."""
+        """One name needs no brackets; of several the oldest is first."""
         content["domains"]["media-raw"]["renamed_from"] = "raw"
         content["domains"]["docs-raw"]["renamed_from"] = ["papers", "docs"]
         taxonomy = parse(content, "test")
@@ -266,7 +266,7 @@ class TestRenames:
         assert taxonomy.domains["docs-raw"].renamed_from == ("papers", "docs")
 
     def test_may_name_the_domain_itself_where_it_was_renamed_back(self, content: dict[str, Any]) -> None:
-        """The oldest name is then the present one."""
+        """The oldest name may equal the current one."""
         content["domains"]["media-raw"]["renamed_from"] = ["media-raw", "raw"]
 
         assert parse(content, "test").domains["media-raw"].renamed_from == ("media-raw", "raw")
@@ -274,13 +274,13 @@ class TestRenames:
     @pytest.mark.parametrize(
         ("former", "expected"),
         [
-            ("docs-raw", "'docs-raw' is declared itself"),
+            ("docs-raw", "'docs-raw' is a declared domain"),
             ("Docs", "the name 'Docs' is malformed"),
             ("twice", "'twice' is a former name of docs-derived"),
         ],
     )
     def test_refuses_a_name_that_is_anothers(self, content: dict[str, Any], former: str, expected: str) -> None:
-        """A former name belongs to one domain, and to none that is declared."""
+        """A former name belongs to only one domain, and not to a declared one."""
         content["domains"]["docs-derived"]["renamed_from"] = "twice"
         content["domains"]["session-archive"]["renamed_from"] = former
         with pytest.raises(InvalidInputError) as caught:
@@ -289,7 +289,7 @@ class TestRenames:
         assert f"domains.session-archive.renamed_from: {expected}" in str(caught.value)
 
     def test_grant_on_a_former_name_is_answered_with_the_present_one(self, content: dict[str, Any]) -> None:
-        """The line to paste names the renamed domain."""
+        """The line to paste has the renamed domain's current name."""
         content["domains"]["media-raw"]["renamed_from"] = "originals"
         content["identities"]["worker"]["grants"]["originals"] = "read"
         with pytest.raises(InvalidInputError) as caught:

@@ -1,4 +1,4 @@
-"""model.trust: what a trust may say, and what each mistake in one is answered with."""
+"""model.trust: what a trust may contain, and the message for each mistake in one."""
 
 import json
 from typing import Any
@@ -26,13 +26,13 @@ def trusting(trust: object, name: str = "reader") -> Taxonomy:
 
 
 def planned(trust: object, name: str = "reader") -> StorePlan:
-    """The plan of it."""
+    """The plan with that trust."""
     return build_plan(trusting(trust, name), env="prod", region_code="usw2", tls_only=True, where=WHERE)
 
 
 @pytest.mark.parametrize("name", ["reader", "verifier"])
 def test_a_stack_gives_a_declared_identity_a_trust(name: str) -> None:
-    """The grants stay what the taxonomy says, and the audience is AWS's unless it is said."""
+    """The grants stay as in the taxonomy, and the audience defaults to AWS's."""
     plan = planned({"oidc": {"issuer": GITHUB_ISSUER, "subject": MAIN}}, name)
     identities = {identity.name: identity for identity in plan.identities}
     before = build_plan(load(), env="prod", region_code="usw2", tls_only=True, where=WHERE)
@@ -43,7 +43,7 @@ def test_a_stack_gives_a_declared_identity_a_trust(name: str) -> None:
 
 
 def test_a_plan_with_a_trust_is_read_back() -> None:
-    """The deployment carries the plan as JSON."""
+    """The deployment contains the plan as JSON."""
     plan = planned({"oidc": {"issuer": CLUSTER, "subject": ["system:serviceaccount:joelclaw:worker"]}})
 
     assert StorePlan.model_validate_json(plan.model_dump_json()) == plan
@@ -58,24 +58,24 @@ def test_a_plan_with_a_trust_is_read_back() -> None:
         ({"issuer": "https://user@token.example.com"}, "an https URL"),
         ({"audience": "*"}, "one audience without wildcards"),
         ({"audience": ""}, "one audience without wildcards"),
-        ({"subject": "*"}, "lets in"),
-        ({"subject": "**"}, "lets in"),
-        ({"subject": "?*"}, "lets in"),
+        ({"subject": "*"}, "accepts repositories of any owner"),
+        ({"subject": "**"}, "accepts repositories of any owner"),
+        ({"subject": "?*"}, "accepts repositories of any owner"),
         ({"subject": "repo:*"}, "name the owner"),
         ({"subject": "repo:*/joelclaw:ref:refs/heads/main"}, "name the owner"),
         ({"subject": "repo:joel*/joelclaw:ref:refs/heads/main"}, "name the owner"),
-        ({"subject": [MAIN, "*"]}, "lets in"),
+        ({"subject": [MAIN, "*"]}, "accepts repositories of any owner"),
         ({"subject": "a b"}, "white space"),
         ({"subject": "${aws:username}"}, "`$`"),
         ({"subject": ""}, "white space"),
         ({"subject": []}, "at least 1 item"),
-        ({"issuer": CLUSTER, "subject": "system:serviceaccount:*"}, "say who"),
-        ({"issuer": CLUSTER, "subject": "system:serviceaccount:*:worker"}, "say who"),
-        ({"issuer": CLUSTER, "subject": "*"}, "say who"),
+        ({"issuer": CLUSTER, "subject": "system:serviceaccount:*"}, "name the callers"),
+        ({"issuer": CLUSTER, "subject": "system:serviceaccount:*:worker"}, "name the callers"),
+        ({"issuer": CLUSTER, "subject": "*"}, "name the callers"),
     ],
 )
 def test_what_a_trust_must_not_say(change: dict[str, Any], expected: str) -> None:
-    """Each is refused with the place, what is legal, and a trust to paste."""
+    """Each mistake is refused with the place, the legal form, and a trust to paste."""
     with pytest.raises(InvalidInputError) as caught:
         trusting({"oidc": {"issuer": GITHUB_ISSUER, "subject": MAIN, **change}})
 
@@ -86,7 +86,7 @@ def test_what_a_trust_must_not_say(change: dict[str, Any], expected: str) -> Non
 
 
 def test_a_subject_that_is_missing_is_named() -> None:
-    """Without one the issuer could vouch for anybody."""
+    """Without a subject the role would accept every caller of the issuer."""
     with pytest.raises(InvalidInputError, match=r"trust\.oidc\.subject.*is missing"):
         trusting({"oidc": {"issuer": GITHUB_ISSUER}})
 
@@ -99,7 +99,7 @@ def test_a_subject_that_is_missing_is_named() -> None:
     ],
 )
 def test_an_unknown_key_names_the_legal_ones(trust: object, legal: str) -> None:
-    """At each depth those that may stand there."""
+    """At each level an unknown key is reported with the legal keys."""
     with pytest.raises(InvalidInputError) as caught:
         trusting(trust)
 
@@ -107,33 +107,34 @@ def test_an_unknown_key_names_the_legal_ones(trust: object, legal: str) -> None:
 
 
 def test_nothing_else_of_a_declared_identity_is_a_stacks() -> None:
-    """A purpose beside the trust is refused, as it was without one."""
-    with pytest.raises(InvalidInputError, match="grants on domains that this stack adds, trust, and nothing else"):
+    """A stack may not change a declared identity's purpose, with or without a trust."""
+    legal = "for a declared identity only trust, and grants on domains that this stack adds"
+    with pytest.raises(InvalidInputError, match=legal):
         extended(load(), domains={}, identities={"reader": {"trust": {}, "purpose": "x"}}, where=WHERE)
 
 
 def test_aistor_has_no_roles() -> None:
-    """The problem says so, and that a key is what there is."""
+    """The problem says that AIStor has no roles and that the identity gets a key."""
     with pytest.raises(InvalidInputError, match="AIStor has no roles"):
         check_trusts(["reader"], "aistor", [], WHERE)
 
 
 @pytest.mark.parametrize("accounts", [[], [ACCOUNT, "210987654321"]])
 def test_the_account_must_be_certain(accounts: list[str]) -> None:
-    """The provider's ARN has it; with none or two named it is anybody's guess."""
+    """The provider's ARN contains the account, so exactly one must be configured."""
     with pytest.raises(InvalidInputError, match="exactly one account"):
         check_trusts(["reader"], "aws", accounts, WHERE)
 
 
 def test_without_a_trust_nothing_is_asked() -> None:
-    """Stacks as they were need no account."""
+    """A stack without a trust needs no account."""
     check_trusts([], "aws", [], WHERE)
     check_trusts([], "aistor", [], WHERE)
     check_trusts(["reader"], "aws", [ACCOUNT], WHERE)
 
 
 def test_the_trust_policy_asks_for_audience_and_subject() -> None:
-    """By equality where there is no wildcard."""
+    """The trust policy requires both, by equality if there is no wildcard."""
     trust = OidcTrust(issuer=GITHUB_ISSUER, subject=MAIN)
 
     (statement,) = trust_policy(trust, provider_arn(trust, ACCOUNT))["Statement"]
@@ -151,7 +152,7 @@ def test_the_trust_policy_asks_for_audience_and_subject() -> None:
 
 
 def test_a_wildcard_is_compared_as_one() -> None:
-    """StringEquals would take the star for a letter."""
+    """A wildcard uses StringLike, because StringEquals would compare the star literally."""
     trust = OidcTrust(issuer=CLUSTER, subject=("system:serviceaccount:joelclaw:*",))
 
     (statement,) = trust_policy(trust, provider_arn(trust, ACCOUNT))["Statement"]
@@ -168,7 +169,7 @@ _TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1,
 
 @given(subject=_TEXTS.map(lambda text: f"repo:{text}"))
 def test_no_subject_of_github_leaves_the_owner_open(subject: str) -> None:
-    """Whatever is let through with a wildcard names its owner before the first one."""
+    """Every accepted wildcard subject names its owner before the first wildcard."""
     if too_wide(GITHUB_ISSUER, subject) or not wild(subject):
         return
     owner, slash, _ = subject.removeprefix("repo:").partition("/")
@@ -179,7 +180,7 @@ def test_no_subject_of_github_leaves_the_owner_open(subject: str) -> None:
 
 @given(subjects=st.lists(_TEXTS.filter(lambda text: not set(text) & set('$"*?')), min_size=1, max_size=5))
 def test_every_trust_policy_has_both_conditions(subjects: list[str]) -> None:
-    """For any legal subjects, and the document is JSON that holds them."""
+    """For any legal subjects the document is JSON that contains them."""
     trust = OidcTrust(issuer=CLUSTER, subject=tuple(subjects))
 
     (statement,) = json.loads(as_json(trust_policy(trust, provider_arn(trust, ACCOUNT))))["Statement"]

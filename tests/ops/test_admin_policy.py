@@ -142,7 +142,7 @@ def test_command_reads_a_stack(capsys: pytest.CaptureFixture[str], monkeypatch: 
     ("arguments", "said"),
     [
         (["--cloud", "aws", "--env", "Prod!"], "--env, --region-code: env: 'Prod!' is malformed"),
-        (["--stack", "a;b"], "is no stack name"),
+        (["--stack", "a;b"], "is not a stack name"),
     ],
 )
 def test_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:

@@ -153,7 +153,7 @@ def test_no_pulumi_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setenv("PATH", "/nowhere")
 
     assert main(["--stack", "local"]) == 2
-    assert "no pulumi on the path" in capsys.readouterr().err
+    assert "pulumi is not on the path" in capsys.readouterr().err
 
 
 KEY = "minio:index/iamServiceAccount:IamServiceAccount"

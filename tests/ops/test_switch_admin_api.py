@@ -176,7 +176,7 @@ def test_server_that_is_silent_is_told(
     """A proxy's page is not an answer."""
 
     def silent(*_: object) -> frozenset[str]:
-        raise UnavailableError("info", "HTTP 502", "no answer of a MinIO server", 502)
+        raise UnavailableError("info", "HTTP 502", "this is not an answer of a MinIO server", 502)
 
     monkeypatch.setattr(switch_admin_api, "versions_spoken", silent)
 

@@ -1,4 +1,4 @@
-"""Hand-built resources as the engine gives them to a policy, and a judge that runs one policy of the pack on them."""
+"""Hand-built resources in the form that the engine gives to a policy, and a judge that runs one policy on them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from policy.pack import POLICIES
 UNKNOWN = UNKNOWN_STRING_VALUE
 BY_NAME = {policy.name: policy for policy in POLICIES}
 CLOUDS = ("aistor", "aws")
-# Identities of an AIStor are the plugin's (`aistor`) or our own resources (`own`).
+# Identities on AIStor are the plugin's resources (`aistor`) or this project's (`own`).
 WHERE = (*CLOUDS, "own")
 TYPES = {
     "aistor": {
@@ -67,8 +67,8 @@ class Thing:
         props: Its properties.
         name: Its logical name.
         protect: Whether it is protected.
-        parent: Type tokens of what it stands under, the outermost first.
-        on: What its `bucket` was computed from.
+        parent: Type tokens of its parents, the outermost first.
+        on: The resource that its `bucket` was computed from.
     """
 
     type: str
@@ -80,11 +80,11 @@ class Thing:
 
     @property
     def urn(self) -> str:
-        """Its URN."""
+        """The resource's URN."""
         return f"urn:pulumi:test::object-store::{'$'.join((*self.parent, self.type))}::{self.name}"
 
     def options(self) -> PolicyResourceOptions:
-        """Its options."""
+        """The resource's options."""
         parent = f"urn:pulumi:test::object-store::{'$'.join(self.parent)}::above"
         return PolicyResourceOptions(
             protect=self.protect,
@@ -98,10 +98,10 @@ class Thing:
 
 
 def judged(policy: str, *things: Thing, config: Mapping[str, Any] | None = None) -> list[str]:
-    """What a policy says of a stack.
+    """The violations that a policy reports for a stack.
 
     Raises:
-        UnknownValueError: It cannot tell; what it reported before that is in the error's `reported`.
+        UnknownValueError: A value is unknown; the error's `reported` has the violations reported before.
     """
     found: list[str] = []
 
@@ -146,7 +146,7 @@ def _resources(things: tuple[Thing, ...]) -> list[PolicyResource]:
 def bucket(
     cloud: str, *, locked: bool = False, protect: bool = True, name: str = "media-raw", **props: object
 ) -> Thing:
-    """A bucket that is as it must be, but for the given properties."""
+    """A correct bucket, except for the given properties."""
     lock = "objectLocking" if cloud != "aws" else "objectLockEnabled"
     given = {"bucket": BUCKET, "forceDestroy": False, lock: locked, **props}
     return Thing(TYPES[cloud]["bucket"], given, name, protect)

@@ -1,4 +1,4 @@
-"""Policies on who gets in, and on where access keys may be."""
+"""Policies on access, and on where access keys may appear."""
 
 import json
 
@@ -19,7 +19,7 @@ def block(**changes: object) -> Thing:
 
 
 def key(cloud: str, **props: object) -> Thing:
-    """A key made by the store, as it is after an update."""
+    """A key that the store created, as it is after an update."""
     names = ("accessKey", "secretKey") if cloud != "aws" else ("id", "secret")
     given = {**dict(zip(names, (KEY_ID, SECRET), strict=True)), "policy": POLICY, **props}
     return Thing(TYPES[cloud]["key"], given, "key", parent=(STACK, TYPES[cloud]["store"]))
@@ -31,14 +31,14 @@ def stack(**outputs: object) -> Thing:
 
 
 def test_public_access_block_is_there_and_complete() -> None:
-    """Each of the four, on each AWS bucket; AIStor has none."""
+    """Each AWS bucket has a block with all four settings; AIStor has none."""
     assert judged("public-access-block", bucket("aws"), block()) == []
     assert judged("public-access-block", bucket("aistor")) == []
     assert "0 public-access blocks" in judged("public-access-block", bucket("aws"))[0]
     for name in BLOCKS:
         for off in (False, None):
             assert judged("public-access-block", bucket("aws"), block(**{name: off})) == [
-                f"media-raw: its public-access block leaves off {name}"
+                f"media-raw: its public-access block does not enable {name}"
             ]
     with pytest.raises(UnknownValueError):
         judged("public-access-block", bucket("aws"), block(blockPublicAcls=UNKNOWN))
@@ -46,16 +46,18 @@ def test_public_access_block_is_there_and_complete() -> None:
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_user_has_no_force_destroy(cloud: str) -> None:
-    """On users of both clouds."""
+    """The policy applies to users of both clouds."""
     user = TYPES[cloud]["user"]
 
     assert judged("user-force-destroy", Thing(user, {"name": "a", "forceDestroy": False})) == []
-    assert judged("user-force-destroy", Thing(user, {"name": "a", "forceDestroy": True})) == ["forceDestroy is on"]
+    assert judged("user-force-destroy", Thing(user, {"name": "a", "forceDestroy": True})) == [
+        "the user has forceDestroy enabled"
+    ]
 
 
 @pytest.mark.parametrize("cloud", ["aistor", "own"])
 def test_service_account_has_a_policy(cloud: str) -> None:
-    """None, an empty one and what is no document are refused; one that is not known yet is not judged."""
+    """A missing, empty or malformed policy is refused; an unknown one is not judged yet."""
     assert judged("service-account-policy", key(cloud)) == []
     for absent in (None, "", "{", '{"Statement": []}'):
         assert len(judged("service-account-policy", key(cloud, policy=absent))) == 1
@@ -64,7 +66,7 @@ def test_service_account_has_a_policy(cloud: str) -> None:
 
 
 def test_secret_of_our_own_user_is_one() -> None:
-    """It is handed to nobody, and stands in no other resource and no output."""
+    """The secret key of a user appears in no other resource and in no output."""
     user = Thing(TYPES["own"]["user"], {"name": "a", "secret": SECRET, "__provider": "gASV"}, "user")
 
     assert judged("key-outputs", user, stack(note="nothing")) == []
@@ -72,7 +74,7 @@ def test_secret_of_our_own_user_is_one() -> None:
 
 
 def test_what_the_engine_adds_to_our_own_resources_trips_nothing() -> None:
-    """A pickled class in each of them, and the stack's config in their provider."""
+    """The pickled class in each resource and the stack's config in the provider break no policy."""
     pickled = {"__provider": "gASVKwAAAAAAAACME2luZnJhLmlkZW50aXR5LnVzZXKUjAxVc2VyUHJvdmlkZXKUk5QpgZQu"}
     where = {"endpoint": "https://127.0.0.1:9000", "region": "us-west-2", "caPem": "", **pickled}
     user = Thing(TYPES["own"]["user"], {"name": "a", "status": "enabled", "secret": SECRET, **where}, "user")
@@ -89,7 +91,7 @@ def test_what_the_engine_adds_to_our_own_resources_trips_nothing() -> None:
 
 @pytest.mark.parametrize("cloud", WHERE)
 def test_keys_are_made_by_the_store(cloud: str) -> None:
-    """A key under the stack, under another component or under nothing belongs to no identity."""
+    """A key outside the store's component belongs to no identity."""
     kind = TYPES[cloud]["key"]
 
     assert judged("key-maker", key(cloud)) == []
@@ -99,7 +101,7 @@ def test_keys_are_made_by_the_store(cloud: str) -> None:
 
 @pytest.mark.parametrize("cloud", WHERE)
 def test_keys_are_in_the_credentials_and_nowhere_else(cloud: str) -> None:
-    """The output `credentials` may hold both halves; what the program exports beside it passes."""
+    """The output `credentials` may contain both halves; the program's other outputs pass."""
     outputs = {
         "credentials": {"worker": {"access_key_id": KEY_ID, "secret_access_key": SECRET}},
         "deployment": {"version": 1, "plan": {"buckets": [{"name": BUCKET, "retention": None}]}},
@@ -112,16 +114,16 @@ def test_keys_are_in_the_credentials_and_nowhere_else(cloud: str) -> None:
 @pytest.mark.parametrize(
     ("outputs", "problem"),
     [
-        ({"note": f"use {SECRET}"}, "the output note holds an access key"),
-        ({"note": ["x", {"y": KEY_ID}]}, "the output note.1.y holds an access key"),
-        ({"note": "AKIA" + "A" * 16}, "the output note holds an access key"),
-        ({"workerSecret": "anything"}, "the output workerSecret is named as a key"),
-        ({"keys": {"access_key_id": "anything"}}, "the output keys.access_key_id is named as a key"),
-        ({"adminPassword": UNKNOWN}, "the output adminPassword is named as a key"),
+        ({"note": f"use {SECRET}"}, "the output note contains an access key"),
+        ({"note": ["x", {"y": KEY_ID}]}, "the output note.1.y contains an access key"),
+        ({"note": "AKIA" + "A" * 16}, "the output note contains an access key"),
+        ({"workerSecret": "anything"}, "the output workerSecret has the name of a key"),
+        ({"keys": {"access_key_id": "anything"}}, "the output keys.access_key_id has the name of a key"),
+        ({"adminPassword": UNKNOWN}, "the output adminPassword has the name of a key"),
     ],
 )
 def test_key_in_another_output_is_refused(cloud: str, outputs: dict[str, object], problem: str) -> None:
-    """By its value wherever it stands, by the form of AWS's key ids, and by the output's name; never shown."""
+    """A key is found by its value, by the form of AWS's key ids, or by the output's name; it is never shown."""
     (found,) = judged("key-outputs", key(cloud), stack(**outputs))
 
     assert found.startswith(f"stack: {problem}")
@@ -130,7 +132,7 @@ def test_key_in_another_output_is_refused(cloud: str, outputs: dict[str, object]
 
 
 def test_unknown_output_is_not_taken_for_a_pass() -> None:
-    """It is said that it cannot be told, after what is certain; unknown credentials are where they belong."""
+    """An unknown output is reported as unknown, after certain violations; unknown credentials are allowed."""
     fresh = key("aws", id=UNKNOWN, secret=UNKNOWN)
 
     assert judged("key-outputs", fresh, stack(credentials={"worker": {"secret_access_key": UNKNOWN}})) == []
@@ -142,7 +144,7 @@ def test_unknown_output_is_not_taken_for_a_pass() -> None:
 
 @pytest.mark.parametrize("cloud", WHERE)
 def test_secret_in_another_resource_is_refused(cloud: str) -> None:
-    """A tag, a document, a component's output: none of them is kept as a secret."""
+    """A tag, a document, or a component's output must not contain a secret, because none is stored as a secret."""
     (found,) = judged("key-outputs", key(cloud), bucket(cloud, tags={"note": f"use {SECRET}"}), stack())
 
-    assert found == "media-raw: the property tags.note holds a secret key"
+    assert found == "media-raw: the property tags.note contains a secret key"

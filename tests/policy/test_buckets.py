@@ -9,7 +9,7 @@ pytestmark = pytest.mark.parametrize("cloud", CLOUDS)
 
 
 def test_sound_bucket_breaks_nothing(cloud: str) -> None:
-    """A bucket as the program declares it passes each policy on buckets."""
+    """A bucket as the program declares it passes every policy on buckets."""
     for policy in ("bucket-name", "bucket-protect", "bucket-force-destroy", "bucket-acl"):
         assert judged(policy, bucket(cloud, acl="private")) == []
 
@@ -27,31 +27,33 @@ def test_sound_bucket_breaks_nothing(cloud: str) -> None:
     ],
 )
 def test_name_against_the_convention_is_refused(cloud: str, name: str) -> None:
-    """Project, environment, region code and domain, lower case, no dots, nothing after."""
+    """A name is project, environment, region code and domain, in lower case, without dots or a suffix."""
     (problem,) = judged("bucket-name", bucket(cloud, bucket=name))
 
     assert "joelclaw-{env}-{region code}-{domain}" in problem
 
 
 def test_name_of_63_characters_is_the_longest(cloud: str) -> None:
-    """S3's limit, counted over the whole name."""
+    """S3's limit applies to the whole name."""
     longest = "joelclaw-test-usw2-".ljust(63, "a")
 
     assert judged("bucket-name", bucket(cloud, bucket=longest)) == []
-    assert judged("bucket-name", bucket(cloud, bucket=longest + "a")) == ["the name has 64 characters, and S3 takes 63"]
+    assert judged("bucket-name", bucket(cloud, bucket=longest + "a")) == [
+        "the name has 64 characters, but S3 allows at most 63"
+    ]
 
 
 def test_name_that_the_provider_makes_up_is_refused(cloud: str) -> None:
-    """No name at all is no name by the convention; one that is not known yet is neither right nor wrong."""
+    """A missing name is refused; an unknown name is neither right nor wrong."""
     (problem,) = judged("bucket-name", bucket(cloud, bucket=None))
-    assert "makes one up" in problem
+    assert "invents one" in problem
 
     with pytest.raises(UnknownValueError):
         judged("bucket-name", bucket(cloud, bucket=UNKNOWN))
 
 
 def test_unprotected_bucket_is_refused_unless_the_stack_is_disposable(cloud: str) -> None:
-    """Only the pack's own config may say so, and only by `true`."""
+    """Only the pack's own config can mark the stack as disposable, and only with `true`."""
     unprotected = bucket(cloud, protect=False)
 
     assert len(judged("bucket-protect", unprotected)) == 1
@@ -61,17 +63,19 @@ def test_unprotected_bucket_is_refused_unless_the_stack_is_disposable(cloud: str
 
 
 def test_force_destroy_is_refused_unless_the_stack_is_disposable(cloud: str) -> None:
-    """On a bucket with object lock it is refused even there: it would never end."""
+    """On a bucket with object lock it is always refused, because it would never end."""
     disposable = {"disposable": True}
 
     assert len(judged("bucket-force-destroy", bucket(cloud, forceDestroy=True))) == 1
     assert judged("bucket-force-destroy", bucket(cloud, forceDestroy=True), config=disposable) == []
     locked = bucket(cloud, locked=True, forceDestroy=True)
-    assert judged("bucket-force-destroy", locked, config=disposable) == ["forceDestroy on a bucket with object lock"]
+    assert judged("bucket-force-destroy", locked, config=disposable) == [
+        "forceDestroy is enabled on a bucket with object lock"
+    ]
 
 
 def test_acl_that_lets_others_in_is_refused(cloud: str) -> None:
-    """Any canned ACL but private, and any list of grants, on the bucket or beside it."""
+    """Only the canned ACL private is allowed, and no list of grants, on the bucket or in a separate resource."""
     assert len(judged("bucket-acl", bucket(cloud, acl="public-read"))) == 1
     assert len(judged("bucket-acl", bucket(cloud, grants=[{"permissions": ["READ"]}]))) == 1
     if cloud == "aws":

@@ -52,28 +52,31 @@ EVERYWHERE = [(cloud, kind) for cloud in TYPES for kind in ("policy", "bucket po
     [
         ({}, None),
         ({"Effect": "Deny", "Action": ["s3:*"], "Principal": "*"}, None),
-        ({"Action": "s3:*"}, "statement Read allows actions by a wildcard"),
-        ({"Action": ["s3:GetObject", "s3:Put*"]}, "statement Read allows actions by a wildcard"),
-        ({"Action": ["s3:GetObjec?"]}, "statement Read allows actions by a wildcard"),
-        ({"NotAction": ["s3:DeleteObject"]}, "statement Read allows actions by a wildcard"),
-        ({"Principal": "*"}, "statement Read allows anybody (a wildcard principal)"),
+        ({"Action": "s3:*"}, "statement Read allows actions with a wildcard"),
+        ({"Action": ["s3:GetObject", "s3:Put*"]}, "statement Read allows actions with a wildcard"),
+        ({"Action": ["s3:GetObjec?"]}, "statement Read allows actions with a wildcard"),
+        ({"NotAction": ["s3:DeleteObject"]}, "statement Read allows actions with a wildcard"),
+        ({"Principal": "*"}, "statement Read allows every caller (a wildcard principal)"),
         (
             {"Principal": {"AWS": ["arn:aws:iam::1:user/a", "*"]}},
-            "statement Read allows anybody (a wildcard principal)",
+            "statement Read allows every caller (a wildcard principal)",
         ),
-        ({"NotPrincipal": {"AWS": "arn:aws:iam::1:user/a"}}, "statement Read allows anybody (a wildcard principal)"),
+        (
+            {"NotPrincipal": {"AWS": "arn:aws:iam::1:user/a"}},
+            "statement Read allows every caller (a wildcard principal)",
+        ),
         ({"Principal": {"AWS": "arn:aws:iam::1:user/a"}}, None),
     ],
 )
 def test_allowing_statement_has_no_wildcard(cloud: str, kind: str, change: dict[str, Any], problem: str | None) -> None:
-    """In actions or principals, on whatever carries the document; denying by one is fine."""
+    """No Allow statement has a wildcard action or principal, in any resource; Deny statements may."""
     policy = document({**ALLOW, "Sid": "Other"}, {**ALLOW, **change})
 
     assert judged("wildcard-grants", carrier(cloud, kind, policy)) == ([problem] if problem else [])
 
 
 def test_single_statement_and_document_as_a_value_are_read() -> None:
-    """IAM takes one statement without a list, and pulumi-aws takes a value instead of JSON."""
+    """IAM accepts one statement without a list, and pulumi-aws accepts a value instead of JSON."""
     wide = {**ALLOW, "Action": "s3:*"}
 
     assert len(judged("wildcard-grants", carrier("aws", "policy", json.dumps({"Statement": wide})))) == 1
@@ -82,21 +85,21 @@ def test_single_statement_and_document_as_a_value_are_read() -> None:
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"Statement": []}', '{"Statement": ["s3:*"]}'])
 def test_what_is_no_document_is_refused_and_not_shown(text: str) -> None:
-    """A policy that cannot be read cannot pass."""
+    """An unreadable policy is refused, and its text is not shown."""
     (problem,) = judged("wildcard-grants", carrier("aws", "policy", text))
 
-    assert problem in ("the policy is not JSON", "the policy holds no statements")
+    assert problem in ("the policy is not JSON", "the policy contains no statements")
 
 
 def test_unknown_document_is_neither_right_nor_wrong() -> None:
-    """It is judged in the update, when it is known."""
+    """An unknown document is judged in the update, when it is known."""
     with pytest.raises(UnknownValueError):
         judged("wildcard-grants", carrier("aws", "bucket policy", UNKNOWN))
 
 
 @pytest.mark.parametrize("domains", [0, 60])
 def test_documents_of_the_program_pass(domains: int) -> None:
-    """Every document that the plan comes to, the wide one of a service account over MinIO's limit included."""
+    """Every document of the plan passes, including the wide service account policy over MinIO's limit."""
     more: dict[str, object] = {f"domain-{number}": {"band": "hot"} for number in range(domains)}
     taxonomy = extended(load(), domains=more, identities={}, where="x:")
     plan = build_plan(taxonomy, env="local", region_code="usw2", tls_only=True, where="x:")
@@ -133,7 +136,7 @@ def test_documents_of_the_program_pass(domains: int) -> None:
     ],
 )
 def test_wide_document_is_allowed_to_service_accounts_only(cloud: str, kind: str, changes: dict[str, Any]) -> None:
-    """Exactly s3:* on exactly one environment's buckets, and nowhere but where the user's policy narrows it."""
+    """Only s3:* on exactly one environment's buckets is allowed, where the user's policy narrows it."""
     within = {"Sid": "Within", "Effect": "Allow", "Action": ["s3:*"], "Resource": WITHIN}
 
     assert judged("wildcard-grants", carrier("aistor", "key", document(within))) == []
@@ -163,7 +166,7 @@ def test_aws_bucket_refuses_plain_http() -> None:
     ],
 )
 def test_refusal_that_does_not_cover_all_is_refused(change: dict[str, Any]) -> None:
-    """Anything that leaves a caller, an action, an object or a condition through."""
+    """A policy is refused if it misses a caller, an action or an object, or adds a condition."""
     policy = carrier("aws", "bucket policy", document({**TLS_ONLY, **change}))
 
     (problem,) = judged("tls-only", bucket("aws"), policy)
@@ -172,7 +175,7 @@ def test_refusal_that_does_not_cover_all_is_refused(change: dict[str, Any]) -> N
 
 
 def test_aws_bucket_has_one_readable_policy() -> None:
-    """None and what is no document are refused."""
+    """A missing or unreadable bucket policy is refused."""
     assert judged("tls-only", bucket("aws")) == ["media-raw: the bucket has 0 bucket policies instead of one"]
     assert judged("tls-only", bucket("aws"), carrier("aws", "bucket policy", "{")) == [
         "media-raw: the policy is not JSON"

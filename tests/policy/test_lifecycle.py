@@ -1,4 +1,4 @@
-"""Policies on lifecycle and retention: each band's limits, seen from the rule's id."""
+"""Policies on lifecycle and retention: each band's limits, by the rule's id."""
 
 import pytest
 from pulumi_policy.proxy import UnknownValueError
@@ -40,7 +40,7 @@ on_both_clouds = pytest.mark.parametrize("cloud", CLOUDS)
     ],
 )
 def test_days_are_within_the_band(cloud: str, band: str, days: int | None, sound: bool) -> None:  # noqa: FBT001 - a column
-    """Hot 7-30 d, warm 90-365 d, cold for ever or at least 365 d; the probes' own rule beside them."""
+    """Hot 7-30 d, warm 90-365 d, cold for ever or at least 365 d; the probes' rule has its own days."""
     rules = lifecycle(cloud, rule(cloud, "verify-probes", 1, ".verify/"), rule(cloud, f"band-{band}", days))
 
     assert (judged("lifecycle-limits", rules) == []) is sound
@@ -48,7 +48,7 @@ def test_days_are_within_the_band(cloud: str, band: str, days: int | None, sound
 
 @on_both_clouds
 def test_band_rule_must_govern_every_key(cloud: str) -> None:
-    """A prefix, a tag or a date leaves objects that nothing expires; on AWS, a disabled rule all of them."""
+    """With a prefix, tag or date some objects never expire; on AWS, with a disabled rule none does."""
     narrowed = [rule(cloud, "band-hot", 14, "a/")]
     if cloud == "aistor":
         narrowed += [rule(cloud, "band-hot", 14, tags={"a": "b"}), {"id": "band-hot", "expiration": "2030-01-01"}]
@@ -60,16 +60,18 @@ def test_band_rule_must_govern_every_key(cloud: str) -> None:
         ]
 
     for one in narrowed:
-        assert any("govern every key" in problem for problem in judged("lifecycle-limits", lifecycle(cloud, one)))
+        assert any("apply to every key" in problem for problem in judged("lifecycle-limits", lifecycle(cloud, one)))
 
 
 @on_both_clouds
 def test_rules_are_the_bands_and_the_probes(cloud: str) -> None:
-    """No band, two bands, a rule that nobody knows, or a probes' rule without its prefix is refused."""
+    """No band, two bands, an unknown rule, or a probes' rule without its prefix is refused."""
     band = rule(cloud, "band-cold", None)
 
     for rules in ([], [rule(cloud, "verify-probes", 1, ".verify/")], [band, rule(cloud, "band-hot", 14)]):
-        assert any("exactly one rule" in problem for problem in judged("lifecycle-limits", lifecycle(cloud, *rules)))
+        assert any(
+            "exactly one of the rules" in problem for problem in judged("lifecycle-limits", lifecycle(cloud, *rules))
+        )
     (unknown_rule,) = judged("lifecycle-limits", lifecycle(cloud, band, rule(cloud, "tidy", 1)))
     assert "'tidy'" in unknown_rule
     (wide_probes,) = judged("lifecycle-limits", lifecycle(cloud, band, rule(cloud, "verify-probes", 1)))
@@ -78,7 +80,7 @@ def test_rules_are_the_bands_and_the_probes(cloud: str) -> None:
 
 @on_both_clouds
 def test_every_bucket_has_exactly_one_lifecycle_resource(cloud: str) -> None:
-    """None and two are refused; another bucket's does not count."""
+    """None and two are refused; another bucket's lifecycle does not count."""
     own, other = bucket(cloud), lifecycle(cloud, on="joelclaw-test-usw2-other")
 
     assert judged("bucket-lifecycle", own, lifecycle(cloud)) == []
@@ -90,7 +92,7 @@ def test_every_bucket_has_exactly_one_lifecycle_resource(cloud: str) -> None:
 
 @on_both_clouds
 def test_bucket_whose_name_is_unknown_is_found_by_what_names_it(cloud: str) -> None:
-    """During preview a computed name is followed to its source; without one it is said that nobody can tell."""
+    """During preview a computed name is followed to its source; without a source the bucket is unknown."""
     computed = bucket(cloud, bucket=UNKNOWN)
     rules = Thing(TYPES[cloud]["lifecycle"], {"bucket": UNKNOWN}, "rules", on=computed)
 
@@ -102,7 +104,7 @@ def test_bucket_whose_name_is_unknown_is_found_by_what_names_it(cloud: str) -> N
 
 @on_both_clouds
 def test_unknown_bucket_hides_no_violation_of_another(cloud: str) -> None:
-    """What is certain is reported before it is said that the rest cannot be told."""
+    """Certain violations are reported before the unknown rest."""
     unknown_lock = bucket(cloud, name="first")
     key = "objectLocking" if cloud == "aistor" else "objectLockEnabled"
     things = (
@@ -122,7 +124,7 @@ def test_unknown_bucket_hides_no_violation_of_another(cloud: str) -> None:
 
 @on_both_clouds
 def test_versioning_is_the_bands(cloud: str) -> None:
-    """Hot has none, warm has it, neither is locked; cold is another policy's."""
+    """Hot is unversioned, warm versioned, and neither is locked; another policy judges cold."""
     hot = lifecycle(cloud, rule(cloud, "band-hot", 14))
     warm = lifecycle(cloud, rule(cloud, "band-warm", 180))
     cold = lifecycle(cloud, rule(cloud, "band-cold", None))
@@ -140,7 +142,7 @@ def test_versioning_is_the_bands(cloud: str) -> None:
 
 @on_both_clouds
 def test_cold_bucket_has_lock_and_retention(cloud: str) -> None:
-    """A lock, one default retention of a known mode and at least 365 d, and no expiry before its end."""
+    """It has a lock, one default retention with a known mode and at least 365 d, and no expiry before its end."""
     cold = lifecycle(cloud, rule(cloud, "band-cold", None))
     locked = bucket(cloud, locked=True)
 
@@ -148,9 +150,9 @@ def test_cold_bucket_has_lock_and_retention(cloud: str) -> None:
     assert judged("cold-retention", locked, cold, retention(cloud, 365, "COMPLIANCE")) == []
     assert judged("cold-retention", bucket(cloud), lifecycle(cloud, rule(cloud, "band-hot", 14))) == []
     assert judged("cold-retention", locked, cold, retention(cloud, 364)) == [
-        "media-raw: its default retention is 364 d; the least is 365 d"
+        "media-raw: its default retention is 364 d; the minimum is 365 d"
     ]
-    assert "no mode" in judged("cold-retention", locked, cold, retention(cloud, 365, ""))[0]
+    assert "none of the modes" in judged("cold-retention", locked, cold, retention(cloud, 365, ""))[0]
     assert "0 default retentions" in judged("cold-retention", locked, cold)[0]
     assert "no object lock" in judged("cold-retention", bucket(cloud), cold, retention(cloud, 365))[0]
     early = lifecycle(cloud, rule(cloud, "band-cold", 400))
@@ -160,7 +162,7 @@ def test_cold_bucket_has_lock_and_retention(cloud: str) -> None:
 
 
 def test_retention_in_years_and_inline_rules_are_read_on_aws() -> None:
-    """A year counts as 365 days; rules on the bucket itself are a second lifecycle."""
+    """A year counts as 365 days; rules on the bucket itself count as a second lifecycle."""
     own = {"rule": {"defaultRetention": {"mode": "GOVERNANCE", "years": 1, "days": None}}}
     years = Thing(TYPES["aws"]["retention"], {"bucket": BUCKET, **own}, "years")
     inline = bucket("aws", lifecycleRules=[{"enabled": True}])

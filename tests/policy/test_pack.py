@@ -1,4 +1,4 @@
-"""The pack as a whole, and that the engine can start it from anywhere."""
+"""The whole pack, and that the engine can start it from any folder."""
 
 import json
 import re
@@ -17,14 +17,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_policy_says_why() -> None:
-    """Names are unique, and a description gives a reason after a colon."""
+    """Names are unique, and each description gives a reason after a colon."""
     assert len(BY_NAME) == len(pack.POLICIES)
     for policy in pack.POLICIES:
         assert re.fullmatch(r".+: .{20,}\.", policy.description, re.DOTALL), policy.name
 
 
 def test_every_policy_is_mandatory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None says anything looser of itself, and the pack's own level is mandatory."""
+    """No policy has a lower level, and the pack's level is mandatory."""
     given: dict[str, object] = {}
 
     def record(_pack: PolicyPack, name: str, policies: object, **options: object) -> None:
@@ -38,7 +38,7 @@ def test_every_policy_is_mandatory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_only_what_a_disposable_stack_needs_can_be_configured() -> None:
-    """Two policies have a config, and the shipped file sets both and no other."""
+    """Exactly two policies have a config, and the shipped file sets both."""
     configurable = {policy.name for policy in pack.POLICIES if policy.config_schema}
     shipped = json.loads((ROOT / "policy" / "disposable.json").read_text(encoding="utf-8"))
 
@@ -47,7 +47,7 @@ def test_only_what_a_disposable_stack_needs_can_be_configured() -> None:
 
 
 def test_pack_starts_by_its_folder_from_anywhere(tmp_path: Path) -> None:
-    """As the engine starts it: by path, from elsewhere, with no PYTHONPATH; it prints its port."""
+    """The engine starts it by path, from another folder, without PYTHONPATH; it prints its port."""
     project = yaml.safe_load((ROOT / "policy" / "PulumiPolicy.yaml").read_text(encoding="utf-8"))
     assert project["runtime"]["options"]["virtualenv"] == "../.venv"
 

@@ -34,7 +34,7 @@ def with_condition(condition: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("subject", ["repo:joelhooks/joelclaw:*", "repo:joelhooks/joelclaw:ref:refs/heads/main"])
 def test_what_the_program_makes_is_let_through(subject: str) -> None:
-    """With a wildcard and without."""
+    """The program's trust policies pass, with and without a wildcard."""
     trust = OidcTrust(issuer=GITHUB_ISSUER, subject=(subject,))
 
     assert judged("role-trust", role(as_json(trust_policy(trust, provider_arn(trust, "123456789012"))))) == []
@@ -44,14 +44,14 @@ def test_what_the_program_makes_is_let_through(subject: str) -> None:
     ("change", "problem"),
     [
         ({"Effect": "Deny", "Principal": "*", "Condition": {}}, None),
-        ({"Principal": "*"}, "lets in others"),
-        ({"Principal": {"AWS": "*"}}, "lets in others"),
-        ({"Principal": {"AWS": "arn:aws:iam::210987654321:root"}}, "lets in others"),
-        ({"Principal": {"Federated": "*"}}, "lets in others"),
-        ({"Principal": None}, "lets in others"),
-        ({"Action": ["sts:AssumeRoleWithWebIdentity", "sts:AssumeRole"]}, "allows something else"),
-        (with_condition({}), "asks for no audience"),
-        (with_condition({"StringEquals": {f"{HOST}:aud": "sts.amazonaws.com"}}), "asks for no subject"),
+        ({"Principal": "*"}, "allows principals other than"),
+        ({"Principal": {"AWS": "*"}}, "allows principals other than"),
+        ({"Principal": {"AWS": "arn:aws:iam::210987654321:root"}}, "allows principals other than"),
+        ({"Principal": {"Federated": "*"}}, "allows principals other than"),
+        ({"Principal": None}, "allows principals other than"),
+        ({"Action": ["sts:AssumeRoleWithWebIdentity", "sts:AssumeRole"]}, "allows actions other than"),
+        (with_condition({}), "does not require an audience"),
+        (with_condition({"StringEquals": {f"{HOST}:aud": "sts.amazonaws.com"}}), "does not require a subject"),
         (
             with_condition(
                 {
@@ -59,36 +59,36 @@ def test_what_the_program_makes_is_let_through(subject: str) -> None:
                     "StringLike": {f"{HOST}:sub": ["repo:x/y:*", "*"]},
                 }
             ),
-            "does not say who",
+            "does not name the accepted callers",
         ),
         (
             with_condition({"StringEquals": {f"{HOST}:aud": "a"}, "StringLike": {f"{HOST}:sub": "repo:*"}}),
-            "does not say who",
+            "does not name the accepted callers",
         ),
         (
             with_condition({"StringEquals": {f"{HOST}:aud": "a"}, "StringLikeIfExists": {f"{HOST}:sub": "repo:x/y:*"}}),
-            "asks for no subject",
+            "does not require a subject",
         ),
         (
             with_condition({"StringEquals": {f"{HOST}:aud": "a", "other.example.com:sub": "repo:x/y:main"}}),
-            "asks for no subject",
+            "does not require a subject",
         ),
     ],
 )
 def test_a_trust_that_lets_anybody_in_is_refused(change: dict[str, Any], problem: str | None) -> None:
-    """No subject, a subject that says nobody, or a principal that is not the issuer."""
+    """A missing or unspecific subject, or a principal other than the issuer, is refused."""
     found = judged("role-trust", role(json.dumps({"Statement": [{**STATEMENT, **change}]})))
 
     assert any(problem in one for one in found) if problem else found == []
 
 
 def test_inline_policies_of_a_role_are_refused() -> None:
-    """What they allow is judged by no policy."""
+    """Inline policies are refused, because no policy of the pack checks them."""
     found = judged("role-trust", role(json.dumps({"Statement": STATEMENT}), inlinePolicies=[{"name": "x"}]))
 
-    assert found == ["it has inline policies, which no other policy here looks at"]
+    assert found == ["the role has inline policies, which no other policy of this pack checks"]
 
 
 def test_what_is_no_document_is_refused_without_showing_it() -> None:
-    """A trust policy that cannot be read is none."""
+    """An unreadable trust policy is refused."""
     assert judged("role-trust", role("planted")) == ["the policy is not JSON"]

@@ -1,4 +1,4 @@
-"""A `pulumi` of the tests' own."""
+"""A fake `pulumi` for the tests."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(name="pulumi")
 def _pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """A `pulumi` on the path that runs a script, and no other."""
+    """Put a `pulumi` on the path that runs a script, and no other."""
 
     def make(script: str) -> None:
         path = tmp_path / "bin" / "pulumi"

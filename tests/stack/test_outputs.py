@@ -1,4 +1,4 @@
-"""stack.outputs: one reader for all commands; what pulumi printed is in no error and no traceback."""
+"""stack.outputs: one reader for all commands; no error and no traceback contains what pulumi printed."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def printing(tmp_path: Path, outputs: object) -> str:
 
 
 def test_what_is_published_is_read(pulumi: Pulumi, tmp_path: Path) -> None:
-    """With the key pairs, which no representation shows; pulumi never asks."""
+    """The key pairs are read, no representation shows them, and pulumi never prompts."""
     pulumi(printing(tmp_path, OUTPUTS))
     found = read_published("local")
 
@@ -57,7 +57,7 @@ def test_what_is_published_is_read(pulumi: Pulumi, tmp_path: Path) -> None:
 
 
 def test_deployment_alone_asks_for_no_secret(pulumi: Pulumi, tmp_path: Path) -> None:
-    """What nobody needs is not decrypted."""
+    """Reading only the deployment does not decrypt secrets."""
     pulumi(printing(tmp_path, {**OUTPUTS, "credentials": "[secret]"}))
 
     assert read_deployment("local").stack == "local"
@@ -68,7 +68,7 @@ def test_deployment_alone_asks_for_no_secret(pulumi: Pulumi, tmp_path: Path) -> 
 def test_stack_that_was_never_deployed_has_published_nothing(
     pulumi: Pulumi, tmp_path: Path, outputs: dict[str, object]
 ) -> None:
-    """Half of the outputs is nothing, and the message says what to run."""
+    """Half of the outputs counts as nothing, and the message says what to run."""
     pulumi(printing(tmp_path, outputs))
     for read in (read_published, read_deployment):
         with pytest.raises(NothingPublishedError, match="published nothing yet; first: pulumi up --stack local"):
@@ -81,14 +81,14 @@ def test_stack_that_was_never_deployed_has_published_nothing(
         ({"credentials": {"worker": {"secret_access_key": PLANTED}}}, EngineError, "malformed at worker.access_key_id"),
         ({"credentials": {"worker": {**PAIR, PLANTED: PLANTED}}}, EngineError, "the credentials are malformed"),
         ({"credentials": [PLANTED]}, EngineError, "the credentials are malformed"),
-        ({"deployment": {"version": 7, "plan": PLANTED}}, InvalidInputError, "a deployment of version 7"),
+        ({"deployment": {"version": 7, "plan": PLANTED}}, InvalidInputError, "the deployment has version 7"),
         ({"deployment": PLANTED}, InvalidInputError, "stack local"),
     ],
 )
 def test_malformed_outputs_are_told_without_a_value(
     pulumi: Pulumi, tmp_path: Path, outputs: dict[str, object], error: type[Exception], said: str
 ) -> None:
-    """Place by place; neither the message nor the traceback repeats what was read."""
+    """Malformed outputs are reported by place; neither the message nor the traceback repeats a value."""
     pulumi(printing(tmp_path, {**OUTPUTS, **outputs}))
     with pytest.raises(error) as caught:
         read_published("local")
@@ -102,16 +102,16 @@ def test_name_and_engine_are_checked_first(pulumi: Pulumi, monkeypatch: pytest.M
     """A name that could be an option never reaches a command line."""
     pulumi("exit 0")
     for name in ("; rm", "a b", "$(x)", ""):
-        with pytest.raises(EngineError, match="is no stack name"):
+        with pytest.raises(EngineError, match="is not a stack name"):
             read_published(name)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(NoEngineError, match="no pulumi on the path"):
+    with pytest.raises(NoEngineError, match="pulumi is not on the path"):
         read_published("local")
 
 
 @pytest.mark.parametrize(("end", "said"), PRINTS_AND_FAILS)
 def test_engine_that_prints_and_fails(pulumi: Pulumi, tmp_path: Path, end: str, said: str) -> None:
-    """What it printed before it failed may be the key pairs."""
+    """No error repeats the output of a failed command, because it may be the key pairs."""
     pulumi(f"{printing(tmp_path, OUTPUTS)}; {end}")
     with pytest.raises(EngineError) as caught:
         read_published("local")

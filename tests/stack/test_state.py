@@ -1,4 +1,4 @@
-"""stack.state and stack.state_secret: what is read of an export, whatever is missing in it."""
+"""stack.state and stack.state_secret: what they read from an export, even if parts are missing."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ ENCRYPTED = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb442
     ],
 )
 def test_what_a_state_holds(state: dict[str, Any], resources: list[object], operations: list[object]) -> None:
-    """A stack that was never deployed holds nothing; Pulumi leaves out what is empty, or writes null."""
+    """A stack that was never deployed holds nothing; Pulumi omits empty parts or writes null."""
     assert resources_of(state) == resources
     assert under_way(state) == operations
 
@@ -46,14 +46,14 @@ def test_what_a_state_holds(state: dict[str, Any], resources: list[object], oper
     ],
 )
 def test_secret_of_a_state(value: object, marked: bool, shown: object) -> None:  # noqa: FBT001 - a row
-    """It is known by Pulumi's mark, and read in clear it is kept out of what is shown."""
+    """A secret is recognised by Pulumi's mark; read in clear text, it is redacted from output."""
     assert is_secret(value) is marked
     assert revealed(value) == shown
     assert "planted-state-secret" not in redacted("planted-state-secret") or shown != "planted-state-secret"
 
 
 def test_state_and_config_are_asked_of_pulumi(pulumi: Callable[[str], None]) -> None:
-    """Both at once, and the state alone without its secrets."""
+    """Config and state are read at the same time; the state alone is read without its secrets."""
     pulumi(
         'case "$*" in *config*show-secrets*) echo "{\\"a:b\\": {}}";; '
         '*export*show-secrets*) echo "{\\"deployment\\": {}}";; *export*) echo "{}";; *) exit 9;; esac'
@@ -65,7 +65,7 @@ def test_state_and_config_are_asked_of_pulumi(pulumi: Callable[[str], None]) -> 
 
 @pytest.mark.parametrize("printed", ["[]", "5", "", "hello planted-state-secret"])
 def test_what_is_no_state_is_not_taken_for_one(pulumi: Callable[[str], None], printed: str) -> None:
-    """Another program by the name of pulumi is found out, and what it printed is not repeated."""
+    """Another program named pulumi is detected, and its output is not repeated."""
     pulumi(f"echo '{printed}'")
     with pytest.raises(EngineError, match="printed no JSON object; which pulumi") as caught:
         read_state("local")

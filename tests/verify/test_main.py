@@ -263,7 +263,7 @@ class TestTarget:
         ("name", "content", "expected"),
         [
             ("deployment", "{", "is not JSON"),
-            ("deployment", '{"version": 9}', "a deployment of version 9"),
+            ("deployment", '{"version": 9}', "the deployment has version 9"),
             ("credentials", "{", "is not JSON"),
             ("credentials", '{"worker": 1}', "the credentials are malformed at worker"),
             ("credentials", "{}", "no credentials for worker, reader, verifier"),
@@ -349,8 +349,8 @@ class TestTarget:
             target_from_stack("gone")
         with pytest.raises(CannotRunError, match="has published nothing yet"):
             target_from_stack("empty")
-        with pytest.raises(CannotRunError, match="is no stack name"):
+        with pytest.raises(CannotRunError, match="is not a stack name"):
             target_from_stack("; rm")
         monkeypatch.setenv("PATH", "/nowhere")
-        with pytest.raises(CannotRunError, match="no pulumi on the path"):
+        with pytest.raises(CannotRunError, match="pulumi is not on the path"):
             target_from_stack("test")

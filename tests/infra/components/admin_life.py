@@ -1,8 +1,8 @@
-"""A stack's whole life by a provisioning admin that has some rights: made, read, changed, rotated, removed.
+"""A stack's whole life by a provisioning admin with some rights: create, read, change, rotate, remove.
 
-The rule: what is made is what the program declares, each thing by the stand-in of its plugin or by our own provider,
-and whatever of a life fails or is silently not done comes out as the name of its step. Lives are told apart by their
-environment code, which is part of each name, so one server has many. Left out: the engine (tests/e2e).
+The rule: a life creates what the program declares, each resource with its plugin's stand-in or this project's provider.
+A step that fails or silently does nothing is reported by its name. Each life has its own environment code, which is
+part of each name, so one server can have many. It leaves out the engine (tests/e2e).
 """
 
 import json
@@ -39,12 +39,12 @@ from tests.infra.components.conftest import Declared
 
 REGION = "us-west-2"
 PASSWORD = "planted-password-of-the-provisioner"  # noqa: S105 - planted
-# A warm one and a cold one: a hot bucket has nothing that neither of these has.
+# A warm and a cold domain: a hot bucket has no setting that both of these lack.
 DOMAINS = ("session-archive", "media-raw")
 IDENTITY = "worker"
 MADE_AS = "joelclaw-local-"
-AWS_VERSIONS = 5  # of a managed policy; the next one needs room
-SHORT = ("configure", "create", "rotate", "destroy")  # what most rights are for
+AWS_VERSIONS = 5  # versions of a managed policy; the next one needs room
+SHORT = ("configure", "create", "rotate", "destroy")  # the steps that need most rights
 CHANGED_TAGS = {"band": "changed"}
 
 
@@ -63,7 +63,7 @@ def small_taxonomy() -> Taxonomy:
 
 @dataclass(frozen=True)
 class Live:
-    """Something that a life made."""
+    """A resource that a life created."""
 
     declared: Declared
     id: str
@@ -72,7 +72,7 @@ class Live:
 
 
 class FailedError(Exception):
-    """A life that did not come to its end; says at which step."""
+    """A life that did not complete; the message names the step."""
 
 
 @dataclass
@@ -80,12 +80,12 @@ class Life:
     """One life.
 
     Attributes:
-        server: Where.
-        cloud: Whose.
-        declared: What the program declares.
+        server: The server.
+        cloud: The server's cloud.
+        declared: The resources that the program declares.
         env: The environment code, part of each name.
-        access_key_id: The admin's.
-        secret_access_key: The admin's.
+        access_key_id: The admin's access key.
+        secret_access_key: The admin's secret key.
     """
 
     server: RunningServer
@@ -97,10 +97,10 @@ class Life:
     made: list[Live] = field(default_factory=list)
 
     def run(self, only: Collection[str] = ()) -> None:
-        """Live it, or only some steps of it.
+        """Run the whole life, or only some of its steps.
 
         Raises:
-            FailedError: Something was refused, or not done.
+            FailedError: The server refused a step, or a step had no effect.
         """
         with self._environment():
             for name, step in self._steps().items():
@@ -231,7 +231,7 @@ class Life:
                 self.made[place] = self._update(self.made[place], _changed(one, number))
 
     def _mend(self) -> None:
-        """What was switched off by hand is switched on by the next `up`."""
+        """The next `up` enables again what was disabled manually."""
         for place, one in enumerate(self.made):
             if not one.declared.type.endswith(("IamUser", "AccessKey")):
                 continue
@@ -288,9 +288,9 @@ class Life:
 
     def _renamed(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         text = json.dumps(inputs).replace(MADE_AS, f"joelclaw-{self.env}-")
-        # The mocks make a policy's ARN of its logical name.
+        # The mocks build a policy's ARN from its logical name.
         text = text.replace(f":policy/{IDENTITY}-policy", f":policy/joelclaw-{self.env}-{IDENTITY}")
-        # The wire knows floats alone; none of ours has a fraction.
+        # Pulumi sends only floats; these numbers have no fraction.
         renamed: dict[str, Any] = json.loads(text, parse_float=lambda number: int(float(number)))
         if "forceDestroy" in renamed:
             renamed["forceDestroy"] = True  # emptyOnDestroy
@@ -299,10 +299,10 @@ class Life:
     def _ca_pem(self) -> str:
         return Path(self.server.ca_bundle).read_text(encoding="ascii")
 
-    # By hand, with root's key
+    # Manual changes, with root's key
 
     def root(self, service: Literal["s3", "iam"]) -> Any:  # noqa: ANN401 - a boto3 client
-        """A client of root's."""
+        """A client with root's keys."""
         return client_of(self.server, service, self.server.admin.user, self.server.admin.password)
 
     def _client(self, service: Literal["s3", "iam"]) -> Any:  # noqa: ANN401 - a boto3 client
@@ -316,7 +316,7 @@ class Life:
             root_iam(self.server).set_user_status(one.id, "disabled")
 
     def key_lives(self, key: str) -> bool:
-        """Whether an access key is there."""
+        """Whether an access key exists."""
         if self.cloud == "aws":
             user = f"joelclaw-{self.env}-{IDENTITY}"
             found = self.root("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]
@@ -350,14 +350,14 @@ def client_of(server: RunningServer, service: Literal["s3", "iam"], key: str, se
 
 
 def root_iam(server: RunningServer) -> MinioIamClient:
-    """AIStor's users and policies, by root."""
+    """AIStor's users and policies, as root."""
     return MinioIamClient(server.endpoint, server.admin.user, server.admin.password, server.ca_bundle)
 
 
 def make_admin(
     server: RunningServer, cloud: Cloud, name: str, granted: tuple[Right, ...], plan: StorePlan
 ) -> tuple[str, str]:
-    """Make an admin that has these rights, as docs/provisioning-admin.md says; its key pair."""
+    """Create an admin with these rights, as docs/provisioning-admin.md describes; returns its key pair."""
     document = policy_of(granted, plan)
     if cloud == "aistor":
         iam = root_iam(server)
@@ -374,7 +374,7 @@ def make_admin(
 
 
 def _changes(one: Live) -> int:
-    """How often a thing is changed; a managed policy until AWS has no room for another version."""
+    """How often a resource is changed; a managed policy until AWS has no room for another version."""
     kind = one.declared.type.rpartition(":")[2]
     if kind == "Policy" and one.declared.type.startswith("aws:"):
         return AWS_VERSIONS + 2
@@ -383,7 +383,7 @@ def _changes(one: Live) -> int:
 
 
 def _changed(one: Live, number: int) -> dict[str, Any]:
-    """The inputs of the next change: other days, another document, a tag that comes and goes."""
+    """The inputs of the next change: other days, another document, a tag that is added and removed."""
     inputs = dict(one.declared.inputs) | dict(one.inputs)
     of_aws = one.declared.type.startswith("aws:")
     if "rules" in inputs:

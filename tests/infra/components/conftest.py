@@ -1,4 +1,4 @@
-"""Runs of the whole program in process, on Pulumi's mocks: every resource as plain data."""
+"""Runs of the whole program in this process, on Pulumi's mocks: every resource as plain data."""
 
 import asyncio
 import gc
@@ -33,12 +33,12 @@ class Declared:
         type: Its type token.
         name: Its logical name.
         inputs: Its inputs.
-        parent: The URN of what it stands under.
+        parent: The URN of its parent.
         protect: Whether it is protected.
-        retain_on_delete: Whether deleting it leaves the thing alone.
-        depends_on: Logical names of what it waits for, by dependency or by input.
-        aliases: Logical names that it had; not the types, which a provider's SDK adds.
-        secret_outputs: Outputs that the engine is to keep as secrets.
+        retain_on_delete: Whether deleting it keeps the real resource.
+        depends_on: Logical names of the resources it waits for, by dependency or by input.
+        aliases: Its former logical names, without the types, which a provider's SDK adds.
+        secret_outputs: Outputs that the engine must encrypt.
     """
 
     type: str
@@ -53,10 +53,10 @@ class Declared:
 
 
 class Recorder(mocks.Mocks):
-    """Answers every registration with its inputs, as the engine would after an update."""
+    """Answers every registration with its inputs, as the engine does after an update."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        """Give an id and what the program reads of it."""
+        """Return an id and the outputs that the program reads."""
         outputs = dict(args.inputs)
         if args.typ.endswith("ServiceAccount"):
             outputs |= {"accessKey": f"AK-{args.name}", "secretKey": f"secret-of-{args.name}"}
@@ -69,12 +69,12 @@ class Recorder(mocks.Mocks):
         return f"{args.name}-id", outputs
 
     def __init__(self, state: dict[str, Any], unreadable: int = 0) -> None:
-        """Begin with what the stack holds, by URN, which cannot be read so many times."""
+        """Start with the stack's resources, by URN; the first reads of the state fail, as many as given."""
         self.state = state
         self.unreadable = unreadable
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        """The program asks for the stack's state and calls nothing else."""
+        """Return the stack's state, the only call that the program makes."""
         assert args.token == STATE_FUNCTION
         if self.unreadable:
             self.unreadable -= 1
@@ -83,7 +83,7 @@ class Recorder(mocks.Mocks):
 
 
 class RecordingMonitor(mocks.MockMonitor):
-    """A mock monitor that keeps each registration request."""
+    """A mock monitor that stores each registration request."""
 
     def __init__(self, own: mocks.Mocks) -> None:
         """Begin with none."""
@@ -91,7 +91,7 @@ class RecordingMonitor(mocks.MockMonitor):
         self.requests: list[Any] = []
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - gRPC's request and name
-        """Keep the request, answer as ever."""
+        """Store the request and answer as usual."""
         self.requests.append(request)
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]  # pulumi's
 
@@ -160,7 +160,7 @@ def _run(values: dict[str, object], recorder: Recorder) -> Run:
     settings.SETTINGS.root_directory = str(ROOT)
     pulumi.runtime.set_all_config(config)
     with warnings.catch_warnings():
-        # Pulumi's mock monitor makes an event loop on each worker thread and never closes it.
+        # Pulumi's mock monitor creates an event loop on each worker thread and never closes it.
         warnings.simplefilter("ignore", ResourceWarning)
         try:
             loop.run_until_complete(run_pulumi_func(body))
@@ -171,7 +171,7 @@ def _run(values: dict[str, object], recorder: Recorder) -> Run:
             asyncio.set_event_loop(None)
             gc.collect()
     by_urn = {monitor.make_urn(r.parent, r.type, r.name): r.name for r in monitor.requests}
-    # The stack itself is registered in a process's first run alone.
+    # The stack itself is registered only in a process's first run.
     declared = [_declared(request, by_urn) for request in monitor.requests if request.type != STACK_TYPE]
     return Run(declared, outputs)
 
@@ -192,7 +192,7 @@ def _declared(request: Any, by_urn: dict[str, str]) -> Declared:  # noqa: ANN401
 
 
 async def _value(output: object) -> Any:  # noqa: ANN401 - any exported value
-    """The value of an export; a secret one is wrapped, so that a test can see that it is one."""
+    """The value of an export; a secret one is wrapped, so that a test can recognise it."""
     found = pulumi.Output.from_input(output)
     value = await found.future()
     return Secret(value) if await found.is_secret() else value

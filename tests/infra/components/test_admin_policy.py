@@ -1,7 +1,7 @@
-"""The policy of a provisioning admin is enough for all of a stack's life, and each action of it is needed.
+"""The policy of a provisioning admin is sufficient for a stack's whole life, and each of its actions is needed.
 
-In process: what the program declares for a small taxonomy is made, read, changed, rotated and removed by an admin on
-the embedded server. With the engine: tests/e2e/test_admin_policy.py.
+In this process an admin creates, reads, changes, rotates and removes what the program declares for a small taxonomy, on
+the embedded server. The same with the engine: tests/e2e/test_admin_policy.py.
 """
 
 import re
@@ -26,7 +26,7 @@ _NUMBERS = count()
 
 @pytest.fixture(scope="module", autouse=True)
 def _service_models_are_parsed_once() -> Iterator[None]:
-    """Else a life spends half of its time on reading boto's models, a client at a time."""
+    """Without this, each life spends half of its time on parsing boto's models for each client."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("botocore.loaders.create_loader", cache(create_loader))
         yield
@@ -64,7 +64,7 @@ def refusals(folder: Path, name: str) -> list[str]:
 def life_with(
     granted: tuple[Right, ...], server: RunningServer, cloud: Cloud, declared: list[Declared]
 ) -> tuple[Life, str]:
-    """A life of its own and the admin's name."""
+    """A separate life, and the admin's name."""
     env = f"t{next(_NUMBERS)}"
     name = f"provisioner-{env}"
     planned = Life(server, cloud, declared, env, "none-yet", "none-yet").plan()
@@ -72,7 +72,7 @@ def life_with(
 
 
 def test_policy_is_enough(server: RunningServer, cloud: Cloud, declared: list[Declared], folder: Path) -> None:
-    """An admin with just the policy lives all of a stack's life and is refused nothing."""
+    """An admin with exactly the policy completes a stack's whole life, and the server refuses nothing."""
     life, name = life_with(rights(cloud, empties=True), server, cloud, declared)
     life.run()
 
@@ -88,11 +88,11 @@ def test_policy_is_enough(server: RunningServer, cloud: Cloud, declared: list[De
 def test_action_is_needed(
     server: RunningServer, cloud: Cloud, declared: list[Declared], folder: Path, action: str
 ) -> None:
-    """Without it a life does not come to its end, and it is what was refused first."""
+    """Without the action a life does not complete, and that action is the first that the server refuses."""
     granted = tuple(right for right in rights(cloud, empties=True) if right.action != action)
     life, name = life_with(granted, server, cloud, declared)
 
-    with pytest.raises(FailedError):  # noqa: PT012 - a whole life only where a short one came to its end
+    with pytest.raises(FailedError):  # noqa: PT012 - a whole life only if a short one completed
         life.run(SHORT)
         life, name = life_with(granted, server, cloud, declared)
         life.run()

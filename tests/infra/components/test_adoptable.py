@@ -1,4 +1,4 @@
-"""ops.adopt.adoptable says of every resource what the program declares, or the import would be of another one."""
+"""ops.adopt.adoptable describes every resource as the program declares it; otherwise the import would differ."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from model.policies import Cloud
     from tests.infra.components.conftest import Run
 
-# Made by `pulumi up`: a key's secret cannot be read back, and AIStor's default retention is put anew.
+# `pulumi up` creates these: a key's secret cannot be read back, and AIStor's default retention is set again.
 LEFT_TO_UP = ("IamServiceAccount", "AccessKey", "DefaultRetention")
 OURS = ("pulumi:providers:", "object-store:", "pulumi:pulumi:")
 DOMAINS = {"a": {"band": "hot"}, "b": {"band": "cold"}}
@@ -45,7 +45,7 @@ def test_names_types_and_provider_are_the_programs(run_program: "Callable[..., R
             "adminUser": "provisioner",
             "adminPassword": "planted-admin-password",
         }
-    # The stack's name is in the tags, and "test" is that of the mocks.
+    # The stack's name is in the tags, and the mocks use "test".
     settings = settings_from(values, "test", Path.cwd(), {})
     plan = plan_for(settings)
 

@@ -1,4 +1,4 @@
-"""infra.aistor: what the plan comes to on pulumi-minio."""
+"""infra.aistor: the resources of the plan on pulumi-minio."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ def _run_v4(run_program: "Callable[..., Run]") -> "Run":
 
 
 def test_buckets_are_locked_exactly_when_cold(run: "Run") -> None:
-    """Object lock is set at creation on cold buckets and on no other."""
+    """Object lock is set at creation on cold buckets only."""
     buckets = run.of("S3Bucket")
 
     assert set(buckets) == COLD | WARM | HOT
@@ -79,7 +79,7 @@ def test_everything_that_writes_to_a_bucket_is_chained(run: "Run", domain: str) 
 
 
 def test_each_identity_has_user_policy_attachment_and_account(run: "Run") -> None:
-    """Four resources an identity, named after the environment."""
+    """Each identity has four resources, named after the environment."""
     assert {name.removesuffix("-user") for name in run.of("IamUser")} == IDENTITIES
     assert {name.removesuffix("-policy") for name in run.of("IamPolicy")} == IDENTITIES
     assert {name.removesuffix("-attachment") for name in run.of("IamUserPolicyAttachment")} == IDENTITIES
@@ -94,7 +94,7 @@ def test_service_accounts_have_their_policy(run: "Run") -> None:
 
 
 def test_service_account_waits_for_the_attachment(run: "Run") -> None:
-    """A key that works before its user may do anything would be refused at first."""
+    """Without the order a new key would be refused at first, because its user has no permissions yet."""
     assert "worker-attachment" in run.of("IamServiceAccount")["worker-key-1"].depends_on
 
 
@@ -112,7 +112,7 @@ def test_provider_gets_host_and_port_without_scheme(run: "Run") -> None:
 
 
 class TestProtection:
-    """What may be destroyed."""
+    """Protection against destruction."""
 
     def test_real_stack_protects_and_keeps(self, run: "Run") -> None:
         """By default buckets are protected and never emptied."""
@@ -120,7 +120,7 @@ class TestProtection:
             assert (bucket.protect, bucket.inputs["forceDestroy"]) == (True, False)
 
     def test_disposable_stack_never_empties_cold_buckets(self, run_program: "Callable[..., Run]") -> None:
-        """Even there a locked bucket is not force-destroyed: the plugin would never end."""
+        """A locked bucket is never force-destroyed, because the plugin would never finish."""
         run = run_program("aistor", protect=False, emptyOnDestroy=True)
 
         for name, bucket in run.of("S3Bucket").items():
@@ -128,7 +128,7 @@ class TestProtection:
 
 
 def test_everything_stands_under_the_component(run: "Run") -> None:
-    """All but the provider are children of one component with the project's type token."""
+    """All resources but the provider are children of one component with the project's type token."""
     (store,) = run.of("AistorStore").values()
 
     assert store.type == "object-store:storage:AistorStore"
@@ -151,7 +151,7 @@ def test_outputs_are_the_contract(run: "Run") -> None:
 
 
 def test_rollback_path_is_a_change_of_config_only(run_program: "Callable[..., Run]") -> None:
-    """With the legacy plain-http server the plan differs in nothing but the TLS rule."""
+    """With the legacy plain-http server the plan differs only in the TLS rule."""
     plain = run_program("aistor", clientEndpoint="http://minio:9000")
 
     assert plain.outputs["deployment"]["endpoint"] == "http://minio:9000"
@@ -160,16 +160,16 @@ def test_rollback_path_is_a_change_of_config_only(run_program: "Callable[..., Ru
 
 
 def test_bad_input_declares_nothing(run_program: "Callable[..., Run]") -> None:
-    """A mistake ends the program with its message before any resource is registered."""
+    """A mistake ends the program with its message before it registers any resource."""
     with pytest.raises(pulumi.RunError, match=r"domains\.Media: the name 'Media' is malformed"):
         run_program("aistor", domains={"Media": {"band": "hot"}})
 
 
 class TestAdminApiV4:
-    """Identities by the admin API; that they are otherwise the plugin's is `test_identity`'s."""
+    """Identities by the admin API; `test_identity` shows that they otherwise equal the plugin's."""
 
     def test_identities_are_switched_on_and_say_where_they_are(self, run_v4: "Run") -> None:
-        """The server's URL and region stand in the state, no key of the admin's does."""
+        """The state contains the server's URL and region, but no key of the admin."""
         endpoint = f"http://{run_v4.of('minio')['aistor'].inputs['minioServer']}"
         for resource in run_v4.resources:
             if resource.type in identity_types("v4"):
@@ -179,18 +179,18 @@ class TestAdminApiV4:
         assert {account.inputs["status"] for account in run_v4.of("ServiceAccount").values()} == {"on"}
 
     def test_provider_in_the_state_is_a_reference_in_clear(self, run_v4: "Run") -> None:
-        """One text for each type, the same in every resource, and no secret that would differ at each update."""
+        """Each type has one text, the same in every resource, and no secret that would differ at each update."""
         for kind in ("User", "Policy", "Attachment", "ServiceAccount"):
             (form,) = {resource.inputs["__provider"] for resource in run_v4.of(kind).values()}
             assert b"infra.identity." in base64.b64decode(form)
 
     def test_secrets_are_secret_outputs(self, run_v4: "Run") -> None:
-        """The user's secret and the account's are encrypted in the state."""
+        """The secret keys of the user and the account are encrypted in the state."""
         assert {frozenset(user.secret_outputs) for user in run_v4.of("User").values()} == {frozenset({"secret"})}
         accounts = run_v4.of("ServiceAccount").values()
         assert {frozenset(account.secret_outputs) for account in accounts} == {frozenset({"secretKey"})}
 
     def test_outputs_are_the_same(self, run: "Run", run_v4: "Run") -> None:
-        """Nothing downstream can tell: the deployment, and the credentials as a secret."""
+        """The outputs do not change: the deployment, and the credentials as a secret."""
         assert run_v4.outputs == run.outputs
         assert type(run_v4.outputs["credentials"]).__name__ == "Secret"

@@ -1,4 +1,4 @@
-"""infra.aws: what the plan comes to on pulumi-aws."""
+"""infra.aws: the resources of the plan on pulumi-aws."""
 
 import json
 from itertools import pairwise
@@ -23,7 +23,7 @@ def _run(run_program: "Callable[..., Run]") -> "Run":
 
 
 def test_buckets_are_locked_exactly_when_cold(run: "Run") -> None:
-    """Object lock is set at creation, because later it replaces the bucket."""
+    """Object lock is set at creation, because setting it later replaces the bucket."""
     buckets = run.of("Bucket")
 
     assert {name for name, bucket in buckets.items() if bucket.inputs["objectLockEnabled"]} == COLD
@@ -31,7 +31,7 @@ def test_buckets_are_locked_exactly_when_cold(run: "Run") -> None:
 
 
 def test_every_bucket_is_closed_to_the_public(run: "Run") -> None:
-    """All four blocks, owner-enforced objects and a TLS-only policy, on each bucket."""
+    """Each bucket has all four blocks, owner-enforced objects and a TLS-only policy."""
     assert len(run.of("BucketPublicAccessBlock")) == len(ALL)
     for block in run.of("BucketPublicAccessBlock").values():
         assert [block.inputs[key] for key in BLOCKS] == [True] * 4
@@ -46,7 +46,7 @@ BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictP
 
 
 def test_encryption_is_sse_s3_unless_a_key_is_named(run: "Run", run_program: "Callable[..., Run]") -> None:
-    """SSE-S3 by default, SSE-KMS with the key by config."""
+    """The default is SSE-S3; a key in config gives SSE-KMS."""
     kms = run_program("aws", encryption="SSE-KMS", kmsKeyArn="arn:aws:kms:us-west-2:1:key/x")
 
     (rule,) = run.of("BucketServerSideEncryptionConfiguration")["media-raw-encryption"].inputs["rules"]
@@ -62,7 +62,7 @@ def test_encryption_is_sse_s3_unless_a_key_is_named(run: "Run", run_program: "Ca
 
 
 def test_versioning_on_warm_and_lock_on_cold(run: "Run") -> None:
-    """Each band has its own, and the lock's configuration outlives the stack."""
+    """Each band has its own setting, and the lock's configuration remains when the stack is destroyed."""
     assert set(run.of("BucketVersioning")) == {f"{name}-versioning" for name in WARM}
     locks = run.of("BucketObjectLockConfiguration")
     assert set(locks) == {f"{name}-retention" for name in COLD}
@@ -72,7 +72,7 @@ def test_versioning_on_warm_and_lock_on_cold(run: "Run") -> None:
 
 
 def test_lifecycle_has_all_that_aws_can(run: "Run") -> None:
-    """One lifecycle resource a bucket, with abort-multipart and transitions."""
+    """Each bucket has one lifecycle resource, with abort-multipart and transitions."""
     found = run.of("BucketLifecycleConfiguration")
 
     assert set(found) == {f"{name}-lifecycle" for name in ALL}
@@ -89,7 +89,7 @@ def test_lifecycle_has_all_that_aws_can(run: "Run") -> None:
 
 @pytest.mark.parametrize("domain", sorted(ALL))
 def test_settings_of_a_bucket_are_chained(run: "Run", domain: str) -> None:
-    """S3 answers 409 OperationAborted to two settings of one bucket at once."""
+    """S3 answers 409 OperationAborted to two changes of one bucket at once."""
     chain = run.children(domain)
 
     assert len(chain) == 7 - (domain == "agent-loop-artifacts")
@@ -98,13 +98,13 @@ def test_settings_of_a_bucket_are_chained(run: "Run", domain: str) -> None:
 
 
 def test_identities_have_user_policy_attachment_and_key(run: "Run") -> None:
-    """A managed policy each, attached before the key is made."""
+    """Each has a managed policy, attached before the key is created."""
     assert run.of("Policy")["worker-policy"].inputs["name"] == "joelclaw-local-worker"
     assert "worker-attachment" in run.of("AccessKey")["worker-key-1"].depends_on
 
 
 def test_large_policies_are_split(run_program: "Callable[..., Run]") -> None:
-    """Over 6144 characters an identity gets several managed policies."""
+    """Above 6144 characters an identity gets several managed policies."""
     run = run_program("aws", domains={f"domain-{number}": {"band": "hot"} for number in range(100)})
 
     assert {"reader-policy", "reader-policy-2"} <= set(run.of("Policy"))
@@ -112,13 +112,13 @@ def test_large_policies_are_split(run_program: "Callable[..., Run]") -> None:
 
 
 def test_more_policies_than_a_user_may_have_are_refused(run_program: "Callable[..., Run]") -> None:
-    """Over ten managed policies nothing is sent."""
+    """With more than ten managed policies nothing is sent."""
     with pytest.raises(pulumi.RunError, match="at most 10 per user"):
         run_program("aws", domains={f"domain-{number:04}": {"band": "hot"} for number in range(900)})
 
 
 def test_provider_guards_account_and_tags_everything(run_program: "Callable[..., Run]") -> None:
-    """Only the allowed accounts, and default tags on all."""
+    """The provider has only the allowed accounts, and default tags."""
     run = run_program("aws", allowedAccountIds=["123456789012"], tags={"team": "home"})
     inputs = run.of("aws")["aws"].inputs
 
@@ -133,7 +133,7 @@ def test_provider_guards_account_and_tags_everything(run_program: "Callable[...,
 
 
 def test_real_stack_protects_and_disposable_one_keeps_cold(run_program: "Callable[..., Run]") -> None:
-    """Protected by default; a disposable stack empties all but cold buckets."""
+    """Buckets are protected by default; a disposable stack empties all but cold buckets."""
     assert all(bucket.protect for bucket in run_program("aws").of("Bucket").values())
     for name, bucket in run_program("aws", protect=False, emptyOnDestroy=True).of("Bucket").items():
         assert (bucket.protect, bucket.inputs["forceDestroy"]) == (False, name not in COLD)
@@ -156,7 +156,7 @@ def _with_role(run_program: "Callable[..., Run]") -> "Run":
 
 
 def test_an_identity_with_a_trust_has_a_role_in_place_of_a_user(with_role: "Run", run: "Run") -> None:
-    """Neither user nor key, and the same policy as a user would have."""
+    """It has neither user nor key, and the same policy as a user would have."""
     assert set(run.of("User")) - set(with_role.of("User")) == {"reader-user"}
     assert set(run.of("AccessKey")) - set(with_role.of("AccessKey")) == {"reader-key-1"}
     assert set(with_role.of("Role")) == {"reader-role"}
@@ -166,7 +166,7 @@ def test_an_identity_with_a_trust_has_a_role_in_place_of_a_user(with_role: "Run"
 
 
 def test_the_role_is_assumed_by_token_for_an_hour(with_role: "Run") -> None:
-    """Its provider is the account's own, which the stack does not make."""
+    """The role's provider belongs to the account, and the stack does not create it."""
     inputs = with_role.of("Role")["reader-role"].inputs
     (statement,) = json.loads(inputs["assumeRolePolicy"])["Statement"]
 
@@ -178,7 +178,7 @@ def test_the_role_is_assumed_by_token_for_an_hour(with_role: "Run") -> None:
 
 
 def test_the_role_is_published_and_has_no_credential(with_role: "Run", run: "Run") -> None:
-    """Who reads the deployment sees what to assume; stacks without a trust publish none."""
+    """The deployment names the role to assume; a stack without trusts publishes none."""
     assert with_role.outputs["deployment"]["roles"] == {
         "reader": {
             "arn": "arn:aws:iam::123456789012:role/joelclaw-local-reader",
@@ -191,7 +191,7 @@ def test_the_role_is_published_and_has_no_credential(with_role: "Run", run: "Run
 
 
 def test_large_policies_of_a_role_are_split(run_program: "Callable[..., Run]") -> None:
-    """A role holds as many managed policies as a user."""
+    """A role has as many managed policies as a user."""
     domains = {f"domain-{number}": {"band": "hot"} for number in range(100)}
     run = run_program("aws", identities=TRUSTING, allowedAccountIds=["123456789012"], domains=domains)
 
@@ -202,6 +202,6 @@ def test_large_policies_of_a_role_are_split(run_program: "Callable[..., Run]") -
 def test_a_trust_that_cannot_be_had_is_refused_before_anything(
     run_program: "Callable[..., Run]", cloud: str, expected: str
 ) -> None:
-    """The program ends with what to write, and nothing was declared."""
+    """The program ends with a message that says what to write, and declares nothing."""
     with pytest.raises(pulumi.RunError, match=expected):
         run_program(cloud, identities=TRUSTING)

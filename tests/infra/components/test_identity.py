@@ -1,4 +1,4 @@
-"""infra.identity in the whole program: the same identities as the plugin's, by other types."""
+"""infra.identity in the whole program: the same identities as the plugin's, with other types."""
 
 from typing import TYPE_CHECKING
 
@@ -33,13 +33,13 @@ def _own(run_program: "Callable[..., Run]") -> "Run":
 
 
 def given(resource: "Declared") -> dict[str, object]:
-    """The inputs that say what is wanted, and not how it is reached."""
+    """The inputs that describe the resource, without the connection."""
     return {key: value for key, value in resource.inputs.items() if not key.startswith("__") and key not in WAY}
 
 
 @pytest.mark.parametrize(("theirs", "ours"), PAIRS.items())
 def test_names_parents_and_order_are_those_of_the_plugins(plugins: "Run", own: "Run", theirs: str, ours: str) -> None:
-    """Every resource has its counterpart under the same name and parent, which waits for the same."""
+    """Every resource has a counterpart with the same name, parent and dependencies."""
     before, after = plugins.of(theirs), own.of(ours)
 
     assert set(before) == set(after) != set()
@@ -50,7 +50,7 @@ def test_names_parents_and_order_are_those_of_the_plugins(plugins: "Run", own: "
 
 
 def test_what_is_wanted_is_what_the_plugin_is_asked_for(plugins: "Run", own: "Run") -> None:
-    """Same names, same documents; what ours have more is the status that is made sure of."""
+    """Names and documents are the same; this project's resources also have the status that they enforce."""
     for theirs, ours in PAIRS.items():
         for name, resource in own.of(ours).items():
             wanted, status = given(plugins.of(theirs)[name]), given(resource).get("status")
@@ -62,7 +62,7 @@ def test_what_is_wanted_is_what_the_plugin_is_asked_for(plugins: "Run", own: "Ru
 
 
 def test_no_secret_is_an_input(own: "Run") -> None:
-    """Where the server is and nothing of how to get in; what is pickled is clear, since it is a reference."""
+    """Inputs have the server's address but no credentials; the pickled provider is a clear-text reference."""
     for kind in PAIRS.values():
         for resource in own.of(kind).values():
             assert set(resource.inputs) >= WAY
@@ -71,7 +71,7 @@ def test_no_secret_is_an_input(own: "Run") -> None:
 
 
 def test_everything_else_is_the_same(plugins: "Run", own: "Run") -> None:
-    """Buckets, lifecycle, retention and what is published do not know the difference."""
+    """Buckets, lifecycle, retention and the published outputs do not differ."""
     kinds = {resource.type for resource in plugins.resources} - {
         f"minio:index/{kind[0].lower()}{kind[1:]}:{kind}" for kind in PAIRS
     }
@@ -82,7 +82,7 @@ def test_everything_else_is_the_same(plugins: "Run", own: "Run") -> None:
 
 
 def test_credentials_are_the_accounts_keys_and_secret(own: "Run", plugins: "Run") -> None:
-    """One pair for each identity, published as a secret, as ever."""
+    """Each identity has one pair, published as a secret."""
     found = own.outputs["credentials"]
 
     assert isinstance(found, Secret)
@@ -95,7 +95,7 @@ def test_credentials_are_the_accounts_keys_and_secret(own: "Run", plugins: "Run"
     [("minio:index/iamUser:IamUser", "v4"), ("pulumi-python:dynamic/identity:ServiceAccount", "v3")],
 )
 def test_stack_managed_by_the_other_is_refused(run_program: "Callable[..., Run]", held: str, setting: str) -> None:
-    """The program stops before it declares anything, and names the move."""
+    """The program stops before it declares anything, and names the command that moves the stack."""
     state = {"urn:x": {"type": held, "outputs": {}}}
 
     with pytest.raises(pulumi.RunError, match=f"object-store switch-admin-api --stack test --to {setting}"):
@@ -103,7 +103,7 @@ def test_stack_managed_by_the_other_is_refused(run_program: "Callable[..., Run]"
 
 
 def test_stack_managed_as_set_goes_on(run_program: "Callable[..., Run]") -> None:
-    """What the state holds is what the config says."""
+    """A state that matches the config is accepted."""
     state = {"urn:x": {"type": "pulumi-python:dynamic/identity:User", "outputs": {}}}
 
     assert run_program("aistor", state=state, adminApi="v4").of("User")

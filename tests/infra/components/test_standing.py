@@ -1,4 +1,4 @@
-"""The program and what stands: refused before anything is declared, or kept under a new name."""
+"""The program and existing resources: refused before anything is declared, or kept under a new name."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ TYPES = {
 
 
 def state(cloud: str, **locked: bool) -> "dict[str, Any]":
-    """A stack's state with these buckets, and a resource that is none."""
+    """A stack's state with these buckets, and one other resource."""
     kind, lock = TYPES[cloud]
     buckets = {
         f"urn:{name}": {
@@ -32,27 +32,25 @@ def state(cloud: str, **locked: bool) -> "dict[str, Any]":
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
 def test_move_that_cannot_be_done_declares_nothing(run_program: "Callable[..., Run]", cloud: str) -> None:
-    """A lock that would have to come or go ends the program with both problems."""
+    """A lock that would have to be added or removed ends the program with both problems."""
     with pytest.raises(pulumi.RunError) as caught:
         run_program(cloud, state=state(cloud, media_raw=False, session_archive=True))
 
-    assert "domains.media-raw.band: joelclaw-local-usw2-media-raw stands without object lock" in str(caught.value)
-    assert "domains.session-archive.band: joelclaw-local-usw2-session-archive stands with object lock" in str(
-        caught.value
-    )
+    assert "domains.media-raw.band: joelclaw-local-usw2-media-raw has no object lock" in str(caught.value)
+    assert "domains.session-archive.band: joelclaw-local-usw2-session-archive has object lock" in str(caught.value)
 
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
 def test_bucket_that_exists_and_is_not_the_stacks_declares_nothing(
     run_program: "Callable[..., Run]", cloud: str
 ) -> None:
-    """Only a bucket that the state does not hold is asked for."""
+    """Only buckets that are not in the state are looked up on the server."""
     known = state(cloud, media_raw=True)
     both = {"joelclaw-local-usw2-media-raw", "joelclaw-local-usw2-docs-raw"}
     with pytest.raises(pulumi.RunError) as caught:
         run_program(cloud, state=known, existing=both)
 
-    assert "joelclaw-local-usw2-docs-raw: the bucket exists already" in str(caught.value)
+    assert "joelclaw-local-usw2-docs-raw: the bucket already exists" in str(caught.value)
     assert "joelclaw-local-usw2-media-raw" not in str(caught.value)
     assert "object-store adopt --stack test" in str(caught.value)
 
@@ -61,7 +59,7 @@ def test_bucket_that_exists_and_is_not_the_stacks_declares_nothing(
 def test_renamed_domain_keeps_its_bucket_and_answers_to_its_former_names(
     run_program: "Callable[..., Run]", cloud: str
 ) -> None:
-    """Every resource of the bucket has the former names as aliases, and the bucket has the oldest name."""
+    """All resources of the bucket have the former names as aliases, and the bucket keeps the oldest name."""
     domains = {"third": {"band": "warm", "renamed_from": ["first", "second"]}}
     run = run_program(cloud, domains=domains)
 
@@ -76,14 +74,14 @@ def test_renamed_domain_keeps_its_bucket_and_answers_to_its_former_names(
 
 
 def test_domain_that_got_its_first_name_back_is_no_alias_of_itself(run_program: "Callable[..., Run]") -> None:
-    """The name in between is the only alias."""
+    """Only the name in between is an alias."""
     run = run_program("aistor", domains={"first": {"band": "hot", "renamed_from": ["first", "second"]}})
 
     assert [resource.aliases[0] for resource in run.children("first")] == ["second", "second-lifecycle"]
 
 
 def test_state_that_is_being_written_is_read_again(run_program: "Callable[..., Run]") -> None:
-    """The engine writes its checkpoint while the program starts; what cannot be read then can be read soon."""
+    """The engine writes its checkpoint while the program starts; a failed read succeeds soon after."""
     run = run_program("aistor", unreadable=3)
 
     assert len(run.of("S3Bucket")) == 9
@@ -92,9 +90,11 @@ def test_state_that_is_being_written_is_read_again(run_program: "Callable[..., R
 def test_state_that_stays_unreadable_declares_nothing(
     run_program: "Callable[..., Run]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the last attempt the program ends with the engine's words."""
+    """After the last attempt the program ends with the engine's message."""
     monkeypatch.setattr("infra.standing.STATE_SECONDS", 0.3)
-    with pytest.raises(pulumi.RunError, match=r"cannot be read, so nothing was declared: .*failed to load checkpoint"):
+    with pytest.raises(
+        pulumi.RunError, match=r"cannot read the state .*, so nothing was declared: .*failed to load checkpoint"
+    ):
         run_program("aistor", unreadable=1000)
 
 
@@ -114,7 +114,7 @@ def with_types(*types: str) -> "dict[str, Any]":
 def test_identities_of_another_admin_api_declare_nothing(
     run_program: "Callable[..., Run]", held: tuple[str, ...], wanted: str, by: str, *, whole: bool
 ) -> None:
-    """One user or one key that stands is enough: an update would make all anew and delete the old ones."""
+    """One existing user or key is enough: an update would recreate all and delete the old ones."""
     for types in [held] if whole else [(one,) for one in held]:
         with pytest.raises(pulumi.RunError) as caught:
             run_program("aistor", state=with_types(*types), adminApi=wanted)
@@ -128,21 +128,21 @@ def test_identities_of_another_admin_api_declare_nothing(
 def test_identities_of_the_same_admin_api_and_none_at_all_are_declared(
     run_program: "Callable[..., Run]", held: tuple[str, ...], wanted: str
 ) -> None:
-    """What stands goes on, and a new stack may begin with either."""
+    """Existing identities continue, and a new stack may start with either API."""
     run = run_program("aistor", state={**with_types(*held), **state("aistor", media_raw=True)}, adminApi=wanted)
 
     assert len(run.of({"v3": "IamUser", "v4": "User"}[wanted])) == 6
 
 
 def test_state_with_both_is_refused_either_way(run_program: "Callable[..., Run]") -> None:
-    """A move that broke off half way; whatever the config says, the other half would be made anew."""
+    """After an interrupted move, either config would recreate the other half."""
     for wanted in ("v3", "v4"):
         with pytest.raises(pulumi.RunError, match=f"adminApi: it says {wanted}"):
             run_program("aistor", state=with_types(PLUGINS[0], OWN[1]), adminApi=wanted)
 
 
 def test_aws_is_never_asked_about_its_admin_api(run_program: "Callable[..., Run]") -> None:
-    """It has none, whatever its state holds."""
+    """AWS has no admin API, for any state."""
     for held in (PLUGINS, OWN):
         run = run_program("aws", state=with_types(*held))
 

@@ -1,4 +1,4 @@
-"""What a guarded process writes: each test is a process of its own, whose streams are read from outside."""
+"""What a guarded process writes: each test runs its own process and reads that process's streams from outside."""
 
 import resource
 import subprocess
@@ -20,7 +20,7 @@ secret = keep_secret(os.environ["PLANTED"])
 
 
 def ran(body: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """A guarded process that has read the secret."""
+    """Run a guarded process that has read the secret."""
     return subprocess.run(  # noqa: S603 - our own interpreter and text
         [sys.executable, "-c", HEAD + body],
         env={"PLANTED": SECRET, "PYTHONPATH": str(ROOT), **environ},
@@ -56,7 +56,7 @@ def ran(body: str, **environ: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_no_stream_shows_it(body: str) -> None:
-    """Printed at once or letter by letter, by a traceback, a thread, a warning, argparse, rich or typer."""
+    """No stream shows the secret: whole or letter by letter, by traceback, thread, warning, argparse, rich, typer."""
     done = ran(body)
     shown = done.stdout + done.stderr
 
@@ -79,7 +79,7 @@ def test_no_stream_shows_it(body: str) -> None:
 )
 @pytest.mark.parametrize("handler", ["early", "logging.FileHandler(os.environ['LOG'])"])
 def test_no_log_shows_it(tmp_path: Path, body: str, handler: str) -> None:
-    """By a handler that was there before the guard or came after it, of whichever logger."""
+    """No log shows the secret, with a handler that was added before or after the guard, to any logger."""
     path = tmp_path / "debug.log"
     done = ran(
         f"log = logging.getLogger('some.library'); log.addHandler({handler}){'; ' * (body[0] != chr(10))}{body}",
@@ -93,7 +93,7 @@ def test_no_log_shows_it(tmp_path: Path, body: str, handler: str) -> None:
 
 
 def test_ordinary_records_are_as_ever() -> None:
-    """Text, arguments of other kinds, and mappings are formatted as logging does."""
+    """Text, arguments of other types, and mappings are formatted as logging formats them."""
     done = ran("log = logging.getLogger(); log.warning('%s %d %r', 'a', 2, [3]); log.warning('%(n)03d', {'n': 7})")
 
     assert done.stderr.splitlines() == ["a 2 [3]", "007"]
@@ -111,21 +111,21 @@ def test_ordinary_records_are_as_ever() -> None:
     ],
 )
 def test_secrets_of_the_environment_are_known_from_the_start(name: str) -> None:
-    """Nobody has to read them first."""
+    """Secrets of the environment are redacted before any code reads them."""
     done = ran(f"print('out', os.environ[{name!r}])", **{name: "of-the-environment-0123"})
 
     assert done.stdout == "out [secret]\n"
 
 
 def test_what_is_asked_for_is_revealed() -> None:
-    """As it is and where it belongs among what was printed."""
+    """Revealed text is printed unchanged and in its place among other output."""
     done = ran("print('before'); reveal(secret + '\\n'); print('after', secret)")
 
     assert done.stdout == f"before\n{SECRET}\nafter [secret]\n"
 
 
 def test_what_looks_like_a_beginning_is_not_lost() -> None:
-    """It waits for what follows, and is written at the end; a flush lets no more of it go than a word may have."""
+    """A possible beginning of a secret waits and is written at the end; a flush writes only a few characters of it."""
     done = ran("print(secret[:10], end='', flush=True); print(secret[:3], end='', file=sys.stderr); os.write(1, b'|')")
 
     assert (done.stdout, done.stderr) == (f"|{SECRET[:10]}", SECRET[:3])
@@ -133,12 +133,12 @@ def test_what_looks_like_a_beginning_is_not_lost() -> None:
 
 
 def test_bytes_pass_as_they_are() -> None:
-    """The content of an object is nobody's text."""
+    """Bytes pass unchanged, because they are the content of an object."""
     assert ran("sys.stdout.buffer.write(secret.encode())").stdout == SECRET
 
 
 def test_a_fatal_signal_leaves_no_core_and_tells_no_value() -> None:
-    """Whatever the caller allows: what a core file would hold is all that the process knows."""
+    """No core file is written even if the caller allows it, because it would hold every value of the process."""
     done = ran(
         "import resource, signal; print(resource.getrlimit(resource.RLIMIT_CORE)[0], flush=True)\n"
         "def show(value): os.kill(os.getpid(), signal.SIGSEGV)\nshow(secret)",
@@ -152,7 +152,7 @@ def test_a_fatal_signal_leaves_no_core_and_tells_no_value() -> None:
 
 
 def test_the_limit_of_the_caller_may_be_raised_again() -> None:
-    """Only the soft limit is set, so that a child that wants cores can have them."""
+    """Only the soft limit is set, so that a child process can raise it for its own core files."""
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     done = ran("import resource; print(resource.getrlimit(resource.RLIMIT_CORE)[1])")
 

@@ -1,4 +1,4 @@
-"""The secrets that a process has read, found in every form in which they could be written."""
+"""The secrets that a process has read are found in every form in which they could be written."""
 
 import base64
 import html
@@ -40,7 +40,7 @@ def _redactor() -> Redactor:
     ],
 )
 def test_no_form_is_left(redactor: Redactor, written: str) -> None:
-    """As it is, as JSON, in URLs, in HTML, for a shell; what stands around it stays."""
+    """Every form is redacted: plain, as JSON, in URLs, in HTML, for a shell; the text around it stays."""
     shown = redactor.redacted(f"before {written} after")
 
     assert SHOWN in shown
@@ -56,7 +56,7 @@ def test_no_form_is_left(redactor: Redactor, written: str) -> None:
 def test_base64_wherever_it_begins(
     redactor: Redactor, before: str, after: str, encode: Callable[[bytes], bytes]
 ) -> None:
-    """A header of basic authentication and a file in a Kubernetes Secret hold it in the middle."""
+    """A secret inside base64 is found at any offset, as in a basic authentication header or a Kubernetes Secret."""
     encoded = encode(f"{before}{SECRET}{after}".encode()).decode()
 
     assert SHOWN in redactor.redacted(encoded)
@@ -64,7 +64,7 @@ def test_base64_wherever_it_begins(
 
 
 def test_short_and_known_values_are_not_kept() -> None:
-    """They would blot out ordinary words; the vendor's defaults are no secret."""
+    """Short values would redact ordinary words; the vendor's defaults are not secret."""
     redactor = Redactor()
     for value in ("", "true", "x" * (LEAST_CHARACTERS - 1), "minioadmin"):
         redactor.keep(value)
@@ -73,7 +73,7 @@ def test_short_and_known_values_are_not_kept() -> None:
 
 
 def test_the_longer_of_two_goes_first() -> None:
-    """A value that begins with another leaves nothing of itself."""
+    """A value that begins with another value is redacted completely."""
     redactor = Redactor()
     redactor.keep("planted-01")
     redactor.keep("planted-01-and-more")
@@ -82,7 +82,7 @@ def test_the_longer_of_two_goes_first() -> None:
 
 
 def test_lines_of_a_value_are_found_by_themselves() -> None:
-    """A key of several lines is shown line by line; its frame is no secret."""
+    """Each line of a multi-line key is found alone; its PEM frame is not secret."""
     redactor = Redactor()
     redactor.keep(
         "-----BEGIN PRIVATE KEY-----\nplantedLine0123456789\nplantedLine9876543210\n-----END PRIVATE KEY-----"
@@ -93,14 +93,14 @@ def test_lines_of_a_value_are_found_by_themselves() -> None:
 
 
 def test_the_beginning_of_a_value_waits(redactor: Redactor) -> None:
-    """It is held back, for what follows decides."""
+    """A possible beginning of a value is held back until the following text decides."""
     assert redactor.split(f"say {SECRET[:9]}") == ("say ", SECRET[:9])
     assert redactor.split(f"say {SECRET[:1]}") == ("say ", SECRET[:1])
     assert redactor.split("say nothing") == ("say nothing", "")
 
 
 def test_cost_is_linear() -> None:
-    """200 key pairs and 4 MB of text take well under a second, a line next to nothing."""
+    """200 key pairs and 4 MB of text take well under a second; a line takes almost no time."""
     redactor = Redactor()
     for number in range(200):
         redactor.keep(f"planted/{number:04}+{'x' * 27}{number}")
@@ -112,7 +112,7 @@ def test_cost_is_linear() -> None:
 
 
 def test_colours_hide_nothing(redactor: Redactor) -> None:
-    """A text that rich has coloured by the word is found; one without a secret keeps its colours."""
+    """A secret that rich has coloured in parts is found; a text without a secret keeps its colours."""
     coloured = SECRET.replace("cret", "\x1b[33mcret\x1b[0m").replace("=", "=\x1b[1;31m")
 
     assert redactor.redacted(f"\x1b[1mkey\x1b[0m {coloured}") == f"key {SHOWN}"
@@ -120,6 +120,6 @@ def test_colours_hide_nothing(redactor: Redactor) -> None:
 
 
 def test_what_is_kept_is_returned() -> None:
-    """So that a reader keeps a value in the line that reads it."""
+    """The value is returned, so that the code that reads it can register it in the same line."""
     assert keep_secret(SECRET) == SECRET
     assert redacted(f"<{SECRET}>") == f"<{SHOWN}>"

@@ -212,7 +212,7 @@ def test_endpoint_that_does_not_answer_is_told(folder: Path, capsys: pytest.Capt
 
     assert main(["--stack", "local", "--yes"]) == 2
     said = capsys.readouterr().err
-    assert "nothing usable answers at https://127.0.0.1:1" in said
+    assert "no usable server answers at https://127.0.0.1:1" in said
     assert "planted-password" not in said
 
 
@@ -311,7 +311,7 @@ def test_no_pulumi_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setenv("PATH", "/nowhere")
 
     assert main(["--stack", "aws"]) == 2
-    assert "no pulumi on the path" in capsys.readouterr().err
+    assert "pulumi is not on the path" in capsys.readouterr().err
 
 
 def test_pulumi_that_prints_no_json_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

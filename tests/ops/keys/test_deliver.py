@@ -134,7 +134,7 @@ class TestPublished:
     @pytest.mark.parametrize(
         ("outputs", "said"),
         [
-            ({"deployment": {"version": 7}}, "a deployment of version 7"),
+            ({"deployment": {"version": 7}}, "the deployment has version 7"),
             ({"credentials": {"worker": {"access_key_id": "", "secret_access_key": 7}}}, "malformed at worker"),
         ],
     )
@@ -161,6 +161,10 @@ class TestPublished:
         """The name is checked before the engine gets it; the engine refuses an unknown one."""
         (stack.folder / "pulumi.state").write_text(json.dumps({"empty": {}}), encoding="utf-8")
 
-        for name, said in [("--x y", "is no stack name"), ("other", "no stack named"), ("empty", "published nothing")]:
+        for name, said in [
+            ("--x y", "is not a stack name"),
+            ("other", "no stack named"),
+            ("empty", "published nothing"),
+        ]:
             with pytest.raises(EngineError, match=said):
                 read_published(name)

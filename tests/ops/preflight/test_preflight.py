@@ -498,11 +498,11 @@ def test_bad_input_ends_it(
     assert (status, "the vendor's default credentials" in printed) == (2, True)
 
     status, _, printed = run(capsys, stack="a;b")
-    assert (status, "is no stack name" in printed) == (2, True)
+    assert (status, "is not a stack name" in printed) == (2, True)
 
     monkeypatch.setenv("PATH", "/nowhere")
     status, _, printed = run(capsys)
-    assert (status, "no pulumi on the path" in printed) == (2, True)
+    assert (status, "pulumi is not on the path" in printed) == (2, True)
 
     monkeypatch.setitem(sys.modules, "infra.settings", None)
     status, _, printed = run(capsys)

@@ -109,10 +109,10 @@ def test_no_preview_is_an_error_with_what_the_engine_said(
 def test_no_engine_and_no_stack_name_are_said(monkeypatch: pytest.MonkeyPatch, pulumi: Pulumi) -> None:
     """A name that could be an option or a path never reaches a command line."""
     pulumi("exit 0")
-    with pytest.raises(EngineError, match="is no stack name"):
+    with pytest.raises(EngineError, match="is not a stack name"):
         engine.engine_preview("a;b", refresh=False)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(EngineError, match="no pulumi on the path"):
+    with pytest.raises(EngineError, match="pulumi is not on the path"):
         engine.engine_preview("local", refresh=False)
 
 

@@ -192,8 +192,8 @@ def test_move_that_cannot_be_done_is_an_error_with_the_steps(clone: Path) -> Non
     done = offline(clone)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "stands with object lock, which cannot be taken off" in done.stderr
-    assert "1. media-raw: its former band" in done.stderr
+    assert "has object lock, which cannot be removed" in done.stderr
+    assert "1. give media-raw its former band" in done.stderr
 
 
 def test_published_deployment_may_be_the_base(clone: Path, tmp_path: Path) -> None:
