@@ -101,8 +101,7 @@ def print_findings(console: Console, stack: str, findings: Sequence[Finding], *,
                 )
     counts = Counter(finding.level for finding in findings)
     console.print(
-        f"preflight of {escape(stack)}: {counts[Level.PASS]} ok, {counts[Level.WARN]} WARN, "
-        f"{counts[Level.STOP]} STOP",
+        f"preflight of {escape(stack)}: {counts[Level.PASS]} ok, {counts[Level.WARN]} WARN, {counts[Level.STOP]} STOP",
         soft_wrap=True,
         highlight=False,
     )
