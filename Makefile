@@ -61,6 +61,7 @@ lint: dev ## Check style, types, import rules, generated files, the docs site an
 	@$(BIN)/mypy cli infra model object_store ops policy sandbox stack trials verify tests docs bench
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m docs.generate --check
+	@$(BIN)/python -m docs.prose
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@$(BIN)/python -m sandbox.actionlint
 	@$(BIN)/zizmor --offline --quiet --no-progress --persona=auditor .github

@@ -54,7 +54,7 @@ from two places:
 
 MinIO cannot limit an `admin:` action to some names. So an admin that may write and attach policies can give itself more
 rights, and can change every identity of the server. Protect its access key as you protect root's. If that is too much
-power, give the store a server of its own. The admin does not have root's access to objects and configuration, and
+power, give the store its own server. The admin does not have root's access to objects and configuration, and
 cannot operate the server.
 """
 _AWS = """\

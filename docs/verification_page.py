@@ -15,8 +15,8 @@ def verification_tables(plan: StorePlan) -> str:
         lines += [f"| `{name}` | {_sentence(check.meaning)} |" for name, (check, _) in table.items()]
     lines += ["", "### Checks of each identity in each bucket", ""]
     lines += ["The suite tries each action with the identity's own access key. The request does no harm if the server"]
-    lines += ["lets it in. `-` means that the plan lets in no identity.", ""]
-    lines += ["| check | the plan lets in | a caller that is let in gets |", "|---|---|---|"]
+    lines += ["allows it. `-` means that the plan allows no identity.", ""]
+    lines += ["| check | the plan allows | an allowed caller gets |", "|---|---|---|"]
     holders = {
         "read": "read, append, write, and the verifier",
         "append": "append, write, and the verifier",

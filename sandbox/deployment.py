@@ -33,11 +33,11 @@ Deployed to the sandbox and verified. What to try next:
   pulumi preview --expect-no-changes          shows no changes
   pulumi stack output deployment              what the stack publishes
   object-store verify --stack local           prove it again
-  object-store keys status --stack local      show its keys; rotate, deliver, retire: README.md
+  object-store keys status --stack local      show its keys; rotate, deliver, retire: docs/keys.md
   edit infra/taxonomy.yaml, then              show what the change would do to the data
   object-store preview --stack local
   make test, make down                        run the test suite; stop and remove the sandbox
-For your real AIStor and AWS, see README.md."""
+For your real AIStor and AWS, see docs/aistor.md and docs/aws.md."""
 
 
 def deploy(

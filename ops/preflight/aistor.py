@@ -176,7 +176,7 @@ def _admin_api_spoken(stack: StackFacts, answer: Answer[Mapping[str, int]]) -> F
     if not all(statuses.get(version) == NOT_SPOKEN for version in VERSIONS):
         remedy = f"pulumi-minio 0.17.1 speaks v3 only, and it is unknown whether the server speaks v4: {no_proxy}"
         return Finding(check, Level.STOP, wanted, f"{found}: the server refuses v3", remedy)
-    remedy = "the server speaks neither: use a release that speaks one, or the legacy MinIO (README: Rollback)"
+    remedy = "the server speaks neither: use a release that speaks one, or the legacy MinIO (docs/aistor.md: Rollback)"
     return Finding(check, Level.STOP, wanted, f"{found}: the server refuses both versions", remedy)
 
 

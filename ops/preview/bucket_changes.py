@@ -16,14 +16,16 @@ def days(count: int) -> str:
     return f"{count} day" + ("" if count == 1 else "s")
 
 
-def bucket_changes(domain: str, before: BucketShape | None, after: BucketShape | None, anew: set[str]) -> list[Change]:
+def bucket_changes(
+    domain: str, before: BucketShape | None, after: BucketShape | None, recreated: set[str]
+) -> list[Change]:
     """What happens to one bucket.
 
     Args:
         domain: Its domain, by the name after the change.
         before: The bucket as the stack has it; None if it is new.
         after: The bucket as it would be; None if it would be deleted.
-        anew: Domains whose bucket would be recreated.
+        recreated: Domains whose bucket would be recreated.
     """
     if before is None and after is None:
         return []
@@ -31,7 +33,7 @@ def bucket_changes(domain: str, before: BucketShape | None, after: BucketShape |
         return [Change(domain, f"bucket is new ({_described(after)})", Risk.SAFE, Aspect.WHOLE)] if after else []
     if after is None:
         return [Change(domain, "bucket would be DELETED", Risk.DANGER, Aspect.WHOLE)]
-    if domain in anew or before.name != after.name:
+    if domain in recreated or before.name != after.name:
         advice = (
             "" if before.name == after.name else f"{before.name} would become {after.name}; its objects are not moved"
         )

@@ -24,7 +24,7 @@ class BucketNames:
 
 
 def identity_changes(
-    name: str, before: IdentityShape | None, after: IdentityShape | None, anew: set[str], names: BucketNames
+    name: str, before: IdentityShape | None, after: IdentityShape | None, recreated: set[str], names: BucketNames
 ) -> list[Change]:
     """What happens to one identity.
 
@@ -32,7 +32,7 @@ def identity_changes(
         name: Its name.
         before: The identity as the stack has it; None if it is new.
         after: The identity as it would be; None if it would be deleted.
-        anew: Identities whose user or key would be recreated.
+        recreated: Identities whose user or key would be recreated.
         names: The domain of each bucket.
     """
     if after is None:
@@ -50,7 +50,7 @@ def identity_changes(
         what = f"its {_means(before)} would be DELETED without overlap: a {_means(after)} takes its place"
         advice = "its callers need a token first: docs/oidc.md" if before.trusted is None else "deliver the key"
         changes.append(Change(name, what, Risk.DANGER, Aspect.WHOLE, advice))
-    elif before.user_name != after.user_name or name in anew:
+    elif before.user_name != after.user_name or name in recreated:
         changes.append(
             Change(
                 name, "credential would be REPLACED without overlap", Risk.DANGER, Aspect.WHOLE, "deliver the new one"

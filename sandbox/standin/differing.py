@@ -180,7 +180,7 @@ def _identity(item: object) -> str:
 def _keep_unknown(value: object) -> dict[str, str]:
     if value is UNKNOWN:
         return {"__unknown__": ""}
-    raise TypeError(f"a {type(value).__name__} is no property value")
+    raise TypeError(f"a {type(value).__name__} is not a property value")
 
 
 def _restore_unknown(value: Bag) -> Any:  # noqa: ANN401 - a bag, or unknown

@@ -25,7 +25,7 @@ PROVE = "Preflight, up, no change, refresh, verify"
 LOCAL = [
     "Checkout",
     "Set up",
-    "MinIO, with a certificate of its own CA",
+    "MinIO, with a certificate of its private CA",
     PROVE,
     "Switch the admin API to v4 and back to v3",
     "Show MinIO's log",
