@@ -82,7 +82,8 @@ class TestCreate:
     ) -> None:
         """Adding it would silently change the secret key; the error says how to adopt the user."""
         identities.iam.add_user(NAME, ITS_OWN)
-        with pytest.raises(IdentityError, match=r"user joelclaw-local-worker already exists .*object-store adopt --stack"):
+        refusal = r"user joelclaw-local-worker already exists .*object-store adopt --stack"
+        with pytest.raises(IdentityError, match=refusal):
             provider.create(props)
 
         assert identities.users[NAME].secret_key == ITS_OWN
