@@ -119,7 +119,7 @@ def test_identities_of_another_admin_api_declare_nothing(
         with pytest.raises(pulumi.RunError) as caught:
             run_program("aistor", state=with_types(*types), adminApi=wanted)
 
-        assert f"adminApi: it says {wanted}, and the users" in str(caught.value)
+        assert f"adminApi: the config says {wanted}, but the users" in str(caught.value)
         assert f"are managed by {by}" in str(caught.value)
         assert f"object-store switch-admin-api --stack test --to {wanted}" in str(caught.value)
 
@@ -137,7 +137,7 @@ def test_identities_of_the_same_admin_api_and_none_at_all_are_declared(
 def test_state_with_both_is_refused_either_way(run_program: "Callable[..., Run]") -> None:
     """After an interrupted move, either config would recreate the other half."""
     for wanted in ("v3", "v4"):
-        with pytest.raises(pulumi.RunError, match=f"adminApi: it says {wanted}"):
+        with pytest.raises(pulumi.RunError, match=f"adminApi: the config says {wanted}"):
             run_program("aistor", state=with_types(PLUGINS[0], OWN[1]), adminApi=wanted)
 
 
