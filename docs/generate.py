@@ -7,12 +7,14 @@ fails if a file differs from the generated text.
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from cli.commands import COMMANDS
 from docs.adapter_page import adapter_operations
 from docs.admin_page import admin_page
+from docs.editor_schemas import stack_schema, taxonomy_schema
 from docs.verification_page import verification_tables
 from model.deployment import json_schema
 from model.exit_codes import MEANING
@@ -79,12 +81,19 @@ def _access_levels(plan: StorePlan) -> list[str]:
     ]
 
 
+def declared_config() -> dict[str, dict[str, Any]]:
+    """The config keys in `Pulumi.yaml`."""
+    declared: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    return declared
+
+
 def config_page() -> str:
     """The config keys of a stack, as `Pulumi.yaml` declares them."""
-    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    declared = declared_config()
     lines = ["# Config keys of a stack", ""]
     lines += ["The keys are in `Pulumi.<stack>.yaml`. `pulumi config set KEY VALUE` writes one;"]
-    lines += ["`--secret` encrypts the value.", ""]
+    lines += ["`--secret` encrypts the value. The first line of the file names its JSON schema, so an editor with the YAML"]
+    lines += ["language server completes the keys and checks their values.", ""]
     lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
     for key, value in declared.items():
         default = f"`{json.dumps(value['default'])}`" if "default" in value else "required"
@@ -121,6 +130,8 @@ def generated() -> dict[Path, str]:
         ROOT / "schemas" / "object-ref.schema.json": json.dumps(reference.json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "payload.schema.json": json.dumps(payload.json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "deployment.schema.json": json.dumps(json_schema(), indent=2) + "\n",
+        ROOT / "schemas" / "taxonomy.schema.json": json.dumps(taxonomy_schema(), indent=2) + "\n",
+        ROOT / "schemas" / "stack.schema.json": json.dumps(stack_schema(declared_config()), indent=2) + "\n",
     }
 
 
