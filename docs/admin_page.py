@@ -33,6 +33,7 @@ _AISTOR = """\
 Run these lines once, with root's alias. `mc` asks for the access key and the secret key, so neither is on a command
 line. Enter `provisioner-local` as the access key:
 
+<!-- not run: needs `mc` and root; tests/e2e/test_admin_policy.py deploys with such an admin -->
 ```sh
 object-store admin-policy --stack local > admin.json
 mc admin policy create ALIAS provisioner-local admin.json
@@ -62,6 +63,7 @@ _AWS = """\
 
 Attach the policy to the role that CI assumes (`vars.AWS_ROLE_ARN`), or to a user:
 
+<!-- not run: needs your AWS account; tests/e2e/test_admin_policy.py deploys with such an admin -->
 ```sh
 object-store admin-policy --stack aws > admin.json
 aws iam create-policy --policy-name provisioner-joelclaw --policy-document file://admin.json

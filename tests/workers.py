@@ -24,6 +24,7 @@ LONG = {
     "install/test_bootstrap.py": 300,
     "e2e/test_stacks.py": 290,
     "contract/test_contract.py": 210,
+    "e2e/test_documented_commands.py": 200,
     "e2e/test_adopt.py": 150,
     "workflows/test_deploy.py": 140,
     "workflows/test_preview.py": 140,
