@@ -81,7 +81,7 @@ def test_role_in_place_of_a_key_from_up_to_destroy(trusting: "Checkout", tmp_pat
     assert without.status == 0, without.output
     assert " 0 failed" in without.output
     assert " 0 cannot tell" not in without.output
-    assert "give OBJECTSTORE_READER_WEB_IDENTITY_TOKEN_FILE" in without.output
+    assert "set OBJECTSTORE_READER_WEB_IDENTITY_TOKEN_FILE" in without.output
 
     other = tmp_path / "other"
     other.write_text(token_of(iss=ISSUER, sub="repo:someone/else:ref:refs/heads/main"), encoding="ascii")

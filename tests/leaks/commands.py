@@ -157,6 +157,7 @@ COMMANDS = (
     line("verify, variables", f"verify --deployment {{deployment}} {VERIFY}", 2, environ=HALF),
     line("job, file", "cli verify-job --deployment {deployment}"),
     line("docs.generate", "docs.generate --check"),
+    line("docs.prose", "docs.prose"),
     line("docs.differences, nobody there", f"docs.differences --endpoint {NOBODY}", 1, environ=WRONG_KEY),
     line("bench.verify_rate, nobody there", f"bench.verify_rate --endpoint {NOBODY}", 1, environ=WRONG_KEY),
     line("infra", "infra", 1),

@@ -68,6 +68,7 @@ def test_every_command_is_guarded() -> None:
         "cli",
         "policy",
         "docs.generate",
+        "docs.prose",
         "sandbox.actionlint",
         "sandbox.bootstrap",
         "sandbox.engine.language_host",

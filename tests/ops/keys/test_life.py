@@ -276,7 +276,7 @@ def test_old_key_stays_while_the_new_one_does_not_work(world: World, capsys: pyt
 def test_old_key_stays_while_somebody_uses_it(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """A use within the required time is refused, if the server records it; a longer pause is enough."""
     two(world)
-    world.last_use = LastUse(NOW - timedelta(minutes=90), "s3 in us-west-2")
+    world.last_use = LastUse(datetime.now(UTC) - timedelta(minutes=90), "s3 in us-west-2")
     assert "s3 in us-west-2" in refused(world, "retire", capsys, "--unused-for", "2")
     assert run("retire") == 0
 
