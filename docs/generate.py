@@ -92,8 +92,8 @@ def config_page() -> str:
     declared = declared_config()
     lines = ["# Config keys of a stack", ""]
     lines += ["The keys are in `Pulumi.<stack>.yaml`. `pulumi config set KEY VALUE` writes one;"]
-    lines += ["`--secret` encrypts the value. The first line of the file names its JSON schema, so an editor with the YAML"]
-    lines += ["language server completes the keys and checks their values.", ""]
+    lines += ["`--secret` encrypts the value. The first line of the file names its JSON schema, so an editor with the"]
+    lines += ["YAML language server completes the keys and checks their values.", ""]
     lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
     for key, value in declared.items():
         default = f"`{json.dumps(value['default'])}`" if "default" in value else "required"
