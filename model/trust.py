@@ -155,7 +155,7 @@ def check_trusts(names: "Iterable[str]", cloud: str, accounts: "Iterable[str]", 
                     f"a trust ({', '.join(trusting)}) needs the account of its issuer's provider, and the config names "
                     f"{len(tuple(accounts))} accounts",
                     "exactly one account",
-                    "object-store:allowedAccountIds: [123456789012]",
+                    'object-store:allowedAccountIds: ["123456789012"]',
                 )
             ]
         )

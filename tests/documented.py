@@ -6,6 +6,7 @@ The rule: a block runs as it is, in the order of its page, or a comment before i
 """
 
 import re
+import shlex
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def script_of(page: str) -> str:
     for block in blocks_of(page):
         if block.added_to is not None:
             file, key = block.added_to
-            lines += [f"python - {file} {key} <<'ADDED'", _ADDING, "'''", block.text.rstrip("\n"), "''')", "ADDED"]
+            lines.append(shlex.join(["python", "-c", _ADDING, str(file), key, block.text]))
         elif not block.not_run:
             lines += [f"echo '+ {block.page}:{block.line}' >&2", _FAILING.sub(_EXPECTED, block.text.rstrip("\n"))]
     return "\n".join(lines) + "\n"
@@ -80,10 +81,9 @@ def runs_anything(page: str) -> bool:
 
 _FAILING = re.compile(r"^(?P<command>[a-z].*?) +# (?:FAIL|exit status 1) .*$", re.MULTILINE)
 _EXPECTED = r"if \g<command>; then exit 90; else [ $? -eq 1 ]; fi"
-_ADDING = """import pathlib, sys
-path, head = pathlib.Path(sys.argv[1]), sys.argv[2] + ":\\n"
-before, found, after = path.read_text().partition("\\n" + head)
-assert found, head
-def add(text):
-    path.write_text(before + found + text.strip("\\n") + "\\n" + after)
-add("""
+_ADDING = """
+import pathlib, sys
+file, head, added = pathlib.Path(sys.argv[1]), f"\\n{sys.argv[2]}:\\n", sys.argv[3]
+assert head in file.read_text(), head
+file.write_text(file.read_text().replace(head, head + added, 1))
+"""
