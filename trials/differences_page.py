@@ -20,6 +20,7 @@ the sandbox's gate; its answers do not prove what AIStor or AWS answer. versityg
 
 This line asks another server and prints its answers beside these:
 
+<!-- not run: needs your server -->
 ```sh
 python -m docs.differences --endpoint URL
 ```
