@@ -67,7 +67,8 @@ Attach the policy to the role that CI assumes (`vars.AWS_ROLE_ARN`), or to a use
 ```sh
 object-store admin-policy --stack aws > admin.json
 aws iam create-policy --policy-name provisioner-joelclaw --policy-document file://admin.json
-aws iam attach-role-policy --role-name ROLE --policy-arn arn:aws:iam::ACCOUNT:policy/provisioner-joelclaw
+aws iam attach-role-policy --role-name ROLE --policy-arn arn:aws:iam::ACCOUNT:policy/provisioner-joelclaw   # a role
+aws iam attach-user-policy --user-name USER --policy-arn arn:aws:iam::ACCOUNT:policy/provisioner-joelclaw   # or a user
 ```
 
 The AWS SDK finds the admin's credentials. To get them from a command, use `credential_process` in `~/.aws/config`;

@@ -28,6 +28,22 @@ ROOT = Path(__file__).parent.parent
 HEAD = "<!-- Written by `make docs`; `make lint` compares it. -->\n\n"
 FROM_HERE = "<!-- From here on written by `make docs`; `make lint` compares it. -->\n\n"
 
+_ON_AISTOR = (
+    "AIStor has no rules for unfinished uploads, and no storage classes to move objects to. So two parts of the rules",
+    'below do not apply to the `local` stack: "unfinished uploads go after" (AIStor removes them by itself) and',
+    '"move to". Both apply on AWS. [Limits](limits.md#what-aistor-cannot-do) lists what else AIStor lacks.',
+)
+_WHO_ELSE_DELETES = (
+    "Who else can delete:",
+    "",
+    "- the lifecycle rules of the first table, when their days have passed;",
+    "- the `verifier`, under `.verify/` in each bucket: its own probes, with all versions;",
+    "- root of AIStor and an administrator of the AWS account: everything except a version under retention, and with",
+    "  `s3:BypassGovernanceRetention` also a version under GOVERNANCE;",
+    "- [the provisioning admin](provisioning-admin.md): its smallest policy lets it delete no object, but it can write",
+    "  policies, and so it can give itself that right.",
+)
+
 
 def shipped_plan() -> StorePlan:
     """The plan of the committed local stack."""
@@ -40,6 +56,7 @@ def taxonomy_page() -> str:
     lines = ["# The taxonomy", ""]
     lines += ["This page shows the plan that `infra/taxonomy.yaml` gives the `local` stack."]
     lines += ["[Changes](changes.md) says how to change it.", "", "## Domains", ""]
+    lines += [f"The name of a bucket is `{plan.bucket_prefix}` and its domain.", "", *_ON_AISTOR, ""]
     lines += ["| domain | band | object lock | lifecycle rules | purpose |", "|---|---|---|---|---|"]
     for bucket in plan.buckets:
         lock = f"{bucket.retention.mode.value} {bucket.retention.days} d" if bucket.retention else "no"
@@ -72,12 +89,15 @@ def _access_levels(plan: StorePlan) -> list[str]:
         "| access | the identity may |",
         "|---|---|",
         "| `read` | list and read objects |",
-        "| `append` | list, read and put objects |",
-        "| `write` | list, read, put and delete objects |",
+        "| `append` | list, read and put objects; a put under an existing key replaces the object |",
+        "| `write` | as `append`, and delete objects |",
         "| empty | do nothing in this bucket |",
         "",
-        "Only `write` lets an identity delete an object. " + (f"No workload may delete in {kept}." if kept else ""),
+        "Among the workloads, only `write` lets one delete an object. "
+        + (f"No workload may delete in {kept}." if kept else ""),
         "The plan lets no workload delete a version, change a retention or bypass it.",
+        "",
+        *_WHO_ELSE_DELETES,
     ]
 
 
