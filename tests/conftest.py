@@ -63,7 +63,7 @@ def _nothing_kept() -> Iterator[None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two workers more than cores: with one more, two cores were idle for a quarter of the run."""
+    """Two workers more than cores, because the tests often wait for other processes."""
     return (os.cpu_count() or 1) + 2
 
 

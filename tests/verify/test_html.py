@@ -116,6 +116,14 @@ def test_page_loads_nothing(store: "Store", facts: Facts) -> None:
     assert re.findall(r"url\(|@import|src\s*:", page.css) == []
 
 
+def test_keyboard_reaches_what_scrolls(store: "Store", facts: Facts) -> None:
+    """Each box that scrolls takes the focus and has a name (axe-core: scrollable-region-focusable)."""
+    boxes = re.findall(r'<div class="box"[^>]*>', page_of(store, facts))
+
+    assert boxes
+    assert [box for box in boxes if 'tabindex="0"' not in box or not re.search(r'aria-label="[^"]+"', box)] == []
+
+
 def test_links_within_the_page_lead_somewhere(store: "Store", facts: Facts) -> None:
     """Each link has a target."""
     page = Page(page_of(store, damaged(store, facts)))
