@@ -20,6 +20,7 @@ from object_store.body import opened
 from object_store.errors import DualWriteFailed, LocalFileError, ObjectStoreError
 from object_store.partials import locked_partial, make_folders, sweep, sync_folder, write_all
 from object_store.sides import Digest, Held, digest_of, digest_of_file, held_by_nas, held_by_store, mount_of, nas_file
+from object_store.targets import replaceable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -78,7 +79,8 @@ class DualWriter:
             DualWriteFailed: not both sides hold the body. `nas` and `store` say what each side holds. The cause says
                 why: no space, no permission, a disk error, the NAS not mounted, the store unreachable, or another
                 writer at the same time.
-            UnsafePath: the key would lead out of the folder, is a folder, or names a temporary file.
+            UnsafePath: the key would lead out of the folder, names a temporary file, or names something that is not
+                replaced: a folder, a link, a device, a read-only file.
             InvalidKey: as `ObjectStore.upload`, likewise InvalidBucketName, InvalidContentType, InvalidBody.
             LocalFileError: the body is a file that cannot be read.
         """
@@ -93,7 +95,7 @@ class DualWriter:
             with attempt.on_nas("does not accept a new file"):
                 make_folders(self._nas_dir, folder)
                 self._sweep(folder)
-                descriptor, partial = stack.enter_context(locked_partial(folder))
+                descriptor, partial = stack.enter_context(locked_partial(folder, over=replaceable(attempt.path)))
             attempt.fill(descriptor, blocks)
             ref = attempt.upload(partial, content_type)
             attempt.read_store_back(ref)

@@ -1,29 +1,40 @@
 """Files of this machine that are written completely or not at all.
 
-The rule: data goes to a temporary file in the same folder (`partials`), which becomes the file by one rename.
+The rule: data goes to a temporary file in the same folder (`partials`), which becomes the file by one rename. The file
+keeps the mode, owner and group of the one that it replaces; a new one has those of any new file. A symbolic link stays,
+and what it leads to is written. A pipe or a device gets the blocks as they come (`targets`), so it may get a part only.
+Left out: access control lists and extended attributes of the replaced file.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from object_store.errors import LocalFileError
 from object_store.partials import locked_partial, write_all
+from object_store.targets import opened_through, replaceable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 class Partial:
-    """A file that is not complete yet: write it block after block, or each block at its offset, but not both."""
+    """A file that is not complete yet: write it block after block, or each block at its offset, but not both.
 
-    def __init__(self, descriptor: int, fault: Callable[[OSError], LocalFileError]) -> None:
+    Attributes:
+        sequential: whether it takes blocks only one after the other, as a pipe does.
+    """
+
+    def __init__(
+        self, descriptor: int, fault: Callable[[OSError], LocalFileError], *, sequential: bool = False
+    ) -> None:
         """Take the open file, and the function that turns a system error into ours."""
         self._descriptor = descriptor
         self._fault = fault
+        self.sequential = sequential
 
     def write(self, block: bytes) -> None:
         """Add a block."""
@@ -49,7 +60,8 @@ def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) 
     """Yield a partial file for the blocks; at the end of the context, and only then, it becomes the file.
 
     Raises:
-        LocalFileError: the folder does not exist, no space, no permission, or a folder has the name.
+        LocalFileError: the folder does not exist, no space, no permission, or something is there that is not replaced:
+            a folder, a block device, a socket, a read-only file, a hard link, or a file of another user.
     """
 
     def fault(raw: OSError) -> LocalFileError:
@@ -57,11 +69,20 @@ def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) 
 
     with ExitStack() as stack:
         try:
-            descriptor, partial = stack.enter_context(locked_partial(path.parent))
+            through = opened_through(path)
+            if through is None:
+                real = Path(os.path.realpath(path))
+                descriptor, partial = stack.enter_context(locked_partial(real.parent, over=replaceable(real)))
+            else:
+                stack.callback(os.close, through)
         except OSError as raw:
             raise fault(raw) from None
+        if through is not None:
+            yield Partial(through, fault, sequential=True)
+            return
         yield Partial(descriptor, fault)
         try:
-            partial.replace(path)
+            os.close(os.dup(descriptor))  # NFS reports a full disk only when a file is closed: close(2)
+            partial.replace(real)
         except OSError as raw:
             raise fault(raw) from None

@@ -35,10 +35,17 @@ _OWN_PREFIX: Final = f"{_PREFIX}{hashlib.sha256(socket.gethostname().encode()).h
 
 
 @contextmanager
-def locked_partial(folder: Path) -> Iterator[tuple[int, Path]]:
-    """Make a locked temporary file; at the end it is removed, unless it was renamed."""
-    descriptor, path = _make_locked(folder)
+def locked_partial(folder: Path, *, over: os.stat_result | None = None) -> Iterator[tuple[int, Path]]:
+    """Make a locked temporary file; at the end it is removed, unless it was renamed.
+
+    Args:
+        folder: where to make it.
+        over: the file that it will replace, and whose mode, owner and group it takes; None for a new one.
+    """
+    descriptor, path = _make_locked(folder, 0o666 if over is None else 0o600)
     try:
+        if over is not None:
+            _make_like(descriptor, over)
         yield descriptor, path
     finally:
         _discard(descriptor, path)
@@ -87,10 +94,23 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _make_locked(folder: Path) -> tuple[int, Path]:
+def _make_like(descriptor: int, over: os.stat_result) -> None:
+    """Give a file the owner, the group and the permissions of another; set-user-ID and its like do not go along."""
+    made = os.fstat(descriptor)
+    if (made.st_uid, made.st_gid) != (over.st_uid, over.st_gid):
+        try:
+            os.fchown(descriptor, over.st_uid, over.st_gid)
+        except OSError as fault:
+            raise OSError(
+                fault.errno, f"it belongs to user {over.st_uid}, group {over.st_gid}, which a new file cannot keep"
+            ) from None
+    os.fchmod(descriptor, over.st_mode & 0o777)
+
+
+def _make_locked(folder: Path, mode: int) -> tuple[int, Path]:
     while True:
         path = folder / f"{_OWN_PREFIX}{secrets.token_hex(8)}"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             # Before it is locked, another writer may take it for abandoned and lock or remove it: then make another.
             if lock(descriptor) is not False and path.exists():

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from object_store.errors import NotFound, ObjectStoreError, UnsafePath
 from object_store.folders import paths_of_keys
 from object_store.partials import PARTIAL_PREFIX
+from object_store.targets import NotReplaceable, replaceable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -82,8 +83,8 @@ def nas_file(nas_dir: Path, bucket: str, key: str) -> Path:
     """Return the file of a key.
 
     Raises:
-        UnsafePath: it would not be below the folder, is a folder, has a file in place of a folder, or has the name of a
-            temporary file, which would be swept.
+        UnsafePath: it would not be below the folder, is not replaced (a folder, a link, a device, a read-only file),
+            has a file in place of a folder, or has the name of a temporary file, which would be swept.
     """
     try:
         path = paths_of_keys(nas_dir, (key,), "", bucket)[key]
@@ -91,12 +92,14 @@ def nas_file(nas_dir: Path, bucket: str, key: str) -> Path:
         raise UnsafePath(f"its folder below {nas_dir} does not resolve", bucket=bucket, key=key) from None
     if any(part.startswith(PARTIAL_PREFIX) for part in key.split("/")):
         raise UnsafePath(f"names that begin with {PARTIAL_PREFIX!r} are temporary files", bucket=bucket, key=key)
-    if path.is_dir() and not path.is_symlink():
-        raise UnsafePath(f"{path} is a folder, and cannot also be a file", bucket=bucket, key=key)
     for parent in path.relative_to(nas_dir).parents:
         folder = nas_dir / parent
         if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
             raise UnsafePath(f"{folder} is a file, and cannot also be a folder", bucket=bucket, key=key)
+    try:
+        replaceable(path)
+    except NotReplaceable as fault:
+        raise UnsafePath(f"{path} cannot be written: {fault.strerror}", bucket=bucket, key=key) from None
     return path
 
 

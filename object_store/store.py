@@ -188,7 +188,9 @@ class ObjectStore:
     ) -> ObjectRef:
         """Write an object's body to a file, which then holds the whole body or is unchanged.
 
-        The body is written to a temporary file in the same folder, which is renamed at the end.
+        The body is written to a temporary file in the same folder, which is renamed at the end. A file that is replaced
+        leaves its mode, owner and group to the new one. A symbolic link stays, and the file that it leads to is
+        written. A pipe, a character device and an open descriptor (`/dev/stdout`) get the body as it comes.
 
         Args:
             bucket: the bucket's name.
@@ -203,16 +205,20 @@ class ObjectStore:
             NotFound: the object does not exist (on AWS AccessDenied, for an identity that may not list the bucket).
             StaleReference: its etag is not the given one.
             IncompleteTransfer: the body does not have the announced length.
-            LocalFileError: the file cannot be written: the folder does not exist, no space, no permission.
+            LocalFileError: the file cannot be written: the folder does not exist, no space, no permission, or something
+                is there that is not replaced (a folder, a block device, a socket, a read-only file, a hard link, a file
+                of another user).
         """
         if streams < 1:
             raise InvalidArgument(f"streams is {streams}; legal: 1 or more", bucket=bucket, key=key)
         stream = self.stream(bucket, key, etag=etag)
         tell = progress or (lambda _: None)
-        with suppress(OSError):  # a folder that cannot be read may still be writable
-            sweep(path.parent)
+        with suppress(
+            OSError, RuntimeError
+        ):  # a folder that cannot be read may still be writable; pathlib: links in a cycle
+            sweep(path.resolve().parent)
         with replacing(path, bucket=bucket, key=key) as partial:
-            if streams == 1 or stream.ref.size < ranges.RANGES_THRESHOLD:
+            if streams == 1 or partial.sequential or stream.ref.size < ranges.RANGES_THRESHOLD:
                 for block in stream:
                     partial.write(block)
                     tell(len(block))

@@ -491,18 +491,38 @@ class TestBody:
         assert list((tmp_path / "outside").iterdir()) == []
         assert _objects(store, bucket) == {}
 
-    def test_link_in_the_files_place_is_replaced_and_not_followed(
-        self, writer: DualWriter, bucket: str, nas: Path, tmp_path: Path
+    @pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "hard link"])
+    def test_what_is_no_plain_file_is_neither_replaced_nor_followed(
+        self, writer: DualWriter, store: ObjectStore, bucket: str, nas: Path, tmp_path: Path, kind: str
     ) -> None:
-        """The target of the link is unchanged."""
-        (tmp_path / "outside").write_bytes(OLD)
-        (nas / "link").symlink_to(tmp_path / "outside")
+        """It is refused before anything is sent, and stays what it is."""
+        outside, place = tmp_path / "outside", nas / "place"
+        if kind != "dangling link":
+            outside.write_bytes(OLD)
+        if kind == "pipe":
+            os.mkfifo(place)
+        elif kind == "hard link":
+            place.hardlink_to(outside)
+        else:
+            place.symlink_to(outside)
+        before = place.lstat()
 
-        writer.write(bucket, "link", BODY)
+        with pytest.raises(object_store.UnsafePath, match=f"{place} cannot be written: it is "):
+            writer.write(bucket, "place", BODY)
 
-        assert (tmp_path / "outside").read_bytes() == OLD
-        assert not (nas / "link").is_symlink()
-        assert (nas / "link").read_bytes() == BODY
+        assert (place.lstat().st_ino, place.lstat().st_mode) == (before.st_ino, before.st_mode)
+        assert not outside.exists() or outside.read_bytes() == OLD
+        assert _objects(store, bucket) == {}
+
+    def test_mode_of_a_file_that_is_there_is_kept(self, writer: DualWriter, bucket: str, nas: Path) -> None:
+        """What was private stays private, with its new content."""
+        (nas / "private").write_bytes(OLD)
+        (nas / "private").chmod(0o640)
+
+        writer.write(bucket, "private", BODY)
+
+        assert (nas / "private").read_bytes() == BODY
+        assert (nas / "private").stat().st_mode & 0o7777 == 0o640
 
     @given(key=st.text(st.sampled_from("./\\ab ~\0\n\u00e9"), min_size=1, max_size=12))
     @example(key="..")
