@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from typing import Literal, NotRequired, TypedDict
 
 from model.plan import PROBE_PREFIX, IdentityPlan, StorePlan
+from model.shared_issuers import wild
 from model.taxonomy import Access
-from model.trust import OidcTrust, wild
+from model.trust import OidcTrust
 
 Cloud = Literal["aistor", "aws"]
 

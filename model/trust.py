@@ -1,8 +1,8 @@
 """Trust: which tokens allow a caller to assume an identity's role on AWS, instead of a key that never expires.
 
 The rule: a trust names its callers. A subject may hold wildcards, but not where they would accept every caller of the
-issuer: for GitHub the owner must be literal, for a cluster the namespace. Pure: it does not contact a cloud. It leaves
-out the IAM document (`model.policies`) and the role itself (`infra.aws_role`).
+issuer (`model.shared_issuers`). Pure: it does not contact a cloud. It leaves out the IAM document (`model.policies`)
+and the role itself (`infra.aws_role`).
 """
 
 import re
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from model.problems import InvalidInputError, Problem
+from model.shared_issuers import is_shared, too_wide, wild
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,8 +24,6 @@ EXAMPLE = f'trust: {{oidc: {{issuer: "{GITHUB_ISSUER}", subject: "repo:joelhooks
 _ISSUER = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[A-Za-z0-9._~-]+)*/?")
 # No white space, which claims do not contain, and no `$`, which starts an IAM variable.
 _CLAIM = re.compile(r"[!#%-~]+")
-_NAMED_BY_GITHUB = re.compile(r"repo:[^*?/:]+/.+")
-_NAMED_BY_A_CLUSTER = re.compile(r"system:serviceaccount:[^*?:]+:.+")
 
 
 def one_or_more(value: object) -> object:
@@ -52,6 +51,8 @@ class OidcTrust(BaseModel):
     def _an_issuer(cls, value: str) -> str:
         if not _ISSUER.fullmatch(value):
             raise ValueError(f"an https URL in lower case without port or query, such as {GITHUB_ISSUER}")
+        if value.endswith("/") and is_shared(value):
+            raise ValueError(f"without the slash at the end, which the tokens do not have: {value.rstrip('/')}")
         return value
 
     @field_validator("audience")
@@ -86,22 +87,6 @@ class Trust(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     oidc: OidcTrust
-
-
-def wild(text: str) -> bool:
-    """Whether a text contains one of IAM's wildcards."""
-    return "*" in text or "?" in text
-
-
-def too_wide(issuer: str, subject: str) -> str:
-    """Why a subject accepts more callers than its author can intend; empty if it does not."""
-    if not wild(subject):
-        return ""
-    if issuer == GITHUB_ISSUER and not _NAMED_BY_GITHUB.fullmatch(subject):
-        return "accepts repositories of any owner: name the owner, such as repo:joelhooks/joelclaw:*"
-    if re.match("system:serviceaccount:|[*?]", subject) and not _NAMED_BY_A_CLUSTER.fullmatch(subject):
-        return "accepts every caller of the issuer: name the callers, such as system:serviceaccount:joelclaw:*"
-    return ""
 
 
 def provider_arn(trust: OidcTrust, account: str) -> str:

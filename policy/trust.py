@@ -1,7 +1,7 @@
 """The policy on roles: a role names the callers that may assume it.
 
 The rule: a role is for callers with a token, so its trust policy allows only one federated provider, for one audience
-and for specific subjects (`model.trust.too_wide`). It leaves out the role's permissions: the policies on policy
+and for specific subjects (`model.shared_issuers`). It leaves out the role's permissions: the policies on policy
 documents judge those.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from pulumi_policy import ResourceValidationArgs, ResourceValidationPolicy
 
-from model.trust import too_wide
+from model.shared_issuers import too_wide
 from policy.documents import MalformedDocumentError, statements_of
 from policy.resources import AWS_ROLE, Properties, of_types
 
@@ -40,7 +40,8 @@ def _problems(statement: Properties) -> Iterator[str]:
         return
     if _listed(statement.get("Action")) != [_ACTION]:
         yield f"allows actions other than {_ACTION}"
-    issuer = providers[0].partition(":oidc-provider/")[2]
+    # IAM compares the names of condition keys, and so the issuer in them, without regard to case.
+    issuer = providers[0].partition(":oidc-provider/")[2].lower()
     asked = _asked(statement)
     if not asked.get(("StringEquals", f"{issuer}:aud")):
         yield "does not require an audience, so it accepts a token for another service"
@@ -51,16 +52,15 @@ def _problems(statement: Properties) -> Iterator[str]:
     if not subjects:
         yield "does not require a subject, so it accepts every caller of the issuer"
     elif any(too_wide(f"https://{issuer}", subject) for subject in subjects):
-        yield "has a wildcard subject that does not name the accepted callers"
+        yield "has a subject that does not name the accepted callers"
 
 
 def _asked(statement: Properties) -> dict[tuple[str, str], list[str]]:
-    conditions = statement.get("Condition") or {}
-    return {
-        (str(operator), str(key)): _listed(value)
-        for operator, keys in conditions.items()
-        for key, value in keys.items()
-    }
+    asked: dict[tuple[str, str], list[str]] = {}
+    for operator, keys in (statement.get("Condition") or {}).items():
+        for key, value in keys.items():
+            asked.setdefault((str(operator), str(key).lower()), []).extend(_listed(value))
+    return asked
 
 
 def _listed(value: Any) -> list[str]:  # noqa: ANN401 - one or many values, IAM accepts both

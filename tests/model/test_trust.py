@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from model.plan import StorePlan, build_plan
 from model.policies import as_json, trust_policy
 from model.problems import InvalidInputError
+from model.shared_issuers import too_wide, wild
 from model.taxonomy import Taxonomy
 from model.taxonomy_file import extended, load
-from model.trust import GITHUB_ISSUER, OidcTrust, check_trusts, provider_arn, too_wide, wild
+from model.trust import GITHUB_ISSUER, OidcTrust, check_trusts, provider_arn
 
 WHERE = "Pulumi.aws.yaml: object-store:"
 MAIN = "repo:joelhooks/joelclaw:ref:refs/heads/main"
@@ -72,6 +73,12 @@ def test_a_plan_with_a_trust_is_read_back() -> None:
         ({"issuer": CLUSTER, "subject": "system:serviceaccount:*"}, "name the callers"),
         ({"issuer": CLUSTER, "subject": "system:serviceaccount:*:worker"}, "name the callers"),
         ({"issuer": CLUSTER, "subject": "*"}, "name the callers"),
+        ({"issuer": f"{GITHUB_ISSUER}/", "subject": "repo:*/joelclaw:*"}, "without the slash at the end"),
+        ({"issuer": "https://gitlab.com", "subject": "project_path:*:ref_type:branch:ref:main"}, "name the group"),
+        ({"issuer": "https://app.terraform.io", "subject": "organization:*:project:p:*"}, "name the organization"),
+        ({"issuer": "https://agent.buildkite.com", "subject": "organization:*"}, "name the organization"),
+        ({"subject": "environment:production"}, "name the owner"),
+        ({"issuer": "https://Token.actions.githubusercontent.com"}, "in lower case"),
     ],
 )
 def test_what_a_trust_must_not_say(change: dict[str, Any], expected: str) -> None:

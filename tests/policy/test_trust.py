@@ -82,6 +82,38 @@ def test_a_trust_that_lets_anybody_in_is_refused(change: dict[str, Any], problem
     assert any(problem in one for one in found) if problem else found == []
 
 
+@pytest.mark.parametrize(
+    ("host", "subject"),
+    [
+        ("gitlab.com", "project_path:*:ref_type:branch:ref:main"),
+        ("app.terraform.io", "organization:*:project:p:workspace:w:run_phase:apply"),
+        ("agent.buildkite.com", "organization:*:pipeline:deploy:*"),
+        ("oidc.circleci.com/org/0a1b2c3d", "org/*"),
+        ("api.bitbucket.org/2.0/workspaces/w/pipelines-config/identity/oidc", "{*}:{*}"),
+        (f"{HOST}/", "repo:*/joelclaw:*"),
+        ("Token.Actions.GithubUserContent.com", "repo:*/joelclaw:*"),
+        (HOST, "environment:production"),
+    ],
+)
+def test_a_subject_of_strangers_is_refused(host: str, subject: str) -> None:
+    """The pack judges by the provider that IAM finds, in whatever case and with whatever slash it is written."""
+    condition = {"StringEquals": {f"{host}:aud": "sts.amazonaws.com"}, "StringLike": {f"{host}:sub": subject}}
+    principal = {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{host}"}
+    found = judged(
+        "role-trust", role(json.dumps({"Statement": {**STATEMENT, "Principal": principal, "Condition": condition}}))
+    )
+
+    assert found == ["statement 1 has a subject that does not name the accepted callers"]
+
+
+def test_the_names_of_conditions_have_no_case() -> None:
+    """IAM compares them so, and a trust whose two conditions differ in case is as narrow as one whose do not."""
+    subject = {f"{HOST.upper()}:SUB": "repo:joelhooks/joelclaw:*"}
+    condition = {"StringEquals": {f"{HOST}:AUD": "sts.amazonaws.com"}, "StringLike": subject}
+
+    assert judged("role-trust", role(json.dumps({"Statement": {**STATEMENT, "Condition": condition}}))) == []
+
+
 def test_inline_policies_of_a_role_are_refused() -> None:
     """Inline policies are refused, because no policy of the pack checks them."""
     found = judged("role-trust", role(json.dumps({"Statement": STATEMENT}), inlinePolicies=[{"name": "x"}]))
