@@ -1,7 +1,7 @@
-"""Where this machine mounts the folders that the NAS exports, and the local path for a `nasPath`.
+"""Where this machine mounts the folders that the NAS exports, and the local path for a `nasPath` or a `filePath`.
 
-The rule: a path in an event is not trusted. It leads below a mount or nowhere; `..` and links out of the mount are
-refused.
+The rule: a path in an event is not trusted. It leads below a mount, or a folder that the consumer names, or nowhere.
+`..`, links out of that folder and temporary files of the adapter are refused.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from object_store.partials import PARTIAL_PREFIX
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 DEFAULT_MOUNTS: Final[Mapping[str, Path]] = MappingProxyType(
     {
@@ -28,8 +30,9 @@ _NOT_EXPORTED: Final = "/volume1/home"
 def mounted(nas_path: str, mounts: Mapping[str, Path]) -> tuple[Path, str | None]:
     """Return the local path for a path of the NAS, and what is wrong with it; a mounted path is taken as it is."""
     given = PurePosixPath(nas_path)
-    if not given.is_absolute() or ".." in given.parts or "\0" in nas_path:
-        return Path(), "is not absolute, or has '..' in it"
+    fault = _fault_of(given)
+    if fault is not None:
+        return Path(), fault
     for exported, mount in mounts.items():
         root = next((each for each in (exported, mount) if given.is_relative_to(each)), None)
         if root is not None:
@@ -40,6 +43,23 @@ def mounted(nas_path: str, mounts: Mapping[str, Path]) -> tuple[Path, str | None
         return Path(), f"is not exported: only the NAS itself sees {_NOT_EXPORTED}; send an objectRef, or use {where}"
     legal = ", ".join(f"{exported}/… ({mount})" for exported, mount in mounts.items())
     return Path(), f"is not in a folder that the NAS exports; legal: {legal}"
+
+
+def local(file_path: str, folders: Iterable[Path]) -> tuple[Path, str | None]:
+    """Return a path of this machine, and what is wrong with it; it must be below one of the folders."""
+    path = Path(file_path)
+    fault = _fault_of(PurePosixPath(file_path))
+    if fault is not None:
+        return path, fault
+    legal = tuple(folders)
+    for folder in legal:
+        if path.is_relative_to(folder):
+            return path, _out_of_reach(path, folder)
+    below = ", ".join(str(folder) for folder in legal) or "none"
+    return path, (
+        f"is not below a folder that this consumer reads from; legal: {below}; "
+        f"if its senders may name this folder: resolve(…, folders=[Path({str(path.parent)!r})])"
+    )
 
 
 def unreadable(path: Path) -> str | None:
@@ -53,6 +73,14 @@ def unreadable(path: Path) -> str | None:
             return None
     except OSError as fault:
         return f"cannot be read: {fault.strerror}"
+
+
+def _fault_of(given: PurePosixPath) -> str | None:
+    if not given.is_absolute() or ".." in given.parts or "\0" in str(given):
+        return "is not absolute, or has '..' in it"
+    if any(part.startswith(PARTIAL_PREFIX) for part in given.parts):
+        return "is a temporary file, which its writer has not finished"
+    return None
 
 
 def _out_of_reach(path: Path, mount: Path) -> str | None:

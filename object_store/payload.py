@@ -6,7 +6,9 @@ which is removed with the context; a file on the NAS is never deleted. A consume
 clean-up.
 
 Three kinds of path share the name `nasPath`: the NAS's own path (`/volume1/joelclaw/…`), which `mounts` translates, the
-mounted path (`/Volumes/three-body/…`), and `filePath`, a file of this machine. `/volume1/home` is not exported.
+mounted path (`/Volumes/three-body/…`), and `filePath`, a file of this machine. `/volume1/home` is not exported. A
+`filePath` may be any file that this process can read, such as its environment or a key, so the consumer names the
+folders that its senders may use.
 """
 
 from __future__ import annotations
@@ -19,16 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.json_schema import SkipJsonSchema  # noqa: TC002  # pydantic reads it at run time
 
 from object_store.errors import InvalidReference, LocalFileError, PayloadUnresolved, StaleReference
 from object_store.files import replacing
-from object_store.mounts import DEFAULT_MOUNTS, mounted, unreadable
+from object_store.mounts import DEFAULT_MOUNTS, local, mounted, unreadable
 from object_store.reference import ObjectRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from object_store.store import ObjectStore
 
@@ -84,6 +86,16 @@ class Payload(BaseModel):
     file_path: Annotated[str | None, Field(alias="filePath")] = None
     idempotency_key: Annotated[str | None, Field(alias="idempotencyKey")] = None
 
+    @field_validator("nas_path", "file_path", "idempotency_key")
+    @classmethod
+    def _is_utf8(cls, value: str | None) -> str | None:
+        """JSON can spell a lone surrogate, which neither a path nor an identity can hold."""
+        try:
+            (value or "").encode()
+        except UnicodeEncodeError:
+            raise ValueError("holds a lone surrogate, which is not UTF-8") from None
+        return value
+
     @classmethod
     def parse(cls, event: Mapping[str, Any]) -> Self:
         """Read the data of an event.
@@ -134,6 +146,7 @@ def resolve(
     store: ObjectStore,
     *,
     mounts: Mapping[str, Path] = DEFAULT_MOUNTS,
+    folders: Iterable[Path] = (),
     count: Callable[[Source], None] | None = None,
 ) -> Iterator[LocalCopy]:
     """Provide the bytes of an event as a file of this machine, as long as the context lasts.
@@ -142,6 +155,7 @@ def resolve(
         payload: the event's data.
         store: the store in which references are looked up.
         mounts: the NAS's own names of its exports, and where they are mounted here.
+        folders: folders of this machine below which a `filePath` may be, besides the mounts.
         count: called with the used field, once the bytes are available.
 
     Yields:
@@ -159,7 +173,7 @@ def resolve(
     event = Payload.parse(payload)
     with ExitStack() as stack:
         ref = event.object_ref
-        local = _on_disk(event, mounts) if ref is None else _downloaded(ref, store, stack)
+        local = _on_disk(event, mounts, folders) if ref is None else _downloaded(ref, store, stack)
         _log.info("payload by %s: %r", local.source, local.ref.uri if local.ref else str(local.path))
         if count is not None:
             count(local.source)
@@ -230,13 +244,14 @@ def _name_of(key: str) -> str:
     return f"object{suffix if len(suffix.encode()) <= _MAX_NAME_BYTES else ''}"
 
 
-def _on_disk(event: Payload, mounts: Mapping[str, Path]) -> LocalCopy:
+def _on_disk(event: Payload, mounts: Mapping[str, Path], folders: Iterable[Path]) -> LocalCopy:
     """Find the file by path. `filePath` goes first, as in docs-ingest: it exists before the file reaches the NAS."""
     faults = []
     if event.file_path:
-        fault = unreadable(Path(event.file_path)) if event.file_path.startswith("/") else "is not absolute"
+        path, fault = local(event.file_path, (*folders, *mounts.values()))
+        fault = fault or unreadable(path)
         if fault is None:
-            return LocalCopy(Path(event.file_path), "filePath", temporary=False, ref=None)
+            return LocalCopy(path, "filePath", temporary=False, ref=None)
         faults.append(f"filePath {event.file_path!r} {fault}")
     if event.nas_path:
         path, fault = mounted(event.nas_path, mounts)

@@ -249,10 +249,10 @@ class TestShim:
         (tmp_path / "incoming.pdf").write_bytes(b"here")
         event = {"filePath": str(tmp_path / "incoming.pdf"), "nasPath": "/volume1/joelclaw/books/b.pdf"}
 
-        with resolve(event, store, mounts=nas) as local:
+        with resolve(event, store, mounts=nas, folders=[tmp_path]) as local:
             assert (local.source, local.path.read_bytes()) == ("filePath", b"here")
         (tmp_path / "incoming.pdf").unlink()
-        with resolve(event, store, mounts=nas) as local:
+        with resolve(event, store, mounts=nas, folders=[tmp_path]) as local:
             assert (local.source, local.path.read_bytes()) == ("nasPath", b"on the NAS")
 
     @pytest.mark.parametrize(
@@ -285,11 +285,62 @@ class TestShim:
         ):
             pytest.fail("it gave a file")
 
-    @pytest.mark.parametrize("path", ["relative", "/x/\0"])
-    def test_file_path_that_is_none_is_said(self, store: ObjectStore, path: str) -> None:
-        """The error names filePath."""
-        with pytest.raises(object_store.PayloadUnresolved, match="filePath"), resolve({"filePath": path}, store):
+    def test_file_path_may_be_below_a_mount(self, store: ObjectStore, nas: dict[str, Path]) -> None:
+        """A mounted path is as good in `filePath` as in `nasPath`."""
+        file = nas["/volume1/joelclaw"] / "books" / "b.pdf"
+
+        with resolve({"filePath": str(file)}, store, mounts=nas) as local:
+            assert (local.path, local.source) == (file, "filePath")
+
+    @pytest.mark.parametrize(
+        ("path", "words"),
+        [
+            ("relative", "is not absolute"),
+            ("/x/\0", "filePath"),
+            ("/proc/self/environ", r"legal: FOLDER, .*folders=\[Path\('/proc/self'\)\]"),
+            ("/proc/self/root/FOLDER/in", "is not below a folder"),
+            ("/proc/self/cwd/in", "is not below a folder"),
+            ("/etc/passwd", "is not below a folder"),
+            ("FOLDER-other/in", "is not below a folder"),
+            ("FOLDER/../etc/passwd", "has '..' in it"),
+            ("FOLDER/environ", "by a symbolic link"),
+            ("FOLDER/etc/passwd", "by a symbolic link"),
+            ("FOLDER/.object-store-partial-by-0-1", "its writer has not finished"),
+            ("FOLDER", "is a folder"),
+            ("FOLDER/" + 300 * "n", "File name too long"),
+        ],
+    )
+    def test_file_path_that_a_sender_may_not_name_is_refused(
+        self, store: ObjectStore, nas: dict[str, Path], tmp_path: Path, path: str, words: str
+    ) -> None:
+        """A path in an event never leads to what the consumer did not offer, such as its own environment."""
+        folder, other = tmp_path / "offered", tmp_path / "offered-other"
+        for each in (folder, other):
+            each.mkdir()
+            (each / "in").write_bytes(b"in")
+        (folder / ".object-store-partial-by-0-1").write_bytes(b"half")
+        (folder / "environ").symlink_to("/proc/self/environ")
+        (folder / "etc").symlink_to("/etc")
+
+        with (
+            pytest.raises(object_store.PayloadUnresolved, match=words.replace("FOLDER", str(folder))),
+            resolve({"filePath": path.replace("FOLDER", str(folder))}, store, mounts=nas, folders=[folder]),
+        ):
             pytest.fail("it gave a file")
+
+    @pytest.mark.parametrize("field", ["nasPath", "filePath", "idempotencyKey"])
+    def test_lone_surrogate_is_refused(self, store: ObjectStore, nas: dict[str, Path], field: str) -> None:
+        """JSON can spell it, UTF-8 cannot; the event has no identity either."""
+        mount = nas["/volume1/joelclaw"]
+        event = {"nasPath": str(mount / "books" / "b.pdf"), field: f"{mount}/\ud800"}
+
+        with (
+            pytest.raises(object_store.PayloadUnresolved, match=f"{field}: .*lone surrogate"),
+            resolve(event, store, mounts=nas),
+        ):
+            pytest.fail("it gave a file")
+        with pytest.raises(object_store.PayloadUnresolved, match=field):
+            identity_of(event)
 
     def test_nas_that_is_not_mounted_is_said(self, store: ObjectStore, tmp_path: Path) -> None:
         """The mount is missing, not the file."""
