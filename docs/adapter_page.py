@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import object_store
-from object_store import ObjectStore
+from object_store import ObjectStore, proxies
 from object_store import config as settings
 from object_store.dual_write import DualWriter
 from object_store.parity import parity
@@ -34,12 +34,14 @@ def adapter_operations() -> str:
     for title, group in (
         ("Objects", OPERATIONS),
         ("Folders", FOLDERS),
+        ("Connection", (object_store.try_connection,)),
         ("From NAS paths to references", MOVING),
     ):
         lines += ["", f"### {title}"]
         for operation in group:
             lines += ["", f"#### `{operation.__name__}`", "", *_operation(operation)]
     lines += ["", "## Settings", "", _text(inspect.getdoc(settings) or "")]
+    lines += ["", "## Proxies", "", _text(inspect.getdoc(proxies) or "")]
     lines += ["", "## Errors", "", "```", _drawing(), "```"]
     return "\n".join(lines) + "\n"
 

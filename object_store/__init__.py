@@ -33,6 +33,7 @@ from object_store.errors import (
     BadCredentials,
     BucketNotFound,
     CertificateNotTrusted,
+    CertificateUnusable,
     ClockSkew,
     ConfigurationError,
     DualWriteFailed,
@@ -46,8 +47,10 @@ from object_store.errors import (
     InvalidKey,
     InvalidMetadata,
     InvalidReference,
+    LocalFault,
     LocalFileError,
     NotFound,
+    ObjectLocked,
     ObjectStoreError,
     PayloadUnresolved,
     QuotaExceeded,
@@ -60,6 +63,7 @@ from object_store.errors import (
 )
 from object_store.folders import Transfer
 from object_store.payload import LocalCopy, identity_of, resolve
+from object_store.reach import try_connection
 from object_store.reference import Download, ObjectInfo, ObjectRef, parse_uri
 from object_store.store import ObjectStore
 from object_store.stream import AsyncObjectStream, ObjectStream
@@ -76,6 +80,7 @@ __all__ = [
     "BadCredentials",
     "BucketNotFound",
     "CertificateNotTrusted",
+    "CertificateUnusable",
     "ClockSkew",
     "ConfigurationError",
     "Download",
@@ -93,9 +98,11 @@ __all__ = [
     "InvalidMetadata",
     "InvalidReference",
     "LocalCopy",
+    "LocalFault",
     "LocalFileError",
     "NotFound",
     "ObjectInfo",
+    "ObjectLocked",
     "ObjectRef",
     "ObjectStore",
     "ObjectStoreError",
@@ -122,5 +129,6 @@ __all__ = [
     "presign",
     "resolve",
     "stream",
+    "try_connection",
     "upload",
 ]

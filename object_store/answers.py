@@ -15,9 +15,10 @@ from object_store.errors import (
     StaleReference,
     UnexpectedAnswer,
 )
-from object_store.reference import Download, ObjectInfo, ObjectRef
+from object_store.reference import ETAG_PATTERN, Download, ObjectInfo, ObjectRef
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
     from obstore import GetResult
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html (system-defined)
@@ -46,10 +47,18 @@ def info_of(bucket: str, key: str, result: GetResult, etag: str | None = None) -
     return ObjectInfo(ref=ref, metadata=metadata, modified=result.meta["last_modified"])
 
 
+def listed(bucket: str, entry: ObjectTypeDef) -> ObjectRef:
+    """Read a reference from an entry of a listing. Raise UnexpectedAnswer if it has no key, etag or size."""
+    key, size = entry.get("Key"), entry.get("Size")
+    if not key or size is None or size < 0:
+        raise UnexpectedAnswer("an entry of the listing has no key, or no size", bucket=bucket, key=key)
+    return ObjectRef(bucket=bucket, key=key, etag=bare_etag(entry.get("ETag"), bucket, key), size=size)
+
+
 def bare_etag(etag: str | None, bucket: str, key: str) -> str:
     """Return an etag without its quotes. Raise UnexpectedAnswer if it is missing."""
     bare = (etag or "").removeprefix("W/").strip('"')
-    if not re.fullmatch(r'[^"\s]+', bare):
+    if not re.fullmatch(ETAG_PATTERN, bare):
         raise UnexpectedAnswer("the answer has no usable ETag", bucket=bucket, key=key)
     return bare
 

@@ -11,7 +11,7 @@ from object_store.content_type import check_content_type, guess_content_type
 from object_store.errors import InvalidExpiry
 from object_store.keys import check_bucket, check_key
 from object_store.metadata import check_metadata
-from object_store.reference import ObjectRef
+from object_store.reference import ObjectRef, check_etag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,10 @@ def checked_get(bucket: str, key: str, etag: str | None) -> GetOptions:
     """Check the arguments of a download, and return its condition."""
     check_bucket(bucket)
     check_key(bucket, key)
-    return {} if etag is None else {"if_match": quoted(etag)}
+    if etag is None:
+        return {}
+    check_etag(bucket, key, etag)
+    return {"if_match": quoted(etag)}
 
 
 def lifetime_of(bucket: str, key: str, expiry: timedelta | float) -> timedelta:

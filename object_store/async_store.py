@@ -24,7 +24,7 @@ from object_store.folders import JOBS
 from object_store.ranges import STREAMS
 from object_store.store import ObjectStore
 from object_store.stream import AsyncObjectStream
-from object_store.translation import OBSTORE_ERRORS, translated
+from object_store.translation import is_of_a_client, translated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -240,7 +240,9 @@ class AsyncObjectStore:
     async def _do(self, bucket: str, key: str, action: Awaitable[T]) -> T:
         try:
             return await action
-        except OBSTORE_ERRORS as raw:
+        except BaseException as raw:  # a panic of obstore is no Exception
+            if not is_of_a_client(raw):
+                raise
             failure = translated(raw, self.sync.place(bucket, key))
         raise failure
 

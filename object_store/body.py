@@ -44,7 +44,7 @@ class Blocks:
 
     Attributes:
         sent: bytes passed on so far.
-        fault: the error that the body itself raised, if any.
+        fault: the error that the body itself, or `progress`, raised, if any.
     """
 
     def __init__(self, bucket: str, key: str, source: Iterator[object], progress: Callable[[int], None] | None) -> None:
@@ -71,20 +71,14 @@ class Blocks:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the remaining blocks and count them."""
-        try:
-            for block in self._blocks:
-                self.count(len(block))
-                yield block
-        except GeneratorExit:  # the client stops after its own failure, which is the one to report
-            raise
-        except BaseException as fault:
-            self.fault = fault
-            raise
+        for block in self._noted():
+            self.count(len(block))
+            yield block
 
     def parts(self) -> Iterator[bytes]:
         """Yield the rest in parts of exactly `PART_SIZE`, the last one shorter; the caller counts them."""
         held = bytearray()
-        for block in self._blocks:
+        for block in self._noted():
             if not held and len(block) == PART_SIZE:  # from a file: no copy
                 yield block
                 continue
@@ -98,8 +92,23 @@ class Blocks:
     def count(self, size: int) -> None:
         """Count bytes that were passed on."""
         self.sent += size
-        if self._progress is not None:
+        if self._progress is None:
+            return
+        try:
             self._progress(size)
+        except BaseException as fault:
+            self.fault = fault
+            raise
+
+    def _noted(self) -> Iterator[bytes]:
+        """Yield the remaining blocks, and keep the error of the body: a client may wrap it, or take it for its own."""
+        try:
+            yield from self._blocks
+        except GeneratorExit:  # the client stops after its own failure, which is the one to report
+            raise
+        except BaseException as fault:
+            self.fault = fault
+            raise
 
     def _checked(self, source: Iterator[object]) -> Iterator[bytes]:
         for given in source:

@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, cast
 
 import botocore.session
 from botocore.config import Config
-from obstore.store import S3Store
+from obstore.store import HTTPStore, S3Store
+
+from object_store.config import aws_endpoint
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from obstore.store import ClientConfig, S3Credential
+    from obstore.store import ClientConfig, RetryConfig, S3Credential
 
     from object_store.config import StoreConfig
 
@@ -40,20 +42,14 @@ _LONGEST_BACKOFF = timedelta(seconds=1)
 # transfer.
 _WHOLE_TRANSFER = timedelta(hours=12)
 
+# obstore reads the environment's proxies unless it is given one, so "none" is a proxy that no host uses.
+_UNUSED_PROXY = "http://127.0.0.1:9"
+_EVERY_HOST = "*,0.0.0.0/0,::/0"
+
 
 def object_client(config: StoreConfig, bucket: str) -> S3Store:
     """Client for the objects of one bucket."""
     endpoint, virtual_hosted = _address(config, bucket)
-    options: ClientConfig = {
-        "allow_http": not config.is_tls,
-        "allow_invalid_certificates": False,
-        "connect_timeout": config.connect_timeout,
-        "read_timeout": config.stall_timeout,
-        "timeout": _WHOLE_TRANSFER,
-    }
-    ca = config.read_ca()
-    if ca is not None:
-        options["root_certificate"] = ca
 
     def credential() -> S3Credential:
         return {
@@ -78,23 +74,46 @@ def object_client(config: StoreConfig, bucket: str) -> S3Store:
         unsigned_payload=False,
         request_payer=False,
         s3_express=False,
-        client_options=options,
-        retry_config={
-            "max_retries": config.max_retries,
-            "retry_timeout": _RETRY_WINDOW,
-            "backoff": {"init_backoff": _FIRST_BACKOFF, "max_backoff": _LONGEST_BACKOFF, "base": 2},
-        },
+        client_options=_options(config),
+        retry_config=_retries(config),
     )
+
+
+def bare_client(config: StoreConfig) -> HTTPStore:
+    """Client that connects to the endpoint exactly as `object_client` does, but signs nothing."""
+    return HTTPStore.from_url(str(config.endpoint), client_options=_options(config), retry_config=_retries(config))
+
+
+def _options(config: StoreConfig) -> ClientConfig:
+    proxy, ca = config.proxy, config.read_ca()
+    options: ClientConfig = {
+        "allow_http": not config.is_tls,
+        "allow_invalid_certificates": False,
+        "connect_timeout": config.connect_timeout,
+        "read_timeout": config.stall_timeout,
+        "timeout": _WHOLE_TRANSFER,
+        "proxy_url": proxy.url if proxy else _UNUSED_PROXY,
+        "proxy_excludes": "" if proxy else _EVERY_HOST,
+    }
+    return options | {"root_certificate": ca} if ca is not None else options
+
+
+def _retries(config: StoreConfig) -> RetryConfig:
+    return {
+        "max_retries": config.max_retries,
+        "retry_timeout": _RETRY_WINDOW,
+        "backoff": {"init_backoff": _FIRST_BACKOFF, "max_backoff": _LONGEST_BACKOFF, "base": 2},
+    }
 
 
 def _address(config: StoreConfig, bucket: str) -> tuple[str, bool]:
     """URL that obstore prepends to a key, and whether its host already names the bucket."""
     if config.endpoint is not None:
         return config.endpoint, False
-    domain = "amazonaws.com.cn" if config.region.startswith("cn-") else "amazonaws.com"
+    url = aws_endpoint(config.region)
     if config.path_style or "." in bucket:  # AWS's wildcard certificate covers one label
-        return f"https://s3.{config.region}.{domain}", False
-    return f"https://{bucket}.s3.{config.region}.{domain}", True
+        return url, False
+    return url.replace("https://", f"https://{bucket}."), True
 
 
 def listing_client(config: StoreConfig, ca_file: str | None) -> S3Client:
@@ -119,6 +138,7 @@ def listing_client(config: StoreConfig, ca_file: str | None) -> S3Client:
                 retries={"total_max_attempts": 1 + config.max_retries, "mode": "standard"},
                 s3={"addressing_style": "auto" if config.endpoint is None and not config.path_style else "path"},
                 signature_version="s3v4",
+                proxies={"http": config.proxy.url, "https": config.proxy.url} if config.proxy else {},
             ),
         )
     return cast("S3Client", client)

@@ -19,6 +19,8 @@ must agree. `MINIO_ENDPOINT` may be a bare host, with `MINIO_PORT` and `MINIO_US
 | `AWS_SECRET_ACCESS_KEY` | its secret | required |
 | `AWS_SESSION_TOKEN` | the session token of a temporary credential | optional |
 | `S3_CA_BUNDLE` | CA that signed the server's certificate | path of a PEM file, or the PEM text itself |
+| `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` | the proxy to the server | `http://[USER:PASSWORD@]HOST[:PORT]` |
+| `NO_PROXY` | servers that are reached without it | names, addresses and ranges: `proxies` |
 
 The adapter reads no profile, shared file or instance role: a workload has the credential that it received, or none.
 Sources: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html,
@@ -34,9 +36,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from object_store.errors import ConfigurationError
+from object_store.hosts import split
+from object_store.outgoing import Form, fault_of
+from object_store.proxies import Proxies, Proxy
 from object_store.spellings import endpoint_of
 
 if TYPE_CHECKING:
@@ -46,6 +50,8 @@ _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _PEM_MARK = "-----BEGIN CERTIFICATE-----"
 _VENDOR_DEFAULT = "minioadmin"
+_LONGEST_WAIT = timedelta(hours=12)
+_MOST_RETRIES = 100
 _ENDPOINT_LEGAL = "https://HOST[:PORT] or http://HOST[:PORT], with no path, query or user"
 _ENDPOINT_LINE = "export S3_ENDPOINT=https://aistor-s3-api.aistor:443"
 
@@ -69,6 +75,7 @@ class StoreConfig:
             `EndpointUnreachable`: under 10 s by default.
         stall_timeout: longest wait for the next bytes of an answer; a whole transfer may take longer.
         max_retries: repeats of a request after a lost connection or a 5xx answer.
+        proxies: the proxies to choose from; those of the process's environment by default, `Proxies()` for none.
     """
 
     endpoint: str | None = None
@@ -82,6 +89,7 @@ class StoreConfig:
     connect_timeout: timedelta = timedelta(seconds=2)
     stall_timeout: timedelta = timedelta(seconds=60)
     max_retries: int = 3
+    proxies: Proxies = field(default_factory=lambda: Proxies.named_in(os.environ), repr=False)
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError for values that cannot work."""
@@ -93,11 +101,15 @@ class StoreConfig:
         _check_region(self.region, on_aws=self.endpoint is None)
         _check_credential("AWS_ACCESS_KEY_ID", self.access_key_id)
         _check_credential("AWS_SECRET_ACCESS_KEY", self.secret_access_key)
+        if self.session_token is not None:
+            _check_credential("AWS_SESSION_TOKEN", self.session_token)
         if self.access_key_id == self.secret_access_key == _VENDOR_DEFAULT:
             raise ConfigurationError(
                 f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are the vendor's default pair ({_VENDOR_DEFAULT}), which "
                 "everyone knows; legal: a credential that the deployment published"
             )
+        _check_limits(self)
+        _ = self.proxy  # refused here, not at the first request
         self.read_ca()
 
     @classmethod
@@ -122,6 +134,7 @@ class StoreConfig:
             secret_access_key=_required(env, "AWS_SECRET_ACCESS_KEY", "export AWS_SECRET_ACCESS_KEY=…"),
             session_token=env.get("AWS_SESSION_TOKEN") or None,
             ca_bundle=ca_bundle,
+            proxies=Proxies.named_in(env),
         )
 
     @classmethod
@@ -146,6 +159,11 @@ class StoreConfig:
     def is_tls(self) -> bool:
         """Whether requests are encrypted; always true on AWS."""
         return self.endpoint is None or self.endpoint.startswith("https://")
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The proxy through which both clients reach the server; None if they reach it directly."""
+        return self.proxies.of(self.endpoint or aws_endpoint(self.region))
 
     def read_ca(self) -> str | None:
         """PEM text of the CA certificates, or None if none are given or needed.
@@ -179,7 +197,13 @@ class StoreConfig:
 
     def secrets(self) -> tuple[str, ...]:
         """Return the values that no message may hold."""
-        return tuple(secret for secret in (self.secret_access_key, self.session_token) if secret)
+        own = tuple(secret for secret in (self.secret_access_key, self.session_token) if secret)
+        return own + (self.proxy.secrets if self.proxy else ())
+
+
+def aws_endpoint(region: str) -> str:
+    """URL of AWS S3 in a region."""
+    return f"https://s3.{region}.{'amazonaws.com.cn' if region.startswith('cn-') else 'amazonaws.com'}"
 
 
 def _path_style(env: Mapping[str, str], *, has_endpoint: bool) -> bool:
@@ -209,37 +233,25 @@ def _as_the_aws_sdks_do(env: Mapping[str, str]) -> tuple[str | None, str | None]
 
 
 def _checked_endpoint(endpoint: str, variable: str) -> str:
-    fault = _endpoint_fault(endpoint)
-    if fault is not None:
+    parts = split(endpoint) if isinstance(endpoint, str) else f"is {type(endpoint).__name__}, not str"
+    if not isinstance(parts, str):
+        if parts.username is not None or parts.password is not None:
+            parts = "holds a user or password"
+        elif parts.path.rstrip("/") or parts.query or parts.fragment:
+            parts = "has a path, query or fragment"
+    if isinstance(parts, str):
         # The message leaves out a value that may hold a user and a password.
-        shown = "" if "@" in endpoint else f" {endpoint!r}"
+        shown = "" if "@" in str(endpoint) else f" {endpoint!r}"
         raise ConfigurationError(
-            f"{variable}{shown} {fault}; legal: {_ENDPOINT_LEGAL}, or not set at all for AWS: "
+            f"{variable}{shown} {parts}; legal: {_ENDPOINT_LEGAL}, or not set at all for AWS: "
             f"{_ENDPOINT_LINE.replace('S3_ENDPOINT', variable)}"
         )
-    return endpoint.rstrip("/")
-
-
-def _endpoint_fault(endpoint: str) -> str | None:
-    try:
-        parts = urlsplit(endpoint)
-        port = parts.port
-    except ValueError:
-        return "is not a URL, or its port is not a number up to 65535"
-    strange = re.search(r"[\s\x00-\x1f\\]", endpoint) is not None
-    faults = {
-        "is set but empty": not endpoint.strip(),
-        "has no scheme http:// or https://": parts.scheme not in {"http", "https"},
-        "holds a user or password": parts.username is not None or parts.password is not None,
-        "names no host that can be reached": not parts.hostname or port == 0 or strange,
-        "has a path, query or fragment": bool(parts.path.rstrip("/") or parts.query or parts.fragment),
-    }
-    return next((fault for fault, holds in faults.items() if holds), None)
+    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def _check_region(region: str, *, on_aws: bool) -> None:
     legal = _AWS_REGION if on_aws else _REGION
-    if not legal.fullmatch(region):
+    if fault_of(region, Form.WORD) or not legal.fullmatch(region):
         raise ConfigurationError(
             f"AWS_REGION {region!r} is not a region; legal: "
             + (
@@ -252,11 +264,21 @@ def _check_region(region: str, *, on_aws: bool) -> None:
 
 
 def _check_credential(variable: str, value: str) -> None:
-    if not value or re.search(r"\s", value) or not value.isascii() or not value.isprintable():
-        fault = "holds white space or a character that is not printable ASCII" if value else "is empty"
+    fault = fault_of(value, Form.WORD)
+    if fault is not None:
         raise ConfigurationError(
             f"{variable} {fault}; legal: exactly the value that the deployment published: export {variable}=…"
         )
+
+
+def _check_limits(config: StoreConfig) -> None:
+    for name in ("connect_timeout", "stall_timeout"):
+        given = getattr(config, name)
+        if not isinstance(given, timedelta) or not timedelta(0) < given <= _LONGEST_WAIT:
+            raise ConfigurationError(f"{name} is {given!r}; legal: a timedelta above 0 and up to {_LONGEST_WAIT}")
+    retries = config.max_retries
+    if not isinstance(retries, int) or isinstance(retries, bool) or not 0 <= retries <= _MOST_RETRIES:
+        raise ConfigurationError(f"max_retries is {retries!r}; legal: 0 to {_MOST_RETRIES}")
 
 
 def _required(env: Mapping[str, str], variable: str, line: str) -> str:

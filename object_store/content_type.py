@@ -12,6 +12,7 @@ from mimetypes import MimeTypes
 from typing import Final
 
 from object_store.errors import InvalidContentType
+from object_store.outgoing import Form, fault_of
 
 DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"
 
@@ -55,7 +56,7 @@ def guess_content_type(key: str) -> str:
 
 def check_content_type(bucket: str, key: str, content_type: str) -> str:
     """Return the content type if a header can hold it; otherwise raise InvalidContentType."""
-    if not isinstance(content_type, str) or not _MEDIA_TYPE.fullmatch(content_type):
+    if fault_of(content_type, Form.HEADER) or not _MEDIA_TYPE.fullmatch(content_type):
         raise InvalidContentType(
             f"{content_type!r} is not a content type; legal: type/subtype with optional parameters, such as "
             "'text/plain; charset=utf-8', or None to guess it from the key",

@@ -20,14 +20,17 @@ text of a server's answer. `translation` sorts answers into this tree.
     ├── StaleReference                          the object is not the one that the reference was made from
     ├── IncompleteTransfer                      the body is shorter or longer than announced
     ├── PayloadUnresolved                       an event that does not lead to bytes
-    ├── LocalFileError                          a file or folder of this machine, or of the NAS
+    ├── LocalFault                              this machine failed, not the server: descriptors, memory, the clients
+    │   └── LocalFileError                      a file or folder of this machine, or of the NAS
     ├── DualWriteFailed                         not both sides hold the body; it says which does
     ├── AccessDenied                            the server knows the access key, but denies the request
+    │   └── ObjectLocked                        an object lock keeps what is there
     ├── BadCredentials                          the server does not know the access key, or the signature is wrong
     ├── ClockSkew                               this machine's clock differs too much from the server's
     ├── WrongRegion                             the bucket or the server is in another region
     ├── EndpointUnreachable                     the name does not resolve, no connection, or the connection was lost
     │   └── CertificateNotTrusted               no trusted CA signed the TLS certificate, or it is for another name
+    │       └── CertificateUnusable             no setting makes the certificate usable: the server needs another one
     ├── Unavailable                             the server cannot answer the request now; a later try may succeed
     ├── QuotaExceeded                           no space: a quota, or the disk
     ├── RequestRefused                          any other S3 error; see `code`
@@ -152,7 +155,14 @@ class PayloadUnresolved(ObjectStoreError):  # noqa: N818  # the tree names state
     """An event whose `objectRef` or `nasPath` does not lead to bytes here."""
 
 
-class LocalFileError(ObjectStoreError):
+class LocalFault(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
+    """This machine could not do it: no descriptor, memory, port or temporary folder, or a client that broke.
+
+    What the server has is unknown only if an upload had begun; nothing in the message is the server's answer.
+    """
+
+
+class LocalFileError(LocalFault):
     """A file or folder that cannot be read or written."""
 
 
@@ -204,6 +214,12 @@ class AccessDenied(ObjectStoreError):  # noqa: N818  # the name is part of the p
     )
 
 
+class ObjectLocked(AccessDenied):
+    """The bucket's object lock keeps the object that is there: no grant lets it be replaced or removed."""
+
+    remedy = "Store it under another key, or wait until then; a legal hold lasts until someone lifts it."
+
+
 class BadCredentials(ObjectStoreError):  # noqa: N818  # the name is part of the published contract
     """The server does not know the access key, or the secret key does not match it."""
 
@@ -237,6 +253,17 @@ class CertificateNotTrusted(EndpointUnreachable):
     remedy = (
         "Set S3_CA_BUNDLE to a PEM file with the CA that signed it (AWS_CA_BUNDLE if S3_ENDPOINT is not set), "
         "and check that the certificate holds the host name of S3_ENDPOINT."
+    )
+
+
+class CertificateUnusable(CertificateNotTrusted):
+    """The endpoint's certificate cannot be a server's: it is a CA's own, or it holds no name."""
+
+    remedy = (
+        "Give the server a certificate of its own, signed by your CA; or, for one server, make one that is its own CA, "
+        "with HOST in place of the endpoint's host (IP:… for an address): openssl req -x509 -newkey rsa:2048 -nodes "
+        "-days 365 -subj /CN=HOST -addext subjectAltName=DNS:HOST -addext basicConstraints=critical,CA:FALSE "
+        "-keyout private.key -out public.crt. Then set S3_CA_BUNDLE to the CA's certificate, or to public.crt."
     )
 
 

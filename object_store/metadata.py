@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from object_store.errors import InvalidMetadata
+from object_store.outgoing import Form, fault_of
 
 MAX_METADATA_BYTES: Final = 2048
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _LEGAL = (
     "legal: names of a-z, 0-9 and '-', values of printable ASCII without spaces at the ends, "
     f"together at most {MAX_METADATA_BYTES} bytes"
@@ -32,8 +32,9 @@ def check_metadata(bucket: str, key: str, metadata: Mapping[str, str] | None) ->
     for name, value in metadata.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise InvalidMetadata(f"{name!r} is not a valid metadata name; {_LEGAL}", bucket=bucket, key=key)
-        if not isinstance(value, str) or not _VALUE.fullmatch(value):
-            raise InvalidMetadata(f"the value of metadata {name!r} is not valid; {_LEGAL}", bucket=bucket, key=key)
+        fault = fault_of(value, Form.HEADER)
+        if fault is not None:
+            raise InvalidMetadata(f"the value of metadata {name!r} {fault}; {_LEGAL}", bucket=bucket, key=key)
     size = sum(len(name) + len(value) for name, value in metadata.items())
     if size > MAX_METADATA_BYTES:
         raise InvalidMetadata(f"the metadata has {size} bytes; {_LEGAL}", bucket=bucket, key=key)

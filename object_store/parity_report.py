@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, computed_field
 from pydantic.alias_generators import to_camel
 from rich.filesize import decimal
 
+from object_store.plain import escaped, plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -67,11 +69,11 @@ class ParityReport(BaseModel):
     def as_text(self) -> str:
         """Return it for people: one line per finding, and a line with the totals."""
         lines = [
-            f"{kind:<11}{_shown(key)}"
+            f"{kind:<11}{plain(key)}"
             for kind, keys in (("missing", self.missing), ("extra", self.extra), ("different", self.different))
             for key in keys
         ]
-        lines += [f"undecided  {_shown(each.key)}: {each.reason}" for each in self.undecided]
+        lines += [f"undecided  {plain(each.key)}: {escaped(each.reason)}" for each in self.undecided]
         lines.append(
             f"{self.same} the same ({decimal(self.same_bytes)}), {len(self.missing)} missing in the store, "
             f"{len(self.extra)} extra in the store, {len(self.different)} different, {len(self.undecided)} undecided"
@@ -98,8 +100,3 @@ class ParityReport(BaseModel):
                 Undecided(key=found.key, reason=found.reason) for found in done.findings if found.kind == "undecided"
             ),
         )
-
-
-def _shown(key: str) -> str:
-    """The key, quoted if it holds characters that a terminal would obey."""
-    return key if key.isprintable() else repr(key)

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from object_store.errors import UnexpectedAnswer
 from object_store.translation import BOTOCORE_ERRORS
 
 if TYPE_CHECKING:
@@ -33,18 +34,27 @@ def is_misread_by_obstore(*texts: str) -> bool:
     return any(word in text for word in ("SlowDown", "InternalError") for text in texts)
 
 
-def upload_in_parts(client: S3Client, wanted: Put, blocks: Blocks, *, if_absent: bool) -> str:
-    """Store the blocks, and return the etag in its quotes; it raises botocore's errors."""
+def upload_in_parts(client: S3Client, wanted: Put, blocks: Blocks, *, if_absent: bool) -> str | None:
+    """Store the blocks, and return the etag in its quotes; it raises botocore's errors.
+
+    Raises:
+        UnexpectedAnswer: an answer has no upload id, or a part's has no etag.
+    """
     bucket, key = wanted.bucket, wanted.key
     upload = client.create_multipart_upload(
         Bucket=bucket, Key=key, ContentType=wanted.content_type, Metadata=wanted.metadata, ChecksumAlgorithm="SHA256"
-    )["UploadId"]
+    ).get("UploadId")
+    if not upload:
+        raise UnexpectedAnswer("the answer has no upload id", bucket=bucket, key=key)
 
     def send(number: int, part: bytes) -> CompletedPartTypeDef:
         answer = client.upload_part(
             Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=part, ChecksumAlgorithm="SHA256"
         )
-        done: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}
+        etag = answer.get("ETag")
+        if not etag:
+            raise UnexpectedAnswer(f"the answer to part {number} has no ETag", bucket=bucket, key=key)
+        done: CompletedPartTypeDef = {"PartNumber": number, "ETag": etag}
         if "ChecksumSHA256" in answer:
             done["ChecksumSHA256"] = answer["ChecksumSHA256"]
         blocks.count(len(part))
@@ -63,8 +73,10 @@ def upload_in_parts(client: S3Client, wanted: Put, blocks: Blocks, *, if_absent:
         if if_absent:
             return client.complete_multipart_upload(
                 Bucket=bucket, Key=key, UploadId=upload, MultipartUpload=parts, IfNoneMatch="*"
-            )["ETag"]
-        return client.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload=parts)["ETag"]
+            ).get("ETag")
+        return client.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload=parts).get(
+            "ETag"
+        )
     except BaseException:
         with suppress(*BOTOCORE_ERRORS):  # report the failure that led here
             client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)

@@ -15,11 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from object_store.errors import InvalidArgument, InvalidReference
 from object_store.keys import check_bucket
+from object_store.outgoing import Form, fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SCHEME: Final = "s3://"
+ETAG_PATTERN: Final = r"^[!#-~]+$"
+"""The characters of an etag that a header can hold: printable ASCII, without quotes and white space."""
+
 _LEGAL: Final = "bucket, key, etag, size and contentType, as in schemas/object-ref.schema.json"
 
 
@@ -47,7 +51,7 @@ class ObjectRef(BaseModel):
 
     bucket: Annotated[str, Field(min_length=1)]
     key: Annotated[str, Field(min_length=1)]
-    etag: Annotated[str, Field(min_length=1, pattern=r'^[^"\s]+$')]
+    etag: Annotated[str, Field(min_length=1, pattern=ETAG_PATTERN)]
     size: Annotated[int, Field(ge=0)]
     content_type: Annotated[str | None, Field(min_length=1, alias="contentType")] = None
 
@@ -74,6 +78,15 @@ class ObjectRef(BaseModel):
                 for fault in error.errors(include_input=False, include_url=False)
             )
         raise InvalidReference(f"not a reference: {faults}; legal: {_LEGAL}")
+
+
+def check_etag(bucket: str, key: str, etag: str) -> None:
+    """Raise InvalidReference for an etag that a server cannot have sent."""
+    fault = fault_of(etag, Form.WORD) or ("holds a quote" if '"' in etag else None)
+    if fault is not None:
+        raise InvalidReference(
+            f"the etag {fault}; legal: as in a reference, printable ASCII without its quotes", bucket=bucket, key=key
+        )
 
 
 def parse_uri(uri: str) -> tuple[str, str]:

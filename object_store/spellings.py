@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from object_store.errors import ConfigurationError
+from object_store.hosts import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,7 @@ def endpoint_of(env: Mapping[str, str]) -> str | None:
     given = {name: env[name] for name in _SPELLINGS if name in env}
     if "MINIO_ENDPOINT" in given:
         given["MINIO_ENDPOINT"] = _minio_url(given["MINIO_ENDPOINT"], env)
-    different = {value.rstrip("/") for value in given.values()}
+    different = {canonical(value) for value in given.values()}
     if len(different) > 1:
         raise ConfigurationError(
             f"{' and '.join(given)} name different servers; legal: one of them, or the same value in each: "

@@ -9,28 +9,35 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import obstore
+from obstore.exceptions import BaseError
 
 from object_store import ranges
-from object_store.answers import bare_etag, condition_of_get, condition_of_put, info_of, is_no_object, whole_body
+from object_store.answers import condition_of_get, condition_of_put, info_of, is_no_object, listed, whole_body
 from object_store.arguments import Put, checked_get, checked_put, lifetime_of
 from object_store.body import MULTIPART_THRESHOLD, PART_SIZE, Blocks, Body, as_bytes, opened
 from object_store.clients import listing_client, object_client
 from object_store.config import StoreConfig
-from object_store.errors import EndpointUnreachable, InvalidArgument, NotFound, ObjectStoreError, UnexpectedAnswer
+from object_store.errors import (
+    ConfigurationError,
+    EndpointUnreachable,
+    InvalidArgument,
+    NotFound,
+    ObjectStoreError,
+    UnexpectedAnswer,
+)
 from object_store.files import replacing
 from object_store.folders import JOBS, Transfer, download_dir, upload_dir
-from object_store.keys import check_bucket, check_key
+from object_store.keys import check_bucket, check_key, check_prefix
 from object_store.partials import sweep
 from object_store.parts import PARTS_AT_ONCE, is_misread_by_obstore, upload_in_parts
-from object_store.reference import Download, ObjectInfo, ObjectRef
 from object_store.stream import ObjectStream
-from object_store.translation import BOTOCORE_ERRORS, OBSTORE_ERRORS, Place, answer_of, translated
+from object_store.translation import OBSTORE_ERRORS, Place, answer_of, is_of_a_client, translated, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,6 +50,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
     from obstore import GetResult, PutMode
     from obstore.store import S3Store
+
+    from object_store.reference import Download, ObjectInfo, ObjectRef
 
 T = TypeVar("T")
 
@@ -282,8 +291,9 @@ class ObjectStore:
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
         """
         check_bucket(bucket)
-        if not isinstance(prefix, str):
-            raise InvalidArgument(f"the prefix has type {type(prefix).__name__}; legal: str", bucket=bucket)
+        check_prefix(bucket, prefix)
+        if after is not None:
+            check_prefix(bucket, after, "key to list after")
         return self._listed(bucket, prefix, after)
 
     def presign(
@@ -389,7 +399,9 @@ class ObjectStore:
     def _do(self, bucket: str, key: str | None, action: Callable[[], T]) -> T:
         try:
             return action()
-        except (*OBSTORE_ERRORS, *BOTOCORE_ERRORS) as raw:
+        except BaseException as raw:  # a panic of obstore is no Exception
+            if not is_of_a_client(raw):
+                raise
             failure = translated(raw, self.place(bucket, key))
         # Raised outside of the except clause, so that the raw error, whose text may hold anything, is not its context.
         raise failure
@@ -430,11 +442,15 @@ class ObjectStore:
             fault = blocks.fault or (_lost_end(bucket, key) if lost else failure)
         raise fault
 
-    def _put_parts_by_botocore(self, wanted: Put, blocks: Blocks, *, if_absent: bool) -> str:
+    def _put_parts_by_botocore(self, wanted: Put, blocks: Blocks, *, if_absent: bool) -> str | None:
         bucket, key = wanted.bucket, wanted.key
         try:
             return self._do(bucket, key, lambda: upload_in_parts(self._listings(), wanted, blocks, if_absent=if_absent))
-        except ObjectStoreError as failure:
+        except BaseException as failure:
+            if blocks.fault is not None:
+                raise blocks.fault from None
+            if not isinstance(failure, ObjectStoreError):
+                raise
             if failure.code == "NoSuchUpload":  # likewise, after a retry of botocore
                 raise _lost_end(bucket, key) from None
             raise condition_of_put(failure, bucket, key, if_absent=if_absent) from None
@@ -464,9 +480,7 @@ class ObjectStore:
             if "IsTruncated" not in page:  # botocore accepts any XML as an empty listing
                 raise UnexpectedAnswer("the answer is not a listing", bucket=bucket, key=place)
             for entry in page.get("Contents", ()):
-                key = entry["Key"]
-                etag = bare_etag(entry.get("ETag"), bucket, key)
-                yield ObjectRef(bucket=bucket, key=key, etag=etag, size=entry["Size"])
+                yield listed(bucket, entry)
 
     def _pages_of(self, bucket: str, prefix: str, after: str | None) -> PageIterator[ListObjectsV2OutputTypeDef]:
         pages = self._listings().get_paginator("list_objects_v2")
@@ -480,7 +494,8 @@ class ObjectStore:
 
     def place(self, bucket: str, key: str | None) -> Place:
         """Return what an error about an object says, and the secrets that it must not show."""
-        return Place(self._endpoint, bucket, key, self.config.secrets())
+        proxy = self.config.proxy
+        return Place(self._endpoint, bucket, key, self.config.secrets(), proxy.shown if proxy else None)
 
     def _objects_of(self, bucket: str) -> S3Store:
         return self._client_of(bucket, self.config)
@@ -494,13 +509,15 @@ class ObjectStore:
         with self._lock:
             client = self._object_clients.get((config.endpoint, bucket))
             if client is None:
-                client = self._object_clients[config.endpoint, bucket] = object_client(config, bucket)
+                with _configuring(config):
+                    client = self._object_clients[config.endpoint, bucket] = object_client(config, bucket)
             return client
 
     def _listings(self) -> S3Client:
         with self._lock:
             if self._listing_client is None:
-                self._listing_client = listing_client(self.config, self._ca_file())
+                with _configuring(self.config):
+                    self._listing_client = listing_client(self.config, self._ca_file())
                 self._resources.callback(self._listing_client.close)
             return self._listing_client
 
@@ -517,6 +534,19 @@ class ObjectStore:
         copy.write(pem)
         copy.flush()
         return copy.name
+
+
+@contextmanager
+def _configuring(config: StoreConfig) -> Iterator[None]:
+    """A client that cannot be made is a matter of its settings: nothing was sent."""
+    try:
+        yield
+    except (BaseError, ValueError) as raw:
+        first_line = without_secrets(str(raw).partition("\n")[0], config.secrets())
+        failure = ConfigurationError(f"no client can be made from these settings: {first_line}")
+    else:
+        return
+    raise failure
 
 
 def _lost_end(bucket: str, key: str) -> EndpointUnreachable:

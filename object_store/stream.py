@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from object_store.errors import IncompleteTransfer
-from object_store.translation import OBSTORE_ERRORS, translated
+from object_store.translation import is_of_a_client, translated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -65,7 +65,9 @@ class ObjectStream(_Stream):
         while True:
             try:
                 block = next(blocks, None)
-            except OBSTORE_ERRORS as raw:
+            except BaseException as raw:  # a panic of obstore is no Exception
+                if not is_of_a_client(raw):
+                    raise
                 failure = translated(raw, self._place)
             else:
                 if block is None:
@@ -90,7 +92,9 @@ class AsyncObjectStream(_Stream):
         while True:
             try:
                 block = await anext(blocks, None)
-            except OBSTORE_ERRORS as raw:
+            except BaseException as raw:  # a panic of obstore is no Exception
+                if not is_of_a_client(raw):
+                    raise
                 failure = translated(raw, self._place)
             else:
                 if block is None:

@@ -5,12 +5,17 @@ Of the raw text only the code, the server's own message and, if there was no ans
 hold URLs, headers and signed data. Secrets are removed from the message too. obstore gives an answer only as text
 (version 0.12.1), so this module reads the answer from that text; the tests hold every form of it.
 
+A fault of this machine is never the server's answer: `LocalFault` (no descriptor, no memory, no temporary folder, a
+panic of obstore). botocore wraps it in an error of its own, so its causes are searched too.
+
 Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList, and MinIO's own (`XMinio…`).
 """
 
 from __future__ import annotations
 
+import errno
 import html
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -22,15 +27,17 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
+    ProxyConnectionError,
     SSLError,
 )
 from botocore.parsers import ResponseParserError
 from obstore.exceptions import BaseError
 
 from object_store import errors
+from object_store.plain import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 BOTOCORE_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 """botocore's errors; they have no common base."""
@@ -38,7 +45,16 @@ BOTOCORE_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 OBSTORE_ERRORS = (BaseError, OSError, ValueError)
 """obstore's errors: its own tree, FileNotFoundError for a 404, ValueError for a client that cannot be made."""
 
+_LOCAL_ERRNOS = frozenset({
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EADDRNOTAVAIL, errno.EACCES,
+})  # fmt: skip
+_OS_ERROR = re.compile(r"Os \{\s*code: (\d+)")
+
 _MAX_MESSAGE = 300
+
+# One code for many refusals (InvalidRequest, AccessDenied), so only the text says that it is the lock's: of MinIO and
+# versitygw ("WORM protected"), and of AWS ("because object protected by object lock").
+_LOCKED = re.compile(r"WORM protected|protected by object lock", re.IGNORECASE)
 
 _CODES: Final[dict[str, type[errors.ObjectStoreError]]] = {
     code: error
@@ -68,8 +84,15 @@ _CODES: Final[dict[str, type[errors.ObjectStoreError]]] = {
 
 _ANSWER = re.compile(r"Server returned non-2xx status code: (?P<status>\d{3})[^:\n]*: (?P<body>.*)", re.DOTALL)
 _NO_ANSWER = re.compile(r"HttpError|reqwest::Error")
-_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)")
-_CERTIFICATE_BY_PYTHON = re.compile(r"(?:certificate verify failed: |(?=hostname))([^(]+)")
+_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)")
+_CERTIFICATE_BY_PYTHON = re.compile(r"(?:certificate verify failed: |(?=hostname|no appropriate subject))([^(]+)")
+_UNUSABLE: Final = (
+    ("CaUsedAsEndEntity", "it is a CA's own certificate (CA:TRUE), which no server may present"),
+    ("UnsupportedCertVersion", "it is of version 1, which names no host"),
+    ("presented: []", "there is no name in the certificate (no subjectAltName)"),
+    ("no appropriate subjectAltName", "there is no name in the certificate (no subjectAltName)"),
+    ("key too weak", "its key is too short"),
+)
 _BROKEN_OFF = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer", re.IGNORECASE)
 _LOST = "the connection was lost before the answer was complete"
 _NO_TLS = "the server there does not speak TLS; is it an http:// endpoint?"
@@ -77,6 +100,8 @@ _SIGNED_QUERY = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&
 
 # Searched in the part of obstore's text about the connection; the first match is the reason.
 _CONNECTION_FAULTS = (
+    ("ProxyAuthRequired", "the proxy wants a user and a password, or others than these"),
+    ("TunnelUnsuccessful", "the proxy lets no connection to it through"),
     ("dns error", "the host name does not resolve"),
     ("ConnectionRefused", "nothing listens there (connection refused)"),
     ("InvalidContentType", _NO_TLS),
@@ -91,6 +116,7 @@ _CONNECTION_FAULTS = (
 _BOTOCORE_FAULTS = (
     (EndpointConnectionError, "nothing listens there, or its name does not resolve"),
     (ConnectTimeoutError, "no answer in time"),
+    (ProxyConnectionError, "the proxy cannot be reached, or lets no connection through"),
     (HTTPClientError, _LOST),
 )
 
@@ -100,9 +126,15 @@ class Place:
     """The subject of an operation, and the secrets that its messages must not hold."""
 
     endpoint: str
-    bucket: str
+    bucket: str | None
     key: str | None
     secrets: tuple[str, ...]
+    proxy: str | None = None
+
+    @property
+    def server(self) -> str:
+        """The endpoint, and how it is reached."""
+        return f"{self.endpoint} (through the proxy {self.proxy})" if self.proxy else self.endpoint
 
 
 @dataclass(frozen=True)
@@ -114,16 +146,56 @@ class Answer:
     message: str
 
 
-def translated(raw: Exception, place: Place) -> errors.ObjectStoreError:
+def is_of_a_client(raw: BaseException) -> bool:
+    """Whether an exception is to be translated; all others (an interruption, a fault of the program) pass unchanged."""
+    known = (*OBSTORE_ERRORS, *BOTOCORE_ERRORS, errors.ObjectStoreError, MemoryError)
+    return isinstance(raw, known) or _is_panic(raw) or _is_without_thread(raw)
+
+
+def translated(raw: BaseException, place: Place) -> errors.ObjectStoreError:
     """Turn an error of a client into one of ours; return one of ours unchanged."""
     if isinstance(raw, errors.ObjectStoreError):
         return raw
+    fault = _fault_of_this_machine(raw)
+    if fault is not None:
+        return errors.LocalFault(fault, bucket=place.bucket, key=place.key)
     if isinstance(raw, BOTOCORE_ERRORS):
         return _from_botocore(raw, place)
     return _from_obstore(raw, place)
 
 
-def _from_obstore(raw: Exception, place: Place) -> errors.ObjectStoreError:
+def _fault_of_this_machine(raw: BaseException) -> str | None:
+    """Why this machine could not do it; None if it could."""
+    if _is_panic(raw):
+        return "a client of the adapter broke off, so it is unknown whether the request was sent"
+    if isinstance(raw, MemoryError) or _is_without_thread(raw):
+        return f"this machine has too little left: {raw or 'no memory'}"
+    # obstore's own FileNotFoundError, for a 404, has no number.
+    if isinstance(raw, OSError) and raw.errno is not None and not isinstance(raw, ConnectionError | TimeoutError):
+        where = f" ({raw.filename})" if raw.filename else ""
+        return f"this machine cannot do it: {raw.strerror}{where}"
+    found = _OS_ERROR.search(str(raw)) if isinstance(raw, BaseError) else None
+    number = int(found[1]) if found else next((each.errno for each in _causes(raw) if isinstance(each, OSError)), None)
+    return f"this machine cannot do it: {os.strerror(number)}" if number in _LOCAL_ERRNOS else None
+
+
+def _is_panic(raw: BaseException) -> bool:
+    return type(raw).__module__ in {"pyo3_runtime", "pyo3_async_runtimes"}  # the classes are not exported
+
+
+def _is_without_thread(raw: BaseException) -> bool:
+    return isinstance(raw, RuntimeError) and "can't start new thread" in str(raw)
+
+
+def _causes(raw: BaseException | None) -> Iterator[BaseException]:
+    """The errors behind one of botocore's, which holds the first as an argument."""
+    while raw is not None:
+        yield raw
+        inner = getattr(raw, "kwargs", {}).get("error")
+        raw = inner if isinstance(inner, BaseException) else raw.__cause__
+
+
+def _from_obstore(raw: BaseException, place: Place) -> errors.ObjectStoreError:
     text = str(raw)
     answer = answer_of(raw)
     if answer is not None:
@@ -133,40 +205,40 @@ def _from_obstore(raw: Exception, place: Place) -> errors.ObjectStoreError:
     connection = _NO_ANSWER.search(text)
     if connection is not None:
         return _from_connection(text[connection.start() :], place)
-    first_line = _clean(text.partition("\n")[0], place.secrets)
+    first_line = without_secrets(text.partition("\n")[0], place.secrets)
     return errors.UnexpectedAnswer(
-        f"the answer of {place.endpoint} is not understood: {first_line}", bucket=place.bucket, key=place.key
+        f"the answer of {place.server} is not understood: {first_line}", bucket=place.bucket, key=place.key
     )
 
 
 def _from_botocore(raw: Exception, place: Place) -> errors.ObjectStoreError:
     if isinstance(raw, ClientError):
         given = raw.response["Error"]
-        code, status = given.get("Code", ""), raw.response["ResponseMetadata"]["HTTPStatusCode"]
+        code, status = given.get("Code") or "", raw.response["ResponseMetadata"]["HTTPStatusCode"]
         if code == "500":  # the code that botocore sets for a 200 that it cannot read
             return errors.UnexpectedAnswer(
-                f"the answer of {place.endpoint} broke off, or is not an S3 answer",
+                f"the answer of {place.server} broke off, or is not an S3 answer",
                 bucket=place.bucket,
                 key=place.key,
             )
         # botocore sets the status as the code if an answer has no code.
-        return _from_answer(Answer(status, None if code.isdigit() else code or None, given.get("Message", "")), place)
+        return _from_answer(Answer(status, None if code.isdigit() else code or None, given.get("Message") or ""), place)
     if isinstance(raw, SSLError):
         certificate = _CERTIFICATE_BY_PYTHON.search(str(raw))
         if certificate:
-            return _untrusted(certificate, place)
+            return _untrusted(certificate[1], str(raw), place)
         return _unreachable(_LOST if _BROKEN_OFF.search(str(raw)) else _NO_TLS, place)
     for kind, reason in _BOTOCORE_FAULTS:
         if isinstance(raw, kind):
             return _unreachable(reason, place)
     return errors.UnexpectedAnswer(
-        f"the answer of {place.endpoint} is not understood ({type(raw).__name__})",
+        f"the answer of {place.server} is not understood ({type(raw).__name__})",
         bucket=place.bucket,
         key=place.key,
     )
 
 
-def answer_of(raw: Exception) -> Answer | None:
+def answer_of(raw: BaseException) -> Answer | None:
     """Read a server's answer from obstore's text; None if there was no answer."""
     text = str(raw).partition("\n\nDebug source:")[0]
     found = _ANSWER.search(text)
@@ -184,13 +256,15 @@ def answer_of(raw: Exception) -> Answer | None:
 def _from_answer(answer: Answer, place: Place) -> errors.ObjectStoreError:
     if answer.code is None:
         return _without_code(answer.status, place)
-    message = _clean(answer.message, place.secrets)
+    message = without_secrets(answer.message, place.secrets)
     error = _CODES.get(answer.code) or _by_status(answer.status)
+    if _LOCKED.search(answer.message):
+        error, message = errors.ObjectLocked, f"the object is kept until its retention or legal hold ends: {message}"
     return error(
         message or f"the server answered {answer.status}",
         bucket=place.bucket,
         key=place.key,
-        code=_clean(answer.code, place.secrets),
+        code=without_secrets(answer.code, place.secrets),
         status=answer.status,
     )
 
@@ -208,40 +282,45 @@ def _by_status(status: int) -> type[errors.ObjectStoreError]:
 
 def _without_code(status: int, place: Place) -> errors.ObjectStoreError:
     """Translate an answer that no S3 server gives: from a proxy, a console, or a port that speaks TLS."""
+    if status == 407:  # noqa: PLR2004  # HTTP: from a proxy, never from a server
+        return _unreachable("the proxy wants a user and a password, or others than these", place)
     if status == 400 and place.endpoint.startswith("http://"):  # noqa: PLR2004  # HTTP
         return _unreachable("the server there does not speak plain HTTP; is it an https:// endpoint?", place)
     error = errors.Unavailable if status >= 500 else errors.UnexpectedAnswer  # noqa: PLR2004  # HTTP
     return error(
-        f"{place.endpoint} answered {status} without an S3 error", bucket=place.bucket, key=place.key, status=status
+        f"{place.server} answered {status} without an S3 error", bucket=place.bucket, key=place.key, status=status
     )
 
 
 def _from_connection(text: str, place: Place) -> errors.ObjectStoreError:
     certificate = _CERTIFICATE.search(text)
     if certificate is not None:
-        return _untrusted(certificate, place)
+        return _untrusted(certificate[1], text, place)
     reasons = (reason for mark, reason in _CONNECTION_FAULTS if mark in text)
     return _unreachable(next(reasons, "the connection failed"), place)
 
 
-def _untrusted(found: re.Match[str] | None, place: Place) -> errors.CertificateNotTrusted:
-    detail = f" ({found[1].strip()})" if found else ""
-    return errors.CertificateNotTrusted(
-        f"the TLS certificate of {place.endpoint} is not trusted{detail}", bucket=place.bucket, key=place.key
+def _untrusted(detail: str, text: str, place: Place) -> errors.CertificateNotTrusted:
+    reason = next((reason for mark, reason in _UNUSABLE if mark in text), None)
+    error = errors.CertificateNotTrusted if reason is None else errors.CertificateUnusable
+    return error(
+        f"the TLS certificate of {place.server} is not trusted: {reason or detail.strip()}",
+        bucket=place.bucket,
+        key=place.key,
     )
 
 
 def _unreachable(reason: str, place: Place) -> errors.EndpointUnreachable:
     if reason is _LOST and place.endpoint.startswith("http://"):
         reason += "; if the server speaks TLS, the endpoint must begin with https://"
-    return errors.EndpointUnreachable(
-        f"{place.endpoint} cannot be reached: {reason}", bucket=place.bucket, key=place.key
-    )
+    if place.proxy is not None:
+        reason += "; if it is reached without a proxy, add its host to NO_PROXY"
+    return errors.EndpointUnreachable(f"{place.server} cannot be reached: {reason}", bucket=place.bucket, key=place.key)
 
 
-def _clean(text: str, secrets: Iterable[str]) -> str:
-    """Return a server's text as one line, without secrets and of limited length."""
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return a server's text as one line for a terminal, without secrets and of limited length."""
     for secret in secrets:
         for form in {secret, quote(secret, safe=""), quote_plus(secret), quote(secret)}:
             text = text.replace(form, "***")
-    return " ".join(_SIGNED_QUERY.sub(r"\1***", text).split())[:_MAX_MESSAGE]
+    return escaped(" ".join(_SIGNED_QUERY.sub(r"\1***", text).split())[:_MAX_MESSAGE])

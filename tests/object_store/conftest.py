@@ -35,7 +35,7 @@ SECRET_KEY = "planted/secret+that=nobody-may-see"  # noqa: S105  # planted, to b
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in list(os.environ):
-        if variable.startswith(("AWS_", "S3_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")):
+        if variable.startswith(("AWS_", "S3_")) or variable.upper().endswith("_PROXY"):
             monkeypatch.delenv(variable)
 
 

@@ -456,7 +456,7 @@ class TestBody:
             ("", BODY, object_store.InvalidKey),
             ("../out", BODY, object_store.InvalidKey),
             ("/out", BODY, object_store.InvalidKey),
-            ("a\\b", BODY, object_store.UnsafePath),
+            ("a\\b", BODY, object_store.InvalidKey),
             (f"a/{PARTIAL_PREFIX}nas-x", BODY, object_store.UnsafePath),
             (f"{PARTIAL_PREFIX}d/x", BODY, object_store.UnsafePath),
             ("link/x", BODY, object_store.UnsafePath),

@@ -298,7 +298,7 @@ class TestList:
     def test_refuses_a_prefix_that_is_not_text(self, store: ObjectStore, bucket: str) -> None:
         """The argument is checked at the call, not at the first `next`."""
         prefix: Any = b"bytes"
-        with pytest.raises(object_store.InvalidArgument, match="the prefix has type bytes"):
+        with pytest.raises(object_store.InvalidArgument, match="the prefix is bytes, not str"):
             store.list(bucket, prefix)
 
 

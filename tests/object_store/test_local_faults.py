@@ -1,0 +1,203 @@
+"""A fault of this machine is never reported as the server's answer, nor an error of the caller's body."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
+from obstore.exceptions import GenericError
+
+import object_store
+from object_store import LocalFault, ObjectStoreError
+from object_store.translation import Place, is_of_a_client, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.object_store.conftest import Answer, MakeStore, ScriptedServer
+
+PLACE = Place("https://store.example", "probe", "k", ())
+BODY = bytes(object_store.MULTIPART_THRESHOLD + 1)
+
+
+def _caused(outer: BaseException, inner: BaseException) -> BaseException:
+    outer.__cause__ = inner
+    return outer
+
+
+def _refused(code: str, status: int) -> ClientError:
+    """The error of botocore for an answer without `<Message>`."""
+    answer: Any = {"Error": {"Code": code, "Message": None}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "ListObjectsV2")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        OSError(errno.EMFILE, os.strerror(errno.EMFILE), "/usr/lib/data.json"),
+        FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"),
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        RuntimeError("can't start new thread"),
+        MemoryError(),
+        EndpointConnectionError(
+            endpoint_url="https://store.example",
+            error=_caused(Exception(), OSError(errno.EMFILE, "Too many open files")),
+        ),
+        HTTPClientError(error=OSError(errno.ENOMEM, "Cannot allocate memory")),
+        GenericError('HttpError { source: ConnectError("dns error", Os {\n code: 24,\n kind: TooManyOpenFiles'),
+        GenericError('HttpError { source: ConnectError("tcp connect error", Os { code: 99, kind: AddrNotAvailable'),
+    ],
+    ids=["descriptor", "temporary folder", "disk", "thread", "memory", "socket", "wrapped", "dns", "ports"],
+)
+def test_fault_of_this_machine(raw: Exception) -> None:
+    """Its class says so, and the message holds the system's own reason and no word of an answer."""
+    assert is_of_a_client(raw)
+    error = translated(raw, PLACE)
+
+    assert type(error) is LocalFault
+    assert "this machine" in str(error)
+    assert "answer" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        FileNotFoundError("Object at location k not found: Server returned non-2xx status code: 404 Not Found: <x>"),
+        ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+        EndpointConnectionError(endpoint_url="https://store.example"),
+        _refused("SlowDown", 503),
+        GenericError("HttpError { Os { code: 111, kind: ConnectionRefused"),
+    ],
+    ids=["404", "reset", "refused", "busy", "refused to obstore"],
+)
+def test_what_the_server_or_the_network_did_is_none(raw: Exception) -> None:
+    """A 404 comes as a FileNotFoundError, a lost connection as an OSError."""
+    raw.__context__ = OSError(errno.EMFILE, "from what the caller did before")
+
+    error = translated(raw, PLACE)
+
+    assert isinstance(error, ObjectStoreError)
+    assert not isinstance(error, LocalFault)
+
+
+def test_error_without_a_message() -> None:
+    """Some servers leave `<Message>` out: botocore's None is not taken for text."""
+    assert type(translated(_refused("NoSuchBucket", 404), PLACE)) is object_store.BucketNotFound
+
+
+def test_no_temporary_folder(store_at: MakeStore, ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing over TLS needs a file for the CA."""
+
+    def none_usable() -> NoReturn:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none_usable)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", none_usable)
+
+    with pytest.raises(LocalFault, match="No usable temporary directory"):
+        next(store_at("https://127.0.0.1:9", ca_bundle=ca_file, max_retries=0).list("probe"))
+
+
+def test_client_that_cannot_be_made(store_at: MakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Obstore's complaint about a setting is no answer of the server."""
+
+    def unmakeable(*_: object) -> NoReturn:
+        raise ValueError("builder error")
+
+    monkeypatch.setattr("object_store.store.object_client", unmakeable)
+
+    with pytest.raises(object_store.ConfigurationError, match="builder error"):
+        store_at("http://127.0.0.1:9").download("probe", "k")
+
+
+def _multipart(answer: type[Answer]) -> Answer:
+    return answer(body=b"<InitiateMultipartUploadResult><UploadId>U</UploadId></InitiateMultipartUploadResult>")
+
+
+@pytest.mark.parametrize("if_absent", [False, True])
+@pytest.mark.parametrize("error", [ValueError("of the caller"), OSError(errno.EIO, "of the caller"), SystemExit(3)])
+@pytest.mark.parametrize("where", ["body", "progress"])
+def test_error_of_the_caller_is_raised_unchanged(
+    scripted: ScriptedServer,
+    answer: type[Answer],
+    store_at: MakeStore,
+    if_absent: bool,  # noqa: FBT001  # a parameter of the test
+    error: BaseException,
+    where: str,
+) -> None:
+    """The caller's generator or `progress` fails in an upload in parts: it is not the server's answer."""
+    scripted.answer = lambda request: (
+        _multipart(answer) if request.path.endswith(("?uploads", "?uploads=")) else answer(headers={"ETag": '"e"'})
+    )
+
+    def body() -> Iterator[bytes]:
+        yield BODY
+        raise error
+
+    def progress(_: int) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        store_at(scripted.endpoint, max_retries=0).upload(
+            "probe",
+            "k",
+            body() if where == "body" else BODY,
+            if_absent=if_absent,
+            progress=progress if where == "progress" else None,
+        )
+
+    assert raised.value is error
+
+
+@pytest.mark.parametrize("lacking", ["upload id", "part's etag", "joined etag", "html"])
+def test_odd_answer_to_an_upload_in_parts(
+    scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore, lacking: str
+) -> None:
+    """An answer without what S3 promises is UnexpectedAnswer, not a KeyError."""
+    etag = {"ETag": '"e"'}
+    answers = {
+        "POST ?uploads": answer(body=b"<X/>") if lacking == "upload id" else _multipart(answer),
+        "PUT": answer(headers={} if lacking == "part's etag" else etag),
+        "POST": answer(body=b"<CompleteMultipartUploadResult></CompleteMultipartUploadResult>", headers=etag),
+        "DELETE": answer(204),
+    }
+    if lacking == "html":
+        answers["POST ?uploads"] = answer(body=b"<html></html>")
+
+    scripted.answer = lambda request: answers[
+        "POST ?uploads" if request.path.endswith(("?uploads", "?uploads=")) else request.method
+    ]
+
+    with pytest.raises(object_store.UnexpectedAnswer):
+        store_at(scripted.endpoint, max_retries=0).upload("probe", "k", BODY, if_absent=True)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        b'<ETag>"e"</ETag><Size>1</Size>',
+        b'<Key>k</Key><ETag>"e"</ETag>',
+        b'<Key>k</Key><ETag>"e"</ETag><Size>-1</Size>',
+        b"<Key>k</Key><Size>1</Size>",
+        '<Key>k</Key><ETag>"é"</ETag><Size>1</Size>'.encode(),
+        b'<Key>k</Key><ETag>"e"</ETag><Size>many</Size>',
+    ],
+)
+def test_odd_entry_of_a_listing(
+    scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore, entry: bytes
+) -> None:
+    """An entry without key, etag or size is UnexpectedAnswer, not an error of pydantic."""
+    scripted.always(
+        answer(
+            body=b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents>%b</Contents></ListBucketResult>" % entry
+        )
+    )
+
+    with pytest.raises(object_store.UnexpectedAnswer):
+        list(store_at(scripted.endpoint, max_retries=0).list("probe"))
