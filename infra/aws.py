@@ -5,6 +5,8 @@ policy), because S3 answers 409 OperationAborted to two changes at once. Each bu
 resource, because a second one silently empties the first (pulumi-aws issue 5187).
 """
 
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_aws as aws
 
@@ -21,7 +23,7 @@ from model.policies import (
     managed_policies,
 )
 from model.problems import InvalidInputError, Problem
-from model.resources import About, logical_name
+from model.resources import About, logical_name, numbered, numbers
 from model.taxonomy import BandName
 from model.trust import the_account
 
@@ -51,6 +53,7 @@ class AwsStore(pulumi.ComponentResource):
             raise ValueError("AwsStore needs the settings of an aws stack")
         # Before any declaration: too many grants must not leave a half-deployed stack.
         documents = {identity.name: policy_documents(plan, identity) for identity in plan.identities}
+        check_policy_names(plan, documents)
         provider = aws_provider(settings.aws, settings)
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider]))
         super().__init__("object-store:storage:AwsStore", name, None, opts)
@@ -180,6 +183,30 @@ def policy_documents(plan: StorePlan, identity: IdentityPlan) -> list[PolicyDocu
             ]
         )
     return documents
+
+
+def check_policy_names(plan: StorePlan, documents: Mapping[str, list[PolicyDocument]]) -> None:
+    """Check that no two identities get a policy of the same name.
+
+    Raises:
+        InvalidInputError: The second policy of `worker` and the first of `worker-2` are both `joelclaw-{env}-worker-2`.
+    """
+    holders: dict[str, str] = {}
+    problems = []
+    for identity in plan.identities:
+        for number in numbers(len(documents[identity.name])):
+            name = numbered(identity.user_name, number)
+            if (holder := holders.setdefault(name, identity.name)) != identity.name:
+                problems.append(
+                    Problem(
+                        f"identities.{identity.name}",
+                        f"its policy and one of {holder} would both have the name {name}",
+                        f"a name that is not {holder} with a number",
+                        f"{identity.name}-b: (the identity's lines)",
+                    )
+                )
+    if problems:
+        raise InvalidInputError(problems)
 
 
 def lifecycle_rule(rule: LifecycleRule) -> aws.s3.BucketLifecycleConfigurationRuleArgs:

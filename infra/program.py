@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from infra.namespace import NAMESPACE
 from infra.settings import Settings, read_settings
 from infra.standing import check_standing
 from model.deployment import Deployment, build_deployment
 from model.generations import parse_generations
 from model.plan import StorePlan, build_plan
-from model.problems import InvalidInputError
+from model.problems import InvalidInputError, Problem
 from model.secrecy.redaction import redacted
 from model.taxonomy_file import extended, load
 from model.trust import check_trusts, the_account
@@ -46,8 +47,10 @@ def plan_for(settings: Settings) -> StorePlan:
     """The plan of a stack: the taxonomy, the stack's additions, the stack's codes.
 
     Raises:
-        InvalidInputError: One of them is malformed, or the stack cannot have a role for an identity with a trust.
+        InvalidInputError: One of them is malformed, the cloud has no such region, the admin is one of the plan's users,
+            or the stack cannot have a role for an identity with a trust.
     """
+    _check_region(settings)
     taxonomy = extended(load(), domains=settings.domains, identities=settings.identities, where=settings.where)
     plan = build_plan(
         taxonomy,
@@ -57,6 +60,7 @@ def plan_for(settings: Settings) -> StorePlan:
         where=settings.where,
         generations=parse_generations(settings.credentials, taxonomy.identities, settings.where),
     )
+    _check_admin(plan, settings)
     check_trusts(
         [identity.name for identity in plan.identities if identity.trust],
         settings.cloud,
@@ -64,6 +68,32 @@ def plan_for(settings: Settings) -> StorePlan:
         settings.where,
     )
     return plan
+
+
+def _check_region(settings: Settings) -> None:
+    if settings.cloud == "aws":
+        # Imported only if needed: botocore is slow to import.
+        from infra.regions import region_problems  # noqa: PLC0415
+
+        if problems := region_problems(settings.region, settings.where):
+            raise InvalidInputError(problems)
+
+
+def _check_admin(plan: StorePlan, settings: Settings) -> None:
+    """On the server, a planned user takes the place of an admin with the same name."""
+    holders = {identity.user_name: identity.name for identity in plan.identities}
+    admin = settings.aistor.admin_user if settings.aistor else ""
+    if admin in holders:
+        raise InvalidInputError(
+            [
+                Problem(
+                    f"{settings.where}adminUser",
+                    f"{admin} is the user of the identity {holders[admin]}, so the update would replace its own admin",
+                    "an admin that is none of the plan's users",
+                    f"{NAMESPACE}:adminUser: provisioner-{settings.env}",
+                )
+            ]
+        )
 
 
 def deployment_for(plan: StorePlan, settings: Settings) -> Deployment:

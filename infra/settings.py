@@ -12,11 +12,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import pulumi
 import pulumi.runtime.config as runtime_config
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
@@ -27,10 +27,25 @@ from infra.reachable import check_reachable
 from model.endpoint import Endpoint, parse_endpoint, read_ca_bundle
 from model.policies import Cloud
 from model.problems import InvalidInputError, Problem, nearest
+from model.regions import PARTITION
 from model.resources import AdminApiVersion
+from model.tags import own_tags, tag_problems
 
-_AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
+# The form; `infra.regions` knows which regions there are.
+_AWS_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
 _ACCOUNT_ID = r"^[0-9]{12}$"
+_KMS_KEY = re.compile(rf"arn:{PARTITION}:kms:([a-z0-9-]+):[0-9]+:(key|alias)/.+")
+# The line to write for a key, by its name in camel case; for other keys a problem names a legal value.
+_EXAMPLES = {
+    "protect": "true",
+    "emptyOnDestroy": "false",
+    "tags": "{team: platform}",
+    "domains": "{build-cache: {band: hot}}",
+    "identities": "{registry: {grants: {media-raw: read}}}",
+    "credentials": "{worker: {current: 2, previous: 1}}",
+    "maxKeyAgeDays": "90",
+    "acknowledge": '["a sentence of object-store preview"]',
+}
 _AISTOR_ONLY = (
     "endpoint",
     "client_endpoint",
@@ -70,18 +85,6 @@ class StackConfig(BaseModel):
     credentials: dict[str, Any] = Field(default_factory=dict)
     max_key_age_days: Annotated[int, Field(ge=1)] = 90
     acknowledge: list[str] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _kms_key_with_kms(self) -> Self:
-        if (self.encryption == "SSE-KMS") != bool(self.kms_key_arn):
-            raise ValueError("encryption SSE-KMS and kmsKeyArn go together: set both or neither")
-        return self
-
-    @model_validator(mode="after")
-    def _emptied_only_unprotected(self) -> Self:
-        if self.empty_on_destroy and self.protect:
-            raise ValueError("emptyOnDestroy needs protect: false; a protected bucket is never destroyed")
-        return self
 
 
 @dataclass(frozen=True)
@@ -189,10 +192,10 @@ def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: 
     """
     where = f"Pulumi.{stack}.yaml: {NAMESPACE}:"
     config = parse_config(values, where)
-    problems = _cloud_problems(config, where)
+    own = own_tags(config.env, stack)
+    problems = _cloud_problems(config, where) + tag_problems(config.tags, own, f"{where}tags")
     if problems:
         raise InvalidInputError(problems)
-    tags = {"project": "joelclaw", "managed-by": "pulumi", "env": config.env, "stack": stack, **config.tags}
     return Settings(
         where=where,
         stack=stack,
@@ -203,7 +206,7 @@ def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: 
         region=config.region or "us-east-1",
         protect=config.protect,
         empty_on_destroy=config.empty_on_destroy,
-        tags=tags,
+        tags={**own, **config.tags},
         domains=config.domains,
         identities=config.identities,
         credentials=config.credentials,
@@ -223,10 +226,39 @@ def parse_config(values: Mapping[str, str], where: str) -> StackConfig:
     """
     decoded = {key: _decoded(key, value) for key, value in values.items()}
     try:
-        return StackConfig.model_validate(decoded)
+        config = StackConfig.model_validate(decoded)
     except ValidationError as error:
         problems = [_problem(detail, where) for detail in error.errors(include_input=False)]
         raise InvalidInputError(problems) from None
+    if problems := _pair_problems(config, where):
+        raise InvalidInputError(problems)
+    return config
+
+
+def _pair_problems(config: StackConfig, where: str) -> list[Problem]:
+    problems = []
+    if (config.encryption == "SSE-KMS") != bool(config.kms_key_arn):
+        missing = (
+            "encryption: SSE-KMS" if config.kms_key_arn else "kmsKeyArn: arn:aws:kms:us-west-2:123456789012:key/ID"
+        )
+        problems.append(
+            Problem(
+                f"{where}kmsKeyArn",
+                "encryption SSE-KMS and kmsKeyArn go together",
+                "both or neither",
+                f"{NAMESPACE}:{missing}",
+            )
+        )
+    if config.empty_on_destroy and config.protect:
+        problems.append(
+            Problem(
+                f"{where}emptyOnDestroy",
+                "emptyOnDestroy needs protect: false; a protected bucket is never destroyed",
+                "true only with protect: false",
+                f"{NAMESPACE}:emptyOnDestroy: false",
+            )
+        )
+    return problems
 
 
 def _aistor(config: StackConfig, where: str, folder: Path, environ: Mapping[str, str]) -> AistorSettings:
@@ -270,6 +302,8 @@ def _cloud_problems(config: StackConfig, where: str) -> list[Problem]:
         problems.append(
             Problem(f"{where}region", wrong, "an AWS region code (us-west-2)", f"{NAMESPACE}:region: us-west-2")
         )
+    elif config.cloud == "aws":
+        problems += _kms_problems(config, where)
     if config.cloud == "aistor" and not config.endpoint:
         problems.append(
             Problem(
@@ -280,6 +314,16 @@ def _cloud_problems(config: StackConfig, where: str) -> list[Problem]:
             )
         )
     return problems
+
+
+def _kms_problems(config: StackConfig, where: str) -> list[Problem]:
+    """What S3 would refuse of the KMS key; requires a legal region."""
+    found = _KMS_KEY.fullmatch(config.kms_key_arn)
+    if not config.kms_key_arn or (found and found[1] == config.region):
+        return []
+    form = f"arn:{PARTITION}:kms:{config.region}:123456789012:key/ID"
+    wrong = f"is a key of {found[1]}, but the buckets are in {config.region}" if found else "is not the ARN of a key"
+    return [Problem(f"{where}kmsKeyArn", wrong, f"{form}, or alias/NAME", f"{NAMESPACE}:kmsKeyArn: {form}")]
 
 
 def _decoded(key: str, value: str) -> object:
@@ -311,10 +355,10 @@ def _problem(detail: ErrorDetails, where: str) -> Problem:
             "aistor, aws" if key == "cloud" else "a value",
             f"{NAMESPACE}:{path}: {examples[path]}",
         )
+    if key == "allowedAccountIds":
+        # A number would lose its leading zeros; without --type, the command writes a number.
+        paste = f"pulumi config set --path --type string '{NAMESPACE}:{key}[0]' 123456789012"
+        return Problem(f"{where}{path}", "is not the id of an account", "12 digits in quotes, each in a list", paste)
     legal = message.replace("'", "").replace(" or ", ", ")
-    return Problem(
-        f"{where}{path}",
-        "the value is not allowed here",
-        legal,
-        f"{NAMESPACE}:{path or 'protect'}: {legal.split(', ')[0]}",
-    )
+    example = _EXAMPLES.get(key, legal.split(", ")[0])
+    return Problem(f"{where}{path}", "the value is not allowed here", legal, f"{NAMESPACE}:{key}: {example}")

@@ -5,6 +5,8 @@ The rule: an endpoint is a URL with a scheme and a host and nothing after the ho
 are checked before the engine starts: for a missing or invalid CA file the plugin says only "1 error occurred".
 """
 
+import ipaddress
+import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +15,9 @@ from urllib.parse import urlsplit
 from model.problems import InvalidInputError, Problem
 
 ENDPOINT_FORM = "http:// or https://, a host, optionally a port; no path, user or query (https://localhost:31000)"
+# Letters, digits, hyphens and underscores (container networks have them), at most 63 in a label and 253 in all.
+_NAME = re.compile(r"(?=.{1,253}$)(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?")
 _PORTS = {"http": 80, "https": 443}
-_PORT_MAXIMUM = 65535
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,10 @@ def parse_endpoint(value: str, where: str) -> Endpoint:
         port = parts.port
     except ValueError:
         raise InvalidInputError([_malformed(value, where, "is malformed")]) from None
+    if parts.scheme in _PORTS and parts.hostname and not (_is_host(parts.hostname) and value.isprintable()):
+        raise InvalidInputError([_malformed(parts.hostname, where, "has a malformed host")])
+    if port == 0:
+        raise InvalidInputError([_malformed(value, where, "has the port 0, which no server has")])
     if parts.scheme not in _PORTS or not parts.hostname:
         raise InvalidInputError([_malformed(value, where, "has no scheme (http:// or https://) with a host")])
     if parts.username is not None or parts.password is not None:
@@ -67,6 +74,15 @@ def parse_endpoint(value: str, where: str) -> Endpoint:
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise InvalidInputError([_malformed(value, where, "has a path or a query")])
     return Endpoint(parts.scheme, parts.hostname, _PORTS[parts.scheme] if port is None else port)
+
+
+def _is_host(host: str) -> bool:
+    """A DNS name, or an address as every client reads it (WHATWG takes `127.1` for one, Python does not)."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return _NAME.fullmatch(host) is not None and not host.rstrip(".").rpartition(".")[2].isdecimal()
+    return "%" not in host
 
 
 def _malformed(value: str, where: str, wrong: str) -> Problem:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from model.bucket_names import BUCKET_NAME_MAXIMUM, PROJECT, RESERVED_SUFFIXES, bucket_name, reserved_suffix
 from model.generations import Generations
 from model.problems import InvalidInputError, Problem
 from model.taxonomy import (
@@ -31,11 +32,8 @@ from model.taxonomy import (
 )
 from model.trust import OidcTrust
 
-PROJECT = "joelclaw"
 PROBE_PREFIX = ".verify/"
 PROBE_EXPIRE_AFTER_DAYS = 1
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-BUCKET_NAME_MAXIMUM = 63
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 USER_NAME_MAXIMUM = 64
 ENV_FORM = "1 to 12 lower case letters and digits, starting with a letter (local)"
@@ -164,11 +162,6 @@ class StorePlan(_Planned):
         return next((identity for identity in self.identities if identity.verifies), None)
 
 
-def bucket_name(env: str, region_code: str, domain: str) -> str:
-    """The bucket name by the decision record's convention: lower case, hyphens, no dots."""
-    return f"{PROJECT}-{env}-{region_code}-{domain}"
-
-
 def build_plan(
     taxonomy: Taxonomy,
     *,
@@ -189,7 +182,7 @@ def build_plan(
         generations: The valid key generations, by identity; only the first for an identity that is not named.
 
     Raises:
-        InvalidInputError: A code is malformed, or a name is too long.
+        InvalidInputError: A code is malformed, or a name is too long, or S3 reserves its end.
     """
     problems = _code_problems(env, region_code, where)
     if problems:
@@ -227,6 +220,16 @@ def build_plan(
         )
         for bucket in buckets
         if len(bucket.name) > BUCKET_NAME_MAXIMUM
+    ]
+    problems += [
+        Problem(
+            f"domains.{bucket.domain}",
+            f"the bucket name {bucket.name!r} ends with {suffix}, which S3 reserves for names that it makes itself",
+            f"a domain that does not end with {' or '.join(one.lstrip('-') for one in RESERVED_SUFFIXES)}",
+            f"{bucket.domain}-data: (the domain's lines)",
+        )
+        for bucket in buckets
+        if (suffix := reserved_suffix(bucket.name))
     ]
     problems += [
         Problem(

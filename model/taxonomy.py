@@ -21,6 +21,8 @@ COLD_RETENTION_DAYS_MINIMUM = 365
 TRANSITION_DAYS_MINIMUM = 30
 # AWS refuses retention beyond 100 years (MaxRetentionDays, 36500).
 RETENTION_DAYS_MAXIMUM = 36500
+# S3 counts the days of a rule in 32 bits, and a noncurrent cold version waits for its retention first.
+LIFECYCLE_DAYS_MAXIMUM = 2**31 - 1 - RETENTION_DAYS_MAXIMUM
 
 EVERY_DOMAIN = "*"
 
@@ -57,8 +59,8 @@ WarmDays = Annotated[int, Field(ge=WARM_EXPIRE_DAYS[0], le=WARM_EXPIRE_DAYS[1], 
 RetentionDays = Annotated[int, Field(ge=COLD_RETENTION_DAYS_MINIMUM, le=RETENTION_DAYS_MAXIMUM, strict=True)]
 # A current version must not expire while it is locked. The band's default retention may be longer still:
 # `model.taxonomy_file` checks that.
-ColdDays = Annotated[int, Field(ge=COLD_RETENTION_DAYS_MINIMUM, strict=True)]
-PositiveDays = Annotated[int, Field(ge=1, strict=True)]
+ColdDays = Annotated[int, Field(ge=COLD_RETENTION_DAYS_MINIMUM, le=LIFECYCLE_DAYS_MAXIMUM, strict=True)]
+PositiveDays = Annotated[int, Field(ge=1, le=LIFECYCLE_DAYS_MAXIMUM, strict=True)]
 
 
 class Declared(BaseModel):
@@ -71,7 +73,7 @@ class Transition(Declared):
     """When current versions move to a cheaper storage class, if the backend has one."""
 
     storage_class: StorageClass
-    after_days: Annotated[int, Field(ge=TRANSITION_DAYS_MINIMUM, strict=True)]
+    after_days: Annotated[int, Field(ge=TRANSITION_DAYS_MINIMUM, le=LIFECYCLE_DAYS_MAXIMUM, strict=True)]
 
 
 class HotBand(Declared):

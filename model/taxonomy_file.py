@@ -17,11 +17,13 @@ from model.problems import InvalidInputError, Problem, key_path, nearest
 from model.taxonomy import (
     EVERY_DOMAIN,
     HOT_EXPIRE_DAYS,
+    TRANSITION_DAYS_MINIMUM,
     WARM_EXPIRE_DAYS,
     BandName,
     Bands,
     ColdDomain,
     Domain,
+    HotDomain,
     Taxonomy,
 )
 from model.taxonomy_mistakes import is_out_of_limits, key_in_file, mistake
@@ -198,8 +200,19 @@ def _default_days(taxonomy: Taxonomy, name: str) -> int:
 
 def _check(taxonomy: Taxonomy, where: str) -> None:
     problems: list[Problem] = []
+    warm = taxonomy.bands.warm
+    if warm.transition.after_days >= warm.expire_after_days:
+        problems.append(
+            Problem(
+                key_path(where, "bands.warm.transition.after_days"),
+                f"objects move after {warm.transition.after_days} d, but they expire after {warm.expire_after_days} d",
+                f"{TRANSITION_DAYS_MINIMUM} to {warm.expire_after_days - 1} d: S3 wants the move before the expiry",
+                f"transition: {{ storage_class: {warm.transition.storage_class}, after_days: 30 }}",
+            )
+        )
     for name, domain in taxonomy.domains.items():
         problems += _name_problems(name, key_path(where, f"domains.{name}"))
+        problems += _moved_problems(name, domain, taxonomy.bands, where)
         if isinstance(domain, ColdDomain):
             problems += _kept_problems(name, domain, taxonomy.bands, where)
     now_named = {former: name for name, domain in taxonomy.domains.items() for former in domain.renamed_from}
@@ -248,6 +261,24 @@ def _rename_problems(domains: Mapping[str, Domain], where: str) -> list[Problem]
                 )
             claimed[former] = name
     return problems
+
+
+def _moved_problems(name: str, domain: Domain, bands: Bands, where: str) -> list[Problem]:
+    """Whether a domain's own expiry comes after the move to a cheaper storage class of its band, as S3 demands."""
+    if isinstance(domain, HotDomain) or domain.expire_after_days is None:
+        return []
+    after = (bands.warm if domain.band is BandName.WARM else bands.cold).transition.after_days
+    if domain.expire_after_days > after:
+        return []
+    return [
+        Problem(
+            key_path(where, f"domains.{name}.expire_after_days"),
+            f"objects expire after {domain.expire_after_days} d, but bands.{domain.band}.transition moves them after "
+            f"{after} d",
+            f"at least {after + 1} d: S3 wants the move before the expiry",
+            f"expire_after_days: {after + 1}",
+        )
+    ]
 
 
 def _kept_problems(name: str, domain: ColdDomain, bands: Bands, where: str) -> list[Problem]:

@@ -12,6 +12,7 @@ from model.problems import Problem, key_path, nearest
 from model.taxonomy import (
     COLD_RETENTION_DAYS_MINIMUM,
     HOT_EXPIRE_DAYS,
+    LIFECYCLE_DAYS_MAXIMUM,
     RETENTION_DAYS_MAXIMUM,
     WARM_EXPIRE_DAYS,
     Access,
@@ -38,7 +39,8 @@ _LEGAL_DAYS: dict[tuple[str, str], str] = {
     ("hot", "expire_after_days"): "{} to {} d".format(*HOT_EXPIRE_DAYS),
     ("warm", "expire_after_days"): "{} to {} d".format(*WARM_EXPIRE_DAYS),
     ("cold", "expire_after_days"): (
-        f"at least {COLD_RETENTION_DAYS_MINIMUM} d, or no expire_after_days to keep objects for ever"
+        f"at least {COLD_RETENTION_DAYS_MINIMUM} d, or no expire_after_days to keep objects for ever; at most "
+        f"{LIFECYCLE_DAYS_MAXIMUM} d"
     ),
     ("cold", "retention_days"): f"{COLD_RETENTION_DAYS_MINIMUM} to {RETENTION_DAYS_MAXIMUM} d",
 }

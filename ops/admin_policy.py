@@ -17,8 +17,9 @@ import sys
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from model.bucket_names import PROJECT
 from model.exit_codes import ExitCode
-from model.plan import PROJECT, StorePlan, build_plan
+from model.plan import StorePlan, build_plan
 from model.policies import Cloud, PolicyDocument, Statement
 from model.problems import InvalidInputError
 from model.taxonomy_file import extended, load

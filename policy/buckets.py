@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pulumi_policy import PolicyConfigSchema, ResourceValidationArgs, ResourceValidationPolicy
 
-from model.plan import BUCKET_NAME_MAXIMUM, PROJECT
+from model.bucket_names import BUCKET_NAME_MAXIMUM, PROJECT, reserved_suffix
 from policy.resources import AWS_BUCKET_ACL, BUCKETS, is_locked, of_types
 
 _NAME = re.compile(PROJECT + r"-[a-z][a-z0-9]{0,11}-[a-z]{2,4}[0-9]-[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -35,6 +35,8 @@ def _name(args: ResourceValidationArgs) -> Iterator[str]:
         yield f"the name {str(name)!r} is not {form} in lower case letters, digits and single hyphens"
     if name and len(str(name)) > BUCKET_NAME_MAXIMUM:
         yield f"the name has {len(str(name))} characters, but S3 allows at most {BUCKET_NAME_MAXIMUM}"
+    if suffix := reserved_suffix(str(name)):
+        yield f"the name ends with {suffix}, which S3 reserves for names that it makes itself"
 
 
 def _protect(args: ResourceValidationArgs) -> Iterator[str]:

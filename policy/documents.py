@@ -16,7 +16,7 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from model.plan import PROJECT
+from model.bucket_names import PROJECT
 from model.resources import TYPES, About
 from policy.resources import (
     AISTOR_KEYS,

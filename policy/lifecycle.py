@@ -16,7 +16,13 @@ from pulumi_policy import (
 )
 
 from model.plan import PROBE_PREFIX
-from model.taxonomy import COLD_RETENTION_DAYS_MINIMUM, HOT_EXPIRE_DAYS, WARM_EXPIRE_DAYS, BandName
+from model.taxonomy import (
+    COLD_RETENTION_DAYS_MINIMUM,
+    HOT_EXPIRE_DAYS,
+    TRANSITION_DAYS_MINIMUM,
+    WARM_EXPIRE_DAYS,
+    BandName,
+)
 from policy.resources import (
     AWS_BUCKET,
     LIFECYCLES,
@@ -46,6 +52,7 @@ class Rule:
         expire_after_days: Days until current versions expire; None if they do not.
         narrowed: Whether it has another condition than the prefix (a tag, a size), or a date instead of days.
         enabled: Whether it is enabled.
+        moves: The storage classes that current versions move to, each with its days.
     """
 
     id: str
@@ -53,6 +60,7 @@ class Rule:
     expire_after_days: int | None
     narrowed: bool
     enabled: bool
+    moves: tuple[tuple[str, int], ...] = ()
 
 
 def rules_of(resource: PolicyResource | ResourceValidationArgs) -> list[Rule]:
@@ -93,6 +101,9 @@ def _aws_rule(rule: Properties) -> Rule:
         expire_after_days=int(expiration["days"]) if expiration.get("days") else None,
         narrowed=any(where.get(key) for key in where if key != "prefix") or bool(expiration.get("date")),
         enabled=rule.get("status") == _ENABLED,
+        moves=tuple(
+            (str(move.get("storageClass")), int(move.get("days") or 0)) for move in rule.get("transitions") or []
+        ),
     )
 
 
@@ -108,6 +119,7 @@ def _limits(args: ResourceValidationArgs) -> Iterator[str]:
     else:
         yield from _band_limits(*found)
     for rule in rules:
+        yield from _move_limits(rule)
         if rule.id == _PROBE_RULE and rule.prefix != PROBE_PREFIX:
             yield f"the rule {_PROBE_RULE} is not limited to {PROBE_PREFIX}"
         elif rule.id not in (_PROBE_RULE, *_BAND_RULES):
@@ -126,6 +138,20 @@ def _band_limits(band: BandName, rule: Rule) -> Iterator[str]:
     if days is None or not least <= days <= most:
         found = "never expire" if days is None else f"expire after {days} d"
         yield f"{band} objects {found}; the limits are {least} to {most} d"
+
+
+def _move_limits(rule: Rule) -> Iterator[str]:
+    for storage_class, days in rule.moves:
+        if storage_class.endswith("_IA") and days < TRANSITION_DAYS_MINIMUM:
+            yield (
+                f"the rule {rule.id} moves objects to {storage_class} after {days} d; S3 wants at least "
+                f"{TRANSITION_DAYS_MINIMUM} d"
+            )
+        if rule.expire_after_days is not None and days >= rule.expire_after_days:
+            yield (
+                f"the rule {rule.id} moves objects to {storage_class} after {days} d, but they expire after "
+                f"{rule.expire_after_days} d; S3 wants the move before the expiry"
+            )
 
 
 def _exactly_one(bucket: PolicyResource, resources: Sequence[PolicyResource]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from pulumi_policy import PolicyResource, StackValidationPolicy
 
-from model.taxonomy import COLD_RETENTION_DAYS_MINIMUM, BandName, RetentionMode
+from model.taxonomy import COLD_RETENTION_DAYS_MINIMUM, RETENTION_DAYS_MAXIMUM, BandName, RetentionMode
 from policy.lifecycle import band_rule, rules_of
 from policy.resources import (
     LIFECYCLES,
@@ -37,6 +37,8 @@ def _cold(bucket: PolicyResource, resources: Sequence[PolicyResource]) -> Iterat
         yield f"its default retention has none of the modes {', '.join(RetentionMode)}"
     if days < COLD_RETENTION_DAYS_MINIMUM:
         yield f"its default retention is {days} d; the minimum is {COLD_RETENTION_DAYS_MINIMUM} d"
+    if days > RETENTION_DAYS_MAXIMUM:
+        yield f"its default retention is {days} d; S3 and MinIO allow at most {RETENTION_DAYS_MAXIMUM} d"
     expire = found[1].expire_after_days if is_cold and found is not None else None
     if expire is not None and expire < days:
         yield f"its objects expire after {expire} d, before their retention of {days} d ends"

@@ -5,6 +5,7 @@ The rule: pure, from facts to findings.
 
 from collections.abc import Iterable
 
+from model.regions import region_code
 from ops.preflight.checks import buckets_ours, clock_in_step, nothing_interrupted, some, state_buckets_seen
 from ops.preflight.facts import AwsFacts, StackFacts
 from ops.preflight.finding import Before, Finding, Level, passed, untold
@@ -17,6 +18,7 @@ def judge_aws(stack: StackFacts, facts: AwsFacts, before: Before) -> list[Findin
         _credentials_accepted(facts.account),
         _account_allowed(stack, facts.account),
         clock_in_step(facts.skew_seconds),
+        *_code_of_region(stack),
         *buckets_ours(stack, facts.buckets),
         *_names_free(facts),
         state_buckets_seen(stack, facts.buckets, before),
@@ -44,6 +46,15 @@ def _account_allowed(stack: StackFacts, account: Answer[str]) -> Finding:
         remedy = f"use credentials of that account; if the setting is wrong: {name_it}"
         return Finding(check, Level.STOP, wanted, account.value, remedy)
     return Finding(check, Level.WARN, wanted, f"{account.value}, and any account is allowed", name_it)
+
+
+def _code_of_region(stack: StackFacts) -> Iterable[Finding]:
+    """Names that say another region; buckets that exist keep their names, so nothing is said of them."""
+    code = region_code(stack.region)
+    if code and code != stack.region_code and not stack.state.buckets:
+        wanted = f"the names of buckets say {code}, which stands for {stack.region}"
+        remedy = f"`pulumi config set object-store:regionCode {code}`, before the first update"
+        yield Finding("region_in_names", Level.WARN, wanted, f"regionCode is {stack.region_code}", remedy)
 
 
 def _names_free(facts: AwsFacts) -> Iterable[Finding]:

@@ -63,6 +63,8 @@ class StackFacts:
         user: aistor: access key of the admin.
         admin_api: aistor: the setting, v3 or v4.
         allowed_account_ids: aws: the only accounts that may be changed; empty for any.
+        region: The setting.
+        region_code: The setting.
     """
 
     name: str
@@ -74,6 +76,8 @@ class StackFacts:
     user: str = ""
     admin_api: str = "v3"
     allowed_account_ids: tuple[str, ...] = ()
+    region: str = ""
+    region_code: str = ""
 
 
 @dataclass(frozen=True)

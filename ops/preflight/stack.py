@@ -78,6 +78,8 @@ def read_stack(name: str, folder: Path, environ: Mapping[str, str]) -> Stack:
         user=own.admin_user if own else "",
         admin_api=own.admin_api if own else "",
         allowed_account_ids=settings.aws.allowed_account_ids if settings.aws else (),
+        region=settings.region,
+        region_code=settings.region_code,
     )
     return Stack(settings, facts)
 

@@ -21,6 +21,7 @@ from model.problems import InvalidInputError
 
 ROOT = Path(__file__).parents[2]
 ADMIN = {"adminUser": "provisioner", "adminPassword": "planted-admin-password"}
+KEY = "arn:aws:kms:us-west-2:123456789012:key/ID"
 AWS = {"cloud": "aws", "env": "prod", "region": "us-west-2"}
 
 
@@ -195,11 +196,11 @@ class TestAws:
 
     def test_the_rest(self) -> None:
         """Accounts, KMS, tags and additions are read."""
-        more = {"allowedAccountIds": '["123456789012"]', "encryption": "SSE-KMS", "kmsKeyArn": "arn:aws:kms:x"}
+        more = {"allowedAccountIds": '["123456789012"]', "encryption": "SSE-KMS", "kmsKeyArn": KEY}
         found = read({**AWS, **more, "tags": '{"team": "home"}', "domains": '{"build-cache": {"band": "hot"}}'})
 
         assert found.aws is not None
-        assert (found.aws.allowed_account_ids, found.aws.kms_key_arn) == (("123456789012",), "arn:aws:kms:x")
+        assert (found.aws.allowed_account_ids, found.aws.kms_key_arn) == (("123456789012",), KEY)
         assert (found.tags["team"], found.tags["env"]) == ("home", "prod")
         assert found.domains == {"build-cache": {"band": "hot"}}
 
@@ -212,6 +213,19 @@ class TestAws:
             ({"caBundle": "ca.pem"}, "object-store:caBundle: is for AIStor only"),
             ({"adminApi": "v4"}, "object-store:adminApi: is for AIStor only"),
             ({"allowedAccountIds": '["12"]'}, "allowedAccountIds.0"),
+            (
+                {"allowedAccountIds": "[123456789012]"},
+                "--path --type string 'object-store:allowedAccountIds[0]'",
+            ),
+            ({"allowedAccountIds": "123456789012"}, "12 digits in quotes, each in a list"),
+            ({"tags": '{"aws:team": "home"}'}, "object-store:tags.aws:team: AWS reserves the prefix"),
+            ({"encryption": "SSE-KMS", "kmsKeyArn": "alias/key"}, "is not the ARN of a key"),
+            ({"encryption": "SSE-KMS", "kmsKeyArn": "arn:aws-cn:kms:cn-north-1:1:key/x"}, "is not the ARN of a key"),
+            ({"encryption": "SSE-KMS", "kmsKeyArn": KEY.replace("west", "east")}, "is a key of us-east-2, but"),
+            ({"kmsKeyArn": KEY}, "write: object-store:encryption: SSE-KMS"),
+            ({"emptyOnDestroy": "true"}, "write: object-store:emptyOnDestroy: false"),
+            ({"protect": "maybe"}, "write: object-store:protect: true"),
+            ({"maxKeyAgeDays": "0"}, "write: object-store:maxKeyAgeDays: 90"),
         ],
     )
     def test_mistake_is_refused(self, change: dict[str, str], expected: str) -> None:

@@ -28,6 +28,8 @@ def _authority() -> trustme.CA:
         ("https://s3.aistor:443/", Endpoint("https", "s3.aistor", 443), "s3.aistor:443", "https://s3.aistor"),
         ("http://minio:9000", Endpoint("http", "minio", 9000), "minio:9000", "http://minio:9000"),
         ("http://minio", Endpoint("http", "minio", 80), "minio:80", "http://minio"),
+        ("HTTP://Minio_1:80", Endpoint("http", "minio_1", 80), "minio_1:80", "http://minio_1"),
+        ("https://10.0.0.1", Endpoint("https", "10.0.0.1", 443), "10.0.0.1:443", "https://10.0.0.1"),
         ("https://[::1]:9000", Endpoint("https", "::1", 9000), "[::1]:9000", "https://[::1]:9000"),
     ],
 )
@@ -50,6 +52,19 @@ def test_endpoint_is_read(value: str, expected: Endpoint, host_port: str, url: s
         ("https://localhost?x=1", "has a path or a query"),
         ("https://localhost:port", "is malformed"),
         ("https://[::1", "is malformed"),
+        ("https://localhost:0", "the port 0"),
+        ("https://local host:9000", "a malformed host"),
+        ("https://host\\name", "a malformed host"),
+        ("https://host,other", "a malformed host"),
+        ("https://bücket.example.com", "a malformed host"),
+        ("https://-host.example.com", "a malformed host"),
+        ("https://host..example.com", "a malformed host"),
+        ("https://127.1:9000", "a malformed host"),
+        ("https://2130706433", "a malformed host"),
+        ("https://1.2.3.256", "a malformed host"),
+        ("https://[fe80::1%25eth0]:9000", "a malformed host"),
+        ("https://localhost:31000\n", "a malformed host"),
+        (f"https://{'h' * 64}.example.com", "a malformed host"),
     ],
 )
 def test_malformed_endpoint_is_refused(value: str, expected: str) -> None:

@@ -189,3 +189,20 @@ def test_renamed_domain_keeps_the_name_of_its_bucket() -> None:
         one for one in plan({"now": {"band": "hot", "renamed_from": "once"}}).identities if one.name == "reader"
     )
     assert [grant.bucket for grant in reader.grants if grant.domain == "now"] == ["joelclaw-local-usw2-once"]
+
+
+@pytest.mark.parametrize("domain", ["backups-an", "an", "logs-s3alias", "s3alias"])
+def test_end_that_s3_reserves_is_refused(domain: str) -> None:
+    """S3 makes names with these ends itself, and answers InvalidBucketName to anybody else."""
+    with pytest.raises(InvalidInputError, match="which S3 reserves") as caught:
+        plan({domain: {"band": "hot"}})
+
+    assert f"write: {domain}-data:" in str(caught.value)
+    plan({f"{domain}-data": {"band": "hot"}})
+
+
+def test_end_counts_of_the_name_that_the_bucket_has() -> None:
+    """A renamed domain's bucket keeps the oldest name, so that one is judged."""
+    plan({"plan-b": {"band": "hot"}, "span": {"band": "hot"}})
+    with pytest.raises(InvalidInputError, match="joelclaw-local-usw2-old-an' ends with -an"):
+        plan({"fine": {"band": "hot", "renamed_from": "old-an"}})

@@ -100,6 +100,16 @@ class TestShipped:
         pytest.param("domains.docs-raw.retention_days", 36501, "write: retention_days: 365", id="locked-too-long"),
         pytest.param("domains.docs-raw.retention_days", "400", "domains.docs-raw.retention_days: '400'", id="text"),
         pytest.param("domains.media-raw.expire_after_days", 0, "at least 365 d, or no", id="cold-without-a-day"),
+        pytest.param(
+            "bands.warm.transition", {"storage_class": "STANDARD_IA", "after_days": 180}, "30 to 179 d", id="moved-late"
+        ),
+        pytest.param(
+            "bands.warm.transition", {"storage_class": "STANDARD_IA", "after_days": 29}, "equal to 30", id="moved-early"
+        ),
+        pytest.param("domains.media-raw.expire_after_days", 2**31, "at most 2147447147 d", id="cold-beyond-32-bits"),
+        pytest.param("bands.cold.expire_noncurrent_after_days", 2**31, "less than or equal", id="noncurrent-32-bits"),
+        pytest.param("bands.hot.abort_multipart_after_days", 2**31, "less than or equal", id="abort-32-bits"),
+        pytest.param("bands.hot.abort_multipart_after_days", 0, "greater than or equal to 1", id="abort-without-a-day"),
     ],
 )
 def test_mistake_is_named_with_what_to_write(content: dict[str, Any], path: str, value: object, expected: str) -> None:
@@ -130,6 +140,23 @@ def test_cold_domain_outlives_its_own_retention(content: dict[str, Any]) -> None
     content["domains"]["media-raw"] |= {"retention_days": 500, "expire_after_days": 400}
 
     assert "400 d is shorter than the retention of 500 d" in refused(content)
+
+
+@pytest.mark.parametrize(
+    ("band", "moved", "domain", "least"),
+    [("warm", 120, "discovery-raw", 121), ("cold", 400, "media-raw", 401)],
+)
+def test_domain_expires_after_its_move(content: dict[str, Any], band: str, moved: int, domain: str, least: int) -> None:
+    """S3 refuses a rule that moves objects on the day on which they expire, or later; one day before is legal."""
+    content["bands"][band]["transition"]["after_days"] = moved
+    content["domains"][domain]["expire_after_days"] = moved
+
+    message = refused(content)
+
+    assert f"domains.{domain}.expire_after_days: objects expire after {moved} d, but bands.{band}.transition" in message
+    assert f"write: expire_after_days: {least}" in message
+    content["domains"][domain]["expire_after_days"] = least
+    assert parse(content, "test").domains[domain].expire_after_days == least
 
 
 @pytest.mark.parametrize(

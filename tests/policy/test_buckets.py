@@ -43,6 +43,14 @@ def test_name_of_63_characters_is_the_longest(cloud: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("end", ["-s3alias", "-an"])
+def test_end_that_s3_reserves_is_refused(cloud: str, end: str) -> None:
+    """S3 refuses the name, also where another program made it."""
+    assert judged("bucket-name", bucket(cloud, bucket=f"{BUCKET}{end}")) == [
+        f"the name ends with {end}, which S3 reserves for names that it makes itself"
+    ]
+
+
 def test_name_that_the_provider_makes_up_is_refused(cloud: str) -> None:
     """A missing name is refused; an unknown name is neither right nor wrong."""
     (problem,) = judged("bucket-name", bucket(cloud, bucket=None))

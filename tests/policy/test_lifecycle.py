@@ -78,6 +78,36 @@ def test_rules_are_the_bands_and_the_probes(cloud: str) -> None:
     assert "not limited to .verify/" in wide_probes
 
 
+@pytest.mark.parametrize(
+    ("storage_class", "days", "problem"),
+    [
+        ("STANDARD_IA", 30, None),
+        ("STANDARD_IA", 29, "S3 wants at least 30 d"),
+        ("ONEZONE_IA", 0, "S3 wants at least 30 d"),
+        ("GLACIER", 0, None),
+        ("GLACIER_IR", 179, None),
+        ("GLACIER_IR", 180, "S3 wants the move before the expiry"),
+        ("GLACIER_IR", 181, "S3 wants the move before the expiry"),
+    ],
+)
+def test_objects_move_in_time(storage_class: str, days: int, problem: str | None) -> None:
+    """A move by hand is judged as S3 judges it: not too early for its class, and before the expiry."""
+    moved = rule("aws", "band-warm", 180, transitions=[{"days": days, "storageClass": storage_class}])
+    found = judged("lifecycle-limits", lifecycle("aws", moved))
+
+    assert [problem in one for one in found if problem] == [True] * len(found)
+    assert bool(found) is bool(problem)
+
+
+@on_both_clouds
+def test_retention_has_a_longest(cloud: str) -> None:
+    """Both servers refuse a retention of more than 100 years."""
+    things = (bucket(cloud, locked=True), lifecycle(cloud, rule(cloud, "band-cold", None)))
+
+    assert judged("cold-retention", *things, retention(cloud, 36500)) == []
+    assert "at most 36500 d" in judged("cold-retention", *things, retention(cloud, 36501))[0]
+
+
 @on_both_clouds
 def test_every_bucket_has_exactly_one_lifecycle_resource(cloud: str) -> None:
     """None and two are refused; another bucket's lifecycle does not count."""

@@ -5,8 +5,9 @@ The rule: closed means refused by a code that says so. A server that does not sp
 
 from datetime import datetime
 
+from model.bucket_names import bucket_name
 from model.deployment import Deployment
-from model.plan import BucketPlan, bucket_name
+from model.plan import BucketPlan
 from verify.answer_codes import NO_ANSWER
 from verify.checks.finding import LOOK_POLICY, UP, Status, Verdict, all_refused, fail, judged, not_asked, outcome
 from verify.facts import BucketFacts, Facts

@@ -35,7 +35,13 @@ NOTHING: Answer[Any] = Answer(code=NOT_ASKED, said="it was not reached")
 DENIED: Answer[Any] = Answer(code="AccessDenied", said="Access Denied.")
 WRONG: Answer[Any] = Answer(code="SignatureDoesNotMatch", said="the signature does not match")
 AWS_STACK = replace(
-    STACK, name="aws", cloud="aws", state=replace(STATE, access=None), allowed_account_ids=("123456789012",)
+    STACK,
+    name="aws",
+    cloud="aws",
+    state=replace(STATE, access=None),
+    allowed_account_ids=("123456789012",),
+    region="us-west-2",
+    region_code="usw2",
 )
 AWS_GOOD = AwsFacts(
     account=Answer("123456789012"),
@@ -353,6 +359,18 @@ def test_aws_check_speaks_alone(
 
     assert (one(findings, check).level, text in one(findings, check).remedy) == (level, True)
     assert others(findings, check) == {Level.PASS}
+
+
+def test_names_that_say_another_region_are_told_while_they_can_be_changed() -> None:
+    """A bucket cannot be renamed, so a deployed stack hears nothing."""
+    stack = replace(AWS_STACK, region="eu-central-1")
+    new = replace(stack, state=replace(stack.state, buckets=frozenset()))
+
+    finding = one(judge_aws(new, AWS_GOOD, "up"), "region_in_names")
+    assert (finding.level, finding.found) == (Level.WARN, "regionCode is usw2")
+    assert "object-store:regionCode euc1`" in finding.remedy
+    for silent in (stack, replace(new, region_code="euc1"), replace(new, region="us-west-2")):
+        assert "region_in_names" not in {one.check for one in judge_aws(silent, AWS_GOOD, "up")}
 
 
 def test_refused_aws_credentials_stop_and_leave_the_rest_untold() -> None:
