@@ -61,7 +61,7 @@ from object_store.errors import (
     UnsafePath,
     WrongRegion,
 )
-from object_store.folders import Transfer
+from object_store.folders import LeftOut, Transfer
 from object_store.payload import LocalCopy, identity_of, resolve
 from object_store.reach import try_connection
 from object_store.reference import Download, ObjectInfo, ObjectRef, parse_uri
@@ -97,6 +97,7 @@ __all__ = [
     "InvalidKey",
     "InvalidMetadata",
     "InvalidReference",
+    "LeftOut",
     "LocalCopy",
     "LocalFault",
     "LocalFileError",

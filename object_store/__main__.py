@@ -20,16 +20,20 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from object_store.errors import InvalidArgument, ObjectStoreError
-from object_store.folders import JOBS
+from object_store.errors import InvalidArgument, LocalFileError, NotFound, ObjectStoreError
+from object_store.files import is_folder
+from object_store.folders import JOBS, NOTHING_THERE, length_of
 from object_store.keys import check_bucket
 from object_store.opening import store_of
 from object_store.parity import parity as compare
+from object_store.plain import plain
 from object_store.reference import ObjectRef, parse_uri
 from object_store.screen import put_up, reveal
 from object_store.shown import moving, plain_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from object_store.folders import Transfer
 
 app = typer.Typer(
@@ -45,6 +49,7 @@ Credentials = Annotated[Path | None, typer.Option(help="With --deployment: its c
 Identity = Annotated[str | None, typer.Option(help="With --deployment: the identity whose credential to use.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Let it be right that nothing is there.")]
 Jobs = Annotated[int, typer.Option(min=1, max=64, help="Files of a folder to transfer at the same time.")]
 Uri = Annotated[str, typer.Argument(metavar="s3://BUCKET/KEY")]
 DIFFERENT, CANNOT = 1, 2
@@ -76,6 +81,7 @@ def put(  # noqa: PLR0913, PLR0917  # the command's options
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="User metadata; can be repeated.")
     ] = None,
     if_absent: Annotated[bool, typer.Option("--if-absent", help="Store only if the key has no object.")] = False,  # noqa: FBT002
+    allow_empty: AllowEmpty = False,  # noqa: FBT002
     jobs: Jobs = JOBS,
     deployment: Deployment = None,
     credentials: Credentials = None,
@@ -85,21 +91,23 @@ def put(  # noqa: PLR0913, PLR0917  # the command's options
 ) -> None:
     """Store a file, a folder, or standard input.
 
-    FILE or FOLDER; - is standard input. If the target ends in a slash, the file's name is appended.
+    FILE or FOLDER; - is standard input. If the target ends in a slash, the file's name is appended. Links, pipes,
+    sockets and devices of a folder are left out and named.
     """
+    path = _local(source)
     with store_of(deployment, credentials, identity) as store:
-        path = Path(source)
-        if source != "-" and path.is_dir():
+        if source != "-" and is_folder(path):
             if content_type or metadata or if_absent:
                 raise InvalidArgument("--content-type, --metadata and --if-absent are for one object, not for a folder")
             bucket, prefix = _bucket_and_prefix(target)
-            size: int | None = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-            with moving(f"storing {path}", size, quiet=quiet) as progress:
-                moved = store.upload_dir(path, bucket, prefix, jobs=jobs, progress=progress)
+            with moving(f"storing {path}", length_of(path), quiet=quiet) as progress:
+                moved = store.upload_dir(path, bucket, prefix, jobs=jobs, allow_empty=allow_empty, progress=progress)
             _say_transfer(moved, as_json=as_json)
             return
         bucket, key = parse_uri(f"{target}{path.name}" if target.endswith("/") and source != "-" else target)
-        total = None if source == "-" or not path.is_file() else path.stat().st_size
+        if source == "-" and sys.stdin is None:
+            raise InvalidArgument("standard input is closed; legal: FILE, FOLDER, or - with something to read")
+        total = (length_of(path) or None) if source != "-" else None
         with moving(f"storing {source}", total, quiet=quiet) as progress:
             ref = store.upload(
                 bucket,
@@ -118,6 +126,7 @@ def get(  # the command's options
     source: Uri,
     target: Annotated[str, typer.Argument(metavar="FILE|FOLDER|-")],
     etag: Annotated[str | None, typer.Option(help="Read only if the object has this etag.")] = None,
+    allow_empty: AllowEmpty = False,  # noqa: FBT002
     jobs: Jobs = JOBS,
     deployment: Deployment = None,
     credentials: Credentials = None,
@@ -127,25 +136,27 @@ def get(  # the command's options
 ) -> None:
     """Read an object, or all below a prefix.
 
-    FILE or FOLDER is written; - is standard output. A URI that ends in a slash is a prefix.
+    FILE or FOLDER is written; - is standard output. A URI that ends in a slash is a prefix. A target that ends in a
+    slash is a folder, and is created.
     """
+    path = _local(target)
     with store_of(deployment, credentials, identity) as store:
         if source.endswith("/"):
             if etag or target == "-":
                 raise InvalidArgument("--etag and - are for one object, not for a folder")
             bucket, prefix = _bucket_and_prefix(source)
             with moving(f"reading {source}", None, quiet=quiet) as progress:
-                moved = store.download_dir(bucket, prefix, Path(target), jobs=jobs, progress=progress)
+                moved = store.download_dir(bucket, prefix, path, jobs=jobs, allow_empty=allow_empty, progress=progress)
             _say_transfer(moved, as_json=as_json)
             return
         bucket, key = parse_uri(source)
         if target == "-":
-            for block in store.stream(bucket, key, etag=etag):
-                sys.stdout.buffer.write(block)
-            sys.stdout.buffer.flush()
+            _write_out(store.stream(bucket, key, etag=etag))
             return
-        path = Path(target)
-        path = path / key.rpartition("/")[2] if path.is_dir() else path
+        if target.endswith(("/", "/.")) and not is_folder(path):
+            store.head(bucket, key)  # no folder for an object that does not exist
+            _make_folder(path)
+        path = path / key.rpartition("/")[2] if is_folder(path) else path
         with moving(f"reading {source}", None, quiet=quiet) as progress:
             ref = store.download_file(bucket, key, path, etag=etag, progress=progress)
         _say_ref(ref, as_json=as_json)
@@ -154,6 +165,7 @@ def get(  # the command's options
 @app.command(cls=Command)
 def ls(
     where: Annotated[str, typer.Argument(metavar="s3://BUCKET/PREFIX")],
+    allow_empty: AllowEmpty = False,  # noqa: FBT002
     deployment: Deployment = None,
     credentials: Credentials = None,
     identity: Identity = None,
@@ -161,12 +173,16 @@ def ls(
 ) -> None:
     """List objects.
 
-    Prints the objects whose keys begin with the prefix. With --json, prints one reference per line.
+    Prints the objects whose keys begin with the prefix. With --json, prints one reference per line. A prefix that no
+    object has is an error.
     """
     bucket, prefix = _bucket_and_prefix(where)
     with store_of(deployment, credentials, identity) as store:
+        ref = None
         for ref in store.list(bucket, prefix):
             sys.stdout.write(f"{ref.model_dump_json()}\n" if as_json else f"{ref.size:>14}  {ref.key}\n")
+        if ref is None and prefix and not allow_empty:
+            raise NotFound(NOTHING_THERE, bucket=bucket, key=prefix)
 
 
 @app.command(cls=Command)
@@ -237,9 +253,10 @@ def rm(
 
 @app.command(cls=Command)
 def parity(  # the command's options
-    nas_dir: Annotated[Path, typer.Argument(metavar="FOLDER")],
+    nas_dir: Annotated[str, typer.Argument(metavar="FOLDER")],
     where: Annotated[str, typer.Argument(metavar="s3://BUCKET/PREFIX")],
     journal: Annotated[Path | None, typer.Option(help="A file from which an interrupted comparison resumes.")] = None,
+    allow_empty: AllowEmpty = False,  # noqa: FBT002
     deployment: Deployment = None,
     credentials: Credentials = None,
     identity: Identity = None,
@@ -248,14 +265,42 @@ def parity(  # the command's options
 ) -> None:
     """Compare a folder with what the store holds.
 
-    Compares by checksum: missing, extra, different. Exit status 1 if the two sides differ.
+    Compares by checksum: missing, extra, different. Exit status 1 if the two sides differ, 2 if both are empty.
     """
+    folder = _local(nas_dir)
     bucket, prefix = _bucket_and_prefix(where)
     with store_of(deployment, credentials, identity) as store, moving("comparing", None, quiet=quiet) as progress:
-        report = compare(nas_dir, store, bucket, prefix, journal=journal, progress=progress)
+        report = compare(folder, store, bucket, prefix, journal=journal, allow_empty=allow_empty, progress=progress)
     sys.stdout.write(report.as_json() + "\n" if as_json else report.as_text())
     if not report.ok:
         raise typer.Exit(DIFFERENT)
+
+
+def _local(given: str) -> Path:
+    """Return a path; an unset variable of a shell is not a path, although pathlib takes it for the current folder."""
+    if not given:
+        raise InvalidArgument("the path is empty; legal: FILE, FOLDER (. is the current one) or -")
+    return Path(given)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True)
+    except OSError as fault:
+        raise LocalFileError(f"{path} cannot be created: {fault.strerror}") from None
+
+
+def _write_out(blocks: Iterable[bytes]) -> None:
+    """Write to standard output. Raise LocalFileError, as for a file, and BrokenPipeError if its reader went away."""
+    out = sys.stdout.buffer
+    for block in blocks:
+        try:
+            out.write(block)
+            out.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as fault:
+            raise LocalFileError(f"standard output cannot be written: {fault.strerror}") from None
 
 
 def _bucket_and_prefix(uri: str) -> tuple[str, str]:
@@ -290,11 +335,20 @@ def _say_ref(ref: ObjectRef, *, as_json: bool) -> None:
 
 def _say_transfer(moved: Transfer, *, as_json: bool) -> None:
     if as_json:
-        content = {"copied": moved.copied, "skipped": moved.skipped, "transferredBytes": moved.transferred_bytes}
+        content: dict[str, object] = {
+            "copied": moved.copied,
+            "skipped": moved.skipped,
+            "transferredBytes": moved.transferred_bytes,
+        }
+        if moved.left_out:
+            content["leftOut"] = [{"name": each.name, "reason": each.reason} for each in moved.left_out]
         sys.stdout.write(json.dumps(content) + "\n")
         return
+    for each in moved.left_out:
+        sys.stderr.write(f"left out: {plain(each.name)}: {each.reason}\n")
+    left_out = f", {len(moved.left_out)} left out" if moved.left_out else ""
     sys.stdout.write(
-        f"{moved.copied} copied ({plain_size(moved.transferred_bytes)}), {moved.skipped} already the same\n"
+        f"{moved.copied} copied ({plain_size(moved.transferred_bytes)}), {moved.skipped} already the same{left_out}\n"
     )
 
 

@@ -159,11 +159,19 @@ class AsyncObjectStore:
         *,
         jobs: int = JOBS,
         skip_same: bool = True,
+        allow_empty: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> Transfer:
         """Store each file below a folder: `folders.upload_dir`."""
         return await self._in_thread(
-            self.sync.upload_dir, folder, bucket, prefix, jobs=jobs, skip_same=skip_same, progress=progress
+            self.sync.upload_dir,
+            folder,
+            bucket,
+            prefix,
+            jobs=jobs,
+            skip_same=skip_same,
+            allow_empty=allow_empty,
+            progress=progress,
         )
 
     async def download_dir(
@@ -174,11 +182,19 @@ class AsyncObjectStore:
         *,
         jobs: int = JOBS,
         skip_same: bool = True,
+        allow_empty: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> Transfer:
         """Write each object under a prefix to a folder: `folders.download_dir`."""
         return await self._in_thread(
-            self.sync.download_dir, bucket, prefix, folder, jobs=jobs, skip_same=skip_same, progress=progress
+            self.sync.download_dir,
+            bucket,
+            prefix,
+            folder,
+            jobs=jobs,
+            skip_same=skip_same,
+            allow_empty=allow_empty,
+            progress=progress,
         )
 
     async def close(self) -> None:

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from object_store.arguments import checked_put
 from object_store.body import opened
-from object_store.errors import DualWriteFailed, LocalFileError, ObjectStoreError
+from object_store.errors import DualWriteFailed, LocalFileError, NotFound, ObjectStoreError, UnsafePath
 from object_store.partials import locked_partial, make_folders, sweep, sync_folder, write_all
 from object_store.sides import Digest, Held, digest_of, digest_of_file, held_by_nas, held_by_store, mount_of, nas_file
 from object_store.targets import replaceable
+from object_store.twins import other_spelling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -79,8 +80,9 @@ class DualWriter:
             DualWriteFailed: not both sides hold the body. `nas` and `store` say what each side holds. The cause says
                 why: no space, no permission, a disk error, the NAS not mounted, the store unreachable, or another
                 writer at the same time.
-            UnsafePath: the key would lead out of the folder, names a temporary file, or names something that is not
-                replaced: a folder, a link, a device, a read-only file.
+            UnsafePath: the key would lead out of the folder, names a temporary file, reaches the file of another key
+                (a folder that ignores case or the Unicode form), or names something that is not replaced: a folder, a
+                link, a device, a read-only file.
             InvalidKey: as `ObjectStore.upload`, likewise InvalidBucketName, InvalidContentType, InvalidBody.
             LocalFileError: the body is a file that cannot be read.
         """
@@ -88,6 +90,7 @@ class DualWriter:
         attempt = _Attempt(self._store, self._nas_dir, bucket, key, self._nas_dir.joinpath(key))
         with attempt.on_nas("cannot be accessed"):
             nas_file(self._nas_dir, bucket, key)
+        attempt.check_spelling()
         folder = attempt.path.parent
         with opened(bucket, key, body) as blocks, ExitStack() as stack:
             stack.enter_context(self._failure_is_swept(folder))
@@ -183,6 +186,22 @@ class _Attempt:
             raise
         except ObjectStoreError as fault:
             self.fail(f"the store {what}: {fault.reason}", fault, nas=nas)
+
+    def check_spelling(self) -> None:
+        """Raise UnsafePath if the file is that of a key in another Unicode form; only the store knows whose it is."""
+        other = other_spelling(self.nas_dir, self.key)
+        if other is None:
+            return
+        with self.in_store("does not say whether it holds the other Unicode form of the key"):
+            try:
+                self.store.head(self.bucket, other)
+            except NotFound:
+                return
+        raise UnsafePath(
+            f"{self.path} is also the file of the object {other!r}, in another Unicode form",
+            bucket=self.bucket,
+            key=self.key,
+        )
 
     def fill(self, descriptor: int, blocks: Iterable[bytes]) -> None:
         size, sha256 = 0, hashlib.sha256()

@@ -86,3 +86,11 @@ def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) 
             partial.replace(real)
         except OSError as raw:
             raise fault(raw) from None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder; one that cannot be examined is none, and its use then says why."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

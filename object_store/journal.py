@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -107,6 +108,8 @@ def opened_journal(path: Path | None, **comparison: str) -> Iterator[Journal]:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
             stack.callback(os.close, descriptor)
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # reading a pipe back would never end
+                raise InvalidArgument(f"{path} is not a regular file: name another file for the journal")
             if lock(descriptor) is False:
                 raise LocalFileError(f"the journal {path} is in use by another comparison")
             with path.open("rb") as file:

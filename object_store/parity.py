@@ -3,7 +3,8 @@
 The rule: "the same" is proven by checksum, or by reading the bytes of both sides. What could be neither proven nor
 refuted (links, files that change during the comparison, folders that cannot be read) is `undecided`, and then the
 report is not ok. Both sides are walked side by side in the order of their keys, so neither is held in memory. Neither
-side is changed. Left out: a write during the comparison may show on one side only. Compare while no program writes, or
+side is changed. A file whose name the file system spells in another Unicode form than the key is compared with that
+key's object. Left out: a write during the comparison may show on one side only. Compare while no program writes, or
 compare again.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from unicodedata import normalize
 
 from object_store.checksums import etag_of_file
 from object_store.errors import (
@@ -23,17 +25,18 @@ from object_store.errors import (
     StaleReference,
     UnexpectedAnswer,
 )
+from object_store.folders import NOTHING_THERE
 from object_store.journal import Finding, opened_journal
 from object_store.parity_report import ParityReport
-from object_store.sides import digest_of, digest_of_file, mount_of, walk
+from object_store.sides import Entry, digest_of, digest_of_file, mount_of, walk
+from object_store.twins import same_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from object_store.journal import Journal
+    from object_store.journal import Checkpoint, Journal
     from object_store.reference import ObjectRef
-    from object_store.sides import Entry
     from object_store.store import ObjectStore
 
 CHECKPOINT_KEYS: Final = 1000
@@ -50,6 +53,7 @@ def parity(
     prefix: str = "",
     *,
     journal: Path | None = None,
+    allow_empty: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> ParityReport:
     """Compare the files below a folder with the objects under a prefix, where `upload_dir` would put them.
@@ -65,6 +69,7 @@ def parity(
         prefix: the beginning of each key; a slash separates it from the path.
         journal: a file outside of the folder, from which an interrupted comparison resumes; after a finished one the
             next comparison starts from the beginning.
+        allow_empty: whether it is right that both sides are empty.
         progress: called with the number of bytes compared since the last call.
 
     Returns:
@@ -73,6 +78,7 @@ def parity(
     Raises:
         LocalFileError: the folder does not exist, the NAS disappears during the comparison, or the journal cannot be
             written.
+        NotFound: both sides are empty, so that nothing was compared.
         InvalidArgument: the journal belongs to another comparison, is not a journal, or is inside the folder.
         UnexpectedAnswer: the server does not list in the order of the keys' bytes, so a comparison is impossible.
         ObjectStoreError: as `ObjectStore.list` and `stream`; with a journal the next run resumes there.
@@ -98,7 +104,10 @@ def parity(
         finally:
             passed.keep()
         nas.check()
+        _settle_spellings(store, nas_dir, bucket, start, written.progress)
         written.finish()
+        if not (written.progress.same or written.progress.findings or allow_empty):
+            raise NotFound(f"{nas_dir} has no file, and {NOTHING_THERE}", bucket=bucket, key=start or None)
         return ParityReport.of(written.progress, nas_dir, bucket, start)
 
 
@@ -199,6 +208,36 @@ def _side_by_side(
         elif listed is not None:
             yield None, listed[1]
             listed = next(refs, None)
+
+
+def _settle_spellings(store: ObjectStore, nas_dir: Path, bucket: str, start: str, progress: Checkpoint) -> None:
+    """Compare what is one file in two Unicode forms.
+
+    A file system may list a name in another form than that in which it was written. Then the file seems missing in the
+    store, and its object extra.
+    """
+    missing = {normalize("NFC", found.key): found for found in progress.findings if found.kind == "missing"}
+    settled: set[Finding] = set()
+    outcomes: list[Finding] = []
+    for extra in progress.findings:
+        file = missing.get(normalize("NFC", extra.key)) if extra.kind == "extra" else None
+        if file is None:
+            continue
+        path = nas_dir / extra.key.removeprefix(start)
+        if not same_file(path, nas_dir / file.key.removeprefix(start)):
+            continue
+        try:
+            ref = store.head(bucket, extra.key)
+        except (NotFound, InvalidKey):
+            continue
+        settled |= {extra, file}
+        outcome = _judge(store, Entry(extra.key.removeprefix(start).encode(), path), ref)
+        if outcome.kind == "same":
+            progress.same += 1
+            progress.same_bytes += outcome.size
+        else:
+            outcomes.append(Finding(outcome.kind, extra.key, outcome.reason))
+    progress.findings = [found for found in progress.findings if found not in settled] + outcomes
 
 
 def _judge(store: ObjectStore, entry: Entry | None, ref: ObjectRef | None) -> _Outcome:

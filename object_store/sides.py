@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from object_store.errors import NotFound, ObjectStoreError, UnsafePath
-from object_store.folders import paths_of_keys
 from object_store.partials import PARTIAL_PREFIX
+from object_store.paths import paths_of_keys
 from object_store.targets import NotReplaceable, replaceable
 
 if TYPE_CHECKING:
@@ -84,14 +85,13 @@ def nas_file(nas_dir: Path, bucket: str, key: str) -> Path:
 
     Raises:
         UnsafePath: it would not be below the folder, is not replaced (a folder, a link, a device, a read-only file),
-            has a file in place of a folder, or has the name of a temporary file, which would be swept.
+            has a file in place of a folder, reaches a file of another name, or has the name of a temporary file, which
+            would be swept.
     """
     try:
         path = paths_of_keys(nas_dir, (key,), "", bucket)[key]
-    except (OSError, RuntimeError):  # pathlib raises RuntimeError for links in a cycle (Python 3.11, 3.12)
+    except OSError:
         raise UnsafePath(f"its folder below {nas_dir} does not resolve", bucket=bucket, key=key) from None
-    if any(part.startswith(PARTIAL_PREFIX) for part in key.split("/")):
-        raise UnsafePath(f"names that begin with {PARTIAL_PREFIX!r} are temporary files", bucket=bucket, key=key)
     for parent in path.relative_to(nas_dir).parents:
         folder = nas_dir / parent
         if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
@@ -202,4 +202,8 @@ def _sortable(found: os.DirEntry[str]) -> tuple[bytes, str, str]:
         return segment + b"/", found.name, ""
     if found.is_symlink():
         return segment, found.name, "a symbolic link, which is not followed"
-    return segment, found.name, "" if found.is_file(follow_symlinks=False) else "not a regular file"
+    if found.is_file(follow_symlinks=False):
+        return segment, found.name, ""
+    mode = found.stat(follow_symlinks=False).st_mode
+    kind = "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+    return segment, found.name, f"not a regular file but {kind}"

@@ -353,10 +353,13 @@ class ObjectStore:
         *,
         jobs: int = JOBS,
         skip_same: bool = True,
+        allow_empty: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> Transfer:
         """Store each file below a folder: `folders.upload_dir`."""
-        return upload_dir(self, folder, bucket, prefix, jobs=jobs, skip_same=skip_same, progress=progress)
+        return upload_dir(
+            self, folder, bucket, prefix, jobs=jobs, skip_same=skip_same, allow_empty=allow_empty, progress=progress
+        )
 
     def download_dir(
         self,
@@ -366,10 +369,13 @@ class ObjectStore:
         *,
         jobs: int = JOBS,
         skip_same: bool = True,
+        allow_empty: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> Transfer:
         """Write each object under a prefix to a folder: `folders.download_dir`."""
-        return download_dir(self, bucket, prefix, folder, jobs=jobs, skip_same=skip_same, progress=progress)
+        return download_dir(
+            self, bucket, prefix, folder, jobs=jobs, skip_same=skip_same, allow_empty=allow_empty, progress=progress
+        )
 
     def close(self) -> None:
         """Release the connections and the copy of the CA; the store makes new ones if it is used again."""

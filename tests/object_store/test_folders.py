@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,8 +21,9 @@ import object_store
 from object_store import MULTIPART_THRESHOLD, ObjectStore, Transfer
 from object_store.checksums import etag_of_file, same_content
 from object_store.files import replacing
-from object_store.folders import LARGE_AT_ONCE, path_of_key
+from object_store.folders import LARGE_AT_ONCE, LeftOut
 from object_store.partials import PARTIAL_PREFIX, write_all
+from object_store.paths import path_of_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +154,7 @@ def test_no_key_ever_leads_out(tmp_path_factory: pytest.TempPathFactory, key: st
 
 
 def test_symbolic_link_of_the_folder_leads_nowhere(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
-    """A link in the folder is not followed out of it, and links are not uploaded."""
+    """A link in the folder is not followed out of it."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "down").mkdir()
     (tmp_path / "down" / "link").symlink_to(tmp_path / "outside")
@@ -161,7 +164,182 @@ def test_symbolic_link_of_the_folder_leads_nowhere(store: ObjectStore, bucket: s
         store.download_dir(bucket, "", tmp_path / "down")
 
     assert _held(tmp_path / "outside") == {}
-    assert store.upload_dir(tmp_path / "down", bucket, "copy") == Transfer()
+
+
+def test_link_in_a_files_place_leads_nowhere(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    """A file is written through a link inside of the folder, and never through one that leads out of it."""
+    (tmp_path / "down").mkdir()
+    (tmp_path / "outside").write_bytes(b"outside")
+    link = tmp_path / "down" / "a"
+    store.upload(bucket, "a", b"new")
+    link.symlink_to("../outside")
+
+    with pytest.raises(object_store.UnsafePath, match="leads out of the folder"):
+        store.download_dir(bucket, "", tmp_path / "down")
+    link.unlink()
+    link.symlink_to("inside")
+    store.download_dir(bucket, "", tmp_path / "down")
+
+    assert (tmp_path / "outside").read_bytes() == b"outside"
+    assert link.is_symlink()
+    assert (tmp_path / "down" / "inside").read_bytes() == b"new"
+
+
+def test_what_is_no_file_is_left_out_and_named(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    """Links to files, to folders and to nothing, pipes and sockets are each named with what they are."""
+    folder = tmp_path / "up"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "file").write_bytes(b"x")
+    (folder / "link").symlink_to("file")
+    (folder / "folder link").symlink_to("sub")
+    (folder / "dangling").symlink_to("none")
+    os.mkfifo(folder / "sub" / "pipe")
+    with socket.socket(socket.AF_UNIX) as made, contextlib.chdir(folder):
+        made.bind("socket")  # the whole path may be too long for a socket
+    link = "a symbolic link, which is not followed"
+
+    moved = store.upload_dir(folder, bucket, "p")
+
+    assert (moved.copied, [ref.key for ref in store.list(bucket)]) == (1, ["p/file"])
+    assert moved.left_out == (
+        LeftOut("dangling", link),
+        LeftOut("folder link", link),
+        LeftOut("link", link),
+        LeftOut("socket", "not a regular file but a socket"),
+        LeftOut("sub/pipe", "not a regular file but a pipe"),
+    )
+
+
+def test_object_whose_key_ends_in_a_slash_is_left_out_and_named(
+    store: ObjectStore, admin: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    """It has a body and no file can hold it; an empty one is the folder of another writer."""
+    admin.put_object(Bucket=bucket, Key="p/data/", Body=b"12")
+    admin.put_object(Bucket=bucket, Key="p/folder/", Body=b"")
+
+    moved = store.download_dir(bucket, "p", tmp_path / "down")
+
+    assert moved == Transfer(left_out=(LeftOut("p/data/", "an object of 2 bytes whose key ends in a slash"),))
+
+
+def test_nothing_is_no_success_unless_it_is_asked_for(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    """A misspelt prefix, and a folder with nothing that can be stored, are errors that name what is there."""
+    (tmp_path / "up").mkdir()
+    (tmp_path / "up" / "link").symlink_to("x")
+
+    with pytest.raises(object_store.NotFound, match=r"'typo/': no object has this prefix.*allow_empty=True"):
+        store.download_dir(bucket, "typo", tmp_path / "down")
+    assert not (tmp_path / "down").exists()
+    with pytest.raises(object_store.LocalFileError, match=r"up has no file; left out: 'link', a symbolic link"):
+        store.upload_dir(tmp_path / "up", bucket, "p")
+
+    assert store.download_dir(bucket, "typo", tmp_path / "down", allow_empty=True) == Transfer()
+    assert store.upload_dir(tmp_path / "up", bucket, "p", allow_empty=True).copied == 0
+
+
+@pytest.mark.parametrize(
+    "kind", ["pipe", "folder", "file for a folder", "dangling link for a folder", "target is a file"]
+)
+def test_what_is_in_the_way_is_found_before_anything_is_written(
+    store: ObjectStore, bucket: str, tmp_path: Path, kind: str
+) -> None:
+    """It is LocalFileError with the path; a pipe does not stop the command for ever."""
+    down = tmp_path / "down"
+    down.mkdir()
+    for key in ("p/a", "p/s/b", "p/z"):
+        store.upload(bucket, key, b"x")
+    if kind == "pipe":
+        os.mkfifo(down / "z")
+    elif kind == "folder":
+        (down / "z").mkdir()
+    elif kind == "file for a folder":
+        (down / "s").write_bytes(b"")
+    elif kind == "dangling link for a folder":
+        (down / "s").symlink_to("none")
+    else:
+        down.rmdir()
+        down.write_bytes(b"mine")
+
+    with pytest.raises(object_store.LocalFileError, match=r"cannot be (written|created)"):
+        store.download_dir(bucket, "p", down)
+
+    assert _held(tmp_path) in ({}, {"down/s": b""}, {"down": b"mine"})
+
+
+@pytest.mark.parametrize(
+    ("key", "error", "words"),
+    [
+        ("n" * 256, object_store.UnsafePath, "has 256 bytes"),
+        ("é" * 128 + "/x", object_store.UnsafePath, "has 256 bytes"),
+        ("bell\x07", object_store.InvalidKey, "control character"),
+        (f"{PARTIAL_PREFIX}by-x", object_store.UnsafePath, "temporary files"),
+        ("link/x", object_store.LocalFileError, "Too many levels of symbolic links|not a folder"),
+    ],
+)
+def test_key_that_no_file_can_have_is_found_before_anything_is_written(
+    store: ObjectStore,
+    admin: S3Client,
+    bucket: str,
+    tmp_path: Path,
+    key: str,
+    error: type[object_store.ObjectStoreError],
+    words: str,
+) -> None:
+    """A name that is too long, that the adapter cannot read, that would be swept, or that goes in a circle."""
+    down = tmp_path / "down"
+    down.mkdir()
+    (down / "link").symlink_to("link")
+    for each in ("p/a", f"p/{key}"):
+        admin.put_object(Bucket=bucket, Key=each, Body=b"")
+
+    with pytest.raises(error, match=words) as caught:
+        store.download_dir(bucket, "p", down)
+
+    assert type(caught.value) is error
+    assert _held(down) == {}
+
+
+def test_file_beside_an_object_of_its_folder_is_refused(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    """A MinIO server does not list `a/b` beside `a`; what both sides hold already is no fault."""
+    for name in ("x/child", "y"):
+        (tmp_path / "up" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "up" / name).write_bytes(b"local")
+    up = tmp_path / "up"
+    store.upload(bucket, "p/x", b"")
+    with pytest.raises(object_store.InvalidKey, match="key 'p/x/child': beside an object 'p/x' not every server"):
+        store.upload_dir(up, bucket, "p")
+    store.delete_object(bucket, "p/x")
+    store.upload(bucket, "p/y/child", b"")
+    with pytest.raises(object_store.InvalidKey, match="key 'p/y/child': beside an object 'p/y'"):
+        store.upload_dir(up, bucket, "p")
+
+    store.upload(bucket, "p/y", b"")
+    assert store.upload_dir(up, bucket, "p").copied == 2
+
+
+def test_file_that_cannot_be_read_is_found_before_anything_is_sent(
+    store: ObjectStore, bucket: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is LocalFileError with the path, and no object."""
+    monkeypatch.setattr("object_store.folders.os.access", lambda path, _: path.name != "empty")
+
+    with pytest.raises(object_store.LocalFileError, match="empty cannot be read: Permission denied"):
+        store.upload_dir(folder, bucket)
+
+    assert list(store.list(bucket)) == []
+
+
+def test_name_that_is_not_utf_8_stops_before_anything_is_sent(store: ObjectStore, bucket: str, folder: Path) -> None:
+    """Linux allows it; S3 has no such key."""
+    try:
+        Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9")).write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+
+    with pytest.raises(object_store.InvalidKey, match="not UTF-8"):
+        store.upload_dir(folder, bucket)
+
+    assert list(store.list(bucket)) == []
 
 
 def test_key_that_is_file_and_folder_is_refused(
@@ -252,7 +430,7 @@ def test_arguments_that_cannot_be(store: ObjectStore, bucket: str, tmp_path: Pat
         store.upload_dir(tmp_path / "none", bucket)
     (tmp_path / "file").write_bytes(b"")
     store.upload(bucket, "k", b"")
-    with pytest.raises(object_store.LocalFileError, match="cannot be created or read"):
+    with pytest.raises(object_store.LocalFileError, match=r"cannot be created or read|is not a folder"):
         store.download_dir(bucket, "", tmp_path / "file" / "sub")
     with pytest.raises(object_store.InvalidArgument, match="legal: 1 or more"):
         store.upload_dir(tmp_path, bucket, jobs=0)

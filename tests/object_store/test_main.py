@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,6 @@ from tests.object_store.conftest import ACCESS_KEY, REGION, SECRET_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +91,78 @@ def test_folders_go_up_and_down(run: Run, store: ObjectStore, bucket: str, tmp_p
     store.delete_object(bucket, "d/f")
 
 
+def test_what_a_folder_leaves_out_is_counted_and_named(
+    run: Run, store: ObjectStore, bucket: str, tmp_path: Path
+) -> None:
+    """The count is in the result, each name on standard error; JSON has both."""
+    (tmp_path / "f").write_bytes(b"f")
+    (tmp_path / "link").symlink_to("f")
+
+    _, out, err = run("put", tmp_path, f"s3://{bucket}/d")
+    assert out == "1 copied (1 byte), 0 already the same, 1 left out\n"
+    assert err == "left out: link: a symbolic link, which is not followed\n"
+    told = json.loads(run("put", tmp_path, f"s3://{bucket}/d", "--json")[1])
+    assert told["leftOut"] == [{"name": "link", "reason": "a symbolic link, which is not followed"}]
+    store.delete_object(bucket, "d/f")
+
+
+@pytest.mark.parametrize("target", ["new/", "new/.", "deep/new/", "there"])
+def test_target_that_ends_in_a_slash_is_a_folder(
+    run: Run, store: ObjectStore, bucket: str, tmp_path: Path, target: str
+) -> None:
+    """It is created, as by `aws s3 cp`, and the file goes below it; so it does in a folder that is there."""
+    (tmp_path / "there").mkdir()
+    store.upload(bucket, "t/a.txt", b"a")
+
+    assert run("get", f"s3://{bucket}/t/a.txt", f"{tmp_path}/{target}")[0] == 0
+
+    assert (tmp_path / target / "a.txt").read_bytes() == b"a"
+    store.delete_object(bucket, "t/a.txt")
+    status, _, err = run("get", f"s3://{bucket}/t/a.txt", tmp_path / "other" / "")
+    assert (status, "NoSuchKey" in err) == (2, True)
+    assert not (tmp_path / "other").exists()
+
+
+def test_nothing_is_a_success_only_if_asked(run: Run, bucket: str, tmp_path: Path) -> None:
+    """Exit status 2 for a misspelt prefix and an empty folder, 0 with --allow-empty."""
+    typo = f"s3://{bucket}/typo/"
+    for arguments in (
+        ("get", typo, tmp_path / "down"),
+        ("ls", typo),
+        ("parity", tmp_path, typo),
+        ("put", tmp_path, typo),
+    ):
+        status, out, err = run(*arguments)
+        assert (status, out) == (2, "")
+        assert "--allow-empty" in err
+        assert run(*arguments, "--allow-empty")[0] == 0
+    assert run("ls", f"s3://{bucket}")[0] == 0  # an empty bucket is no misspelt name
+
+
+def test_standard_output_that_is_full_is_said(bucket: str, store: ObjectStore) -> None:
+    """`get … - > /dev/full` is one line and exit status 2, no traceback."""
+    store.upload(bucket, "full", b"x" * 100)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(  # noqa: S603  # our own command
+            [sys.executable, "-m", "object_store", "get", f"s3://{bucket}/full", "-"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    store.delete_object(bucket, "full")
+
+    assert (done.returncode, done.stderr) == (2, b"standard output cannot be written: No space left on device.\n")
+
+
+def test_standard_input_that_is_closed_is_said(run: Run, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`put - <&-` has nothing to read."""
+    monkeypatch.setattr(sys, "stdin", None)
+
+    status, _, err = run("put", "-", f"s3://{bucket}/k")
+
+    assert (status, "standard input is closed" in err) == (2, True)
+
+
 def test_parity_says_what_differs(run: Run, store: ObjectStore, bucket: str, tmp_path: Path) -> None:
     """Exit status 1 if the sides differ, 0 if not."""
     nas = tmp_path / "nas"
@@ -119,6 +191,12 @@ def test_parity_says_what_differs(run: Run, store: ObjectStore, bucket: str, tmp
         (("put", "/dev/null/none", "s3://BUCKET/k"), 2, "/dev/null/none cannot be read"),
         (("put", "/dev/null", "s3://BUCKET/k", "--metadata", "x"), 2, "legal: NAME=VALUE"),
         (("put", "/dev", "s3://BUCKET/k", "--if-absent"), 2, "not for a folder"),
+        (("put", "", "s3://BUCKET/k"), 2, "the path is empty"),
+        (("get", "s3://BUCKET/k", ""), 2, "the path is empty"),
+        (("parity", "", "s3://BUCKET/k"), 2, "the path is empty"),
+        (("put", "n" * 300, "s3://BUCKET/k"), 2, "cannot be read: File name too long"),
+        (("get", "s3://BUCKET/none", "n" * 300), 2, "NoSuchKey"),
+        (("get", "s3://BUCKET/none", "/dev/null/"), 2, "NoSuchKey"),
         (("presign", "s3://BUCKET/k", "--expires", "8d"), 2, "legal: a timedelta or seconds"),
         (("presign", "s3://BUCKET/k", "--expires", "soon"), 2, "at most 7d"),
         (("presign", "s3://BUCKET/k", "--method", "POST"), 2, "legal: GET, PUT"),

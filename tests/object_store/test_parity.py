@@ -96,10 +96,12 @@ class TestFindings:
         assert "missing    p/a/b.txt\nextra      p/a\n" in report.as_text()
 
     def test_empty_sides(self, tmp_path: Path, nas: Path, store: ObjectStore, bucket: str) -> None:
-        """Two empty sides are the same; otherwise all is missing, or extra."""
+        """Two empty sides prove nothing, unless that is right; otherwise all is missing, or extra."""
         (tmp_path / "empty").mkdir()
 
-        assert parity(tmp_path / "empty", store, bucket, "none").ok
+        with pytest.raises(object_store.NotFound, match=r"empty has no file, and no object .*allow_empty"):
+            parity(tmp_path / "empty", store, bucket, "none")
+        assert parity(tmp_path / "empty", store, bucket, "none", allow_empty=True).ok
         assert len(parity(tmp_path / "empty", store, bucket, "p").extra) == len(FILES)
         assert len(parity(nas, store, bucket, "none").missing) == len(FILES)
         assert len(parity(nas, store, bucket).missing) == len(parity(nas, store, bucket).extra) == len(FILES)
@@ -154,11 +156,11 @@ class TestFindings:
         assert {each.key: each.reason for each in report.undecided} == {
             "p/folder-link": "a symbolic link, which is not followed",
             "p/link": "a symbolic link, which is not followed",
-            "p/pipe": "not a regular file",
+            "p/pipe": "not a regular file but a pipe",
             "p/\\xff": "its name is not UTF-8, so it is not a key",
         }
         assert (report.ok, report.same, report.extra, report.missing) == (False, len(FILES), (), ())
-        assert "undecided  p/pipe: not a regular file\n" in report.as_text()
+        assert "undecided  p/pipe: not a regular file but a pipe\n" in report.as_text()
         assert json.loads(report.as_json())["undecided"][0] == {
             "key": "p/folder-link",
             "reason": "a symbolic link, which is not followed",
@@ -473,6 +475,15 @@ class TestJournal:
         with pytest.raises(object_store.InvalidArgument, match="outside"):
             parity(nas, store, bucket, "p", journal=nas / "journal")
         assert not (nas / "journal").exists()
+
+    def test_journal_that_is_a_pipe_is_refused(
+        self, nas: Path, store: ObjectStore, bucket: str, tmp_path: Path
+    ) -> None:
+        """Reading it back would never end."""
+        os.mkfifo(tmp_path / "pipe")
+
+        with pytest.raises(object_store.InvalidArgument, match="pipe is not a regular file"):
+            parity(nas, store, bucket, "p", journal=tmp_path / "pipe")
 
     def test_journal_that_cannot_be_opened_is_said(
         self, nas: Path, store: ObjectStore, bucket: str, tmp_path: Path
