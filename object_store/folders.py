@@ -269,7 +269,7 @@ def _is_there(path: Path, ref: ObjectRef) -> bool:
 
 
 def _files_of(folder: Path, bucket: str, start: str) -> tuple[dict[str, Path], tuple[LeftOut, ...]]:
-    """Return the file of each key, and what is not a file. Raise LocalFileError or InvalidKey before anything is sent."""
+    """Return the file of each key, and what is not a file. Raise LocalFileError or InvalidKey."""
     files: dict[str, Path] = {}
     left_out: list[LeftOut] = []
     for entry in walk(folder):

@@ -23,7 +23,7 @@ def paths_of_keys(folder: Path, keys: Iterable[str], start: str, bucket: str) ->
     """Return the file for each key.
 
     Raises:
-        UnsafePath: one of them is not below the folder, or is no name of its own there.
+        UnsafePath: one of them is not below the folder, or shares its file with another name.
         OSError: the folder cannot be examined.
     """
     paths = {key: path_of_key(folder, key, start, bucket) for key in keys}
