@@ -5,8 +5,6 @@ policy), because S3 answers 409 OperationAborted to two changes at once. Each bu
 resource, because a second one silently empties the first (pulumi-aws issue 5187).
 """
 
-from collections.abc import Mapping
-
 import pulumi
 import pulumi_aws as aws
 
@@ -15,15 +13,13 @@ from infra.settings import AwsSettings, Settings
 from infra.store import Credential, bucket_options
 from model.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan
 from model.policies import (
-    MANAGED_POLICIES_PER_USER,
     PolicyDocument,
     as_json,
     bucket_policy,
     identity_policy,
     managed_policies,
 )
-from model.problems import InvalidInputError, Problem
-from model.resources import About, logical_name, numbered, numbers
+from model.resources import About, logical_name
 from model.taxonomy import BandName
 from model.trust import the_account
 
@@ -51,9 +47,9 @@ class AwsStore(pulumi.ComponentResource):
         """Declare everything in the plan; requires `settings.aws`."""
         if settings.aws is None:
             raise ValueError("AwsStore needs the settings of an aws stack")
-        # Before any declaration: too many grants must not leave a half-deployed stack.
-        documents = {identity.name: policy_documents(plan, identity) for identity in plan.identities}
-        check_policy_names(plan, documents)
+        documents = {
+            identity.name: managed_policies(identity_policy(plan, identity, "aws")) for identity in plan.identities
+        }
         provider = aws_provider(settings.aws, settings)
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider]))
         super().__init__("object-store:storage:AwsStore", name, None, opts)
@@ -162,51 +158,6 @@ def aws_provider(own: AwsSettings, settings: Settings) -> aws.Provider:
         allowed_account_ids=list(own.allowed_account_ids) or None,
         default_tags={"tags": dict(settings.tags)},
     )
-
-
-def policy_documents(plan: StorePlan, identity: IdentityPlan) -> list[PolicyDocument]:
-    """An identity's managed policies.
-
-    Raises:
-        InvalidInputError: IAM does not allow that many policies on one user or role.
-    """
-    documents = managed_policies(identity_policy(plan, identity, "aws"))
-    if len(documents) > MANAGED_POLICIES_PER_USER:
-        raise InvalidInputError(
-            [
-                Problem(
-                    f"identities.{identity.name}",
-                    f"its grants need {len(documents)} managed policies",
-                    f"at most {MANAGED_POLICIES_PER_USER} per user or role (the default quota of IAM)",
-                    "two identities with fewer domains each",
-                )
-            ]
-        )
-    return documents
-
-
-def check_policy_names(plan: StorePlan, documents: Mapping[str, list[PolicyDocument]]) -> None:
-    """Check that no two identities get a policy of the same name.
-
-    Raises:
-        InvalidInputError: The second policy of `worker` and the first of `worker-2` are both `joelclaw-{env}-worker-2`.
-    """
-    holders: dict[str, str] = {}
-    problems = []
-    for identity in plan.identities:
-        for number in numbers(len(documents[identity.name])):
-            name = numbered(identity.user_name, number)
-            if (holder := holders.setdefault(name, identity.name)) != identity.name:
-                problems.append(
-                    Problem(
-                        f"identities.{identity.name}",
-                        f"its policy and one of {holder} would both have the name {name}",
-                        f"a name that is not {holder} with a number",
-                        f"{identity.name}-b: (the identity's lines)",
-                    )
-                )
-    if problems:
-        raise InvalidInputError(problems)
 
 
 def lifecycle_rule(rule: LifecycleRule) -> aws.s3.BucketLifecycleConfigurationRuleArgs:

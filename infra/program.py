@@ -13,6 +13,7 @@ from infra.standing import check_standing
 from model.deployment import Deployment, build_deployment
 from model.generations import parse_generations
 from model.plan import StorePlan, build_plan
+from model.policy_limits import check_policies
 from model.problems import InvalidInputError, Problem
 from model.secrecy.redaction import redacted
 from model.taxonomy_file import extended, load
@@ -48,7 +49,7 @@ def plan_for(settings: Settings) -> StorePlan:
 
     Raises:
         InvalidInputError: One of them is malformed, the cloud has no such region, the admin is one of the plan's users,
-            or the stack cannot have a role for an identity with a trust.
+            the stack cannot have a role for an identity with a trust, or the server would refuse a policy.
     """
     _check_region(settings)
     taxonomy = extended(load(), domains=settings.domains, identities=settings.identities, where=settings.where)
@@ -67,6 +68,8 @@ def plan_for(settings: Settings) -> StorePlan:
         settings.aws.allowed_account_ids if settings.aws else (),
         settings.where,
     )
+    account = the_account(settings.aws.allowed_account_ids) if settings.aws else None
+    check_policies(plan, settings.cloud, account or "0" * 12)
     return plan
 
 

@@ -19,10 +19,9 @@ from model.trust import OidcTrust
 
 Cloud = Literal["aistor", "aws"]
 
-# Maximum size of a managed policy, without white space; managed policies attached to a user (default quota):
+# Maximum size of a managed policy, without white space:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MANAGED_POLICY_CHARACTERS = 6144
-MANAGED_POLICIES_PER_USER = 10  # and per role
 # MinIO's limit for a service account's inline policy (maxSVCSessionPolicySize in its cmd/iam.go).
 SERVICE_ACCOUNT_POLICY_CHARACTERS = 4096
 

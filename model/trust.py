@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
+# Of a provider's URL and of each of its audiences:
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html
+CLAIM_CHARACTERS = 255
 EXAMPLE = f'trust: {{oidc: {{issuer: "{GITHUB_ISSUER}", subject: "repo:joelhooks/joelclaw:ref:refs/heads/main"}}}}'
 # No port, no query: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
 _ISSUER = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[A-Za-z0-9._~-]+)*/?")
@@ -42,8 +45,8 @@ class OidcTrust(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    issuer: str
-    audience: str = DEFAULT_AUDIENCE
+    issuer: Annotated[str, Field(max_length=CLAIM_CHARACTERS)]
+    audience: Annotated[str, Field(max_length=CLAIM_CHARACTERS)] = DEFAULT_AUDIENCE
     subject: Annotated[tuple[str, ...], BeforeValidator(one_or_more), Field(min_length=1)]
 
     @field_validator("issuer")

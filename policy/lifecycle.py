@@ -52,7 +52,7 @@ class Rule:
         expire_after_days: Days until current versions expire; None if they do not.
         narrowed: Whether it has another condition than the prefix (a tag, a size), or a date instead of days.
         enabled: Whether it is enabled.
-        moves: The storage classes that current versions move to, each with its days.
+        moves: The storage classes that versions move to, each with its days and the days until these versions expire.
     """
 
     id: str
@@ -60,7 +60,7 @@ class Rule:
     expire_after_days: int | None
     narrowed: bool
     enabled: bool
-    moves: tuple[tuple[str, int], ...] = ()
+    moves: tuple[tuple[str, int, int | None], ...] = ()
 
 
 def rules_of(resource: PolicyResource | ResourceValidationArgs) -> list[Rule]:
@@ -95,14 +95,22 @@ def _minio_rule(rule: Properties) -> Rule:
 def _aws_rule(rule: Properties) -> Rule:
     where = rule.get("filter") or {}
     expiration = rule.get("expiration") or {}
+    expire = int(expiration["days"]) if expiration.get("days") else None
+    noncurrent = (rule.get("noncurrentVersionExpiration") or {}).get("noncurrentDays")
+    moves = rule.get("transitions") or []
     return Rule(
         id=str(rule.get("id")),
         prefix=str(where.get("prefix") or rule.get("prefix") or ""),
-        expire_after_days=int(expiration["days"]) if expiration.get("days") else None,
-        narrowed=any(where.get(key) for key in where if key != "prefix") or bool(expiration.get("date")),
+        expire_after_days=expire,
+        narrowed=any(where.get(key) for key in where if key != "prefix")
+        or any(one.get("date") for one in (expiration, *moves)),
         enabled=rule.get("status") == _ENABLED,
-        moves=tuple(
-            (str(move.get("storageClass")), int(move.get("days") or 0)) for move in rule.get("transitions") or []
+        moves=(
+            *((str(move.get("storageClass")), int(move.get("days") or 0), expire) for move in moves),
+            *(
+                (str(move.get("storageClass")), int(move.get("noncurrentDays") or 0), int(noncurrent or 0) or None)
+                for move in rule.get("noncurrentVersionTransitions") or []
+            ),
         ),
     )
 
@@ -141,16 +149,16 @@ def _band_limits(band: BandName, rule: Rule) -> Iterator[str]:
 
 
 def _move_limits(rule: Rule) -> Iterator[str]:
-    for storage_class, days in rule.moves:
+    for storage_class, days, expire in rule.moves:
         if storage_class.endswith("_IA") and days < TRANSITION_DAYS_MINIMUM:
             yield (
                 f"the rule {rule.id} moves objects to {storage_class} after {days} d; S3 wants at least "
                 f"{TRANSITION_DAYS_MINIMUM} d"
             )
-        if rule.expire_after_days is not None and days >= rule.expire_after_days:
+        if expire is not None and days >= expire:
             yield (
                 f"the rule {rule.id} moves objects to {storage_class} after {days} d, but they expire after "
-                f"{rule.expire_after_days} d; S3 wants the move before the expiry"
+                f"{expire} d; S3 wants the move before the expiry"
             )
 
 

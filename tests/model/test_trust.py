@@ -74,6 +74,8 @@ def test_a_plan_with_a_trust_is_read_back() -> None:
         ({"issuer": CLUSTER, "subject": "system:serviceaccount:*:worker"}, "name the callers"),
         ({"issuer": CLUSTER, "subject": "*"}, "name the callers"),
         ({"issuer": f"{GITHUB_ISSUER}/", "subject": "repo:*/joelclaw:*"}, "without the slash at the end"),
+        ({"issuer": f"https://{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 63}.example.com"}, "at most 255 characters"),
+        ({"audience": "a" * 256}, "at most 255 characters"),
         ({"issuer": "https://gitlab.com", "subject": "project_path:*:ref_type:branch:ref:main"}, "name the group"),
         ({"issuer": "https://app.terraform.io", "subject": "organization:*:project:p:*"}, "name the organization"),
         ({"issuer": "https://agent.buildkite.com", "subject": "organization:*"}, "name the organization"),

@@ -57,6 +57,7 @@ def test_band_rule_must_govern_every_key(cloud: str) -> None:
             rule(cloud, "band-hot", 14, filter={"tag": {"key": "a", "value": "b"}}),
             rule(cloud, "band-hot", 14, status="Disabled"),
             rule(cloud, "band-hot", None, expiration={"date": "2030-01-01T00:00:00Z"}),
+            rule(cloud, "band-warm", 180, transitions=[{"date": "2030-01-01T00:00:00Z", "storageClass": "GLACIER"}]),
         ]
 
     for one in narrowed:
@@ -93,6 +94,22 @@ def test_rules_are_the_bands_and_the_probes(cloud: str) -> None:
 def test_objects_move_in_time(storage_class: str, days: int, problem: str | None) -> None:
     """A move by hand is judged as S3 judges it: not too early for its class, and before the expiry."""
     moved = rule("aws", "band-warm", 180, transitions=[{"days": days, "storageClass": storage_class}])
+    found = judged("lifecycle-limits", lifecycle("aws", moved))
+
+    assert [problem in one for one in found if problem] == [True] * len(found)
+    assert bool(found) is bool(problem)
+
+
+@pytest.mark.parametrize(("days", "problem"), [(30, None), (29, "S3 wants at least 30 d"), (60, "before the expiry")])
+def test_noncurrent_versions_move_in_time(days: int, problem: str | None) -> None:
+    """The program moves none; a hand may, within S3's rules."""
+    moved = rule(
+        "aws",
+        "band-warm",
+        180,
+        noncurrentVersionTransitions=[{"noncurrentDays": days, "storageClass": "ONEZONE_IA"}],
+        noncurrentVersionExpiration={"noncurrentDays": 60},
+    )
     found = judged("lifecycle-limits", lifecycle("aws", moved))
 
     assert [problem in one for one in found if problem] == [True] * len(found)

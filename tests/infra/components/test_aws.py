@@ -198,15 +198,6 @@ def test_large_policies_of_a_role_are_split(run_program: "Callable[..., Run]") -
     assert set(run.of("RolePolicyAttachment")) == {"reader-attachment", "reader-attachment-2"}
 
 
-def test_two_policies_of_one_name_are_refused_before_anything(run_program: "Callable[..., Run]") -> None:
-    """IAM has one policy of a name, so a split policy of `reader` and the policy of `reader-2` cannot both be."""
-    domains = {f"domain-{number}": {"band": "hot"} for number in range(100)}
-    identities = {"reader-2": {"grants": {"media-raw": "read"}}}
-
-    with pytest.raises(pulumi.RunError, match=r"reader would both have the name joelclaw-local-reader-2"):
-        run_program("aws", identities=identities, domains=domains)
-
-
 @pytest.mark.parametrize(("cloud", "expected"), [("aws", "exactly one account"), ("aistor", "AIStor has no roles")])
 def test_a_trust_that_cannot_be_had_is_refused_before_anything(
     run_program: "Callable[..., Run]", cloud: str, expected: str
