@@ -76,10 +76,9 @@ def plan_for(settings: Settings) -> StorePlan:
 def _check_region(settings: Settings) -> None:
     if settings.cloud == "aws":
         # Imported only if needed: botocore is slow to import.
-        from infra.regions import region_problems  # noqa: PLC0415
+        from infra.regions import check_region  # noqa: PLC0415
 
-        if problems := region_problems(settings.region, settings.where):
-            raise InvalidInputError(problems)
+        check_region(settings.region, settings.where)
 
 
 def _check_admin(plan: StorePlan, settings: Settings) -> None:

@@ -6,16 +6,19 @@ too, and refuses a region that is not in it.
 
 from botocore.loaders import Loader
 
-from model.problems import Problem, nearest
+from model.problems import InvalidInputError, Problem, nearest
 from model.regions import PARTITION
 
 
-def region_problems(region: str, where: str) -> list[Problem]:
-    """What is wrong with the region of a stack on AWS.
+def check_region(region: str, where: str) -> None:
+    """Check the region of a stack on AWS.
 
     Args:
         region: The region's code.
         where: The name of the config in problems, such as `Pulumi.aws.yaml: object-store:`.
+
+    Raises:
+        InvalidInputError: AWS has no such region, or has it in another partition.
     """
     regions: dict[str, str] = {
         name: partition["id"]
@@ -25,10 +28,10 @@ def region_problems(region: str, where: str) -> list[Problem]:
     }
     ours = sorted(name for name, partition in regions.items() if partition == PARTITION)
     if region in ours:
-        return []
+        return
     if region in regions:
         wrong = f"{region} is of the partition {regions[region]}, and this project writes ARNs of {PARTITION} only"
     else:
         wrong = f"{region!r} is not an AWS region"
     paste = f"object-store:region: {nearest(region, tuple(ours))}"
-    return [Problem(f"{where}region", wrong, ", ".join(ours), paste)]
+    raise InvalidInputError([Problem(f"{where}region", wrong, ", ".join(ours), paste)])

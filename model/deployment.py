@@ -107,7 +107,7 @@ class Deployment(BaseModel):
                         f"{where}: {'.'.join(map(str, detail['loc']))}",
                         detail["msg"],
                         "schemas/deployment.schema.json",
-                        "pulumi stack output deployment --json > FILE",
+                        "pulumi up with this checkout, then pulumi stack output deployment --json > FILE",
                     )
                     for detail in error.errors(include_input=False)
                 ]

@@ -259,12 +259,15 @@ def _of_codes(asked: Asked) -> tuple[StorePlan, Cloud, bool]:
 def _of_stack(stack: str) -> tuple[StorePlan, Cloud, bool]:
     # Imported only here, because it loads Pulumi. The admin need not exist, and the server need not answer.
     from infra.namespace import NAMESPACE  # noqa: PLC0415 - see above
+    from infra.regions import check_region  # noqa: PLC0415 - see above
     from infra.settings import parse_config  # noqa: PLC0415 - see above
     from stack.config import read_config  # noqa: PLC0415 - see above
 
     prefix, where = f"{NAMESPACE}:", f"Pulumi.{stack}.yaml: {NAMESPACE}:"
     held = {key.removeprefix(prefix): value for key, (value, _) in read_config(stack).items() if key.startswith(prefix)}
     config = parse_config(held, where)
+    if config.cloud == "aws":
+        check_region(config.region, where)
     taxonomy = extended(load(), domains=config.domains, identities=config.identities, where=where)
     plan = build_plan(taxonomy, env=config.env, region_code=config.region_code, tls_only=True, where=where)
     return plan, config.cloud, config.empty_on_destroy

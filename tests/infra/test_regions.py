@@ -3,7 +3,8 @@
 import pytest
 from botocore.loaders import Loader
 
-from infra.regions import region_problems
+from infra.regions import check_region
+from model.problems import InvalidInputError
 from model.regions import region_code
 
 WHERE = "Pulumi.aws.yaml: object-store:"
@@ -13,7 +14,7 @@ PARTITIONS = {one["id"]: one["regions"] for one in Loader().load_data("partition
 @pytest.mark.parametrize("region", [name for name in PARTITIONS["aws"] if name != "aws-global"])
 def test_region_of_our_partition_is_accepted_and_has_a_code(region: str) -> None:
     """Every region that botocore knows, so a new form of a name is seen here."""
-    assert region_problems(region, WHERE) == []
+    check_region(region, WHERE)
     assert region_code(region)
 
 
@@ -33,7 +34,8 @@ def test_region_of_our_partition_is_accepted_and_has_a_code(region: str) -> None
 )
 def test_other_region_is_refused_with_the_reason(region: str, expected: str) -> None:
     """The message lists the legal regions."""
-    (problem,) = region_problems(region, WHERE)
+    with pytest.raises(InvalidInputError) as caught:
+        check_region(region, WHERE)
 
-    assert expected in str(problem)
-    assert "eu-central-1, " in problem.legal
+    assert expected in str(caught.value)
+    assert "legal: af-south-1, " in str(caught.value)
