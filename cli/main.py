@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
+from cli.streams import open_closed, unwritten
 from model.exit_codes import ExitCode
 from model.secrecy.output_guard import guard_output
 
@@ -19,6 +20,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def console() -> NoReturn:
     """The console script."""
+    open_closed()
     guard_output()
     sys.exit(main(sys.argv[1:]))
 
@@ -30,9 +32,13 @@ def main(arguments: Sequence[str]) -> int:
             status = _run(list(arguments))
         except KeyboardInterrupt:
             status = ExitCode.INTERRUPTED
-        except Exception:  # noqa: BLE001 - a bug must not look like an answer
-            traceback.print_exc()
-            status = ExitCode.CANNOT
+        except Exception as error:  # noqa: BLE001 - a bug must not look like an answer
+            lost = unwritten() if isinstance(error, OSError) else None
+            if lost is None:
+                traceback.print_exc()
+            status = _told_unwritten(lost, ExitCode.CANNOT)
+        else:
+            status = _told_unwritten(unwritten(), status)
     if not got:
         return status
     sys.stderr.write("interrupted\n")
@@ -57,6 +63,14 @@ def signals_noted() -> Iterator[list[int]]:
     finally:
         for number, held in before.items():
             signal.signal(number, held)
+
+
+def _told_unwritten(fault: OSError | None, status: int) -> int:
+    """Say that results were lost. A reader that goes away (`| head`) wants no more, and gets no message."""
+    if fault is None or isinstance(fault, BrokenPipeError):
+        return status
+    sys.stderr.write(f"standard output cannot be written: {fault.strerror or fault}.\n")
+    return ExitCode.CANNOT
 
 
 def _run(arguments: list[str]) -> int:

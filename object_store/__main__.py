@@ -26,14 +26,13 @@ from object_store.folders import JOBS, NOTHING_THERE, length_of
 from object_store.keys import check_bucket
 from object_store.opening import store_of
 from object_store.parity import parity as compare
-from object_store.plain import plain
+from object_store.plain import escaped, plain
 from object_store.reference import ObjectRef, parse_uri
 from object_store.screen import put_up, reveal
 from object_store.shown import moving, plain_size
+from object_store.standard_streams import open_closed, unwritten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from object_store.folders import Transfer
 
 app = typer.Typer(
@@ -62,14 +61,23 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  # typer's own, without a public type
         """Run the command with its secrets hidden from the output."""
         put_up()
+        status, fault = 0, None
         try:
-            return super().invoke(ctx)
+            super().invoke(ctx)
+        except typer.Exit as ended:
+            status = ended.exit_code
         except ObjectStoreError as error:
-            sys.stderr.write(f"{error}\n")
-            raise typer.Exit(CANNOT) from None
-        except BrokenPipeError:  # `ls | head`
-            sys.stderr.close()
-            raise typer.Exit from None
+            status = _told(str(error))
+        except OSError as raw:
+            fault = raw
+        lost = unwritten()
+        if lost is None and fault is not None and fault.filename is None:
+            lost = fault  # bytes of `get … -`: what is not buffered leaves no trace, and every file has a name
+        if lost is not None:
+            status = _told_unwritten(lost)
+        elif fault is not None:
+            status = _told(f"this machine cannot do it: {fault}")
+        raise typer.Exit(status)
 
 
 @app.command(cls=Command)
@@ -151,7 +159,8 @@ def get(  # the command's options
             return
         bucket, key = parse_uri(source)
         if target == "-":
-            _write_out(store.stream(bucket, key, etag=etag))
+            for block in store.stream(bucket, key, etag=etag):
+                sys.stdout.buffer.write(block)
             return
         if target.endswith(("/", "/.")) and not is_folder(path):
             store.head(bucket, key)  # no folder for an object that does not exist
@@ -180,7 +189,7 @@ def ls(
     with store_of(deployment, credentials, identity) as store:
         ref = None
         for ref in store.list(bucket, prefix):
-            sys.stdout.write(f"{ref.model_dump_json()}\n" if as_json else f"{ref.size:>14}  {ref.key}\n")
+            sys.stdout.write(f"{ref.model_dump_json()}\n" if as_json else f"{ref.size:>14}  {plain(ref.key)}\n")
         if ref is None and prefix and not allow_empty:
             raise NotFound(NOTHING_THERE, bucket=bucket, key=prefix)
 
@@ -207,7 +216,7 @@ def stat(
         return
     _say_ref(info.ref, as_json=False)
     lines = [("content type", info.ref.content_type), ("stored", modified), *sorted(info.metadata.items())]
-    sys.stdout.write("".join(f"  {name}: {value}\n" for name, value in lines))
+    sys.stdout.write("".join(f"  {name}: {plain(str(value))}\n" for name, value in lines))
 
 
 @app.command(cls=Command)
@@ -248,7 +257,7 @@ def rm(
         for bucket, key in places:
             store.delete_object(bucket, key)
             uri = f"s3://{bucket}/{key}"
-            sys.stdout.write((json.dumps({"removed": uri}) if as_json else f"removed {uri}") + "\n")
+            sys.stdout.write((json.dumps({"removed": uri}) if as_json else f"removed {plain(uri)}") + "\n")
 
 
 @app.command(cls=Command)
@@ -290,17 +299,16 @@ def _make_folder(path: Path) -> None:
         raise LocalFileError(f"{path} cannot be created: {fault.strerror}") from None
 
 
-def _write_out(blocks: Iterable[bytes]) -> None:
-    """Write to standard output. Raise LocalFileError, as for a file, and BrokenPipeError if its reader went away."""
-    out = sys.stdout.buffer
-    for block in blocks:
-        try:
-            out.write(block)
-            out.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as fault:
-            raise LocalFileError(f"standard output cannot be written: {fault.strerror}") from None
+def _told(message: str) -> int:
+    sys.stderr.write(f"{escaped(message)}\n")
+    return CANNOT
+
+
+def _told_unwritten(fault: OSError) -> int:
+    """Say that results were lost; a reader that goes away (`ls | head`) wants no more, and gets no message."""
+    if isinstance(fault, BrokenPipeError):
+        return 0
+    return _told(f"standard output cannot be written: {fault.strerror or fault}.")
 
 
 def _bucket_and_prefix(uri: str) -> tuple[str, str]:
@@ -330,7 +338,8 @@ def _duration(text: str) -> timedelta:
 
 
 def _say_ref(ref: ObjectRef, *, as_json: bool) -> None:
-    sys.stdout.write((ref.model_dump_json() if as_json else f"{ref.uri}  {plain_size(ref.size)}  {ref.etag}") + "\n")
+    line = ref.model_dump_json() if as_json else f"{plain(ref.uri)}  {plain_size(ref.size)}  {ref.etag}"
+    sys.stdout.write(f"{line}\n")
 
 
 def _say_transfer(moved: Transfer, *, as_json: bool) -> None:
@@ -354,10 +363,17 @@ def _say_transfer(moved: Transfer, *, as_json: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit with its status."""
-    app(args=arguments, prog_name="python -m object_store")
+    try:
+        app(args=arguments, prog_name="python -m object_store")
+    except OSError:  # of --help: a command reports its own
+        lost = unwritten()
+        if lost is None:
+            raise
+        sys.exit(_told_unwritten(lost))
     sys.exit()
 
 
 if __name__ == "__main__":
+    open_closed()
     put_up()
     main()

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote, quote_plus
 
@@ -64,13 +65,37 @@ class ScreenedStream:
         """Write a text without its secrets."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        self.stream.write(SCREEN.cleaned(text))
+        self.reveal(SCREEN.cleaned(text))
         return len(text)
+
+    def reveal(self, text: str) -> None:
+        """Write a text unchanged; `fault` keeps the error, because the stream forgets what it could not write."""
+        try:
+            # An application may have put its own guard below; it reveals in the same way.
+            getattr(self.stream, "reveal", self.stream.write)(text)
+        except OSError as fault:
+            self.fault = fault
+            raise
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write several texts."""
         for line in lines:
             self.write(line)
+
+
+class ScreenedMessages(ScreenedStream):
+    """Standard error: a message that cannot be written is dropped, because it changes nothing of what was done."""
+
+    def write(self, text: str) -> int:
+        """Write a text without its secrets, if that is possible."""
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if that is possible."""
+        with suppress(OSError):
+            self.stream.flush()
 
 
 class ScreenedRecord(logging.LogRecord):
@@ -92,14 +117,13 @@ def put_up(environ: Mapping[str, str] = os.environ) -> None:
     logging.setLogRecordFactory(ScreenedRecord)
     for name in ("stdout", "stderr"):
         if not isinstance(getattr(sys, name), ScreenedStream):
-            setattr(sys, name, ScreenedStream(getattr(sys, name)))
+            setattr(sys, name, (ScreenedMessages if name == "stderr" else ScreenedStream)(getattr(sys, name)))
     _leave_no_core()
 
 
 def reveal(text: str) -> None:
     """Print what a person has asked for on standard output, even if it is secret."""
-    stream: Any = sys.stdout.stream if isinstance(sys.stdout, ScreenedStream) else sys.stdout
-    # An application may have put its own guard below; it reveals in the same way.
+    stream: Any = sys.stdout
     getattr(stream, "reveal", stream.write)(text)
 
 

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from object_store.plain import escaped
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -25,7 +27,7 @@ def moving(what: str, total_bytes: int | None, *, quiet: bool) -> Iterator[Calla
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
-        task = progress.add_task(what, total=total_bytes)
+        task = progress.add_task(escaped(what), total=total_bytes)
         yield lambda size: progress.advance(task, size)
 
 

@@ -13,6 +13,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TextIO
 
 from model.secrecy.redaction import KEPT, Redactor
@@ -34,7 +35,8 @@ def guard_output(environ: Mapping[str, str] = os.environ) -> None:
     for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, GuardedStream):
-            setattr(sys, name, GuardedStream(stream, KEPT))
+            kind = GuardedMessages if name.strip("_") == "stderr" else GuardedStream
+            setattr(sys, name, kind(stream, KEPT))
     _leave_no_core()
 
 
@@ -81,7 +83,7 @@ class GuardedStream:
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         with self._lock:
             ready, self._waiting = self._redactor.split(self._redactor.redacted(self._waiting + text))
-            self._stream.write(ready)
+            self._put(ready)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -93,7 +95,7 @@ class GuardedStream:
         """Write a text unchanged."""
         with self._lock:
             self._settle()
-            self._stream.write(text)
+            self._put(text)
 
     def flush(self) -> None:
         """Flush, but hold back a possible beginning of a secret."""
@@ -110,7 +112,30 @@ class GuardedStream:
     def _settle(self) -> None:
         waiting, self._waiting = self._waiting, ""
         if waiting and not self._stream.closed:
-            self._stream.write(waiting)
+            self._put(waiting)
+
+    def _put(self, text: str) -> None:
+        """Write, and keep the error in `fault`, because the stream forgets what it could not write."""
+        try:
+            self._stream.write(text)
+        except OSError as fault:
+            self.fault = fault
+            raise
+
+
+class GuardedMessages(GuardedStream):
+    """Standard error: a message that cannot be written is dropped, because it changes nothing of what was done."""
+
+    def write(self, text: str) -> int:
+        """Write a text with its secrets redacted, if that is possible."""
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if that is possible."""
+        with suppress(OSError):
+            super().flush()
 
 
 class GuardedRecord(logging.LogRecord):

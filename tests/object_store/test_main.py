@@ -18,6 +18,8 @@ from tests.object_store.conftest import ACCESS_KEY, REGION, SECRET_KEY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.object_store.conftest import Answer, ScriptedServer
+
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, moto_endpoint: str) -> None:
@@ -267,6 +269,46 @@ class TestPublished:
         (tmp_path / "credentials.json").unlink()
 
         assert "credentials.json cannot be read" in run("ls", f"s3://{bucket}", *files)[2]
+
+
+class TestTerminal:
+    """What a terminal would obey is never printed as it is; JSON holds it escaped."""
+
+    KEY = "turn/\u202egnp.exe"  # U+202E turns the direction of writing
+
+    def test_key_of_every_command(self, run: Run, store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+        """As `parity` shows it: quoted."""
+        (tmp_path / "f").write_bytes(b"1")
+        uri = f"s3://{bucket}/{self.KEY}"
+
+        shown = [
+            run("put", tmp_path / "f", uri, "--metadata", "a=b")[1],
+            run("ls", f"s3://{bucket}/turn")[1],
+            run("stat", uri)[1],
+            run("get", uri, tmp_path / "g")[1],
+            run("rm", uri)[1],
+            run("get", uri, tmp_path / "g")[2],
+        ]
+
+        assert all(r"\u202egnp.exe" in each and "\u202e" not in each for each in shown)
+        assert list(store.list(bucket)) == []
+
+    def test_key_and_words_of_a_server(
+        self, run: Run, scripted: ScriptedServer, answer: type[Answer], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A listing can hold what no upload of the adapter could, and so can the reason of a refusal."""
+        monkeypatch.setenv("S3_ENDPOINT", scripted.endpoint)
+        scripted.always(
+            answer(
+                body=b"<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>"
+                b'<Contents><Key>%1B%5B31m</Key><ETag>"e"</ETag><Size>1</Size></Contents></ListBucketResult>'
+            )
+        )
+        assert run("ls", "s3://bucket")[:2] == (0, f"{1:>14}  '\\x1b[31m'\n")
+
+        scripted.always(answer.refusal(403, "AccessDenied", "no \x1b[31m way"))
+        status, _, err = run("get", "s3://bucket/k", "-")
+        assert (status, r"no \x1b[31m way" in err, "\x1b" in err) == (2, True, False)
 
 
 def test_reader_that_goes_away_is_no_fault(bucket: str, store: ObjectStore) -> None:
