@@ -7,6 +7,8 @@ nothing. Left out: sending the body (`store`, `async_store`, `parts`).
 from __future__ import annotations
 
 import io
+import os
+import stat
 from collections.abc import AsyncIterable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -148,7 +150,7 @@ def opened(bucket: str, key: str, body: object, progress: Callable[[int], None] 
 
     Raises:
         InvalidBody: bytes cannot be read from it, or one of its blocks is not bytes.
-        LocalFileError: the file cannot be opened or read.
+        LocalFileError: the file cannot be opened or read, or it changes meanwhile; a caller's own file may change.
     """
     whole = as_bytes(bucket, key, body)
     if whole is not None:
@@ -159,13 +161,27 @@ def opened(bucket: str, key: str, body: object, progress: Callable[[int], None] 
         except OSError as fault:
             raise _unreadable(bucket, key, fault) from None
         with file:
-            yield Blocks(bucket, key, _read(bucket, key, file), progress)
+            yield Blocks(bucket, key, _read_unchanged(bucket, key, file), progress)
     elif callable(read := getattr(body, "read", None)) and not isinstance(read, type):
         yield Blocks(bucket, key, _read(bucket, key, body), progress)  # type: ignore[arg-type]  # it reads
     elif isinstance(body, Iterable) and not isinstance(body, dict):
         yield Blocks(bucket, key, iter(body), progress)
     else:
         raise InvalidBody(f"the body has type {type(body).__name__}; {_LEGAL}", bucket=bucket, key=key)
+
+
+def _read_unchanged(bucket: str, key: str, file: BinaryIO) -> Iterator[object]:
+    """Read a file to its end; half of an old and half of a new content is no body."""
+    before = os.fstat(file.fileno())
+    yield from _read(bucket, key, file)
+    after = os.fstat(file.fileno())
+    changed = (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
+    if changed and stat.S_ISREG(before.st_mode):
+        raise LocalFileError(
+            f"{file.name} changed while it was read; nothing was stored: store it again when its writer is done",
+            bucket=bucket,
+            key=key,
+        )
 
 
 def _read(bucket: str, key: str, file: BinaryIO) -> Iterator[object]:

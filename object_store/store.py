@@ -122,7 +122,7 @@ class ObjectStore:
             InvalidBody: bytes cannot be read from the body.
             InvalidContentType: it is not a content type.
             InvalidMetadata: the metadata would not come back unchanged.
-            LocalFileError: the file cannot be read.
+            LocalFileError: the file cannot be read, or it changes while it is read; nothing is stored.
             QuotaExceeded: there is no space for it.
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html

@@ -12,7 +12,7 @@ from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 import object_store
-from object_store import MULTIPART_THRESHOLD, PART_SIZE, ObjectStore
+from object_store import MULTIPART_THRESHOLD, PART_SIZE, ObjectStore, body
 from object_store.body import opened
 
 if TYPE_CHECKING:
@@ -161,6 +161,36 @@ def test_file_that_cannot_be_read_is_told(store: ObjectStore, bucket: str, tmp_p
     for path in (tmp_path / "missing", tmp_path):
         with pytest.raises(object_store.LocalFileError, match=path.name):
             store.upload(bucket, "k", path)
+
+
+@pytest.mark.parametrize("size", [9, MULTIPART_THRESHOLD + 9])
+@pytest.mark.parametrize("change", [1, -1, 0])
+def test_file_that_changes_while_it_is_read_stores_nothing(
+    store: ObjectStore,
+    admin: S3Client,
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    change: int,
+) -> None:
+    """It grows, shrinks or keeps its length: a mixture is LocalFileError, and no part of it stays."""
+    path, real = tmp_path / "log", body._read
+    path.write_bytes(bytes(size))
+    os.utime(path, (0, 0))
+
+    def meanwhile(*given: Any) -> Iterator[object]:  # noqa: ANN401  # as the real one
+        for block in real(*given):
+            yield block
+            path.write_bytes(bytes(size + change))
+
+    monkeypatch.setattr(body, "_read", meanwhile)
+
+    with pytest.raises(object_store.LocalFileError, match="log changed while it was read; nothing was stored"):
+        store.upload(bucket, "changed", path)
+
+    assert list(store.list(bucket, "changed")) == []
+    assert "Uploads" not in admin.list_multipart_uploads(Bucket=bucket)
 
 
 def test_given_file_stays_open(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
