@@ -171,7 +171,7 @@ def opened(bucket: str, key: str, body: object, progress: Callable[[int], None] 
 
 
 def _read_unchanged(bucket: str, key: str, file: BinaryIO) -> Iterator[object]:
-    """Read a file to its end; half of an old and half of a new content is no body."""
+    """Read a file to its end; half of an old and half of a new content is not a body."""
     before = os.fstat(file.fileno())
     yield from _read(bucket, key, file)
     after = os.fstat(file.fileno())
