@@ -149,14 +149,18 @@ def _stored_as(key: str, body: bytes) -> Callable[[Asking], str]:
     return observe
 
 
-def _folder_of_object(ask: Asking) -> str:
-    ask.put("a", b"object")
-    return ask.put("a/b")
+def _beside(there: str, new: str) -> Callable[[Asking], str]:
+    """The answer to a put of a second key, one of which is a folder of the other, and whether both are listed."""
 
+    def observe(ask: Asking) -> str:
+        ask.put(there, b"object")
+        status = ask.put(new)
+        if not status.startswith("2"):
+            return status
+        listed = keys_of(ask.client, ask.bucket)
+        return f"{status}, both listed" if listed == sorted([there, new]) else f"{status}, listed as {listed}"
 
-def _object_of_folder(ask: Asking) -> str:
-    ask.put("a/b", b"object")
-    return ask.put("a")
+    return observe
 
 
 def _long_segment(ask: Asking) -> str:
@@ -297,8 +301,8 @@ OBSERVATIONS: Final[dict[str, Callable[[Asking], str]]] = {
     "key `a//b`": _stored_as("a//b", b"x"),
     "key `/a`": _stored_as("/a", b"x"),
     "key `a/../b`": _stored_as("a/../b", b"x"),
-    "key `a/b` beside the object `a`": _folder_of_object,
-    "key `a` beside the object `a/b`": _object_of_folder,
+    "key `a/b` beside the object `a`": _beside("a", "a/b"),
+    "key `a` beside the object `a/b`": _beside("a/b", "a"),
     "key with a segment of 256 bytes": _long_segment,
     "key of 1205 bytes": _long_key,
     "wrong secret": _wrong_secret,
