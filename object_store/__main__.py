@@ -250,14 +250,16 @@ def rm(
 ) -> None:
     """Remove objects.
 
-    Each URI names one whole key. A key without an object is not an error.
+    Each URI names one whole key. A key without an object is not an error. s3://BUCKET/FOLDER/ is the marker that some
+    programs put there: what is below it stays.
     """
     places = [parse_uri(target) for target in targets]
     with store_of(deployment, credentials, identity) as store:
         for bucket, key in places:
             store.delete_object(bucket, key)
             uri = f"s3://{bucket}/{key}"
-            sys.stdout.write((json.dumps({"removed": uri}) if as_json else f"removed {plain(uri)}") + "\n")
+            rest = " (the marker alone, not what is below it)" if key.endswith("/") else ""
+            sys.stdout.write((json.dumps({"removed": uri}) if as_json else f"removed {plain(uri)}{rest}") + "\n")
 
 
 @app.command(cls=Command)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from object_store.errors import (
+    AccessDenied,
     AlreadyExists,
     BucketNotFound,
     IncompleteTransfer,
@@ -20,6 +21,8 @@ from object_store.reference import ETAG_PATTERN, Download, ObjectInfo, ObjectRef
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectTypeDef
     from obstore import GetResult
+
+    from object_store.translation import Place
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html (system-defined)
 _SYSTEM = {"Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Cache-Control"}
@@ -76,10 +79,14 @@ def stale(bucket: str, key: str, wanted: str, found: str | None = None) -> Stale
     )
 
 
-def condition_of_get(failure: ObjectStoreError, bucket: str, key: str, etag: str | None) -> ObjectStoreError:
-    """Turn a refused If-Match into StaleReference; return any other error unchanged."""
+def condition_of_get(failure: ObjectStoreError, place: Place, etag: str | None) -> ObjectStoreError:
+    """Turn a refused If-Match into StaleReference, and say what AWS does not; return any other error unchanged."""
+    bucket, key = str(place.bucket), str(place.key)
     if etag is not None and isinstance(failure, RequestRefused) and failure.status == _CONDITION_FAILED:
         return stale(bucket, key, etag)
+    if type(failure) is AccessDenied and place.is_aws:
+        reason = f"{failure.reason.rstrip('.')}; or no such object: AWS tells only those who may list the bucket"
+        return AccessDenied(reason, bucket=bucket, key=key, code=failure.code, status=failure.status)
     return failure
 
 

@@ -67,6 +67,14 @@ def checked_get(bucket: str, key: str, etag: str | None) -> GetOptions:
     return {"if_match": quoted(etag)}
 
 
+def checked_delete(bucket: str, key: str) -> bool:
+    """Check the arguments of a removal, and return whether the key is a marker, which only botocore can name."""
+    check_bucket(bucket)
+    marker = isinstance(key, str) and key.endswith("/")
+    check_key(bucket, key[:-1] if marker else key)
+    return marker
+
+
 def lifetime_of(bucket: str, key: str, expiry: timedelta | float) -> timedelta:
     """Return the lifetime of a presigned URL. Raise InvalidExpiry if it is outside of the limits."""
     try:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
 import obstore
 
 from object_store.answers import condition_of_get, condition_of_put, info_of, is_no_object, whole_body
-from object_store.arguments import checked_get, checked_put
+from object_store.arguments import checked_delete, checked_get, checked_put
 from object_store.body import MULTIPART_THRESHOLD, AsyncBody, as_bytes
-from object_store.errors import NotFound, ObjectStoreError
+from object_store.errors import NotFound, ObjectLocked, ObjectStoreError
 from object_store.folders import JOBS
 from object_store.ranges import STREAMS
 from object_store.store import ObjectStore
@@ -144,6 +144,8 @@ class AsyncObjectStore:
 
     async def delete_object(self, bucket: str, key: str) -> None:
         """Remove an object; a missing object is not an error: `ObjectStore.delete_object`."""
+        if checked_delete(bucket, key):
+            return await self._in_thread(self.sync.delete_object, bucket, key)
         client = self.sync.objects_of(bucket, key)
         try:
             await self._do(bucket, key, obstore.delete_async(client, key))
@@ -250,7 +252,7 @@ class AsyncObjectStore:
         try:
             result = await self._do(bucket, key, obstore.get_async(client, key, options=options))
         except ObjectStoreError as failure:
-            raise condition_of_get(failure, bucket, key, etag) from None
+            raise condition_of_get(failure, self.sync.place(bucket, key), etag) from None
         return result, info_of(bucket, key, result, etag)
 
     async def _do(self, bucket: str, key: str, action: Awaitable[T]) -> T:
@@ -260,6 +262,8 @@ class AsyncObjectStore:
             if not is_of_a_client(raw):
                 raise
             failure = translated(raw, self.sync.place(bucket, key))
+        if isinstance(failure, ObjectLocked):
+            failure = await self._in_thread(self.sync.with_end_of_lock, failure)
         raise failure
 
     async def _in_thread(self, action: Callable[..., T], *arguments: object, **named: object) -> T:

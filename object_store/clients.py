@@ -3,7 +3,7 @@
 obstore reads every `AWS_…` variable of the process, even beside explicit arguments. A stray `AWS_ENDPOINT_URL_S3` or
 `AWS_SESSION_TOKEN` would override the configuration, and `AWS_SKIP_SIGNATURE` would send the request unsigned. So this
 module sets each of these options. It passes the credential through a provider, which also keeps the secret out of the
-client's own attributes. (One variable cannot be overridden: `AWS_SERVER_SIDE_ENCRYPTION`, with its key.)
+client's own attributes. One variable cannot be overridden, `AWS_SERVER_SIDE_ENCRYPTION`, so `config` refuses it.
 
 botocore does the listing because obstore's paths are not S3's keys. obstore lists `dir/` as `dir` and `/x` as `x`. It
 fails on the whole listing if one key holds `//`. It turns the prefix `2026-1` into `2026-1/`, which finds nothing.
@@ -70,6 +70,9 @@ def object_client(config: StoreConfig, bucket: str) -> S3Store:
         checksum_algorithm="sha256",
         # One DELETE per object: the answer's status shows an error, not a line inside a 200.
         disable_bulk_delete=True,
+        conditional_put="etag",
+        copy_if_not_exists="multipart",
+        disable_tagging=False,
         skip_signature=False,
         unsigned_payload=False,
         request_payer=False,

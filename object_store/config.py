@@ -109,6 +109,11 @@ class StoreConfig:
                 "everyone knows; legal: a credential that the deployment published"
             )
         _check_limits(self)
+        if os.environ.get("AWS_SERVER_SIDE_ENCRYPTION"):
+            raise ConfigurationError(
+                "AWS_SERVER_SIDE_ENCRYPTION is set, which only one of the adapter's two clients would obey; the "
+                "bucket's own setting says how objects are encrypted: unset AWS_SERVER_SIDE_ENCRYPTION"
+            )
         _ = self.proxy  # refused here, not at the first request
         self.read_ca()
 

@@ -19,15 +19,17 @@ from obstore.exceptions import BaseError
 
 from object_store import ranges
 from object_store.answers import condition_of_get, condition_of_put, info_of, is_no_object, listed, whole_body
-from object_store.arguments import Put, checked_get, checked_put, lifetime_of
+from object_store.arguments import Put, checked_delete, checked_get, checked_put, lifetime_of
 from object_store.body import MULTIPART_THRESHOLD, PART_SIZE, Blocks, Body, as_bytes, opened
 from object_store.clients import listing_client, object_client
 from object_store.config import StoreConfig
 from object_store.errors import (
+    AccessDenied,
     ConfigurationError,
     EndpointUnreachable,
     InvalidArgument,
     NotFound,
+    ObjectLocked,
     ObjectStoreError,
     UnexpectedAnswer,
 )
@@ -37,7 +39,16 @@ from object_store.keys import check_bucket, check_key, check_prefix
 from object_store.partials import sweep
 from object_store.parts import PARTS_AT_ONCE, is_misread_by_obstore, upload_in_parts
 from object_store.stream import ObjectStream
-from object_store.translation import OBSTORE_ERRORS, Place, answer_of, is_of_a_client, translated, without_secrets
+from object_store.translation import (
+    BOTOCORE_ERRORS,
+    KEPT,
+    OBSTORE_ERRORS,
+    Place,
+    answer_of,
+    is_of_a_client,
+    translated,
+    without_secrets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -274,7 +285,10 @@ class ObjectStore:
             # and 404 a missing bucket. The same request as GET, under the same permission, says which.
             return obstore.get(client, key)
 
-        return info_of(bucket, key, self._do(bucket, key, head))
+        try:
+            return info_of(bucket, key, self._do(bucket, key, head))
+        except AccessDenied as failure:
+            raise condition_of_get(failure, self.place(bucket, key), None) from None
 
     def list(self, bucket: str, prefix: str = "", *, after: str | None = None) -> Iterator[ObjectRef]:
         """Yield a reference for each object whose key begins with the prefix, in the server's order.
@@ -331,15 +345,18 @@ class ObjectStore:
     def delete_object(self, bucket: str, key: str) -> None:
         """Remove an object; a missing object is not an error.
 
-        In a bucket with versions, including object lock, this hides the object behind a delete marker; the versions
-        stay.
+        A key that ends in a slash is the marker that other programs put where they show a folder: the marker goes, what
+        is below it stays. In a bucket with versions, including object lock, this hides the object behind a delete
+        marker; the versions stay.
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
         """
-        check_bucket(bucket)
-        check_key(bucket, key)
+        marker = checked_delete(bucket, key)
         try:
-            self._do(bucket, key, lambda: obstore.delete(self._objects_of(bucket), key))
+            if marker:  # obstore would strip the slash, and remove another object
+                self._do(bucket, key, lambda: self._listings().delete_object(Bucket=bucket, Key=key))
+            else:
+                self._do(bucket, key, lambda: obstore.delete(self._objects_of(bucket), key))
         except NotFound as failure:
             # AWS and MinIO answer 204, some other servers 404.
             if not is_no_object(failure):
@@ -409,6 +426,8 @@ class ObjectStore:
             if not is_of_a_client(raw):
                 raise
             failure = translated(raw, self.place(bucket, key))
+        if isinstance(failure, ObjectLocked):
+            failure = self.with_end_of_lock(failure)
         # Raised outside of the except clause, so that the raw error, whose text may hold anything, is not its context.
         raise failure
 
@@ -471,7 +490,7 @@ class ObjectStore:
         try:
             result = self._do(bucket, key, lambda: obstore.get(client, key, options=options))
         except ObjectStoreError as failure:
-            raise condition_of_get(failure, bucket, key, etag) from None
+            raise condition_of_get(failure, self.place(bucket, key), etag) from None
         return result, info_of(bucket, key, result, etag)
 
     def _ranged(self, ref: ObjectRef, start: int, end: int) -> ObjectStream:
@@ -497,6 +516,20 @@ class ObjectStore:
     def objects_of(self, bucket: str, key: str) -> S3Store:
         """Return obstore's client for a bucket, made on its first use. Raise the errors of any operation."""
         return self._do(bucket, key, lambda: self._objects_of(bucket))
+
+    def with_end_of_lock(self, failure: ObjectLocked) -> ObjectLocked:
+        """Return the error with the time until which the object is kept, if the credential may read it."""
+        bucket, key = str(failure.bucket), str(failure.key)
+        try:
+            told = self._listings().head_object(Bucket=bucket, Key=key)
+        except BOTOCORE_ERRORS:
+            return failure
+        until, held = told.get("ObjectLockRetainUntilDate"), told.get("ObjectLockLegalHoldStatus") == "ON"
+        ends = ["its legal hold is lifted"] * held + [f"{until} ({told.get('ObjectLockMode')})"] * bool(until)
+        if not ends:
+            return failure
+        reason = failure.reason.replace(KEPT, f"the object is kept until {' and '.join(ends)}")
+        return ObjectLocked(reason, bucket=bucket, key=key, code=failure.code, status=failure.status)
 
     def place(self, bucket: str, key: str | None) -> Place:
         """Return what an error about an object says, and the secrets that it must not show."""

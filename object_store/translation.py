@@ -54,6 +54,7 @@ _MAX_MESSAGE = 300
 
 # One code for many refusals (InvalidRequest, AccessDenied), so only the text says that it is the lock's: of MinIO and
 # versitygw ("WORM protected"), and of AWS ("because object protected by object lock").
+KEPT: Final = "the object is kept until its retention or legal hold ends"
 _LOCKED = re.compile(r"WORM protected|protected by object lock", re.IGNORECASE)
 
 _CODES: Final[dict[str, type[errors.ObjectStoreError]]] = {
@@ -130,6 +131,11 @@ class Place:
     key: str | None
     secrets: tuple[str, ...]
     proxy: str | None = None
+
+    @property
+    def is_aws(self) -> bool:
+        """Whether it is AWS, found by the SDKs' rule or named as an endpoint."""
+        return not self.endpoint.startswith("http") or ".amazonaws.com" in self.endpoint
 
     @property
     def server(self) -> str:
@@ -259,7 +265,7 @@ def _from_answer(answer: Answer, place: Place) -> errors.ObjectStoreError:
     message = without_secrets(answer.message, place.secrets)
     error = _CODES.get(answer.code) or _by_status(answer.status)
     if _LOCKED.search(answer.message):
-        error, message = errors.ObjectLocked, f"the object is kept until its retention or legal hold ends: {message}"
+        error, message = errors.ObjectLocked, f"{KEPT}: {message}"
     return error(
         message or f"the server answered {answer.status}",
         bucket=place.bucket,

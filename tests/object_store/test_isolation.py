@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from object_store import StoreConfig
+from object_store import ConfigurationError, StoreConfig
 from object_store.clients import _session, listing_client, object_client
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ STRAY = {
     "AWS_REQUEST_PAYER": "requester",
     "AWS_S3_EXPRESS": "true",
     "AWS_CHECKSUM_ALGORITHM": "",
+    "AWS_CONDITIONAL_PUT": "stray",
+    "AWS_COPY_IF_NOT_EXISTS": "stray",
+    "AWS_DISABLE_TAGGING": "stray",
     "AWS_BUCKET": "stray",
     "AWS_ALLOW_INVALID_CERTIFICATES": "true",
     "AWS_ALLOW_HTTP": "false",
@@ -79,6 +82,16 @@ def test_stray_variables_do_not_switch_verification_off(tls_scripted: ScriptedSe
         store_at(tls_scripted.endpoint, max_retries=0).download("probe", "k")
 
     assert tls_scripted.seen == []
+
+
+def test_encryption_that_half_of_the_uploads_would_have_is_refused(
+    store_at: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Obstore obeys AWS_SERVER_SIDE_ENCRYPTION, botocore does not know it."""
+    monkeypatch.setenv("AWS_SERVER_SIDE_ENCRYPTION", "aws:kms")
+
+    with pytest.raises(ConfigurationError, match="unset AWS_SERVER_SIDE_ENCRYPTION"):
+        store_at("http://127.0.0.1:9")
 
 
 @pytest.mark.usefixtures("stray")

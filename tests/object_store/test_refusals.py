@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ import pytest
 from botocore.parsers import ResponseParserError
 
 import object_store
+from object_store.answers import condition_of_get
 from object_store.translation import Place, translated
+from tests.object_store.conftest import config_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,6 +122,74 @@ def test_error_of_botocore_that_has_no_class_here() -> None:
     assert type(error) is object_store.UnexpectedAnswer
     assert "(ResponseParserError)" in str(error)
     assert "planted" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (403, "AccessDenied", "Access Denied because object protected by object lock."),
+        (400, "InvalidRequest", "Object is WORM protected and cannot be overwritten"),
+        (403, "ObjectLocked", "Object is WORM protected and cannot be overwritten"),
+    ],
+    ids=["AWS", "MinIO", "versitygw"],
+)
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({}, "kept until its retention or legal hold ends"),
+        (
+            {"x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": "2027-01-02T03:04:05Z"},
+            r"kept until 2027-01-02T03:04:05Z \(GOVERNANCE\)",
+        ),
+        ({"x-amz-object-lock-legal-hold": "ON"}, "kept until its legal hold is lifted"),
+    ],
+    ids=["unknown", "retention", "legal hold"],
+)
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_refusal_of_an_object_lock(  # the table's columns
+    scripted: ScriptedServer,
+    answer: type[Answer],
+    store_at: MakeStore,
+    status: int,
+    code: str,
+    message: str,
+    told: dict[str, str],
+    words: str,
+    asynchronous: bool,  # noqa: FBT001
+) -> None:
+    """It says until when the object is kept, and gives no advice about grants."""
+    scripted.answer = lambda request: (
+        answer(headers={"ETag": '"e"', **told}) if request.method == "HEAD" else answer.refusal(status, code, message)
+    )
+
+    def upload() -> object:
+        if asynchronous:
+            return asyncio.run(_upload_asynchronously(scripted.endpoint))
+        return store_at(scripted.endpoint).upload("probe", "k", b"1")
+
+    with pytest.raises(object_store.ObjectLocked, match=words) as refused:
+        upload()
+
+    assert isinstance(refused.value, object_store.AccessDenied)
+    assert "grant" not in str(refused.value)
+    assert refused.value.status == status
+
+
+async def _upload_asynchronously(endpoint: str) -> None:
+    async with object_store.AsyncObjectStore(config_for(endpoint)) as store:
+        await store.upload("probe", "k", b"1")
+
+
+@pytest.mark.parametrize("endpoint", ["https://s3.us-west-2.amazonaws.com", "AWS S3 in us-west-2"])
+def test_denial_of_aws_may_hide_a_missing_object(endpoint: str) -> None:
+    """AWS answers 403 for a missing object to whoever may not list the bucket; other servers do not."""
+    denied = object_store.AccessDenied("Access Denied", bucket="probe", key="k", code="AccessDenied", status=403)
+
+    told = condition_of_get(denied, Place(endpoint, "probe", "k", ()), None)
+
+    assert "or no such object: AWS tells only those who may list the bucket" in str(told)
+    assert (type(told), told.code, told.status) == (object_store.AccessDenied, "AccessDenied", 403)
+    assert condition_of_get(denied, Place("https://minio", "probe", "k", ()), None) is denied
 
 
 def test_endless_message_is_cut(scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import threading
@@ -482,3 +483,49 @@ class TestSharing:
 
 
 _MODIFIED = {"Last-Modified": "Mon, 24 Nov 2025 10:00:00 GMT"}
+
+
+class TestMarkers:
+    """Keys that end in a slash: other programs' folders."""
+
+    @pytest.mark.parametrize("asynchronous", [False, True])
+    def test_marker_is_removed_and_nothing_else(
+        self,
+        store: ObjectStore,
+        bucket: str,
+        admin: S3Client,
+        asynchronous: bool,  # noqa: FBT001
+    ) -> None:
+        """Obstore alone would strip the slash, and remove the object that is named like the folder."""
+        for key in ("mark/", "mark", "mark/below"):
+            admin.put_object(Bucket=bucket, Key=key)
+
+        _delete(store, bucket, "mark/", asynchronous=asynchronous)
+
+        assert [ref.key for ref in store.list(bucket, "mark")] == ["mark", "mark/below"]
+        for key in ("mark", "mark/below"):
+            store.delete_object(bucket, key)
+
+    @pytest.mark.parametrize("asynchronous", [False, True])
+    @pytest.mark.parametrize("key", ["/", "/mark", "mark//", "a/../mark"])
+    def test_key_that_obstore_would_change_removes_nothing(
+        self,
+        store: ObjectStore,
+        bucket: str,
+        key: str,
+        asynchronous: bool,  # noqa: FBT001
+    ) -> None:
+        """The asynchronous store checks it too."""
+        with pytest.raises(object_store.InvalidKey):
+            _delete(store, bucket, key, asynchronous=asynchronous)
+
+
+def _delete(store: ObjectStore, bucket: str, key: str, *, asynchronous: bool) -> None:
+    async def deleting() -> None:
+        async with object_store.AsyncObjectStore(store.config) as other:
+            await other.delete_object(bucket, key)
+
+    if asynchronous:
+        asyncio.run(deleting())
+    else:
+        store.delete_object(bucket, key)
