@@ -3,6 +3,7 @@
 The rule: bad input ends the program before it declares any resource, with one message that says what to write.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -13,6 +14,7 @@ from infra.standing import check_standing
 from model.deployment import Deployment, build_deployment
 from model.generations import parse_generations
 from model.plan import StorePlan, build_plan
+from model.policies import Cloud
 from model.policy_limits import check_policies
 from model.problems import InvalidInputError, Problem
 from model.secrecy.redaction import redacted
@@ -48,10 +50,9 @@ def plan_for(settings: Settings) -> StorePlan:
     """The plan of a stack: the taxonomy, the stack's additions, the stack's codes.
 
     Raises:
-        InvalidInputError: One of them is malformed, the cloud has no such region, the admin is one of the plan's users,
-            the stack cannot have a role for an identity with a trust, or the server would refuse a policy.
+        InvalidInputError: One of them is malformed, the admin is one of the plan's users, or the cloud cannot have the
+            plan (`check_on_cloud`).
     """
-    _check_region(settings)
     taxonomy = extended(load(), domains=settings.domains, identities=settings.identities, where=settings.where)
     plan = build_plan(
         taxonomy,
@@ -62,23 +63,32 @@ def plan_for(settings: Settings) -> StorePlan:
         generations=parse_generations(settings.credentials, taxonomy.identities, settings.where),
     )
     _check_admin(plan, settings)
-    check_trusts(
-        [identity.name for identity in plan.identities if identity.trust],
-        settings.cloud,
-        settings.aws.allowed_account_ids if settings.aws else (),
-        settings.where,
-    )
-    account = the_account(settings.aws.allowed_account_ids) if settings.aws else None
-    check_policies(plan, settings.cloud, account or "0" * 12)
+    accounts = settings.aws.allowed_account_ids if settings.aws else ()
+    check_on_cloud(plan, settings.cloud, settings.region, accounts, settings.where)
     return plan
 
 
-def _check_region(settings: Settings) -> None:
-    if settings.cloud == "aws":
+def check_on_cloud(plan: StorePlan, cloud: Cloud, region: str, accounts: Sequence[str], where: str) -> None:
+    """Check that a cloud can have a plan.
+
+    Args:
+        plan: The plan.
+        cloud: The stack's cloud.
+        region: The stack's region.
+        accounts: The stack's `allowedAccountIds`.
+        where: The name of the config in problems.
+
+    Raises:
+        InvalidInputError: The cloud has no such region, cannot have a role for an identity with a trust, or would
+            refuse a policy.
+    """
+    if cloud == "aws":
         # Imported only if needed: botocore is slow to import.
         from infra.regions import check_region  # noqa: PLC0415
 
-        check_region(settings.region, settings.where)
+        check_region(region, where)
+    check_trusts([identity.name for identity in plan.identities if identity.trust], cloud, accounts, where)
+    check_policies(plan, cloud, the_account(accounts) or "0" * 12)
 
 
 def _check_admin(plan: StorePlan, settings: Settings) -> None:

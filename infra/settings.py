@@ -192,10 +192,7 @@ def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: 
     """
     where = f"Pulumi.{stack}.yaml: {NAMESPACE}:"
     config = parse_config(values, where)
-    own = own_tags(config.env, stack)
-    problems = _cloud_problems(config, where) + tag_problems(config.tags, own, f"{where}tags")
-    if problems:
-        raise InvalidInputError(problems)
+    check_config(config, stack, where)
     return Settings(
         where=where,
         stack=stack,
@@ -206,7 +203,7 @@ def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: 
         region=config.region or "us-east-1",
         protect=config.protect,
         empty_on_destroy=config.empty_on_destroy,
-        tags={**own, **config.tags},
+        tags={**own_tags(config.env, stack), **config.tags},
         domains=config.domains,
         identities=config.identities,
         credentials=config.credentials,
@@ -233,6 +230,18 @@ def parse_config(values: Mapping[str, str], where: str) -> StackConfig:
     if problems := _pair_problems(config, where):
         raise InvalidInputError(problems)
     return config
+
+
+def check_config(config: StackConfig, stack: str, where: str) -> None:
+    """Check what the values of a stack's config mean together.
+
+    Raises:
+        InvalidInputError: A key is for the other cloud, or a cloud would refuse a value.
+    """
+    problems = _cloud_problems(config, where)
+    problems += tag_problems(config.tags, own_tags(config.env, stack), f"{where}tags")
+    if problems:
+        raise InvalidInputError(problems)
 
 
 def _pair_problems(config: StackConfig, where: str) -> list[Problem]:

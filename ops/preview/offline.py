@@ -15,7 +15,8 @@ import yaml
 
 from infra.moves import impossible_moves
 from infra.namespace import NAMESPACE
-from infra.settings import StackConfig, parse_config
+from infra.program import check_on_cloud
+from infra.settings import StackConfig, check_config, parse_config
 from model.deployment import Deployment, build_deployment
 from model.generations import parse_generations
 from model.plan import StorePlan, build_plan
@@ -57,9 +58,14 @@ def of_checkout(stack: str, folder: Path) -> Side:
     """The side of this checkout.
 
     Raises:
-        InvalidInputError: The taxonomy or the stack's file is invalid.
+        InvalidInputError: The taxonomy or the stack's file is invalid, or its cloud would refuse the plan.
     """
-    return _side(load(), _stack_text(folder / f"Pulumi.{stack}.yaml"), stack)
+    side = _side(load(), _stack_text(folder / f"Pulumi.{stack}.yaml"), stack)
+    if (config := side.config) is not None:
+        where = f"Pulumi.{stack}.yaml: {NAMESPACE}:"
+        check_config(config, stack, where)
+        check_on_cloud(side.plan, config.cloud, config.region, config.allowed_account_ids, where)
+    return side
 
 
 def of_revision(stack: str, folder: Path, revision: str) -> Side:

@@ -1,9 +1,11 @@
 """model.trust: what a trust may contain, and the message for each mistake in one."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,6 +94,17 @@ def test_what_a_trust_must_not_say(change: dict[str, Any], expected: str) -> Non
     assert expected in said
     assert "Pulumi.aws.yaml: object-store:identities.reader.trust.oidc" in said
     assert "trust: {oidc: {issuer:" in said
+
+
+def test_the_example_of_the_page_is_accepted_in_both_forms_of_github() -> None:
+    """A repository has names alone in its subject, or since July 2026 names with ids; a trust may list both."""
+    page = (Path(__file__).parents[2] / "docs" / "oidc.md").read_text(encoding="utf-8")
+    example = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])["config"]
+    plan = planned(example["object-store:identities"]["reader"]["trust"])
+    trust = {identity.name: identity for identity in plan.identities}["reader"].trust
+
+    assert trust is not None
+    assert trust.subject == (MAIN, "repo:joelhooks@123456/joelclaw@456789:ref:refs/heads/main")
 
 
 def test_a_subject_that_is_missing_is_named() -> None:

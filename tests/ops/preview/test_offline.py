@@ -196,6 +196,15 @@ def test_move_that_cannot_be_done_is_an_error_with_the_steps(clone: Path) -> Non
     assert "1. give media-raw its former band" in done.stderr
 
 
+def test_what_the_cloud_would_refuse_is_an_error_as_with_the_engine(clone: Path) -> None:
+    """The checks of the program count here, too: a pull request from a fork has no other preview."""
+    edit(clone / "Pulumi.aws.yaml", lambda content: content["config"].update({"object-store:region": "us-gov-west-1"}))
+    done = offline(clone, stack="aws")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Pulumi.aws.yaml: object-store:region: us-gov-west-1 is of the partition aws-us-gov" in done.stderr
+
+
 def test_published_deployment_may_be_the_base(clone: Path, tmp_path: Path) -> None:
     """The plans are compared, and what a deployment does not publish is listed as unseen."""
     plan = build_plan(load(), env="local", region_code="usw2", tls_only=True, where="test: ")
