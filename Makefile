@@ -81,3 +81,4 @@ lock: dev ## Update the pinned requirements
 	@$(PIN) --extra sandbox --output-file requirements.txt pyproject.toml
 	@$(PIN) --output-file requirements-verify.txt requirements-verify.in
 	@$(PIN) --constraint requirements.txt --group pyproject.toml:dev --output-file requirements-dev.txt
+	@$(PIN) --output-file tests/clients/requirements-clients.txt tests/clients/requirements-clients.in

@@ -21,6 +21,9 @@ class To(StrEnum):
     AGENT_SECRETS = "agent-secrets"
     KUBERNETES = "kubernetes"
     DOTENV = "dotenv"
+    AWS_PROFILE = "aws-profile"
+    RCLONE = "rclone"
+    MC = "mc"
     PULUMI_ESC = "pulumi-esc"
     JSON = "json"
 
@@ -115,7 +118,10 @@ def deliver(
         Reach | None, typer.Option("--from", help="Where clients run (cluster for kubernetes, else host).")
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="dotenv, kubernetes, pulumi-esc: write to this file.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write to this file (aws-profile, rclone, mc: the file that the tool reads)."
+        ),
     ] = None,
     namespace: Annotated[str | None, typer.Option(metavar="NAME", help="kubernetes: an existing namespace.")] = None,
     context: Annotated[str | None, typer.Option(metavar="NAME", help="kubernetes: use this context.")] = None,

@@ -1,11 +1,16 @@
 """What an identity receives: the variables that consumers read, and the endpoint in them.
 
-The rule: a variable is set only where it is needed. `S3_ENDPOINT` is absent on AWS, where the SDKs find it, and
-`S3_CA_BUNDLE` is absent where the system's certificates suffice. Pure: each target decides how it stores them.
+The rule: a stock tool that reads these variables reaches the store or fails; it never reaches Amazon in the store's
+place. A variable is set only where it is needed: no endpoint on AWS, where the SDKs find it, and no CA where the
+system's certificates suffice. Pure: each target decides how it stores them.
 
-The adapter defines the names: `object_store.config`.
+The adapter defines `S3_ENDPOINT` and `S3_CA_BUNDLE` (`object_store.config`). `S3_ENDPOINT_URL` is s5cmd's
+(https://github.com/peak/s5cmd). The others are the SDKs':
+https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,11 +21,44 @@ Reach = Literal["host", "cluster"]
 
 ACCESS_KEY_ID = "AWS_ACCESS_KEY_ID"
 SECRET_ACCESS_KEY = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a variable's name
+#: Sent with every request, so a token that another key left behind makes the store refuse this one; never set.
+SESSION_TOKEN = "AWS_SESSION_TOKEN"  # noqa: S105 - a variable's name
 REGION = "AWS_REGION"
+#: The aws CLI and boto3 read only the second.
+REGIONS = (REGION, "AWS_DEFAULT_REGION")
 ENDPOINT = "S3_ENDPOINT"
+#: A service's own variable outranks the general one, so both are set: another shell may have set either.
+ENDPOINTS = (ENDPOINT, "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "S3_ENDPOINT_URL")
+#: `true` makes the SDKs pass over `AWS_ENDPOINT_URL` and go to Amazon.
+IGNORE_ENDPOINTS = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
+#: Without it the Rust clients (polars, obstore, delta-rs) refuse an endpoint without TLS.
+ALLOW_HTTP = "AWS_ALLOW_HTTP"
 CA_BUNDLE = "S3_CA_BUNDLE"
-#: All variables that a delivery may set, in the order in which it writes them; a target removes those no longer set.
-NAMES = (ACCESS_KEY_ID, SECRET_ACCESS_KEY, REGION, ENDPOINT, CA_BUNDLE)
+CA_BUNDLES = (CA_BUNDLE, "AWS_CA_BUNDLE")
+#: The buckets in JSON, by domain; each has a variable of its own besides (`bucket_variable`).
+BUCKETS = "S3_BUCKETS"
+BUCKET_PREFIX = "S3_BUCKET_"
+#: The variables with a fixed name that a delivery may set, or takes out; a target removes those no longer set.
+NAMES = (
+    ACCESS_KEY_ID,
+    SECRET_ACCESS_KEY,
+    SESSION_TOKEN,
+    *REGIONS,
+    *ENDPOINTS,
+    IGNORE_ENDPOINTS,
+    ALLOW_HTTP,
+    *CA_BUNDLES,
+    BUCKETS,
+)
+
+
+def bucket_variable(domain: str) -> str:
+    """The variable that holds a bucket's name.
+
+    >>> bucket_variable("media-raw")
+    'S3_BUCKET_MEDIA_RAW'
+    """
+    return f"{BUCKET_PREFIX}{domain.replace('-', '_').upper()}"
 
 
 @dataclass(frozen=True)
@@ -28,6 +66,7 @@ class Handover:
     """What one identity receives.
 
     Attributes:
+        stack: The stack that published the key pair.
         identity: Its name in the taxonomy.
         pair: Its current key pair.
         region: The region that its requests are signed for.
@@ -36,6 +75,7 @@ class Handover:
         buckets: Names of the buckets that it has a grant on, by domain; for the verifier, all buckets.
     """
 
+    stack: str
     identity: str
     pair: KeyPair = field(repr=False)
     region: str
@@ -43,14 +83,27 @@ class Handover:
     ca_pem: str | None
     buckets: Mapping[str, str]
 
+    @property
+    def entry(self) -> str:
+        """The name of this identity of this stack in a tool's configuration, where other stacks may be too."""
+        return f"objectstore-{_plain(self.stack)}-{self.identity}"
+
+    @property
+    def ca_name(self) -> str:
+        """The name of the file with the stack's CA; not `ca.pem`, which may belong to another program."""
+        return f"objectstore-{_plain(self.stack)}-ca.pem"
+
     def settings(self, ca_path: str | None) -> dict[str, str]:
         """The variables that are not secret; `ca_path` is where the consumer finds the CA."""
-        values = {REGION: self.region}
+        values = dict.fromkeys(REGIONS, self.region)
         if self.endpoint is not None:
-            values[ENDPOINT] = self.endpoint
+            values |= dict.fromkeys(ENDPOINTS, self.endpoint) | {IGNORE_ENDPOINTS: "false"}
+            if self.endpoint.startswith("http://"):
+                values[ALLOW_HTTP] = "true"
         if self.ca_pem is not None and ca_path is not None:
-            values[CA_BUNDLE] = ca_path
-        return values
+            values |= dict.fromkeys(CA_BUNDLES, ca_path)
+        values[BUCKETS] = json.dumps(dict(self.buckets), sort_keys=True)
+        return values | {bucket_variable(domain): bucket for domain, bucket in sorted(self.buckets.items())}
 
     def keys(self) -> dict[str, str]:
         """The variables of the key pair, in clear text."""
@@ -82,6 +135,7 @@ def handovers(
         everything = {bucket.domain: bucket.name for bucket in deployment.plan.buckets}
         given.append(
             Handover(
+                stack=deployment.stack,
                 identity=name,
                 pair=credentials[name],
                 region=deployment.region,
@@ -91,3 +145,8 @@ def handovers(
             )
         )
     return given
+
+
+def _plain(stack: str) -> str:
+    """A stack's name with only what each tool allows in a name."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", stack)

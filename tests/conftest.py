@@ -31,6 +31,7 @@ for _number, _handler in (
 #: Tests without coverage, because tracing makes them a third slower: tests of other processes or of the sandbox, and
 #: tests that repeat code which other tests cover already.
 UNCOUNTED = (
+    "clients/",
     "contract/",
     "e2e/",
     "infra/components/test_admin_policy.py",

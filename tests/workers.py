@@ -33,6 +33,7 @@ LONG = {
     "sandbox/test_cli.py": 100,
     "object_store/test_faults.py": 90,
     "e2e/test_admin_policy.py": 70,
+    "clients/test_clients.py": 40,
 }
 # Files whose tests share nothing between the values of a parameter.
 _BY_PARAMETER = {

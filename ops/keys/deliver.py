@@ -13,7 +13,7 @@ Exit status: 0 delivered; 1 a write failed or a delivered key pair does not work
 import shlex
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,19 +27,29 @@ from model.exit_codes import ExitCode
 from model.handover import Handover, Reach, handovers
 from model.problems import InvalidInputError
 from ops.keys.probe import works
+from ops.keys.targets import aws_profile, minio_client, rclone
 from ops.keys.targets.agent_secrets import AgentSecrets
 from ops.keys.targets.as_json import AsJson
+from ops.keys.targets.aws_profile import AwsProfile
 from ops.keys.targets.dotenv import Dotenv
 from ops.keys.targets.kubernetes import NAMESPACE, Kubernetes
+from ops.keys.targets.minio_client import MinioClient
 from ops.keys.targets.outcome import CannotDeliverError, Outcome, Target, UnfinishedDeliveryError
 from ops.keys.targets.pulumi_esc import PulumiEsc
+from ops.keys.targets.rclone import Rclone
 from stack.outputs import Published, read_published
 from stack.runner import EngineError
 
 PROGRESS_AFTER_SECONDS = 2.0
-TargetName = Literal["agent-secrets", "kubernetes", "dotenv", "pulumi-esc", "json"]
+TargetName = Literal["agent-secrets", "kubernetes", "dotenv", "aws-profile", "rclone", "mc", "pulumi-esc", "json"]
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_WITH_FILE = ("dotenv", "kubernetes", "pulumi-esc")
+_WITH_FILE = ("dotenv", "aws-profile", "rclone", "mc", "kubernetes", "pulumi-esc")
+#: The targets that are a tool's own configuration, with its place under the home folder.
+_TOOLS: Mapping[str, tuple[Callable[[Path], Target], Path]] = {
+    "aws-profile": (AwsProfile, aws_profile.FILE),
+    "rclone": (Rclone, rclone.FILE),
+    "mc": (MinioClient, minio_client.FILE),
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,7 @@ class Delivery:
         to: The target.
         identities: The identities whose key pairs are delivered; empty for all.
         reach: Where clients run; None for cluster with kubernetes, and host with the other targets.
-        file: dotenv, kubernetes, pulumi-esc: write to this file.
+        file: Write to this file; None for the file that the tool reads (aws-profile, rclone, mc).
         namespace: kubernetes: an existing namespace.
         context: kubernetes: a context; None for the current one.
         quiet: Show no progress.
@@ -133,6 +143,9 @@ def _target(options: Delivery) -> Target:
         if options.file is None:
             raise CannotDeliverError("dotenv needs a file: --file PATH")
         return Dotenv(options.file)
+    if options.to in _TOOLS:
+        made, place = _TOOLS[options.to]
+        return made(options.file or Path.home() / place)
     if options.to == "kubernetes":
         return Kubernetes(options.namespace or NAMESPACE, options.context, options.file)
     if options.to == "pulumi-esc":

@@ -1,7 +1,7 @@
 """JSON on standard output, for a program that reads it from a pipe.
 
 The rule: never to a terminal. The target stores nothing, so `held` returns what was written. The CA is included as
-text, because the adapter's `S3_CA_BUNDLE` may be text.
+text, because the adapter's `S3_CA_BUNDLE` may be text; `AWS_CA_BUNDLE`, which is always a path, is absent.
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from model.deployment import KeyPair
-from model.handover import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Handover
+from model.handover import ACCESS_KEY_ID, CA_BUNDLE, SECRET_ACCESS_KEY, Handover
 from model.secrecy.output_guard import reveal
 from ops.keys.targets.outcome import CannotDeliverError, Outcome, UnfinishedDeliveryError, pair_of
 
@@ -63,9 +63,7 @@ class AsJson:
     def deliver(self, given: Sequence[Handover]) -> list[Outcome]:
         """Write everything at once."""
         self.check()
-        content = {
-            one.identity: {**one.keys(), **one.settings(one.ca_pem), "buckets": dict(one.buckets)} for one in given
-        }
+        content = {one.identity: _content(one) for one in given}
         self._text = json.dumps(content, indent=1) + "\n"
         self._pipe.write(self._text)
         return [Outcome(one.identity, "added") for one in given]
@@ -74,3 +72,8 @@ class AsJson:
         """Return what was written."""
         one = json.loads(self._text).get(identity, {})
         return pair_of(one.get(ACCESS_KEY_ID), one.get(SECRET_ACCESS_KEY), f"the output for {identity}")
+
+
+def _content(one: Handover) -> dict[str, object]:
+    ca = {} if one.ca_pem is None else {CA_BUNDLE: one.ca_pem}
+    return {**one.keys(), **one.settings(None), **ca, "buckets": dict(one.buckets)}

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from model.deployment import KeyPair
-from model.handover import ACCESS_KEY_ID, NAMES, SECRET_ACCESS_KEY, Handover
+from model.handover import ACCESS_KEY_ID, BUCKET_PREFIX, NAMES, SECRET_ACCESS_KEY, Handover
 from ops.keys.outside import OutsideError, run, shown
 from ops.keys.private_file import check_path, is_private, read_own, write
 from ops.keys.targets.outcome import CannotDeliverError, Outcome, UnfinishedDeliveryError, change_of, pair_of
@@ -27,15 +27,14 @@ from stack.runner import Said
 NAMESPACE = "joelclaw"
 MANAGER = "object-store-deliver"
 HEAD = "# Made by `object-store keys deliver`; it holds a secret. Next: kubectl apply --server-side -f FILE\n"
-#: The path at which a pod mounts the ConfigMap, so that `S3_CA_BUNDLE` is correct in the pod.
+#: The path at which a pod mounts the ConfigMap, so that the path of the CA is correct in the pod.
 CA_FOLDER = "/etc/objectstore"
 CA_KEY = "ca.pem"
-BUCKETS_KEY = "S3_BUCKETS"
 TIMEOUT_SECONDS = 40.0
 _REQUEST_TIMEOUT = "--request-timeout=20s"
 _LABEL_FORM = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 #: The keys that an earlier delivery may have written; all other keys of the objects are not ours.
-_OURS = (*NAMES, BUCKETS_KEY, CA_KEY)
+_OURS = (*NAMES, CA_KEY)
 _LOG_LINE = re.compile(r"[IWE][0-9]{4} ")
 _CONFLICT = re.compile(r"conflict", re.IGNORECASE)
 
@@ -200,7 +199,6 @@ def object_name(identity: str) -> str:
 def manifests(handover: Handover, namespace: str) -> list[dict[str, Any]]:
     """An identity's ConfigMap and Secret, in the order of writing: the ConfigMap first."""
     settings = handover.settings(f"{CA_FOLDER}/{CA_KEY}")
-    settings[BUCKETS_KEY] = json.dumps(dict(handover.buckets), sort_keys=True)
     if handover.ca_pem is not None:
         settings[CA_KEY] = handover.ca_pem
     metadata = {
@@ -226,7 +224,7 @@ def _ours(document: Mapping[str, Any] | None) -> str | None:
     if document is None:
         return None
     data = document.get("data") or {}
-    return json.dumps({name: data[name] for name in sorted(data) if name in _OURS})
+    return json.dumps({name: data[name] for name in sorted(data) if name in _OURS or name.startswith(BUCKET_PREFIX)})
 
 
 class _Dumper(yaml.SafeDumper):

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from model.deployment import KeyPair
-from model.handover import ACCESS_KEY_ID, CA_BUNDLE, SECRET_ACCESS_KEY, Handover
+from model.handover import ACCESS_KEY_ID, CA_BUNDLES, SECRET_ACCESS_KEY, Handover
 from ops.keys.private_file import check_path, is_private, read_own, write
 from ops.keys.targets.as_json import Pipe
 from ops.keys.targets.outcome import CannotDeliverError, Outcome, UnfinishedDeliveryError, change_of, pair_of
@@ -79,7 +79,7 @@ class PulumiEsc:
 
 
 def definition(handover: Handover) -> dict[str, Any]:
-    """The environment's definition for ESC; the CA is a file whose path `esc run` puts into the variable.
+    """The environment's definition for ESC; the CA is a file whose path `esc run` puts into the variables.
 
     Raises:
         CannotDeliverError: ESC would interpret a value as an interpolation.
@@ -90,7 +90,7 @@ def definition(handover: Handover) -> dict[str, Any]:
     secrets = {name: {"fn::secret": value} for name, value in handover.keys().items()}
     values: dict[str, Any] = {"environmentVariables": {**secrets, **settings}}
     if handover.ca_pem is not None:
-        values["files"] = {CA_BUNDLE: handover.ca_pem}
+        values["files"] = dict.fromkeys(CA_BUNDLES, handover.ca_pem)
     return {"values": values}
 
 

@@ -21,7 +21,11 @@ from trials.stores import Store, credentials_json
 @pytest.mark.parametrize(
     ("to", "options", "said"),
     [
-        ("json", ["--file", "x"], "--file works with dotenv, kubernetes, pulumi-esc, not with json"),
+        (
+            "json",
+            ["--file", "x"],
+            "--file works with dotenv, aws-profile, rclone, mc, kubernetes, pulumi-esc, not with json",
+        ),
         ("json", ["--namespace", "x"], "--namespace and --context work with kubernetes, not with json"),
         ("dotenv", ["--context", "x", "--file", "y"], "work with kubernetes, not with dotenv"),
         ("dotenv", [], "dotenv needs a file: --file PATH"),

@@ -5,18 +5,23 @@ import json
 import os
 import shutil
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
+import boto3
 import pytest
 import yaml
+from dotenv import dotenv_values
 
 from model.handover import NAMES, handovers
 from ops.keys import private_file
 from ops.keys.targets.as_json import AsJson, Pipe
-from ops.keys.targets.dotenv import CA_NAME, quoted, read_variables
+from ops.keys.targets.dotenv import quoted, read_variables
 from ops.keys.targets.outcome import CannotDeliverError, UnfinishedDeliveryError
 from ops.keys.targets.pulumi_esc import PulumiEsc
 from tests.ops.keys.conftest import Deliver, Stack
+
+CA_NAME = "objectstore-local-ca.pem"
 
 
 class Terminal(io.StringIO):
@@ -29,11 +34,11 @@ class Terminal(io.StringIO):
 
 def sourced(path: Path) -> dict[str, str]:
     """The variables of a shell after reading a file, with an otherwise empty environment."""
-    script = 'set -a; . "$1"; exec env'
+    script = 'set -a; . "$1"; exec env -0'
     done = subprocess.run(  # noqa: S603 - a script of our own
         ["/bin/sh", "-c", script, "sh", str(path)], env={}, capture_output=True, text=True, check=True
     )
-    return dict(line.split("=", 1) for line in done.stdout.splitlines())
+    return dict(one.split("=", 1) for one in done.stdout.split("\0") if one)
 
 
 def git(*arguments: str) -> None:
@@ -58,14 +63,25 @@ class TestDotenv:
         found = sourced(path)
         assert (done.status, done.errors) == (0, "")
         assert path.stat().st_mode & 0o777 == 0o600
-        assert {name: found[name] for name in NAMES} == {
+        endpoint, buckets = stack.deployment.provisioning_endpoint, json.loads(found["S3_BUCKETS"])
+        assert {name: found[name] for name in NAMES if name in found} == {
             "AWS_ACCESS_KEY_ID": stack.credentials["worker"].access_key_id,
             "AWS_SECRET_ACCESS_KEY": stack.secret("worker"),
             "AWS_REGION": stack.deployment.region,
-            "S3_ENDPOINT": stack.deployment.provisioning_endpoint,
+            "AWS_DEFAULT_REGION": stack.deployment.region,
+            "S3_ENDPOINT": endpoint,
+            "S3_ENDPOINT_URL": endpoint,
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ENDPOINT_URL_S3": endpoint,
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
             "S3_CA_BUNDLE": str(tmp_path / CA_NAME),
+            "AWS_CA_BUNDLE": str(tmp_path / CA_NAME),
+            "S3_BUCKETS": found["S3_BUCKETS"],
         }
+        assert set(buckets) == {"scratch", "replay", "archive", "ledger"}
+        assert {found[f"S3_BUCKET_{domain.upper()}"] for domain in buckets} == set(buckets.values())
         assert (tmp_path / CA_NAME).read_text() == stack.deployment.ca_pem
+        assert (tmp_path / CA_NAME).stat().st_mode & 0o777 == 0o600
         assert "works      worker, as dotenv holds it" in done.output
         assert sorted(one.name for one in tmp_path.iterdir()) == [".env", "bin", CA_NAME]
 
@@ -96,9 +112,9 @@ class TestDotenv:
         assert "the key pair in dotenv does not work" in done.errors
         assert done.changes() | {"AWS_REGION": "changed", "AWS_ACCESS_KEY_ID": "added"} == done.changes()
         assert "changed    S3_CA_BUNDLE (removed)" in done.output
-        assert lines[:4] == ["# mine", "FOO='a\u2028b'", f"AWS_REGION={stack.deployment.region}", "BAR=1"]
-        assert sum("AWS_REGION" in line for line in lines) == 1
-        assert not any("S3_CA_BUNDLE" in line for line in lines)
+        assert lines[:4] == ["# mine", "FOO='a\u2028b'", f"export AWS_REGION={stack.deployment.region}", "BAR=1"]
+        assert sum("AWS_REGION=" in line for line in lines) == 1
+        assert not any("CA_BUNDLE" in line for line in lines)
         assert path.stat().st_mode & 0o777 == 0o600
 
     def test_mode_alone_is_mended(self, deliver: Deliver, tmp_path: Path) -> None:
@@ -147,7 +163,8 @@ class TestDotenv:
         )
         (one,) = handovers(on_aws, stack.credentials, ["worker"], "host")
 
-        assert set(one.keys() | one.settings("/ca.pem")) == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"}
+        named = {name for name in one.keys() | one.settings("/ca.pem") if not name.startswith("S3_BUCKET")}
+        assert named == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"}
         assert deliver("dotenv", "--file", str(tmp_path / "none" / ".env")).status == 2
 
     @pytest.mark.parametrize("value", ["plain", "a/b+c==", "a b", "a$b", 'a"b', "a#b", "a\\b", "ä"])
@@ -157,13 +174,121 @@ class TestDotenv:
         (tmp_path / "env").write_text(line + "\n", encoding="utf-8")
 
         assert sourced(tmp_path / "env")["AWS_REGION"] == value
-        assert read_variables([line]) == {"AWS_REGION": value}
+        assert read_variables(line) == {"AWS_REGION": value}
 
-    @pytest.mark.parametrize("value", ["a'b", "a\nb", ""])
+    @pytest.mark.parametrize("value", ["a'b", "a\nb", "", "a\\\\b", "a\\", "${HOME}"])
     def test_unquotable(self, value: str) -> None:
         """A value that no quoting preserves for all readers is refused without being shown."""
         with pytest.raises(CannotDeliverError, match=r"the value of AWS_REGION .* cannot be written"):
             quoted("AWS_REGION", value)
+
+
+#: Foreign text that a delivery must keep byte for byte: a name, and the text.
+FOREIGN = {
+    "a value of several lines": 'NOTE="first\nAWS_REGION=inside\nlast"\n',
+    "a value of several lines in single quotes": "NOTE='first\nS3_ENDPOINT=inside\n'\n",
+    "two assignments in a line": 'export AWS_REGION="x" OTHER=y\n',
+    "two assignments without quotes": "export AWS_REGION=x OTHER=y\n",
+    "two assignments, ours the second": "OTHER=y AWS_REGION=x\n",
+    "two assignments after ours": 'AWS_REGION=z\nexport AWS_REGION="x" OTHER=y\n',
+    "CRLF": "FOO=1\r\nBAR='2'\r\n",
+    "no last line end": "FOO=1",
+    "blank lines and comments": "\n\n  # AWS_REGION=not\n\n\tFOO=1 # why\n",
+    "a byte order mark": "\ufeffFOO=1\n",
+    "a command": "FOO=$(printf '%s' 1)\nif true; then BAR=1; fi\n",
+    "a bucket variable of another program": "S3_BUCKET_NAME=theirs\n",
+}
+
+
+class TestForeignText:
+    """A file that other programs write to, too."""
+
+    @pytest.mark.parametrize("text", FOREIGN.values(), ids=FOREIGN)
+    def test_is_kept(self, stack: Stack, deliver: Deliver, tmp_path: Path, text: str) -> None:
+        """Everything but our own assignments stays byte for byte, twice; a shell and python-dotenv read ours."""
+        path = tmp_path / ".env"
+        path.write_bytes(text.encode())
+        kept = text.removeprefix("\ufeff").replace("AWS_REGION=z\n", f"AWS_REGION={stack.deployment.region}\n")
+
+        first, second = (deliver("dotenv", "--file", str(path)) for _ in range(2))
+
+        written = path.read_bytes().decode()
+        assert (first.status, second.status) == (0, 0), first.errors
+        assert written.startswith(kept)
+        assert set(second.changes().values()) == {"unchanged"}
+        assert dotenv_values(path)["AWS_REGION"] == stack.deployment.region
+        assert sourced(path)["AWS_REGION"] == stack.deployment.region
+        assert path.stat().st_mode & 0o777 == 0o600
+
+    def test_our_lines_keep_their_place_and_their_export(self, deliver: Deliver, tmp_path: Path) -> None:
+        """A line below may use ours, and a program may need `export`."""
+        path = tmp_path / ".env"
+        path.write_text("\n  export AWS_REGION=old\nURL=$S3_ENDPOINT/x\n", encoding="utf-8")
+
+        deliver("dotenv", "--file", str(path))
+
+        assert path.read_text().startswith("\n  export AWS_REGION=us-west-2\nURL=$S3_ENDPOINT/x\n")
+
+    def test_what_another_key_left(self, stack: Stack, deliver: Deliver, tmp_path: Path) -> None:
+        """A session token and a bucket that is no longer granted are taken out; a foreign bucket variable stays."""
+        path = tmp_path / ".env"
+        path.write_text("AWS_SESSION_TOKEN=old\nS3_BUCKET_NAME=theirs\n", encoding="utf-8")
+        deliver("dotenv", "--file", str(path))
+        deployment = json.loads(stack.deployment.model_dump_json())
+        for identity in deployment["plan"]["identities"]:
+            identity["grants"] = [one for one in identity["grants"] if one["domain"] != "replay"]
+        stack.publish(deployment=deployment)
+
+        done, names = deliver("dotenv", "--file", str(path)), sourced(path)
+
+        assert "changed    S3_BUCKET_REPLAY (removed)" in done.output
+        assert {"S3_BUCKET_NAME", "S3_BUCKET_SCRATCH"} <= set(names)
+        assert not {"AWS_SESSION_TOKEN", "S3_BUCKET_REPLAY"} & set(names)
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("FOO='open\nBAR=1\n", "look for a quote that nothing closes"),
+            ('FOO="open\n', "look for a quote that nothing closes"),
+            ("A=1\nAWS_SESSION_TOKEN=planted B=2\n", "line 2, sets AWS_SESSION_TOKEN beside another variable"),
+        ],
+    )
+    def test_cannot_be_kept(self, deliver: Deliver, tmp_path: Path, text: str, said: str) -> None:
+        """Where no line of ours can be read, or an old one not be taken out, nothing is written and a line is named."""
+        path = tmp_path / ".env"
+        path.write_text(text, encoding="utf-8")
+
+        done = deliver("dotenv", "--file", str(path))
+
+        assert (done.status, path.read_text()) == (2, text)
+        assert said in done.errors
+        assert "planted" not in done.errors
+
+
+class TestEveryService:
+    """A sourced file leads nowhere but to the store."""
+
+    @pytest.mark.parametrize("service", ["s3", "sts", "iam", "sqs"])
+    def test_botocore(
+        self, stack: Stack, deliver: Deliver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str
+    ) -> None:
+        """Whatever the shell had before, each service of the SDK gets the store's endpoint."""
+        deliver("dotenv", "--file", str(tmp_path / ".env"))
+        monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.example.net")
+        for name, value in sourced(tmp_path / ".env").items():
+            monkeypatch.setenv(name, value)
+
+        with closing(boto3.session.Session().client(service)) as client:  # type: ignore[call-overload]  # a name at run time
+            assert client.meta.endpoint_url == stack.deployment.provisioning_endpoint
+            assert client.meta.region_name == stack.deployment.region
+
+    def test_plain_http(self, stack: Stack) -> None:
+        """The Rust clients are told that an endpoint without TLS is meant."""
+        plain = stack.deployment.model_copy(update={"provisioning_endpoint": "http://127.0.0.1:1", "ca_pem": None})
+        (one,) = handovers(plain, stack.credentials, ["worker"], "host")
+
+        assert one.settings(None)["AWS_ALLOW_HTTP"] == "true"
 
 
 class TestPaths:
@@ -225,7 +350,7 @@ class TestPulumiEsc:
         assert set(second.changes().values()) == {"unchanged"}
         assert values["environmentVariables"]["AWS_SECRET_ACCESS_KEY"] == {"fn::secret": stack.secret("worker")}
         assert values["environmentVariables"]["S3_ENDPOINT"] == stack.deployment.provisioning_endpoint
-        assert values["files"] == {"S3_CA_BUNDLE": stack.deployment.ca_pem}
+        assert values["files"] == dict.fromkeys(("S3_CA_BUNDLE", "AWS_CA_BUNDLE"), stack.deployment.ca_pem)
         assert path.stat().st_mode & 0o777 == 0o600
         assert "esc env init ORG/PROJECT/NAME --file" in path.read_text()
 
@@ -274,6 +399,7 @@ class TestJson:
         assert list(content) == ["worker", "reader", "verifier"]
         assert content["worker"]["AWS_SECRET_ACCESS_KEY"] == stack.secret("worker")
         assert content["worker"]["S3_CA_BUNDLE"] == stack.deployment.ca_pem
+        assert "AWS_CA_BUNDLE" not in content["worker"]
         assert set(content["verifier"]["buckets"]) == {one.domain for one in stack.deployment.plan.buckets}
         assert done.errors.count("works") == 3
 
