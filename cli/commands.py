@@ -93,7 +93,7 @@ _typer = typer.Typer(
     rich_markup_mode=None,  # without boxes the list fits on one screen
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit status of every command: 0 no problem found, 1 a problem found, 2 it could not run or finish, "
-    "130 and 143 interrupted.",
+    "130 and 143 interrupted. docs/environment.md lists the environment variables that have an effect.",
 )
 
 

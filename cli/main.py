@@ -7,6 +7,7 @@ command always decides the exit status, however the command handled the interrup
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
@@ -22,6 +23,7 @@ def console() -> NoReturn:
     """The console script."""
     open_closed()
     guard_output()
+    warnings.simplefilter("ignore")  # whatever PYTHONWARNINGS says: `error` would end a command (`model.environment`)
     sys.exit(main(sys.argv[1:]))
 
 

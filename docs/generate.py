@@ -6,6 +6,7 @@ fails if a file differs from the generated text.
 
 import json
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from docs.admin_page import admin_page
 from docs.editor_schemas import stack_schema, taxonomy_schema
 from docs.verification_page import verification_tables
 from model.deployment import json_schema
+from model.environment import READ_BY_THE_PLUGIN, STEERING, Reader
 from model.exit_codes import MEANING
 from model.lifecycle import rule_text
 from model.plan import StorePlan, build_plan
@@ -132,6 +134,28 @@ def commands_page() -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
+def environment_page() -> str:
+    """The variables that steer a command, or that are taken out."""
+    lines = ["# Environment variables", ""]
+    lines += [
+        "A command depends on its arguments, on its config, and on the variables of this page. A variable that is"
+    ]
+    lines += [
+        "*taken out* has no effect on the readers of that column. Every other variable is passed on to `pulumi` and"
+    ]
+    lines += ["to other programs. [The adapter](adapter.md) has its own variables.", ""]
+    lines += ["| variable | honoured by | taken out for | remark |", "|---|---|---|---|"]
+    for (honoured, taken, why), group in groupby(STEERING, lambda line: (line.honoured, line.taken_from, line.why)):
+        names = ", ".join(f"`{line.pattern.replace('*', '…')}`" for line in group)
+        readers = ", ".join(reader.value for reader in Reader if reader in taken)
+        lines.append(f"| {names} | {honoured} | {readers} | {why} |")
+    lines += ["", "A longer name in the table counts before a shorter one: `PULUMI_HOME` is honoured, other `PULUMI_…`"]
+    lines += ["are not. `pulumi` that you run by hand gets your whole environment. Then the program refuses the"]
+    refused = ", ".join(f"`{name}`" for name in READ_BY_THE_PLUGIN)
+    lines += [f"variables that the MinIO plugin would read beside the config: {refused}."]
+    return HEAD + "\n".join(lines) + "\n"
+
+
 def _below_prose(page: str, tables: str) -> str:
     """A page with a handwritten beginning: that beginning unchanged, then the generated part."""
     prose = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(FROM_HERE)[0]
@@ -144,6 +168,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs" / "taxonomy.md": taxonomy_page(),
         ROOT / "docs" / "commands.md": commands_page(),
         ROOT / "docs" / "config.md": config_page(),
+        ROOT / "docs" / "environment.md": environment_page(),
         ROOT / "docs" / "verification.md": _below_prose("verification.md", verification_tables(shipped_plan())),
         ROOT / "docs" / "provisioning-admin.md": HEAD + admin_page(shipped_plan()),
         ROOT / "docs" / "adapter.md": _below_prose("adapter.md", adapter_operations()),

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.environment import own_key_settings
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,14 +24,20 @@ READ_SECONDS = 30
 POOL = 16
 
 
-def new_session() -> "Session":
+def new_session(*, own_keys: bool) -> "Session":
     """A botocore session that shares its description of the services with all other sessions of the process.
 
     Parsing the description takes five times as long as all other steps of creating a client.
-    """
-    from botocore.session import get_session  # noqa: PLC0415 - see `open_client`
 
-    session = get_session()
+    Args:
+        own_keys: It signs with a key pair of the stack, so no profile and no variable of the machine counts
+            (`model.environment`); otherwise it is a session of the SDK's own credential chain.
+    """
+    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES  # noqa: PLC0415 - see `open_client`
+    from botocore.session import Session  # noqa: PLC0415 - see `open_client`
+
+    settings = own_key_settings(BOTOCORE_DEFAUT_SESSION_VARIABLES) if own_keys else None
+    session = Session(session_vars=settings)
     session.register_component("data_loader", _description_of_services())
     return session
 
@@ -67,13 +75,16 @@ def open_client(
     with tempfile.TemporaryDirectory() as folder:
         ca_file = Path(folder) / "ca.pem"
         ca_file.write_text(ca_pem or "", encoding="ascii")
-        client: S3Client = new_session().create_client(  # type: ignore[assignment]  # its type stubs know no service
+        session = new_session(own_keys=access_key_id is not None)
+        # On AWS the bundle of AWS_CA_BUNDLE counts, on another server only the stack's own.
+        bundle = str(ca_file) if ca_pem else None if endpoint else session.get_config_variable("ca_bundle")
+        client: S3Client = session.create_client(  # type: ignore[assignment]  # its type stubs know no service
             "s3",
             endpoint_url=endpoint,
             region_name=region,
             aws_access_key_id=access_key_id,
             aws_secret_access_key=secret_access_key,
-            verify=str(ca_file) if ca_pem else None,
+            verify=bundle or True,
             config=config,
         )
         try:

@@ -25,10 +25,12 @@ from infra.admin_credentials import admin_credentials
 from infra.namespace import NAMESPACE
 from infra.reachable import check_reachable
 from model.endpoint import Endpoint, parse_endpoint, read_ca_bundle
+from model.environment import READ_BY_THE_PLUGIN
 from model.policies import Cloud
 from model.problems import InvalidInputError, Problem, nearest
 from model.regions import PARTITION
 from model.resources import AdminApiVersion
+from model.stack_names import short_name, stack_file
 from model.tags import own_tags, tag_problems
 
 # The form; `infra.regions` knows which regions there are.
@@ -174,8 +176,17 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     }
     settings = settings_from(own, pulumi.get_stack(), Path(pulumi.get_root_directory()), environ)
     if settings.aistor is not None:
+        _refuse_variables_of_the_plugin(environ)
         check_reachable(settings.aistor.endpoint, settings.aistor.ca_pem, f"{settings.where}endpoint")
     return settings
+
+
+def _refuse_variables_of_the_plugin(environ: Mapping[str, str]) -> None:
+    """The plugin would work with another identity or another trust than the config says, and say nothing."""
+    found = [name for name in READ_BY_THE_PLUGIN if environ.get(name)]
+    if found:
+        wrong = "the MinIO plugin reads it from the environment, beside what this config says"
+        raise InvalidInputError([Problem(name, wrong, "not set", f"unset {name}") for name in found])
 
 
 def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: Mapping[str, str]) -> Settings:
@@ -183,14 +194,14 @@ def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: 
 
     Args:
         values: Raw config values of the namespace `object-store` (text, with arrays and objects as JSON).
-        stack: The stack's name.
+        stack: The stack's name, also with organization and project.
         folder: The folder of Pulumi.yaml; a relative `caBundle` is relative to it.
         environ: The process environment.
 
     Raises:
         InvalidInputError: The config cannot be deployed; the error names every bad key and its legal values.
     """
-    where = f"Pulumi.{stack}.yaml: {NAMESPACE}:"
+    where = f"{stack_file(stack)}: {NAMESPACE}:"
     config = parse_config(values, where)
     check_config(config, stack, where)
     return Settings(
@@ -203,7 +214,7 @@ def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: 
         region=config.region or "us-east-1",
         protect=config.protect,
         empty_on_destroy=config.empty_on_destroy,
-        tags={**own_tags(config.env, stack), **config.tags},
+        tags={**own_tags(config.env, short_name(stack)), **config.tags},
         domains=config.domains,
         identities=config.identities,
         credentials=config.credentials,
@@ -239,7 +250,7 @@ def check_config(config: StackConfig, stack: str, where: str) -> None:
         InvalidInputError: A key is for the other cloud, or a cloud would refuse a value.
     """
     problems = _cloud_problems(config, where)
-    problems += tag_problems(config.tags, own_tags(config.env, stack), f"{where}tags")
+    problems += tag_problems(config.tags, own_tags(config.env, short_name(stack)), f"{where}tags")
     if problems:
         raise InvalidInputError(problems)
 

@@ -22,6 +22,7 @@ from model.exit_codes import ExitCode
 from model.plan import StorePlan, build_plan
 from model.policies import Cloud, PolicyDocument, Statement
 from model.problems import InvalidInputError
+from model.stack_names import stack_file
 from model.taxonomy_file import extended, load
 from ops.usage import UsageError
 from stack.runner import EngineError
@@ -263,7 +264,7 @@ def _of_stack(stack: str) -> tuple[StorePlan, Cloud, bool]:
     from infra.settings import parse_config  # noqa: PLC0415 - see above
     from stack.config import read_config  # noqa: PLC0415 - see above
 
-    prefix, where = f"{NAMESPACE}:", f"Pulumi.{stack}.yaml: {NAMESPACE}:"
+    prefix, where = f"{NAMESPACE}:", f"{stack_file(stack)}: {NAMESPACE}:"
     held = {key.removeprefix(prefix): value for key, (value, _) in read_config(stack).items() if key.startswith(prefix)}
     config = parse_config(held, where)
     if config.cloud == "aws":

@@ -22,6 +22,7 @@ from infra.settings import AistorSettings, Settings
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
 from model.resources import AdminApiVersion
+from model.stack_names import short_name, stack_file
 from ops.identities_in_state import Place, StateError, engine_config, identities_of, moved
 from ops.stack_settings import read_stack
 from ops.usage import NobodyToAskError, agreed
@@ -43,7 +44,7 @@ def place_of(settings: Settings, own: AistorSettings) -> Place:
         EngineError: The config cannot be read.
     """
     return Place(
-        stack=settings.stack.rpartition("/")[2],
+        stack=short_name(settings.stack),
         project=NAMESPACE,
         connection=connection_inputs(own, settings.region),
         config=engine_config(read_config(settings.stack)),
@@ -87,7 +88,7 @@ def _run(stack: str, to: AdminApiVersion, *, yes: bool) -> ExitCode:
         run_pulumi("stack", "import", "--stack", stack, text=json.dumps(state))
     run_pulumi("config", "set", KEY, to, "--stack", stack)
     sys.stdout.write(
-        f"{stack}: {len(urns)} resources moved to {to}, and {KEY} is {to} in Pulumi.{stack.rpartition('/')[2]}.yaml. "
+        f"{stack}: {len(urns)} resources moved to {to}, and {KEY} is {to} in {stack_file(stack)}. "
         f"Next, check that nothing changes: pulumi preview --stack {stack}\n"
     )
     return ExitCode.DONE

@@ -16,6 +16,7 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
+from model.environment import Reader, environment_for
 from model.secrecy.redaction import redacted
 
 TIMEOUT_SECONDS = 1800
@@ -63,7 +64,7 @@ def run_pulumi(
         arguments: The command's arguments; messages show them, so none may be secret.
         text: The standard input.
         folder: The project's folder, if pulumi would not find it itself.
-        environ: The command's environment.
+        environ: The command's environment; `model.environment` says what of it pulumi gets.
         may_fail: Return the result for any exit status.
         seconds: The time limit.
 
@@ -113,11 +114,13 @@ def _started(
     where = [] if folder is None else ["--cwd", str(folder)]
     process = subprocess.Popen(  # noqa: S603 - pulumi, with this project's arguments and a stack's name
         [program, *where, *arguments, "--non-interactive"],
-        env=dict(environ),
+        env=environment_for(Reader.PULUMI, environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        # pulumi writes UTF-8, whatever the locale says.
+        encoding="utf-8",
+        errors="replace",
     )
     with process:
         try:

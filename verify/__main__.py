@@ -1,17 +1,21 @@
 """`python -m verify`: runs the suite, in a pod or by `object-store verify`.
 
-Exit status: 0 all proven, 1 something fails, 2 it could not run, 130 and 143 interrupted.
+Exit status: 0 all proven, 1 something fails, 2 it could not run or could not finish, 130 and 143 interrupted.
 
 The rule: options that this command does not know go to pytest unchanged (`-k`, `--junitxml FILE`, …). CANNOT TELL does
 not make a run fail; the report and the JUnit file show it as a skip with its reason.
 """
 
+import os
 import signal
 import sys
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
+from model.environment import Reader, is_taken
 from model.exit_codes import ExitCode
 from model.secrecy.output_guard import guard_output
 
@@ -46,7 +50,9 @@ what to write:
   --save-facts FILE    the facts: an audit record without secrets
   --quiet              no progress bar
 
-exit status: 0 all proven, 1 something fails, 2 could not run, 130 and 143 interrupted
+Only the variables of docs/environment.md have an effect; those of pytest have none.
+
+exit status: 0 all proven, 1 something fails, 2 could not run or could not finish, 130 and 143 interrupted
 """
 
 
@@ -69,7 +75,25 @@ def main(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     import pytest  # noqa: PLC0415 - the import takes time, and a signal may arrive meanwhile
 
-    return pytest.main([str(FOLDER), "-c", str(FOLDER / "pytest.ini"), f"--rootdir={FOLDER}", *arguments], plugins=[])
+    given = [str(FOLDER), "-c", str(FOLDER / "pytest.ini"), f"--rootdir={FOLDER}", *arguments]
+    try:
+        with _without_variables_of_pytest():
+            return pytest.main(given, plugins=[])
+    except Exception as error:  # noqa: BLE001 - pytest passes on what a hook raises
+        from verify.unfinished import reason_of  # noqa: PLC0415 - needed only now
+
+        sys.stderr.write(f"verify could not finish: {reason_of(error)}\n")
+        return ExitCode.CANNOT
+
+
+@contextmanager
+def _without_variables_of_pytest() -> Iterator[None]:
+    """Take out the variables that would change which checks run (`model.environment`)."""
+    removed = {name: os.environ.pop(name) for name in list(os.environ) if is_taken(name, Reader.PYTEST)}
+    try:
+        yield
+    finally:
+        os.environ.update(removed)
 
 
 def _end(got: int, _: object) -> NoReturn:
@@ -82,4 +106,5 @@ def _end(got: int, _: object) -> NoReturn:
 
 if __name__ == "__main__":
     guard_output()
+    warnings.simplefilter("ignore")  # as `cli.main` does
     sys.exit(main(sys.argv[1:]))

@@ -5,7 +5,10 @@ sentence without a stack trace.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +25,7 @@ from verify.record import Record, json_report, load_record, save_record, write_t
 from verify.report.terminal import TABLE_WIDTH, print_report
 from verify.selection import Part, Selection
 from verify.target import CannotRunError, Target, target_from_file, target_from_stack
+from verify.unfinished import reason_of, unfinished_facts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +37,8 @@ DEPLOYMENT = pytest.StashKey[Deployment]()
 SELECTION = pytest.StashKey[Selection]()
 ONLY = pytest.StashKey[frozenset[str] | None]()
 FINDINGS = pytest.StashKey[list[Finding]]()
+ENDED = pytest.StashKey[bool]()
+_OK, _FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
         _load(config)
     except CannotRunError as error:
         raise pytest.UsageError(str(error)) from None
+    except Exception as error:  # noqa: BLE001 - otherwise pytest prints a traceback
+        raise pytest.UsageError(f"verify could not run: {reason_of(error)}") from None
     config.stash[FINDINGS] = []
 
 
@@ -103,9 +111,31 @@ def _asked(checks: Mapping[str, tuple[Check, object]], selection: Selection, onl
 @pytest.fixture(scope="session", name="facts")
 def _facts(pytestconfig: pytest.Config) -> Facts:
     stash = pytestconfig.stash
-    facts = stash[RECORD].facts if RECORD in stash else _gathered(pytestconfig)
-    stash[FACTS] = facts
-    return facts
+    with _ended_by_an_error(pytestconfig):
+        stash[FACTS] = stash[RECORD].facts if RECORD in stash else _gathered(pytestconfig)
+    return stash[FACTS]
+
+
+@contextmanager
+def _ended_by_an_error(config: pytest.Config) -> Iterator[None]:
+    """Fail the first test with the reason of an error; `pytest_runtest_protocol` then skips the other tests."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, pytest.exit.Exception):
+        raise
+    except BaseException as error:  # noqa: BLE001 - also the panic of a library in Rust
+        reason, target, known = reason_of(error), config.stash.get(TARGET, None), config.stash.get(FACTS, None)
+        endpoint = (target and target.endpoint) or config.stash[DEPLOYMENT].endpoint or "AWS"
+        facts = replace(known, gave_up=reason) if known else unfinished_facts(endpoint, reason)
+        config.stash[FACTS] = facts
+        config.stash[ENDED] = True
+        pytest.fail(f"verify could not finish: {facts.unfinished}", pytrace=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Run no test after an error that all tests would repeat."""
+    return True if ENDED in item.config.stash else None
 
 
 def _gathered(config: pytest.Config) -> Facts:
@@ -123,7 +153,9 @@ def _gathered(config: pytest.Config) -> Facts:
 def _judged(pytestconfig: pytest.Config, facts: Facts) -> dict[tuple[str, ...], list[Finding]]:
     stash = pytestconfig.stash
     by_place: dict[tuple[str, ...], list[Finding]] = {}
-    for finding in judge(stash[DEPLOYMENT], facts, stash[SELECTION], stash[ONLY]):
+    with _ended_by_an_error(pytestconfig):
+        judged = judge(stash[DEPLOYMENT], facts, stash[SELECTION], stash[ONLY])
+    for finding in judged:
         if finding.identity is not None and finding.bucket is not None:
             place: tuple[str, ...] = (finding.identity, finding.bucket)
         elif finding.bucket is not None:
@@ -165,37 +197,47 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A run that could not send its requests fails, regardless of the selected tests."""
+    """A run that could not finish has its own status, regardless of the selected tests and of what failed."""
     facts = session.config.stash.get(FACTS, None)
-    if facts is not None and session.exitstatus == pytest.ExitCode.OK and (facts.gave_up or not facts.door.open):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if facts is not None and facts.unfinished and session.exitstatus in (_OK, _FAILED):
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 
-def pytest_terminal_summary(config: pytest.Config) -> None:
+def pytest_terminal_summary(config: pytest.Config, exitstatus: int) -> None:
     """Print the report and write the files after all tests."""
     stash = config.stash
     facts = stash.get(FACTS, None)
     if facts is None:
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            sys.stderr.write("verify could not run: no check is selected; `-k` takes a part of a test's id\n")
         return
     findings, deployment, selection = stash[FINDINGS], stash[DEPLOYMENT], stash[SELECTION]
     sys.stdout.write("\n")
     console = Console()
     if not console.is_terminal:
         console.width = TABLE_WIDTH
-    print_report(console, deployment, facts, findings, selection)
-    files: dict[str, Callable[[], str]] = {
-        "--json": lambda: json_report(deployment, selection, facts, findings),
-        "--html": lambda: _html(deployment, facts, findings, selection),
+    options = {option: config.getoption(option) for option in ("--json", "--html", "--save-facts")}
+    reports: dict[str, Callable[[Path], None]] = {
+        "--json": lambda path: write_text(path, json_report(deployment, selection, facts, findings)),
+        "--html": lambda path: write_text(path, _html(deployment, facts, findings, selection)),
+        "--save-facts": lambda path: save_record(path, deployment, selection, facts),
     }
+    tasks: list[Callable[[], None]] = [lambda: print_report(console, deployment, facts, findings, selection)]
+    tasks += [partial(reports[option], path) for option, path in options.items() if path is not None]
+    # One report that fails must not cost the others.
+    problems = [problem for task in tasks if (problem := _problem_of(task))]
+    if facts.unfinished:
+        sys.stderr.write(f"verify could not finish: {redacted(facts.unfinished)}\n")
+    if problems:
+        raise pytest.UsageError("\n".join(problems))
+
+
+def _problem_of(task: Callable[[], None]) -> str | None:
     try:
-        for option, made in files.items():
-            path: Path | None = config.getoption(option)
-            if path is not None:
-                write_text(path, made())
-        if config.getoption("--save-facts") is not None:
-            save_record(config.getoption("--save-facts"), deployment, selection, facts)
-    except CannotRunError as error:
-        raise pytest.UsageError(str(error)) from None
+        task()
+    except Exception as error:  # noqa: BLE001 - otherwise pytest prints a traceback
+        return reason_of(error)
+    return None
 
 
 def _html(deployment: Deployment, facts: Facts, findings: Sequence[Finding], selection: Selection) -> str:

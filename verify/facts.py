@@ -306,3 +306,12 @@ class Facts:
     store: StoreFacts | None = None
     requests: int = 0
     gave_up: str = ""
+
+    @property
+    def unfinished(self) -> str:
+        """Why the run could not finish; empty if it did."""
+        if self.gave_up or self.door.open:
+            return self.gave_up
+        if self.door.certificate is None:
+            return self.door.reached.said
+        return f"{self.door.endpoint} has no usable certificate ({self.door.certificate})"

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-import boto3
 import urllib3
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -23,6 +22,7 @@ from pydantic import SecretStr
 
 from model.deployment import Deployment, KeyPair, Role
 from model.trust import GITHUB_ISSUER
+from verify.sdk import sdk_session
 
 TOKEN_FILE_VARIABLE = "AWS_WEB_IDENTITY_TOKEN_FILE"  # noqa: S105 - a variable's name
 GITHUB_URL_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_URL"
@@ -100,7 +100,7 @@ def _session(role: Role, token: str, region: str) -> Session:
         retries={"mode": "standard", "max_attempts": 3},
     )
     # Without keys of a profile or of the machine: only the token authenticates.
-    with closing(boto3.session.Session().client("sts", region_name=region, config=config)) as client:
+    with closing(sdk_session().client("sts", region_name=region, config=config)) as client:
         given = client.assume_role_with_web_identity(
             RoleArn=role.arn, RoleSessionName=SESSION_NAME, WebIdentityToken=token, DurationSeconds=SESSION_SECONDS
         )["Credentials"]

@@ -7,6 +7,7 @@ does not see the records of handlers added later.
 It leaves out `sys.stdout.buffer` (its bytes are object content) and what a child process writes to the terminal.
 """
 
+import io
 import logging
 import os
 import re
@@ -34,6 +35,8 @@ def guard_output(environ: Mapping[str, str] = os.environ) -> None:
     logging.setLogRecordFactory(GuardedRecord)
     for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
         stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a sign that the terminal cannot show must not end a command
         if stream is not None and not isinstance(stream, GuardedStream):
             kind = GuardedMessages if name.strip("_") == "stderr" else GuardedStream
             setattr(sys, name, kind(stream, KEPT))

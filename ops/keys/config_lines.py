@@ -11,6 +11,7 @@ from pathlib import Path
 
 from infra.namespace import NAMESPACE
 from model.generations import Generations
+from model.stack_names import stack_file
 from stack.config import project_folder, pulumi_folder
 from stack.runner import run_pulumi
 
@@ -38,7 +39,7 @@ def write_generations(stack: str, identity: str, before: Generations, after: Gen
     Raises:
         EngineError: The config cannot be written.
     """
-    path = project_folder(pulumi_folder()) / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
+    path = project_folder(pulumi_folder()) / stack_file(stack)
     old = _lines_of(path)
     place = f'{NAMESPACE}:credentials["{identity}"]'
     if before.previous is not None and after.previous is None:

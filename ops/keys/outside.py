@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from shutil import which
 
+from model.environment import Reader, environment_for
 from model.secrecy.redaction import redacted
 from stack.runner import Said
 
@@ -34,7 +35,7 @@ def run(
     Args:
         command: The program's name and its arguments, without any secret.
         text: Its standard input, which may hold a secret.
-        environ: Its environment; None for this process's.
+        environ: Its environment; None for what `model.environment` leaves of this process's.
         timeout_seconds: How long it may take.
 
     Raises:
@@ -49,7 +50,7 @@ def run(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=dict(os.environ if environ is None else environ),
+            env=environment_for(Reader.PROGRAM, os.environ) if environ is None else dict(environ),
             encoding="utf-8",
             errors="replace",
             start_new_session=True,

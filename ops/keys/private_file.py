@@ -10,7 +10,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from ops.keys.outside import OutsideError, run
+from ops.git import run_git
+from ops.keys.outside import OutsideError
 from ops.keys.targets.outcome import CannotDeliverError
 
 PRIVATE_MODE = 0o600
@@ -100,14 +101,11 @@ def _refuse_in_git(path: Path) -> None:
     folder = path.parent.resolve()
     if not any((above / ".git").exists() for above in (folder, *folder.parents)):
         return
-    # Ask the folder's own repository and ignore GIT_DIR: a hook of another repository may have started this process.
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {"LC_ALL": "C"}
-    git = ["git", "-C", str(folder)]
     try:
-        inside = run([*git, "rev-parse", "--is-inside-work-tree"], environ=environ)
-        tracked = run([*git, "ls-files", "--error-unmatch", "--", path.name], environ=environ)
-        ignored = run([*git, "check-ignore", "--quiet", "--no-index", "--", path.name], environ=environ)
-        top = run([*git, "rev-parse", "--show-toplevel"], environ=environ)
+        inside = run_git(folder, "rev-parse", "--is-inside-work-tree")
+        tracked = run_git(folder, "ls-files", "--error-unmatch", "--", path.name)
+        ignored = run_git(folder, "check-ignore", "--quiet", "--no-index", "--", path.name)
+        top = run_git(folder, "rev-parse", "--show-toplevel")
     except OutsideError as error:
         raise CannotDeliverError(f"{folder} is in a git repository, but git cannot be queried: {error}") from None
     if inside.status or inside.output.strip() != "true":

@@ -24,6 +24,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
 from infra.admin_api import unsigned_answer
+from infra.s3_client import new_session
 from model.admin_versions import NOT_SPOKEN, VERSIONS, command_url
 from model.endpoint import Endpoint
 from model.secrecy.vendor_defaults import VENDOR_PAIR
@@ -126,7 +127,7 @@ class _Asking:
 
     def __init__(self, endpoint: str, ca_file: str | None, region: str) -> None:
         self._endpoint, self._ca_file, self._region = endpoint, ca_file, region
-        self._session = boto3.session.Session()
+        self._session = new_session(own_keys=True)
         self._http = URLLib3Session(
             verify=ca_file or True,  # type: ignore[arg-type]  # a path too, says botocore's own code
             timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),  # type: ignore[arg-type]  # likewise
@@ -143,11 +144,11 @@ class _Asking:
 
     def client(self, user: str, password: str) -> "S3Client":
         """An S3 client that signs with a key pair."""
-        made: S3Client = self._session.client(
+        made: S3Client = self._session.create_client(  # type: ignore[assignment]  # its type stubs know no service
             "s3",
             endpoint_url=self._endpoint,
             region_name=self._region,
-            verify=self._ca_file,
+            verify=self._ca_file or True,
             aws_access_key_id=user,
             aws_secret_access_key=password,
             config=_BOUNDED.merge(Config(s3={"addressing_style": "path"})),

@@ -5,10 +5,8 @@ leaves out the encrypted values of a stack's file, because no plan depends on on
 """
 
 import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import which
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -21,8 +19,11 @@ from model.deployment import Deployment, build_deployment
 from model.generations import parse_generations
 from model.plan import StorePlan, build_plan
 from model.problems import InvalidInputError, Problem
+from model.stack_names import stack_file
 from model.taxonomy import Taxonomy
 from model.taxonomy_file import TAXONOMY_FILE, extended, load, parse
+from ops.git import run_git
+from ops.keys.outside import OutsideError
 from ops.preview.change import Aspect, Change, Risk
 from ops.preview.explain import explain
 from ops.preview.shape import StoreShape, of_plan
@@ -36,7 +37,6 @@ UNSEEN = (
 )
 # Settings of a stack's file whose changes are reported beside those of the plan.
 _SAID = ("cloud", "region", "endpoint", "client_endpoint", "ca_bundle", "kms_key_arn", "allowed_account_ids", "tags")
-_GIT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def of_checkout(stack: str, folder: Path) -> Side:
     Raises:
         InvalidInputError: The taxonomy or the stack's file is invalid, or its cloud would refuse the plan.
     """
-    side = _side(load(), _stack_text(folder / f"Pulumi.{stack}.yaml"), stack)
+    side = _side(load(), _stack_text(folder / stack_file(stack)), stack)
     if (config := side.config) is not None:
-        where = f"Pulumi.{stack}.yaml: {NAMESPACE}:"
+        where = f"{stack_file(stack)}: {NAMESPACE}:"
         check_config(config, stack, where)
         check_on_cloud(side.plan, config.cloud, config.region, config.allowed_account_ids, where)
     return side
@@ -76,7 +76,7 @@ def of_revision(stack: str, folder: Path, revision: str) -> Side:
     """
     where = f"{revision}:infra/{TAXONOMY_FILE.name}"
     taxonomy = parse(yaml.safe_load(_shown(folder, revision, f"infra/{TAXONOMY_FILE.name}")), where)
-    return _side(taxonomy, _shown(folder, revision, f"Pulumi.{stack}.yaml"), stack)
+    return _side(taxonomy, _shown(folder, revision, stack_file(stack)), stack)
 
 
 def of_deployment(path: Path) -> Side:
@@ -124,14 +124,14 @@ def compared(before: Side, after: Side) -> list[Change]:
 
 def changed_code(folder: Path, revision: str) -> tuple[str, ...]:
     """Files other than the taxonomy that decide about resources and differ from a revision."""
-    names = _git(
-        folder, "diff", "--name-only", revision, "--", "infra", "model", "requirements.txt", "Pulumi.yaml"
-    ).split()
-    return tuple(name for name in names if name != f"infra/{TAXONOMY_FILE.name}")
+    # Each option against a setting of the user's git: its own diff program, renames as one file, relative paths.
+    asked = ("diff", "--name-only", "-z", "--no-ext-diff", "--no-renames", "--no-relative", revision, "--")
+    names = _git(folder, *asked, "infra", "model", "requirements.txt", "Pulumi.yaml").rstrip("\0").split("\0")
+    return tuple(name for name in names if name not in ("", f"infra/{TAXONOMY_FILE.name}"))
 
 
 def _side(taxonomy: Taxonomy, text: str, stack: str) -> Side:
-    where = f"Pulumi.{stack}.yaml: {NAMESPACE}:"
+    where = f"{stack_file(stack)}: {NAMESPACE}:"
     config = parse_config(_plain(text, where), where)
     whole = extended(taxonomy, domains=config.domains, identities=config.identities, where=where)
     plan = build_plan(
@@ -207,29 +207,24 @@ def _stack_text(path: Path) -> str:
 
 
 def _shown(folder: Path, revision: str, name: str) -> str:
-    return _git(folder, "show", f"{revision}:./{name}")
+    # Not `git show`, which applies the user's text conversions.
+    return _git(folder, "cat-file", "blob", f"{revision}:./{name}")
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    program = which("git")
-    if program is None:
-        raise InvalidInputError([Problem("git", "is not on the PATH", "git", "--base-deployment FILE")])
-    done = subprocess.run(  # noqa: S603 - git, with a revision that is checked not to be an option
-        [program, "-C", str(folder), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=_GIT_SECONDS,
-        check=False,
-    )
-    if done.returncode:
+    try:
+        done = run_git(folder, *arguments)
+    except OutsideError as error:
+        raise InvalidInputError([Problem("git", str(error), "git on the PATH", "--base-deployment FILE")]) from None
+    if done.status:
         raise InvalidInputError(
             [
                 Problem(
                     f"git {' '.join(arguments)}",
-                    done.stderr.strip(),
+                    done.errors.strip(),
                     "a fetched revision",
                     "git fetch origin main, then --base-revision origin/main",
                 )
             ]
         )
-    return done.stdout
+    return done.output

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from model.exit_codes import ExitCode
+from model.stack_names import stack_file
 from ops.preview.change import Change, Risk
 from ops.preview.data_at_risk import AtRisk
 
@@ -122,4 +123,4 @@ def lines_to_paste(changes: Iterable[Change], stack: str) -> list[str]:
     """The lines for the stack's file that acknowledge some dangers."""
     # Every JSON string is also a YAML string.
     found = [f"    - {json.dumps(change.sentence, ensure_ascii=False)}" for change in changes]
-    return [f"# Pulumi.{stack}.yaml", "config:", "  object-store:acknowledge:", *found] if found else []
+    return [f"# {stack_file(stack)}", "config:", "  object-store:acknowledge:", *found] if found else []

@@ -9,7 +9,7 @@ import pytest
 
 from model.plan import build_plan
 from model.taxonomy_file import load, parse
-from trials.stores import credentials_json, running_store
+from trials.stores import running_store
 from verify import gather
 from verify.__main__ import main
 from verify.checks import judge
@@ -22,16 +22,6 @@ if TYPE_CHECKING:
     from trials.stores import Store
 
 PROBE = ".verify/"
-
-
-@pytest.fixture(name="files")
-def _files(store: "Store", tmp_path: Path) -> list[str]:
-    """The options that name the store."""
-    deployment, credentials = tmp_path / "deployment.json", tmp_path / "credentials.json"
-    deployment.write_text(store.deployment.model_dump_json(), encoding="utf-8")
-    credentials.write_text(credentials_json(store), encoding="utf-8")
-    credentials.chmod(0o600)
-    return ["--deployment", str(deployment), "--credentials", str(credentials)]
 
 
 def probes_in(store: "Store") -> list[str]:

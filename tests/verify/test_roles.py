@@ -57,7 +57,7 @@ class Sts:
 @pytest.fixture(name="sts")
 def _sts(monkeypatch: pytest.MonkeyPatch) -> Sts:
     sts = Sts()
-    monkeypatch.setattr("verify.roles.boto3.session.Session", lambda: sts)
+    monkeypatch.setattr("verify.roles.sdk_session", lambda: sts)
     return sts
 
 

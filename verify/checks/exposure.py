@@ -10,7 +10,7 @@ from model.deployment import Deployment
 from model.plan import BucketPlan
 from verify.answer_codes import NO_ANSWER
 from verify.checks.finding import LOOK_POLICY, UP, Status, Verdict, all_refused, fail, judged, not_asked, outcome
-from verify.facts import BucketFacts, Facts
+from verify.facts import NOT_TRIED, BucketFacts, Facts
 
 DENIED = frozenset({"AccessDenied"})
 UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
@@ -55,6 +55,8 @@ def verifier_confined(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> V
 def endpoint_reached(_: Deployment, facts: Facts) -> Verdict:
     """The endpoint answers, and keeps answering until the end of the run."""
     door = facts.door
+    if door.reached.code == NOT_TRIED:
+        return not_asked(door.reached.said)
     if facts.gave_up:
         return fail(f"answers from {door.endpoint}", facts.gave_up, "check the server and the network")
     remedy = "check the server, the network and `--via`; run `object-store preflight` for details"

@@ -5,6 +5,7 @@ put carries `If-None-Match: *` for an object that exists. The first look at the 
 answers, and with which certificate.
 """
 
+import re
 import socket
 import ssl
 from datetime import UTC, datetime
@@ -19,30 +20,37 @@ from model.admin_versions import NOT_SPOKEN, NOT_SPOKEN_CODE, VERSIONS, command_
 from model.plan import BucketPlan
 from model.secrecy.vendor_defaults import VENDOR_PAIR
 from verify.facts import DONE, NOT_TRIED, Answer, Certificate, DoorFacts, StoreFacts, StrangerFacts, Tried
-from verify.probe.answers import as_tried, done
+from verify.probe.answers import UNEXPECTED, as_tried, done
 from verify.probe.session import ANONYMOUS, CONNECT_TIMEOUT_SECONDS, StoreSession, body_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+# What a browser would show; S3 answers XML, or nothing.
+_PAGE = re.compile(rb"\s*<(!doctype html|html)\b", re.IGNORECASE)
+
 
 def look_at_door(session: StoreSession) -> DoorFacts:
-    """Connect once, with TLS if the endpoint is https, and read the certificate."""
+    """Connect once, with TLS if the endpoint is https, read the certificate, and ask once without a signature."""
     endpoint = session.client(ANONYMOUS).meta.endpoint_url
     parts = urlsplit(endpoint)
     host, tls = parts.hostname or "", parts.scheme == "https"
     address = (host, parts.port or (443 if tls else 80))
     try:
         with socket.create_connection(address, CONNECT_TIMEOUT_SECONDS) as plain:
-            certificate = _certificate(plain, host, session.ca_pem) if tls else None
+            certificate = _certificate(plain, host, session.tls()) if tls else None
     except OSError as error:
         said = f"no server answers at {endpoint}: {error.strerror or error}"
         return DoorFacts(endpoint, Answer(code=type(error).__name__, said=said), None)
+    if certificate is None or certificate.ok:
+        page = session.send("GET", endpoint)
+        if page.ok and _PAGE.match(page.value or b""):
+            said = f"what answers at {endpoint} is a web page, not an S3 server: a login page, a console or a proxy"
+            return DoorFacts(endpoint, Answer(code=UNEXPECTED, said=said), certificate)
     return DoorFacts(endpoint, Answer(DONE), certificate)
 
 
-def _certificate(plain: socket.socket, host: str, ca_pem: str | None) -> Answer[Certificate]:
-    context = ssl.create_default_context(cadata=ca_pem)
+def _certificate(plain: socket.socket, host: str, context: ssl.SSLContext) -> Answer[Certificate]:
     try:
         with context.wrap_socket(plain, server_hostname=host) as wrapped:
             held: Any = wrapped.getpeercert() or {}

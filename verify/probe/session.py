@@ -12,12 +12,10 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import boto3
 import urllib3
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -28,6 +26,7 @@ from verify.answer_codes import BUSY, NO_ANSWER, SILENT
 from verify.facts import NOT_TRIED, Answer, Tried
 from verify.probe.answers import answer, done, error_of
 from verify.roles import session_token
+from verify.sdk import public_cas, sdk_session
 from verify.target import Target
 
 if TYPE_CHECKING:
@@ -85,13 +84,16 @@ class StoreSession:
         config = target.config(next(i.name for i in target.deployment.plan.identities if i.name not in target.absent))
         self.ca_pem = config.read_ca()
         self.ca_file = self._written_ca()
-        context = ssl.create_default_context(cadata=self.ca_pem)
         self._http = urllib3.PoolManager(
             maxsize=connections,
-            ssl_context=context,
+            ssl_context=self.tls(),
             retries=False,  # `send` retries, because its caller decides what may be sent again
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS),
         )
+
+    def tls(self) -> ssl.SSLContext:
+        """What the run's own connections trust: the CA of the target, or the public CAs."""
+        return ssl.create_default_context(cafile=self.ca_file or public_cas())
 
     def _written_ca(self) -> str | None:
         if self.ca_pem is None:
@@ -133,7 +135,7 @@ class StoreSession:
         """An IAM client that signs with an identity's key; close it after use."""
         access_key_id, secret_access_key, token = self._keys(identity)
         with self._lock:
-            return _session().client(
+            return sdk_session().client(
                 "iam",
                 # A stand-in for AWS serves IAM at the same endpoint; otherwise the SDK finds IAM itself.
                 endpoint_url=self.target.endpoint,
@@ -141,7 +143,7 @@ class StoreSession:
                 aws_access_key_id=access_key_id,
                 aws_secret_access_key=secret_access_key,
                 aws_session_token=token,
-                verify=self.ca_file,
+                verify=self.ca_file or True,
                 config=Config(
                     connect_timeout=CONNECT_TIMEOUT_SECONDS,
                     read_timeout=READ_TIMEOUT_SECONDS,
@@ -170,11 +172,11 @@ class StoreSession:
             # Set explicitly: without it boto3 still presigns with signature version 2 in some regions.
             signature_version=UNSIGNED if keys is None else "s3v4",
         )
-        made: S3Client = _session().client(
+        made: S3Client = sdk_session().client(
             "s3",
             endpoint_url=endpoint or self.target.endpoint,
             region_name=self.target.deployment.region,
-            verify=self.ca_file,
+            verify=self.ca_file or True,
             config=config,
             aws_access_key_id=keys[0] if keys else None,
             aws_secret_access_key=keys[1] if keys else None,
@@ -269,12 +271,6 @@ class StoreSession:
                     f"the server gave no answer to {SILENT_AFTER} requests in a row (the last: {found.code}), "
                     "so the run sent no more requests"
                 )
-
-
-@cache
-def _session() -> boto3.session.Session:
-    """One for all clients: loading its service model takes longer than creating all clients."""
-    return boto3.session.Session()
 
 
 def body_of(client: "S3Client", bucket: str, key: str, **more: Any) -> bytes:  # noqa: ANN401 - boto3's own arguments

@@ -99,7 +99,7 @@ class Summary:
         run_id: The run's id.
         taken_at: When the run began (ISO 8601, UTC).
         requests: Requests sent by the suite's own clients.
-        gave_up: Why the run stopped sending requests early; empty if it did not.
+        unfinished: Why the run could not finish; empty if it did.
         door_open: Whether anything was sent after the first look at the endpoint.
         bucket_count: The number of buckets with findings.
         tally: Of all findings.
@@ -126,7 +126,7 @@ class Summary:
     run_id: str
     taken_at: str
     requests: int
-    gave_up: str
+    unfinished: str
     door_open: bool
     bucket_count: int
     tally: Tally
@@ -170,7 +170,7 @@ def summarise(deployment: Deployment, facts: Facts, findings: Sequence[Finding],
         run_id=facts.run_id,
         taken_at=facts.taken_at,
         requests=facts.requests,
-        gave_up=facts.gave_up,
+        unfinished=facts.unfinished,
         door_open=facts.door.open,
         bucket_count=len(tallies),
         tally=_tally(findings),

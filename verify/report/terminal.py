@@ -60,7 +60,8 @@ def print_report(
         )
     if not summary.door_open:
         _say(console, "No other request was sent.")
-    _say(console, summary.line)
+    if summary.bucket_count or not summary.unfinished:
+        _say(console, summary.line)
 
 
 def _say(console: Console, text: str) -> None:

@@ -15,7 +15,7 @@ from model.plan import build_plan
 from model.taxonomy_file import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 ROOT = Path(__file__).parents[3]
 SHORTER = "session-archive: objects now expire after 90 days (was 365)"
@@ -52,13 +52,15 @@ def edit(path: Path, change: "Callable[[dict[str, Any]], object]") -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
-def offline(clone: Path, *arguments: str, stack: str = "local") -> "subprocess.CompletedProcess[str]":
-    """Run `object-store preview --offline` there, without an engine on PATH and without variables that redirect it."""
+def offline(
+    clone: Path, *arguments: str, stack: str = "local", more: "Mapping[str, str] | None" = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run `object-store preview --offline` there, without an engine on PATH and with only these `more` variables."""
     git_folder = str(Path(str(shutil.which("git"))).parent)
     return subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-m", "cli", "preview", "--stack", stack, "--offline", *arguments],
         cwd=clone,
-        env={"PYTHONPATH": str(clone), "PATH": git_folder, "HOME": str(clone)},
+        env={"PYTHONPATH": str(clone), "PATH": git_folder, "HOME": str(clone), **(more or {})},
         capture_output=True,
         text=True,
         check=False,
@@ -273,3 +275,49 @@ def test_markdown_goes_to_a_file_with_its_marker_first(clone: Path, tmp_path: Pa
     assert text.startswith("<!-- object-store-preview: local -->\n")
     assert "- **session-archive**: objects now expire after 90 days (was 365)" in text
     assert "\x1b" not in text
+
+
+def test_git_of_another_repository_and_settings_of_the_user_have_no_effect(clone: Path, tmp_path: Path) -> None:
+    """`GIT_DIR` of another clone, a text conversion, a diff program and Python's variables change nothing."""
+    other = tmp_path / "other"
+    git(tmp_path, "clone", "--quiet", str(clone), str(other))
+    edit(clone / "infra" / "taxonomy.yaml", lambda t: t["domains"]["session-archive"].update(expire_after_days=90))
+    git(
+        other,
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@example.invalid",
+        "commit",
+        "--quiet",
+        "--allow-empty",
+        "-m",
+        "x",
+    )
+    (other / "infra" / "taxonomy.yaml").write_bytes((clone / "infra" / "taxonomy.yaml").read_bytes())
+    git(other, "-c", "user.name=t", "-c", "user.email=t@example.invalid", "commit", "--quiet", "-am", "as edited")
+    (clone / ".gitattributes").write_text("*.yaml diff=odd\n", encoding="ascii")
+    for name, value in {"diff.odd.textconv": "echo {}; :", "diff.external": "false", "diff.relative": "true"}.items():
+        git(clone, "config", name, value)
+    more = {
+        "GIT_DIR": str(other / ".git"),
+        "GIT_EXTERNAL_DIFF": "false",
+        "LC_ALL": "C",
+        "PYTHONOPTIMIZE": "2",
+        "PYTHONUTF8": "0",
+        "PYTHONWARNINGS": "error",
+    }
+
+    done = offline(clone, "--format", "json", more=more)
+
+    assert SHORTER in str(sentences(done)), done.stderr
+
+
+def test_name_with_organization_and_project(clone: Path) -> None:
+    """The stack's file is the same, also in the lines to paste."""
+    edit(clone / "infra" / "taxonomy.yaml", lambda t: t["domains"]["session-archive"].update(expire_after_days=90))
+
+    done = offline(clone, stack="organization/object-store/local")
+
+    assert done.returncode == 1, done.stderr
+    assert "# Pulumi.local.yaml" in done.stdout

@@ -1,0 +1,35 @@
+"""The environment and the encoding of the `pulumi` that a command runs."""
+
+from collections.abc import Callable
+
+import pytest
+
+from stack.runner import read_json, run_pulumi
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["PULUMI_OPTION_TARGET", "PULUMI_STACK", "PULUMI_CONFIG", "MINIO_INSECURE", "TF_LOG", "PYTHONWARNINGS"],
+)
+def test_pulumi_does_not_get_a_variable_that_would_steer_it(
+    pulumi: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What we give on the command line counts, beside the state's own variables."""
+    pulumi("env")
+    monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "file:///state")
+
+    lines = run_pulumi("preview").output.splitlines()
+    assert "PULUMI_BACKEND_URL=file:///state" in lines
+    assert f"{name}=1" not in lines
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "de_DE.ISO-8859-1"])
+def test_output_of_pulumi_is_read_as_utf_8(
+    pulumi: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, locale: str
+) -> None:
+    """Pulumi writes UTF-8, also where the locale says something else; what is not UTF-8 is replaced."""
+    pulumi('printf \'{"purpose": "Gr\\303\\266\\303\\237e", "odd": "\\377"}\'')
+    monkeypatch.setenv("LC_ALL", locale)
+
+    assert read_json("stack", "output", stack="local") == {"purpose": "Größe", "odd": "�"}
