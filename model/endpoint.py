@@ -63,16 +63,19 @@ def parse_endpoint(value: str, where: str) -> Endpoint:
         port = parts.port
     except ValueError:
         raise InvalidInputError([_malformed(value, where, "is malformed")]) from None
-    if parts.scheme in _PORTS and parts.hostname and not (_is_host(parts.hostname) and value.isprintable()):
-        raise InvalidInputError([_malformed(parts.hostname, where, "has a malformed host")])
-    if port == 0:
-        raise InvalidInputError([_malformed(value, where, "has the port 0, which no server has")])
+    wrong = ""
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise InvalidInputError([_malformed(value, where, "has no scheme (http:// or https://) with a host")])
-    if parts.username is not None or parts.password is not None:
-        raise InvalidInputError([_malformed(f"{parts.scheme}://…@{parts.hostname}", where, "holds credentials")])
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise InvalidInputError([_malformed(value, where, "has a path or a query")])
+        wrong = "has no scheme (http:// or https://) with a host"
+    elif parts.username is not None or parts.password is not None:
+        wrong = "holds credentials"
+    elif not (_is_host(parts.hostname) and value.isprintable()):
+        wrong = "has a malformed host"
+    elif port == 0:
+        wrong = "has the port 0, which no server has"
+    elif parts.path not in ("", "/") or parts.query or parts.fragment:
+        wrong = "has a path or a query"
+    if wrong or parts.hostname is None:
+        raise InvalidInputError([_malformed(value, where, wrong)])
     return Endpoint(parts.scheme, parts.hostname, _PORTS[parts.scheme] if port is None else port)
 
 
@@ -87,8 +90,13 @@ def _is_host(host: str) -> bool:
 
 def _malformed(value: str, where: str, wrong: str) -> Problem:
     key = where.rpartition(":")[2] or "endpoint"
+    # A user or a query may hold a secret, also where the URL has another mistake.
+    shown, question, _ = re.sub(r"^([A-Za-z0-9+.-]*://)?.*@", r"\g<1>…@", value, flags=re.DOTALL).partition("?")
     return Problem(
-        where, f"the endpoint {value!r} {wrong}", ENDPOINT_FORM, f"object-store:{key}: https://localhost:31000"
+        where,
+        f"the endpoint {shown + (question and '?…')!r} {wrong}",
+        ENDPOINT_FORM,
+        f"object-store:{key}: https://localhost:31000",
     )
 
 
@@ -96,7 +104,7 @@ def read_ca_bundle(path: Path, where: str) -> str:
     """The PEM text of a CA bundle.
 
     Raises:
-        InvalidInputError: The file is missing or holds no certificate.
+        InvalidInputError: The file is missing, holds no certificate, or holds a private key.
     """
     legal = "a PEM file with at least one CA certificate, relative to the folder of Pulumi.yaml"
     paste = "object-store:caBundle: ca.pem"
@@ -108,6 +116,9 @@ def read_ca_bundle(path: Path, where: str) -> str:
         ) from None
     except UnicodeDecodeError:
         pem = ""
+    if "PRIVATE KEY-----" in pem:
+        # The bundle is published with the deployment.
+        raise InvalidInputError([Problem(where, f"{path.name!r} holds a private key", legal, paste)])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cadata=pem)

@@ -89,7 +89,10 @@ def assume_roles(deployment: Deployment, environ: Mapping[str, str]) -> Assumed:
     return Assumed(sessions, absent)
 
 
-_ADVICE = "check that its trust policy names this token's subject (STS knows a new role only after some seconds)"
+_ADVICE = (
+    "check that its trust policy names this token's subject (docs/oidc.md shows GitHub's two forms; STS knows a new "
+    "role only after some seconds)"
+)
 
 
 def _session(role: Role, token: str, region: str) -> Session:

@@ -76,13 +76,25 @@ def test_malformed_endpoint_is_refused(value: str, expected: str) -> None:
     assert "write: object-store:endpoint: https://localhost:31000" in str(caught.value)
 
 
-def test_credentials_in_an_endpoint_are_refused_and_not_shown() -> None:
-    """A password in the URL stays out of the message."""
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("https://admin:planted-password@localhost", "'https://…@localhost' holds credentials"),
+        ("ftp://admin:planted-password@localhost", "'ftp://…@localhost' has no scheme"),
+        ("admin:planted-password@localhost:9000", "'…@localhost:9000' has no scheme"),
+        ("https://admin:planted-password@localhost:port", "'https://…@localhost:port' is malformed"),
+        ("https://admin:planted-password@@localhost:0", "holds credentials"),
+        ("https://admin:planted/password@localhost", "'https://…@localhost' is malformed"),
+        ("https://localhost/?X-Amz-Signature=planted-password", "'https://localhost/?…' has a path or a query"),
+    ],
+)
+def test_credentials_in_an_endpoint_are_refused_and_not_shown(value: str, expected: str) -> None:
+    """A password or a signature in the URL stays out of the message, whatever else is wrong."""
     with pytest.raises(InvalidInputError) as caught:
-        parse_endpoint("https://admin:planted-password@localhost", WHERE)
+        parse_endpoint(value, WHERE)
 
-    assert "holds credentials" in str(caught.value)
-    assert "planted-password" not in str(caught.value)
+    assert expected in str(caught.value)
+    assert "planted" not in str(caught.value)
 
 
 class TestCaBundle:
@@ -94,6 +106,14 @@ class TestCaBundle:
         authority.cert_pem.write_to_path(path)
 
         assert read_ca_bundle(path, WHERE) == path.read_text(encoding="ascii")
+
+    def test_private_key_beside_the_certificate_is_refused(self, authority: trustme.CA, tmp_path: Path) -> None:
+        """The bundle is published in clear text, so a file that also holds the key must not be taken for one."""
+        path = tmp_path / "ca.pem"
+        path.write_bytes(authority.cert_pem.bytes() + authority.private_key_pem.bytes())
+
+        with pytest.raises(InvalidInputError, match=r"'ca\.pem' holds a private key"):
+            read_ca_bundle(path, WHERE)
 
     @pytest.mark.parametrize("content", [b"no certificate", b"", b"\xff\xfe"])
     def test_anything_else_is_refused(self, tmp_path: Path, content: bytes) -> None:
