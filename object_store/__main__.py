@@ -31,6 +31,7 @@ from object_store.reference import ObjectRef, parse_uri
 from object_store.screen import put_up, reveal
 from object_store.shown import moving, plain_size
 from object_store.standard_streams import open_closed, unwritten
+from object_store.targets import own_descriptor
 
 if TYPE_CHECKING:
     from object_store.folders import Transfer
@@ -148,9 +149,10 @@ def get(  # the command's options
     slash is a folder, and is created.
     """
     path = _local(target)
+    to_stdout = target == "-" or own_descriptor(path) == 1  # the result of `get` does not go among the bytes
     with store_of(deployment, credentials, identity) as store:
         if source.endswith("/"):
-            if etag or target == "-":
+            if etag or to_stdout:
                 raise InvalidArgument("--etag and - are for one object, not for a folder")
             bucket, prefix = _bucket_and_prefix(source)
             with moving(f"reading {source}", None, quiet=quiet) as progress:
@@ -158,7 +160,7 @@ def get(  # the command's options
             _say_transfer(moved, as_json=as_json)
             return
         bucket, key = parse_uri(source)
-        if target == "-":
+        if to_stdout:
             for block in store.stream(bucket, key, etag=etag):
                 sys.stdout.buffer.write(block)
             return

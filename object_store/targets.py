@@ -27,13 +27,27 @@ class NotReplaceable(OSError):  # noqa: N818  # it names a state, as the adapter
         super().__init__(errno.EPERM, why)
 
 
+def own_descriptor(path: Path) -> int | None:
+    """Return the number of the descriptor of this process that the path names: 1 for `/dev/stdout`."""
+    place = os.path.abspath(path)  # noqa: PTH100  # a text: pathlib would resolve the link to "pipe:[7]"
+    for _ in range(_MAX_LINKS):
+        named = re.fullmatch(rf"/(?:dev|proc/self|proc/{os.getpid()})/fd/([0-9]{{1,9}})", place)
+        if named is not None:
+            return int(named[1])
+        try:
+            place = os.path.normpath(os.path.join(os.path.dirname(place), os.readlink(place)))  # noqa: PTH115, PTH118, PTH120  # likewise
+        except OSError:
+            return None
+    return None
+
+
 def opened_through(path: Path) -> int | None:
     """Open what can only be written through; None for a regular file, and where nothing is.
 
     Raises:
         OSError: it cannot be opened.
     """
-    own = _own_descriptor(path)
+    own = own_descriptor(path)
     if own is not None:
         # Opening it by its name would write at the start of a file, over what others wrote there (`>> log`).
         return os.dup(own)
@@ -68,17 +82,3 @@ def replaceable(path: Path) -> os.stat_result | None:
     if not os.access(path, os.W_OK):
         raise NotReplaceable("it is read-only: run chmod u+w on it first")
     return found
-
-
-def _own_descriptor(path: Path) -> int | None:
-    """The number of a descriptor of this process that the path names, such as `/dev/stdout`."""
-    place = os.path.abspath(path)  # noqa: PTH100  # a text: pathlib would resolve the link to "pipe:[7]"
-    for _ in range(_MAX_LINKS):
-        named = re.fullmatch(rf"/(?:dev|proc/self|proc/{os.getpid()})/fd/([0-9]{{1,9}})", place)
-        if named is not None:
-            return int(named[1])
-        try:
-            place = os.path.normpath(os.path.join(os.path.dirname(place), os.readlink(place)))  # noqa: PTH115, PTH118, PTH120  # likewise
-        except OSError:
-            return None
-    return None

@@ -63,6 +63,8 @@ def test_put_get_ls_presign_rm(run: Run, store: ObjectStore, bucket: str, tmp_pa
     assert run("get", uri, tmp_path / "copy", "--etag", ref.etag)[0] == 0
     assert (tmp_path / "copy").read_bytes() == b"a transcript"
     assert run("get", uri, "-")[1] == "a transcript"
+    (tmp_path / "stdout").symlink_to("/proc/self/fd/1")  # as /dev/stdout: only the bytes go there
+    assert run("get", uri, tmp_path / "stdout")[1] == "a transcript"
     assert run("ls", f"s3://{bucket}/a/")[1] == f"{12:>14}  a/talk.txt\n"
     assert ObjectRef.parse(run("ls", f"s3://{bucket}", "--json")[1]).key == "a/talk.txt"
     assert run("presign", uri, "--expires", "2h", "--method", "PUT")[1].startswith("http://127.0.0.1:")
