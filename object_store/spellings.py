@@ -46,5 +46,13 @@ def _minio_url(value: str, env: Mapping[str, str]) -> str:
             f"MINIO_USE_SSL {tls!r} is neither true nor false; legal: true, false: export MINIO_USE_SSL=true"
         )
     port = env.get("MINIO_PORT", "").strip()
-    host = f"{value}:{port}" if port and ":" not in value else value
+    host = f"[{value}]" if value.count(":") > 1 and "[" not in value else value  # an IPv6 address
+    own_port = host.rpartition("]")[2].partition(":")[2]
+    if port and own_port and port != own_port:
+        raise ConfigurationError(
+            f"MINIO_ENDPOINT {value!r} and MINIO_PORT {port!r} name different ports; legal: one of them, or the same "
+            "port in both: unset MINIO_PORT"
+        )
+    if port and not own_port:
+        host = f"{host}:{port}"
     return f"{'https' if tls in _TRUE else 'http'}://{host}"

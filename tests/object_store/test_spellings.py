@@ -39,6 +39,12 @@ def test_bare_minio_host_is_http_unless_it_says_otherwise() -> None:
     assert _config(MINIO_ENDPOINT="minio", MINIO_PORT="9000").endpoint == "http://minio:9000"
 
 
+@pytest.mark.parametrize("address", ["::1", "[::1]", "[::1]:9000"])
+def test_port_of_a_bare_address_is_not_lost(address: str) -> None:
+    """The colons of an IPv6 address are not a port's."""
+    assert _config(MINIO_ENDPOINT=address, MINIO_PORT="9000").endpoint == "http://[::1]:9000"
+
+
 def test_two_servers_are_an_error() -> None:
     """No precedence decides where data goes: the message names both variables and the line that fixes it."""
     with pytest.raises(ConfigurationError, match=r"S3_ENDPOINT and S3_ENDPOINT_URL.*unset S3_ENDPOINT_URL"):
@@ -51,6 +57,7 @@ def test_two_servers_are_an_error() -> None:
         ({"S3_ENDPOINT_URL": ""}, "is set but empty"),
         ({"MINIO_ENDPOINT": ""}, "is set but empty"),
         ({"MINIO_ENDPOINT": "minio", "MINIO_USE_SSL": "perhaps"}, "MINIO_USE_SSL 'perhaps' is neither true nor false"),
+        ({"MINIO_ENDPOINT": "minio:9000", "MINIO_PORT": "9001"}, "name different ports"),
         ({"S3_ENDPOINT": ENDPOINT, "AWS_S3_FORCE_PATH_STYLE": "no"}, "legal: true, false"),
         ({"S3_ENDPOINT": ENDPOINT, "AWS_S3_FORCE_PATH_STYLE": "false"}, "unset AWS_S3_FORCE_PATH_STYLE"),
         ({"S3_ENDPOINT": ENDPOINT, "S3_CLIENT_ENDPOINT": "host"}, "S3_CLIENT_ENDPOINT 'host' has no scheme"),
