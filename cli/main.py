@@ -77,6 +77,7 @@ def _told_unwritten(fault: OSError | None, status: int) -> int:
 
 def _run(arguments: list[str]) -> int:
     from cli.commands import app
+    from model.terminal_text import printable
     from ops.usage import UsageError
 
     try:
@@ -84,6 +85,6 @@ def _run(arguments: list[str]) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except UsageError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{printable(error)}\n")
         return ExitCode.CANNOT
     return ExitCode.DONE

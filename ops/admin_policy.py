@@ -24,6 +24,7 @@ from model.policies import Cloud, PolicyDocument, Statement
 from model.problems import InvalidInputError
 from model.stack_names import stack_file
 from model.taxonomy_file import extended, load
+from model.terminal_text import printable
 from ops.usage import UsageError
 from stack.runner import EngineError
 
@@ -241,7 +242,7 @@ def run(asked: Asked) -> ExitCode:
     try:
         plan, cloud, empties = _of_stack(asked.stack) if asked.stack else _of_codes(asked)
     except (EngineError, InvalidInputError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{printable(error)}\n")
         return ExitCode.CANNOT
     roles = asked.roles or any(identity.trust is not None for identity in plan.identities)
     document = admin_policy(plan, cloud, empties=empties, roles=roles)

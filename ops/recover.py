@@ -18,6 +18,7 @@ from typing import Any
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
 from model.resources import TYPES, About, types_about
+from model.terminal_text import printable
 from stack.runner import EngineError, run_pulumi
 from stack.state import read_state, resources_of, under_way
 
@@ -139,7 +140,7 @@ def run(stack: str) -> ExitCode:
     try:
         found = recover(stack)
     except (EngineError, InvalidInputError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{printable(error)}\n")
         return ExitCode.CANNOT
     if not found.count:
         sys.stdout.write(f"{stack}: no update was interrupted\n")

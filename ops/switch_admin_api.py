@@ -23,6 +23,7 @@ from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
 from model.resources import AdminApiVersion
 from model.stack_names import short_name, stack_file
+from model.terminal_text import printable
 from ops.identities_in_state import Place, StateError, engine_config, identities_of, moved
 from ops.stack_settings import read_stack
 from ops.usage import NobodyToAskError, agreed
@@ -62,7 +63,7 @@ def run(stack: str, to: AdminApiVersion, *, yes: bool) -> ExitCode:
     try:
         return _run(stack, to, yes=yes)
     except (AdminApiError, EngineError, InvalidInputError, NobodyToAskError, StateError, SwitchError) as error:
-        sys.stderr.write(f"{error}\nNothing was moved.\n")
+        sys.stderr.write(f"{printable(error)}\nNothing was moved.\n")
         return ExitCode.CANNOT
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from model.deployment import Deployment
 from model.exit_codes import ExitCode
 from model.secrecy.output_guard import reveal
+from model.terminal_text import printable
 from verify.manifests import IMAGE, NAMESPACE, Placement, job_manifests, placement, secret_manifest, to_yaml
 from verify.target import (
     CannotRunError,
@@ -62,7 +63,7 @@ def run(options: JobOptions) -> ExitCode:
         else:
             sys.stdout.write(_job(options))
     except CannotRunError as error:
-        sys.stderr.write(f"object-store verify-job: {error}\n")
+        sys.stderr.write(f"object-store verify-job: {printable(error)}\n")
         return ExitCode.CANNOT
     return ExitCode.DONE
 

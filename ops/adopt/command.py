@@ -21,6 +21,7 @@ from infra.settings import Settings
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
 from model.resources import About
+from model.terminal_text import printable
 from ops.adopt.adoptable import (
     Adoptable,
     Held,
@@ -148,7 +149,7 @@ def run(stack: str, out: Path | None, *, yes: bool) -> ExitCode:
     try:
         return _run(stack, out or Path(f"adopt-{stack.rpartition('/')[2]}.json"), yes=yes)
     except (AdoptionError, EngineError, InvalidInputError, NobodyToAskError, OSError, StateError) as error:
-        sys.stderr.write(f"{error}\nNothing was adopted.\n")
+        sys.stderr.write(f"{printable(error)}\nNothing was adopted.\n")
         return ExitCode.CANNOT
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
+from model.terminal_text import printable
 from ops.keys import rotation, status
 from ops.keys.live_keys import KeysError
 from ops.keys.rotation import DeclinedError, Options, RotationError
@@ -80,9 +81,9 @@ def _ended(doing: Callable[[], None]) -> ExitCode:
         sys.stdout.write("Nothing was changed.\n")
         return ExitCode.WRONG
     except RotationError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{printable(error)}\n")
         return ExitCode.WRONG
     except (EngineError, InvalidInputError, KeysError, NobodyToAskError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{printable(error)}\n")
         return ExitCode.CANNOT
     return ExitCode.DONE

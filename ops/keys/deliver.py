@@ -26,6 +26,7 @@ from model.deployment import KeyPair
 from model.exit_codes import ExitCode
 from model.handover import Handover, Reach, handovers
 from model.problems import InvalidInputError
+from model.terminal_text import printable
 from ops.keys.probe import works
 from ops.keys.targets import aws_profile, minio_client, rclone
 from ops.keys.targets.agent_secrets import AgentSecrets
@@ -93,10 +94,10 @@ def run(options: Delivery) -> ExitCode:
         with _doing(console, f"delivering to {options.to}"):
             outcomes = target.deliver(given)
     except (CannotDeliverError, EngineError, InvalidInputError) as error:
-        sys.stderr.write(f"{error}\nNothing was written.\n")
+        sys.stderr.write(f"{printable(error)}\nNothing was written.\n")
         return ExitCode.CANNOT
     except UnfinishedDeliveryError as error:
-        sys.stderr.write(f"{options.to}: {error}\n  to complete it: {_again(options)}\n")
+        sys.stderr.write(f"{options.to}: {printable(error)}\n  to complete it: {_again(options)}\n")
         return ExitCode.WRONG
     except KeyboardInterrupt:
         sys.stderr.write(
@@ -114,7 +115,7 @@ def run(options: Delivery) -> ExitCode:
         if why is None:
             report.write(f"works      {identity}, as {options.to} holds it\n")
         else:
-            sys.stderr.write(f"{identity}: the key pair in {options.to} does not work: {why}\n")
+            sys.stderr.write(f"{identity}: the key pair in {options.to} does not work: {printable(why)}\n")
     return ExitCode.WRONG if failed else ExitCode.DONE
 
 

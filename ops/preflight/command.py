@@ -20,6 +20,7 @@ from rich.table import Table
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
 from model.secrecy.redaction import redacted
+from model.terminal_text import printable
 from ops.preflight.aistor import judge_aistor
 from ops.preflight.aws import judge_aws
 from ops.preflight.finding import Before, Finding, Level
@@ -53,7 +54,7 @@ def run(stack: str, before: Before, *, folder: Path | None, report: Path | None,
         with errors.status(f"preflight of {stack}: reading the stack, querying the server"):
             findings = preflight(stack, before, folder)
     except (CannotRunError, InvalidInputError) as error:
-        sys.stderr.write(f"preflight of {stack} could not run: {error}\n")
+        sys.stderr.write(f"preflight of {stack} could not run: {printable(error)}\n")
         return ExitCode.CANNOT
     if report is not None:
         report.write_text(redacted(_as_json(stack, before, findings)), encoding="utf-8")
@@ -81,27 +82,27 @@ def preflight(stack: str, before: Before, folder: Path | None = None) -> list[Fi
 def print_findings(console: Console, stack: str, findings: Sequence[Finding], *, quiet: bool) -> None:
     """Print the table (not with `quiet`), what to do about each WARN and STOP, and the count."""
     if not quiet:
-        table = Table(title=f"preflight of {escape(stack)}", title_justify="left", box=SIMPLE_HEAD)
+        table = Table(title=f"preflight of {_shown(stack)}", title_justify="left", box=SIMPLE_HEAD)
         table.add_column("check", no_wrap=True)
         table.add_column("", no_wrap=True)
         table.add_column("found", overflow="fold")
         for finding in findings:
-            table.add_row(finding.check, _SIGNS[finding.level], escape(redacted(finding.found)))
+            table.add_row(finding.check, _SIGNS[finding.level], _shown(redacted(finding.found)))
         console.print(table)
     for level in (Level.WARN, Level.STOP):
         for finding in findings:
             if finding.level is level and finding.remedy:
                 console.print(
                     f"{_SIGNS[level]} {finding.check}\n"
-                    f"  wanted: {escape(finding.wanted)}\n"
-                    f"  found:  {escape(finding.found)}\n"
-                    f"  {escape(finding.remedy)}",
+                    f"  wanted: {_shown(finding.wanted)}\n"
+                    f"  found:  {_shown(finding.found)}\n"
+                    f"  {_shown(finding.remedy)}",
                     soft_wrap=True,
                     highlight=False,
                 )
     counts = Counter(finding.level for finding in findings)
     console.print(
-        f"preflight of {escape(stack)}: {counts[Level.PASS]} ok, {counts[Level.WARN]} WARN, {counts[Level.STOP]} STOP",
+        f"preflight of {_shown(stack)}: {counts[Level.PASS]} ok, {counts[Level.WARN]} WARN, {counts[Level.STOP]} STOP",
         soft_wrap=True,
         highlight=False,
     )
@@ -110,3 +111,8 @@ def print_findings(console: Console, stack: str, findings: Sequence[Finding], *,
 def _as_json(stack: str, before: Before, findings: Sequence[Finding]) -> str:
     content = {"stack": stack, "before": before, "findings": [asdict(finding) for finding in findings]}
     return json.dumps(content, indent=2) + "\n"
+
+
+def _shown(text: str) -> str:
+    """Text of others: no markup, and nothing that a terminal obeys."""
+    return escape(printable(text))

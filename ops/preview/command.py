@@ -17,6 +17,7 @@ from rich.console import Console
 
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
+from model.terminal_text import printable
 from ops.preview import offline
 from ops.preview.change import Aspect, Change, Risk
 from ops.preview.data_at_risk import AtRisk, DataNotReadError, Question, at_risk
@@ -87,7 +88,7 @@ def run(options: PreviewOptions) -> ExitCode:
         report = _offline(options) if options.offline else _online(options, progress)
         _say(report, options)
     except (EngineError, InvalidInputError, DataNotReadError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{printable(error)}\n")
         return ExitCode.CANNOT
     return report.exit_code
 

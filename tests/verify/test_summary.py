@@ -1,10 +1,12 @@
 """verify.report.summary: it shows what the findings say, each message once, and counts nothing else as proven."""
 
+import io
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from verify.answer_codes import SILENT
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Finding, Status, judge
@@ -13,6 +15,7 @@ from verify.report.groups import GROUP_OF, Group
 from verify.report.lives import Kind, Life
 from verify.report.matrix import Deviation, HeatCell, Holding, Match
 from verify.report.summary import Summary, Tally, summarise
+from verify.report.terminal import print_report
 from verify.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
@@ -283,3 +286,23 @@ def test_finding_of_an_unknown_check_is_no_silent_loss(store: "Store", facts: Fa
 
     with pytest.raises(KeyError, match="new_check"):
         summarise(store.deployment, facts, [foreign], EVERYTHING)
+
+
+def test_terminal_obeys_nothing_of_an_answer(store: "Store", facts: Facts) -> None:
+    """What a server said is shown with escapes, for failures and for what cannot be told."""
+    said = "\x1b]0;title\x07 \u202e[bold]"
+    name = store.plan.bucket("scratch").name
+    held = {**facts.buckets, name: replace(facts.buckets[name], versioning=Answer(said))}
+    changed = answered(store, replace(facts, buckets=held), "reader", "replay", get=Answer("Odd", said=said))
+    written = io.StringIO()
+
+    print_report(
+        Console(file=written, width=200),
+        store.deployment,
+        changed,
+        judge(store.deployment, changed, EVERYTHING),
+        EVERYTHING,
+    )
+
+    assert r"\x1b]0;title\x07 \u202e[bold]" in written.getvalue()
+    assert not {"\x1b", "\x07", "\u202e"} & set(written.getvalue())

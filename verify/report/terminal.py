@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from model.deployment import Deployment
+from model.terminal_text import printable
 from verify.checks import Finding, Status
 from verify.facts import Facts
 from verify.report.matrix import HeatCell, Holding, Match
@@ -46,17 +47,17 @@ def print_report(
                 f"{summary.sample} of the buckets that it does not hold; --full-matrix tries all[/dim]",
             )
     for told in summary.warnings:
-        _say(console, f"[yellow]warning[/yellow] {escape(told.check)}: {escape(told.remedy)}")
+        _say(console, f"[yellow]warning[/yellow] {_shown(told.check)}: {_shown(told.remedy)}")
     for told in summary.untold:
         reason = f"{told.found}. {told.remedy}" if told.remedy else told.found
-        _say(console, f"[yellow]cannot tell[/yellow] {escape(told.check)} ({escape(told.where)})\n  {escape(reason)}")
+        _say(console, f"[yellow]cannot tell[/yellow] {_shown(told.check)} ({_shown(told.where)})\n  {_shown(reason)}")
     for told in summary.failures:
         _say(
             console,
-            f"[bold red]failed[/bold red] {escape(', '.join(told.places))} {escape(told.check)}\n"
-            f"  wanted: {escape(told.wanted)}\n"
-            f"  found:  {escape(told.found)}\n"
-            f"  {escape(told.remedy)}",
+            f"[bold red]failed[/bold red] {_shown(', '.join(told.places))} {_shown(told.check)}\n"
+            f"  wanted: {_shown(told.wanted)}\n"
+            f"  found:  {_shown(told.found)}\n"
+            f"  {_shown(told.remedy)}",
         )
     if not summary.door_open:
         _say(console, "No other request was sent.")
@@ -74,7 +75,7 @@ def _table(summary: Summary, title: str, columns: Sequence[str]) -> Table:
     table.add_column(f"bucket {summary.bucket_prefix}…", overflow="fold", min_width=widest)
     table.add_column("band")
     for column in columns:
-        table.add_column(escape(column), justify="center")
+        table.add_column(_shown(column), justify="center")
     return table
 
 
@@ -83,7 +84,7 @@ def _bucket_table(summary: Summary) -> Table:
     for row in summary.rows:
         if len(summary.rows) <= MANY_BUCKETS or row.worst is Status.FAIL:
             signs = [_sign(row.tallies.get(group, Tally())) for group in summary.groups]
-            table.add_row(escape(row.bucket.domain), row.bucket.band.value, *signs)
+            table.add_row(_shown(row.bucket.domain), row.bucket.band.value, *signs)
     return table
 
 
@@ -102,7 +103,7 @@ def _heat_map(summary: Summary) -> Table:
     for row in summary.heat:
         if len(summary.heat) <= MANY_BUCKETS or row.amiss:
             signs = [_heat(cell) for cell in row.cells]
-            table.add_row(escape(row.bucket.domain), row.bucket.band.value, *signs)
+            table.add_row(_shown(row.bucket.domain), row.bucket.band.value, *signs)
     return table
 
 
@@ -115,3 +116,8 @@ def _heat(cell: HeatCell) -> str:
     if cell.match is Match.CANNOT_TELL:
         return f"[yellow]{letter}?[/yellow]"
     return f"[dim]{letter}[/dim]" if cell.holding is Holding.NONE else f"[green]{letter}[/green]"
+
+
+def _shown(text: str) -> str:
+    """Text of others: no markup, and nothing that a terminal obeys."""
+    return escape(printable(text))

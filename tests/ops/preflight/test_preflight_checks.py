@@ -1,15 +1,18 @@
 """The preflight's checks, pure: their findings for a good server, for a bad one, and for missing answers."""
 
+import io
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from model.endpoint import Endpoint
 from ops.preflight.aistor import judge_aistor
 from ops.preflight.aws import judge_aws
+from ops.preflight.command import print_findings
 from ops.preflight.facts import NOT_ASKED, AistorFacts, AwsFacts, ServerCertificate, StackFacts, StateAccess, StateFacts
 from ops.preflight.finding import Before, Finding, Level
 from verify.facts import DONE, Answer
@@ -389,3 +392,14 @@ def test_taken_name_with_a_refused_listing_may_be_ones_own() -> None:
 
     assert one(findings, "names_free").level is Level.STOP
     assert "s3:ListAllMyBuckets" in one(findings, "names_free").remedy
+
+
+def test_terminal_obeys_nothing_of_a_finding() -> None:
+    """What a server said is shown with escapes, in the table and below it."""
+    told = Finding("door", Level.STOP, "an answer", "\x1b]0;title\x07 [bold]", "see \u202ethere")
+    written = io.StringIO()
+
+    print_findings(Console(file=written, width=200), "local", [told], quiet=False)
+
+    assert written.getvalue().count(r"\x1b]0;title\x07 [bold]") == 2
+    assert not {"\x1b", "\x07", "\u202e"} & set(written.getvalue())
