@@ -19,7 +19,7 @@ import obstore
 from object_store.answers import condition_of_get, condition_of_put, info_of, is_no_object, whole_body
 from object_store.arguments import checked_delete, checked_get, checked_put
 from object_store.body import MULTIPART_THRESHOLD, AsyncBody, as_bytes
-from object_store.errors import NotFound, ObjectLocked, ObjectStoreError
+from object_store.errors import LocalFault, NotFound, ObjectLocked, ObjectStoreError
 from object_store.folders import JOBS
 from object_store.ranges import STREAMS
 from object_store.store import ObjectStore
@@ -267,8 +267,15 @@ class AsyncObjectStore:
         raise failure
 
     async def _in_thread(self, action: Callable[..., T], *arguments: object, **named: object) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, partial(action, *arguments, **named))
+        try:
+            running = asyncio.get_running_loop().run_in_executor(self._threads, partial(action, *arguments, **named))
+        except RuntimeError as raw:
+            if not is_of_a_client(raw):
+                raise
+            failure = LocalFault(f"this machine has too little left: {raw}")
+        else:
+            return await running
+        raise failure
 
 
 def _drawn(loop: asyncio.AbstractEventLoop, blocks: AsyncIterator[bytes]) -> Iterator[bytes]:

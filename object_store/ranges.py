@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -76,7 +76,10 @@ def in_ranges(
     """
     left = _Left(first.ref.size, range_size)
     with ThreadPoolExecutor(streams - 1, thread_name_prefix="object-store-range") as pool:
-        others = [pool.submit(_from_the_back, left, ranged, write_at) for _ in range(streams - 1)]
+        others = []
+        with suppress(RuntimeError):  # no more threads to be had: fewer connections
+            for _ in range(streams - 1):
+                others.append(pool.submit(_from_the_back, left, ranged, write_at))  # noqa: PERF401  # those that began count
         with left.given_up_on_fault():
             _from_the_front(left, first, write_at)
         for other in others:

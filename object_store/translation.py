@@ -48,6 +48,7 @@ OBSTORE_ERRORS = (BaseError, OSError, ValueError)
 _LOCAL_ERRNOS = frozenset({
     errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EADDRNOTAVAIL, errno.EACCES,
 })  # fmt: skip
+_NO_NETWORK = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
 _OS_ERROR = re.compile(r"Os \{\s*code: (\d+)")
 
 _MAX_MESSAGE = 300
@@ -165,6 +166,8 @@ def translated(raw: BaseException, place: Place) -> errors.ObjectStoreError:
     fault = _fault_of_this_machine(raw)
     if fault is not None:
         return errors.LocalFault(fault, bucket=place.bucket, key=place.key)
+    if _errno_of(raw) in _NO_NETWORK:
+        return _unreachable("no network leads there from this machine", place)
     if isinstance(raw, BOTOCORE_ERRORS):
         return _from_botocore(raw, place)
     return _from_obstore(raw, place)
@@ -180,9 +183,14 @@ def _fault_of_this_machine(raw: BaseException) -> str | None:
     if isinstance(raw, OSError) and raw.errno is not None and not isinstance(raw, ConnectionError | TimeoutError):
         where = f" ({raw.filename})" if raw.filename else ""
         return f"this machine cannot do it: {raw.strerror}{where}"
-    found = _OS_ERROR.search(str(raw)) if isinstance(raw, BaseError) else None
-    number = int(found[1]) if found else next((each.errno for each in _causes(raw) if isinstance(each, OSError)), None)
+    number = _errno_of(raw)
     return f"this machine cannot do it: {os.strerror(number)}" if number in _LOCAL_ERRNOS else None
+
+
+def _errno_of(raw: BaseException) -> int | None:
+    """The system's number for the fault of a connection, wherever a client keeps it."""
+    found = _OS_ERROR.search(str(raw)) if isinstance(raw, BaseError) else None
+    return int(found[1]) if found else next((each.errno for each in _causes(raw) if isinstance(each, OSError)), None)
 
 
 def _is_panic(raw: BaseException) -> bool:

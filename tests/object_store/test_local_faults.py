@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import tempfile
@@ -12,8 +13,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClient
 from obstore.exceptions import GenericError
 
 import object_store
-from object_store import LocalFault, ObjectStoreError
+from object_store import AsyncObjectStore, LocalFault, ObjectRef, ObjectStoreError
+from object_store.ranges import in_ranges
 from object_store.translation import Place, is_of_a_client, translated
+from tests.object_store.conftest import config_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +86,64 @@ def test_what_the_server_or_the_network_did_is_none(raw: Exception) -> None:
 
     assert isinstance(error, ObjectStoreError)
     assert not isinstance(error, LocalFault)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        GenericError('HttpError { ConnectError("tcp connect error", Os { code: 101, kind: NetworkUnreachable'),
+        EndpointConnectionError(
+            endpoint_url="https://store.example",
+            error=_caused(Exception(), OSError(errno.EHOSTUNREACH, "No route to host")),
+        ),
+    ],
+    ids=["obstore", "botocore"],
+)
+def test_network_that_is_down(raw: Exception) -> None:
+    """Both halves say that no network leads there, and not that nothing listens."""
+    error = translated(raw, PLACE)
+
+    assert type(error) is object_store.EndpointUnreachable
+    assert "no network leads there" in str(error)
+
+
+def test_no_thread_for_a_coroutine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without threads is no fault of the server, nor a RuntimeError."""
+
+    def none_left(*_: object) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    async def head() -> None:
+        async with AsyncObjectStore(config_for("http://127.0.0.1:9")) as store:
+            monkeypatch.setattr(store._threads, "submit", none_left)
+            await store.head("probe", "k")
+
+    with pytest.raises(LocalFault, match="can't start new thread"):
+        asyncio.run(head())
+
+
+def test_no_thread_for_a_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large download then goes over its first connection alone."""
+
+    def none_left(*_: object) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    body, written = bytes(range(256)) * 8, bytearray(2048)
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor.submit", none_left)
+
+    class First:
+        ref = ObjectRef(bucket="probe", key="k", etag="e", size=len(body))
+
+        def __iter__(self) -> Iterator[bytes]:
+            return iter([body[:1000], body[1000:]])
+
+    def write_at(at: int, block: bytes) -> None:
+        written[at : at + len(block)] = block
+
+    first: Any = First()
+    in_ranges(first, lambda *_: (), write_at, streams=3, range_size=500)
+
+    assert bytes(written) == body
 
 
 def test_error_without_a_message() -> None:
