@@ -49,5 +49,5 @@ def description(region: str) -> str:
 
 @cache
 def _described() -> dict[str, str]:
-    partitions = new_session().get_data("endpoints")["partitions"]
+    partitions = new_session(own_keys=True).get_data("endpoints")["partitions"]
     return {region: facts["description"] for partition in partitions for region, facts in partition["regions"].items()}

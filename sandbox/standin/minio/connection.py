@@ -79,7 +79,7 @@ class MinioConnection:
         password = config["minioPassword"] or config["minioSecretKey"] or ""
         self.url = f"{scheme}://{server.removesuffix(':' + _DEFAULT_PORTS[scheme])}"
         self.region: str = config["minioRegion"]
-        self.s3: S3Client = new_session().create_client(  # type: ignore[assignment]  # its types know no service
+        self.s3: S3Client = new_session(own_keys=True).create_client(  # type: ignore[assignment]  # its types know no service
             "s3",
             endpoint_url=f"{scheme}://{server}",
             region_name=self.region,
