@@ -191,7 +191,9 @@ def ls(
     with store_of(deployment, credentials, identity) as store:
         ref = None
         for ref in store.list(bucket, prefix):
-            sys.stdout.write(f"{ref.model_dump_json()}\n" if as_json else f"{ref.size:>14}  {plain(ref.key)}\n")
+            sys.stdout.write(
+                f"{ref.model_dump_json(ensure_ascii=True)}\n" if as_json else f"{ref.size:>14}  {plain(ref.key)}\n"
+            )
         if ref is None and prefix and not allow_empty:
             raise NotFound(NOTHING_THERE, bucket=bucket, key=prefix)
 
@@ -342,7 +344,9 @@ def _duration(text: str) -> timedelta:
 
 
 def _say_ref(ref: ObjectRef, *, as_json: bool) -> None:
-    line = ref.model_dump_json() if as_json else f"{plain(ref.uri)}  {plain_size(ref.size)}  {ref.etag}"
+    line = (
+        ref.model_dump_json(ensure_ascii=True) if as_json else f"{plain(ref.uri)}  {plain_size(ref.size)}  {ref.etag}"
+    )
     sys.stdout.write(f"{line}\n")
 
 

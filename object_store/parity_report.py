@@ -63,8 +63,8 @@ class ParityReport(BaseModel):
         return not (self.missing or self.extra or self.different or self.undecided)
 
     def as_json(self) -> str:
-        """Return it for programs."""
-        return self.model_dump_json()
+        """Return it for programs, in ASCII: it must be JSON on any terminal and in any pipe."""
+        return self.model_dump_json(ensure_ascii=True)
 
     def as_text(self) -> str:
         """Return it for people: one line per finding, and a line with the totals."""

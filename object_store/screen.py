@@ -7,6 +7,7 @@ than `model.secrecy.output_guard`. Bytes (`sys.stdout.buffer`) are an object's c
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -116,6 +117,8 @@ def put_up(environ: Mapping[str, str] = os.environ) -> None:
     SCREEN.hide(environ.get(name, "") for name in _VARIABLES)
     logging.setLogRecordFactory(ScreenedRecord)
     for name in ("stdout", "stderr"):
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a key that the terminal cannot show must not end a command
         if not isinstance(getattr(sys, name), ScreenedStream):
             setattr(sys, name, (ScreenedMessages if name == "stderr" else ScreenedStream)(getattr(sys, name)))
     _leave_no_core()

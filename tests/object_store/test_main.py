@@ -313,6 +313,27 @@ class TestTerminal:
         assert (status, r"no \x1b[31m way" in err, "\x1b" in err) == (2, True, False)
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_terminal_that_cannot_show_a_key(
+    store: ObjectStore,
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Without UTF-8 a key is escaped, and JSON is still JSON; it is no traceback."""
+    store.upload(bucket, "ascii/é", b"")
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["ls", f"s3://{bucket}/ascii/", *["--json"] * as_json])
+
+    store.delete_object(bucket, "ascii/é")
+    shown = out.buffer.getvalue().decode()
+    assert ended.value.code in {0, None}
+    assert json.loads(shown)["key"] == "ascii/é" if as_json else r"ascii/\xe9" in shown
+
+
 def test_reader_that_goes_away_is_no_fault(bucket: str, store: ObjectStore) -> None:
     """`ls | head` prints no traceback."""
     for number in range(3):
