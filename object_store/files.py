@@ -8,6 +8,7 @@ Left out: access control lists and extended attributes of the replaced file.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -85,6 +86,8 @@ def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) 
             os.close(os.dup(descriptor))  # NFS reports a full disk only when a file is closed: close(2)
             partial.replace(real)
         except OSError as raw:
+            if raw.errno == errno.EBUSY:  # as a container mounts single files
+                raise fault(OSError(raw.errno, f"it is a mount of its own: use - and redirect it to {path}")) from None
             raise fault(raw) from None
 
 

@@ -27,13 +27,14 @@ def paths_of_keys(folder: Path, keys: Iterable[str], start: str, bucket: str) ->
         OSError: the folder cannot be examined.
     """
     paths = {key: path_of_key(folder, key, start, bucket) for key in keys}
+    names = {key: tuple(key.removeprefix(start).split("/")) for key in paths}
     base = next(each for each in (folder, *folder.parents) if os.path.lexists(each) or each == each.parent)
-    _check_lengths(base, folder, paths, bucket)
+    _check_lengths(base, names, bucket)
     try:
-        _check_links(folder, paths, bucket)
+        _check_links(folder, paths, names, bucket)
     except RuntimeError:  # pathlib raises it for links in a cycle (Python 3.11, 3.12)
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(folder)) from None
-    check_twins(base, folder, paths, bucket)
+    check_twins(base, folder, names, bucket)
     return paths
 
 
@@ -48,27 +49,25 @@ def path_of_key(folder: Path, key: str, start: str, bucket: str) -> Path:
     return folder.joinpath(*parts)
 
 
-def _check_links(folder: Path, paths: dict[str, Path], bucket: str) -> None:
+def _check_links(folder: Path, paths: dict[str, Path], names: dict[str, tuple[str, ...]], bucket: str) -> None:
     home = folder.resolve()
-    links = {path for path in paths.values() if path.is_symlink()}
-    places = {path.parent for path in paths.values()} | links
-    outside = {place for place in places if not place.resolve().is_relative_to(home)}
+    parents = {parts[:-1] for parts in names.values()}
+    outside = {parts for parts in parents if not folder.joinpath(*parts).resolve().is_relative_to(home)}
     for key, path in paths.items():
-        if path.parent in outside or path in outside:
+        if names[key][:-1] in outside or (path.is_symlink() and not path.resolve().is_relative_to(home)):
             raise UnsafePath("a symbolic link leads out of the folder", bucket=bucket, key=key)
 
 
-def _check_lengths(base: Path, folder: Path, paths: dict[str, Path], bucket: str) -> None:
+def _check_lengths(base: Path, names: dict[str, tuple[str, ...]], bucket: str) -> None:
     try:
         longest = os.pathconf(base, "PC_NAME_MAX")
     except OSError:  # some network file systems do not say
         return
-    for key, path in paths.items():
-        for part in path.relative_to(folder).parts:
-            if len(os.fsencode(part)) > longest:
-                raise UnsafePath(
-                    f"its segment {part[:20]!r}… has {len(os.fsencode(part))} bytes, and a name in {base} at most "
-                    f"{longest}",
-                    bucket=bucket,
-                    key=key,
-                )
+    long = {part for part in {part for parts in names.values() for part in parts} if len(os.fsencode(part)) > longest}
+    for key, parts in names.items() if long else ():
+        for part in long.intersection(parts):
+            raise UnsafePath(
+                f"{part[:20]!r}… has {len(os.fsencode(part))} bytes, and a name in {base} has at most {longest}",
+                bucket=bucket,
+                key=key,
+            )

@@ -277,3 +277,17 @@ def test_disk_that_is_full_only_at_the_end_keeps_the_old_file(old: Path, monkeyp
 
     assert old.read_bytes() == OLD
     assert _leftovers(old.parent) == []
+
+
+def test_file_that_is_a_mount_is_told(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may mount a single file, which no rename replaces; the message says what works."""
+
+    def busy(*_: object) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    monkeypatch.setattr("object_store.files.os.replace", busy)
+    with pytest.raises(object_store.LocalFileError, match="it is a mount of its own: use -"), replacing(old) as partial:
+        partial.write(BODY)
+
+    assert old.read_bytes() == OLD
+    assert _leftovers(old.parent) == []
