@@ -488,7 +488,10 @@ class TestJournal:
     def test_journal_that_cannot_be_opened_is_said(
         self, nas: Path, store: ObjectStore, bucket: str, tmp_path: Path
     ) -> None:
-        """The folder does not exist, or the journal is in use."""
+        """The folder does not exist, the journal is in use, or a link that leads to itself."""
+        (tmp_path / "loop").symlink_to("loop")
+        with pytest.raises(object_store.LocalFileError, match="cannot be opened: Too many levels of symbolic links"):
+            parity(nas, store, bucket, "p", journal=tmp_path / "loop")
         with pytest.raises(object_store.LocalFileError, match="cannot be opened: No such file"):
             parity(nas, store, bucket, "p", journal=tmp_path / "none" / "journal")
         with (tmp_path / "journal").open("wb") as file:
