@@ -132,7 +132,7 @@ STEERING: tuple[Steering, ...] = (
     ),
     *_honoured(
         "HTTPS_PROXY https_proxy HTTP_PROXY http_proxy ALL_PROXY all_proxy NO_PROXY no_proxy",
-        "`pulumi`, and the requests of the SDKs",
+        "`pulumi`, the requests of the SDKs, and both clients of the adapter ([alike](adapter.md#proxies))",
         "`verify` and the preflight first connect once without a proxy",
     ),
     *_honoured(

@@ -63,6 +63,7 @@ from object_store.errors import (
 )
 from object_store.folders import LeftOut, Transfer
 from object_store.payload import LocalCopy, identity_of, resolve
+from object_store.proxies import Proxies
 from object_store.reach import try_connection
 from object_store.reference import Download, ObjectInfo, ObjectRef, parse_uri
 from object_store.store import ObjectStore
@@ -109,6 +110,7 @@ __all__ = [
     "ObjectStoreError",
     "ObjectStream",
     "PayloadUnresolved",
+    "Proxies",
     "QuotaExceeded",
     "RequestRefused",
     "StaleReference",

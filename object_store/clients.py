@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, cast
 
 import botocore.session
 from botocore.config import Config
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from obstore.store import HTTPStore, S3Store
 
 from object_store.config import aws_endpoint
@@ -139,9 +140,12 @@ def listing_client(config: StoreConfig, ca_file: str | None) -> S3Client:
                 connect_timeout=config.connect_timeout.total_seconds(),
                 read_timeout=config.stall_timeout.total_seconds(),
                 retries={"total_max_attempts": 1 + config.max_retries, "mode": "standard"},
-                s3={"addressing_style": "auto" if config.endpoint is None and not config.path_style else "path"},
+                s3={
+                    "addressing_style": "auto" if config.endpoint is None and not config.path_style else "path",
+                    "us_east_1_regional_endpoint": "regional",  # as obstore; else a variable decides
+                },
                 signature_version="s3v4",
-                proxies={"http": config.proxy.url, "https": config.proxy.url} if config.proxy else {},
+                proxies=config.botocore_proxies,
             ),
         )
     return cast("S3Client", client)
@@ -155,9 +159,12 @@ _session_lock = Lock()
 def _session() -> botocore.session.Session:
     """The one session of the process: it holds no setting of a store, only botocore's parsed description of S3."""
     # (name in a profile, variable, value, conversion): botocore reads neither of the first two, as `config` promises.
+    settings = {
+        name: (None, None, value, convert) for name, (_, _, value, convert) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+    }
     session = botocore.session.Session(
         session_vars={
-            "profile": (None, None, None, None),
+            **settings,
             "config_file": (None, None, os.devnull, None),
             "credentials_file": (None, None, os.devnull, None),
             "ignore_configured_endpoint_urls": (None, None, True, None),

@@ -170,6 +170,11 @@ class StoreConfig:
         """The proxy through which both clients reach the server; None if they reach it directly."""
         return self.proxies.of(self.endpoint or aws_endpoint(self.region))
 
+    @property
+    def botocore_proxies(self) -> dict[str, str]:
+        """The proxy in the form that botocore's `Config` takes; without one it would read the environment itself."""
+        return {"http": self.proxy.url, "https": self.proxy.url} if self.proxy else {}
+
     def read_ca(self) -> str | None:
         """PEM text of the CA certificates, or None if none are given or needed.
 

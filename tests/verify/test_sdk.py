@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 NOT_THERE = "/nowhere/at/all.pem"
 
 
+def test_proxy_is_passed_by_as_the_adapter_does(store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
+    """A range in NO_PROXY, which boto3 does not know by itself."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.0/8,localhost")
+
+    with StoreSession(store.target, 1) as session:
+        made = session.client(ANONYMOUS).meta.config
+        assert vars(made)["proxies"] == {}
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

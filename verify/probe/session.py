@@ -83,6 +83,7 @@ class StoreSession:
         self._cleanup = ExitStack()
         config = target.config(next(i.name for i in target.deployment.plan.identities if i.name not in target.absent))
         self.ca_pem = config.read_ca()
+        self._proxies = config.botocore_proxies  # as the adapter goes, so that both meet the same server
         self.ca_file = self._written_ca()
         self._http = urllib3.PoolManager(
             maxsize=connections,
@@ -169,6 +170,7 @@ class StoreSession:
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=READ_TIMEOUT_SECONDS,
             max_pool_connections=self._connections,
+            proxies=self._proxies,
             # Set explicitly: without it boto3 still presigns with signature version 2 in some regions.
             signature_version=UNSIGNED if keys is None else "s3v4",
         )
