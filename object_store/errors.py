@@ -257,7 +257,7 @@ class CertificateNotTrusted(EndpointUnreachable):
 
 
 class CertificateUnusable(CertificateNotTrusted):
-    """The endpoint's certificate cannot be a server's: it is a CA's own, or it holds no name."""
+    """The endpoint's certificate cannot be a server's now: it is a CA's own, holds no name, or its time is over."""
 
     remedy = (
         "Give the server a certificate of its own, signed by your CA; or, for one server, make one that is its own CA, "

@@ -5,8 +5,8 @@ to 1024 bytes. A MinIO server strips a leading slash, and refuses `//` and the s
 space around them). SeaweedFS makes a `/` of each backslash. obstore strips slashes at both ends and refuses control
 characters. The adapter refuses a key that one of them would change. A server may refuse more (MinIO: a segment over
 255 bytes); then its refusal is the `InvalidKey`. A prefix may be any UTF-8: it must find other writers' keys too. Left
-out: `a/b` beside an object `a`, which one key does not show. AWS lists both, MinIO only `a`, versitygw refuses it; where
-a listing shows it, `folders` refuses it.
+out: `a/b` beside an object `a`, which one key does not show. AWS lists both, MinIO only `a`, versitygw refuses it;
+where a listing shows it, `folders` refuses it.
 
 Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html,
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html,

@@ -94,6 +94,10 @@ _UNUSABLE: Final = (
     ("presented: []", "there is no name in the certificate (no subjectAltName)"),
     ("no appropriate subjectAltName", "there is no name in the certificate (no subjectAltName)"),
     ("key too weak", "its key is too short"),
+    ("Expired", "it has expired, or this machine's clock is ahead"),
+    ("certificate has expired", "it has expired, or this machine's clock is ahead"),
+    ("NotValidYet", "it is not valid yet, or this machine's clock is behind"),
+    ("certificate is not yet valid", "it is not valid yet, or this machine's clock is behind"),
 )
 _BROKEN_OFF = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer", re.IGNORECASE)
 _LOST = "the connection was lost before the answer was complete"
