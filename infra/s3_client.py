@@ -33,20 +33,23 @@ def new_session(*, own_keys: bool) -> "Session":
         own_keys: It signs with a key pair of the stack, so no profile and no variable of the machine counts
             (`model.environment`); otherwise it is a session of the SDK's own credential chain.
     """
-    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES  # noqa: PLC0415 - see `open_client`
     from botocore.session import Session  # noqa: PLC0415 - see `open_client`
 
-    settings = own_key_settings(BOTOCORE_DEFAUT_SESSION_VARIABLES) if own_keys else None
-    session = Session(session_vars=settings)
+    session = _unsteered() if own_keys else Session()
     session.register_component("data_loader", _description_of_services())
     return session
 
 
 @cache
 def _description_of_services() -> object:
-    from botocore.session import get_session  # noqa: PLC0415 - see `open_client`
+    return _unsteered().get_component("data_loader")
 
-    return get_session().get_component("data_loader")
+
+def _unsteered() -> "Session":
+    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES  # noqa: PLC0415 - see `open_client`
+    from botocore.session import Session  # noqa: PLC0415 - see `open_client`
+
+    return Session(session_vars=own_key_settings(BOTOCORE_DEFAUT_SESSION_VARIABLES))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ are checked before the engine starts: for a missing or invalid CA file the plugi
 import ipaddress
 import re
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,6 +50,18 @@ class Endpoint:
         """The URL as clients sign it: the port appears only if it is not the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.port == _PORTS[self.scheme] else f":{self.port}")
+
+
+def one_spelling(url: str) -> str:
+    """One text for all URLs of the same server (case of the host, default port, closing slash or dot).
+
+    A text that is not an endpoint stays as it is.
+    """
+    try:
+        endpoint = parse_endpoint(url, "endpoint")
+    except InvalidInputError:
+        return url
+    return replace(endpoint, host=endpoint.host.removesuffix(".")).url
 
 
 def parse_endpoint(value: str, where: str) -> Endpoint:

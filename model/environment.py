@@ -132,8 +132,8 @@ STEERING: tuple[Steering, ...] = (
     ),
     *_honoured(
         "HTTPS_PROXY https_proxy HTTP_PROXY http_proxy ALL_PROXY all_proxy NO_PROXY no_proxy",
-        "`pulumi`, the requests of the SDKs, and both clients of the adapter ([alike](adapter.md#proxies))",
-        "`verify` and the preflight first connect once without a proxy",
+        "every part that sends a request; `verify` and the preflight [as the adapter](adapter.md#proxies)",
+        "`adopt`, `keys`, `switch-admin-api` and `pulumi` know no range in `NO_PROXY`, and connect once directly",
     ),
     *_honoured(
         "SSL_CERT_FILE SSL_CERT_DIR",

@@ -128,11 +128,16 @@ def _known_id(resource: Mapping[str, Any], account_id: str | None) -> str | None
 
 
 def _account_id() -> str:
-    import boto3  # noqa: PLC0415 - needed only for an interrupted aws stack
+    # Needed only for an interrupted aws stack.
+    import boto3  # noqa: PLC0415 - see above
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see above
 
-    session = boto3.session.Session()
-    # The account is the same in every region, and the environment may not hold the stack's region.
-    return str(session.client("sts", session.region_name or STS_REGION).get_caller_identity()["Account"])
+    try:
+        session = boto3.session.Session()
+        # The account is the same in every region, and the environment may not hold the stack's region.
+        return str(session.client("sts", session.region_name or STS_REGION).get_caller_identity()["Account"])
+    except (BotoCoreError, ClientError) as error:
+        raise EngineError(f"cannot tell the account of the AWS credentials: {error}") from None
 
 
 def run(stack: str) -> ExitCode:
@@ -143,7 +148,9 @@ def run(stack: str) -> ExitCode:
         sys.stderr.write(f"{printable(error)}\n")
         return ExitCode.CANNOT
     if not found.count:
-        sys.stdout.write(f"{stack}: no update was interrupted\n")
+        sys.stdout.write(
+            f"{stack}: no operation is pending; if a killed update had locked the stack, it is unlocked now\n"
+        )
         return ExitCode.DONE
     sys.stdout.write(
         f"{stack}: resolved {found.count} interrupted operations; continue with: pulumi up --stack {stack}\n"

@@ -169,16 +169,25 @@ def read_json(*arguments: str, stack: str, environ: Mapping[str, str] = os.envir
 
 
 def read_json_together(
-    *commands: Sequence[str], stack: str, environ: Mapping[str, str] = os.environ
+    *commands: Sequence[str], stack: str, folder: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> list[dict[str, Any]]:
     """The JSON outputs of several commands that run at the same time.
+
+    Args:
+        commands: The commands, without the stack's name.
+        stack: The stack's name.
+        folder: The project's folder, if pulumi would not find it itself.
+        environ: The commands' environment.
 
     Raises:
         EngineError: A command failed; the error is the first one's, and the other commands are ended.
     """
     name = checked_name(stack)
     with ExitStack() as running:
-        started = [running.enter_context(_started([*words, "--stack", name], environ=environ)) for words in commands]
+        started = [
+            running.enter_context(_started([*words, "--stack", name], folder=folder, environ=environ))
+            for words in commands
+        ]
         return [_parsed(one.said(READ_TIMEOUT_SECONDS), one.shown, stack) for one in started]
 
 

@@ -5,6 +5,7 @@ The rule: an export with secrets stays in memory, and code that reads it registe
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from stack.runner import read_json, read_json_together
@@ -21,14 +22,18 @@ def read_state(stack: str) -> dict[str, Any]:
     return read_json("stack", "export", stack=stack)
 
 
-def config_and_state(stack: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def config_and_state(stack: str, folder: Path | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """A stack's config and its exported state, both with their secrets, read at the same time.
+
+    Args:
+        stack: The stack's name.
+        folder: The project's folder, if pulumi would not find it itself.
 
     Raises:
         EngineError: pulumi is not on the path, or the stack does not exist.
     """
     commands = (("config", "--json", "--show-secrets"), ("stack", "export", "--show-secrets"))
-    config, state = read_json_together(*commands, stack=stack)
+    config, state = read_json_together(*commands, stack=stack, folder=folder)
     return config, state
 
 

@@ -79,6 +79,10 @@ def _load(config: pytest.Config) -> None:
         credentials, ca_bundle = config.getoption("--credentials"), config.getoption("--ca-bundle")
         target = target_from_file(deployment, credentials, via=via, ca_bundle=ca_bundle)
     config.stash[TARGET], config.stash[DEPLOYMENT] = target, target.deployment
+    published = target.deployment
+    if via is not None and published.endpoint == published.provisioning_endpoint:
+        one = published.endpoint or "the endpoint of AWS"
+        sys.stderr.write(f"--via {via} changes nothing: the stack has no clientEndpoint, so all use {one}\n")
     config.stash[SELECTION] = selection_from(config, target.deployment.plan)
 
 

@@ -7,7 +7,7 @@ environment, never from the command line. Every error that stops a run before it
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +26,9 @@ from verify.roles import Assumed, assume_roles, session_token
 
 Via = Literal["client", "provisioning"]
 _SDK_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_CA_BUNDLE")
+
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+_PROXY_VARIABLES = (*_PROXIES, *map(str.lower, _PROXIES))
 
 
 class CannotRunError(Exception):
@@ -63,10 +66,13 @@ class Target:
             own["S3_ENDPOINT"] = self.endpoint
             if self.deployment.ca_pem is not None:
                 own["S3_CA_BUNDLE"] = self.deployment.ca_pem
-            return StoreConfig.from_environment(own)
-        # On AWS the SDKs' variables for endpoint and CA apply, and no other variable of the environment.
-        sdk = {name: os.environ[name] for name in _SDK_VARIABLES if name in os.environ}
-        return StoreConfig.from_environment({**sdk, **own})
+            return StoreConfig.from_environment({**_named(_PROXY_VARIABLES), **own})
+        # On AWS the SDKs' variables for endpoint and CA apply, too, and no other variable of the environment.
+        return StoreConfig.from_environment({**_named(_PROXY_VARIABLES + _SDK_VARIABLES), **own})
+
+
+def _named(variables: Iterable[str]) -> dict[str, str]:
+    return {name: os.environ[name] for name in variables if name in os.environ}
 
 
 def target_from_stack(stack: str, via: Via | None = None) -> Target:

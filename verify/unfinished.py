@@ -9,6 +9,7 @@ from pathlib import Path
 
 from model.problems import InvalidInputError
 from model.secrecy.redaction import redacted
+from object_store import ObjectStoreError
 from stack.runner import EngineError
 from verify.facts import NOT_TRIED, Answer, DoorFacts, Facts
 from verify.probe.answers import LocalFaultError, local_fault
@@ -16,7 +17,7 @@ from verify.probe.seeds import new_run_id
 from verify.target import CannotRunError
 
 _ROOT = Path(__file__).parents[1]
-_SAID = (CannotRunError, EngineError, InvalidInputError, LocalFaultError)
+_SAID = (CannotRunError, EngineError, InvalidInputError, LocalFaultError, ObjectStoreError)
 _LONGEST_CHARACTERS = 300
 
 

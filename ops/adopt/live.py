@@ -85,10 +85,9 @@ def account_id(settings: "Settings") -> str:
     """
     if settings.aws is None:
         return ""
-    session = boto3.session.Session()
     with (
         _told("AWS does not accept the credentials (`aws sts get-caller-identity` makes the same test)"),
-        closing(session.client("sts", region_name=settings.region, config=_BOUNDED)) as client,
+        closing(boto3.session.Session().client("sts", region_name=settings.region, config=_BOUNDED)) as client,
     ):
         account = str(client.get_caller_identity()["Account"])
     allowed = settings.aws.allowed_account_ids

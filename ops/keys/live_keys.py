@@ -7,7 +7,7 @@ Last use: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLa
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -105,9 +105,9 @@ def _of_aws(region: str) -> Iterator[LiveKeys]:
     import boto3  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    client = boto3.session.Session().client("iam", region_name=region)
     try:
-        yield _AwsKeys(client)
+        with closing(boto3.session.Session().client("iam", region_name=region)) as client:
+            yield _AwsKeys(client)
     except ClientError as error:
         said = error.response.get("Error", {})
         raise KeysError(
@@ -116,8 +116,6 @@ def _of_aws(region: str) -> Iterator[LiveKeys]:
         ) from None
     except BotoCoreError as error:
         raise KeysError(f"cannot reach IAM: {error}") from None
-    finally:
-        client.close()
 
 
 @dataclass(frozen=True)

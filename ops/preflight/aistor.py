@@ -11,7 +11,7 @@ from urllib3.util.ssl_match_hostname import CertificateError, match_hostname
 from infra.moves import unswitched
 from model.admin_versions import NOT_SPOKEN, SPOKEN, VERSIONS, command_url
 from ops.preflight.checks import buckets_ours, clock_in_step, nothing_interrupted, state_buckets_seen
-from ops.preflight.facts import NOT_ASKED, AistorFacts, ServerCertificate, StackFacts
+from ops.preflight.facts import NOT_ASKED, UNUSABLE, AistorFacts, ServerCertificate, StackFacts
 from ops.preflight.finding import Before, Finding, Level, harms_refresh, passed, untold
 from verify.facts import Answer
 
@@ -70,7 +70,11 @@ def _certificate(stack: StackFacts, facts: AistorFacts, now: datetime) -> Iterab
     held = answer.value
     if held is None:
         found = str(answer)
-        remedy = "add the CA that signed it to the file of object-store:caBundle, or renew an expired certificate"
+        remedy = (
+            "issue the server's certificate by a CA, with its names as subjectAltName and without CA:TRUE"
+            if answer.code == UNUSABLE
+            else "add the CA that signed it to the file of object-store:caBundle, or renew an expired certificate"
+        )
         yield Finding("certificate_trusted", Level.STOP, wanted, found, remedy)
         return
     left = held.ends - now

@@ -37,10 +37,12 @@ def buckets_ours(stack: StackFacts, buckets: Answer[frozenset[str]]) -> Iterable
         yield untold(check, wanted, buckets)
         return
     foreign = sorted((buckets.value & stack.planned.keys()) - stack.state.buckets - stack.state.pending)
-    for name in foreign:
-        remedy = f"if its contents are yours, adopt it: object-store adopt --stack {stack.name}"
-        yield Finding(check, Level.STOP, wanted, f"{name} exists but is not in the state", remedy)
-    if not foreign:
+    if foreign:
+        one = len(foreign) == 1
+        found = f"{', '.join(foreign)} {'exists but is' if one else 'exist but are'} not in the state"
+        remedy = f"if its contents are yours, adopt {'it' if one else 'them'}: object-store adopt --stack {stack.name}"
+        yield Finding(check, Level.STOP, wanted, found, remedy)
+    else:
         held = len(stack.planned.keys() & stack.state.buckets)
         yield passed(check, wanted, f"{len(stack.planned)} planned, {held} in the state")
 

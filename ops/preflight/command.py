@@ -26,7 +26,8 @@ from ops.preflight.aws import judge_aws
 from ops.preflight.finding import Before, Finding, Level
 from ops.preflight.server import ask_aistor, ask_aws
 from ops.preflight.stack import read_stack
-from stack.config import project_folder
+from verify.probe.answers import LocalFaultError
+from verify.record import write_text
 from verify.target import CannotRunError
 
 _SIGNS = {
@@ -53,15 +54,19 @@ def run(stack: str, before: Before, *, folder: Path | None, report: Path | None,
         # The status line appears only on a terminal.
         with errors.status(f"preflight of {stack}: reading the stack, querying the server"):
             findings = preflight(stack, before, folder)
-    except (CannotRunError, InvalidInputError) as error:
+    except (CannotRunError, InvalidInputError, LocalFaultError) as error:
         sys.stderr.write(f"preflight of {stack} could not run: {printable(error)}\n")
         return ExitCode.CANNOT
-    if report is not None:
-        report.write_text(redacted(_as_json(stack, before, findings)), encoding="utf-8")
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, _WIDTH)
     print_findings(console, stack, findings, quiet=quiet)
+    if report is not None:
+        try:
+            write_text(report, _as_json(stack, before, findings))
+        except CannotRunError as error:
+            sys.stderr.write(f"{error}\n")
+            return ExitCode.CANNOT
     return ExitCode.WRONG if any(finding.level is Level.STOP for finding in findings) else ExitCode.DONE
 
 
@@ -70,9 +75,10 @@ def preflight(stack: str, before: Before, folder: Path | None = None) -> list[Fi
 
     Raises:
         CannotRunError: The stack could not be read.
+        LocalFaultError: This machine could not do its part.
         InvalidInputError: Its config or the taxonomy is invalid.
     """
-    read = read_stack(stack, folder or project_folder(Path.cwd()), os.environ)
+    read = read_stack(stack, folder, os.environ)
     own = read.settings.aistor
     if own is not None:
         return judge_aistor(read.facts, ask_aistor(read.facts, own, read.settings.region), before)

@@ -13,6 +13,8 @@ from model.policies import Cloud
 from verify.facts import Answer, Tried
 
 NOT_ASKED = "NotAsked"
+#: The SDKs trust the certificate, and the adapter does not.
+UNUSABLE = "CertificateNotUsable"
 
 
 @dataclass(frozen=True)

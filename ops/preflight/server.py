@@ -5,12 +5,13 @@ others. Without a connection, or without an answer to the first request, no furt
 judges nothing.
 """
 
+import os
 import socket
 import ssl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -20,17 +21,27 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
-from botocore.utils import get_environ_proxies
 
 from infra.admin_api import unsigned_answer
 from infra.s3_client import new_session
 from model.admin_versions import NOT_SPOKEN, VERSIONS, command_url
 from model.endpoint import Endpoint
 from model.secrecy.vendor_defaults import VENDOR_PAIR
-from ops.preflight.facts import NOT_ASKED, AistorFacts, AwsFacts, ServerCertificate, StackFacts, StateAccess
+from object_store import (
+    CertificateNotTrusted,
+    CertificateUnusable,
+    ConfigurationError,
+    EndpointUnreachable,
+    LocalFault,
+    try_connection,
+)
+from object_store.proxies import Proxies
+from ops.preflight.facts import NOT_ASKED, UNUSABLE, AistorFacts, AwsFacts, ServerCertificate, StackFacts, StateAccess
 from verify.facts import DONE, Answer, Tried
-from verify.probe.answers import answer, done
+from verify.probe.answers import LocalFaultError, answer, done
+from verify.target import CannotRunError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -56,7 +67,10 @@ _BOUNDED = Config(
 
 def ask_aistor(stack: StackFacts, own: "AistorSettings", region: str) -> AistorFacts:
     """Query an AIStor or MinIO server."""
-    door, certificate = look_at_door(own.endpoint, own.ca_pem)
+    proxied = _proxies(own.endpoint.url)
+    door, certificate = (Answer(DONE), None) if proxied else look_at_door(own.endpoint, own.ca_pem)
+    if door.ok and (certificate is None or certificate.ok):
+        door, certificate = _as_the_adapter(own.endpoint, own.ca_file, certificate, proxied=bool(proxied))
     if not door.ok or not (certificate is None or certificate.ok):
         return _unasked(door, certificate, f"{own.endpoint.url} is not reachable")
     pair = (own.admin_user, own.admin_password)
@@ -107,6 +121,31 @@ def look_at_door(endpoint: Endpoint, ca_pem: str | None) -> tuple[Tried, Answer[
         return Answer(code=type(error).__name__, said=f"no connection: {error.strerror or error}"), None
 
 
+def _as_the_adapter(
+    endpoint: Endpoint, ca_file: str | None, certificate: Answer[ServerCertificate] | None, *, proxied: bool
+) -> tuple[Tried, Answer[ServerCertificate] | None]:
+    """What the adapter, which has its own TLS and heeds proxies, finds where this module could connect."""
+    try:
+        try_connection(endpoint.url, ca_file, connect_timeout=timedelta(seconds=CONNECT_TIMEOUT_SECONDS))
+    except CertificateUnusable as error:
+        return Answer(DONE), Answer(code=UNUSABLE, said=str(error))
+    except (CertificateNotTrusted, EndpointUnreachable) as error:
+        # Without a proxy the other checks say more: which name is missing, which request got no answer.
+        return (Answer(code=type(error).__name__, said=str(error)) if proxied else Answer(DONE)), certificate
+    except (ConfigurationError, LocalFault) as error:
+        raise CannotRunError(str(error)) from None
+    return Answer(DONE), certificate
+
+
+def _proxies(url: str) -> dict[str, str]:
+    """The proxy for a server as the adapter chooses it, in botocore's form; empty if it is reached directly."""
+    try:
+        proxy = Proxies.named_in(os.environ).of(url)
+    except ConfigurationError as error:
+        raise CannotRunError(str(error)) from None
+    return {"http": proxy.url, "https": proxy.url} if proxy else {}
+
+
 def _certificate(plain: socket.socket, host: str, ca_pem: str | None) -> Answer[ServerCertificate]:
     context = ssl.create_default_context(cadata=ca_pem)
     context.check_hostname = False  # another check judges its names; the signature is still checked here
@@ -131,7 +170,7 @@ class _Asking:
         self._http = URLLib3Session(
             verify=ca_file or True,  # type: ignore[arg-type]  # a path too, says botocore's own code
             timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),  # type: ignore[arg-type]  # likewise
-            proxies=get_environ_proxies(endpoint),
+            proxies=_proxies(endpoint),
         )
         self._open = ExitStack()
         self._open.callback(self._http.close)
@@ -151,7 +190,7 @@ class _Asking:
             verify=self._ca_file or True,
             aws_access_key_id=user,
             aws_secret_access_key=password,
-            config=_BOUNDED.merge(Config(s3={"addressing_style": "path"})),
+            config=_BOUNDED.merge(Config(s3={"addressing_style": "path"}, proxies=_proxies(self._endpoint))),
         )
         self._open.callback(made.close)
         return made
@@ -208,7 +247,25 @@ def skew_by(date: str | None) -> Answer[float]:
 
 
 def ask_aws(stack: StackFacts, settings: "Settings") -> AwsFacts:
-    """Query AWS with the credentials of the SDK's own chain."""
+    """Query AWS with the credentials of the SDK's own chain; without usable ones, the account's answer says why."""
+    try:
+        return _ask_aws(stack, settings)
+    except BotoCoreError as error:  # a profile that does not exist, an unreadable config file
+        refused: BotoCoreError = error
+    except LocalFaultError as error:
+        if not isinstance(error.__cause__, BotoCoreError):
+            raise
+        refused = error.__cause__  # no credentials
+    unasked = "there are no usable credentials"
+    return AwsFacts(
+        Answer(code=type(refused).__name__, said=str(refused)),
+        Answer(code=NOT_ASKED, said=unasked),
+        Answer(code=NOT_ASKED, said=unasked),
+        {},
+    )
+
+
+def _ask_aws(stack: StackFacts, settings: "Settings") -> AwsFacts:
     session = boto3.session.Session()
     dates: list[str | None] = []
 

@@ -14,6 +14,7 @@ from infra.moves import managed_by
 from model.resources import PROVIDER, About, types_about
 from model.secrecy.redaction import keep_secret
 from ops.preflight.facts import StackFacts, StateAccess, StateFacts
+from stack.config import project_folder, pulumi_folder
 from stack.runner import EngineError
 from stack.state import config_and_state, resources_of, under_way
 from stack.state_secret import revealed
@@ -33,12 +34,13 @@ class Stack:
     facts: StackFacts
 
 
-def read_stack(name: str, folder: Path, environ: Mapping[str, str]) -> Stack:
+def read_stack(name: str, folder: Path | None, environ: Mapping[str, str]) -> Stack:
     """Read a stack's config and state.
 
     Args:
         name: The stack's name.
-        folder: The folder of Pulumi.yaml, for a relative `caBundle`.
+        folder: The folder of Pulumi.yaml, where pulumi works and a relative `caBundle` begins; None for the one that
+            pulumi finds.
         environ: The process environment, for admin credentials that are not in config.
 
     Raises:
@@ -55,7 +57,7 @@ def read_stack(name: str, folder: Path, environ: Mapping[str, str]) -> Stack:
             f"{error.name} is not installed: run the preflight where the stack is deployed (first `make env` there)"
         ) from None
     try:
-        config, exported = config_and_state(name)
+        config, exported = config_and_state(name, folder)
     except EngineError as error:
         raise CannotRunError(str(error)) from None
     for entry in config.values():
@@ -66,7 +68,7 @@ def read_stack(name: str, folder: Path, environ: Mapping[str, str]) -> Stack:
         for key, entry in config.items()
         if key.startswith(f"{NAMESPACE}:")
     }
-    settings = settings_from(values, name, folder, environ)
+    settings = settings_from(values, name, folder or project_folder(pulumi_folder(environ)), environ)
     plan, own = plan_for(settings), settings.aistor
     facts = StackFacts(
         name=name,

@@ -110,7 +110,7 @@ def _not(value: bool | None) -> bool | None:  # noqa: FBT001 - a value, not a sw
 
 def band_of(bucket: BucketShape) -> BandName:
     """The band that fits a bucket's lock and versioning."""
-    if bucket.retention is not None:
+    if bucket.locked or bucket.retention is not None:
         return BandName.COLD
     return BandName.WARM if bucket.versioned else BandName.HOT
 

@@ -22,6 +22,7 @@ class BucketShape:
         name: Its name on the server.
         rules: Its lifecycle rules, as far as the backend supports them.
         retention: Default retention; None without object lock.
+        locked: It was created with object lock; its default retention may be missing.
         versioned: Versions are kept.
         protected: The engine refuses to delete it.
         emptied: It is emptied when it is destroyed.
@@ -35,6 +36,7 @@ class BucketShape:
     name: str
     rules: tuple[LifecycleRule, ...] = ()
     retention: Retention | None = None
+    locked: bool = False
     versioned: bool = False
     protected: bool | None = None
     emptied: bool | None = None
@@ -119,6 +121,7 @@ def _bucket(
         name=bucket.name,
         rules=tuple(rule.model_copy(update=dropped) for rule in bucket.rules),
         retention=bucket.retention,
+        locked=bucket.locked,
         versioned=bucket.versioned,
         protected=protected,
         emptied=None if empty_on_destroy is None else empty_on_destroy and not bucket.locked,

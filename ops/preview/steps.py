@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from model.endpoint import one_spelling
 from model.lifecycle import declared_rule
 from model.plan import Retention
 from model.policy_meaning import same_meaning
@@ -144,7 +145,7 @@ def clients_told(preview: Mapping[str, Any]) -> list[Change]:
     return [
         Change(OTHER, f"clients now get the {name} {new} (was {told[name]})", Risk.NOTICE, Aspect.CONNECTION)
         for name, new in wanted.items()
-        if new and told.get(name) and new.rstrip("/") != told[name]
+        if new and told.get(name) and one_spelling(new) != one_spelling(str(told[name]))
     ]
 
 
@@ -257,6 +258,7 @@ class _Side:
                 if rule.get("status") != "Disabled"
             ),
             retention=_retention(self._inputs(domain, Aspect.RETENTION)),
+            locked=_locked(inputs),
             versioned=_locked(inputs) or _enabled(self._inputs(domain, Aspect.VERSIONING)),
             protected=bool(state.get("protect")),
             emptied=inputs.get("forceDestroy") in (True, "true"),

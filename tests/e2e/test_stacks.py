@@ -251,7 +251,7 @@ def test_protected_buckets_are_not_destroyed_and_disposable_ones_are(
         assert "interrupted operations; continue with" in taken_up.output
         again = checkout.up(stack, "--stack", stack)
         assert again.status == 0, again.output
-        assert "no update was interrupted" in checkout.python("cli", "recover", "--stack", stack, stack=stack).output
+        assert "no operation is pending" in checkout.python("cli", "recover", "--stack", stack, stack=stack).output
         assert checkout.python("verify", "--stack", stack, stack=stack).status == 0
         users = checkout.client(stack, "iam").list_users()["Users"] if stack == "aws" else []
         assert len(users) == len({user["UserName"] for user in users})

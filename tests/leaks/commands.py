@@ -112,7 +112,7 @@ COMMANDS = (
     line("preview, no such stack", "cli preview --stack nowhere", 2, lane="local"),
     line("adopt, nothing", "cli adopt --stack local --yes", lane="local", says="nothing to adopt", debug=True),
     line("adopt, no such stack", "cli adopt --stack nowhere --yes", 2, lane="local"),
-    line("recover", "cli recover --stack local", lane="local", says="no update was interrupted"),
+    line("recover", "cli recover --stack local", lane="local", says="no operation is pending"),
     line("recover, no such stack", "cli recover --stack nowhere", 2, lane="local"),
     line("keys", f"{KEYS} status --stack local", lane="local", says="state current"),
     line("keys, rotate", f"{KEYS} rotate reader {YES}", lane="local", says="two keys", debug=True, makes_keys=True),

@@ -136,7 +136,7 @@ def test_stack_in_order_is_left_alone(
     fake_pulumi(tmp_path, monkeypatch, exported(), fails="cancel")
 
     assert main(["--stack", "local"]) == 0
-    assert "no update was interrupted" in capsys.readouterr().out
+    assert "no operation is pending" in capsys.readouterr().out
     assert not (tmp_path / "imported.json").exists()
 
 

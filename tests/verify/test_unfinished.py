@@ -16,6 +16,7 @@ import botocore.exceptions
 import pytest
 import urllib3
 
+from tests.certificates import ca_as_server
 from tests.console import command
 from verify.__main__ import main
 from verify.probe.answers import LocalFaultError, answer
@@ -73,6 +74,23 @@ def _without_temporary_folder(folder: Path) -> Iterator[None]:
         tempfile.tempdir = kept
 
 
+@contextmanager
+def _dead_proxy(_: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as variables:
+        for name in ("NO_PROXY", "no_proxy"):
+            variables.delenv(name, raising=False)
+        variables.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+        yield
+
+
+@contextmanager
+def _proxy_over_tls(_: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as variables:
+        variables.setenv("HTTPS_PROXY", "https://127.0.0.1:9")
+        variables.setenv("NO_PROXY", "")
+        yield
+
+
 Trouble = Callable[[Path], AbstractContextManager[str | None]]
 
 
@@ -81,6 +99,8 @@ Trouble = Callable[[Path], AbstractContextManager[str | None]]
     [
         (_portal, "is a web page, not an S3 server"),
         (_nobody, "no server answers at http://127.0.0.1:"),
+        (_dead_proxy, "http://127.0.0.1:9 of HTTPS_PROXY"),
+        (_proxy_over_tls, "is an https:// proxy"),
         (_without_temporary_folder, "this machine, not the server, stopped it: [Errno 2] No such file or directory"),
     ],
 )
@@ -103,6 +123,47 @@ def test_every_report_says_why_the_run_could_not_finish(
         assert said in path.read_text("utf-8").replace("&#39;", "'"), option
     junit = reports["--junitxml"].read_text("utf-8")
     assert 'errors="1"' in junit or 'failures="1"' in junit
+
+
+def test_range_in_no_proxy_counts_for_every_request(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3, the adapter and plain HTTP reach the server directly."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")
+
+    assert main([*files, "--bucket", "scratch", "--only", "object_presigned", "--only", "bucket_in_region"]) == 0
+
+
+def test_certificate_is_the_reason_if_only_the_adapter_refuses_it(
+    store: "Store", files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run names the certificate, and no policy or key."""
+    context = ca_as_server(tmp_path / "ca.pem")
+    pem = (tmp_path / "ca.pem").read_text(encoding="ascii")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Portal)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    changed = {"endpoint": f"https://127.0.0.1:{server.server_port}", "provisioning_endpoint": None, "ca_pem": pem}
+    try:
+        deployment = store.deployment.model_copy(update=changed)
+        (tmp_path / "deployment.json").write_text(deployment.model_dump_json(), encoding="utf-8")
+        assert main(files) == 2
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    said = capsys.readouterr()
+    assert "CA:TRUE" in said.err
+    assert "has no usable certificate" in said.err
+    assert "certificate_valid" in said.out
+    assert "policy" not in said.out
+
+
+def test_via_without_two_endpoints_is_said(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """`--via client` of a stack without `clientEndpoint` verifies the one endpoint, and says so."""
+    assert main([*files, "--via", "client", "--bucket", "scratch", "--only", "bucket_in_region"]) == 0
+    assert "--via client changes nothing: the stack has no clientEndpoint" in capsys.readouterr().err
 
 
 def test_saved_facts_that_cannot_be_judged_end_with_a_sentence(

@@ -8,7 +8,8 @@ answers, and with which certificate.
 import re
 import socket
 import ssl
-from datetime import UTC, datetime
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,13 +20,15 @@ from botocore.credentials import Credentials
 from model.admin_versions import NOT_SPOKEN, NOT_SPOKEN_CODE, VERSIONS, command_url
 from model.plan import BucketPlan
 from model.secrecy.vendor_defaults import VENDOR_PAIR
+from object_store import CertificateNotTrusted, ConfigurationError, EndpointUnreachable, LocalFault, try_connection
 from verify.facts import DONE, NOT_TRIED, Answer, Certificate, DoorFacts, StoreFacts, StrangerFacts, Tried
-from verify.probe.answers import UNEXPECTED, as_tried, done
+from verify.probe.answers import UNEXPECTED, LocalFaultError, as_tried, done
 from verify.probe.session import ANONYMOUS, CONNECT_TIMEOUT_SECONDS, StoreSession, body_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+UNTRUSTED = "CertificateNotTrusted"
 # What a browser would show; S3 answers XML, or nothing.
 _PAGE = re.compile(rb"\s*<(!doctype html|html)\b", re.IGNORECASE)
 
@@ -36,13 +39,22 @@ def look_at_door(session: StoreSession) -> DoorFacts:
     parts = urlsplit(endpoint)
     host, tls = parts.hostname or "", parts.scheme == "https"
     address = (host, parts.port or (443 if tls else 80))
+    certificate: Answer[Certificate] | None = None
     try:
-        with socket.create_connection(address, CONNECT_TIMEOUT_SECONDS) as plain:
-            certificate = _certificate(plain, host, session.tls()) if tls else None
+        # Through a proxy only the adapter's own connection, below, can judge the certificate.
+        with (
+            socket.create_connection(address, CONNECT_TIMEOUT_SECONDS) if not session.proxy else nullcontext() as plain
+        ):
+            certificate = _certificate(plain, host, session.tls()) if plain and tls else None
     except OSError as error:
         said = f"no server answers at {endpoint}: {error.strerror or error}"
         return DoorFacts(endpoint, Answer(code=type(error).__name__, said=said), None)
     if certificate is None or certificate.ok:
+        refusal = _refused_by_the_adapter(endpoint, session.ca_file)
+        if refusal is not None and certificate is not None and refusal.code == UNTRUSTED:
+            return DoorFacts(endpoint, Answer(DONE), Answer(code=refusal.code, said=refusal.said))
+        if refusal is not None:
+            return DoorFacts(endpoint, refusal, certificate)
         page = session.send("GET", endpoint)
         if page.ok and _PAGE.match(page.value or b""):
             said = f"what answers at {endpoint} is a web page, not an S3 server: a login page, a console or a proxy"
@@ -50,12 +62,25 @@ def look_at_door(session: StoreSession) -> DoorFacts:
     return DoorFacts(endpoint, Answer(DONE), certificate)
 
 
+def _refused_by_the_adapter(endpoint: str, ca_file: str | None) -> Tried | None:
+    """Why the adapter cannot connect although this module could: it has its own TLS, and it heeds proxies."""
+    try:
+        try_connection(endpoint, ca_file, connect_timeout=timedelta(seconds=CONNECT_TIMEOUT_SECONDS))
+    except CertificateNotTrusted as error:
+        return Answer(code=UNTRUSTED, said=str(error))
+    except EndpointUnreachable as error:
+        return Answer(code=type(error).__name__, said=str(error))
+    except (ConfigurationError, LocalFault) as error:
+        raise LocalFaultError(str(error)) from error
+    return None
+
+
 def _certificate(plain: socket.socket, host: str, context: ssl.SSLContext) -> Answer[Certificate]:
     try:
         with context.wrap_socket(plain, server_hostname=host) as wrapped:
             held: Any = wrapped.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
-        return Answer(code="CertificateNotTrusted", said=error.verify_message)
+        return Answer(code=UNTRUSTED, said=error.verify_message)
     except OSError as error:
         return Answer(code=type(error).__name__, said=f"TLS failed: {error}")
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(held["notAfter"]), UTC)

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -85,7 +86,9 @@ class StoreSession:
         self.ca_pem = config.read_ca()
         self._proxies = config.botocore_proxies  # as the adapter goes, so that both meet the same server
         self.ca_file = self._written_ca()
-        self._http = urllib3.PoolManager(
+        proxy = self.proxy = config.proxy
+        made: type[urllib3.PoolManager] = partial(urllib3.ProxyManager, proxy.url) if proxy else urllib3.PoolManager  # type: ignore[assignment]  # called alike
+        self._http = made(
             maxsize=connections,
             ssl_context=self.tls(),
             retries=False,  # `send` retries, because its caller decides what may be sent again
@@ -149,6 +152,7 @@ class StoreSession:
                     connect_timeout=CONNECT_TIMEOUT_SECONDS,
                     read_timeout=READ_TIMEOUT_SECONDS,
                     retries={"max_attempts": 2},
+                    proxies=self._proxies,
                 ),
             )
 

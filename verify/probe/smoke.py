@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from model.plan import BucketPlan, IdentityPlan, StorePlan
 from model.taxonomy import Access, RetentionMode
-from object_store import NotFound, ObjectStore, ObjectStoreError
+from object_store import LocalFault, NotFound, ObjectStore, ObjectStoreError
 from verify.facts import Answer, Described, Expiry, HeldRetention, ProbeFacts
+from verify.probe.answers import LocalFaultError
 from verify.probe.seeds import short_lock
 from verify.probe.session import StoreSession
 
@@ -188,5 +189,7 @@ def _tried(attempt: Callable[[], T]) -> Answer[T]:
     """Call once; an error of the adapter becomes the answer."""
     try:
         return Answer(attempt())
+    except LocalFault as error:
+        raise LocalFaultError(str(error)) from error
     except ObjectStoreError as error:
         return Answer(code=error.code or type(error).__name__, said=str(error))

@@ -21,6 +21,7 @@ from ops.preflight import server as preflight_server
 from ops.preflight.stack import state_facts
 from sandbox.server.embedded import RunningServer, running_server
 from stack.config import project_folder
+from tests.certificates import ca_as_server
 from tests.console import command as console
 
 main = console("preflight")
@@ -264,23 +265,41 @@ class Behaviour:
     Attributes:
         admin: Status of the admin API, v3 and v4; for a missing version it closes the connection.
         listing: Status and code of a bucket listing, for any caller.
+        page: What it answers to every GET instead: status and body.
         ahead: How far its clock is ahead; None for no `Date` header at all.
     """
 
     admin: Mapping[str, int] = field(default_factory=lambda: {"v3": 403, "v4": 426})
     listing: tuple[int, str] = (200, "")
     ahead: timedelta | None = timedelta()
+    page: tuple[int, bytes] | None = None
+
+
+def _tls(folder: Path, *names: str, not_before: datetime | None, ends: datetime | None) -> ssl.SSLContext:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "small-ca.pem"))
+    leaf = authority.issue_cert(*(names or ("127.0.0.1",)), not_before=not_before, not_after=ends)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    leaf.configure_cert(context)
+    return context
 
 
 @contextmanager
 def small_server(
-    folder: Path, behaviour: Behaviour, *names: str, not_before: datetime | None = None, ends: datetime | None = None
+    folder: Path,
+    behaviour: Behaviour,
+    *names: str,
+    not_before: datetime | None = None,
+    ends: datetime | None = None,
+    own_ca: bool = False,
 ) -> Iterator[dict[str, str]]:
     """A TLS server with this certificate, and a stack's config for it. It refuses the vendor's default pair."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path.startswith("/minio/admin/"):
+            if behaviour.page is not None:
+                self.answer(*behaviour.page)
+            elif self.path.startswith("/minio/admin/"):
                 status = behaviour.admin.get(self.path.split("/")[3])
                 if status is None:
                     self.close_connection = True
@@ -296,6 +315,8 @@ def small_server(
             self.send_response_only(status)
             if behaviour.ahead is not None:
                 self.send_header("Date", format_datetime(datetime.now(UTC) + behaviour.ahead, usegmt=True))
+            if 300 <= status < 400:
+                self.send_header("Location", "https://login.example.invalid/")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -303,11 +324,9 @@ def small_server(
         def log_message(self, *_: object) -> None:
             """Print nothing."""
 
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(folder / "small-ca.pem"))
-    leaf = authority.issue_cert(*(names or ("127.0.0.1",)), not_before=not_before, not_after=ends)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    leaf.configure_cert(context)
+    context = (
+        ca_as_server(folder / "small-ca.pem") if own_ca else _tls(folder, *names, not_before=not_before, ends=ends)
+    )
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -590,3 +609,125 @@ def test_time_is_bounded() -> None:
 
     assert (limits.connect_timeout, limits.read_timeout) == (5, 10)
     assert limits.retries == {"mode": "standard", "total_max_attempts": 2}
+
+
+@pytest.mark.parametrize("page", [(302, b""), (302, b"<html/>"), (200, b"<html/>"), (200, b""), (500, b"oops")])
+def test_what_is_no_s3_server_stops(
+    page: tuple[int, bytes], pulumi: FakePulumi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A login page, a redirect or an empty answer is a finding or a warning, not a traceback."""
+    with small_server(pulumi.folder, Behaviour(page=page)) as config:
+        pulumi.holds("local", config, {})
+        status, found, printed = run(capsys)
+
+    assert status in (0, 1)
+    assert found["admin_api_spoken"][0] in ("STOP", "WARN")
+    assert "Traceback" not in printed
+
+
+def test_certificate_that_the_adapter_does_not_trust_stops(
+    pulumi: FakePulumi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """OpenSSL trusts a CA's own certificate as a server's, and the adapter's TLS does not: workloads would fail."""
+    with small_server(pulumi.folder, Behaviour(), own_ca=True) as config:
+        pulumi.holds("local", config, {})
+        status, found, printed = run(capsys)
+
+    assert (status, list(stops(found))) == (1, ["certificate_trusted"])
+    assert "CA:TRUE" in stops(found)["certificate_trusted"]
+    assert "issue the server's certificate by a CA" in printed
+
+
+def test_folder_is_where_pulumi_works(
+    pulumi: FakePulumi, aistor: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--folder` works from elsewhere: pulumi gets it as `--cwd`."""
+    pulumi.holds("local", config_of(aistor), {})
+    shell = pulumi.folder / "pulumi"
+    script = shell.read_text(encoding="utf-8").partition("\n")[2]
+    pulumi.says(f'[ "$1 $2" = "--cwd {pulumi.folder}/project" ] || exit 9; shift 2\n{script}')
+    (pulumi.folder / "project").mkdir()
+
+    status, found, printed = run(capsys, "--folder", str(pulumi.folder / "project"), "--before", "up")
+    assert (status, list(stops(found))) == (1, ["buckets_ours"]), printed
+
+
+def test_report_that_cannot_be_written_is_said(
+    pulumi: FakePulumi, aistor: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, and status 2; the findings are printed."""
+    pulumi.holds("local", config_of(aistor), {})
+
+    assert main(["--stack", "local", "--json", "/nope/x"]) == 2
+    said = capsys.readouterr()
+    assert said.err == "/nope/x: cannot be written: No such file or directory\n"
+    assert "preflight of local: " in said.out
+
+
+@pytest.mark.parametrize(
+    "name", ["AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "AWS_REGION"]
+)
+def test_variable_of_an_sdk_has_no_effect_on_aistor(
+    name: str,
+    pulumi: FakePulumi,
+    aistor: RunningServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The stack's own endpoint, CA and key pair count."""
+    monkeypatch.setenv(name, "/nowhere")
+    admin = aistor.admin
+    state = state_of(aistor.endpoint, admin.user, admin.password, "joelclaw-test-usw2-media-raw")
+    pulumi.holds("local", config_of(aistor), state)
+
+    assert run(capsys)[0] == 0
+
+
+def test_missing_profile_is_said_on_aws(
+    pulumi: FakePulumi, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On AWS the profile counts, and one that does not exist is a finding."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    pulumi.holds("aws", {"cloud": "aws", "env": "test", "region": "us-west-2"}, {})
+    status, found, _ = run(capsys, stack="aws")
+
+    assert status == 1
+    assert "(no-such-profile) could not be found" in stops(found)["credentials_accepted"]
+
+
+@pytest.mark.parametrize(
+    ("proxy", "status", "said"),
+    [
+        ("http://127.0.0.1:9", 1, "add its host to NO_PROXY"),
+        ("https://127.0.0.1:9", 2, "HTTPS_PROXY"),
+    ],
+)
+def test_proxy_that_does_not_work_is_named(
+    proxy: str,
+    status: int,
+    said: str,
+    pulumi: FakePulumi,
+    aistor: RunningServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The proxy is the reason, not the server; a range in `NO_PROXY` counts."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    pulumi.holds("local", config_of(aistor), {})
+
+    ended, _, printed = run(capsys)
+    assert (ended, said in printed) == (status, True), printed
+
+
+def test_range_in_no_proxy_counts(
+    pulumi: FakePulumi, aistor: RunningServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server is reached directly, by every request."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.0/8,127.0.0.1")  # urllib, which asks the admin API, knows no range
+    pulumi.holds("local", config_of(aistor), {})
+
+    _, found, printed = run(capsys)
+    assert list(stops(found)) == ["buckets_ours"], printed

@@ -326,6 +326,9 @@ def test_bucket_of_a_planned_name_that_is_not_ours_stops(stack: StackFacts) -> N
     assert finding.remedy.endswith(f"adopt it: object-store adopt --stack {stack.name}")
     pending = replace(stack, state=replace(stack.state, pending=frozenset({"b"}), interrupted=1))
     assert one(judged(pending), "buckets_ours").level is Level.PASS
+    more = replace(stack, planned={**stack.planned, "other": "other"})
+    found = [finding for finding in judged(more) if finding.check == "buckets_ours"]
+    assert [finding.found for finding in found] == ["b, other exist but are not in the state"]
     assert one(judged(pending), "nothing_interrupted").level is Level.WARN
 
 
