@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 from infra import settings
 from infra.admin_credentials import admin_credentials
 from infra.settings import Settings, StackConfig, read_settings
+from model.environment import READ_BY_THE_PLUGIN
 from model.problems import InvalidInputError
 
 ROOT = Path(__file__).parents[2]
@@ -114,6 +115,13 @@ class TestAistor:
         assert found.aistor.ca_file == "../ca.pem"
         assert found.aistor.ca_pem is not None
         assert found.aistor.ca_pem.startswith("-----BEGIN CERTIFICATE-----")
+
+    @pytest.mark.parametrize("name", READ_BY_THE_PLUGIN)
+    def test_variable_that_the_plugin_reads_is_refused(self, aistor: dict[str, str], name: str) -> None:
+        """The plugin would use it beside the config; an empty one has no effect, and AWS has no such plugin."""
+        with pytest.raises(InvalidInputError, match=f"unset {name}"):
+            read(aistor, environ={name: "1"})
+        assert read(aistor, environ={name: ""}).aistor is not None
 
     def test_admin_credentials_from_the_environment(self, aistor: dict[str, str]) -> None:
         """If the config has no credentials, the environment's are used."""

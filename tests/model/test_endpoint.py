@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from model.endpoint import Endpoint, parse_endpoint, read_ca_bundle
+from model.endpoint import Endpoint, one_spelling, parse_endpoint, read_ca_bundle
 from model.problems import InvalidInputError
 
 WHERE = "Pulumi.local.yaml: object-store:endpoint"
@@ -130,3 +130,19 @@ class TestCaBundle:
             read_ca_bundle(tmp_path / "none.pem", WHERE)
 
         assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "spelling"),
+    [
+        ("https://store", "https://store"),
+        ("https://STORE.:443/", "https://store"),
+        ("HTTP://store:80", "http://store"),
+        ("http://store:443", "http://store:443"),
+        ("https://[2001:DB8::1]:443", "https://[2001:db8::1]"),
+        ("not an endpoint", "not an endpoint"),
+    ],
+)
+def test_urls_of_one_server_have_one_spelling(url: str, spelling: str) -> None:
+    """Case of the host, the default port, and a closing slash or dot make no difference."""
+    assert one_spelling(url) == spelling

@@ -196,3 +196,10 @@ def test_deleted_key_of_the_plugins_leaves_the_state(
         return
     recover.recover("s", unlock=False)
     assert [one["id"] for one in json.loads(imported[0])["deployment"]["resources"]] == ["THERE"]
+
+
+def test_missing_profile_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK refuses it before it asks for the account."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    with pytest.raises(EngineError, match=r"cannot tell the account .*\(no-such-profile\) could not be found"):
+        recover._account_id()

@@ -55,6 +55,13 @@ def test_refusal_of_iam_is_a_sentence(iam: "IAMClient", monkeypatch: pytest.Monk
         _ask_aws()
 
 
+def test_missing_profile_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK refuses it before it asks anything."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    with pytest.raises(KeysError, match=r"cannot reach IAM: .*\(no-such-profile\) could not be found"):
+        _ask_aws()
+
+
 def _ask_aws() -> None:
     with live_keys(AWS) as keys:
         keys.of("u")

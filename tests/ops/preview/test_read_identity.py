@@ -66,6 +66,16 @@ def test_identity_reads_with_its_own_key_pair(aged_store: Store, identity: str) 
         assert at_risk(client, asked(aged_store), now=NOW, max_keys=100).current.at_once.objects == 6
 
 
+@pytest.mark.parametrize(
+    "name", ["AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "AWS_RETRY_MODE"]
+)
+def test_variable_of_an_sdk_has_no_effect(aged_store: Store, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """With a key pair of the stack, only the stack's endpoint and CA count."""
+    monkeypatch.setenv(name, "/nowhere")
+    with open_client(aged_store.deployment, aged_store.target.credentials["reader"]) as client:
+        assert at_risk(client, asked(aged_store), now=NOW, max_keys=100).current.at_once.objects == 6
+
+
 def test_verifier_could_not_serve(aged_store: Store) -> None:
     """It may list only its probes, so it is never chosen."""
     with (
