@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from xml.sax.saxutils import escape
 
+BUCKET_REGION = "x-amz-bucket-region"
+
 
 class ApiError(Exception):
     """A refusal with the code, message and status of the real server."""
@@ -52,7 +54,11 @@ def s3_error(error: ApiError, resource: str) -> Answer:
         f"<Resource>{escape(resource)}</Resource><RequestId>{request_id}</RequestId>"
         f"<HostId>{request_id}</HostId></Error>"
     ).encode()
-    return Answer(error.status, [("Content-Type", "application/xml"), ("x-amz-request-id", request_id)], body)
+    headers = [("Content-Type", "application/xml"), ("x-amz-request-id", request_id)]
+    if "Region" in error.extra:
+        # The answer to a HEAD has no body, and the SDKs sign again for the region that this header names.
+        headers.append((BUCKET_REGION, error.extra["Region"]))
+    return Answer(error.status, headers, body)
 
 
 def iam_error(error: ApiError) -> Answer:

@@ -28,7 +28,7 @@ from sandbox.server import (
     signatures,
     web_identity,
 )
-from sandbox.server.answers import Answer, ApiError, admin_error, iam_error, s3_error
+from sandbox.server.answers import BUCKET_REGION, Answer, ApiError, admin_error, iam_error, s3_error
 from sandbox.server.moto_amendments import RIGHTS, Rights
 from sandbox.server.s3_actions import Cloud, Need, delete_need, is_multi_delete, needs
 from sandbox.server.web import Request
@@ -129,8 +129,12 @@ class Gate:
             if name.lower() not in _MOTO_HEADERS
         ]
         headers.append(("Server", self._server_name))
+        names = {name.lower() for name, _ in headers}
+        if self._cloud is Cloud.AISTOR and BUCKET_REGION not in names:
+            # MinIO with a site region names it in every answer (`setCommonHeaders` in cmd/api-headers.go).
+            headers.append((BUCKET_REGION, moto_store.REGION))
         bodiless = method == "HEAD" or answer.status in (204, 304)
-        if not any(name.lower() == "content-length" for name, _ in headers) and answer.status not in (204, 304):
+        if "content-length" not in names and answer.status not in (204, 304):
             headers.append(("Content-Length", str(0 if method == "HEAD" else len(answer.body))))
         start_response(answer.status_line, headers)
         return [] if bodiless else [answer.body]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
+import requests
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests.sandbox.serving import REGION, Stack, fetch, refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def signed(stack: Stack, method: str, path: str, body: bytes = b"", timestamp: datetime | None = None) -> AWSRequest:
@@ -58,6 +65,30 @@ def test_wrong_region_is_refused_and_the_right_one_named(stack: Stack) -> None:
     assert status == 400
     assert b"AuthorizationHeaderMalformed" in body
     assert b"us-west-2" in body
+
+
+def test_wrong_region_of_a_head(filled: tuple[Stack, str], tmp_path: Path) -> None:
+    """The answer has no body, so a header names the region: a stock client signs again and gets the object."""
+    stack, bucket = filled
+    admin = stack.server.admin
+    path = f"{stack.server.endpoint}/{bucket}/a%20key%2B%25.txt"
+    request = AWSRequest("HEAD", path)
+    S3SigV4Auth(Credentials(admin.user, admin.password), "s3", "eu-central-1").add_auth(request)
+    answer = requests.head(path, headers=dict(request.headers), verify=stack.server.ca_bundle, timeout=30)
+    elsewhere = boto3.session.Session().client(
+        "s3",
+        endpoint_url=stack.server.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=admin.user,
+        aws_secret_access_key=admin.password,
+        verify=stack.server.ca_bundle,
+    )
+
+    with closing(elsewhere):
+        elsewhere.download_file(bucket, "a key+%.txt", str(tmp_path / "back"))
+
+    assert (answer.status_code, answer.headers["x-amz-bucket-region"]) == (400, REGION)
+    assert (tmp_path / "back").read_bytes() == b"content"
 
 
 @pytest.mark.parametrize("minutes", [-16, 16])
