@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from trials.servers import keys_of, made_bucket
+from trials.servers import LeftBehindError, keys_of, made_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,10 +36,18 @@ class Asking:
         self.server = server
         self.client = client
         self.bucket = bucket
+        self._put: list[str] = []
 
     def put(self, key: str, body: bytes = b"x", **options: Any) -> str:  # noqa: ANN401 - of put_object
         """The answer to a put of an object."""
+        self._put.append(key)
         return answer(lambda: self.client.put_object(Bucket=self.bucket, Key=key, Body=body, **options))
+
+    def remove(self) -> None:
+        """Remove what was put, the last first: a server that keeps files may list an object and hide one below it."""
+        for key in reversed(self._put):
+            with suppress(ClientError, BotoCoreError):
+                self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def holds(self, key: str) -> bytes:
         """An object's body."""
@@ -87,10 +96,14 @@ def answer(call: Callable[[], Any]) -> str:
     try:
         given = call()
     except ClientError as refusal:
-        status = refusal.response["ResponseMetadata"]["HTTPStatusCode"]
-        code = refusal.response["Error"].get("Code", "")
-        return f"{status} {code}" if not code.isdigit() else str(status)
+        return _code(refusal)
     return str(given["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def _code(refusal: ClientError) -> str:
+    status = refusal.response["ResponseMetadata"]["HTTPStatusCode"]
+    code = refusal.response["Error"].get("Code", "")
+    return f"{status} {code}" if not code.isdigit() else str(status)
 
 
 def _etag_of_whole(ask: Asking) -> str:
@@ -320,13 +333,33 @@ OBSERVATIONS: Final[dict[str, Callable[[Asking], str]]] = {
 
 
 def observe(server: Server) -> dict[str, str]:
-    """Every question with the server's answer, each in a separate bucket."""
+    """Every question with the server's answer, each in a separate bucket.
+
+    Where the bucket cannot be removed afterwards, the answer says so and names it.
+    """
     client = server.client()
     answers = {}
     try:
         for question, ask in OBSERVATIONS.items():
-            with made_bucket(server, client) as bucket:
-                answers[question] = ask(Asking(server, client, bucket))
+            try:
+                with made_bucket(server, client) as bucket:
+                    asking = Asking(server, client, bucket)
+                    answers[question] = _answered(ask, asking)
+                    asking.remove()
+            except LeftBehindError as left:
+                answers[question] += f"; {left}"
     finally:
         client.close()
     return answers
+
+
+def _answered(ask: Callable[[Asking], str], asking: Asking) -> str:
+    """The answer to a question; where the server lacks what the question needs, what it said to that."""
+    try:
+        return ask(asking)
+    except ClientError as refusal:
+        return f"not asked: {refusal.operation_name} answers {_code(refusal)}"
+    except BotoCoreError as error:
+        return f"not asked: {type(error).__name__}"
+    except KeyError as missing:
+        return f"not asked: an answer has no {missing.args[0]}"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from object_store import StoreConfig
 
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 
 GIVEN: Final = "given"
 _ENVIRONMENT = ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "S3_CA_BUNDLE")
+
+
+class UnreachableError(Exception):
+    """No S3 server answers at an endpoint; the message is one line."""
+
+
+class LeftBehindError(Exception):
+    """A bucket of a test could not be removed; the message names it and the server's reason."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +89,30 @@ class Server:
                 return refusal.code, refusal.read()
 
 
+def check_reachable(server: Server) -> None:
+    """Check that an S3 server answers; a refusal is an answer.
+
+    Raises:
+        UnreachableError: None does.
+    """
+    client = server.client()
+    try:
+        client.list_buckets()
+    except ClientError:
+        pass  # a server that refuses this answers
+    except (BotoCoreError, ValueError) as error:
+        raise UnreachableError(
+            f"no S3 server answers at {server.config.endpoint}: {' '.join(str(error).split())}"
+        ) from None
+    finally:
+        client.close()
+
+
 @contextmanager
 def made_bucket(server: Server, client: S3Client, *, locked: bool = False) -> Iterator[str]:
     """A new bucket, removed at the end with its contents; a locked one has a default retention of one day."""
     name = f"contract-{uuid.uuid4().hex[:16]}"
-    options: dict[str, Any] = {"ObjectLockEnabledForBucket": True} if locked else {}
-    if server.config.region != "us-east-1":  # AWS accepts no constraint for it
-        options["CreateBucketConfiguration"] = {"LocationConstraint": server.config.region}
-    client.create_bucket(Bucket=name, **options)
+    _make(client, name, server.config.region, locked=locked)
     try:
         if locked:
             retention: Any = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
@@ -96,10 +120,51 @@ def made_bucket(server: Server, client: S3Client, *, locked: bool = False) -> It
                 Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": retention}
             )
         yield name
-    finally:
-        remove_uploads(client, name)
-        remove_objects(client, name, versions=locked)
+    except BaseException as error:
+        try:
+            remove_bucket(client, name, locked=locked)
+        except LeftBehindError as left:
+            error.add_note(str(left))
+        raise
+    remove_bucket(client, name, locked=locked)
+
+
+def _make(client: S3Client, name: str, region: str, *, locked: bool) -> None:
+    options: dict[str, Any] = {"ObjectLockEnabledForBucket": True} if locked else {}
+    if region != "us-east-1":  # AWS accepts no constraint for it
+        options["CreateBucketConfiguration"] = {"LocationConstraint": region}
+    try:
+        client.create_bucket(Bucket=name, **options)
+    except ClientError as refusal:
+        if "LocationConstraint" not in refusal.response["Error"].get("Code", ""):
+            raise
+        # Ceph RGW takes only the name of its zone group, which no client knows.
+        del options["CreateBucketConfiguration"]
+        client.create_bucket(Bucket=name, **options)
+
+
+def remove_bucket(client: S3Client, name: str, *, locked: bool = False) -> None:
+    """Remove a bucket with its uploads, versions and objects; a bucket that is not there is no error.
+
+    Not every server knows every listing, so a step that fails does not end the removal.
+
+    Raises:
+        LeftBehindError: The bucket is still there.
+    """
+    steps: list[Callable[[], None]] = [
+        lambda: remove_uploads(client, name),
+        lambda: remove_objects(client, name, versions=True, bypass=locked),
+        lambda: remove_objects(client, name, bypass=locked),
+    ]
+    for remove in steps:
+        with suppress(ClientError, BotoCoreError):
+            remove()
+    try:
         client.delete_bucket(Bucket=name)
+    except (ClientError, BotoCoreError) as refusal:
+        code = refusal.response["Error"].get("Code") if isinstance(refusal, ClientError) else type(refusal).__name__
+        if code != "NoSuchBucket":
+            raise LeftBehindError(f"bucket {name} is left behind: its removal answers {code}") from None
 
 
 def keys_of(client: S3Client, bucket: str, prefix: str = "") -> list[str]:
@@ -109,19 +174,21 @@ def keys_of(client: S3Client, bucket: str, prefix: str = "") -> list[str]:
 
 
 def uploads_of(client: S3Client, bucket: str, prefix: str = "") -> list[tuple[str, str]]:
-    """Key and upload id of each unfinished upload; at most 1000."""
-    begun = client.list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", ())
+    """Key and upload id of each unfinished upload."""
+    pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+    begun = [one for page in pages for one in page.get("Uploads", ())]
     return [(one["Key"], one["UploadId"]) for one in begun if one["Key"].startswith(prefix)]
 
 
-def remove_objects(client: S3Client, bucket: str, prefix: str = "", *, versions: bool = False) -> None:
-    """Remove all objects under a prefix, or with `versions` all versions."""
+def remove_objects(
+    client: S3Client, bucket: str, prefix: str = "", *, versions: bool = False, bypass: bool = False
+) -> None:
+    """Remove all objects under a prefix, or with `versions` all versions; `bypass` passes governance retention."""
     removed: list[dict[str, str]] = []
-    bypass: dict[str, Any] = {}
+    options: dict[str, Any] = {"BypassGovernanceRetention": True} if bypass else {}
     if not versions:
         removed = [{"Key": key} for key in keys_of(client, bucket, prefix)]
     else:
-        bypass = {"BypassGovernanceRetention": True}
         pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
         removed = [
             {"Key": entry["Key"], "VersionId": entry["VersionId"]}
@@ -130,7 +197,7 @@ def remove_objects(client: S3Client, bucket: str, prefix: str = "", *, versions:
         ]
     for start in range(0, len(removed), 1000):
         batch: Any = removed[start : start + 1000]
-        client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True}, **bypass)
+        client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True}, **options)
 
 
 def remove_uploads(client: S3Client, bucket: str) -> None:

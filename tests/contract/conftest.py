@@ -4,7 +4,7 @@
 
 takes the credential from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the region from AWS_REGION (default us-west-2)
 and the CA from S3_CA_BUNDLE. Without `--bucket` it makes two buckets and removes them. With `--bucket` it writes only
-below its own prefixes in that bucket.
+below its own prefixes in that bucket. A fact that does not hold there is one sentence; `--tb=long` shows the traceback.
 """
 
 from __future__ import annotations
@@ -17,12 +17,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from object_store import ConfigurationError, ObjectStore
-from trials.servers import GIVEN, OWN, Server, given_server, made_bucket, remove_objects
+from trials.servers import (
+    GIVEN,
+    OWN,
+    Server,
+    UnreachableError,
+    check_reachable,
+    given_server,
+    made_bucket,
+    remove_objects,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from mypy_boto3_s3 import S3Client
+
+_REASON_CHARACTERS = 400
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,7 +57,27 @@ def _given(config: pytest.Config) -> Server | None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that cannot work before anything is collected."""
-    _given(config)
+    given = _given(config)
+    if given is not None:
+        try:
+            check_reachable(given)
+        except UnreachableError as fault:
+            raise pytest.UsageError(f"--endpoint: {fault}") from None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A fact that does not hold on a given server is that server's lack: one sentence, not a traceback of ours."""
+    report = yield
+    endpoint = item.config.getoption("--endpoint", None)
+    if report.failed and endpoint and call.excinfo and item.config.option.tbstyle == "auto":
+        fact = " ".join((getattr(item, "function", item).__doc__ or item.name).split())
+        error = call.excinfo.value
+        reason = " ".join([type(error).__name__ + ":", *str(error).split(), *getattr(error, "__notes__", ())])
+        report.longrepr = f"{endpoint} does not hold this: {fact} ({reason[:_REASON_CHARACTERS]})"
+    return report
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
