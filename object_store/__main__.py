@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from contextlib import suppress
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -23,7 +24,7 @@ from typer.core import TyperCommand
 from object_store.errors import InvalidArgument, LocalFileError, NotFound, ObjectStoreError
 from object_store.files import is_folder
 from object_store.folders import JOBS, NOTHING_THERE, length_of
-from object_store.keys import check_bucket
+from object_store.keys import check_bucket, parents_of
 from object_store.opening import store_of
 from object_store.parity import parity as compare
 from object_store.plain import escaped, plain
@@ -35,6 +36,7 @@ from object_store.targets import own_descriptor
 
 if TYPE_CHECKING:
     from object_store.folders import Transfer
+    from object_store.store import ObjectStore
 
 app = typer.Typer(
     add_completion=False,
@@ -53,6 +55,7 @@ AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Let it be right
 Jobs = Annotated[int, typer.Option(min=1, max=64, help="Files of a folder to transfer at the same time.")]
 Uri = Annotated[str, typer.Argument(metavar="s3://BUCKET/KEY")]
 DIFFERENT, CANNOT = 1, 2
+_HIDDEN = "{below} is beside an object {above}: a MinIO server does not list it, and no folder can hold both"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -128,6 +131,7 @@ def put(  # noqa: PLR0913, PLR0917  # the command's options
                 progress=progress,
             )
         _say_ref(ref, as_json=as_json)
+        _say_hidden(store, bucket, key)
 
 
 @app.command(cls=Command)
@@ -348,6 +352,20 @@ def _say_ref(ref: ObjectRef, *, as_json: bool) -> None:
         ref.model_dump_json(ensure_ascii=True) if as_json else f"{plain(ref.uri)}  {plain_size(ref.size)}  {ref.etag}"
     )
     sys.stdout.write(f"{line}\n")
+
+
+def _say_hidden(store: ObjectStore, bucket: str, key: str) -> None:
+    """Warn of `a/b` beside an object `a`, which a MinIO server then does not list; AWS lists both."""
+    if store.config.endpoint is None:
+        return
+    with suppress(ObjectStoreError):  # an identity that may only write cannot know
+        below = next(store.list(bucket, f"{key}/"), None)
+        if below is not None:
+            sys.stderr.write(f"warning: {_HIDDEN.format(below=plain(below.key), above=plain(key))}\n")
+    for parent in parents_of(key):
+        with suppress(ObjectStoreError):
+            store.head(bucket, parent)
+            sys.stderr.write(f"warning: {_HIDDEN.format(below=plain(key), above=plain(parent))}\n")
 
 
 def _say_transfer(moved: Transfer, *, as_json: bool) -> None:

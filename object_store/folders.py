@@ -22,13 +22,13 @@ from object_store.body import MULTIPART_THRESHOLD
 from object_store.checksums import same_content
 from object_store.errors import InvalidArgument, InvalidKey, LocalFileError, NotFound, UnsafePath
 from object_store.files import is_folder, replacing
-from object_store.keys import check_key
+from object_store.keys import check_key, parents_of
 from object_store.partials import sweep
 from object_store.paths import paths_of_keys
 from object_store.sides import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from object_store.reference import ObjectRef
@@ -235,7 +235,7 @@ def _check_places(bucket: str, folder: Path, paths: dict[str, Path]) -> None:
 def _check_names(bucket: str, start: str, paths: dict[str, Path]) -> None:
     """Raise UnsafePath if one name is both a file and a folder, which keys can be."""
     for key in paths:
-        for parent in _parents(key):
+        for parent in parents_of(key):
             if len(parent) >= len(start) and parent in paths:
                 raise UnsafePath(
                     f"{parent!r} is also an object, and cannot be a file and a folder", bucket=bucket, key=key
@@ -246,7 +246,7 @@ def _check_hidden(bucket: str, files: Mapping[str, Path], there: Mapping[str, Ob
     """Raise InvalidKey if `a` and `a/b` would be two objects: a MinIO server then does not list `a/b`."""
     for new, old in ((files, there), (there, files)):
         for key in new:
-            found = next((parent for parent in _parents(key) if parent in old and parent not in new), None)
+            found = next((parent for parent in parents_of(key) if parent in old and parent not in new), None)
             if found is not None and key not in old:
                 raise InvalidKey(
                     f"beside an object {found!r} not every server lists it, and no folder can hold both: "
@@ -254,11 +254,6 @@ def _check_hidden(bucket: str, files: Mapping[str, Path], there: Mapping[str, Ob
                     bucket=bucket,
                     key=key,
                 )
-
-
-def _parents(key: str) -> Iterator[str]:
-    while key := key.rpartition("/")[0]:
-        yield key
 
 
 def _is_there(path: Path, ref: ObjectRef) -> bool:

@@ -5,8 +5,8 @@ to 1024 bytes. A MinIO server strips a leading slash, and refuses `//` and the s
 space around them). SeaweedFS makes a `/` of each backslash. obstore strips slashes at both ends and refuses control
 characters. The adapter refuses a key that one of them would change. A server may refuse more (MinIO: a segment over
 255 bytes); then its refusal is the `InvalidKey`. A prefix may be any UTF-8: it must find other writers' keys too. Left
-out: `a/b` beside an object `a`, which one key does not show. AWS lists both, MinIO only `a`, versitygw refuses it;
-where a listing shows it, `folders` refuses it.
+out: `a/b` beside an object `a`, which one key does not show. AWS lists both, MinIO only `a`, versitygw refuses it.
+`folders` refuses it where a listing shows it, and the command `put` warns.
 
 Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html,
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html,
@@ -16,9 +16,13 @@ https://docs.rs/object_store/latest/object_store/path/struct.Path.html
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from object_store.errors import InvalidBucketName, InvalidKey
 from object_store.outgoing import Form, fault_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_KEY_BYTES = 1024
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -52,6 +56,12 @@ def check_prefix(bucket: str, prefix: str, name: str = "prefix") -> None:
     fault = fault_of(prefix, Form.QUERY, max_bytes=MAX_KEY_BYTES) if prefix != "" else None  # not None
     if fault is not None:
         raise InvalidKey(f"the {name} {fault}; legal: at most {MAX_KEY_BYTES} bytes of UTF-8", bucket=bucket)
+
+
+def parents_of(key: str) -> Iterator[str]:
+    """Yield the keys whose folder the key would be in: `a/b` and `a` for `a/b/c`."""
+    while key := key.rpartition("/")[0]:
+        yield key
 
 
 def _fault(key: str) -> str | None:

@@ -27,7 +27,7 @@ python -m docs.differences --endpoint URL
 
 MinIO (source of February 2026) stores the key `a/b` beside the object `a`, but does not list it. What is not listed,
 `object-store get s3://BUCKET/PREFIX/` and `object-store parity` cannot see. So `object-store put FOLDER` refuses a file
-`a/b` where the store lists an object `a`, and the reverse. A program that stores single objects must not use both.
+`a/b` where the store lists an object `a`, and the reverse; `put` of one object warns. A program must not use both.
 
 """
 

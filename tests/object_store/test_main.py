@@ -110,6 +110,22 @@ def test_what_a_folder_leaves_out_is_counted_and_named(
     store.delete_object(bucket, "d/f")
 
 
+@pytest.mark.parametrize(("there", "key"), [("h/x", "h/x/child/y"), ("h/x/child/y", "h/x")])
+def test_object_in_the_place_of_a_folder_is_warned_of(
+    run: Run, store: ObjectStore, bucket: str, there: str, key: str
+) -> None:
+    """A MinIO server stores both and lists one; the object is stored, and the warning names both."""
+    store.upload(bucket, there, b"")
+
+    status, out, err = run("put", "/dev/null", f"s3://{bucket}/{key}", "--json")
+
+    assert (status, ObjectRef.parse(out).key) == (0, key)
+    assert err.startswith("warning: h/x/child/y is beside an object h/x: a MinIO server does not list it")
+    assert len(err.splitlines()) == 1
+    for each in (there, key):
+        store.delete_object(bucket, each)
+
+
 @pytest.mark.parametrize("target", ["new/", "new/.", "deep/new/", "there"])
 def test_target_that_ends_in_a_slash_is_a_folder(
     run: Run, store: ObjectStore, bucket: str, tmp_path: Path, target: str
