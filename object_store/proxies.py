@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit
@@ -47,6 +48,15 @@ class Proxy:
     url: str = field(repr=False)
     shown: str
     secrets: tuple[str, ...] = field(repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Header with the proxy's user and password, for a client (urllib3) that does not take them from the URL."""
+        parts = urlsplit(self.url)
+        if parts.username is None:
+            return {}
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        return {"Proxy-Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,17 @@ def test_proxy_that_the_halves_cannot_share(monkeypatch: pytest.MonkeyPatch, val
         config_for("https://store")
 
 
+@pytest.mark.parametrize(
+    ("user", "headers"), [("us%40er:pass@", {"Proxy-Authorization": "Basic dXNAZXI6cGFzcw=="}), ("", {})]
+)
+def test_user_of_a_proxy_as_a_header(user: str, headers: dict[str, str]) -> None:
+    """For `verify`'s plain HTTP: urllib3 does not take it from the URL."""
+    proxy = Proxies.named_in({"HTTPS_PROXY": f"http://{user}proxy:9"}).of("https://store")
+
+    assert proxy is not None
+    assert proxy.headers == headers
+
+
 def test_password_of_a_proxy_stays_secret() -> None:
     """It is neither in the repr nor in an error, and the command's screen hides it."""
     named = Proxies.named_in({"HTTPS_PROXY": "http://user:planted%2Fword@proxy:9"})

@@ -87,7 +87,9 @@ class StoreSession:
         self._proxies = config.botocore_proxies  # as the adapter goes, so that both meet the same server
         self.ca_file = self._written_ca()
         proxy = self.proxy = config.proxy
-        made: type[urllib3.PoolManager] = partial(urllib3.ProxyManager, proxy.url) if proxy else urllib3.PoolManager  # type: ignore[assignment]  # called alike
+        made: Callable[..., urllib3.PoolManager] = (
+            partial(urllib3.ProxyManager, proxy.url, proxy_headers=proxy.headers) if proxy else urllib3.PoolManager
+        )
         self._http = made(
             maxsize=connections,
             ssl_context=self.tls(),
