@@ -56,6 +56,10 @@ long: dev ## Run the tests with many seeds and full sizes, then every benchmark 
 		echo "== bench.$$each"; $(BIN)/python -m "bench.$$each" || missed="$$missed $$each"; \
 	done; [ -z "$$missed" ] || { echo "these benchmarks missed their goals:$$missed" >&2; exit 1; }
 
+.PHONY: fuzz
+fuzz: dev ## Give damaged input of every kind to its readers: a table by kind, exit status 1 if one ends with a traceback
+	@$(BIN)/python -m tests.fuzz
+
 .PHONY: lint
 lint: dev ## Check style, types, import rules, generated files, the docs site and workflows
 	@$(BIN)/ruff check .

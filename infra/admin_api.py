@@ -27,6 +27,8 @@ from minio.time import to_amz_date, utcnow
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from model.admin_versions import NOT_SPOKEN, SPOKEN, VERSIONS, command_url
+from model.written import WrittenError
+from model.written_json import parse_json
 
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.2
@@ -392,8 +394,8 @@ def _pool(endpoint: str, ca_pem: str | None) -> urllib3.PoolManager:
 
 def _object(command: str, body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
-    except ValueError:
+        found = parse_json(body, command)
+    except WrittenError:
         found = None
     if not isinstance(found, dict):
         raise UnavailableError(command, "UnreadableAnswer", "the answer is not a JSON object, or was cut short")
@@ -402,9 +404,9 @@ def _object(command: str, body: bytes) -> dict[str, Any]:
 
 def _refusal(command: str, status: int, body: bytes) -> AdminApiError:
     try:
-        said = json.loads(body)
+        said = parse_json(body, command)
         code, message = str(said["Code"]), str(said["Message"])
-    except (ValueError, KeyError, TypeError):
+    except (WrittenError, KeyError, TypeError):
         code, message = f"HTTP {status}", "this is not an answer of a MinIO server; is there a proxy in front of it?"
     kind = _BY_CODE.get(code, AdminApiError)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.MULTIPLE_CHOICES:

@@ -5,7 +5,6 @@ without a shell, has an empty standard input and a limit of 30 seconds. It leave
 and which pairs are refused (`infra.admin_credentials`).
 """
 
-import json
 import os
 import shlex
 import signal
@@ -15,6 +14,8 @@ from contextlib import suppress
 
 from infra.lease import LeaseError, leased_value
 from model.problems import InvalidInputError, Problem
+from model.written import WrittenError
+from model.written_json import parse_json
 
 KEY = "adminCredentialsCommand"
 TIMEOUT_SECONDS = 30.0
@@ -84,8 +85,8 @@ def _pair(printed: str) -> tuple[str, str] | None:
     except LeaseError:
         return None
     try:
-        answer = json.loads(value)
-    except json.JSONDecodeError:
+        answer = parse_json(value, KEY)
+    except WrittenError:
         user, _, password = value.partition(":")
         answer = {"user": user, "password": password}
     pair = (answer.get("user"), answer.get("password")) if isinstance(answer, dict) else ()

@@ -7,7 +7,8 @@ Forms: v0.4.1 prints `{"success": …, "message": …, "data": {"value": …}}`;
 (https://github.com/joelhooks/agent-secrets).
 """
 
-import json
+from model.written import WrittenError
+from model.written_json import parse_json
 
 
 class LeaseError(ValueError):
@@ -27,11 +28,12 @@ def leased_value(printed: str) -> str:
     if not text:
         raise LeaseError("the lease printed nothing")
     try:
-        answer = json.loads(text)
-    except json.JSONDecodeError:
+        answer = parse_json(text, "lease")
+    except WrittenError:
         answer = None
     if isinstance(answer, dict) and "success" in answer:
-        value = (answer.get("data") or {}).get("value") if answer["success"] is True else None
+        data = answer.get("data") if answer["success"] is True else None
+        value = data.get("value") if isinstance(data, dict) else None
         if not isinstance(value, str) or not value:
             raise LeaseError(f"the lease failed: {answer.get('message') or answer.get('error') or 'no reason given'}")
         return value

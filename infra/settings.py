@@ -6,7 +6,6 @@ It leaves out domains, identities and key generations, which it passes on unchec
 `model.generations`).
 """
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -32,6 +31,8 @@ from model.regions import PARTITION
 from model.resources import AdminApiVersion
 from model.stack_names import short_name, stack_file
 from model.tags import own_tags, tag_problems
+from model.written import WrittenError
+from model.written_json import parse_json
 
 # The form; `infra.regions` knows which regions there are.
 _AWS_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
@@ -232,7 +233,7 @@ def parse_config(values: Mapping[str, str], where: str) -> StackConfig:
     Raises:
         InvalidInputError: A key is unknown or missing, or a value has the wrong form; secret values are not shown.
     """
-    decoded = {key: _decoded(key, value) for key, value in values.items()}
+    decoded = {key: _decoded(key, value, where) for key, value in values.items()}
     try:
         config = StackConfig.model_validate(decoded)
     except ValidationError as error:
@@ -346,15 +347,18 @@ def _kms_problems(config: StackConfig, where: str) -> list[Problem]:
     return [Problem(f"{where}kmsKeyArn", wrong, f"{form}, or alias/NAME", f"{NAMESPACE}:kmsKeyArn: {form}")]
 
 
-def _decoded(key: str, value: str) -> object:
+def _decoded(key: str, value: str, where: str) -> object:
     annotation = next(
         (info.annotation for name, info in StackConfig.model_fields.items() if to_camel(name) == key), str
     )
     if annotation in (str, Cloud):
         return value
     try:
-        return json.loads(value)
-    except json.JSONDecodeError:
+        return parse_json(value, f"{where}{key}")
+    except WrittenError:
+        # `yes` and other words are for pydantic; what is meant as JSON has its own fault.
+        if value.lstrip().startswith(("{", "[")):
+            raise
         return value
 
 

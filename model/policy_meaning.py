@@ -15,6 +15,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from model.written import WrittenError
+from model.written_json import parse_json
+
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 _PRINCIPALS = ("Principal", "NotPrincipal")
 _EVERYBODY = {"AWS": ["*"]}
@@ -26,8 +29,8 @@ def same_meaning(one: str, other: str) -> bool:
     if one == other:
         return True
     try:
-        return _form(json.loads(one)) == _form(json.loads(other))
-    except (ValueError, AttributeError, TypeError):
+        return _form(parse_json(one, "policy")) == _form(parse_json(other, "policy"))
+    except (WrittenError, AttributeError, TypeError):
         return False
 
 

@@ -15,7 +15,7 @@ class Problem:
     Attributes:
         where: File and key, such as `infra/taxonomy.yaml: domains.media-raw.band`.
         wrong: What is wrong, with the value found (never a secret value).
-        legal: The legal values or form.
+        legal: The legal values or form; empty if the line to paste says it all.
         paste: The line to paste, or the command to run.
     """
 
@@ -26,7 +26,8 @@ class Problem:
 
     def __str__(self) -> str:
         """Format the problem as place and mistake, legal values, and the line to paste."""
-        return f"{self.where}: {self.wrong}\n  legal: {self.legal}\n  write: {self.paste}"
+        legal = f"\n  legal: {self.legal}" if self.legal else ""
+        return on_screen(f"{self.where}: {self.wrong}{legal}\n  write: {self.paste}")
 
 
 class InvalidInputError(ValueError):
@@ -41,6 +42,13 @@ class InvalidInputError(ValueError):
         self.problems = tuple(problems)
         count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
         super().__init__(f"{count} in the input, nothing was sent:\n" + "\n".join(map(str, problems)))
+
+
+def on_screen(text: str) -> str:
+    """Text that may repeat input, with the characters escaped that a terminal would obey or cannot encode."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
 
 
 def key_path(where: str, path: str) -> str:

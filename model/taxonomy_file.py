@@ -5,12 +5,11 @@ of a taxonomy with a mistake. `model.taxonomy` defines which values a domain of 
 """
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from model.problems import InvalidInputError, Problem, key_path, nearest
@@ -27,6 +26,7 @@ from model.taxonomy import (
     Taxonomy,
 )
 from model.taxonomy_mistakes import is_out_of_limits, key_in_file, mistake
+from model.written_yaml import read_yaml_file
 
 TAXONOMY_FILE = Path(__file__).parents[1] / "infra" / "taxonomy.yaml"
 
@@ -37,54 +37,15 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _ADDED = frozenset({"grants", "trust"})
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A SafeLoader that refuses duplicate keys; YAML 1.2 forbids them, PyYAML silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} appears twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def load(path: Path = TAXONOMY_FILE) -> Taxonomy:
     """Read and check a taxonomy file.
 
     Raises:
-        InvalidInputError: The file is missing, is not YAML, or breaks a rule; the error names every problem.
+        InvalidInputError: The file breaks a rule; the error names every problem.
+        WrittenError: The file cannot be read, or is not YAML.
     """
     where = f"infra/{path.name}" if path == TAXONOMY_FILE else path.name
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except OSError as error:
-        raise InvalidInputError(
-            [
-                Problem(
-                    where,
-                    f"cannot be read: {error.strerror}",
-                    "a readable file",
-                    "git checkout infra/taxonomy.yaml",
-                )
-            ]
-        ) from error
-    except yaml.MarkedYAMLError as error:
-        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise InvalidInputError(
-            [
-                Problem(
-                    f"{where}:{line}",
-                    str(error.problem),
-                    "YAML in which each key appears once",
-                    "(remove or rename one of the two)",
-                )
-            ]
-        ) from error
-    return parse(content, where)
+    return parse(read_yaml_file(path, where), where)
 
 
 def parse(content: object, where: str) -> Taxonomy:

@@ -77,7 +77,9 @@ class ObjectStoreError(Exception):
         text = f"{place}: {reason}" if place else reason
         if code is not None and code not in text:
             text += f" ({code})"
-        super().__init__(f"{text.rstrip('.')}. {self.remedy}".rstrip())
+        text = f"{text.rstrip('.')}. {self.remedy}".rstrip()
+        # A key or a field's name may hold what a terminal obeys, or cannot encode.
+        super().__init__("".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text))
 
     def __reduce__(self) -> tuple[partial[Self], tuple[str]]:
         """Allow pickling: a worker process pickles the exception to pass it on."""

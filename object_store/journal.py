@@ -11,16 +11,20 @@ import os
 import stat
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from object_store.errors import InvalidArgument, LocalFileError
 from object_store.partials import lock, write_all
+from object_store.written import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _NAME: Final = "object-store-parity"
+_LINE_BYTES_MAXIMUM: Final = 2**16  # a key has at most 1024 bytes, and an escape needs 6 bytes for each
+_SHOWN_CHARACTERS: Final = 300
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ def opened_journal(path: Path | None, **comparison: str) -> Iterator[Journal]:
         return
     with ExitStack() as stack:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            # Without O_NONBLOCK the opening of a device may wait for ever.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
             stack.callback(os.close, descriptor)
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # reading a pipe back would never end
                 raise InvalidArgument(f"{path} is not a regular file: name another file for the journal")
@@ -126,20 +131,23 @@ def opened_journal(path: Path | None, **comparison: str) -> Iterator[Journal]:
 def _read(file: BinaryIO, path: Path, comparison: dict[str, str]) -> tuple[Checkpoint, int]:
     """Return the progress that counts, and the number of bytes that it takes in the file."""
     expected: dict[str, object] = {"journal": _NAME, "version": 1, **comparison}
-    first = file.readline()
+    first = file.readline(_LINE_BYTES_MAXIMUM)
     if not first.endswith(b"\n") and json.dumps(expected).encode().startswith(first):
         return Checkpoint(), 0  # empty, or torn in the first line
     header = _json(first)
     if not isinstance(header, dict) or header.get("journal") != _NAME:
         raise InvalidArgument(f"{path} is not a journal of a comparison, and was not changed: name another file")
     if header != expected:
-        raise InvalidArgument(f"{path} is the journal of another comparison ({header}): name another file or remove it")
+        other = ascii(header)[:_SHOWN_CHARACTERS]
+        raise InvalidArgument(f"{path} is the journal of another comparison ({other}): name another file or remove it")
     end, pending, progress = file.tell(), list[Finding](), Checkpoint()
-    for line in file:
+    for line in iter(partial(file.readline, _LINE_BYTES_MAXIMUM), b""):
         match _json(line):
             case {"finding": str(kind), "key": str(key), "reason": str(reason)}:
                 pending.append(Finding(kind, key, reason))
-            case {"through": str(through), "same": int(same), "sameBytes": int(same_bytes)}:
+            case {"through": str(through), "same": int(same), "sameBytes": int(same_bytes)} if (
+                min(same, same_bytes) >= 0
+            ):
                 progress = Checkpoint(through, same, same_bytes, [*progress.findings, *pending])
                 pending.clear()
                 end = file.tell()
@@ -153,6 +161,6 @@ def _read(file: BinaryIO, path: Path, comparison: dict[str, str]) -> tuple[Check
 def _json(line: bytes) -> object:
     """Read a whole line; None if it is torn or not JSON."""
     try:
-        return json.loads(line) if line.endswith(b"\n") else None
+        return json_of(line) if line.endswith(b"\n") else None
     except ValueError:
         return None

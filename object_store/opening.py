@@ -5,14 +5,14 @@ The rule: a credentials file that other users can read is refused, and its conte
 
 from __future__ import annotations
 
-import json
 import stat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from object_store.config import StoreConfig
 from object_store.errors import ConfigurationError
 from object_store.screen import SCREEN
 from object_store.store import ObjectStore
+from object_store.written import published_object
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,9 @@ def store_of(deployment: Path | None, credentials: Path | None, identity: str | 
         return _hidden(ObjectStore.from_environment())
     if stat.S_IMODE(_status(credentials)) & 0o077:
         raise ConfigurationError(f"other users can read {credentials}; legal: mode 0600: chmod 600 {credentials}")
-    return _hidden(ObjectStore(StoreConfig.from_deployment(_read(deployment), _read(credentials), identity)))
+    return _hidden(
+        ObjectStore(StoreConfig.from_deployment(published_object(deployment), published_object(credentials), identity))
+    )
 
 
 def _hidden(store: ObjectStore) -> ObjectStore:
@@ -47,15 +49,3 @@ def _status(path: Path) -> int:
         return path.stat().st_mode
     except OSError as fault:
         raise ConfigurationError(f"{path} cannot be read: {fault.strerror}") from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as fault:
-        raise ConfigurationError(f"{path} cannot be read: {fault.strerror}") from None
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{path} is not a JSON object; legal: what `pulumi stack output NAME --json` prints")
-    return content

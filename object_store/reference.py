@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from object_store.errors import InvalidArgument, InvalidReference
 from object_store.keys import check_bucket
 from object_store.outgoing import Form, fault_of
+from object_store.written import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,7 @@ _SCHEME: Final = "s3://"
 ETAG_PATTERN: Final = r"^[!#-~]+$"
 """The characters of an etag that a header can hold: printable ASCII, without quotes and white space."""
 
+_SHOWN_CHARACTERS: Final = 300
 _LEGAL: Final = "bucket, key, etag, size and contentType, as in schemas/object-ref.schema.json"
 
 
@@ -70,13 +72,15 @@ class ObjectRef(BaseModel):
         """
         try:
             if isinstance(content, str | bytes | bytearray):
-                return cls.model_validate_json(content, by_alias=True, by_name=False)
+                content = json_of(content if isinstance(content, str) else bytes(content))
             return cls.model_validate(content, by_alias=True, by_name=False)
         except ValidationError as error:
             faults = "; ".join(
                 f"{'.'.join(map(str, fault['loc'])) or 'objectRef'}: {fault['msg']}"
                 for fault in error.errors(include_input=False, include_url=False)
             )
+        except ValueError as error:
+            faults = str(error) if not isinstance(error, UnicodeError) else "it is not UTF-8"
         raise InvalidReference(f"not a reference: {faults}; legal: {_LEGAL}")
 
 
@@ -95,15 +99,16 @@ def parse_uri(uri: str) -> tuple[str, str]:
     Raises:
         InvalidReference: it does not have that form.
     """
+    shown = repr(uri)[:_SHOWN_CHARACTERS]
     if not isinstance(uri, str) or not uri.startswith(_SCHEME):
-        raise InvalidReference(f"{uri!r} is not an S3 URI; legal: s3://BUCKET/KEY")
+        raise InvalidReference(f"{shown} is not an S3 URI; legal: s3://BUCKET/KEY")
     bucket, slash, key = uri.removeprefix(_SCHEME).partition("/")
     try:
         check_bucket(bucket)
     except InvalidArgument as fault:
-        raise InvalidReference(f"{uri!r}: {fault.reason}") from None
+        raise InvalidReference(f"{shown}: {fault.reason}") from None
     if not slash or not key:
-        raise InvalidReference(f"{uri!r} has no key; legal: s3://BUCKET/KEY")
+        raise InvalidReference(f"{shown} has no key; legal: s3://BUCKET/KEY")
     return bucket, key
 
 

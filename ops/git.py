@@ -16,7 +16,7 @@ _SECONDS = 60.0
 
 
 def run_git(folder: Path, *arguments: str, environ: Mapping[str, str] = os.environ) -> Said:
-    """The result of a git command, for any exit status.
+    """The result of a git command, for any exit status; bytes that are not UTF-8 are kept as lone surrogates.
 
     Args:
         folder: Where git looks for the repository.
@@ -27,4 +27,5 @@ def run_git(folder: Path, *arguments: str, environ: Mapping[str, str] = os.envir
         OutsideError: git is not on PATH, cannot be started, or did not end in time.
     """
     command = ["git", "-c", "core.quotePath=false", "-C", str(folder), *arguments]
-    return run(command, environ={**environment_for(Reader.GIT, environ), "LC_ALL": "C"}, timeout_seconds=_SECONDS)
+    cleaned = {**environment_for(Reader.GIT, environ), "LC_ALL": "C"}
+    return run(command, environ=cleaned, timeout_seconds=_SECONDS, undecodable="surrogateescape")

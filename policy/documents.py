@@ -4,7 +4,6 @@ The rule: it judges a document by its Allow statements; `NotAction` and `NotPrin
 with exceptions. It leaves out the resources of a statement: the grants decide those.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,6 +17,8 @@ from pulumi_policy import (
 
 from model.bucket_names import PROJECT
 from model.resources import TYPES, About
+from model.written import WrittenError
+from model.written_json import parse_json
 from policy.resources import (
     AISTOR_KEYS,
     AWS_BUCKET,
@@ -61,8 +62,8 @@ def statements_of(policy: object) -> list[Properties]:
         return []
     if isinstance(policy, str):
         try:
-            policy = json.loads(policy)
-        except ValueError:
+            policy = parse_json(policy, "policy")
+        except WrittenError:
             raise MalformedDocumentError("the policy is not JSON") from None
     statements = policy.get("Statement") if isinstance(policy, Mapping) else None
     found = [statements] if isinstance(statements, Mapping) else _listed(statements)

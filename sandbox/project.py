@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from model.written import WrittenError, read_written
+from model.written_yaml import FILE_BYTES_MAXIMUM, date_of_engine, parse_yaml
 from sandbox.engine.wrapper import call
 from sandbox.folder import SandboxError, StackFolder, StackName, repository, write_atomically, write_private
 
@@ -161,9 +163,9 @@ def _yaml(document: Mapping[str, Any], origin: str | None = None) -> str:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise SandboxError(f"{path}: cannot read this file as YAML: {error}") from error
+        document = parse_yaml(read_written(path, str(path), FILE_BYTES_MAXIMUM), str(path), date=date_of_engine)
+    except WrittenError as error:
+        raise SandboxError(str(error)) from None
     if not isinstance(document, dict):
         raise SandboxError(f"{path}: a Pulumi project or stack file must hold a YAML mapping, and this file does not.")
     return document

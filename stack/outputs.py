@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from model.deployment import Credentials, Deployment, KeyPair
+from model.problems import on_screen
 from stack.runner import EngineError, read_json
 
 _WITH_SECRETS = "--show-secrets"
@@ -75,7 +76,7 @@ def parse_published(deployment: object, credentials: object, where: str) -> Publ
         pairs = Credentials.validate_python(credentials)
     except ValidationError as error:
         places = sorted({".".join(map(str, detail["loc"])) for detail in error.errors(include_input=False)})
-        raise EngineError(f"{where}: the credentials are malformed at {', '.join(places)}") from None
+        raise EngineError(on_screen(f"{where}: the credentials are malformed at {', '.join(places)}")) from None
     return Published(parsed, pairs, where)
 
 

@@ -4,7 +4,6 @@ The rule: secrets are passed on standard input and redacted from errors (`model.
 prompts; it fails instead.
 """
 
-import json
 import os
 import re
 import signal
@@ -18,6 +17,8 @@ from typing import Any
 
 from model.environment import Reader, environment_for
 from model.secrecy.redaction import redacted
+from model.written import WrittenError
+from model.written_json import parse_json
 
 TIMEOUT_SECONDS = 1800
 # For commands that only read config, state or outputs.
@@ -199,8 +200,8 @@ def _parsed(said: Said, shown: str, stack: str) -> dict[str, Any]:
             f"`pulumi stack init {stack}` creates this one"
         )
     try:
-        found = json.loads(said.output)
-    except json.JSONDecodeError:
+        found = parse_json(said.output, shown)
+    except WrittenError:
         found = None
     if not isinstance(found, dict):
         raise EngineError(f"`{shown}` printed no JSON object; which pulumi is on the path: {which('pulumi')}")

@@ -14,7 +14,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from model.deployment import Deployment
+from model.problems import on_screen
 from model.secrecy.redaction import redacted
+from model.written import WrittenError
+from model.written_json import read_json_file
 from verify.checks import Finding
 from verify.facts import Facts
 from verify.selection import Selection
@@ -62,11 +65,9 @@ def load_record(path: Path) -> Record:
         CannotRunError: The file is missing, of another version, or malformed.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CannotRunError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise CannotRunError(f"{path}: is not JSON") from None
+        content = read_json_file(path)
+    except WrittenError as error:
+        raise CannotRunError(str(error)) from None
     version = content.get("version") if isinstance(content, dict) else None
     if version != VERSION:
         raise CannotRunError(
@@ -77,7 +78,7 @@ def load_record(path: Path) -> Record:
         return _RECORD.validate_json(json.dumps(content))
     except ValidationError as error:
         places = ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors(include_input=False)[:3])
-        raise CannotRunError(f"{path}: malformed facts at {places}") from None
+        raise CannotRunError(on_screen(f"{path}: malformed facts at {places}")) from None
 
 
 def json_report(deployment: Deployment, selection: Selection, facts: Facts, findings: Sequence[Finding]) -> str:

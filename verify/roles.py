@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from model.deployment import Deployment, KeyPair, Role
 from model.trust import GITHUB_ISSUER
+from model.written import WrittenError, read_written
 from verify.sdk import sdk_session
 
 TOKEN_FILE_VARIABLE = "AWS_WEB_IDENTITY_TOKEN_FILE"  # noqa: S105 - a variable's name
@@ -31,6 +32,7 @@ SESSION_NAME = "verify"
 SESSION_SECONDS = 3600
 _TIMEOUT_SECONDS = 10
 _OK = 200
+_TOKEN_BYTES = 2**16  # STS takes at most 20,000 characters
 
 
 class Session(KeyPair):
@@ -127,9 +129,10 @@ def _token(identity: str, role: Role, environ: Mapping[str, str]) -> str:
 
 def _token_in(path: Path, variable: str) -> str:
     try:
-        token = path.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise _NoTokenError(f"{variable}: {path} cannot be read: {error.strerror}") from None
+        token = read_written(path, f"{variable}: {path}", _TOKEN_BYTES).decode("ascii").strip()
+    except WrittenError as error:
+        fault = error.problems[0]
+        raise _NoTokenError(f"{fault.where} {fault.wrong}") from None
     except UnicodeDecodeError:
         token = ""
     if not token:

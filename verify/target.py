@@ -4,7 +4,6 @@ The rule: credentials come from the stack's secret output, from a file that only
 environment, never from the command line. Every error that stops a run before its first request is `CannotRunError`.
 """
 
-import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +18,8 @@ from model.deployment import Deployment, KeyPair
 from model.endpoint import parse_endpoint, read_ca_bundle
 from model.problems import InvalidInputError
 from model.secrecy.vendor_defaults import VENDOR_DEFAULTS
+from model.written import WrittenError
+from model.written_json import read_json_file
 from object_store import StoreConfig
 from stack.outputs import Published, parse_published, read_deployment, read_published
 from stack.runner import EngineError, NoEngineError
@@ -220,11 +221,9 @@ def _check_credentials(deployment: Deployment, credentials: Mapping[str, KeyPair
 
 def _json_file(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CannotRunError(f"{path}: cannot be read: {error.strerror}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise CannotRunError(f"{path}: is not JSON") from None
+        return read_json_file(path)
+    except WrittenError as error:
+        raise CannotRunError(str(error)) from None
 
 
 def _ca_pem(path: Path) -> str:
@@ -247,8 +246,10 @@ def _pairs_from_environment(content: object, environ: Mapping[str, str]) -> dict
     plan = content.get("plan") if isinstance(content, dict) else None
     identities = plan.get("identities", []) if isinstance(plan, dict) else []
     pairs = {}
-    for identity in identities:
-        name = str(identity.get("name"))
+    names = (
+        (str(one.get("name")) for one in identities if isinstance(one, dict)) if isinstance(identities, list) else ()
+    )
+    for name in names:
         key, secret = (environ.get(variable) for variable in credential_variables(name))
         if key and secret:
             pairs[name] = KeyPair(access_key_id=key, secret_access_key=SecretStr(secret))

@@ -27,6 +27,7 @@ from infra.reachable import check_reachable
 from infra.s3_client import open_client
 from model.resources import PROVIDER, STACK, About
 from model.secrecy.redaction import keep_secret, redacted
+from model.written_json import parse_json
 from ops.adopt.adoptable import Adoptable, LiveBucket, provider_inputs, provider_version
 from stack.runner import EngineError, Said, run_pulumi
 
@@ -211,7 +212,9 @@ class _Scratch:
         return [one for one, urn in urns.items() if found.get(urn)]
 
     def _export(self) -> dict[str, Any]:
-        exported: dict[str, Any] = json.loads(self._pulumi("stack", "export", "--stack", SCRATCH).output)
+        exported: dict[str, Any] = parse_json(
+            self._pulumi("stack", "export", "--stack", SCRATCH).output, "stack export"
+        )
         return exported
 
     def _pulumi(self, *arguments: str, text: str = "", may_fail: bool = False) -> Said:

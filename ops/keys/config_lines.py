@@ -63,7 +63,8 @@ def said(generations: Generations) -> str:
 
 def _lines_of(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        # Only for the difference that is shown: pulumi reads and writes the file.
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
 

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from shutil import which
+from typing import Literal
 
 from model.environment import Reader, environment_for
 from model.secrecy.redaction import redacted
@@ -29,6 +30,7 @@ def run(
     text: str = "",
     environ: Mapping[str, str] | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
+    undecodable: Literal["replace", "surrogateescape"] = "replace",
 ) -> Said:
     """Run a program and return its output and exit status.
 
@@ -37,6 +39,7 @@ def run(
         text: Its standard input, which may hold a secret.
         environ: Its environment; None for what `model.environment` leaves of this process's.
         timeout_seconds: How long it may take.
+        undecodable: What becomes of bytes that are not UTF-8; `surrogateescape` keeps them.
 
     Raises:
         OutsideError: It is not on PATH, cannot be started, or did not end in time.
@@ -52,7 +55,7 @@ def run(
             stderr=subprocess.PIPE,
             env=environment_for(Reader.PROGRAM, os.environ) if environ is None else dict(environ),
             encoding="utf-8",
-            errors="replace",
+            errors=undecodable,
             start_new_session=True,
         )
     except OSError as error:

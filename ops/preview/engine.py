@@ -4,9 +4,10 @@ The rule: the output of `pulumi` may hold secrets, so only the parsed part of it
 `ops.preview.steps` interprets it.
 """
 
-import json
 from typing import Any
 
+from model.written import WrittenError
+from model.written_json import parse_json
 from stack.runner import EngineError, checked_name, run_pulumi
 
 
@@ -26,11 +27,12 @@ def engine_preview(stack: str, *, refresh: bool) -> tuple[dict[str, Any], int]:
         options.append("--refresh")
     said = run_pulumi("preview", *options, "--stack", checked_name(stack), may_fail=True)
     try:
-        found = json.loads(said.output)
-    except json.JSONDecodeError:
+        found = parse_json(said.output, "pulumi preview")
+    except WrittenError:
         found = None
     if not isinstance(found, dict) or "steps" not in found:
-        messages = [str(item.get("message", "")).strip() for item in (found or {}).get("diagnostics", [])]
+        diagnostics = (found.get("diagnostics") if isinstance(found, dict) else None) or []
+        messages = [str(item.get("message", "")).strip() for item in diagnostics if isinstance(item, dict)]
         raise EngineError(
             f"`pulumi preview` of {stack} printed no preview (exit {said.status}); to list the stacks: "
             "pulumi stack ls\n" + ("\n".join(messages) or said.errors.strip())

@@ -7,9 +7,6 @@ leaves out the encrypted values of a stack's file, because no plan depends on on
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from infra.moves import impossible_moves
 from infra.namespace import NAMESPACE
@@ -18,18 +15,18 @@ from infra.settings import StackConfig, check_config, parse_config
 from model.deployment import Deployment, build_deployment
 from model.generations import parse_generations
 from model.plan import StorePlan, build_plan
-from model.problems import InvalidInputError, Problem
+from model.problems import InvalidInputError, Problem, on_screen
 from model.stack_names import stack_file
 from model.taxonomy import Taxonomy
 from model.taxonomy_file import TAXONOMY_FILE, extended, load, parse
+from model.written import read_written
+from model.written_json import read_json_file
+from model.written_yaml import FILE_BYTES_MAXIMUM, date_of_engine, parse_yaml
 from ops.git import run_git
 from ops.keys.outside import OutsideError
 from ops.preview.change import Aspect, Change, Risk
 from ops.preview.explain import explain
 from ops.preview.shape import StoreShape, of_plan
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 UNSEEN = (
     "the live store and the stack's state: drift, and what the engine itself would replace",
@@ -60,7 +57,8 @@ def of_checkout(stack: str, folder: Path) -> Side:
     Raises:
         InvalidInputError: The taxonomy or the stack's file is invalid, or its cloud would refuse the plan.
     """
-    side = _side(load(), _stack_text(folder / stack_file(stack)), stack)
+    name = stack_file(stack)
+    side = _side(load(), read_written(folder / name, name, FILE_BYTES_MAXIMUM), stack)
     if (config := side.config) is not None:
         where = f"{stack_file(stack)}: {NAMESPACE}:"
         check_config(config, stack, where)
@@ -75,7 +73,7 @@ def of_revision(stack: str, folder: Path, revision: str) -> Side:
         InvalidInputError: The revision does not exist, or its files are invalid.
     """
     where = f"{revision}:infra/{TAXONOMY_FILE.name}"
-    taxonomy = parse(yaml.safe_load(_shown(folder, revision, f"infra/{TAXONOMY_FILE.name}")), where)
+    taxonomy = parse(parse_yaml(_shown(folder, revision, f"infra/{TAXONOMY_FILE.name}"), where), where)
     return _side(taxonomy, _shown(folder, revision, stack_file(stack)), stack)
 
 
@@ -85,20 +83,7 @@ def of_deployment(path: Path) -> Side:
     Raises:
         InvalidInputError: The file cannot be read, or has another version.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidInputError(
-            [
-                Problem(
-                    str(path),
-                    f"is not a deployment: {error}",
-                    "a published deployment",
-                    f"pulumi stack output deployment --json > {path}",
-                )
-            ]
-        ) from None
-    deployment = Deployment.parse(content, str(path))
+    deployment = Deployment.parse(read_json_file(path), str(path))
     return Side(deployment.plan, _shape(deployment, None), None)
 
 
@@ -127,12 +112,12 @@ def changed_code(folder: Path, revision: str) -> tuple[str, ...]:
     # Each option against a setting of the user's git: its own diff program, renames as one file, relative paths.
     asked = ("diff", "--name-only", "-z", "--no-ext-diff", "--no-renames", "--no-relative", revision, "--")
     names = _git(folder, *asked, "infra", "model", "requirements.txt", "Pulumi.yaml").rstrip("\0").split("\0")
-    return tuple(name for name in names if name not in ("", f"infra/{TAXONOMY_FILE.name}"))
+    return tuple(on_screen(name) for name in names if name not in ("", f"infra/{TAXONOMY_FILE.name}"))
 
 
-def _side(taxonomy: Taxonomy, text: str, stack: str) -> Side:
+def _side(taxonomy: Taxonomy, text: bytes, stack: str) -> Side:
     where = f"{stack_file(stack)}: {NAMESPACE}:"
-    config = parse_config(_plain(text, where), where)
+    config = parse_config(_plain(text, stack_file(stack)), where)
     whole = extended(taxonomy, domains=config.domains, identities=config.identities, where=where)
     plan = build_plan(
         whole,
@@ -165,18 +150,35 @@ def _tls_only(config: StackConfig) -> bool:
     return all(url.startswith("https://") for url in (config.endpoint, config.client_endpoint or config.endpoint))
 
 
-def _plain(text: str, where: str) -> dict[str, str]:
+def _plain(text: bytes, where: str) -> dict[str, str]:
     """The config values that are not encrypted, in the form in which the engine passes them."""
-    try:
-        content = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise InvalidInputError([Problem(where, f"is not YAML: {error}", "YAML", "config: {}")]) from None
-    values: Mapping[str, Any] = (content.get("config") if isinstance(content, dict) else None) or {}
+    content = parse_yaml(text, where, date=date_of_engine)
+    content = {} if content is None else content
+    values = (content.get("config") or {}) if isinstance(content, dict) else None
+    if not isinstance(values, dict):
+        place = f"{where}: config" if isinstance(content, dict) else where
+        raise InvalidInputError([Problem(place, "is not a mapping", "", f"config: {{{NAMESPACE}:env: prod}}")])
+    # The engine completes a key without a namespace with the project's name.
+    named = {key if ":" in key else f"{NAMESPACE}:{key}": value for key, value in values.items()}
     return {
-        key.removeprefix(f"{NAMESPACE}:"): value if isinstance(value, str) else json.dumps(value)
-        for key, value in values.items()
-        if key.startswith(f"{NAMESPACE}:") and not (isinstance(value, dict) and "secure" in value)
+        key.removeprefix(f"{NAMESPACE}:"): _as_text(value)
+        for key, value in named.items()
+        if key.startswith(f"{NAMESPACE}:") and not _is_encrypted(value)
     }
+
+
+def _as_text(value: object) -> str:
+    """A config value as the engine passes it on; Go's JSON writes 1.0 as 1."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _is_encrypted(value: object) -> bool:
+    """Whether a value is encrypted, wholly or in a part; the engine then decrypts the whole value."""
+    if isinstance(value, dict):
+        return "secure" in value or any(map(_is_encrypted, value.values()))
+    return isinstance(value, list) and any(map(_is_encrypted, value))
 
 
 def _config_changes(before: StackConfig | None, after: StackConfig | None) -> list[Change]:
@@ -197,18 +199,9 @@ def _config_changes(before: StackConfig | None, after: StackConfig | None) -> li
     return changes
 
 
-def _stack_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidInputError(
-            [Problem(path.name, f"cannot be read: {error.strerror}", "a stack's file", "--stack local")]
-        ) from None
-
-
-def _shown(folder: Path, revision: str, name: str) -> str:
+def _shown(folder: Path, revision: str, name: str) -> bytes:
     # Not `git show`, which applies the user's text conversions.
-    return _git(folder, "cat-file", "blob", f"{revision}:./{name}")
+    return _git(folder, "cat-file", "blob", f"{revision}:./{name}").encode(errors="surrogateescape")
 
 
 def _git(folder: Path, *arguments: str) -> str:

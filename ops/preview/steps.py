@@ -5,7 +5,6 @@ subject and aspect. A type that is not in the table is still reported, under `st
 runs no engine. The input names of both clouds are facts of pulumi-minio 0.17.1 and pulumi-aws 7.x.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,8 @@ from model.lifecycle import declared_rule
 from model.plan import Retention
 from model.policy_meaning import same_meaning
 from model.resources import DYNAMIC, PROVIDERS, STACK, About, about, subject_of
+from model.written import WrittenError
+from model.written_json import parse_json
 from ops.preview.access import allowed, lets_anyone_in, refuses_plain_http
 from ops.preview.change import Aspect, Change, Risk, Touched
 from ops.preview.shape import BucketShape, IdentityShape, StoreShape
@@ -153,8 +154,8 @@ def acknowledged_in(preview: Mapping[str, Any]) -> tuple[str, ...]:
     """The sentences that the stack's config acknowledges."""
     value = (preview.get("config") or {}).get("object-store:acknowledge")
     try:
-        found = json.loads(value) if isinstance(value, str) else value
-    except json.JSONDecodeError:
+        found = parse_json(value, "acknowledge") if isinstance(value, str) else value
+    except WrittenError:
         # The program itself refuses a value that is not a list.
         return ()
     return tuple(map(str, found)) if isinstance(found, list) else ()
@@ -301,8 +302,8 @@ class _Side:
 def _document(text: object) -> dict[str, Any] | None:
     """A policy document; None if it is not known before the update."""
     try:
-        found = json.loads(text) if isinstance(text, str) else text
-    except json.JSONDecodeError:
+        found = parse_json(text, "policy") if isinstance(text, str) else text
+    except WrittenError:
         return None
     return found if isinstance(found, dict) else None
 

@@ -208,9 +208,22 @@ def test_all_problems_are_said_at_once(content: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("domains:\n  a: {band: hot}\n  a: {band: warm}\n", "line 3: the key 'a' appears twice"),
-        ("domains: [", "expected the node content"),
+        (
+            "domains:\n  a: {band: hot}\n  a: {band: warm}\n",
+            "taxonomy.yaml:3:3: the key 'a' appears twice, first in line 2",
+        ),
+        ("domains: [", "taxonomy.yaml:1:11: a value that is missing"),
         ("- a\n- b\n", "is not a mapping"),
+        ("", "is not a mapping"),
+        ("domains:\n  a: {purpose: {{ x }}}\n", "taxonomy.yaml:2:17: a key that is a mapping or a list"),
+        ("domains:\n  a: {purpose: \x07}\n", "taxonomy.yaml:2:16: the control character U+0007"),
+        ("domains:\n\ta: {band: hot}\n", "taxonomy.yaml:2:1: a tab where YAML wants spaces"),
+        ("domains:\n  ? [a, b]\n  : {band: hot}\n", "taxonomy.yaml:2:5: a key that is a mapping or a list"),
+        ('domains:\n  a: {renamed_from: !!int "x"}\n', "taxonomy.yaml:2:21: a tag (!)"),
+        ("domains: &a [*a]\n", "taxonomy.yaml:1:10: more than 32 levels"),
+        ("domains: " + "{a: " * 2000, "taxonomy.yaml:1:133: more than 32 levels"),
+        (f"domains: {{a: {{expire_after_days: {'9' * 5000}}}}}\n", "taxonomy.yaml:1:34: a number that not every"),
+        ("domains: {123: {band: hot}}\n", "taxonomy.yaml:1:11: the key '123' is not text"),
     ],
 )
 def test_file_that_is_no_taxonomy_is_refused(tmp_path: Path, text: str, expected: str) -> None:
@@ -222,6 +235,29 @@ def test_file_that_is_no_taxonomy_is_refused(tmp_path: Path, text: str, expected
         load(path)
 
     assert expected in str(caught.value)
+
+
+def test_date_is_text(tmp_path: Path) -> None:
+    """A purpose that looks like a date, also like one that is none, is text."""
+    text = taxonomy_file.TAXONOMY_FILE.read_text(encoding="utf-8")
+    path = tmp_path / "taxonomy.yaml"
+    for date in ("2026-12-31", "2026-02-30"):
+        path.write_text(text.replace("original media, never rewritten", date), encoding="utf-8")
+        assert load(path).domains["media-raw"].purpose == date
+
+
+def test_other_encoding_is_named(tmp_path: Path) -> None:
+    """A file in Latin-1 is refused with the place of the byte and the command that converts it."""
+    path = tmp_path / "taxonomy.yaml"
+    path.write_bytes("# é\n".encode("latin-1"))
+
+    with pytest.raises(InvalidInputError) as caught:
+        load(path)
+
+    assert str(caught.value) == (
+        "taxonomy.yaml:1:3: the byte 0xE9 is not UTF-8; the file may be in Latin-1\n"
+        "  write: iconv -f ISO-8859-1 -t UTF-8 taxonomy.yaml > NEW_FILE"
+    )
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:

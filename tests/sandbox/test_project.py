@@ -184,7 +184,7 @@ def test_change_of_the_committed_config_arrives(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("a: [", "cannot read this file as YAML"), ("- a\n", "must hold a YAML mapping")]
+    ("text", "reason"), [("a: [", "a value that is missing"), ("- a\n", "must hold a YAML mapping")]
 )
 def test_malformed_stack_file_is_named(repository: Path, text: str, reason: str) -> None:
     """An unreadable stack file raises an error with the file's path."""

@@ -1,6 +1,7 @@
 """`python -m verify`: exit statuses, the reports, the options, and that no probe is left."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,6 +121,10 @@ def test_option_that_would_do_nothing_is_refused(source: str, option: str, capsy
         ("{", "is not JSON"),
         ('{"version": 9}', "facts of version 9"),
         ('{"version": 1}', "malformed"),
+        ("", "is empty"),
+        ("[" * 3000, "1:202: is not JSON: recursion limit exceeded"),
+        ('{"version": ' + "1" * 5000 + "}", "is not JSON: number out of range"),
+        ('{"version": 1, "version": 1}', "1:16: the key 'version' appears twice"),
     ],
 )
 def test_facts_that_cannot_be_judged(
@@ -254,6 +259,12 @@ class TestTarget:
         [
             ("deployment", "{", "is not JSON"),
             ("deployment", '{"version": 9}', "the deployment has version 9"),
+            ("deployment", '{"version":' * 3000, "is not JSON: recursion limit exceeded"),
+            ("deployment", "[1" + "0" * 5000 + "]", "is not JSON: number out of range"),
+            ("deployment", '{"version": 1,\n"version": 1}', "2:1: the key 'version' appears twice"),
+            ("credentials", '{"worker":' * 3000, "is not JSON: recursion limit exceeded"),
+            ("credentials", '{"worker": {}, "worker": {}}', "1:16: the key 'worker' appears twice"),
+            ("credentials", '{"w\\u001b[31m": 1}', "the credentials are malformed at w\\x1b[31m"),
             ("credentials", "{", "is not JSON"),
             ("credentials", '{"worker": 1}', "the credentials are malformed at worker"),
             ("credentials", "{}", "no credentials for worker, reader, verifier"),
@@ -278,6 +289,25 @@ class TestTarget:
         with pytest.raises(CannotRunError) as caught:
             target_from_file(Path(files[1]), Path(files[3]))
         assert expected in str(caught.value)
+
+    def test_pipe_without_a_writer(self, files: list[str], tmp_path: Path) -> None:
+        """A named pipe into which nobody writes is refused, and the command does not wait for ever."""
+        os.mkfifo(tmp_path / "pipe", 0o600)
+        with pytest.raises(CannotRunError, match="is a pipe into which no program writes"):
+            target_from_file(tmp_path / "pipe", Path(files[3]))
+        with pytest.raises(CannotRunError, match="is a pipe into which no program writes"):
+            target_from_file(Path(files[1]), tmp_path / "pipe")
+
+    @pytest.mark.parametrize("identities", [5, [5], [None], {"name": "worker"}])
+    def test_plan_of_another_form(self, files: list[str], identities: object) -> None:
+        """With pairs in the environment, a plan of another form is refused like any malformed deployment."""
+        path = Path(files[1])
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["plan"]["identities"] = identities
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+        with pytest.raises(CannotRunError, match=r"plan\.identities"):
+            target_from_file(path, None, {})
 
     def test_open_or_missing_credentials_file(self, files: list[str], tmp_path: Path) -> None:
         """A credentials file that other users can read, or that is missing, is refused."""

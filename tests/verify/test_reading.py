@@ -38,6 +38,16 @@ def test_values_are_read(client: Any) -> None:  # noqa: ANN401 - a boto3 client
         assert read_retention(client, "bucket") == LiveRetention(enabled=True, mode="COMPLIANCE", days=730)
 
 
+def test_policy_that_is_not_json_is_read_as_it_is(client: Any) -> None:  # noqa: ANN401 - a boto3 client
+    """A policy that cannot be parsed is a fact, which differs from the plan; the gathering goes on."""
+    odd = ("{", '{"a": 1, "a": 2}', "[" * 3000)
+    with Stubber(client) as stub:
+        for policy in odd:
+            stub.add_response("get_bucket_policy", {"Policy": policy})
+
+        assert [reading.read_policy(client, "bucket") for _ in odd] == list(odd)
+
+
 def test_none_is_a_value(client: Any) -> None:  # noqa: ANN401 - a boto3 client
     """An S3 error that means "not configured" is a value here, not an error."""
     with Stubber(client) as stub:

@@ -92,7 +92,7 @@ def test_an_identitys_own_file_comes_first(token_file: Path) -> None:
     [
         ({}, f"set {OWN} or {GENERAL} to a file"),
         ({GENERAL: "/none/such"}, "/none/such cannot be read"),
-        ({GENERAL: "/dev/null"}, "/dev/null holds no token"),
+        ({GENERAL: "/dev/null"}, "/dev/null cannot be read: it is a device"),
         (
             {"ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1:9/?x", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "b"},
             "no token of https://ci.example.com",

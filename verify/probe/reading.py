@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from model.lifecycle import FoundRule, api_rule
+from model.written import WrittenError
+from model.written_json import parse_json
 from verify.facts import LiveRetention
 
 if TYPE_CHECKING:
@@ -76,9 +78,13 @@ def read_ownership(client: "S3Client", bucket: str) -> str:
 
 
 def read_policy(client: "S3Client", bucket: str) -> str:
-    """The bucket policy as JSON with sorted keys; empty if there is none."""
+    """The bucket policy as JSON with sorted keys; empty if there is none, as it is if it is not JSON."""
     found = _unless("NoSuchBucketPolicy", lambda: dict(client.get_bucket_policy(Bucket=bucket)))
-    return json.dumps(json.loads(found["Policy"]), sort_keys=True) if found.get("Policy") else ""
+    text = str(found.get("Policy") or "")
+    try:
+        return json.dumps(parse_json(text, bucket), sort_keys=True) if text else ""
+    except WrittenError:
+        return text
 
 
 def _unless(code: str, read: "Callable[[], dict[str, Any]]") -> dict[str, Any]:

@@ -238,7 +238,7 @@ def test_changed_code_is_named(clone: Path) -> None:
     [
         (["--base-revision", "nowhere"], "git fetch origin main"),
         (["--base-revision=--output=x"], "must be a git revision"),
-        (["--base-deployment", "none.json"], "is not a deployment"),
+        (["--base-deployment", "none.json"], "none.json: cannot be read: No such file"),
         (["--data-at-risk"], "--offline does not read the store"),
         (["--limit", "100"], "--limit must be at least 2000"),
         (["--base-revision", "HEAD", "--base-deployment", "x"], "not both"),
@@ -261,7 +261,7 @@ def test_stack_without_a_file_and_a_broken_file_are_said(clone: Path) -> None:
 
     assert (absent.returncode, broken.returncode) == (2, 2)
     assert "Pulumi.nowhere.yaml: cannot be read" in absent.stderr
-    assert "Pulumi.aws.yaml: object-store:: is not YAML" in broken.stderr
+    assert "Pulumi.aws.yaml:1:10: a value that is missing" in broken.stderr
 
 
 def test_markdown_goes_to_a_file_with_its_marker_first(clone: Path, tmp_path: Path) -> None:
