@@ -155,6 +155,7 @@ def remove_bucket(client: S3Client, name: str, *, locked: bool = False) -> None:
         lambda: remove_uploads(client, name),
         lambda: remove_objects(client, name, versions=True, bypass=locked),
         lambda: remove_objects(client, name, bypass=locked),
+        lambda: _remove_folders(client, name),
     ]
     for remove in steps:
         with suppress(ClientError, BotoCoreError):
@@ -165,6 +166,15 @@ def remove_bucket(client: S3Client, name: str, *, locked: bool = False) -> None:
         code = refusal.response["Error"].get("Code") if isinstance(refusal, ClientError) else type(refusal).__name__
         if code != "NoSuchBucket":
             raise LeftBehindError(f"bucket {name} is left behind: its removal answers {code}") from None
+
+
+def _remove_folders(client: S3Client, bucket: str, prefix: str = "") -> None:
+    """Remove the empty folders that a server of files goes on listing when their objects are gone."""
+    page = client.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    for folder in (one["Prefix"] for one in page.get("CommonPrefixes", ())):
+        if len(folder) > len(prefix):
+            _remove_folders(client, bucket, folder)
+            client.delete_object(Bucket=bucket, Key=folder)
 
 
 def keys_of(client: S3Client, bucket: str, prefix: str = "") -> list[str]:
