@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from cli.streams import open_closed, unwritten
+from model.environment import python_fault
 from model.exit_codes import ExitCode
 from model.secrecy.output_guard import guard_output
 
@@ -23,6 +24,10 @@ def console() -> NoReturn:
     """The console script."""
     open_closed()
     guard_output()
+    fault = python_fault()
+    if fault is not None:
+        sys.stderr.write(f"{fault}\n")
+        sys.exit(ExitCode.CANNOT)
     warnings.simplefilter("ignore")  # whatever PYTHONWARNINGS says: `error` would end a command (`model.environment`)
     sys.exit(main(sys.argv[1:]))
 

@@ -58,7 +58,7 @@ def verify(  # noqa: PLR0913 - the command's options
     """Prove a deployed store line by line.
 
     You can repeat --only, --bucket and --identity. Exit status: 0 all checks are
-    proven, 1 a check fails, 2 it could not run.
+    proven, 1 a check fails, 2 it could not run or finish.
     """
     from verify.__main__ import main
 

@@ -12,10 +12,13 @@ https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Any
+
+_WITHOUT_DOCSTRINGS = 2
 
 
 @unique
@@ -128,7 +131,8 @@ STEERING: tuple[Steering, ...] = (
     *_taken(
         "PYTHON*",
         _CHILDREN,
-        "`PYTHONWARNINGS=error` would stop the program; a command ignores the warnings of libraries",
+        "`PYTHONWARNINGS=error` would stop the program; a command ignores the warnings of libraries, and refuses "
+        "`PYTHONOPTIMIZE=2`, which removes its texts",
     ),
     *_honoured(
         "HTTPS_PROXY https_proxy HTTP_PROXY http_proxy ALL_PROXY all_proxy NO_PROXY no_proxy",
@@ -184,6 +188,17 @@ def is_taken(name: str, reader: Reader) -> bool:
 def environment_for(reader: Reader, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child process."""
     return {name: value for name, value in environ.items() if not is_taken(name, reader)}
+
+
+def python_fault(optimize: int = sys.flags.optimize) -> str | None:
+    """Why a command cannot run in this Python; None if it can.
+
+    Args:
+        optimize: The level of `python -O`; 2 removes the docstrings, which are the texts of commands and checks.
+    """
+    if optimize < _WITHOUT_DOCSTRINGS:
+        return None
+    return "python -OO removes the texts of the commands and checks; run: unset PYTHONOPTIMIZE (and use no -OO)"
 
 
 def own_key_settings(known: Mapping[str, tuple[Any, Any, Any, Any]]) -> dict[str, tuple[Any, Any, Any, Any]]:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
-from model.environment import Reader, is_taken
+from model.environment import Reader, is_taken, python_fault
 from model.exit_codes import ExitCode
 from model.secrecy.output_guard import guard_output
 
@@ -106,5 +106,9 @@ def _end(got: int, _: object) -> NoReturn:
 
 if __name__ == "__main__":
     guard_output()
+    fault = python_fault()
+    if fault is not None:
+        sys.stderr.write(f"{fault}\n")
+        sys.exit(ExitCode.CANNOT)
     warnings.simplefilter("ignore")  # as `cli.main` does
     sys.exit(main(sys.argv[1:]))

@@ -170,3 +170,19 @@ def test_ignored_signal_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_table_is_whole() -> None:
     """Each status has a meaning, and nothing else has one."""
     assert list(MEANING) == list(ExitCode)
+
+
+@pytest.mark.parametrize("module", ["cli", "verify"])
+def test_python_without_docstrings_is_refused(module: str) -> None:
+    """`PYTHONOPTIMIZE=2` removes the texts of commands and checks: one sentence with the remedy, and status 2."""
+    done = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", module, "--help"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONOPTIMIZE": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("python -OO removes the texts")
+    assert done.stderr.count("\n") == 1

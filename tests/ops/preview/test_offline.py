@@ -303,7 +303,8 @@ def test_git_of_another_repository_and_settings_of_the_user_have_no_effect(clone
         "GIT_DIR": str(other / ".git"),
         "GIT_EXTERNAL_DIFF": "false",
         "LC_ALL": "C",
-        "PYTHONOPTIMIZE": "2",
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONOPTIMIZE": "1",
         "PYTHONUTF8": "0",
         "PYTHONWARNINGS": "error",
     }
