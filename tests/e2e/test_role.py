@@ -77,7 +77,7 @@ def test_role_in_place_of_a_key_from_up_to_destroy(trusting: "Checkout", tmp_pat
     assert token not in proven.output
     assert "ASIA" not in proven.output
 
-    without = trusting.python("verify", "--stack", "aws", stack="aws")
+    without = trusting.python("verify", "--stack", "aws", "--bucket", "agent-loop-artifacts", stack="aws")
     assert without.status == 0, without.output
     assert " 0 failed" in without.output
     assert " 0 cannot tell" not in without.output

@@ -164,7 +164,7 @@ def test_secrets_are_in_no_output_and_not_in_the_state(checkout: "Checkout", sta
         checkout.pulumi(stack, "preview", "--diff", "--stack", stack).output,
         checkout.up(stack, "--diff", "--stack", stack).output,
         checkout.pulumi(stack, "stack", "output", "--json", "--stack", stack).output,
-        checkout.python("verify", "--stack", stack, "-v", stack=stack).output,
+        checkout.python("verify", "--stack", stack, "-v", "--bucket", "agent-loop-artifacts", stack=stack).output,
         checkout.python("cli", "sandbox", "env", stack).output,
         checkout.python("cli", "sandbox", "status").output,
         folder.server_log.read_text(encoding="utf-8"),
