@@ -67,14 +67,12 @@ def test_deployed_stack_is_proven(checkout: "Checkout", stack: str, tmp_path: Pa
 
 def test_deploying_again_changes_nothing(checkout: "Checkout") -> None:
     """A second deployment reports no change and proves both stacks again."""
-    started = time.monotonic()
     done = checkout.python("cli", "sandbox", "deploy", "--stack", "all")
 
     assert done.status == 0, done.output
     assert " created" not in done.output
     assert "53 unchanged" in done.output
     assert "89 unchanged" in done.output
-    assert time.monotonic() - started < 60
 
 
 def test_no_change_is_previewed_after_up_and_after_refresh(checkout: "Checkout", stack: str) -> None:

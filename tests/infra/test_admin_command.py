@@ -90,10 +90,8 @@ def test_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) ->
     """After the time limit the command and its children are killed, and the message says so."""
     mark = tmp_path / "late"
     script = f"(sleep 2; echo x > {mark}) & sleep 60"
-    began = time.monotonic()
 
     assert "'sh' did not end within 0.5 s" in refusal(shlex.join(["sh", "-c", script]), seconds=0.5)
-    assert time.monotonic() - began < 2
     time.sleep(2.2)
     assert not mark.exists()
 

@@ -277,7 +277,7 @@ child.wait()
 
     search = find_engine(environ, Progress())
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert search.tried[2] == "official installer: no answer from its host within 1 s"
     assert not is_running(int((tmp_path / "pid").read_text()))
     assert cache_entries(environ) == []
