@@ -306,22 +306,22 @@ def _arguments() -> list[bytes]:
 
 
 KINDS = (
-    Kind("taxonomy", "yaml", 24, lambda: [_TAXONOMY], (_read_taxonomy,)),
-    Kind("stack config", "yaml", 24, lambda: [_STACK], (_read_stack,)),
+    Kind("taxonomy", "yaml", 30, lambda: [_TAXONOMY], (_read_taxonomy,)),
+    Kind("stack config", "yaml", 30, lambda: [_STACK], (_read_stack,)),
     Kind(
         "deployment",
         "json",
-        10,
+        8,
         lambda: [_json(_small())],
         (_read_deployment, _pairs_beside_environment, _compare_deployment, _open_deployment),
     ),
-    Kind("credentials", "json", 10, lambda: [_json(_pairs())], (_read_credentials, _open_credentials)),
-    Kind("facts", "json", 8, _facts, (_read_facts,)),
-    Kind("journal", "json", 10, _journal, (_read_journal,)),
+    Kind("credentials", "json", 8, lambda: [_json(_pairs())], (_read_credentials, _open_credentials)),
+    Kind("facts", "json", 5, _facts, (_read_facts,)),
+    Kind("journal", "json", 8, _journal, (_read_journal,)),
     Kind(
         "payload reference",
         "json",
-        8,
+        5,
         lambda: [
             _json(_REF),
             _json({"objectRef": _REF}),
