@@ -8,15 +8,17 @@ are checked before the engine starts: for a missing or invalid CA file the plugi
 import ipaddress
 import re
 import ssl
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from model.problems import InvalidInputError, Problem
 
 ENDPOINT_FORM = "http:// or https://, a host, optionally a port; no path, user or query (https://localhost:31000)"
-# Letters, digits, hyphens and underscores (container networks have them), at most 63 in a label and 253 in all.
-_NAME = re.compile(r"(?=.{1,253}$)(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?")
+# As the adapter's: at most 63 letters, digits and hyphens in a label, 253 in all. botocore refuses an underscore, and a
+# certificate holds no name with a closing dot.
+_NAME = re.compile(r"(?=.{1,253}$)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -58,10 +60,9 @@ def one_spelling(url: str) -> str:
     A text that is not an endpoint stays as it is.
     """
     try:
-        endpoint = parse_endpoint(url, "endpoint")
+        return parse_endpoint(re.sub(r"\.(?=(:[0-9]+)?/?$)", "", url), "endpoint").url
     except InvalidInputError:
         return url
-    return replace(endpoint, host=endpoint.host.removesuffix(".")).url
 
 
 def parse_endpoint(value: str, where: str) -> Endpoint:
@@ -96,7 +97,7 @@ def _is_host(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return _NAME.fullmatch(host) is not None and not host.rstrip(".").rpartition(".")[2].isdecimal()
+        return bool(_NAME.fullmatch(host)) and not _NUMBER.fullmatch(host.rpartition(".")[2])
     return "%" not in host
 
 

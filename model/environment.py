@@ -141,8 +141,8 @@ STEERING: tuple[Steering, ...] = (
     ),
     *_honoured(
         "SSL_CERT_FILE SSL_CERT_DIR",
-        "`pulumi` and its plugins",
-        "our own requests use `object-store:caBundle`, on AWS `AWS_CA_BUNDLE`, else the public CAs",
+        "`pulumi` and its plugins; without a `caBundle`, also the preflight and the admin API",
+        "other requests use `object-store:caBundle`, on AWS `AWS_CA_BUNDLE`, else the public CAs",
     ),
     *_taken(
         "REQUESTS_CA_BUNDLE CURL_CA_BUNDLE",
