@@ -200,7 +200,7 @@ COMMANDS = (
     line("lease failed: preflight", "cli preflight --stack local", 2, lane="local", environ=NO_PASSWORD, debug=True),
     # No server answers.
     line("server down", "cli sandbox down --keep --stack local", lane="local"),
-    line("server down: verify", f"verify --stack local {VERIFY} --junitxml {{out}}/d.xml", 1, lane="local", debug=True),
+    line("server down: verify", f"verify --stack local {VERIFY} --junitxml {{out}}/d.xml", 2, lane="local", debug=True),
     line("server down: preflight", "cli preflight --stack local", 1, 2, lane="local", debug=True),
     line("server down: adopt", "cli adopt --stack local --yes", 2, lane="local", debug=True),
     line("server down: preview", "cli preview --stack local", 2, lane="local"),

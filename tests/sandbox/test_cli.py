@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -379,9 +380,12 @@ def test_quiet_says_nothing(without_engine: Clone) -> None:
 
 
 def set_config(clone: Clone, **values: str) -> None:
-    """Add config, as a user who edits the stack file would."""
+    """Set config, as a user who edits the stack file would."""
     path = clone.path / ".sandbox" / "local" / "project" / "Pulumi.local.yaml"
-    path.write_text(path.read_text() + "".join(f"  object-store:{key}: {value}\n" for key, value in values.items()))
+    text = path.read_text()
+    for key, value in values.items():
+        text = re.sub(rf"(?m)^  object-store:{key}: .*\n", "", text) + f"  object-store:{key}: {value}\n"
+    path.write_text(text)
 
 
 def processes_of(clone: Clone) -> str:
