@@ -8,12 +8,12 @@ import tempfile
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from model.environment import own_key_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, MutableMapping
 
     from botocore.session import Session
     from mypy_boto3_s3 import S3Client
@@ -90,7 +90,17 @@ def open_client(
             verify=bundle or True,
             config=config,
         )
+        if endpoint is not None:
+            client.meta.events.register("before-call.s3", _signed_for_one_region)
         try:
             yield client
         finally:
             client.close()
+
+
+def _signed_for_one_region(context: "MutableMapping[str, Any]", **_: object) -> None:
+    """Mark the request as sent to another region already, so that botocore does not sign it again for one.
+
+    A MinIO server names its region in its refusal. botocore would follow, but the plugin signs for the config's region.
+    """
+    context.setdefault("s3_redirect", {})["redirected"] = True

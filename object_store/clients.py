@@ -18,7 +18,7 @@ import os
 from datetime import timedelta
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
 from botocore.config import Config
@@ -28,6 +28,8 @@ from obstore.store import HTTPStore, S3Store
 from object_store.config import aws_endpoint
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
     from mypy_boto3_s3 import S3Client
     from obstore.store import ClientConfig, RetryConfig, S3Credential
 
@@ -148,7 +150,13 @@ def listing_client(config: StoreConfig, ca_file: str | None) -> S3Client:
                 proxies=config.botocore_proxies,
             ),
         )
+    client.meta.events.register("before-call.s3", _signed_for_one_region)
     return cast("S3Client", client)
+
+
+def _signed_for_one_region(context: MutableMapping[str, Any], **_: object) -> None:
+    """Mark the request as sent to another region already: obstore follows to none, so botocore must not, either."""
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 # Threads may share botocore's clients, but not the session that makes them.

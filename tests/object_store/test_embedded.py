@@ -196,10 +196,11 @@ def test_unknown_key_and_wrong_secret_are_bad_credentials(cloud: Cloud, operatio
         assert refused.value.code == code
 
 
-def test_wrong_region_names_the_variable(cloud: Cloud) -> None:
-    """A signature for another region is not a bad credential."""
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_wrong_region_names_the_variable(cloud: Cloud, operation: str) -> None:
+    """A signature for another region is not a bad credential, and no half of the adapter signs for another one."""
     with cloud.as_admin(region="eu-west-1") as store, pytest.raises(object_store.WrongRegion, match="AWS_REGION"):
-        store.download(BUCKET, "k")
+        OPERATIONS[operation](store)
 
 
 def test_url_is_good_for_what_was_signed_only(cloud: Cloud) -> None:

@@ -279,7 +279,7 @@ class TestPublished:
         status, _, err = run("ls", f"s3://{bucket}", *files)
 
         assert status == 2
-        assert "is not a JSON object" in err
+        assert "credentials.json is not" in err
         assert SECRET_KEY not in err
 
     def test_missing_file_is_told(self, run: Run, bucket: str, files: list[str], tmp_path: Path) -> None:
