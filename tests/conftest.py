@@ -34,6 +34,7 @@ UNCOUNTED = (
     "clients/",
     "contract/",
     "e2e/",
+    "fuzz/",
     "infra/components/test_admin_policy.py",
     "install/",
     "leaks/",

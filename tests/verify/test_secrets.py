@@ -148,7 +148,7 @@ def test_a_run_that_reaches_nothing_keeps_them(
     (published / "deployment.json").write_text(json.dumps({**content, "endpoint": shut_endpoint()}), "utf-8")
     options = [word for pair in reports_in(tmp_path).items() for word in pair]
 
-    assert main([*target_options(published), *options]) == 1
+    assert main([*target_options(published), *options]) == 2
     said = capfd.readouterr()
     kept = [path.read_text("utf-8") for path in tmp_path.iterdir()]
     assert "Connection refused" in said.out
