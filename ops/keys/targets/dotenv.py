@@ -6,7 +6,6 @@ assignments, so a line within a value of several lines is none. The CA is a file
 """
 
 import io
-import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +17,8 @@ from dotenv.parser import Binding, parse_stream
 
 from model.deployment import KeyPair
 from model.handover import ACCESS_KEY_ID, BUCKETS, NAMES, SECRET_ACCESS_KEY, Handover, bucket_variable
+from model.written import WrittenError
+from model.written_json import parse_json
 from ops.keys.private_file import check_path
 from ops.keys.targets.edited import opened, replace, with_ca
 from ops.keys.targets.outcome import CannotDeliverError, Outcome, change_of, pair_of
@@ -113,8 +114,8 @@ def _bindings(text: str) -> list[Binding]:
 def _buckets_of(before: Mapping[str, str]) -> list[str]:
     """The bucket variables of an earlier delivery: those of the domains that it listed."""
     try:
-        listed = json.loads(before.get(BUCKETS, "{}"))
-    except json.JSONDecodeError:
+        listed = parse_json(before.get(BUCKETS, "{}"), BUCKETS)
+    except WrittenError:
         return []
     return [bucket_variable(domain) for domain in listed] if isinstance(listed, dict) else []
 

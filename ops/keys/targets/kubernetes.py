@@ -165,7 +165,7 @@ class Kubernetes:
         """The objects that an earlier delivery wrote to the file."""
         try:
             return [one for one in yaml.safe_load_all(read_own(path, HEAD) or "") if one]
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):  # PyYAML's own, of a date that is none, of deep nesting
             raise CannotDeliverError(f"{path} exists but is not YAML; name another file") from None
 
     def _refusal(self, command: str, said: Said) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 from model.deployment import KeyPair
 from model.handover import Handover
+from model.written import WrittenError
+from model.written_json import parse_json
 from ops.keys.private_file import check_path
 from ops.keys.targets.edited import Edited, opened, replace, with_ca
 from ops.keys.targets.outcome import CannotDeliverError, Outcome, change_of, pair_of
@@ -67,11 +69,9 @@ class MinioClient:
         if not file.after.strip():
             return {"version": VERSION, "aliases": {}}
         try:
-            content = json.loads(file.after)
-        except json.JSONDecodeError as error:
-            raise CannotDeliverError(
-                f"{self.path}, line {error.lineno}, is not JSON; mend it, or name another file"
-            ) from None
+            content = parse_json(file.after, str(self.path))
+        except WrittenError as error:
+            raise CannotDeliverError(f"{error}, or name another file") from None
         aliases = content.get("aliases") if isinstance(content, dict) else None
         if not isinstance(aliases, dict) or not all(isinstance(one, dict) for one in aliases.values()):
             raise CannotDeliverError(f"{self.path} has not the form of mc: run `mc alias list` once, which renews it")

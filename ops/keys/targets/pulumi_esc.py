@@ -15,6 +15,8 @@ import yaml
 
 from model.deployment import KeyPair
 from model.handover import ACCESS_KEY_ID, CA_BUNDLES, SECRET_ACCESS_KEY, Handover
+from model.written import WrittenError
+from model.written_yaml import parse_yaml
 from ops.keys.private_file import check_path, is_private, read_own, write
 from ops.keys.targets.as_json import Pipe
 from ops.keys.targets.outcome import CannotDeliverError, Outcome, UnfinishedDeliveryError, change_of, pair_of
@@ -96,8 +98,8 @@ def definition(handover: Handover) -> dict[str, Any]:
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 - whatever YAML a file holds
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return parse_yaml(text, "the file")
+    except WrittenError:
         raise CannotDeliverError("the file exists but is not YAML; name another file") from None
 
 

@@ -370,10 +370,13 @@ class TestPulumiEsc:
     def test_foreign_file(self, deliver: Deliver, tmp_path: Path) -> None:
         """A file that no delivery wrote stays."""
         path = tmp_path / "esc.yaml"
-        path.write_text("imports: [mine]\n", encoding="utf-8")
+        for text in ("imports: [mine]\n", "at: 2026-99-99\n", f"imports: {'[' * 3000}\n"):
+            path.write_text(text, encoding="utf-8")
+            done = deliver("pulumi-esc", "--file", str(path))
 
-        assert deliver("pulumi-esc", "--file", str(path)).status == 2
-        assert path.read_text() == "imports: [mine]\n"
+            assert done.status == 2
+            assert "name another file" in done.errors
+            assert path.read_text() == text
 
     def test_pipe_and_terminal(self, stack: Stack, deliver: Deliver) -> None:
         """A pipe gets the whole output; a terminal gets nothing."""

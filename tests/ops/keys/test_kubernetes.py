@@ -202,11 +202,15 @@ class TestFile:
         path.write_text("kind: Namespace\n", encoding="utf-8")
         foreign = deliver("kubernetes", "--file", str(path))
         path.write_text(f"{HEAD}: : :\n  - {{", encoding="utf-8")
-        damaged = deliver("kubernetes", "--file", str(path))
+        damaged = [deliver("kubernetes", "--file", str(path))]
+        for text in ("at: 2026-99-99\n", f"at: {'[' * 3000}\n"):
+            path.write_text(HEAD + text, encoding="utf-8")
+            damaged.append(deliver("kubernetes", "--file", str(path)))
 
-        assert (foreign.status, damaged.status) == (2, 2)
+        assert foreign.status == 2
         assert "no delivery wrote it, so it is not replaced" in foreign.errors
-        assert "exists but is not YAML" in damaged.errors
+        assert [done.status for done in damaged] == [2, 2, 2]
+        assert all("exists but is not YAML" in done.errors for done in damaged)
 
 
 def test_secret_without_a_pair(stack: Stack) -> None:
