@@ -136,23 +136,27 @@ def commands_page() -> str:
 
 def environment_page() -> str:
     """The variables that steer a command, or that are taken out."""
-    lines = ["# Environment variables", ""]
-    lines += [
-        "A command depends on its arguments, on its config, and on the variables of this page. A variable that is"
+    lines = [
+        "# Environment variables",
+        "",
+        "A command depends on its arguments, on its config, and on the variables of this page. A variable that is",
+        "*taken out* has no effect on the readers of that column. Every other variable is passed on to `pulumi` and",
+        "to other programs. [The adapter](adapter.md) has its own variables.",
+        "",
+        "| variable | honoured by | taken out for | remark |",
+        "|---|---|---|---|",
     ]
-    lines += [
-        "*taken out* has no effect on the readers of that column. Every other variable is passed on to `pulumi` and"
-    ]
-    lines += ["to other programs. [The adapter](adapter.md) has its own variables.", ""]
-    lines += ["| variable | honoured by | taken out for | remark |", "|---|---|---|---|"]
     for (honoured, taken, why), group in groupby(STEERING, lambda line: (line.honoured, line.taken_from, line.why)):
         names = ", ".join(f"`{line.pattern.replace('*', '…')}`" for line in group)
         readers = ", ".join(reader.value for reader in Reader if reader in taken)
         lines.append(f"| {names} | {honoured} | {readers} | {why} |")
-    lines += ["", "A longer name in the table counts before a shorter one: `PULUMI_HOME` is honoured, other `PULUMI_…`"]
-    lines += ["are not. `pulumi` that you run by hand gets your whole environment. Then the program refuses the"]
     refused = ", ".join(f"`{name}`" for name in READ_BY_THE_PLUGIN)
-    lines += [f"variables that the MinIO plugin would read beside the config: {refused}."]
+    lines += [
+        "",
+        "A longer name in the table counts before a shorter one: `PULUMI_HOME` is honoured, other `PULUMI_…`",
+        "are not. `pulumi` that you run by hand gets your whole environment. Then the program refuses the",
+        f"variables that the MinIO plugin would read beside the config: {refused}.",
+    ]
     return HEAD + "\n".join(lines) + "\n"
 
 
