@@ -1,5 +1,7 @@
 """model.policy_limits: documents that a server would refuse in the middle of an update."""
 
+from pathlib import Path
+
 import pytest
 
 from model.plan import StorePlan, build_plan
@@ -7,6 +9,7 @@ from model.policy_limits import check_policies
 from model.problems import InvalidInputError
 from model.taxonomy_file import extended, load
 
+ROOT = Path(__file__).parents[2]
 WHERE = "Pulumi.aws.yaml: object-store:"
 GITHUB = "https://token.actions.githubusercontent.com"
 ACCOUNT = "123456789012"
@@ -37,6 +40,18 @@ def test_policy_of_aistor_has_a_size() -> None:
     assert "identities.verifier" in str(caught.value)
     assert "write: (fewer domains in the stack)" in str(caught.value)
     check_policies(large, "aws", ACCOUNT)
+
+
+@pytest.mark.parametrize(("fitting", "writers"), [(133, False), (105, True)])
+def test_page_of_limits_says_how_many_domains_fit(fitting: int, writers: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """The figures of docs/limits.md: one domain more is refused."""
+    identities: dict[str, object] = {"writer": {"grants": {"*": "write"}}} if writers else {}
+    added = fitting - len(plan().buckets)
+
+    check_policies(plan(added, identities), "aistor", ACCOUNT)
+    with pytest.raises(InvalidInputError):
+        check_policies(plan(added + 1, identities), "aistor", ACCOUNT)
+    assert str(fitting) in (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
 
 
 def test_identity_on_aws_has_at_most_ten_policies() -> None:
