@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import boto3
 import pytest
+from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from tests.install.conftest import ROOT, pip
@@ -56,7 +57,8 @@ def _alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", name="server")
 def _server() -> "Iterator[tuple[str, S3Client]]":
-    """A server with the README's bucket."""
+    """A server with the README's bucket, and nothing else: moto has one memory in a process."""
+    moto_api_backend.reset()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -74,6 +76,7 @@ def _server() -> "Iterator[tuple[str, S3Client]]":
     finally:
         client.close()
         server.stop()
+        moto_api_backend.reset()
 
 
 def ran(python: Path, folder: Path, endpoint: str, *words: str) -> "subprocess.CompletedProcess[str]":

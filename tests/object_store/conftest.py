@@ -17,6 +17,7 @@ import boto3
 import pytest
 import trustme
 from botocore.config import Config
+from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from object_store import ObjectStore, StoreConfig
@@ -215,6 +216,12 @@ def _moto_endpoint() -> Iterator[str]:
         yield f"http://{host}:{port}"
     finally:
         server.stop()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _empty_moto() -> None:
+    """Start each module without buckets: moto has one memory in a process, and other tests fill it."""
+    moto_api_backend.reset()
 
 
 @pytest.fixture(name="admin", scope="session")
