@@ -18,7 +18,7 @@ import yaml
 
 from infra.admin_api import AdminApi, NotFoundError
 from sandbox.server.process import admin_credentials, running_server
-from tests.e2e.conftest import Checkout, Done, copy_checkout
+from trials.checkout import Checkout, Done, copy_checkout
 
 pytestmark = pytest.mark.e2e
 

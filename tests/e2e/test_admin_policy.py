@@ -16,7 +16,7 @@ import pytest
 from sandbox.folder import write_private
 from sandbox.server.minio_iam_client import MinioIamClient
 from sandbox.server.process import admin_credentials, running_server
-from tests.e2e.conftest import Checkout, Done, copy_checkout
+from trials.checkout import Checkout, Done, copy_checkout
 
 pytestmark = pytest.mark.e2e
 

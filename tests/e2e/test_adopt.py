@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import Checkout, Done, copy_checkout
+from trials.checkout import Checkout, Done, copy_checkout
 
 if TYPE_CHECKING:
     from pathlib import Path

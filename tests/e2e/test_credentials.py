@@ -19,8 +19,9 @@ from infra.admin_api import AdminApi
 from model.deployment import KeyPair
 from sandbox.server.process import running_server
 from tests.console import command as console
-from tests.e2e.conftest import Checkout, lead_here
+from tests.e2e.conftest import lead_here
 from tests.e2e.killing import write_shim
+from trials.checkout import Checkout
 
 main = console("keys")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.documented import PAGES, ROOT, blocks_of, runs_anything, script_of
-from tests.e2e.conftest import TIMEOUT_SECONDS, Checkout, copy_deployed
+from trials.checkout import TIMEOUT_SECONDS, Checkout, copy_deployed
 
 # What asks a person: the test answers yes.
 ASKING = ("adopt", "keys rotate", "keys retire", "keys revoke", "switch-admin-api")

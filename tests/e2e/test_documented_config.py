@@ -16,7 +16,7 @@ import yaml
 from infra.settings import parse_config
 from sandbox.engine.finder import existing_engine
 from tests.documented import PAGES, ROOT
-from tests.e2e.conftest import SHELL, TIMEOUT_SECONDS
+from trials.checkout import SHELL, TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.e2e
 STACKS = ("Pulumi.aws.yaml", "Pulumi.local.yaml")

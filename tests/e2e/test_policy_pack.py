@@ -15,7 +15,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from policy.pack import POLICIES
-from tests.e2e.conftest import ROOT, Checkout, Done, copy_checkout
+from trials.checkout import ROOT, Checkout, Done, copy_checkout
 
 pytestmark = pytest.mark.e2e
 

@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from tests.console import command as console
-from tests.e2e.conftest import Done, lead_here
+from tests.e2e.conftest import lead_here
+from trials.checkout import Done
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Checkout
+    from trials.checkout import Checkout
 
 pytestmark = pytest.mark.e2e
 main = console("preview")

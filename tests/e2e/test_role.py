@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.e2e.conftest import copy_checkout
 from tests.sandbox.tokens import token_of
+from trials.checkout import copy_checkout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.e2e.conftest import Checkout
+    from trials.checkout import Checkout
 
 pytestmark = pytest.mark.e2e
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import copy_checkout
 from tests.e2e.killing import kill_tree, stop
+from trials.checkout import copy_checkout
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Checkout
+    from trials.checkout import Checkout
 
 pytestmark = pytest.mark.e2e
 

@@ -15,12 +15,12 @@ import pytest
 
 from sandbox.folder import StackName
 from sandbox.server.process import running_server
-from tests.e2e.conftest import copy_checkout
+from trials.checkout import copy_checkout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.conftest import Checkout
+    from trials.checkout import Checkout
 
 pytestmark = pytest.mark.e2e
 

@@ -21,10 +21,10 @@ from sandbox.engine.finder import existing_engine
 from sandbox.environment import stack_environment
 from sandbox.folder import write_private
 from sandbox.server.process import RunningServer, admin_credentials, running_server
-from tests.e2e.conftest import ROOT, SHELL, Checkout, copy_checkout
 from tests.leaks.commands import COMMANDS, HANDED_OUT, ROOT_PASSWORD, Command
 from tests.leaks.planted import Planted, shown
 from tests.leaks.watch import SITE, Left, Sampler, files_since, run
+from trials.checkout import ROOT, SHELL, Checkout, copy_checkout
 
 # Files that may hold a secret, and the reason; only the owner can read each of them.
 STORES = {

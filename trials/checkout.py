@@ -1,0 +1,165 @@
+"""A copied checkout with a sandbox of its own: the real engine, the stand-in plugins and the embedded servers.
+
+The rule: a copy does not touch the sandbox of the checkout that it is copied from.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import boto3
+
+from infra.admin_api import AdminApi
+from sandbox.environment import stack_environment
+from sandbox.folder import SandboxError, StackFolder, StackName
+from sandbox.server.process import RunningServer, admin_credentials, running_server
+
+ROOT = Path(__file__).parents[1]
+COPIED = (
+    "Pulumi.yaml",
+    "Pulumi.local.yaml",
+    "Pulumi.aws.yaml",
+    "cli",
+    "infra",
+    "model",
+    "object_store",
+    "ops",
+    "policy",
+    "verify",
+    "sandbox",
+    "stack",
+)
+TIMEOUT_SECONDS = 240
+# The whole environment of a user's shell, without variables that could lead to a real account.
+SHELL = {key: os.environ[key] for key in ("PATH", "HOME", "XDG_CACHE_HOME", "LANG") if key in os.environ}
+
+Cloud = Literal["local", "aws"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished command.
+
+    Attributes:
+        status: Its exit status.
+        output: Both its streams.
+    """
+
+    status: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the checkout with a sandbox."""
+
+    path: Path
+
+    def environment(self, stack: str | None = None) -> dict[str, str]:
+        """The environment of a shell; with a stack, after `eval "$(object-store sandbox env STACK)"`."""
+        environ = {**SHELL, "PYTHONPATH": str(self.path), "COLUMNS": "200"}
+        if stack is None:
+            return environ
+        folder = self.folder(stack)
+        return stack_environment(folder, self.server(stack), environ).applied_to(environ)
+
+    def folder(self, stack: str) -> StackFolder:
+        """The folder of a stack's sandbox."""
+        return StackFolder(StackName(stack), self.path / ".sandbox")
+
+    def server(self, stack: str) -> RunningServer:
+        """The running server of a stack.
+
+        Raises:
+            SandboxError: It does not run.
+        """
+        server = running_server(self.folder(stack))
+        if server is None:
+            raise SandboxError(f"the server of the stack {stack} does not run in {self.path}")
+        return server
+
+    def run(
+        self, command: Sequence[str], stack: str | None = None, more: Mapping[str, str] | None = None, text: str = ""
+    ) -> Done:
+        """Run a command in the copy."""
+        done = subprocess.run(  # noqa: S603 - commands of a checkout
+            command,
+            cwd=self.path,
+            env={**self.environment(stack), **(more or {})},
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout + done.stderr)
+
+    def python(self, *arguments: str, stack: str | None = None) -> Done:
+        """Run one of our modules: `python -m …`."""
+        return self.run([sys.executable, "-m", *arguments], stack)
+
+    def pulumi(self, stack: str, *arguments: str, text: str = "", more: Mapping[str, str] | None = None) -> Done:
+        """Run the sandbox's pulumi as a user would."""
+        return self.run([str(self.folder(stack).wrapper), *arguments, "--non-interactive"], stack, more, text)
+
+    def up(self, stack: str, *arguments: str) -> Done:
+        """`pulumi up --yes --skip-preview`."""
+        return self.pulumi(stack, "up", "--yes", "--skip-preview", *arguments)
+
+    def client(self, stack: str, service: str = "s3") -> Any:  # noqa: ANN401 - any service's client
+        """boto3 with the sandbox's admin key."""
+        server = self.server(stack)
+        admin = admin_credentials(self.folder(stack))
+        return boto3.session.Session().client(
+            service,  # type: ignore[call-overload]  # chosen by the caller
+            endpoint_url=server.endpoint,
+            region_name=server.region,
+            aws_access_key_id=admin.user,
+            aws_secret_access_key=admin.password,
+            verify=server.ca_bundle,
+        )
+
+    def admin_api(self, stack: str) -> AdminApi:
+        """The admin API of an AIStor sandbox, with the sandbox's admin key."""
+        server, admin = self.server(stack), admin_credentials(self.folder(stack))
+        return AdminApi(
+            endpoint=server.endpoint,
+            region=server.region,
+            ca_pem=Path(server.ca_bundle).read_text(encoding="ascii"),
+            access_key_id=admin.user,
+            secret_access_key=admin.password,
+        )
+
+
+def copy_checkout(path: Path) -> Checkout:
+    """Copy the files that the program needs."""
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, path / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, path / name)
+    return Checkout(path)
+
+
+def copy_deployed(snapshot: Path, path: Path, stacks: Sequence[str] = ("local", "aws")) -> Checkout:
+    """A running copy of the snapshot; its servers have their own ports, which an update writes into the state.
+
+    Raises:
+        SandboxError: A server does not start, or an update fails.
+    """
+    shutil.copytree(snapshot, path, symlinks=True, dirs_exist_ok=True)
+    checkout = Checkout(path)
+    for stack in stacks:
+        for command in (
+            checkout.python("cli", "sandbox", "up", "--stack", stack),
+            checkout.up(stack, "--stack", stack),
+        ):
+            if command.status:
+                raise SandboxError(command.output)
+    return checkout
