@@ -35,7 +35,7 @@ COMMANDS = {
     "preview": Line(STACK, "cli.preview", "Show what a change would do to the data."),
     "keys": Line(STACK, "cli.keys", "Show, rotate, retire, revoke and deliver a stack's keys."),
     "adopt": Line(STACK, "cli.adopt", "Import resources that exist but are not in the state."),
-    "recover": Line(STACK, "cli.recover", "Repair a stack whose update was killed."),
+    "recover": Line(STACK, "cli.recover", "Mend the state after a killed update or a loss."),
     "switch-admin-api": Line(STACK, "cli.switch_admin_api", "Move AIStor's identities to admin API v3 or v4."),
     "admin-policy": Line(STACK, "cli.admin_policy", "Print the minimal policy of a provisioning admin."),
     "verify": Line(PROOF, "cli.verify", "Prove a deployed store line by line."),

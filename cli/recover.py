@@ -1,5 +1,7 @@
 """`object-store recover`."""
 
+from typing import Annotated
+
 import typer
 
 from cli.options import Stack, plain_app
@@ -8,12 +10,19 @@ app = plain_app()
 
 
 @app.command()
-def recover(*, stack: Stack) -> None:
-    """Repair a stack whose update was killed.
+def recover(
+    *,
+    stack: Stack,
+    all_gone: Annotated[
+        bool, typer.Option("--all-gone", help="The server is empty: none of the state's buckets is there.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is lost.")] = False,
+) -> None:
+    """Mend the state after a killed update or a loss.
 
-    It repairs the state. It creates, changes and deletes nothing on the server.
-    Afterwards `pulumi up` can continue.
+    It takes out of the state what is gone on the server. It creates, changes and
+    deletes nothing there. Afterwards `pulumi up` makes anew what was lost.
     """
-    from ops.recover import run
+    from ops.recover.command import run
 
-    raise typer.Exit(run(stack))
+    raise typer.Exit(run(stack, all_gone=all_gone, dry_run=dry_run))

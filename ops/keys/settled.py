@@ -18,7 +18,7 @@ from model.plan import IdentityPlan, StorePlan
 from model.problems import InvalidInputError, Problem
 from ops.keys.live_keys import KeysError, live_keys
 from ops.keys.standing_keys import StandingKey, being_made, published_generations, standing_keys
-from ops.recover import recover
+from ops.recover.command import recover
 from ops.stack_settings import read_stack
 from stack.runner import EngineError, run_pulumi
 from stack.state import read_state, under_way

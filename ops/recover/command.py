@@ -1,0 +1,198 @@
+"""`object-store recover --stack NAME`: mends a state after a killed update, or after something was lost on the server.
+
+It asks the server what of the state is there, takes exactly what is gone out of the state, and writes what is switched
+off as the server has it, so that a plain `pulumi up` mends both. What exists is not touched, and its keys go on
+working. What exists but differs is for `pulumi up --refresh`.
+
+The rule: it creates, changes and deletes nothing on the server. The state as it was is saved in a file first. If the
+server does not say whether something exists, nothing is changed. If none of the state's buckets is there, it refuses
+without `--all-gone`, because a wrong endpoint is likelier than an emptied server.
+
+Exit status: 0 mended, or nothing to mend; 1 with `--dry-run` something is lost; 2 it could not run.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from infra.settings import Settings
+from model.exit_codes import ExitCode
+from model.problems import InvalidInputError
+from model.resources import About
+from model.terminal_text import printable
+from ops.adopt.live import AdoptionError, account_id
+from ops.keys.private_file import write
+from ops.recover.interrupted import TakenUp, taken_up
+from ops.recover.live import live_of
+from ops.recover.lost import CannotTellError, Cause, Held, causes, held_in, nothing_there
+from ops.recover.surgery import operated
+from ops.recover.words import consequences, said_of
+from ops.stack_settings import read_stack
+from stack.runner import EngineError, run_pulumi
+from stack.state import read_state, resources_of, under_way
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a stack needs.
+
+    Attributes:
+        before: The state as it was.
+        taken: Its pending operations, resolved.
+        held: The resources of the resolved state that can be lost.
+        causes: What of them is gone or switched off.
+    """
+
+    before: Mapping[str, Any]
+    taken: TakenUp
+    held: tuple[Held, ...]
+    causes: tuple[Cause, ...]
+
+    @property
+    def lost(self) -> list[Cause]:
+        """The losses that the interrupted update itself does not explain."""
+        return [cause for cause in self.causes if cause.root.urn not in self.taken.under_way]
+
+    @property
+    def mended(self) -> dict[str, Any]:
+        """The state without what is gone."""
+        return operated(self.taken.state, self.causes)
+
+
+def recover(stack: str, *, unlock: bool = True) -> None:
+    """Resolve what an interrupted update left; a stack without pending operations does not change.
+
+    Args:
+        stack: The stack's name.
+        unlock: Remove the engine's lock first; without this, a locked stack is an error.
+
+    Raises:
+        EngineError: pulumi or the stack does not exist, a step failed, or it is unknown what the server has.
+        InvalidInputError: The config is invalid.
+    """
+    if unlock:
+        _unlock(stack)
+    if not under_way(read_state(stack)):
+        return
+    try:
+        found = find(stack, all_gone=False)
+    except (AdoptionError, CannotTellError) as error:
+        raise EngineError(str(error)) from None
+    _write(stack, found)
+
+
+def find(stack: str, *, all_gone: bool) -> Found:
+    """Find what a stack needs; changes nothing.
+
+    Args:
+        stack: The stack's name.
+        all_gone: The server is known to be empty.
+
+    Raises:
+        AdoptionError: AWS refuses the credentials.
+        CannotTellError: It is unknown whether something exists, or nothing of the state does.
+        EngineError: pulumi or the stack does not exist.
+        InvalidInputError: The config is invalid, or no server answers.
+    """
+    exported = read_state(stack)
+    if not resources_of(exported) and not under_way(exported):
+        return Found(exported, taken_up(exported, ""), (), ())
+    settings = read_stack(stack)
+    taken = taken_up(exported, account_id(settings))
+    held = held_in(taken.state)
+    live = live_of(settings, held)
+    if not all_gone and nothing_there([one for one in held if one.urn not in taken.under_way], live):
+        raise CannotTellError(_nothing_there(settings, held))
+    return Found(exported, taken, tuple(held), tuple(causes(held, live)))
+
+
+def run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
+    """Find, show, save, mend.
+
+    Args:
+        stack: The stack's name.
+        all_gone: The server is known to be empty.
+        dry_run: Only find and show.
+    """
+    try:
+        return _run(stack, all_gone=all_gone, dry_run=dry_run)
+    except CannotTellError as error:
+        sys.stderr.write(f"{printable(error)}\nNothing was changed; see also: object-store preflight --stack {stack}\n")
+    except (AdoptionError, EngineError, InvalidInputError, OSError) as error:
+        sys.stderr.write(f"{printable(error)}\n")
+    return ExitCode.CANNOT
+
+
+def _run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
+    if not dry_run:
+        _unlock(stack)
+    found = find(stack, all_gone=all_gone)
+    if not found.taken.under_way and not found.causes:
+        _say(
+            f"{stack}: no operation is pending, and everything in the state is on the server; if a killed update had "
+            "locked the stack, it is unlocked now",
+            f"What exists but differs from the plan: pulumi up --refresh --stack {stack}",
+        )
+        return ExitCode.DONE
+    lost = found.lost
+    if lost:
+        _say(f"{stack}: lost on the server:", *(f"  {line}" for line in said_of(lost)))
+    if dry_run:
+        if found.taken.under_way:
+            _say(f"{stack}: {len(found.taken.under_way)} operations of a killed update are pending")
+        return ExitCode.WRONG
+    saved = _save(stack, found.before)
+    _say(f"The state as it was: {saved}; this puts it back: pulumi stack import --stack {stack} --file {saved}")
+    _write(stack, found)
+    if found.taken.under_way:
+        _say(f"{stack}: resolved {len(found.taken.under_way)} interrupted operations")
+        _say(*(f"  an unused key may remain on the server; find and remove it: {urn}" for urn in found.taken.keys))
+    if lost:
+        _say(f"{stack}: the state no longer has what is gone; `pulumi up` makes what the plan needs anew")
+        _say(*consequences(stack, lost, found.held))
+    _say(f"Next: pulumi up --stack {stack}")
+    return ExitCode.DONE
+
+
+def _unlock(stack: str) -> None:
+    run_pulumi("cancel", "--yes", "--stack", stack, may_fail=True)
+
+
+def _write(stack: str, found: Found) -> None:
+    run_pulumi("stack", "import", "--stack", stack, text=json.dumps(found.mended))
+    if found.taken.under_way:
+        # The resources that were being created have no outputs yet.
+        run_pulumi("refresh", "--yes", "--skip-preview", "--stack", stack)
+
+
+def _save(stack: str, exported: Mapping[str, Any]) -> Path:
+    """Save a state in a new file: a second run after an interrupted one keeps the first run's file."""
+    name = f"recover-{stack.rpartition('/')[2]}"
+    paths = (Path(f"{name}{'' if number == 1 else f'-{number}'}.json") for number in count(1))
+    path = next(path for path in paths if not path.exists())
+    write(path, json.dumps(exported, indent=2) + "\n")
+    return path
+
+
+def _nothing_there(settings: Settings, held: Sequence[Held]) -> str:
+    where, check = (
+        (settings.aistor.endpoint.url, "correct object-store:endpoint")
+        if settings.aistor
+        else (f"AWS in {settings.region}", "correct object-store:region, or use credentials of the stack's account")
+    )
+    buckets = sum(one.what is About.BUCKET for one in held)
+    what = f"none of the {buckets} buckets of the state" if buckets else "nothing of the state"
+    return (
+        f"{what} is on {where}.\n"
+        f"  If this is another server: {check}.\n"
+        f"  If the server was emptied or replaced by an empty one: "
+        f"object-store recover --stack {settings.stack} --all-gone, then: pulumi up --stack {settings.stack}"
+    )
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))

@@ -1,0 +1,76 @@
+"""Resolves the pending operations of an update whose engine was killed.
+
+The rule: pure, and it changes nothing on the server. A pending creation with a name of ours becomes a resource of the
+state: whether it is there, the server says (`ops.recover.lost`). A pending creation that can safely be repeated is
+forgotten. A key whose creation was interrupted may remain on the server; it is unused, because its secret was never
+published.
+
+`pulumi refresh --import-pending-creates` does not help here: the engine 3.274.1 accepts the option and imports nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from model.resources import TYPES, About, types_about
+from stack.state import resources_of, under_way
+
+# Types whose id consists of input names. Every other type of the stores can be created again by an overwriting request.
+NAMED_BY = {
+    **dict.fromkeys(types_about(About.BUCKET), ("bucket",)),
+    TYPES["aws"][About.USER]: ("name",),
+    TYPES["aws"][About.ROLE]: ("name",),
+    TYPES["v4"][About.USER]: ("name",),
+    TYPES["v4"][About.POLICY]: ("name",),
+    TYPES["v4"][About.ATTACHMENT]: ("userName", "policyName"),
+}
+AWS_POLICY = TYPES["aws"][About.POLICY]
+KEYS = types_about(About.KEY)
+
+
+@dataclass(frozen=True)
+class TakenUp:
+    """The resolved operations of an interrupted update.
+
+    Attributes:
+        state: The exported stack without pending operations: a pending creation with a known id is now a resource.
+        under_way: URNs of the resources whose operation was pending.
+        keys: URNs of keys that may remain on the server.
+    """
+
+    state: Mapping[str, Any]
+    under_way: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+def taken_up(exported: Mapping[str, Any], account_id: str) -> TakenUp:
+    """Resolve the pending operations of an exported stack.
+
+    Args:
+        exported: The output of `pulumi stack export`; it is not changed.
+        account_id: The AWS account, which is part of a managed policy's id; empty on AIStor.
+    """
+    deployment = exported.get("deployment") or {}
+    operations = under_way(exported)
+    resources = resources_of(exported)
+    keys = []
+    for operation in operations:
+        resource = operation["resource"]
+        if operation["type"] != "creating":
+            continue
+        known = _known_id(resource, account_id)
+        if known is not None:
+            # A refresh reads the outputs.
+            resources.append({**resource, "id": known, "outputs": resource.get("inputs", {})})
+        elif resource["type"] in KEYS:
+            keys.append(resource["urn"])
+    state = {**exported, "deployment": {**deployment, "resources": resources, "pending_operations": []}}
+    return TakenUp(state, tuple(operation["resource"]["urn"] for operation in operations), tuple(keys))
+
+
+def _known_id(resource: Mapping[str, Any], account_id: str) -> str | None:
+    inputs = resource.get("inputs", {})
+    if resource["type"] == AWS_POLICY and account_id:
+        return f"arn:aws:iam::{account_id}:policy/{inputs['name']}"
+    names = NAMED_BY.get(resource["type"])
+    return "/".join(inputs[name] for name in names) if names else None

@@ -1,0 +1,62 @@
+"""The surgery on an exported state: takes out what is gone, and writes what is switched off as the server has it.
+
+The rule: pure, and no reference dangles afterwards, because the engine refuses such a state. A status goes only into
+the outputs: the engine compares these with the program, but the plugin takes an old default of an input for the
+program's wish.
+
+The form of a state: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go (ResourceV3).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from model.resources import TYPES, About
+from ops.recover.lost import Cause, Live
+from stack.state import resources_of
+
+# The outputs of a user or key that is switched off, as a provider reads them.
+_OFF: Mapping[str, Mapping[str, Any]] = {
+    TYPES["v3"][About.USER]: {"disableUser": True, "status": "disabled"},
+    TYPES["v3"][About.KEY]: {"disableUser": True, "status": "off"},
+    TYPES["v4"][About.USER]: {"status": "disabled"},
+    TYPES["v4"][About.KEY]: {"status": "off"},
+    TYPES["aws"][About.KEY]: {"status": "Inactive"},
+}
+
+
+def operated(exported: Mapping[str, Any], causes: Iterable[Cause]) -> dict[str, Any]:
+    """The state without what is gone, and with the live status of what is switched off.
+
+    Args:
+        exported: The state; it is not changed.
+        causes: The losses that were found in this very state.
+    """
+    found = list(causes)
+    gone = {one.place for cause in found if cause.live is Live.GONE for one in (cause.root, *cause.taken)}
+    off = {cause.root.place for cause in found if cause.live is Live.OFF}
+    everything = resources_of(exported)
+    kept = [
+        {**one, "outputs": {**(one.get("outputs") or {}), **_OFF[one["type"]]}} if place in off else one
+        for place, one in enumerate(everything)
+        if place not in gone
+    ]
+    # A resource that waits for its deletion has the URN of its replacement, which may still be there.
+    lost = {one["urn"] for one in everything} - {one["urn"] for one in kept}
+    resources = [_without_references(one, lost) for one in kept]
+    return {**exported, "deployment": {**exported["deployment"], "resources": resources}}
+
+
+def _without_references(resource: Mapping[str, Any], lost: set[str]) -> dict[str, Any]:
+    left = {key: value for key, value in resource.items() if not (key == "deletedWith" and value in lost)}
+    for key in ("dependencies", "replaceWith"):
+        if key in left:
+            left[key] = _left_of(left[key], lost)
+    if "propertyDependencies" in left:
+        left["propertyDependencies"] = {
+            name: _left_of(urns, lost) for name, urns in (left["propertyDependencies"] or {}).items()
+        }
+    return left
+
+
+def _left_of(urns: Iterable[str] | None, lost: set[str]) -> list[str]:
+    return [urn for urn in urns or () if urn not in lost]

@@ -1,0 +1,314 @@
+"""ops.recover.command: what is asked, saved, written and said, and every way that ends without a change."""
+
+import json
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.settings import Settings
+from model.resources import About
+from ops.keys.standing_keys import standing_keys
+from ops.recover import command
+from ops.recover.lost import CannotTellError, Held, Live
+from stack.runner import EngineError
+from tests.console import command as console
+from tests.ops.recover.states import exported, key_id, one_of
+from tests.ops.recover.test_interrupted import creating, pending
+
+main = console("recover")
+CONFIG: dict[str, Any] = {
+    "object-store:cloud": {"value": "aistor"},
+    "object-store:env": {"value": "local"},
+    "object-store:endpoint": {"value": "https://127.0.0.1:9000"},
+    "object-store:adminUser": {"value": "provisioner"},
+    "object-store:adminPassword": {"value": "planted-admin-password", "secret": True},
+}
+FAKE = """#!/usr/bin/env python3
+import os, pathlib, sys
+folder, words = pathlib.Path(__file__).parent, [word for word in sys.argv[1:] if word != "--non-interactive"]
+with open(folder / "calls", "a") as calls:
+    calls.write(" ".join(words[:2]) + "\\n")
+command = " ".join(words[:2])
+if command == os.environ.get("FAKE_FAILS"):
+    sys.exit("it failed")
+if command == "config --json":
+    print((folder / "config.json").read_text())
+elif command == "stack export":
+    print((folder / "state.json").read_text())
+elif command == "stack import":
+    (folder / "state.json").write_text(sys.stdin.read())
+"""
+LOOKS = ["cancel --yes", "stack export", "config --json"]
+
+
+class World:
+    """A stack's state, and what its server says of it."""
+
+    def __init__(self, folder: Path) -> None:
+        """A whole stack by admin API v3, with everything there."""
+        self.folder = folder
+        self.gone: dict[Held, Live] = {}
+        self.state = exported("v3")
+        self.asked: list[Settings] = []
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The state."""
+        found: dict[str, Any] = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
+        return found
+
+    @state.setter
+    def state(self, content: Mapping[str, Any]) -> None:
+        (self.folder / "state.json").write_text(json.dumps(content), encoding="utf-8")
+
+    def lose(self, what: About, subject: str, live: Live = Live.GONE) -> Held:
+        """Lose something on the server."""
+        one = one_of(self.state, what, subject)
+        self.gone[one] = live
+        return one
+
+    def answer(self, settings: Settings, held: Sequence[Held]) -> dict[Held, Live]:
+        """What the server says."""
+        self.asked.append(settings)
+        by_urn = {one.urn: live for one, live in self.gone.items()}
+        return {one: by_urn.get(one.urn, Live.THERE) for one in held}
+
+    def calls(self) -> list[str]:
+        """The commands given to pulumi."""
+        return (self.folder / "calls").read_text(encoding="utf-8").splitlines()
+
+    def saved(self) -> list[Path]:
+        """The files with states as they were."""
+        return sorted(self.folder.glob("recover-*.json"))
+
+
+@pytest.fixture(name="world", autouse=True)
+def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    (tmp_path / "pulumi").write_text(FAKE, encoding="utf-8")
+    (tmp_path / "pulumi").chmod(0o755)
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.chdir(tmp_path)
+    world = World(tmp_path)
+    monkeypatch.setattr(command, "live_of", world.answer)
+    return world
+
+
+def test_what_is_gone_leaves_the_state(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The state is saved as it was, what is gone is taken out of it, nothing is refreshed, and each loss is said."""
+    before = world.state
+    user = world.lose(About.USER, "worker")
+
+    assert main(["--stack", "org/object-store/local"]) == 0
+
+    left = {one["urn"] for one in world.state["deployment"]["resources"]}
+    assert {one["urn"] for one in before["deployment"]["resources"]} - left == {
+        user.urn,
+        one_of(before, About.ATTACHMENT, "worker").urn,
+        one_of(before, About.KEY, "worker").urn,
+    }
+    assert world.calls() == [*LOOKS, "stack import"]
+    (saved,) = world.saved()
+    assert (saved.name, stat.S_IMODE(saved.stat().st_mode)) == ("recover-local.json", 0o600)
+    assert json.loads(saved.read_text(encoding="utf-8")) == before
+    said = capsys.readouterr().out
+    assert "  user u-worker is gone, with its attachment and its key\n" in said
+    assert "pulumi stack import --stack org/object-store/local --file recover-local.json" in said
+    assert "  object-store keys deliver --stack org/object-store/local --identity worker --to TARGET\n" in said
+    assert "Access keys that stay as they are: reader.\n" in said
+    assert said.endswith("Next: pulumi up --stack org/object-store/local\n")
+
+
+def test_server_is_asked_with_the_config(world: World) -> None:
+    """The endpoint and the admin's pair are the config's, never the state's."""
+    main(["--stack", "local"])
+
+    (settings,) = world.asked
+    assert settings.aistor is not None
+    assert (settings.aistor.endpoint.url, settings.aistor.admin_user) == ("https://127.0.0.1:9000", "provisioner")
+
+
+def test_what_is_off_stays_in_the_state(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A disabled user is written as the server has it, and no key becomes new."""
+    user = world.lose(About.USER, "worker", Live.OFF)
+
+    assert main(["--stack", "local"]) == 0
+
+    assert world.state["deployment"]["resources"][user.place]["outputs"]["status"] == "disabled"
+    assert len(standing_keys(world.state)) == 2
+    said = capsys.readouterr().out
+    assert "user u-worker is switched off" in said
+    assert "New access keys" not in said
+
+
+def test_whole_stack_is_left_alone(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """If everything is there and nothing is pending, nothing is saved or imported, even without a lock to remove."""
+    assert main(["--stack", "local"]) == 0
+
+    assert world.calls() == LOOKS
+    assert world.saved() == []
+    said = capsys.readouterr().out
+    assert "no operation is pending, and everything in the state is on the server" in said
+    assert "pulumi up --refresh --stack local" in said
+
+
+def test_new_stack_asks_no_server(world: World) -> None:
+    """A stack that was never deployed has nothing to lose, and its config may still be missing."""
+    world.state = {"version": 3, "deployment": None}
+
+    assert main(["--stack", "local"]) == 0
+    assert world.asked == []
+
+
+def test_dry_run_shows_and_changes_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """It only reads, does not unlock, and ends with 1 if something is lost."""
+    world.lose(About.LIFECYCLE, "hot-one")
+
+    assert main(["--stack", "local", "--dry-run"]) == 1
+
+    assert world.calls() == LOOKS[1:]
+    assert world.saved() == []
+    assert "the lifecycle of bucket b-hot is gone" in capsys.readouterr().out
+    world.gone.clear()
+    assert main(["--stack", "local", "--dry-run"]) == 0
+
+
+def test_second_run_keeps_the_first_file(world: World) -> None:
+    """A run after an interrupted one saves to a new file."""
+    world.lose(About.LIFECYCLE, "hot-one")
+    main(["--stack", "local"])
+    world.lose(About.POLICY, "reader")
+    main(["--stack", "local"])
+
+    assert [path.name for path in world.saved()] == ["recover-local-2.json", "recover-local.json"]
+
+
+def test_server_without_any_bucket_is_refused(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong endpoint is likelier than an emptied server: both are named, and --all-gone decides."""
+    for subject in ("hot-one", "warm-one", "cold-one"):
+        world.lose(About.BUCKET, subject)
+
+    assert main(["--stack", "local"]) == 2
+
+    assert "import" not in " ".join(world.calls())
+    said = capsys.readouterr().err
+    assert "none of the 3 buckets of the state is on https://127.0.0.1:9000" in said
+    assert "object-store:endpoint" in said
+    assert "object-store recover --stack local --all-gone, then: pulumi up --stack local" in said
+    assert main(["--stack", "local", "--all-gone"]) == 0
+    assert not [one for one in world.state["deployment"]["resources"] if "ucket" in one["type"]]
+
+
+def test_unknown_answer_changes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If the server does not say whether something exists, nothing is written, and the preflight is named."""
+
+    def refused(*_: object) -> dict[Held, Live]:
+        raise CannotTellError("cannot tell whether the bucket of b is there: S3 answered 403")
+
+    monkeypatch.setattr(command, "live_of", refused)
+
+    assert main(["--stack", "local"]) == 2
+    assert world.saved() == []
+    said = capsys.readouterr().err
+    assert "S3 answered 403" in said
+    assert "Nothing was changed; see also: object-store preflight --stack local" in said
+
+
+def test_interrupted_stack_is_taken_up_and_refreshed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pending creation that is on the server becomes a resource whose outputs a refresh reads."""
+    state = exported("v3")
+    state["deployment"]["pending_operations"] = [
+        creating("minio:index/s3Bucket:S3Bucket", bucket="b"),
+        creating("minio:index/iamServiceAccount:IamServiceAccount", targetUser="u"),
+    ]
+    world.state = state
+
+    assert main(["--stack", "local"]) == 0
+
+    assert world.calls() == [*LOOKS, "stack import", "refresh --yes"]
+    assert world.state["deployment"]["resources"][-1]["id"] == "b"
+    said = capsys.readouterr().out
+    assert "resolved 2 interrupted operations" in said
+    assert "an unused key may remain on the server; find and remove it: urn::minio:index/iamServiceAccount" in said
+    assert "lost" not in said
+
+
+def test_creation_that_did_not_happen_is_no_loss(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pending creation that is not on the server leaves no trace; nor does a key whose deletion was pending."""
+    state = exported("v3")
+    key = one_of(state, About.KEY, "worker")
+    state["deployment"]["pending_operations"] = [
+        creating("minio:index/s3Bucket:S3Bucket", bucket="b"),
+        {"type": "deleting", "resource": state["deployment"]["resources"][key.place]},
+    ]
+    world.state = state
+    world.gone = {Held(99, "urn::minio:index/s3Bucket:S3Bucket", "", About.BUCKET, "b", "b", "b"): Live.GONE}
+    world.gone[key] = Live.GONE
+
+    assert main(["--stack", "local"]) == 0
+
+    assert {one.get("id") for one in world.state["deployment"]["resources"]}.isdisjoint({"b", key_id("v3", "worker")})
+    assert "lost" not in capsys.readouterr().out
+
+
+def test_first_update_that_made_nothing_is_not_suspicious(world: World) -> None:
+    """If only pending creations are missing, the server need not be another one."""
+    world.state = pending(creating("minio:index/s3Bucket:S3Bucket", bucket="b"))
+    world.gone = {Held(1, "urn::minio:index/s3Bucket:S3Bucket", "", About.BUCKET, "b", "b", "b"): Live.GONE}
+
+    assert main(["--stack", "local"]) == 0
+    assert [one["urn"] for one in world.state["deployment"]["resources"]] == ["urn::there"]
+
+
+def test_keys_repair_only_what_was_interrupted(world: World) -> None:
+    """For `object-store keys` a stack without pending operations does not change, whatever is lost."""
+    world.lose(About.USER, "worker")
+    before = world.state
+
+    command.recover("local", unlock=False)
+
+    assert (world.state, world.asked, world.calls()) == (before, [], ["stack export"])
+    world.state = {
+        **before,
+        "deployment": {**before["deployment"], "pending_operations": [creating("x:y:Z", bucket="b")]},
+    }
+    command.recover("local")
+    assert "cancel --yes" in world.calls()
+    assert not [one for one in standing_keys(world.state) if one.identity == "worker"]
+
+
+def test_keys_hear_that_it_is_unknown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the server does not say is an engine's error to `object-store keys`."""
+    world.state = pending(creating("minio:index/s3Bucket:S3Bucket", bucket="b"))
+
+    def refused(*_: object) -> dict[Held, Live]:
+        raise CannotTellError("nobody answers")
+
+    monkeypatch.setattr(command, "live_of", refused)
+    with pytest.raises(EngineError, match="nobody answers"):
+        command.recover("local")
+
+
+@pytest.mark.parametrize("step", ["stack export", "config --json", "stack import"])
+def test_failure_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], step: str
+) -> None:
+    """A failed step ends it with pulumi's own message."""
+    world.lose(About.LIFECYCLE, "hot-one")
+    monkeypatch.setenv("FAKE_FAILS", step)
+
+    assert main(["--stack", "local"]) == 2
+    assert "it failed" in capsys.readouterr().err
+
+
+def test_no_pulumi_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without an engine nothing can be mended."""
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    assert main(["--stack", "local"]) == 2
+    assert "pulumi is not on the path" in capsys.readouterr().err
