@@ -17,7 +17,7 @@ import boto3
 from infra.admin_api import AdminApi
 from sandbox.environment import stack_environment
 from sandbox.folder import SandboxError, StackFolder, StackName
-from sandbox.server.process import RunningServer, admin_credentials, running_server
+from sandbox.server.process import AdminCredentials, RunningServer, admin_credentials, running_server
 
 ROOT = Path(__file__).parents[1]
 COPIED = (
@@ -35,10 +35,39 @@ COPIED = (
     "stack",
 )
 TIMEOUT_SECONDS = 240
+# What asks a person; here the answer is yes.
+ASKING = ("adopt", "keys rotate", "keys retire", "keys revoke", "recover", "switch-admin-api")
+#: Functions of the shell, which no PATH of a page hides: this checkout's commands, answering yes.
+COMMANDS = f"""
+object-store() {{
+    case "$* " in {"|".join(f'"{words} "*' for words in ASKING)}) set -- "$@" --yes;; esac
+    {sys.executable} -m cli "$@"
+}}
+make() {{
+    [ "$*" = docs ] || {{ echo "only make docs is tried here" >&2; return 2; }}
+    {sys.executable} -m docs.generate
+}}
+python() {{ {sys.executable} "$@"; }}
+"""
 # The whole environment of a user's shell, without variables that could lead to a real account.
 SHELL = {key: os.environ[key] for key in ("PATH", "HOME", "XDG_CACHE_HOME", "LANG") if key in os.environ}
 
 Cloud = Literal["local", "aws"]
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server answers.
+
+    Attributes:
+        endpoint: Its URL.
+        region: Its region.
+        ca_file: The file of its CA, or None for the system's.
+    """
+
+    endpoint: str
+    region: str
+    ca_file: Path | None
 
 
 @dataclass(frozen=True)
@@ -83,6 +112,27 @@ class Checkout:
             raise SandboxError(f"the server of the stack {stack} does not run in {self.path}")
         return server
 
+    def address(self, stack: str) -> Address:
+        """Where a stack's server answers."""
+        server = self.server(stack)
+        return Address(server.endpoint, server.region, Path(server.ca_bundle))
+
+    def admin(self, stack: str) -> AdminCredentials:
+        """The admin's access key of a stack's server."""
+        return admin_credentials(self.folder(stack))
+
+    def config_file(self, stack: str) -> Path:
+        """The config file of a stack."""
+        return self.folder(stack).stack_file
+
+    def state_folder(self, stack: str) -> Path:
+        """The folder of a stack's backend."""
+        return self.folder(stack).state
+
+    def engine(self, stack: str) -> str:
+        """The path of a stack's pulumi."""
+        return str(self.folder(stack).wrapper)
+
     def run(
         self, command: Sequence[str], stack: str | None = None, more: Mapping[str, str] | None = None, text: str = ""
     ) -> Done:
@@ -105,32 +155,31 @@ class Checkout:
 
     def pulumi(self, stack: str, *arguments: str, text: str = "", more: Mapping[str, str] | None = None) -> Done:
         """Run the sandbox's pulumi as a user would."""
-        return self.run([str(self.folder(stack).wrapper), *arguments, "--non-interactive"], stack, more, text)
+        return self.run([self.engine(stack), *arguments, "--non-interactive"], stack, more, text)
 
     def up(self, stack: str, *arguments: str) -> Done:
         """`pulumi up --yes --skip-preview`."""
         return self.pulumi(stack, "up", "--yes", "--skip-preview", *arguments)
 
     def client(self, stack: str, service: str = "s3") -> Any:  # noqa: ANN401 - any service's client
-        """boto3 with the sandbox's admin key."""
-        server = self.server(stack)
-        admin = admin_credentials(self.folder(stack))
+        """boto3 with the admin's access key."""
+        address, admin = self.address(stack), self.admin(stack)
         return boto3.session.Session().client(
             service,  # type: ignore[call-overload]  # chosen by the caller
-            endpoint_url=server.endpoint,
-            region_name=server.region,
+            endpoint_url=address.endpoint,
+            region_name=address.region,
             aws_access_key_id=admin.user,
             aws_secret_access_key=admin.password,
-            verify=server.ca_bundle,
+            verify=str(address.ca_file) if address.ca_file else True,
         )
 
     def admin_api(self, stack: str) -> AdminApi:
-        """The admin API of an AIStor sandbox, with the sandbox's admin key."""
-        server, admin = self.server(stack), admin_credentials(self.folder(stack))
+        """The admin API of an AIStor server, with the admin's access key."""
+        address, admin = self.address(stack), self.admin(stack)
         return AdminApi(
-            endpoint=server.endpoint,
-            region=server.region,
-            ca_pem=Path(server.ca_bundle).read_text(encoding="ascii"),
+            endpoint=address.endpoint,
+            region=address.region,
+            ca_pem=address.ca_file.read_text(encoding="ascii") if address.ca_file else None,
             access_key_id=admin.user,
             secret_access_key=admin.password,
         )

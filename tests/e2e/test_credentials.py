@@ -20,8 +20,8 @@ from model.deployment import KeyPair
 from sandbox.server.process import running_server
 from tests.console import command as console
 from tests.e2e.conftest import lead_here
-from tests.e2e.killing import write_shim
 from trials.checkout import Checkout
+from trials.killing import write_shim
 
 main = console("keys")
 

@@ -2,29 +2,14 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.documented import PAGES, ROOT, blocks_of, runs_anything, script_of
-from trials.checkout import TIMEOUT_SECONDS, Checkout, copy_deployed
+from trials.checkout import COMMANDS, TIMEOUT_SECONDS, Checkout, copy_deployed
 
-# What asks a person: the test answers yes.
-ASKING = ("adopt", "keys rotate", "keys retire", "keys revoke", "switch-admin-api")
-# Functions of the shell, which no PATH of a page hides: this checkout's commands, answering yes.
-COMMANDS = f"""
-object-store() {{
-    case "$* " in {"|".join(f'"{words} "*' for words in ASKING)}) set -- "$@" --yes;; esac
-    {sys.executable} -m cli "$@"
-}}
-make() {{
-    [ "$*" = docs ] || {{ echo "only make docs is tried here" >&2; return 2; }}
-    {sys.executable} -m docs.generate
-}}
-python() {{ {sys.executable} "$@"; }}
-"""
 MORE_FILES = ("Makefile", "README.md", "bench", "docs", "schemas", "trials", ".gitignore")
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.e2e.killing import kill_tree, stop
 from trials.checkout import copy_checkout
+from trials.killing import kill_tree, stop
 
 if TYPE_CHECKING:
     from trials.checkout import Checkout

@@ -1,0 +1,78 @@
+"""`python -m trials.bad_days`: rehearses bad days, a line for each; `make bad-days` rehearses them all on the sandbox.
+
+Exit status: 0 every day ended well; 1 one did not; 2 usage.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
+from pathlib import Path
+
+from model.resources import By
+from trials.bad_days.days import AISTOR, ALL, DAYS, BadDay
+from trials.bad_days.places import Given, in_sandbox, on_server
+from trials.bad_days.rehearsal import Outcome, rehearse
+from trials.bad_days.stack import BadDayError, Stack
+
+Place = Callable[[Path, By], AbstractContextManager[Stack]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Rehearse the chosen days on the chosen kinds of stack."""
+    given = _parser().parse_args(arguments)
+    place: Place = in_sandbox
+    days = [day for day in DAYS if not given.day or day.name in given.day]
+    kinds: Sequence[By] = given.by or ALL
+    if given.endpoint:
+        place = partial(on_server, given=Given(given.endpoint, given.region, given.ca))
+        days = [day for day in days if not day.own_server]
+        kinds = [by for by in kinds if by in AISTOR]
+    count = bad = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for by in kinds:
+            for day, seconds, outcome in rehearsed(
+                by, [one for one in days if by in one.kinds], Path(folder) / by, place
+            ):
+                count += 1
+                bad += bool(outcome.wrong)
+                sys.stdout.write(f"{'BAD ' if outcome.wrong else 'good'} {by:<4}{seconds:5.0f} s  {day.name}\n")
+                sys.stdout.writelines(f"     {line}\n" for text in outcome.wrong for line in text.splitlines())
+                sys.stdout.flush()
+    sys.stdout.write(f"days={count} good={count - bad} bad={bad}\n")
+    return 1 if bad or not count else 0
+
+
+def rehearsed(by: By, days: Sequence[BadDay], folder: Path, place: Place) -> Iterator[tuple[BadDay, float, Outcome]]:
+    """Rehearse days on one stack, and after a bad end on a new one; yields each day, its seconds and its outcome."""
+    with ExitStack() as standing:
+        stack: Stack | None = None
+        for number, day in enumerate(days):
+            started = time.monotonic()
+            try:
+                if stack is None:
+                    stack = standing.enter_context(place(folder / str(number), by))
+                outcome = rehearse(day, stack)
+            except BadDayError as error:
+                outcome = Outcome((str(error),))
+            yield day, time.monotonic() - started, outcome
+            if outcome.wrong:
+                standing.close()
+                stack = None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trials.bad_days", description=__doc__)
+    parser.add_argument("--by", action="append", choices=ALL, help="who implements the identities; all by default")
+    parser.add_argument("--day", action="append", choices=[day.name for day in DAYS], help="all by default")
+    parser.add_argument("--endpoint", help="a server of your own, with AISTOR_ROOT_USER and AISTOR_ROOT_PASSWORD set")
+    parser.add_argument("--region", default="us-east-1", help="with --endpoint: its region")
+    parser.add_argument("--ca", type=Path, help="with --endpoint: the file of its CA")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""The bad days: what happens, to which kinds of stack, the section of the docs that leads back, and what it costs.
+
+The rule: a day costs the access keys that it names, and no others. `docs/operations.md` shows this table.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from model.resources import By
+from trials.bad_days import damages
+from trials.bad_days.damages import COLD, HOT, IDENTITY, WARM
+from trials.bad_days.lines import Section
+from trials.bad_days.stack import Stack
+
+ALL: tuple[By, ...] = ("v3", "v4", "aws")
+AISTOR: tuple[By, ...] = ("v3", "v4")
+AWS: tuple[By, ...] = ("aws",)
+#: The identities whose access keys are new afterwards.
+Keys = Literal["none", "one", "all"]
+
+
+def _nothing(_: Stack) -> None:
+    """Nothing is left to take back."""
+
+
+@dataclass(frozen=True)
+class BadDay:
+    """Something that is lost or goes wrong.
+
+    Attributes:
+        name: What happens, as a sentence without its full stop.
+        damage: Does it.
+        section: The section of the docs whose lines lead back.
+        kinds: The kinds of stack that it can happen to.
+        keys: Which identities have new access keys afterwards: none, the damaged one, or all.
+        after: Takes back what the damage set up beside the damage itself, once the day is over.
+        own_server: Whether the damage is to the server itself, so that it needs the sandbox.
+        values: Texts of the documented lines, and what stands in their place for a stack.
+    """
+
+    name: str
+    damage: Callable[[Stack], None]
+    section: Section
+    kinds: tuple[By, ...] = ALL
+    keys: Keys = "none"
+    after: Callable[[Stack], None] = _nothing
+    own_server: bool = False
+    values: Callable[[Stack], dict[str, str]] = lambda _: {}
+
+
+def _operations(heading: str) -> Section:
+    return Section("operations.md", heading)
+
+
+GONE = _operations("Something was deleted or switched off")
+EMPTIED = _operations("A refresh emptied the state")
+DESTROYED = _operations("Somebody ran pulumi destroy")
+CHANGED = _operations("A setting was changed by hand")
+
+DAYS: tuple[BadDay, ...] = (
+    BadDay("a hot bucket is deleted", damages.delete_bucket(HOT), GONE),
+    BadDay("a versioned bucket is deleted", damages.delete_bucket(WARM), GONE),
+    BadDay("a locked bucket is deleted", damages.delete_bucket(COLD), GONE),
+    BadDay("the lifecycle rules of a bucket are removed", damages.remove_rules, GONE),
+    BadDay("the versioning of a bucket is suspended", damages.suspend_versioning, GONE),
+    BadDay("the default retention of a bucket is cleared", damages.clear_retention, GONE),
+    BadDay("the policy and the public-access block of a bucket are deleted", damages.drop_bucket_policy, GONE, AWS),
+    BadDay("a user is deleted", damages.delete_user, GONE, keys="one"),
+    BadDay("a user is switched off", damages.disable_user, GONE, AISTOR),
+    BadDay("a policy is deleted", damages.delete_policy, GONE),
+    BadDay("a policy is detached from its user", damages.detach_policy, GONE),
+    BadDay("an access key is deleted", damages.delete_key, GONE, keys="one"),
+    BadDay("an access key is switched off", damages.disable_key, GONE),
+    BadDay("a role is deleted", damages.delete_role, GONE, AWS),
+    BadDay("a bucket is made public", damages.make_public, CHANGED),
+    BadDay("the state is lost", damages.lose_state, _operations("The state is lost"), keys="all"),
+    BadDay("the state is emptied", damages.empty_state, _operations("A refresh emptied the state"), keys="all"),
+    BadDay(
+        "half of the state is lost", damages.half_empty_state, _operations("A refresh emptied the state"), keys="all"
+    ),
+    BadDay(
+        "the state is older than the store",
+        damages.restore_older_state,
+        _operations("The state is older than the store"),
+        after=damages.forget_late_domain,
+    ),
+    BadDay(
+        "the engine is killed",
+        damages.kill_engine,
+        _operations("The engine was killed"),
+        after=damages.forget_late_domain,
+    ),
+    BadDay("two people update at once", damages.two_updates_at_once, _operations("Two people update at once")),
+    BadDay("pulumi destroy runs without a preview", damages.destroy, DESTROYED, keys="all"),
+    BadDay(
+        "the server is replaced by an empty one",
+        damages.replace_server,
+        _operations("The server is empty"),
+        AISTOR,
+        keys="all",
+        own_server=True,
+    ),
+    BadDay("the provider is upgraded", damages.older_provider, _operations("The provider is upgraded")),
+)
+__all__ = ["DAYS", "IDENTITY", "BadDay", "Keys"]

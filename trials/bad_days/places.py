@@ -1,0 +1,177 @@
+"""Where a rehearsal deploys its stack: the sandbox, or a server that somebody else runs, with an installed plugin.
+
+The rule: what a rehearsal makes on a given server has an environment code of its own, and the rehearsal removes it.
+"""
+
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.namespace import NAMESPACE
+from model.resources import By
+from sandbox.server.process import AdminCredentials
+from trials.bad_days.stack import ISSUER, TRUST, BadDayError, Stack
+from trials.checkout import Address, Checkout, copy_checkout
+
+_PASSPHRASE = "a rehearsal"  # noqa: S105 - it protects the keys of a stack that lives for minutes
+
+
+@dataclass(frozen=True)
+class Given:
+    """A server that somebody else runs; the admin's access key is in AISTOR_ROOT_USER and AISTOR_ROOT_PASSWORD.
+
+    Attributes:
+        endpoint: Its URL.
+        region: Its region.
+        ca_file: The file of its CA, or None for the system's.
+    """
+
+    endpoint: str
+    region: str
+    ca_file: Path | None
+
+
+@dataclass(frozen=True)
+class CheckoutForGiven(Checkout):
+    """A copied checkout whose `local` stack leads to a given server; it uses the installed pulumi and plugin."""
+
+    given: Given
+
+    def environment(self, stack: str | None = None) -> dict[str, str]:
+        """The caller's environment, with a backend of its own."""
+        del stack
+        own = {
+            "PYTHONPATH": str(self.path),
+            "PULUMI_BACKEND_URL": f"file://{self.state_folder('local')}",
+            "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+        return {**os.environ, **own}
+
+    def address(self, stack: str) -> Address:
+        """The given server."""
+        del stack
+        return Address(self.given.endpoint, self.given.region, self.given.ca_file)
+
+    def admin(self, stack: str) -> AdminCredentials:
+        """The admin's access key, from the environment."""
+        del stack
+        return AdminCredentials(user=os.environ["AISTOR_ROOT_USER"], password=os.environ["AISTOR_ROOT_PASSWORD"])
+
+    def config_file(self, stack: str) -> Path:
+        """The config file in the copy itself."""
+        return self.path / f"Pulumi.{stack}.yaml"
+
+    def state_folder(self, stack: str) -> Path:
+        """A folder beside the copy."""
+        del stack
+        return self.path / "state"
+
+    def engine(self, stack: str) -> str:
+        """The installed pulumi."""
+        del stack
+        return shutil.which("pulumi") or "pulumi"
+
+
+@contextmanager
+def in_sandbox(folder: Path, by: By) -> Iterator[Stack]:
+    """A stack that is deployed to a sandbox of its own.
+
+    Raises:
+        BadDayError: A part does not start, or the update fails.
+    """
+    checkout = copy_checkout(_made(folder))
+    stack = Stack(checkout, by)
+    if by == "aws":
+        _write_config(checkout.path / "Pulumi.aws.yaml", TRUST)
+    try:
+        _python(checkout, "sandbox", "up", "--stack", stack.name, *([] if by == "aws" else ["--admin-api", by]))
+        if by == "aws":
+            stack.iam.create_open_id_connect_provider(Url=ISSUER, ClientIDList=["sts.amazonaws.com"])
+        else:
+            stack.set_config(adminApi=by)
+        stack.must("up", "--yes", "--skip-preview")
+        yield stack
+    finally:
+        _python(checkout, "sandbox", "down", "--stack", stack.name)
+
+
+@contextmanager
+def on_server(folder: Path, by: By, given: Given) -> Iterator[Stack]:
+    """A stack that is deployed to a given server, with an environment code that nobody else has.
+
+    Raises:
+        BadDayError: The update fails, or something remains on the server.
+    """
+    checkout = CheckoutForGiven(copy_checkout(_made(folder)).path, given)
+    config: dict[str, Any] = {
+        "env": f"bd{secrets.token_hex(3)}",
+        "endpoint": given.endpoint,
+        "clientEndpoint": None,
+        "region": given.region,
+        "caBundle": None,
+        "adminApi": by,
+    }
+    if given.ca_file is not None:
+        shutil.copy2(given.ca_file, checkout.path / "given-ca.pem")
+        config["caBundle"] = "given-ca.pem"
+    _write_config(checkout.config_file("local"), config)
+    (checkout.path / ".venv").symlink_to(Path(sys.prefix))
+    (checkout.path / "infra" / ".venv").unlink(missing_ok=True)
+    (checkout.path / "infra" / ".venv").symlink_to("../.venv")
+    checkout.state_folder("local").mkdir()
+    stack = Stack(checkout, by)
+    try:
+        _succeeds(checkout, checkout.engine("local"), "stack", "init", "local", "--non-interactive")
+        stack.must("up", "--yes", "--skip-preview")
+        yield stack
+    finally:
+        stack.set_config(protect=False, emptyOnDestroy=True)
+        stack.pulumi("up", "--yes", "--skip-preview")
+        stack.pulumi("destroy", "--yes", "--skip-preview")
+        _remove_buckets(stack)
+
+
+def _remove_buckets(stack: Stack) -> None:
+    """Remove what a destruction leaves: cold buckets, with the probes that `verify` put under a short lock."""
+    s3 = stack.s3
+    planned = {bucket.name for bucket in stack.plan.buckets}
+    for name in planned & {one["Name"] for one in s3.list_buckets()["Buckets"]}:
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+            for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                s3.delete_object(
+                    Bucket=name, Key=one["Key"], VersionId=one["VersionId"], BypassGovernanceRetention=True
+                )
+        s3.delete_bucket(Bucket=name)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _write_config(path: Path, values: Mapping[str, Any]) -> None:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    held = document["config"] | {f"{NAMESPACE}:{key}": value for key, value in values.items()}
+    document["config"] = {key: value for key, value in held.items() if value is not None}
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+
+
+def _python(checkout: Checkout, *arguments: str) -> None:
+    done = checkout.python("cli", *arguments)
+    if done.status:
+        raise BadDayError(done.output[-1500:])
+
+
+def _succeeds(checkout: Checkout, *command: str) -> None:
+    done = checkout.run(command, "local")
+    if done.status:
+        raise BadDayError(done.output[-1500:])

@@ -1,0 +1,183 @@
+"""A deployed stack that bad days happen to: its server, its state, its keys, and a shell that leads to it.
+
+The rule: damage is done past Pulumi, with the server's own APIs or in the state's file.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from infra.admin_api import AdminApi
+from infra.namespace import NAMESPACE
+from model.deployment import Deployment
+from model.plan import BucketPlan, StorePlan, build_plan
+from model.resources import By
+from model.taxonomy_file import extended, load
+from trials.checkout import COMMANDS, Checkout, Done
+
+STACKS: Mapping[By, str] = {"v3": "local", "v4": "local", "aws": "aws"}
+#: The issuer that the `reader` of the aws stack trusts, so that the stack has a role.
+ISSUER = "https://token.actions.githubusercontent.com"
+_SUBJECT = "repo:joelhooks/joelclaw:ref:refs/heads/main"
+TRUST: Mapping[str, Any] = {
+    "allowedAccountIds": ["123456789012"],
+    "identities": {
+        "reader": {"trust": {"oidc": {"issuer": ISSUER, "subject": "repo:joelhooks/joelclaw:ref:refs/heads/main"}}}
+    },
+}
+
+
+class BadDayError(Exception):
+    """A step that must succeed failed; the message has the end of its output."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An access key that the stack published."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack in a copied checkout.
+
+    Attributes:
+        checkout: The copy.
+        by: What implements its identities.
+    """
+
+    checkout: Checkout
+    by: By
+
+    @property
+    def name(self) -> str:
+        """The stack's name."""
+        return STACKS[self.by]
+
+    @property
+    def plan(self) -> StorePlan:
+        """Its plan."""
+        config = self.config()
+        taxonomy = extended(load(), domains={}, identities=config.get("identities", {}), where="")
+        return build_plan(taxonomy, env=config["env"], region_code="usw2", tls_only=True, where="")
+
+    def bucket(self, domain: str) -> BucketPlan:
+        """The bucket of a domain."""
+        return self.plan.bucket(domain)
+
+    def user(self, identity: str) -> str:
+        """The user of an identity."""
+        return next(one.user_name for one in self.plan.identities if one.name == identity)
+
+    def config(self) -> dict[str, Any]:
+        """The stack's config, without its namespace."""
+        content = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        return {key.removeprefix(f"{NAMESPACE}:"): value for key, value in content["config"].items()}
+
+    def set_config(self, **values: object) -> None:
+        """Write config values in clear; None removes a key."""
+        content = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        held = content["config"] | {f"{NAMESPACE}:{key}": value for key, value in values.items()}
+        content["config"] = {key: value for key, value in held.items() if value is not None}
+        self.config_file.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    @property
+    def config_file(self) -> Path:
+        """The stack's config file."""
+        return self.checkout.config_file(self.name)
+
+    @property
+    def s3(self) -> Any:  # noqa: ANN401 - boto3's client of S3
+        """S3 with the admin's access key."""
+        return self.checkout.client(self.name)
+
+    @property
+    def iam(self) -> Any:  # noqa: ANN401 - boto3's client of IAM
+        """IAM with the admin's access key (aws)."""
+        return self.checkout.client(self.name, "iam")
+
+    def api(self) -> AdminApi:
+        """The server's admin API (AIStor)."""
+        return self.checkout.admin_api(self.name)
+
+    def pulumi(self, *arguments: str) -> Done:
+        """A pulumi command of the stack."""
+        return self.checkout.pulumi(self.name, *arguments, "--stack", self.name)
+
+    def must(self, *arguments: str) -> str:
+        """A pulumi command that succeeds; returns its output.
+
+        Raises:
+            BadDayError: It failed.
+        """
+        done = self.pulumi(*arguments)
+        if done.status:
+            raise BadDayError(f"pulumi {' '.join(arguments)}: {done.output[-1500:]}")
+        return done.output
+
+    def script(self, lines: str, more: Mapping[str, str] | None = None) -> Done:
+        """Run lines of the docs in one shell that leads to the stack; the first that fails ends it."""
+        shell = f"set -euo pipefail\n{COMMANDS}\n{lines}"
+        asked = {"PULUMI_SKIP_CONFIRMATIONS": "true", "PULUMI_NON_INTERACTIVE": "true"}
+        return self.checkout.run(["bash"], self.name, {**asked, **(more or {})}, shell)
+
+    def verify(self) -> Done:
+        """A verification of everything."""
+        return self.checkout.run([sys.executable, "-m", "verify", "--stack", self.name, "--quiet"], self.name)
+
+    @property
+    def state_file(self) -> Path:
+        """The file of the state."""
+        (path,) = self.checkout.state_folder(self.name).glob(f".pulumi/stacks/*/{self.name}.json")
+        return path
+
+    def state(self) -> dict[str, Any]:
+        """The exported state."""
+        exported: dict[str, Any] = json.loads(self.must("stack", "export"))
+        return exported
+
+    def put_state(self, state: Mapping[str, Any]) -> None:
+        """Replace the state."""
+        done = self.checkout.pulumi(self.name, "stack", "import", "--stack", self.name, text=json.dumps(state))
+        if done.status:
+            raise BadDayError(done.output[-1500:])
+
+    def credentials(self) -> dict[str, Pair]:
+        """The published access keys, by identity."""
+        given = json.loads(self.must("stack", "output", "credentials", "--json", "--show-secrets"))
+        return {name: Pair(one["access_key_id"], one["secret_access_key"]) for name, one in given.items()}
+
+    def deployment(self) -> Deployment:
+        """The published deployment."""
+        return Deployment.model_validate_json(self.must("stack", "output", "deployment", "--json"))
+
+    def works(self, identity: str, pair: Pair) -> bool:
+        """Whether the server accepts an identity's access key: it lists a bucket that the plan grants."""
+        bucket = next(one.grants[0].bucket for one in self.plan.identities if one.name == identity)
+        address = self.checkout.address(self.name)
+        client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=address.endpoint,
+            region_name=address.region,
+            aws_access_key_id=pair.access_key_id,
+            aws_secret_access_key=pair.secret_access_key,
+            verify=str(address.ca_file) if address.ca_file else True,
+            config=Config(s3={"addressing_style": "path"}),
+        )
+        try:
+            client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+        except ClientError:
+            return False
+        finally:
+            client.close()
+        return True
