@@ -56,6 +56,11 @@ long: dev ## Run the tests with many seeds and full sizes, then every benchmark 
 		echo "== bench.$$each"; $(BIN)/python -m "bench.$$each" || missed="$$missed $$each"; \
 	done; [ -z "$$missed" ] || { echo "these benchmarks missed their goals:$$missed" >&2; exit 1; }
 
+.PHONY: bad-days
+bad-days: dev ## Rehearse everything that docs/operations.md says about bad days, on a sandbox (takes half an hour)
+	@$(BIN)/object-store sandbox engine
+	@$(BIN)/python -m trials.bad_days
+
 .PHONY: fuzz
 fuzz: dev ## Give damaged input of every kind to its readers: a table by kind, exit status 1 if one ends with a traceback
 	@$(BIN)/python -m tests.fuzz

@@ -36,7 +36,7 @@ COPIED = (
 )
 TIMEOUT_SECONDS = 240
 # What asks a person; here the answer is yes.
-ASKING = ("adopt", "keys rotate", "keys retire", "keys revoke", "recover", "switch-admin-api")
+ASKING = ("adopt", "keys rotate", "keys retire", "keys revoke", "switch-admin-api")
 #: Functions of the shell, which no PATH of a page hides: this checkout's commands, answering yes.
 COMMANDS = f"""
 object-store() {{
