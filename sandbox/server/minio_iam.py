@@ -110,7 +110,11 @@ def _check_name(name: str) -> None:
         )
 
 
-def _status(text: str) -> bool:
+def _not_allowed() -> ApiError:
+    return ApiError("XMinioIAMActionNotAllowed", "Specified IAM action is not allowed", 403)
+
+
+def _is_on(text: str) -> bool:
     if text not in ("enabled", "disabled", "on", "off"):
         raise ApiError("InvalidArgument", f"Invalid argument (unknown status {text!r})", 400)
     return text in ("enabled", "on")
@@ -153,8 +157,9 @@ class MinioIam:
             return Credential(account.secret_key, account.enabled, account.parent, layers)
 
     def _documents(self, user: str) -> tuple[Document, ...]:
-        names = self._users[user].policies
-        return tuple(self._policies[name] for name in names if name in self._policies)
+        """The policies that apply to a user and its service accounts: none while the user is switched off."""
+        owner = self._users[user]
+        return tuple(self._policies[name] for name in owner.policies if owner.enabled and name in self._policies)
 
     # Users
 
@@ -172,14 +177,14 @@ class MinioIam:
             _check_secret_key(secret_key, None)
             user = self._users.setdefault(access_key, User(secret_key))
             user.secret_key = secret_key
-            user.enabled = _status(status)
+            user.enabled = _is_on(status)
             user.updated_at = _now()
 
     def remove_user(self, access_key: str) -> None:
         """Remove a user and its service accounts."""
         with self._lock:
-            if access_key == self.root_user or access_key in self._accounts:
-                raise ApiError("XMinioIAMActionNotAllowed", "Specified IAM action is not allowed", 403)
+            if access_key == self.root_user:
+                raise _not_allowed()
             self._user(access_key)
             del self._users[access_key]
             for key in [key for key, account in self._accounts.items() if account.parent == access_key]:
@@ -192,9 +197,11 @@ class MinioIam:
 
     def set_user_status(self, access_key: str, status: str) -> None:
         """Enable or disable a user."""
+        if status not in ("enabled", "disabled"):
+            raise ApiError("XMinioAdminInvalidArgument", "Invalid arguments specified.", 400)
         with self._lock:
             user = self._user(access_key)
-            user.enabled = _status(status)
+            user.enabled = status == "enabled"
             user.updated_at = _now()
 
     def list_users(self) -> Document:
@@ -203,8 +210,17 @@ class MinioIam:
             return {name: self._described(user) for name, user in self._users.items()}
 
     def _user(self, access_key: str) -> User:
+        if access_key in self._accounts:
+            raise _not_allowed()
         user = self._users.get(access_key)
         if user is None:
+            raise _no_such_user()
+        return user
+
+    def _valid_user(self, access_key: str) -> User:
+        """A user that is switched on; to attachments and new service accounts, no other exists."""
+        user = self._user(access_key)
+        if not user.enabled:
             raise _no_such_user()
         return user
 
@@ -255,11 +271,10 @@ class MinioIam:
 
     def _change(self, user: str, policies: Iterable[str], *, attach: bool) -> Document:
         with self._lock:
-            owner = self._user(user)
-            wanted = list(dict.fromkeys(policies))
-            if any(name not in self._policies for name in wanted):
+            owner = self._valid_user(user)
+            changed = [name for name in dict.fromkeys(policies) if (name in owner.policies) != attach]
+            if attach and any(name not in self._policies for name in changed):
                 raise _no_such_policy()
-            changed = [name for name in wanted if (name in owner.policies) != attach]
             if not changed:
                 raise ApiError(
                     "XMinioAdminPolicyChangeAlreadyApplied",
@@ -279,7 +294,7 @@ class MinioIam:
     def set_user_or_group_policy(self, user_or_group: str, policy_name: str) -> None:
         """Replace all policies of a user by these, separated by commas; an empty name removes all."""
         with self._lock:
-            owner = self._user(user_or_group)
+            owner = self._valid_user(user_or_group)
             wanted = list(dict.fromkeys(name for name in policy_name.split(",") if name))
             if any(name not in self._policies for name in wanted):
                 raise _no_such_policy()
@@ -311,7 +326,8 @@ class MinioIam:
     ) -> Document:
         """Create a credential of a user; the store generates missing keys."""
         with self._lock:
-            if target_user not in self._users and target_user != self.root_user:
+            target = self._users.get(target_user)
+            if target_user != self.root_user and (target is None or not target.enabled):
                 raise ApiError("XMinioAdminNoSuchUser", f"Specified target user {target_user} does not exist", 404)
             access_key = access_key or _random_key(MAX_ACCESS_KEY, string.ascii_uppercase + string.digits)
             secret_key = secret_key or _random_key(MAX_SECRET_KEY, string.ascii_letters + string.digits)
@@ -366,7 +382,7 @@ class MinioIam:
                 _check_secret_key(new_secret_key, MAX_SECRET_KEY)
                 account.secret_key = new_secret_key
             if new_status:
-                account.enabled = _status(new_status)
+                account.enabled = _is_on(new_status)
             account.name = new_name or account.name
             account.description = new_description or account.description
             account.policy = document
@@ -378,15 +394,14 @@ class MinioIam:
             del self._accounts[access_key]
 
     def list_service_accounts(self, user: str) -> Document:
-        """The service accounts of a user; none for an unknown user, as observed on a real server."""
+        """The service accounts of a user; null if there are none, also for an unknown user, as on a real server."""
         with self._lock:
-            return {
-                "accounts": [
-                    self._summary(account) | {"accessKey": key, "expiration": _NEVER}
-                    for key, account in self._accounts.items()
-                    if account.parent == user
-                ]
-            }
+            accounts = [
+                self._summary(account) | {"accessKey": key, "expiration": _NEVER}
+                for key, account in self._accounts.items()
+                if account.parent == user
+            ]
+            return {"accounts": accounts or None}
 
     def _account(self, access_key: str, detail: str) -> ServiceAccount:
         account = self._accounts.get(access_key)

@@ -166,7 +166,13 @@ class ResourceType(ABC, Generic[Connection]):
     ) -> Bag:
         """Update the resource to the checked inputs; return its outputs."""
         prior = plain(state)
-        planned = plan_update(self.table, prior, without_ignored(prior, plain(news), ignored))
+        inputs = without_ignored(prior, plain(news), ignored)
+        planned = plan_update(self.table, prior, inputs)
+        if difference(self.table, prior, planned, inputs).replaces:  # the bridge's own words
+            raise ProviderError(
+                f"internal: expected diff to not require deletion or replacement during Update of {urn}. Found "
+                "delete=false, replace=true. This indicates a bug in provider."
+            )
         if preview or connection is None:
             return self._outputs(resource_id, planned)
         try:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sandbox.server import minio_iam_commands
 from sandbox.server.answers import ApiError
 from sandbox.server.minio_iam import MinioIam
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RECORDED = [json.loads(line) for line in (Path(__file__).parent / "minio-admin-calls.jsonl").read_text().splitlines()]
 #: Refused before the store runs; the tests of the gate cover these.
@@ -130,6 +134,107 @@ def test_removed_user_takes_its_service_accounts_along() -> None:
     iam.remove_user("somebody")
 
     assert iam.credential("SERVICE") is None
+
+
+def _switched_off() -> MinioIam:
+    """A store with a user who has a policy and a service account, and is switched off."""
+    iam = MinioIam("root-user")
+    iam.add_user("somebody", "secret-of-somebody")
+    iam.attach_policy("somebody", ["readwrite"])
+    iam.add_service_account("somebody", policy=ALLOW_ALL, access_key="SERVICE", secret_key="service-secret")
+    iam.set_user_status("somebody", "disabled")
+    return iam
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda iam: iam.set_user_or_group_policy("somebody", ""), "(Specified user does not exist)"),
+        (lambda iam: iam.attach_policy("somebody", ["readonly"]), "(Specified user does not exist)"),
+        (lambda iam: iam.detach_policy("somebody", ["readwrite"]), "(Specified user does not exist)"),
+        (lambda iam: iam.add_service_account("somebody"), "Specified target user somebody does not exist"),
+    ],
+    ids=["set", "attach", "detach", "add-service-account"],
+)
+def test_a_user_switched_off_is_no_user(call: Callable[[MinioIam], object], message: str) -> None:
+    """Policies of a user who is switched off cannot change, and the user gets no service account.
+
+    Source: MinIO, cmd/iam.go, CheckKey; one of them is recorded (pulumi-minio-gone-calls.jsonl, call 233).
+    """
+    iam = _switched_off()
+    with pytest.raises(ApiError, match=re.escape(message)) as refused:
+        call(iam)
+
+    assert (refused.value.code, refused.value.status) == ("XMinioAdminNoSuchUser", 404)
+    assert iam.user_info("somebody")["policyName"] == "readwrite"
+
+
+def test_a_service_account_may_nothing_while_its_user_is_switched_off() -> None:
+    """The key is known and on, but its user has no policies then (MinIO, cmd/iam-store.go, policyDBGet)."""
+    iam = _switched_off()
+
+    assert iam.info_service_account("SERVICE")["accountStatus"] == "on"
+    assert iam.credential("SERVICE").layers == ((), (iam.info_canned_policy("readwrite"),))  # type: ignore[union-attr]  # it exists
+
+    iam.set_user_status("somebody", "enabled")
+
+    assert iam.credential("SERVICE").layers[0]  # type: ignore[union-attr]  # it exists
+
+
+def test_a_user_switched_off_can_be_read_and_removed() -> None:
+    """Reading, listing, removing and switching on work, and service accounts of the user can be read and removed."""
+    iam = _switched_off()
+    iam.delete_service_account("SERVICE")
+
+    assert iam.user_info("somebody")["status"] == "disabled"
+    assert sorted(iam.list_users()) == ["somebody"]
+
+    iam.remove_user("somebody")
+
+    assert iam.list_users() == {}
+
+
+def test_detaching_a_policy_that_does_not_exist_changes_nothing() -> None:
+    """A policy that is not attached has nothing to detach, whether it exists or not (MinIO, PolicyDBUpdate)."""
+    iam = MinioIam("root-user")
+    iam.add_user("somebody", "secret-of-somebody")
+    for policy in ("readonly", "no-such-policy"):
+        with pytest.raises(ApiError, match="no net effect"):
+            iam.detach_policy("somebody", [policy])
+
+
+@pytest.mark.parametrize("status", ["on", "off", "", "Enabled"])
+def test_a_users_status_is_enabled_or_disabled(status: str) -> None:
+    """Any other word is refused, even for an unknown user (MinIO, cmd/iam-store.go, SetUserStatus)."""
+    with pytest.raises(ApiError, match="Invalid arguments specified") as refused:
+        MinioIam("root-user").set_user_status("somebody", status)
+
+    assert (refused.value.code, refused.value.status) == ("XMinioAdminInvalidArgument", 400)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda iam: iam.user_info("SERVICE"),
+        lambda iam: iam.set_user_status("SERVICE", "disabled"),
+        lambda iam: iam.remove_user("SERVICE"),
+    ],
+    ids=["info", "status", "remove"],
+)
+def test_a_service_account_is_no_user(call: Callable[[MinioIam], object]) -> None:
+    """A user's commands on a service account are refused (MinIO: errIAMActionNotAllowed)."""
+    iam = MinioIam("root-user")
+    iam.add_user("somebody", "secret-of-somebody")
+    iam.add_service_account("somebody", access_key="SERVICE", secret_key="service-secret")
+    with pytest.raises(ApiError, match="Specified IAM action is not allowed") as refused:
+        call(iam)
+
+    assert (refused.value.code, refused.value.status) == ("XMinioIAMActionNotAllowed", 403)
+
+
+def test_a_list_without_service_accounts_is_null() -> None:
+    """Go's encoding/json writes an empty list that was never made as null (MinIO, ListServiceAccounts)."""
+    assert MinioIam("root-user").list_service_accounts("nobody") == {"accounts": None}
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,10 @@ def test_commands_go_there_and_back(aistor: Aistor) -> None:
     assert iam.info_service_account(key)["name"] == "generation-2"
     assert [one["accessKey"] for one in iam.list_service_accounts(name)["accounts"]] == [key]
     assert iam.update_service_account(key, new_status="off") == {}
-    iam.set_user_status(name, "disabled")
-    assert iam.list_users()[name]["status"] == "disabled"
     assert iam.delete_service_account(key) == {}
     iam.detach_policy(name, ["readonly"])
+    iam.set_user_status(name, "disabled")
+    assert iam.list_users()[name]["status"] == "disabled"
     iam.remove_user(name)
 
 
