@@ -23,7 +23,6 @@ from infra.identity.user import ENABLED, UserProvider
 from model.resources import (
     DYNAMIC_PROVIDER,
     OF_IDENTITY,
-    PROVIDER,
     STACK,
     STORE,
     STORE_NAME,
@@ -32,6 +31,7 @@ from model.resources import (
     AdminApiVersion,
     identity_types,
 )
+from ops.provider_in_state import is_plugin_provider
 from stack.state import resources_of
 from stack.state_secret import secret
 
@@ -57,7 +57,6 @@ _OUTPUTS = {
     About.KEY: ("targetUser", "policy", "status", "accessKey", "secretKey"),
 }
 _WANTED_STATUS = {About.USER: ENABLED, About.KEY: ON}
-PLUGIN_PROVIDER_NAME = "aistor"
 
 
 class StateError(Exception):
@@ -236,9 +235,7 @@ def _dynamic_provider(place: Place) -> dict[str, Any]:
 def _is_provider(resource: Mapping[str, Any], version: AdminApiVersion) -> bool:
     if version == "v4":
         return bool(resource["type"] == DYNAMIC_PROVIDER)
-    # A default provider has the same type, so the name decides.
-    named = resource["urn"].rpartition("::")[2] == PLUGIN_PROVIDER_NAME
-    return bool(named and resource["type"] == PROVIDER["aistor"])
+    return is_plugin_provider(resource)
 
 
 def _provider_of(resources: Iterable[Mapping[str, Any]], version: AdminApiVersion) -> str:

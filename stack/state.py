@@ -22,6 +22,15 @@ def read_state(stack: str) -> dict[str, Any]:
     return read_json("stack", "export", stack=stack)
 
 
+def read_state_in_clear(stack: str) -> dict[str, Any]:
+    """A stack's state, with its secrets in clear; it stays in memory.
+
+    Raises:
+        EngineError: pulumi is not on the path, or the stack does not exist.
+    """
+    return read_json("stack", "export", "--show-secrets", stack=stack)
+
+
 def config_and_state(stack: str, folder: Path | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """A stack's config and its exported state, both with their secrets, read at the same time.
 

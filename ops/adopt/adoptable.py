@@ -8,13 +8,10 @@ Ids: the "Import" section of each type at https://www.pulumi.com/registry/packag
 https://www.pulumi.com/registry/packages/minio/api-docs/. The file: `pulumi import --help`.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
-from infra.settings import Settings
 from model.plan import BucketPlan, IdentityPlan, Retention, StorePlan
 from model.policies import Cloud, identity_policy, managed_policies
 from model.resources import (
@@ -30,10 +27,9 @@ from model.resources import (
     numbered,
     numbers,
 )
+from ops.provider_in_state import provider_version
 from stack.state import resources_of, under_way
-from stack.state_secret import secret
 
-PASSWORD_INPUT = "minioPassword"  # noqa: S105 - an input's name
 # The entries of the import file that others name as parent and provider; no domain or identity can have these names.
 _STORE_LINE, _PROVIDER_LINE = "Store", "Provider"
 
@@ -211,44 +207,6 @@ def policies_left(cloud: Cloud, live: Mapping[str, LiveBucket]) -> list[str]:
 
 def _said(retention: Retention) -> str:
     return f"{retention.mode.value} {retention.days} d"
-
-
-def provider_inputs(settings: Settings, ca_file: str | None, *, password: bool) -> dict[str, Any]:
-    """The explicit provider's inputs as the engine keeps them.
-
-    Args:
-        settings: The stack's settings.
-        ca_file: The path of the CA bundle for the plugin.
-        password: Include the admin's password as a secret; without it the inputs may be shown.
-    """
-    if settings.aistor is not None:
-        own = settings.aistor
-        inputs: dict[str, Any] = {
-            "minioServer": own.endpoint.host_port,
-            "minioSsl": "true" if own.endpoint.tls else "false",
-            "minioRegion": settings.region,
-            "minioUser": own.admin_user,
-        }
-        if ca_file is not None:
-            inputs["minioCacertFile"] = ca_file
-        if password:
-            inputs[PASSWORD_INPUT] = secret(own.admin_password)
-        return inputs
-    inputs = {
-        "region": settings.region,
-        "defaultTags": json.dumps({"tags": dict(settings.tags)}),
-        # Values that the SDK fills in by itself.
-        "skipCredentialsValidation": "false",
-        "skipRegionValidation": "true",
-    }
-    if settings.aws is not None and settings.aws.allowed_account_ids:
-        inputs["allowedAccountIds"] = json.dumps(settings.aws.allowed_account_ids)
-    return inputs
-
-
-def provider_version(cloud: Cloud) -> str:
-    """The version of the provider's SDK, which equals that of its plugin."""
-    return version("pulumi_minio" if cloud == "aistor" else "pulumi_aws")
 
 
 def import_file(adopted: Iterable[Adoptable], state: Held, cloud: Cloud, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ state or because the answer was no; 2 it could not run.
 """
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,19 +29,16 @@ from ops.adopt.adoptable import (
     import_file,
     lock_refusals,
     policies_left,
-    provider_inputs,
     retention_changes,
 )
 from ops.adopt.live import AdoptionError, account_id, existing, live_buckets, live_identities
 from ops.identities_in_state import StateError, added
+from ops.provider_in_state import ca_file_of_state, provider_inputs
 from ops.stack_settings import read_stack
 from ops.switch_admin_api import place_of
 from ops.usage import NobodyToAskError, agreed
 from stack.runner import EngineError, run_pulumi
 from stack.state import read_state
-
-# The plugin resolves a relative path from the program's folder, and every state holds it in that form.
-PROGRAM_FOLDER = Path(__file__).resolve().parents[2] / "infra"
 
 
 @dataclass(frozen=True)
@@ -131,11 +127,9 @@ def _import(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> No
 
 def file_for(settings: Settings, state: Held, adopted: Iterable[Adoptable], *, password: bool) -> dict[str, Any]:
     """The import file, for the engine (with the admin's password) or for the user (without)."""
-    ca_file = None
-    if settings.aistor is not None and settings.aistor.ca_file is not None:
-        ca_file = os.path.relpath(Path(settings.aistor.ca_file).resolve(), PROGRAM_FOLDER)
     by_engine = [one for one in adopted if not one.own]
-    return import_file(by_engine, state, settings.cloud, provider_inputs(settings, ca_file, password=password))
+    inputs = provider_inputs(settings, ca_file_of_state(settings), password=password)
+    return import_file(by_engine, state, settings.cloud, inputs)
 
 
 def run(stack: str, out: Path | None, *, yes: bool) -> ExitCode:

@@ -23,12 +23,13 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.admin_api import AdminApi, AdminApiError, NotFoundError
+from infra.live_buckets import admin_client
 from infra.reachable import check_reachable
-from infra.s3_client import open_client
 from model.resources import PROVIDER, STACK, About
 from model.secrecy.redaction import keep_secret, redacted
 from model.written_json import parse_json
-from ops.adopt.adoptable import Adoptable, LiveBucket, provider_inputs, provider_version
+from ops.adopt.adoptable import Adoptable, LiveBucket
+from ops.provider_in_state import provider_inputs, provider_version
 from stack.runner import EngineError, Said, run_pulumi
 
 if TYPE_CHECKING:
@@ -65,13 +66,7 @@ def live_buckets(plan: "StorePlan", settings: "Settings") -> dict[str, LiveBucke
     planned = {bucket.name for bucket in plan.buckets}
     with (
         _told("cannot read the buckets"),
-        open_client(
-            endpoint=own.endpoint.url if own else None,
-            region=settings.region,
-            ca_pem=own.ca_pem if own else None,
-            access_key_id=own.admin_user if own else None,
-            secret_access_key=own.admin_password if own else None,
-        ) as client,
+        admin_client(settings) as client,
     ):
         pages = client.get_paginator("list_buckets").paginate()
         names = [bucket["Name"] for page in pages for bucket in page.get("Buckets", [])]

@@ -19,10 +19,10 @@ from botocore.config import Config as BotoConfig
 from pulumi import dynamic
 from pulumi.dynamic.config import Config
 
+from infra.live_buckets import existing_buckets
 from infra.program import plan_for
 from infra.retention import DefaultRetentionProvider
 from infra.settings import Settings, settings_from
-from infra.standing import existing_buckets
 from model.plan import StorePlan
 from model.policies import Cloud
 from model.taxonomy import Taxonomy

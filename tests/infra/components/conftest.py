@@ -130,12 +130,14 @@ def _run_program() -> Iterator[Callable[..., Run]]:
             state: dict[str, Any] | None = None,
             existing: set[str] | None = None,
             unreadable: int = 0,
+            gone: frozenset[str] = frozenset(),
             **changes: object,
         ) -> Run:
             values: dict[str, object] = {"cloud": cloud, "env": "local", "region": "us-west-2", **changes}
             if cloud == "aistor":
                 values = {"endpoint": endpoint, "adminUser": "provisioner", "adminPassword": ADMIN_PASSWORD, **values}
-            with patch("infra.standing.existing_buckets", lambda names, _settings: set(names) & (existing or set())):
+            there = existing or set()
+            with patch("infra.standing.existing_buckets", lambda names, _, ours: set(names) & ({*there, *ours} - gone)):
                 return _run(values, Recorder(state or {}, unreadable))
 
         yield run

@@ -8,7 +8,8 @@ import pytest
 from infra.program import plan_for
 from infra.settings import settings_from
 from model.resources import PROVIDER, STORE
-from ops.adopt.adoptable import Held, adoptables, import_file, provider_inputs
+from ops.adopt.adoptable import Held, adoptables, import_file
+from ops.provider_in_state import provider_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,9 +18,9 @@ from ops.adopt.adoptable import (
     import_file,
     lock_refusals,
     policies_left,
-    provider_inputs,
     retention_changes,
 )
+from ops.provider_in_state import provider_inputs
 
 NOTHING = Held(frozenset(), {}, 0)
 PASSWORD = "planted-password"  # noqa: S105 - planted
