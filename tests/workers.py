@@ -25,6 +25,7 @@ LONG = {
     "e2e/test_stacks.py": 290,
     "contract/test_contract.py": 210,
     "e2e/test_documented_commands.py": 200,
+    "e2e/test_bad_days.py": 200,
     "e2e/test_adopt.py": 150,
     "workflows/test_deploy.py": 140,
     "workflows/test_preview.py": 140,
@@ -39,6 +40,7 @@ LONG = {
 _BY_PARAMETER = {
     "infra/components/test_admin_policy.py": ("aistor", "aws"),
     "e2e/test_admin_api.py": ("v3", "v4"),
+    "e2e/test_bad_days.py": ("v3", "v4", "aws"),
     "e2e/test_credentials.py": ("local", "aws"),
     "e2e/test_preview.py": ("local", "aws"),
 }

@@ -106,7 +106,7 @@ def in_sandbox(folder: Path, by: By) -> Iterator[Stack]:
 
 @contextmanager
 def on_server(folder: Path, by: By, given: Given) -> Iterator[Stack]:
-    """A stack that is deployed to a given server, with an environment code that nobody else has.
+    """A stack that is deployed to a given server, with an environment code of its own.
 
     Raises:
         BadDayError: The update fails, or something remains on the server.
