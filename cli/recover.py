@@ -21,7 +21,7 @@ def recover(
     """Mend the state after a killed update or a loss.
 
     It takes out of the state what is gone on the server. It creates, changes and
-    deletes nothing there. Afterwards `pulumi up` makes anew what was lost.
+    deletes nothing there. Afterwards `pulumi up` recreates what was lost.
     """
     from ops.recover.command import run
 

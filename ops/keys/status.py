@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from model.plan import IdentityPlan
+from model.remedies import Remedy, for_stack
 from ops.keys.live_keys import LiveKeys, live_keys
 from ops.keys.settled import Stack, look
-from ops.keys.standing_keys import StandingKey
 
 _DAY = 86400
 
@@ -83,7 +83,7 @@ def _of(identity: IdentityPlan, stack: Stack, keys: LiveKeys, limit: int, now: d
         used = "not told" if use is None else "never" if use.at is None else f"{use.at:%Y-%m-%d %H:%M} UTC"
         role = {credential.current: "current", credential.previous: "previous"}.get(generation, "leftover")
         if key.access_key_id not in live:
-            warning = f"it is not on the server: {_made_anew(key, stack)}"
+            warning = f"it is not on the server: {for_stack(Remedy.LOST, stack.name)}"
         elif role == "leftover":
             warning = f"no longer in the config: pulumi up --stack {stack.name}"
         elif role == "previous":
@@ -98,14 +98,6 @@ def _of(identity: IdentityPlan, stack: Stack, keys: LiveKeys, limit: int, now: d
         if access_key_id not in held:
             warning = f"not this stack's; if it is unused, remove it from user {identity.user_name}"
             yield KeyStatus(name, None, "unknown", access_key_id, None, "", warning)
-
-
-def _made_anew(key: StandingKey, stack: Stack) -> str:
-    """The command that recreates a key that was removed by hand; the plugin's refresh fails for a missing key."""
-    own = stack.settings.aistor
-    if own is not None and own.admin_api == "v3":
-        return f"pulumi state delete '{key.urn}' --stack {stack.name} && pulumi up --stack {stack.name}"
-    return f"pulumi up --refresh --stack {stack.name}"
 
 
 def as_json(found: Iterable[KeyStatus]) -> str:

@@ -6,6 +6,7 @@ The rule: pure, from facts to findings. It leaves out the rest, which is in `ops
 
 from collections.abc import Iterable, Sequence
 
+from model.remedies import Remedy, for_stack
 from ops.preflight.facts import StackFacts
 from ops.preflight.finding import Before, Finding, Level, harms_refresh, passed, untold
 from verify.facts import Answer
@@ -59,9 +60,10 @@ def state_buckets_seen(stack: StackFacts, buckets: Answer[frozenset[str]], befor
     hidden = sorted(stack.state.buckets - buckets.value)
     if not hidden:
         return passed(check, wanted, f"{len(stack.state.buckets)} of {len(stack.state.buckets)}")
+    seen = stack.state.buckets & buckets.value
     remedy = (
         f"do not refresh: it would drop them from the state. If they are permanently gone, "
-        f"`pulumi up --refresh --stack {stack.name}` recreates them, empty"
+        f"{for_stack(Remedy.LOST if seen else Remedy.ALL_LOST, stack.name)} recreate them, empty"
     )
     return Finding(check, harms_refresh(before), wanted, f"not seen: {some(hidden)}", remedy)
 

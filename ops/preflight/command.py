@@ -80,9 +80,17 @@ def preflight(stack: str, before: Before, folder: Path | None = None) -> list[Fi
     """
     read = read_stack(stack, folder, os.environ)
     own = read.settings.aistor
+    # It imports the program's own modules, which a machine without Pulumi's SDK lacks; `read_stack` has said so.
+    from ops.preflight.losses import ask_losses, nothing_lost  # noqa: PLC0415
+
     if own is not None:
-        return judge_aistor(read.facts, ask_aistor(read.facts, own, read.settings.region), before)
-    return judge_aws(read.facts, ask_aws(read.facts, read.settings), before)
+        on_aistor = ask_aistor(read.facts, own, read.settings.region)
+        findings, let_in = judge_aistor(read.facts, on_aistor, before), on_aistor.buckets.ok
+    else:
+        on_aws = ask_aws(read.facts, read.settings)
+        findings, let_in = judge_aws(read.facts, on_aws, before), on_aws.buckets.ok
+    losses = ask_losses(read.settings, read.facts.state.held, let_in=let_in)
+    return [*findings, nothing_lost(stack, losses, before)]
 
 
 def print_findings(console: Console, stack: str, findings: Sequence[Finding], *, quiet: bool) -> None:

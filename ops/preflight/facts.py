@@ -10,6 +10,7 @@ from datetime import datetime
 
 from model.endpoint import Endpoint
 from model.policies import Cloud
+from ops.recover.lost import Held
 from verify.facts import Answer, Tried
 
 NOT_ASKED = "NotAsked"
@@ -42,6 +43,7 @@ class StateFacts:
         interrupted: How many operations an interrupted update left pending.
         access: How a refresh reaches the server; None before the first `pulumi up`, and on AWS.
         managed_by: The admin APIs that manage its identities, v3 or v4; empty without identities, and on AWS.
+        held: Its resources that can be lost on the server.
     """
 
     buckets: frozenset[str] = frozenset()
@@ -49,6 +51,7 @@ class StateFacts:
     interrupted: int = 0
     access: StateAccess | None = None
     managed_by: frozenset[str] = frozenset()
+    held: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from infra.moves import managed_by
 from model.resources import PROVIDER, About, types_about
 from model.secrecy.redaction import keep_secret
 from ops.preflight.facts import StackFacts, StateAccess, StateFacts
+from ops.recover.lost import held_in
 from stack.config import project_folder, pulumi_folder
 from stack.runner import EngineError
 from stack.state import config_and_state, resources_of, under_way
@@ -98,6 +99,7 @@ def state_facts(exported: Mapping[str, Any]) -> StateFacts:
         interrupted=len(operations),
         access=next((_access(one) for one in providers if one["type"] == PROVIDER["aistor"]), None),
         managed_by=managed_by(one["type"] for one in resources),
+        held=tuple(held_in(exported)),
     )
 
 

@@ -152,7 +152,7 @@ def _run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
         _say(f"{stack}: resolved {len(found.taken.under_way)} interrupted operations")
         _say(*(f"  an unused key may remain on the server; find and remove it: {urn}" for urn in found.taken.keys))
     if lost:
-        _say(f"{stack}: the state no longer has what is gone; `pulumi up` makes what the plan needs anew")
+        _say(f"{stack}: the state no longer has what is gone; `pulumi up` recreates what the plan needs")
         _say(*consequences(stack, lost, found.held))
     _say(f"Next: pulumi up --stack {stack}")
     return ExitCode.DONE

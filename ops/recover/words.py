@@ -37,7 +37,7 @@ def consequences(stack: str, causes: Sequence[Cause], held: Sequence[Held]) -> l
     gone = {one for cause in causes if cause.live is Live.GONE for one in (cause.root, *cause.taken)}
     lines = []
     if any(one.what is About.BUCKET for one in gone):
-        lines.append("A bucket that is made anew is empty: its objects are lost.")
+        lines.append("A recreated bucket is empty: its objects are lost.")
     keys = [one for one in held if one.what is About.KEY]
     new = list(dict.fromkeys(one.subject for one in keys if one in gone))
     if new:

@@ -163,7 +163,7 @@ class TestVerdicts:
         assert "✗ 2 failed" in page.text
         assert "✗ versioning as planned" in end
         assert "wanted Off or Suspended found Enabled do" in end
-        assert "run pulumi up --refresh to restore the planned state" in end
+        assert f"pulumi up --refresh --stack {store.deployment.stack} to restore the planned state" in end
         assert "✗ read" in page.text[page.text.index("Who may do what") :]
         assert "delete allowed (done)" in end
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,7 +158,7 @@ def test_removed_rule_exits_1(store: "Store", files: list[str], capsys: pytest.C
     assert "failed joelclaw-test-usw2-replay lifecycle_as_planned" in said
     assert "wanted: rule band-warm: all keys, expire after 180 d" in said
     assert "found:  rule band-warm: no such rule" in said
-    assert "pulumi up --refresh" in said
+    assert re.search("object-store recover --stack [a-z]+`, then `pulumi up --refresh --stack [a-z]+`", said)
 
 
 @pytest.mark.parametrize(

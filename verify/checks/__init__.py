@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from model.deployment import Deployment
 from model.plan import BucketPlan
+from model.remedies import for_stack
 from verify.answer_codes import BUSY, NO_ANSWER, SILENT
 from verify.checks import configuration, exposure, grants, locks, objects
 from verify.checks.finding import Finding, Status, Verdict
@@ -178,7 +179,8 @@ def judge(
     if Part.GRANTS in selection.parts:
         found += _grant_findings(deployment, facts, selection, only)
     codes = {SILENT} | (_UNREACHED if facts.gave_up else set())
-    return [_unless_silent(finding, codes) for finding in found]
+    told = [replace(finding, remedy=for_stack(finding.remedy, deployment.stack)) for finding in found]
+    return [_unless_silent(finding, codes) for finding in told]
 
 
 def _unless_silent(finding: Finding, codes: AbstractSet[str]) -> Finding:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Any
 
+from model.remedies import Remedy
 from verify.facts import NOT_TRIED, Answer
 
-UP = "run `pulumi up --refresh` to restore the planned state"
+UP = f"run {Remedy.EITHER} to restore the planned state"
 LOOK_POLICY = "check the verifier's policy and the server"
 SEE_TRUST = "provide a token that the identity's role trusts: see docs/oidc.md"
 NO_WRITER = "the verifier put the object, because no role that may put here could be assumed"
@@ -20,7 +21,7 @@ NO_WORKLOAD = (
     "in COMPLIANCE mode a workload's probe cannot be removed before its retention ends, so the run puts none; "
     "`--leave-locked-probe` puts one and leaves it there"
 )
-RENEW = "check the policy and the access key of {0}; `pulumi up --refresh` restores both"
+RENEW = f"check the policy and the access key of {{0}}; {Remedy.EITHER} restore both"
 
 
 @unique

@@ -8,6 +8,7 @@ AccessDenied: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.
 from model.deployment import Deployment
 from model.plan import BucketPlan
 from model.policies import Cloud
+from model.remedies import Remedy
 from verify.checks.finding import (
     NO_WORKLOAD,
     NO_WRITER,
@@ -29,7 +30,7 @@ LOCK_CODES: dict[Cloud, frozenset[str]] = {
     "aws": frozenset({"AccessDenied"}),
 }
 _NO_LOCK = not_asked("the bucket has no object lock")
-_MEND = "check the bucket's object lock and the identities' policies; `pulumi up --refresh` restores the policies"
+_MEND = f"check the bucket's object lock and the identities' policies; {Remedy.EITHER} restore the policies"
 
 
 def retention_applied(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:

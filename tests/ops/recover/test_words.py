@@ -51,7 +51,7 @@ def test_new_and_old_keys_are_named() -> None:
     gone = {one_of(state, About.USER, "worker"): Live.GONE, one_of(state, About.BUCKET, "hot-one"): Live.GONE}
 
     assert consequences("local", causes(held, gone), held) == [
-        "A bucket that is made anew is empty: its objects are lost.",
+        "A recreated bucket is empty: its objects are lost.",
         "New access keys: worker. After `pulumi up`, deliver them to their own targets:",
         "  object-store keys deliver --stack local --identity worker --to TARGET",
         "Access keys that stay as they are: reader.",

@@ -1,0 +1,29 @@
+"""The lines that lead back to the plan, by what happened to the store: one table for every finding and error.
+
+The rule: `object-store recover` is the only line for what is gone or switched off, because a provider cannot read it
+any more and a refresh fails or does nothing. `pulumi up --refresh` is for what exists and differs. After `recover`,
+it serves both. tests/e2e/test_recover_drift.py tries each line after such damage.
+"""
+
+from enum import StrEnum
+
+#: Stands for the stack's name until `for_stack` puts it there.
+STACK = "<stack>"
+
+
+class Remedy(StrEnum):
+    """The lines for a stack, by the damage."""
+
+    #: Something is gone, or a user or key is switched off.
+    LOST = f"`object-store recover --stack {STACK}`, then `pulumi up --stack {STACK}`"
+    #: None of the state's buckets is there, and the endpoint is right.
+    ALL_LOST = f"`object-store recover --stack {STACK} --all-gone`, then `pulumi up --stack {STACK}`"
+    #: Something exists and differs from the plan.
+    CHANGED = f"`pulumi up --refresh --stack {STACK}`"
+    #: The store differs from the plan, and it may be either.
+    EITHER = f"`object-store recover --stack {STACK}`, then `pulumi up --refresh --stack {STACK}`"
+
+
+def for_stack(text: str, stack: str) -> str:
+    """A text with its lines for one stack."""
+    return text.replace(STACK, stack)
