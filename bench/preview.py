@@ -35,7 +35,7 @@ PLAN_GOAL_SECONDS = 1.0
 EXPONENT_GOAL = 1.1
 ROUNDS = 5
 PLANNED = (1_000, 3_000, 10_000)
-PREVIEWED = (30, 110)  # more have no place in a policy of AIStor (model.policy_limits)
+PREVIEWED = (30, 110)
 ENV, BARE_ENV = "bench", "plain"  # of the same length, so that all names have the same length
 
 

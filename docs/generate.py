@@ -16,6 +16,7 @@ from cli.commands import COMMANDS
 from docs.adapter_page import adapter_operations
 from docs.admin_page import admin_page
 from docs.editor_schemas import stack_schema, taxonomy_schema
+from docs.limits_page import policy_sizes
 from docs.verification_page import verification_tables
 from model.deployment import json_schema
 from model.environment import READ_BY_THE_PLUGIN, STEERING, Reader
@@ -175,6 +176,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs" / "environment.md": environment_page(),
         ROOT / "docs" / "verification.md": _below_prose("verification.md", verification_tables(shipped_plan())),
         ROOT / "docs" / "provisioning-admin.md": HEAD + admin_page(shipped_plan()),
+        ROOT / "docs" / "limits.md": _below_prose("limits.md", policy_sizes()),
         ROOT / "docs" / "adapter.md": _below_prose("adapter.md", adapter_operations()),
         ROOT / "schemas" / "object-ref.schema.json": json.dumps(reference.json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "payload.schema.json": json.dumps(payload.json_schema(), indent=2) + "\n",

@@ -13,8 +13,8 @@ from infra.retention import DefaultRetention
 from infra.settings import AistorSettings, Settings
 from infra.store import Credential, bucket_options
 from model.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan
-from model.policies import as_json, identity_policy, service_account_policy
-from model.resources import About, logical_name
+from model.policies import as_json, identity_policies, service_account_policy
+from model.resources import About, logical_name, numbered, with_numbers
 from model.taxonomy import BandName
 
 
@@ -22,8 +22,8 @@ class AistorStore(pulumi.ComponentResource):
     """**Pulumi type:** `object-store:storage:AistorStore`. All buckets and identities of a plan on AIStor.
 
     Declares for each bucket `S3Bucket`, `S3BucketVersioning` (warm), `DefaultRetention` (cold), `IlmPolicy`; for each
-    identity `IamUser`, `IamPolicy`, `IamUserPolicyAttachment`, `IamServiceAccount`, or with `adminApi: v4` the
-    resources of `infra.identity`.
+    identity `IamUser`, `IamPolicy` and `IamUserPolicyAttachment` (as many as the size limit needs),
+    `IamServiceAccount`, or with `adminApi: v4` the resources of `infra.identity`.
 
     Attributes:
         buckets: The bucket resources, by domain.
@@ -94,22 +94,28 @@ class AistorStore(pulumi.ComponentResource):
     def _identity(self, plan: StorePlan, identity: IdentityPlan) -> Credential:
         child = pulumi.ResourceOptions(parent=self)
         user = minio.IamUser(logical_name(identity.name, About.USER), name=identity.user_name, opts=child)
-        policy = minio.IamPolicy(
-            logical_name(identity.name, About.POLICY),
-            name=identity.user_name,
-            policy=as_json(identity_policy(plan, identity, "aistor")),
-            opts=child,
-        )
-        attachment = minio.IamUserPolicyAttachment(
-            logical_name(identity.name, About.ATTACHMENT), user_name=user.name, policy_name=policy.name, opts=child
-        )
+        attachments = []
+        for number, document in with_numbers(identity_policies(plan, identity, "aistor")):
+            policy = minio.IamPolicy(
+                logical_name(identity.name, About.POLICY, number),
+                name=numbered(identity.user_name, number),
+                policy=as_json(document),
+                opts=child,
+            )
+            attachment = minio.IamUserPolicyAttachment(
+                logical_name(identity.name, About.ATTACHMENT, number),
+                user_name=user.name,
+                policy_name=policy.name,
+                opts=child,
+            )
+            attachments.append(attachment)
 
         def key(generation: int) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
             account = minio.IamServiceAccount(
                 logical_name(identity.name, About.KEY, generation),
                 target_user=user.name,
                 policy=as_json(service_account_policy(plan, identity)),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=attachments),
             )
             return account.access_key, account.secret_key
 

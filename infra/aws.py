@@ -16,8 +16,7 @@ from model.policies import (
     PolicyDocument,
     as_json,
     bucket_policy,
-    identity_policy,
-    managed_policies,
+    identity_policies,
 )
 from model.resources import About, logical_name
 from model.taxonomy import BandName
@@ -47,9 +46,7 @@ class AwsStore(pulumi.ComponentResource):
         """Declare everything in the plan; requires `settings.aws`."""
         if settings.aws is None:
             raise ValueError("AwsStore needs the settings of an aws stack")
-        documents = {
-            identity.name: managed_policies(identity_policy(plan, identity, "aws")) for identity in plan.identities
-        }
+        documents = {identity.name: identity_policies(plan, identity, "aws") for identity in plan.identities}
         provider = aws_provider(settings.aws, settings)
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider]))
         super().__init__("object-store:storage:AwsStore", name, None, opts)

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from model.plan import IdentityPlan
 from model.policies import PolicyDocument, as_json, trust_policy
-from model.resources import About, logical_name, numbered, numbers
+from model.resources import About, logical_name, numbered, with_numbers
 from model.trust import OidcTrust, provider_arn
 
 # The shortest duration that IAM accepts: a token lives for minutes, and callers that need longer assume it again.
@@ -61,5 +61,5 @@ def declare_policies(
                 opts=opts,
             ),
         )
-        for number, document in zip(numbers(len(documents)), documents, strict=True)
+        for number, document in with_numbers(documents)
     ]

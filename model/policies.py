@@ -9,6 +9,7 @@ https://docs.min.io/community/minio-object-store/administration/identity-access-
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Literal, NotRequired, TypedDict
 
@@ -19,10 +20,12 @@ from model.trust import OidcTrust
 
 Cloud = Literal["aistor", "aws"]
 
-# Maximum size of a managed policy, without white space:
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-MANAGED_POLICY_CHARACTERS = 6144
-# MinIO's limit for a service account's inline policy (maxSVCSessionPolicySize in its cmd/iam.go).
+# Maximum size of one policy. AWS: characters without white space,
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; MinIO: bytes of the request's body
+# (maxBucketPolicySize in its cmd/bucket-policy-handlers.go, which AddCannedPolicy applies, too).
+POLICY_SIZE: dict[Cloud, int] = {"aistor": 20 * 1024, "aws": 6144}
+# MinIO's limit for a service account's inline policy, in the form in which MinIO writes it (maxSVCSessionPolicySize in
+# its cmd/iam.go).
 SERVICE_ACCOUNT_POLICY_CHARACTERS = 4096
 
 LIST_ACTIONS = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"]
@@ -100,54 +103,47 @@ def as_json(document: PolicyDocument | TrustDocument) -> str:
 
 def identity_policy(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> PolicyDocument:
     """Everything that an identity may do, as one document of any size."""
-    statements = _verifier_statements(plan, cloud) if identity.verifies else _grant_statements(plan, identity)
-    if plan.tls_only and cloud == "aistor":
-        # On MinIO a bucket policy applies only to anonymous callers (cmd/auth-handler.go), so each user's policy
-        # denies plain http; on AWS the bucket policy does.
-        statements.append(
-            {
-                "Sid": "TlsOnly",
-                "Effect": "Deny",
-                "Action": ["s3:*"],
-                "Resource": ["arn:aws:s3:::*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }
-        )
-    return {"Version": "2012-10-17", "Statement": statements}
+    return _document(plan, identity, cloud, brief=False)
+
+
+def identity_policies(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> list[PolicyDocument]:
+    """Everything that an identity may do, in documents that the server accepts; it evaluates their union.
+
+    An identity has one document, `identity_policy`, while that fits. If not, each document has as many domains as fit,
+    in the plan's order and in the shorter form, with all that the identity is denied. So each document is safe alone,
+    and a domain that is added at the end moves no other domain to another document.
+    """
+    whole = identity_policy(plan, identity, cloud)
+    return [whole] if _size(whole) <= POLICY_SIZE[cloud] else _split(plan, identity, cloud)
+
+
+def domains_of(plan: StorePlan, identity: IdentityPlan) -> int:
+    """The number of domains that an identity's policies name."""
+    return len(plan.buckets if identity.verifies else identity.grants)
+
+
+def with_domains(plan: StorePlan, identity: IdentityPlan, part: slice) -> tuple[StorePlan, IdentityPlan]:
+    """The plan and the identity with only a part of the domains that the identity's policies name."""
+    if identity.verifies:
+        return plan.model_copy(update={"buckets": plan.buckets[part]}), identity
+    return plan, identity.model_copy(update={"grants": identity.grants[part]})
 
 
 def service_account_policy(plan: StorePlan, identity: IdentityPlan) -> PolicyDocument:
     """The inline policy of an identity's service account on AIStor.
 
-    A service account may do what both its user's policy and its own policy allow. A wider policy here therefore grants
-    nothing extra. If the exact document exceeds MinIO's limit, this policy allows all of the environment's buckets.
+    A service account may do what both its user's policies and its own policy allow. A wider policy here therefore
+    grants nothing extra. If the exact document exceeds MinIO's limit, this policy allows all of the environment's
+    buckets.
     """
     document = identity_policy(plan, identity, "aistor")
-    if len(as_json(document)) <= SERVICE_ACCOUNT_POLICY_CHARACTERS:
+    if _size(_as_minio_writes(document)) <= SERVICE_ACCOUNT_POLICY_CHARACTERS:
         return document
     arn = f"arn:aws:s3:::{plan.bucket_prefix}*"
     return {
         "Version": "2012-10-17",
         "Statement": [{"Sid": "Within", "Effect": "Allow", "Action": ["s3:*"], "Resource": [arn, f"{arn}/*"]}],
     }
-
-
-def managed_policies(document: PolicyDocument, limit: int = MANAGED_POLICY_CHARACTERS) -> list[PolicyDocument]:
-    """Split a document into documents within AWS's size limit, by statement and then by resource.
-
-    AWS evaluates the union of all attached documents, so a split changes nothing.
-    """
-    pieces: list[PolicyDocument] = [{"Version": "2012-10-17", "Statement": []}]
-    for statement in document["Statement"]:
-        rest = list(statement["Resource"])
-        while rest:
-            fitting = _fitting(pieces[-1], statement, rest, limit)
-            if fitting:
-                pieces[-1]["Statement"].append(_with_resources(statement, rest[:fitting]))
-                rest = rest[fitting:]
-            if rest:
-                pieces.append({"Version": "2012-10-17", "Statement": []})
-    return pieces
 
 
 def bucket_policy(bucket: str) -> PolicyDocument:
@@ -194,26 +190,51 @@ def trust_policy(trust: OidcTrust, provider_arn: str) -> TrustDocument:
     }
 
 
-def _with_resources(statement: Statement, resources: list[str]) -> Statement:
-    return {**statement, "Resource": resources}
+def _size(document: PolicyDocument) -> int:
+    """Its characters, which are bytes, too: the names of buckets are ASCII."""
+    return len(as_json(document))
 
 
-def _fitting(piece: PolicyDocument, statement: Statement, resources: list[str], limit: int) -> int:
-    """How many of the resources still fit into the document, found by bisection."""
-    low, high = 0, len(resources)
-    while low < high:
-        middle = (low + high + 1) // 2
-        trial: PolicyDocument = {
-            **piece,
-            "Statement": [*piece["Statement"], _with_resources(statement, resources[:middle])],
+def _as_minio_writes(document: PolicyDocument) -> PolicyDocument:
+    """The document in the form in which MinIO measures a service account's policy: each condition's value in a list."""
+    statements: list[Statement] = []
+    for statement in document["Statement"]:
+        condition: dict[str, dict[str, list[str] | str]] = {
+            test: {key: [value] if isinstance(value, str) else value for key, value in keys.items()}
+            for test, keys in statement.get("Condition", {}).items()
         }
-        if len(as_json(trial)) <= limit:
-            low = middle
-        else:
-            high = middle - 1
-    if low == 0 and not piece["Statement"]:
-        raise ValueError(f"statement {statement['Sid']} with a single resource exceeds {limit} characters")
-    return low
+        statements.append({**statement, "Condition": condition} if condition else statement)
+    return {**document, "Statement": statements}
+
+
+def _split(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> list[PolicyDocument]:
+    def of_first(count: int) -> PolicyDocument:
+        part = with_domains(plan, identity, slice(count))
+        return min((_document(*part, cloud, brief=brief) for brief in (False, True)), key=_size)
+
+    counts = range(1, domains_of(plan, identity) + 1)
+    fitting = bisect_right(counts, POLICY_SIZE[cloud], key=lambda count: _size(of_first(count)))
+    rest = with_domains(plan, identity, slice(fitting, None))
+    return [of_first(fitting), *(_split(*rest, cloud) if fitting < len(counts) else ())]
+
+
+def _document(plan: StorePlan, identity: IdentityPlan, cloud: Cloud, *, brief: bool) -> PolicyDocument:
+    statements = (
+        _verifier_statements(plan, cloud) if identity.verifies else _grant_statements(plan, identity, brief=brief)
+    )
+    if plan.tls_only and cloud == "aistor":
+        # On MinIO a bucket policy applies only to anonymous callers (cmd/auth-handler.go), so each user's policy
+        # denies plain http; on AWS the bucket policy does.
+        statements.append(
+            {
+                "Sid": "TlsOnly",
+                "Effect": "Deny",
+                "Action": ["s3:*"],
+                "Resource": ["arn:aws:s3:::*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        )
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def _buckets(names: Iterable[str]) -> list[str]:
@@ -224,16 +245,30 @@ def _objects(names: Iterable[str], prefix: str = "") -> list[str]:
     return [f"arn:aws:s3:::{name}/{prefix}*" for name in names]
 
 
-def _grant_statements(plan: StorePlan, identity: IdentityPlan) -> list[Statement]:
+def _grant_statements(plan: StorePlan, identity: IdentityPlan, *, brief: bool) -> list[Statement]:
+    """One statement for each kind of action; if brief, one for each access, which names each bucket only twice."""
+
     def held(*accesses: Access) -> list[str]:
         return [grant.bucket for grant in identity.grants if grant.access in accesses]
 
     granted = held(*Access)
-    wanted: list[tuple[str, list[str], list[str]]] = [
+    put = [*READ_ACTIONS, *PUT_ACTIONS]
+    on_objects: list[tuple[str, list[str], list[str]]] = (
+        [
+            ("Read", READ_ACTIONS, held(Access.READ)),
+            ("Append", put, held(Access.APPEND)),
+            ("Write", [*put, *DELETE_ACTIONS], held(Access.WRITE)),
+        ]
+        if brief
+        else [
+            ("Read", READ_ACTIONS, granted),
+            ("Put", PUT_ACTIONS, held(Access.APPEND, Access.WRITE)),
+            ("Delete", DELETE_ACTIONS, held(Access.WRITE)),
+        ]
+    )
+    wanted = [
         ("List", LIST_ACTIONS, _buckets(granted)),
-        ("Read", READ_ACTIONS, _objects(granted)),
-        ("Put", PUT_ACTIONS, _objects(held(Access.APPEND, Access.WRITE))),
-        ("Delete", DELETE_ACTIONS, _objects(held(Access.WRITE))),
+        *((sid, actions, _objects(buckets)) for sid, actions, buckets in on_objects),
     ]
     statements: list[Statement] = [
         {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}

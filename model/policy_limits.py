@@ -1,27 +1,34 @@
-"""Limits of the servers on policy documents: their size, their number, and one policy for each name.
+"""Limits of the servers on a plan: the number of its buckets, users and policies, and their size and names.
 
 The rule: a plan that breaks one of them is refused before anything is sent, because a server would refuse it in the
-middle of an update. On AIStor an identity has one document; on AWS as many as `model.policies.managed_policies` makes.
+middle of an update. `model.policies.identity_policies` keeps each policy within its size. Left out: what a
+plan cannot break, such as 1000 lifecycle rules of a bucket (it has two), and names and tags (`model.plan`,
+`model.tags`).
 """
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 
 from model.plan import IdentityPlan, StorePlan
-from model.policies import Cloud, as_json, identity_policy, managed_policies, trust_policy
+from model.policies import Cloud, PolicyDocument, as_json, domains_of, identity_policies, trust_policy, with_domains
 from model.problems import InvalidInputError, Problem
-from model.resources import numbered, numbers
+from model.resources import numbered, with_numbers
 from model.trust import provider_arn
 
-# MinIO's limit for the body of a policy (maxBucketPolicySize in its cmd/bucket-policy-handlers.go).
-POLICY_BYTES = 20 * 1024
-# Default quotas of IAM: managed policies on a user, and on a role; the size of a trust policy without white space.
+# Default quotas of IAM: managed policies on a user, and on a role; the size of a trust policy without white space; and
+# managed policies, users and roles of an account.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MANAGED_POLICIES_PER_USER = 10
 TRUST_POLICY_CHARACTERS = 2048
+MANAGED_POLICIES = 1500
+USERS = 5000
+ROLES = 1000
+# Default quota of general purpose buckets of an account: https://docs.aws.amazon.com/general/latest/gr/s3.html
+BUCKETS = 10_000
 
 
 def check_policies(plan: StorePlan, cloud: Cloud, account: str) -> None:
-    """Check that the server accepts the policies of all identities.
+    """Check that the server accepts a plan's buckets, users and policies.
 
     Args:
         plan: The plan.
@@ -29,38 +36,20 @@ def check_policies(plan: StorePlan, cloud: Cloud, account: str) -> None:
         account: On AWS the account, whose id is a part of trust policies; any text of 12 characters has its size.
 
     Raises:
-        InvalidInputError: The server would refuse a document.
+        InvalidInputError: The server would refuse something.
     """
-    on_cloud = _aistor_problems(plan) if cloud == "aistor" else _aws_problems(plan, account)
-    if problems := list(on_cloud):
+    policies = {one.name: identity_policies(plan, one, cloud) for one in plan.identities}
+    problems = list(_name_problems(plan, policies))
+    if cloud == "aws":
+        problems += _aws_problems(plan, {name: len(documents) for name, documents in policies.items()}, account)
+    if problems:
         raise InvalidInputError(problems)
 
 
-def _aistor_problems(plan: StorePlan) -> Iterable[Problem]:
-    for identity in plan.identities:
-        size = len(as_json(identity_policy(plan, identity, "aistor")).encode())
-        if size > POLICY_BYTES:
-            yield Problem(
-                f"identities.{identity.name}",
-                f"its grants need a policy of {size} bytes",
-                f"at most {POLICY_BYTES} bytes (AIStor)",
-                _fewer(identity),
-            )
-
-
-def _aws_problems(plan: StorePlan, account: str) -> Iterable[Problem]:
+def _name_problems(plan: StorePlan, policies: Mapping[str, Sequence[PolicyDocument]]) -> Iterable[Problem]:
     holders: dict[str, str] = {}
     for identity in plan.identities:
-        yield from _trust_problems(identity, account)
-        count = len(managed_policies(identity_policy(plan, identity, "aws")))
-        if count > MANAGED_POLICIES_PER_USER:
-            yield Problem(
-                f"identities.{identity.name}",
-                f"its grants need {count} managed policies",
-                f"at most {MANAGED_POLICIES_PER_USER} per user or role (the default quota of IAM)",
-                _fewer(identity),
-            )
-        for number in numbers(count):
+        for number, _ in with_numbers(policies[identity.name]):
             # The second policy of `worker` and the first of `worker-2` would both be `joelclaw-{env}-worker-2`.
             name = numbered(identity.user_name, number)
             if (holder := holders.setdefault(name, identity.name)) != identity.name:
@@ -72,8 +61,45 @@ def _aws_problems(plan: StorePlan, account: str) -> Iterable[Problem]:
                 )
 
 
-def _fewer(identity: IdentityPlan) -> str:
-    return "(fewer domains in the stack)" if identity.verifies else "two identities with fewer domains each"
+def _aws_problems(plan: StorePlan, counts: Mapping[str, int], account: str) -> Iterable[Problem]:
+    yield from _quota_problems(plan, counts)
+    for identity in plan.identities:
+        yield from _trust_problems(identity, account)
+        if (count := counts[identity.name]) > MANAGED_POLICIES_PER_USER:
+            yield Problem(
+                f"identities.{identity.name}",
+                f"its {domains_of(plan, identity)} domains need {count} managed policies",
+                f"at most {MANAGED_POLICIES_PER_USER} per user or role (the default quota of IAM), and so at most "
+                f"{domains_fitting(plan, identity)} domains with names of this length",
+                "(fewer domains in the stack)" if identity.verifies else "two identities with fewer domains each",
+            )
+
+
+def domains_fitting(plan: StorePlan, identity: IdentityPlan) -> int:
+    """How many of an identity's domains, from the first, fit into the policies that a user may have on AWS."""
+    return bisect_right(
+        range(1, domains_of(plan, identity) + 1),
+        MANAGED_POLICIES_PER_USER,
+        key=lambda count: len(identity_policies(*with_domains(plan, identity, slice(count)), "aws")),
+    )
+
+
+def _quota_problems(plan: StorePlan, counts: Mapping[str, int]) -> Iterable[Problem]:
+    roles = sum(identity.trust is not None for identity in plan.identities)
+    needed = (
+        ("domains", len(plan.buckets), BUCKETS, "buckets"),
+        ("identities", len(plan.identities) - roles, USERS, "users"),
+        ("identities", roles, ROLES, "roles"),
+        ("identities", sum(counts.values()), MANAGED_POLICIES, "managed policies"),
+    )
+    for where, count, most, what in needed:
+        if count > most:
+            yield Problem(
+                where,
+                f"the stack needs {count} {what}",
+                f"at most {most} in an account (the default quota of AWS)",
+                f"(fewer {where}, or a second stack in another account)",
+            )
 
 
 def _trust_problems(identity: IdentityPlan, account: str) -> Iterable[Problem]:

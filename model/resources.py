@@ -8,10 +8,11 @@ https://www.pulumi.com/registry/packages/aws/api-docs/; for dynamic resources `i
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeVar
 
+T = TypeVar("T")
 AdminApiVersion = Literal["v3", "v4"]
 #: What implements an identity: the plugin (admin API v3), this project's resources (v4), or AWS.
 By = Literal["v3", "v4", "aws"]
@@ -127,9 +128,9 @@ def logical_name(subject: str, what: About, number: int | None = None) -> str:
     return numbered(subject + _ENDING.get(what, f"-{what.value}"), number)
 
 
-def numbers(count: int) -> list[int | None]:
-    """The numbers of one identity's policies; the first has none, so that its name does not depend on the others."""
-    return [None, *range(2, count + 1)][:count]
+def with_numbers(policies: Iterable[T]) -> Iterator[tuple[int | None, T]]:
+    """An identity's policies with their numbers; the first has none, so that its name does not depend on the others."""
+    return ((number if number > 1 else None, policy) for number, policy in enumerate(policies, start=1))
 
 
 def numbered(name: str, number: int | None) -> str:

@@ -8,11 +8,11 @@ methods. It leaves out provisioning: no Pulumi, no plugin.
 import json
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import boto3
 from pydantic import SecretStr
@@ -24,10 +24,11 @@ from model.policies import (
     PolicyDocument,
     as_json,
     bucket_policy,
+    identity_policies,
     identity_policy,
-    managed_policies,
     service_account_policy,
 )
+from model.resources import numbered, with_numbers
 from model.taxonomy_file import load, parse
 from sandbox.server.embedded import RunningServer, running_server
 from sandbox.server.minio_iam_client import MinioIamClient
@@ -51,9 +52,16 @@ IDENTITIES: dict[str, dict[str, Any]] = {
 class Identities(ABC):
     """The users of a running server: one for each identity, with its policies and one key."""
 
+    cloud: ClassVar[Cloud]
+
     def __init__(self, plan: StorePlan) -> None:
         """Take the plan; it creates no users yet."""
         self.plan = plan
+
+    def _planned(self, identity: IdentityPlan) -> list[tuple[str, PolicyDocument]]:
+        """Name and document of each of the identity's planned policies."""
+        documents = with_numbers(identity_policies(self.plan, identity, self.cloud))
+        return [(numbered(identity.user_name, number), document) for number, document in documents]
 
     @abstractmethod
     def make(self, identity: IdentityPlan) -> KeyPair:
@@ -65,7 +73,9 @@ class Identities(ABC):
 
 
 class AistorIdentities(Identities):
-    """A user, a canned policy of the same name, and a service account whose key the identity gets."""
+    """A user, its canned policies, and a service account whose key the identity gets."""
+
+    cloud = "aistor"
 
     def __init__(self, plan: StorePlan, server: RunningServer) -> None:
         """Connect as the administrator."""
@@ -77,8 +87,9 @@ class AistorIdentities(Identities):
         """Create the user; its own secret is never published, as the plugin generates one at random."""
         name = identity.user_name
         self.iam.add_user(name, f"of-{name}")
-        self.iam.add_canned_policy(name, as_json(identity_policy(self.plan, identity, "aistor")))
-        self.iam.attach_policy(name, [name])
+        for policy, document in self._planned(identity):
+            self.iam.add_canned_policy(policy, as_json(document))
+            self.iam.attach_policy(name, [policy])
         inline = as_json(service_account_policy(self.plan, identity))
         pair = self.iam.add_service_account(name, policy=inline)["credentials"]
         self._accounts[name] = pair["accessKey"]
@@ -93,7 +104,9 @@ class AistorIdentities(Identities):
 
 
 class AwsIdentities(Identities):
-    """A user, as many managed policies as the size limit requires, and an access key."""
+    """A user, its managed policies, and an access key."""
+
+    cloud = "aws"
 
     def __init__(self, plan: StorePlan, server: RunningServer) -> None:
         """Connect as the administrator."""
@@ -103,7 +116,7 @@ class AwsIdentities(Identities):
     def make(self, identity: IdentityPlan) -> KeyPair:
         """Create the user; as on AWS, the key belongs to the user."""
         self.iam.create_user(UserName=identity.user_name)
-        self._attach(identity, identity_policy(self.plan, identity, "aws"))
+        self._attach(identity, self._planned(identity))
         pair = self.iam.create_access_key(UserName=identity.user_name)["AccessKey"]
         return KeyPair(access_key_id=pair["AccessKeyId"], secret_access_key=SecretStr(pair["SecretAccessKey"]))
 
@@ -113,12 +126,11 @@ class AwsIdentities(Identities):
         for attached in self.iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]:
             self.iam.detach_user_policy(UserName=user, PolicyArn=attached["PolicyArn"])
             self.iam.delete_policy(PolicyArn=attached["PolicyArn"])
-        self._attach(identity, document or identity_policy(self.plan, identity, "aws"))
+        self._attach(identity, [(user, document)] if document else self._planned(identity))
 
-    def _attach(self, identity: IdentityPlan, document: PolicyDocument) -> None:
-        for index, piece in enumerate(managed_policies(document)):
-            name = f"{identity.user_name}-{index + 1}" if index else identity.user_name
-            made = self.iam.create_policy(PolicyName=name, PolicyDocument=as_json(piece))["Policy"]
+    def _attach(self, identity: IdentityPlan, policies: Iterable[tuple[str, PolicyDocument]]) -> None:
+        for name, document in policies:
+            made = self.iam.create_policy(PolicyName=name, PolicyDocument=as_json(document))["Policy"]
             self.iam.attach_user_policy(UserName=identity.user_name, PolicyArn=made["Arn"])
 
 

@@ -15,14 +15,14 @@ from infra.identity.user import User
 from infra.settings import AistorSettings
 from infra.store import Credential
 from model.plan import IdentityPlan, StorePlan
-from model.policies import as_json, identity_policy, service_account_policy
-from model.resources import About, logical_name
+from model.policies import as_json, identity_policies, service_account_policy
+from model.resources import About, logical_name, numbered, with_numbers
 
 
 def declare_identities(
     parent: pulumi.Resource, plan: StorePlan, settings: AistorSettings, region: str
 ) -> dict[str, Credential]:
-    """Declare user, policy, attachment and service accounts of each identity; returns the keys by identity."""
+    """Declare user, policies, attachments and service accounts of each identity; returns the keys by identity."""
     connection = connection_inputs(settings, region)
     return {identity.name: _identity(parent, plan, identity, connection) for identity in plan.identities}
 
@@ -32,20 +32,23 @@ def _identity(
 ) -> Credential:
     child = pulumi.ResourceOptions(parent=parent)
     user = User(logical_name(identity.name, About.USER), name=identity.user_name, connection=connection, opts=child)
-    policy = Policy(
-        logical_name(identity.name, About.POLICY),
-        name=identity.user_name,
-        policy=as_json(identity_policy(plan, identity, "aistor")),
-        connection=connection,
-        opts=child,
-    )
-    attachment = Attachment(
-        logical_name(identity.name, About.ATTACHMENT),
-        user_name=user.name,
-        policy_name=policy.name,
-        connection=connection,
-        opts=child,
-    )
+    attachments = []
+    for number, document in with_numbers(identity_policies(plan, identity, "aistor")):
+        policy = Policy(
+            logical_name(identity.name, About.POLICY, number),
+            name=numbered(identity.user_name, number),
+            policy=as_json(document),
+            connection=connection,
+            opts=child,
+        )
+        attachment = Attachment(
+            logical_name(identity.name, About.ATTACHMENT, number),
+            user_name=user.name,
+            policy_name=policy.name,
+            connection=connection,
+            opts=child,
+        )
+        attachments.append(attachment)
 
     def key(generation: int) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         account = ServiceAccount(
@@ -53,7 +56,7 @@ def _identity(
             target_user=user.name,
             policy=as_json(service_account_policy(plan, identity)),
             connection=connection,
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=[attachment]),
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=attachments),
         )
         return account.accessKey, account.secretKey
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.plan import BucketPlan, IdentityPlan, Retention, StorePlan
-from model.policies import Cloud, identity_policy, managed_policies
+from model.policies import Cloud, identity_policies
 from model.resources import (
     PROVIDER,
     STORE,
@@ -25,7 +25,7 @@ from model.resources import (
     identity_types,
     logical_name,
     numbered,
-    numbers,
+    with_numbers,
 )
 from ops.provider_in_state import provider_version
 from stack.state import resources_of, under_way
@@ -145,8 +145,7 @@ def _of_identity(plan: StorePlan, identity: IdentityPlan, cloud: Cloud, account_
     has_role = identity.trust is not None
     own, attachment = (About.ROLE, About.ROLE_ATTACHMENT) if has_role else (About.USER, About.ATTACHMENT)
     found = [Adoptable(TYPES[by][own], own, logical_name(identity.name, own), user, user)]
-    documents = managed_policies(identity_policy(plan, identity, cloud)) if cloud == "aws" else [None]
-    for number in numbers(len(documents)):
+    for number, _ in with_numbers(identity_policies(plan, identity, cloud)):
         name = numbered(user, number)
         policy = name if cloud == "aistor" else f"arn:aws:iam::{account_id}:policy/{name}"
         for what, key in ((About.POLICY, policy), (attachment, f"{user}/{policy}")):

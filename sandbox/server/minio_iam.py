@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MIN_ACCESS_KEY, MAX_ACCESS_KEY = 3, 20
 MIN_SECRET_KEY, MAX_SECRET_KEY = 8, 40
+RESERVED_SIGNS = "=,"
 _NEVER = "1970-01-01T00:00:00Z"
 
 
@@ -173,6 +174,12 @@ class MinioIam:
                     403,
                 )
             _check_name(access_key)
+            if set(access_key) & set(RESERVED_SIGNS):
+                raise ApiError(
+                    "XMinioAdminInvalidAccessKey",
+                    "The access key is invalid. (access key contains one of reserved characters '=' or ',')",
+                    400,
+                )
             _check_access_key(access_key, None)
             _check_secret_key(secret_key, None)
             user = self._users.setdefault(access_key, User(secret_key))
@@ -236,7 +243,7 @@ class MinioIam:
         _check_name(name)
         if "," in name:
             raise ApiError("PolicyInvalidName", "Policy name may not contain comma", 400)
-        document = minio_policy.checked(policy)
+        document = minio_policy.canned(policy)
         with self._lock:
             self._policies[name] = document
 
@@ -334,7 +341,7 @@ class MinioIam:
             _check_name(access_key)
             _check_access_key(access_key, MAX_ACCESS_KEY)
             _check_secret_key(secret_key, MAX_SECRET_KEY)
-            document = minio_policy.checked(policy) if policy else None
+            document = minio_policy.of_service_account(policy) if policy else None
             taken = self._accounts.get(access_key)
             if taken is not None or access_key in self._users or access_key == self.root_user:
                 by = "already taken" if taken and taken.parent == target_user else "is taken by another user"
@@ -377,7 +384,7 @@ class MinioIam:
         """Change a service account. Without `new_policy` it loses its own policy and inherits its user's."""
         with self._lock:
             account = self._account(access_key, " (Specified service account does not exist)")
-            document = minio_policy.checked(new_policy) if new_policy else None
+            document = minio_policy.of_service_account(new_policy) if new_policy else None
             if new_secret_key:
                 _check_secret_key(new_secret_key, MAX_SECRET_KEY)
                 account.secret_key = new_secret_key

@@ -81,6 +81,9 @@ S3_ACTIONS = frozenset(
         "RestoreObject",
     ]
 )
+#: The largest body of a policy, and the largest policy of a service account as MinIO writes it, in bytes:
+#: maxBucketPolicySize (cmd/bucket-policy-handlers.go) and maxSVCSessionPolicySize (cmd/iam.go).
+MAX_POLICY, MAX_SERVICE_ACCOUNT_POLICY = 20 * 1024, 4096
 _RESOURCE = "arn:aws:s3:::"
 _FIELDS = frozenset(("ID", "Version", "Statement"))
 _STATEMENT_FIELDS = frozenset(("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"))
@@ -149,6 +152,29 @@ def checked(document: object) -> Document:
         kept["ID"] = document["ID"]
     kept["Statement"] = [_checked_statement(statement) for statement in statements]
     return kept
+
+
+def canned(policy: object) -> Document:
+    """A policy with a name as MinIO stores it; refuses a body that is too large or invalid."""
+    body = policy if isinstance(policy, str) else _compact(policy)
+    if len(body.encode()) > MAX_POLICY:
+        raise ApiError("EntityTooLarge", "Your proposed upload exceeds the maximum allowed object size.", 400)
+    return checked(policy)
+
+
+def of_service_account(policy: object) -> Document:
+    """A service account's own policy as MinIO stores it; refuses one that is too large or invalid."""
+    document = checked(policy)
+    if len(_compact(document).encode()) > MAX_SERVICE_ACCOUNT_POLICY:
+        # The message of the real server names the limit of temporary credentials (cmd/typed-errors.go).
+        raise ApiError(
+            "XMinioIAMServiceAccountSessionPolicyTooLarge", "Session policy should not exceed 2048 characters", 400
+        )
+    return document
+
+
+def _compact(document: object) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
 def _known_fields(raw: Document, known: frozenset[str]) -> None:

@@ -7,6 +7,7 @@ the gate. The gate passes in the WSGI environment what the caller may do to sing
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,17 +18,18 @@ from xml.sax.saxutils import escape
 import xmltodict  # type: ignore[import-untyped]  # comes with moto, without stubs
 from flask import request
 from moto.iam.access_control import PermissionResult
+from moto.iam.models import IAMBackend, Role, User
 from moto.s3.exceptions import AccessDeniedByLock, MissingKey, MissingVersion, NoSuchUpload, S3ClientError
 from moto.s3.models import FakeBucket, FakeKey, S3Backend
 from moto.s3.responses import S3Response
 from moto.sts.models import STSBackend
 
-from sandbox.server import lifecycle, moto_store
+from sandbox.server import iam_quotas, lifecycle, moto_store
 from sandbox.server.answers import ApiError
 from sandbox.server.s3_actions import Cloud
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 RIGHTS = "sandbox.rights"
 #: Attributes that the amendments add to moto's objects; the snapshot saves them with the rest.
@@ -86,6 +88,7 @@ def apply(cloud: Cloud) -> None:
     _amend_checksums()
     _amend_deletion(cloud)
     _amend_lifecycle(cloud)
+    _amend_quotas()
 
 
 def locked(cloud: Cloud) -> ApiError:
@@ -534,6 +537,54 @@ def _amend_lifecycle(cloud: Cloud) -> None:
     _replace(S3Backend, "put_bucket_lifecycle", put_checked)
     _replace(S3Backend, "delete_bucket_lifecycle", forget)
     _replace(S3Response, "get_bucket_lifecycle", get_whole)
+
+
+def _amend_quotas() -> None:
+    """IAM refuses names, policies and their number beyond its quotas.
+
+    moto reports most quotas and applies few.
+    """
+
+    def before(name: str, check: Callable[[IAMBackend, Mapping[str, Any]], None]) -> None:
+        original = _original(IAMBackend, name)
+        parameters = inspect.signature(original)
+
+        def checked(*arguments: Any, **named: Any) -> Answered:  # noqa: ANN401 - moto's own signature
+            given = parameters.bind(*arguments, **named).arguments
+            check(given["self"], given)
+            return original(*arguments, **named)
+
+        _replace(IAMBackend, name, checked)
+
+    def policy_created(iam: IAMBackend, given: Mapping[str, Any]) -> None:
+        iam_quotas.named("policyName", given["policy_name"], iam_quotas.POLICY_NAME)
+        iam_quotas.sized("PolicySize", given["policy_document"])
+        own = [one for one in iam.managed_policies.values() if f":{iam.account_id}:" in one.arn]
+        iam_quotas.within("PoliciesPerAccount", len(own) + 1)
+
+    def user_created(iam: IAMBackend, given: Mapping[str, Any]) -> None:
+        iam_quotas.named("userName", given["user_name"], iam_quotas.USER_NAME)
+        iam_quotas.within("UsersPerAccount", len(iam.users) + 1)
+
+    def role_created(iam: IAMBackend, given: Mapping[str, Any]) -> None:
+        iam_quotas.named("roleName", given["role_name"], iam_quotas.USER_NAME)
+        iam_quotas.sized("ACLSizePerRole", given["assume_role_policy_document"])
+        iam_quotas.within("RolesPerAccount", len(iam.roles) + 1)
+
+    def attached(quota: str, holder: User | Role, given: Mapping[str, Any]) -> None:
+        iam_quotas.within(quota, len({*holder.managed_policies, given["policy_arn"]}))
+
+    before("create_policy", policy_created)
+    before("create_policy_version", lambda _, given: iam_quotas.sized("PolicySize", given["policy_document"]))
+    before("create_user", user_created)
+    before("create_role", role_created)
+    before("update_assume_role_policy", lambda _, given: iam_quotas.sized("ACLSizePerRole", given["policy_document"]))
+    before(
+        "attach_user_policy", lambda iam, given: attached("PoliciesPerUser", iam.get_user(given["user_name"]), given)
+    )
+    before(
+        "attach_role_policy", lambda iam, given: attached("PoliciesPerRole", iam.get_role(given["role_name"]), given)
+    )
 
 
 def _written(rules: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

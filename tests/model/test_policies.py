@@ -1,22 +1,29 @@
 """model.policies: documents allow exactly what a grant says."""
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model.plan import IdentityPlan, StorePlan, build_plan
 from model.policies import (
-    MANAGED_POLICY_CHARACTERS,
+    POLICY_SIZE,
     SERVICE_ACCOUNT_POLICY_CHARACTERS,
     Cloud,
     PolicyDocument,
     as_json,
     bucket_policy,
+    identity_policies,
     identity_policy,
-    managed_policies,
     service_account_policy,
+    with_domains,
 )
+from model.taxonomy import Access
 from model.taxonomy_file import extended, load
+from sandbox.server import minio_policy
 
 # The actions of this project that MinIO's policy parser accepts (minio/pkg policy/action.go). One unknown action makes
 # it refuse the whole document with XMinioMalformedIAMPolicy.
@@ -45,10 +52,16 @@ MINIO_ACTIONS = {
 }
 
 
-def plan(domains: int = 0, *, tls_only: bool = True) -> StorePlan:
-    """The shipped plan with additional domains."""
-    more: dict[str, object] = {f"domain-{number}": {"band": "hot"} for number in range(domains)}
-    taxonomy = extended(load(), domains=more, identities={}, where="x:")
+def plan(
+    domains: int = 0,
+    *,
+    tls_only: bool = True,
+    more: Mapping[str, object] | None = None,
+    identities: Mapping[str, object] | None = None,
+) -> StorePlan:
+    """The shipped plan with additional domains and identities."""
+    domains_of_it = {f"domain-{number}": {"band": "hot"} for number in range(domains)}
+    taxonomy = extended(load(), domains={**domains_of_it, **(more or {})}, identities=identities or {}, where="x:")
     return build_plan(taxonomy, env="local", region_code="usw2", tls_only=tls_only, where="x:")
 
 
@@ -65,6 +78,34 @@ def allowed(document: PolicyDocument, resource: str) -> set[str]:
         if statement["Effect"] == "Allow" and resource in statement["Resource"]
         for action in statement["Action"]
     }
+
+
+def effects(documents: list[PolicyDocument], effect: str) -> set[tuple[str, str, str]]:
+    """Each action on each resource with its condition, of all statements with this effect."""
+    return {
+        (action, resource, json.dumps(statement.get("Condition")))
+        for document in documents
+        for statement in document["Statement"]
+        if statement["Effect"] == effect
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+
+
+def resources_of(documents: list[PolicyDocument]) -> list[str]:
+    """The resources of all statements."""
+    return [resource for one in documents for statement in one["Statement"] for resource in statement["Resource"]]
+
+
+def any_plan(data: st.DataObject) -> tuple[StorePlan, str]:
+    """A plan with any grants on many domains with names of any legal length, and one of its identities."""
+    lengths = data.draw(st.lists(st.integers(1, 35), min_size=20, max_size=300))
+    names = [f"d{number:03}{'x' * length}" for number, length in enumerate(lengths)]
+    accesses = data.draw(st.lists(st.sampled_from([*Access, None]), min_size=len(names), max_size=len(names)))
+    grants = {name: access.value for name, access in zip(names, accesses, strict=True) if access}
+    identities = {"holder": {"grants": grants or {names[0]: "read"}}}
+    name = data.draw(st.sampled_from(["holder", "reader", "verifier"]))
+    return plan(more={one: {"band": "hot"} for one in names}, identities=identities), name
 
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
@@ -148,27 +189,48 @@ def test_only_actions_that_minio_knows_are_emitted() -> None:
 class TestSizes:
     """The servers' limits."""
 
-    def test_split_policies_are_within_the_limit_and_lose_nothing(self) -> None:
-        """300 domains give several documents whose statements together equal the whole."""
-        found = plan(300)
-        document = identity_policy(found, identity(found, "reader"), "aws")
-        pieces = managed_policies(document)
+    @pytest.mark.parametrize("cloud", ["aistor", "aws"])
+    @given(data=st.data())
+    def test_split_policies_fit_and_mean_the_whole(self, data: st.DataObject, cloud: Cloud) -> None:
+        """Any grants on up to 300 domains: each document is within the limit, and together they allow the whole."""
+        found, name = any_plan(data)
+        documents = identity_policies(found, identity(found, name), cloud)
+        whole = identity_policy(found, identity(found, name), cloud)
 
-        assert len(pieces) > 1
-        assert all(len(as_json(piece)) <= MANAGED_POLICY_CHARACTERS for piece in pieces)
-        whole = {(s["Sid"], r) for s in document["Statement"] for r in s["Resource"]}
-        assert {(s["Sid"], r) for piece in pieces for s in piece["Statement"] for r in s["Resource"]} == whole
+        assert all(len(as_json(one).encode()) <= POLICY_SIZE[cloud] for one in documents)
+        assert effects(documents, "Allow") == effects([whole], "Allow")
+        for one in documents:
+            assert effects([one], "Deny") == effects([whole], "Deny")
 
-    def test_small_document_stays_one(self) -> None:
-        """A small document is not split."""
-        document = identity_policy(plan(), identity(plan(), "worker"), "aws")
+    @pytest.mark.parametrize("cloud", ["aistor", "aws"])
+    @given(data=st.data())
+    def test_domain_at_the_end_moves_no_other(self, data: st.DataObject, cloud: Cloud) -> None:
+        """A workload does not lose a bucket for a moment because another domain is added."""
+        found, name = any_plan(data)
+        own = identity(found, name)
+        before = identity_policies(*with_domains(found, own, slice(-1)), cloud)
+        after = identity_policies(found, own, cloud)
 
-        assert managed_policies(document) == [document]
+        assert len(before) <= len(after) <= len(before) + 1
+        for old, new in zip(before, after, strict=False):
+            assert effects([old], "Allow") <= effects([new], "Allow")
 
-    def test_resource_over_the_limit_is_refused(self) -> None:
-        """A single resource that cannot fit is an error, not an endless loop."""
-        with pytest.raises(ValueError, match="a single resource"):
-            managed_policies(bucket_policy("b" * 200), limit=200)
+    @pytest.mark.parametrize("name", ["worker", "reader", "verifier"])
+    @pytest.mark.parametrize("cloud", ["aistor", "aws"])
+    def test_small_document_stays_one(self, cloud: Cloud, name: str) -> None:
+        """A document that fits is the only one, unchanged, so that a standing stack sees no change."""
+        document = identity_policy(plan(), identity(plan(), name), cloud)
+
+        assert identity_policies(plan(), identity(plan(), name), cloud) == [document]
+
+    @pytest.mark.parametrize("name", ["writer", "reader"])
+    def test_split_policies_name_each_bucket_twice(self, name: str) -> None:
+        """A second document is needed later: the statements of a split policy are as few as their meaning allows."""
+        found = plan(300, identities={"writer": {"grants": {"*": "write"}}})
+        documents = identity_policies(found, identity(found, name), "aws")
+
+        named = Counter(resource.split("/")[0] for resource in resources_of(documents) if "-*" not in resource)
+        assert named == dict.fromkeys((f"arn:aws:s3:::{bucket.name}" for bucket in found.buckets), 2)
 
     def test_service_account_policy_is_exact_while_it_fits(self) -> None:
         """The inline policy equals the user's document."""
@@ -178,13 +240,23 @@ class TestSizes:
         assert service_account_policy(found, worker) == identity_policy(found, worker, "aistor")
 
     def test_service_account_policy_is_the_environment_when_it_does_not(self) -> None:
-        """Over MinIO's limit the policy covers all buckets of the environment; the user's policy still restricts."""
+        """Beyond MinIO's limit the policy covers all buckets of the environment; the user's policy still restricts."""
         found = plan(300)
         document = service_account_policy(found, identity(found, "reader"))
 
         assert len(as_json(document)) <= SERVICE_ACCOUNT_POLICY_CHARACTERS
         (statement,) = document["Statement"]
         assert statement["Resource"][0] == "arn:aws:s3:::joelclaw-local-usw2-*"
+
+    @given(length=st.integers(1, 30), domains=st.integers(8, 40))
+    def test_service_account_policy_is_accepted_by_the_server(self, length: int, domains: int) -> None:
+        """MinIO measures the document as it writes it itself, which may be longer than what was sent."""
+        names = {f"{'d' * length}-{number:02}": {"band": "hot"} for number in range(domains)}
+        found = plan(more=names)
+
+        for each in found.identities:
+            kept = minio_policy.of_service_account(as_json(service_account_policy(found, each)))
+            assert kept["Statement"]
 
 
 def test_json_is_compact_and_stable() -> None:

@@ -10,9 +10,9 @@ from model.resources import (
     identity_types,
     logical_name,
     numbered,
-    numbers,
     subject_of,
     types_about,
+    with_numbers,
 )
 
 ALL: list[tuple[By, About]] = [(by, what) for by, types in TYPES.items() for what in types]
@@ -81,8 +81,8 @@ def test_name_of_another_is_whole(kind: str, name: str, found: tuple[str, str]) 
 
 def test_policies_are_numbered_from_the_second() -> None:
     """The first policy keeps its name when others are added."""
-    assert [numbered("p", number) for number in numbers(3)] == ["p", "p-2", "p-3"]
-    assert (numbers(0), numbers(1)) == ([], [None])
+    assert [numbered("p", number) for number, _ in with_numbers("abc")] == ["p", "p-2", "p-3"]
+    assert (list(with_numbers("")), list(with_numbers("a"))) == ([], [(None, "a")])
 
 
 def test_types_of_another_program_are_about_nothing() -> None:

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from model.plan import StorePlan, build_plan
-from model.policies import MANAGED_POLICY_CHARACTERS, Cloud, Statement, as_json
+from model.policies import POLICY_SIZE, Cloud, Statement, as_json
 from model.taxonomy_file import load
 from ops import admin_policy as module
 from ops.admin_policy import AWS_ROLES, Right, admin_policy, rights
@@ -91,7 +91,7 @@ def test_minio_takes_it(plan: StorePlan) -> None:
 
 def test_one_managed_policy_holds_it(plan: StorePlan) -> None:
     """With all options it fits AWS's size limit."""
-    assert len(as_json(admin_policy(plan, "aws", empties=True, roles=True))) <= MANAGED_POLICY_CHARACTERS
+    assert len(as_json(admin_policy(plan, "aws", empties=True, roles=True))) <= POLICY_SIZE["aws"]
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pulumi_policy.proxy import UnknownValueError
@@ -10,10 +10,10 @@ from pulumi_policy.proxy import UnknownValueError
 from model.plan import build_plan
 from model.policies import (
     SERVICE_ACCOUNT_POLICY_CHARACTERS,
+    Cloud,
     as_json,
     bucket_policy,
-    identity_policy,
-    managed_policies,
+    identity_policies,
     service_account_policy,
 )
 from model.taxonomy_file import extended, load
@@ -97,7 +97,7 @@ def test_unknown_document_is_neither_right_nor_wrong() -> None:
         judged("wildcard-grants", carrier("aws", "bucket policy", UNKNOWN))
 
 
-@pytest.mark.parametrize("domains", [0, 60])
+@pytest.mark.parametrize("domains", [0, 60, 300])
 def test_documents_of_the_program_pass(domains: int) -> None:
     """Every document of the plan passes, including the wide service account policy over MinIO's limit."""
     more: dict[str, object] = {f"domain-{number}": {"band": "hot"} for number in range(domains)}
@@ -110,10 +110,10 @@ def test_documents_of_the_program_pass(domains: int) -> None:
         wide += own["Statement"][0]["Action"] == ["s3:*"]
         documents = [
             carrier("aistor", "key", as_json(own)),
-            carrier("aistor", "policy", as_json(identity_policy(plan, identity, "aistor"))),
             *(
-                carrier("aws", "policy", as_json(part))
-                for part in managed_policies(identity_policy(plan, identity, "aws"))
+                carrier(cloud, "policy", as_json(part))
+                for cloud in get_args(Cloud)
+                for part in identity_policies(plan, identity, cloud)
             ),
         ]
         assert judged("wildcard-grants", *documents) == []

@@ -6,7 +6,6 @@ The one rule: a user's `name` is its access key and `secret` its secret key, whi
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, ClassVar
@@ -108,7 +107,7 @@ class IamPolicy(ResourceType[MinioConnection]):
         """Add the policy; it silently replaces a policy with the same name."""
         name = planned["name"] or unique_id(planned["namePrefix"] or "terraform-")
         with fatal("unable to create policy", name):
-            connection.iam.add_canned_policy(name, json.loads(planned["policy"]))
+            connection.iam.add_canned_policy(name, planned["policy"])
         return name, self.read_live(connection, name, planned)
 
     def read_live(self, connection: MinioConnection, resource_id: str, state: Bag) -> Bag:  # noqa: ARG002 - a hook
@@ -120,7 +119,7 @@ class IamPolicy(ResourceType[MinioConnection]):
     def update_live(self, connection: MinioConnection, resource_id: str, state: Bag, planned: Bag) -> Bag | None:  # noqa: ARG002 - a hook
         """Replace the document."""
         with fatal("unable to update policy", resource_id):
-            connection.iam.add_canned_policy(resource_id, json.loads(planned["policy"]))
+            connection.iam.add_canned_policy(resource_id, planned["policy"])
         return self.read_live(connection, resource_id, planned)
 
     def delete_live(self, connection: MinioConnection, resource_id: str, state: Bag) -> None:  # noqa: ARG002 - a hook

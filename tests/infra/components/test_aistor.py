@@ -87,6 +87,22 @@ def test_each_identity_has_user_policy_attachment_and_account(run: "Run") -> Non
     assert run.of("IamUser")["worker-user"].inputs == {"name": "joelclaw-local-worker"}
 
 
+@pytest.mark.parametrize("version", ["v3", "v4"])
+def test_large_policies_are_split(run_program: "Callable[..., Run]", version: str) -> None:
+    """Beyond MinIO's 20 KiB an identity gets several policies, and its key waits for all of them."""
+    policy, attachment, account = {
+        "v3": ("IamPolicy", "IamUserPolicyAttachment", "IamServiceAccount"),
+        "v4": ("Policy", "Attachment", "ServiceAccount"),
+    }[version]
+    run = run_program("aistor", domains={f"domain-{n}": {"band": "hot"} for n in range(250)}, adminApi=version)
+
+    assert run.of(policy)["reader-policy-2"].inputs["name"] == "joelclaw-local-reader-2"
+    attached = run.of(attachment)["reader-attachment-2"].inputs
+    by_name = {key.lower().replace("_", ""): value for key, value in attached.items()}
+    assert (by_name["username"], by_name["policyname"]) == ("joelclaw-local-reader", "joelclaw-local-reader-2")
+    assert {"reader-attachment", "reader-attachment-2"} <= set(run.of(account)["reader-key-1"].depends_on)
+
+
 def test_service_accounts_have_their_policy(run: "Run") -> None:
     """Without one every preview shows a difference (terraform-provider-minio issues 544, 517)."""
     for account in run.of("IamServiceAccount").values():

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from model.plan import PROBE_PREFIX, StorePlan, build_plan
-from model.policies import Cloud, identity_policy, managed_policies, service_account_policy
+from model.policies import POLICY_SIZE, Cloud, identity_policies, identity_policy, service_account_policy
 from model.taxonomy_file import load
 from ops.preview.access import Allowed, allowed, lets_anyone_in, refuses_plain_http, words
 from tests.ops.preview.handmade import allow, deny
@@ -136,13 +136,19 @@ def test_bound_takes_away_and_gives_nothing(within: list[dict[str, Any]], left: 
 
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
-def test_shipped_policies_come_to_the_same_however_they_are_given(cloud: Cloud) -> None:
-    """Managed policies or a service account's own policy give an identity the same permissions."""
+def test_shipped_policies_come_to_the_same_however_they_are_given(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several policies or a service account's own policy give an identity the same permissions."""
     for identity in plan().identities:
         document = identity_policy(plan(), identity, cloud)
         whole = allowed([document])
         assert whole
-        assert allowed(managed_policies(document, 1000)) == whole
+        with monkeypatch.context() as patched:
+            patched.setitem(POLICY_SIZE, cloud, 1500)
+            documents = identity_policies(plan(), identity, cloud)
+        assert allowed(documents) == whole
+        assert identity.name != "verifier" or len(documents) > 1
         if cloud == "aistor":
             assert allowed([document], [service_account_policy(plan(), identity)]) == whole
 

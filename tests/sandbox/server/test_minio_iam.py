@@ -274,6 +274,57 @@ def test_malformed_policy_is_refused(policy: object, message: str) -> None:
     assert message in caught.value.message
 
 
+def policy_of(size: int) -> str:
+    """A policy whose text, in MinIO's own form, has this size in bytes."""
+    statement = {"Effect": "Deny", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]}
+    condition = {"Bool": {"aws:SecureTransport": ["false"]}}
+
+    def text(sid: str) -> str:
+        document = {"Version": "2012-10-17", "Statement": [{"Sid": sid, **statement, "Condition": condition}]}
+        return json.dumps(document, separators=(",", ":"))
+
+    return text("x" * (size - len(text(""))))
+
+
+def test_policy_has_a_size() -> None:
+    """MinIO takes 20 KiB as a policy's body, and answers one byte more with 400 EntityTooLarge."""
+    iam = MinioIam("root-user")
+    iam.add_canned_policy("large", policy_of(20480))
+
+    with pytest.raises(ApiError) as caught:
+        iam.add_canned_policy("larger", policy_of(20481))
+
+    assert (caught.value.status, caught.value.code) == (400, "EntityTooLarge")
+    assert "larger" not in iam.list_canned_policies()
+
+
+def test_policy_of_a_service_account_has_a_size_in_the_form_of_the_server() -> None:
+    """4096 bytes fit; MinIO measures what it writes itself, where a condition's single value is a list."""
+    iam = MinioIam("root-user")
+    iam.add_user("somebody", "secret-of-somebody")
+    iam.add_service_account("somebody", policy=policy_of(4096), access_key="SERVICE", secret_key="service-secret")
+    shorter = policy_of(4098).replace('["false"]', '"false"')
+    assert len(shorter) == 4096
+
+    for larger in (policy_of(4097), shorter):
+        with pytest.raises(ApiError, match="XMinioIAMServiceAccountSessionPolicyTooLarge"):
+            iam.add_service_account("somebody", policy=larger, access_key="OTHER", secret_key="service-secret")
+        with pytest.raises(ApiError, match="XMinioIAMServiceAccountSessionPolicyTooLarge"):
+            iam.update_service_account("SERVICE", new_policy=larger)
+    assert iam.credential("OTHER") is None
+
+
+def test_names_with_reserved_signs_are_refused() -> None:
+    """A user's name contains neither `=` nor `,`, and a policy's no `,`."""
+    iam = MinioIam("root-user")
+
+    for name in ("some=body", "some,body"):
+        with pytest.raises(ApiError, match="reserved characters"):
+            iam.add_user(name, "secret-of-somebody")
+    with pytest.raises(ApiError, match="comma"):
+        iam.add_canned_policy("a,b", ALLOW_ALL)
+
+
 def test_secrets_do_not_show() -> None:
     """A refusal never repeats a sent secret."""
     iam = MinioIam("root-user")
