@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 import xmltodict  # type: ignore[import-untyped]  # comes with moto, without stubs
 from flask import request
 from moto.iam.access_control import PermissionResult
+from moto.iam.exceptions import DeleteConflictException
 from moto.iam.models import IAMBackend, Role, User
 from moto.s3.exceptions import AccessDeniedByLock, MissingKey, MissingVersion, NoSuchUpload, S3ClientError
 from moto.s3.models import FakeBucket, FakeKey, S3Backend
@@ -79,6 +80,7 @@ def apply(cloud: Cloud) -> None:
         return
     _applied.append(cloud)
     _amend_access()
+    _amend_identities()
     _amend_buckets(cloud)
     _amend_versioning(cloud)
     _amend_locks(cloud)
@@ -121,6 +123,37 @@ def _amend_access() -> None:
 
     _replace(S3Backend, "list_buckets", visible_buckets)
     _replace(STSBackend, "get_caller_identity", caller)
+
+
+def _amend_identities() -> None:
+    """Refuse to delete a policy that is attached or has older versions, and a user with access keys or in a group.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html and API_DeleteUser.html
+    """
+    delete_policy = _original(IAMBackend, "delete_policy")
+    delete_user = _original(IAMBackend, "delete_user")
+
+    def delete_unused(self: IAMBackend, policy_arn: str) -> None:
+        policy = self.get_policy(policy_arn)
+        if policy.attachment_count:
+            raise DeleteConflictException("Cannot delete a policy attached to entities.")
+        if len(policy.versions) > 1:
+            raise DeleteConflictException(
+                "This policy has more than one version. Before you delete a policy, you must delete the policy's "
+                "versions. The default version is deleted with the policy."
+            )
+        delete_policy(self, policy_arn)
+
+    def delete_bare(self: IAMBackend, user_name: str) -> None:
+        user = self.get_user(user_name)
+        if user.access_keys:
+            raise DeleteConflictException("Cannot delete entity, must delete access keys first.")
+        if any(user in group.users for group in self.groups.values()):
+            raise DeleteConflictException("Cannot delete entity, must remove users from group first.")
+        delete_user(self, user_name)
+
+    _replace(IAMBackend, "delete_policy", delete_unused)
+    _replace(IAMBackend, "delete_user", delete_bare)
 
 
 def _amend_buckets(cloud: Cloud) -> None:

@@ -191,8 +191,8 @@ class Policy(AwsResource):
         """Create a new default version for a changed document, delete the oldest version, and update the tags."""
         iam = connection.clients().iam
         if state.get("policy") != planned["policy"]:
+            self._make_room(connection.clients(), resource_id)
             with doing(f"updating IAM Policy ({resource_id})", "IAM"):
-                self._make_room(connection.clients(), resource_id)
                 iam.create_policy_version(
                     PolicyArn=resource_id, PolicyDocument=policies.normalised(planned["policy"]), SetAsDefault=True
                 )
@@ -219,11 +219,16 @@ class Policy(AwsResource):
             found(_NONE, iam.delete_policy, PolicyArn=resource_id)
 
     def _make_room(self, clients: AwsClients, resource_id: str) -> None:
-        versions = clients.iam.list_policy_versions(PolicyArn=resource_id)["Versions"]
+        with doing(f"reading IAM Policy ({resource_id}) versions", "IAM"):
+            answer = found(_NONE, clients.iam.list_policy_versions, PolicyArn=resource_id)
+        if answer is None:  # the provider's error says nothing of the policy here (policyPruneVersions)
+            raise ProviderError("couldn't find resource")
+        versions = answer["Versions"]
         others = [version for version in versions if not version["IsDefaultVersion"]]
         if len(versions) >= _MOST_VERSIONS and others:
             oldest = min(others, key=lambda version: int(version["VersionId"].removeprefix("v")))
-            clients.iam.delete_policy_version(PolicyArn=resource_id, VersionId=oldest["VersionId"])
+            with doing(f"deleting IAM Policy ({resource_id}) version ({oldest['VersionId']})", "IAM"):
+                clients.iam.delete_policy_version(PolicyArn=resource_id, VersionId=oldest["VersionId"])
 
 
 class UserPolicyAttachment(AwsResource):

@@ -330,3 +330,36 @@ def test_write_if_absent(stack: Stack) -> None:
     stack.admin.put_object(**target)
 
     assert refused(stack.admin.put_object, **target) == (412, "PreconditionFailed")
+
+
+def test_iam_deletes_nothing_that_is_in_use(aws: Aws) -> None:
+    """A policy that is attached or has older versions stays, and a user with access keys or in a group stays.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html and API_DeleteUser.html
+    """
+    iam, name = aws.client(service="iam"), f"test-{uuid.uuid4().hex[:12]}"
+    iam.create_user(UserName=name)
+    document = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
+    arn = iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"]
+    conflict = (409, "DeleteConflict")
+
+    iam.attach_user_policy(UserName=name, PolicyArn=arn)
+    assert refused(iam.delete_policy, PolicyArn=arn) == conflict
+    assert refused(iam.delete_user, UserName=name) == conflict
+    iam.detach_user_policy(UserName=name, PolicyArn=arn)
+
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
+    assert refused(iam.delete_policy, PolicyArn=arn) == conflict
+    iam.delete_policy_version(PolicyArn=arn, VersionId="v1")
+    iam.delete_policy(PolicyArn=arn)
+
+    key = iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"]
+    assert refused(iam.delete_user, UserName=name) == conflict
+    iam.delete_access_key(UserName=name, AccessKeyId=key)
+
+    iam.create_group(GroupName=name)
+    iam.add_user_to_group(GroupName=name, UserName=name)
+    assert refused(iam.delete_user, UserName=name) == conflict
+    iam.remove_user_from_group(GroupName=name, UserName=name)
+    iam.delete_user(UserName=name)
+    iam.delete_group(GroupName=name)

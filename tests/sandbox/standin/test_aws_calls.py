@@ -38,19 +38,17 @@ LIST = Path(__file__).parent / "data" / "aws-calls.jsonl"
 CALLS = [json.loads(line) for line in LIST.read_text(encoding="utf-8").splitlines()]
 
 # Number of the call -> why the stand-in's answer differs from the list.
-_ATTACHED = "moto deletes a policy that is attached, which AWS refuses; the user then cannot go"
 DIFFERENCES: dict[int, str] = {
     174: "moto forgets a user's tags when the user is renamed",
     308: "moto takes a managed policy of any size",
-    315: _ATTACHED,
-    338: _ATTACHED,
-    351: _ATTACHED,
 }
 
 COLD = "joelclaw-aws-usw2-media-raw"
 WARM = "joelclaw-aws-usw2-session-archive"
 HOT = "joelclaw-aws-usw2-agent-loop-artifacts"
 WORKER = "joelclaw-aws-worker"
+GONE = "joelclaw-aws-gone"
+GONE_POLICY = f"arn:aws:iam::123456789012:policy/{GONE}"
 PLACEHOLDER = re.compile(r"<[a-z][a-z-]*(?:-\d+)?>")
 SECRETS = re.compile(r"<secret-\d+>")
 
@@ -141,6 +139,25 @@ def _lock_an_object(hands: Hands, bucket: str) -> None:
     )
 
 
+def _delete_user(hands: Hands) -> None:
+    """Delete a user as the console does: first its keys and attachments."""
+    iam = hands.iam
+    for key in iam.list_access_keys(UserName=GONE)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=GONE, AccessKeyId=key["AccessKeyId"])
+    iam.detach_user_policy(UserName=GONE, PolicyArn=GONE_POLICY)
+    iam.delete_user(UserName=GONE)
+
+
+def _delete_role(hands: Hands) -> None:
+    hands.iam.detach_role_policy(RoleName=GONE, PolicyArn=GONE_POLICY)
+    hands.iam.delete_role(RoleName=GONE)
+
+
+def _switch_key_off(hands: Hands) -> None:
+    (key,) = hands.iam.list_access_keys(UserName=GONE)["AccessKeyMetadata"]
+    hands.iam.update_access_key(UserName=GONE, AccessKeyId=key["AccessKeyId"], Status="Inactive")
+
+
 # Step -> the change by hand, without the engine, before it.
 BY_HAND: dict[str, Callable[[Hands], object]] = {
     "drift: one rule removed by hand; refresh": _remove_a_rule,
@@ -183,6 +200,13 @@ BY_HAND: dict[str, Callable[[Hands], object]] = {
     "destroy: a user with keys made by hand and forceDestroy": lambda hands: hands.iam.create_access_key(
         UserName="joelclaw-aws-forced"
     ),
+    "gone: bucket deleted by hand, with all its settings; up without refresh": lambda hands: hands.s3.delete_bucket(
+        Bucket="joelclaw-aws-usw2-gone"
+    ),
+    "gone: access key switched off by hand; refresh": _switch_key_off,
+    "gone: user deleted by hand, with its keys and attachments; up without refresh": _delete_user,
+    "gone: role deleted by hand, with its attachments; up without refresh": _delete_role,
+    "gone: policy deleted by hand; up without refresh": lambda hands: hands.iam.delete_policy(PolicyArn=GONE_POLICY),
 }
 
 
