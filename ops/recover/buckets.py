@@ -1,11 +1,10 @@
-"""Asks S3, on both clouds, which buckets of a state exist and which of their settings are there.
+"""Asks S3, on both clouds, which settings of a state's buckets are there.
 
 The rule: only "no such bucket" and "no such configuration" mean gone. Every other refusal is a `CannotTellError`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -31,27 +30,22 @@ _NO_LOCK = "ObjectLockConfigurationNotFoundError"
 _NEVER_GONE = types_about(About.BUCKET_POLICY) - {TYPES["aws"][About.BUCKET_POLICY]}
 
 
-def live_buckets(client: "S3Client", held: Sequence[Held]) -> dict[Held, Live]:
+def live_buckets(client: "S3Client", held: Sequence[Held], there: Collection[str]) -> dict[Held, Live]:
     """What S3 says of each bucket, and of each setting of the buckets that exist.
+
+    Args:
+        client: The admin's client.
+        held: The resources of the state.
+        there: The names of the buckets that exist (`infra.live_buckets`).
 
     Raises:
         CannotTellError: S3 refused a question or did not answer it.
     """
-    buckets = [one for one in held if one.what is About.BUCKET]
+    ours = [one for one in held if one.what is About.BUCKET or one.what in OF_BUCKET]
+    found = {one: Live.THERE if one.of in there else Live.GONE for one in ours}
+    settings = [one for one in held if one.what in OF_BUCKET and one.of in there and one.kind not in _NEVER_GONE]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = dict(zip(buckets, pool.map(lambda one: _bucket(client, one), buckets), strict=True))
-        gone = {one.of for one, live in found.items() if live is Live.GONE}
-        settings = [one for one in held if one.what in OF_BUCKET and one.of not in gone and one.kind not in _NEVER_GONE]
-        found |= zip(settings, pool.map(lambda one: _setting(client, one), settings), strict=True)
-    return found
-
-
-def _bucket(client: "S3Client", one: Held) -> Live:
-    try:
-        _asked(one, lambda: client.head_bucket(Bucket=one.of), {str(HTTPStatus.NOT_FOUND.value), _NO_BUCKET})
-    except _AbsentError:
-        return Live.GONE
-    return Live.THERE
+        return found | dict(zip(settings, pool.map(lambda one: _setting(client, one), settings), strict=True))
 
 
 def _setting(client: "S3Client", one: Held) -> Live:

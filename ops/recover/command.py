@@ -32,6 +32,7 @@ from ops.recover.lost import CannotTellError, Cause, Held, causes, held_in, noth
 from ops.recover.surgery import operated
 from ops.recover.words import consequences, said_of
 from ops.stack_settings import read_stack
+from ops.tried_access import write_tried_access
 from stack.runner import EngineError, run_pulumi
 from stack.state import read_state, resources_of, under_way
 
@@ -41,12 +42,14 @@ class Found:
     """What a stack needs.
 
     Attributes:
+        settings: The stack's settings; None for a stack that was never deployed.
         before: The state as it was.
         taken: Its pending operations, resolved.
         held: The resources of the resolved state that can be lost.
         causes: What of them is gone or switched off.
     """
 
+    settings: Settings | None
     before: Mapping[str, Any]
     taken: TakenUp
     held: tuple[Held, ...]
@@ -100,14 +103,14 @@ def find(stack: str, *, all_gone: bool) -> Found:
     """
     exported = read_state(stack)
     if not resources_of(exported) and not under_way(exported):
-        return Found(exported, taken_up(exported, ""), (), ())
+        return Found(None, exported, taken_up(exported, ""), (), ())
     settings = read_stack(stack)
     taken = taken_up(exported, account_id(settings))
     held = held_in(taken.state)
     live = live_of(settings, held)
     if not all_gone and nothing_there([one for one in held if one.urn not in taken.under_way], live):
         raise CannotTellError(_nothing_there(settings, held))
-    return Found(exported, taken, tuple(held), tuple(causes(held, live)))
+    return Found(settings, exported, taken, tuple(held), tuple(causes(held, live)))
 
 
 def run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
@@ -165,7 +168,9 @@ def _unlock(stack: str) -> None:
 def _write(stack: str, found: Found) -> None:
     run_pulumi("stack", "import", "--stack", stack, text=json.dumps(found.mended))
     if found.taken.under_way:
-        # The resources that were being created have no outputs yet.
+        # The resources that were being created have no outputs yet. The engine asks with the state's access.
+        if found.settings is not None:
+            write_tried_access(found.settings)
         run_pulumi("refresh", "--yes", "--skip-preview", "--stack", stack)
 
 

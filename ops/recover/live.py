@@ -11,13 +11,14 @@ import boto3
 from botocore.config import Config
 
 from infra.admin_api import AdminApi
+from infra.live_buckets import admin_client, existing_buckets
 from infra.reachable import check_reachable
-from infra.s3_client import open_client
-from infra.settings import AistorSettings, Settings
+from infra.settings import Settings
+from model.resources import About
 from ops.adopt.live import account_id
 from ops.recover import aistor, aws
 from ops.recover.buckets import AT_ONCE, live_buckets
-from ops.recover.lost import Held, Live
+from ops.recover.lost import OF_BUCKET, Held, Live
 
 _PATIENT = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=AT_ONCE)
 
@@ -28,24 +29,23 @@ def live_of(settings: Settings, held: Sequence[Held]) -> dict[Held, Live]:
     Raises:
         AdoptionError: AWS refuses the credentials, or their account is not allowed.
         CannotTellError: The server refused a question or did not answer it.
-        InvalidInputError: No server answers at the endpoint.
+        InvalidInputError: No server answers at the endpoint, or it refuses the admin.
     """
     if not held:
         return {}
     own = settings.aistor
-    return _on_aws(settings, held) if own is None else _on_aistor(settings, own, held)
-
-
-def _on_aistor(settings: Settings, own: AistorSettings, held: Sequence[Held]) -> dict[Held, Live]:
-    check_reachable(own.endpoint, own.ca_pem, f"{settings.where}endpoint")
-    with open_client(
-        endpoint=own.endpoint.url,
-        region=settings.region,
-        ca_pem=own.ca_pem,
-        access_key_id=own.admin_user,
-        secret_access_key=own.admin_password,
-    ) as client:
-        found = live_buckets(client, held)
+    if own is None:
+        aws.check_account(account_id(settings), held)
+    else:
+        check_reachable(own.endpoint, own.ca_pem, f"{settings.where}endpoint")
+    # A half-emptied state may have a setting whose bucket it has no more.
+    names = {one.of for one in held if one.what is About.BUCKET or one.what in OF_BUCKET}
+    there = existing_buckets(names, settings, names)
+    with admin_client(settings) as client:
+        found = live_buckets(client, held, there)
+    if own is None:
+        with closing(boto3.session.Session().client("iam", region_name=settings.region, config=_PATIENT)) as iam:
+            return found | aws.live_identities(iam, held)
     with AdminApi(
         endpoint=own.endpoint.url,
         region=settings.region,
@@ -54,13 +54,3 @@ def _on_aistor(settings: Settings, own: AistorSettings, held: Sequence[Held]) ->
         secret_access_key=own.admin_password,
     ) as api:
         return found | aistor.live_identities(api, held)
-
-
-def _on_aws(settings: Settings, held: Sequence[Held]) -> dict[Held, Live]:
-    aws.check_account(account_id(settings), held)
-    with open_client(
-        endpoint=None, region=settings.region, ca_pem=None, access_key_id=None, secret_access_key=None
-    ) as client:
-        found = live_buckets(client, held)
-    with closing(boto3.session.Session().client("iam", region_name=settings.region, config=_PATIENT)) as iam:
-        return found | aws.live_identities(iam, held)

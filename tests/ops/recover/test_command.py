@@ -53,6 +53,7 @@ class World:
         self.gone: dict[Held, Live] = {}
         self.state = exported("v3")
         self.asked: list[Settings] = []
+        self.written: list[Settings] = []
 
     @property
     def state(self) -> dict[str, Any]:
@@ -94,6 +95,7 @@ def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.chdir(tmp_path)
     world = World(tmp_path)
     monkeypatch.setattr(command, "live_of", world.answer)
+    monkeypatch.setattr(command, "write_tried_access", world.written.append)
     return world
 
 
@@ -231,6 +233,7 @@ def test_interrupted_stack_is_taken_up_and_refreshed(world: World, capsys: pytes
     assert main(["--stack", "local"]) == 0
 
     assert world.calls() == [*LOOKS, "stack import", "refresh --yes"]
+    assert world.written == world.asked
     assert world.state["deployment"]["resources"][-1]["id"] == "b"
     said = capsys.readouterr().out
     assert "resolved 2 interrupted operations" in said
