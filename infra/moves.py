@@ -126,6 +126,65 @@ def already_there(found: Collection[str], stack: str) -> list[Problem]:
     ]
 
 
+def gone_buckets(
+    held: Collection[str], there: Collection[str], endpoint: str | None, where: str, stack: str
+) -> list[Problem]:
+    """A problem for each bucket of the stack that the server does not have; one for all of them if it has none.
+
+    The engine believes its state, so an update would change settings of a bucket that does not exist, or report success
+    and create nothing.
+
+    Args:
+        held: The buckets in the state.
+        there: The existing buckets.
+        endpoint: The server's URL; None for AWS.
+        where: The name of the config in problems.
+        stack: The stack's name.
+    """
+    gone = sorted(set(held) - set(there))
+    recovered = f"object-store recover --stack {stack}"
+    then = f"then pulumi up --stack {stack}"
+    if gone and len(gone) == len(held):
+        return [
+            Problem(
+                f"{where}endpoint" if endpoint else "the SDK's credential chain",
+                f"{endpoint or 'AWS'} has none of the stack's {len(gone)} buckets",
+                "the server that has them" if endpoint else "credentials of the account that has them",
+                f"the right {'endpoint' if endpoint else 'credentials'}; only if this server is empty because its data "
+                f"is lost or because it is new: {recovered} --all-gone, {then}",
+            )
+        ]
+    return [
+        Problem(
+            name,
+            "the bucket is in the stack, and the server does not have it",
+            "",
+            f"{recovered}, {then}, which creates it again, empty",
+        )
+        for name in gone
+    ]
+
+
+def other_server(keys: int, endpoint: str, former: str, where: str, stack: str) -> Problem:
+    """The problem of a server that has buckets of the stack and none of its access keys.
+
+    Args:
+        keys: The number of access keys in the state.
+        endpoint: The server's URL.
+        former: Host and port of the last update's server.
+        where: The name of the config in problems.
+        stack: The stack's name.
+    """
+    return Problem(
+        f"{where}endpoint",
+        f"{endpoint} has buckets of the stack, but none of its {keys} access keys, so it is not the one at {former}, "
+        "which the stack was deployed to",
+        "that server, under any name",
+        f"the right endpoint; if this server takes the other one's place: object-store recover --stack {stack}, then "
+        f"pulumi up --stack {stack}",
+    )
+
+
 def _lock_problem(bucket: BucketPlan) -> Problem:
     domain = bucket.domain
     if bucket.locked:

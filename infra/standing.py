@@ -6,25 +6,29 @@ the server with the config's key pair, before the engine writes that pair into t
 state, which is how a wrong server is noticed. `infra.moves` decides what may not change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pulumi
 from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from infra.live_buckets import existing_buckets
+from infra.live_keys import knows_a_key
 from infra.moves import (
+    KEY_TYPES,
     already_there,
     generations_of,
+    gone_buckets,
     impossible_moves,
     managed_by,
+    other_server,
     too_many_keys,
     unswitched,
 )
-from infra.settings import Settings
+from infra.settings import AistorSettings, Settings
 from model.plan import StorePlan
-from model.problems import InvalidInputError
-from model.resources import TYPES, About
+from model.problems import InvalidInputError, Problem
+from model.resources import PROVIDER, TYPES, About
 
 # A function of the engine itself: resource/deploy/builtins.go of pulumi/pulumi.
 STATE_FUNCTION = "pulumi:pulumi:readStackResourceOutputs"
@@ -36,10 +40,12 @@ STATE_PAUSE_SECONDS = 0.1
 def check_standing(plan: StorePlan, settings: Settings) -> None:
     """Refuse changes that an update cannot make to the existing resources.
 
+    What of the state the server lost is a warning in a preview: a refresh in a preview does not change the state.
+
     Raises:
         InvalidInputError: The server refuses the config's key pair, a lock would have to change, a new bucket already
-            exists, another admin API than the configured one manages the identities, or a
-            user would have a third access key.
+            exists, one of the state is gone, it is another server than the state's, another admin API
+            than the configured one manages the identities, or a user would have a third access key.
     """
     resources = resources_of_stack()
     locked = {
@@ -56,8 +62,30 @@ def check_standing(plan: StorePlan, settings: Settings) -> None:
         problems += too_many_keys(plan, held, settings.where, settings.stack)
     there = existing_buckets({*locked, *(bucket.name for bucket in plan.buckets)}, settings, locked)
     problems += already_there(there - locked.keys(), settings.stack)
-    if problems:
-        raise InvalidInputError(problems)
+    lost = gone_buckets(locked, there, settings.aistor and settings.aistor.endpoint.url, settings.where, settings.stack)
+    if locked.keys() & there and settings.aistor is not None:
+        lost += _other_server(resources, settings.aistor, settings)
+    if pulumi.runtime.is_dry_run():
+        for problem in lost:
+            pulumi.log.warn(str(problem))
+        lost = []
+    if problems + lost:
+        raise InvalidInputError(problems + lost)
+
+
+def _other_server(resources: Iterable[Mapping[str, Any]], own: AistorSettings, settings: Settings) -> list[Problem]:
+    """A problem if the state names another endpoint and the config's is not the same server under a new address."""
+    # A default provider has the same type as ours; only ours is named after its cloud.
+    ours = [one for one in resources if one["type"] == PROVIDER["aistor"] and one["urn"].endswith("::aistor")]
+    keys = [
+        one["outputs"]["accessKey"] for one in resources if one["type"] in KEY_TYPES and "accessKey" in one["outputs"]
+    ]
+    if not ours or not keys:
+        return []
+    former, tls = ours[0]["outputs"].get("minioServer", ""), ours[0]["outputs"].get("minioSsl") in ("true", True)
+    if (former, tls) == (own.endpoint.host_port, own.endpoint.tls) or knows_a_key(keys, settings):
+        return []
+    return [other_server(len(keys), own.endpoint.url, former, settings.where, settings.stack)]
 
 
 def resources_of_stack() -> list[Mapping[str, Any]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.moves import already_there, impossible_moves
+from infra.moves import already_there, gone_buckets, impossible_moves
 from model.plan import StorePlan, build_plan
 from model.taxonomy_file import load, parse
 
@@ -75,3 +75,37 @@ def test_buckets_that_exist_are_named_with_the_way_to_adopt_them() -> None:
     assert problems[0].paste == (
         "object-store adopt --stack aws (or, after an interrupted update: object-store recover --stack aws)"
     )
+
+
+def test_bucket_that_is_gone_is_named_with_the_way_back() -> None:
+    """Each one has a problem of its own, which leads to `recover` and then to an update."""
+    first, second = gone_buckets(["c", "a", "b"], {"b", "other"}, "https://s3", "local.yaml: ", "local")
+
+    assert [first.where, second.where] == ["a", "c"]
+    assert "the server does not have it" in first.wrong
+    assert first.paste.startswith("object-store recover --stack local, then pulumi up --stack local,")
+    assert gone_buckets([], set(), "https://s3", "local.yaml: ", "local") == []
+    assert gone_buckets(["a"], {"a"}, None, "aws.yaml: ", "aws") == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "where", "wrong", "write"),
+    [
+        (
+            "https://s3",
+            "local.yaml: object-store:endpoint",
+            "https://s3 has none of the stack's 2 buckets",
+            "the right endpoint",
+        ),
+        (None, "the SDK's credential chain", "AWS has none of the stack's 2 buckets", "the right credentials"),
+    ],
+)
+def test_server_with_none_of_the_buckets_is_another_one_or_empty(
+    endpoint: str | None, where: str, wrong: str, write: str
+) -> None:
+    """Both are said: the config key, or the credentials, and the command for a server that is empty."""
+    (problem,) = gone_buckets(["a", "b"], {"other"}, endpoint, "local.yaml: object-store:", "local")
+
+    assert (problem.where, problem.wrong) == (where, wrong)
+    assert problem.paste.startswith(write)
+    assert "object-store recover --stack local --all-gone, then pulumi up --stack local" in problem.paste

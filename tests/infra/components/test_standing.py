@@ -44,7 +44,7 @@ def test_move_that_cannot_be_done_declares_nothing(run_program: "Callable[..., R
 def test_bucket_that_exists_and_is_not_the_stacks_declares_nothing(
     run_program: "Callable[..., Run]", cloud: str
 ) -> None:
-    """Only buckets that are not in the state are looked up on the server."""
+    """A bucket of the state exists rightly; any other one is named."""
     known = state(cloud, media_raw=True)
     both = {"joelclaw-local-usw2-media-raw", "joelclaw-local-usw2-docs-raw"}
     with pytest.raises(pulumi.RunError) as caught:
@@ -53,6 +53,65 @@ def test_bucket_that_exists_and_is_not_the_stacks_declares_nothing(
     assert "joelclaw-local-usw2-docs-raw: the bucket already exists" in str(caught.value)
     assert "joelclaw-local-usw2-media-raw" not in str(caught.value)
     assert "object-store adopt --stack test" in str(caught.value)
+
+
+@pytest.mark.parametrize("cloud", ["aistor", "aws"])
+def test_bucket_of_the_state_that_is_gone_declares_nothing(run_program: "Callable[..., Run]", cloud: str) -> None:
+    """An update stops with the way back, also for a bucket that the plan does not have any more."""
+    known = state(cloud, media_raw=True, former=False)
+    with pytest.raises(pulumi.RunError) as caught:
+        run_program(cloud, state=known, gone=frozenset({"joelclaw-local-usw2-former"}))
+
+    assert "joelclaw-local-usw2-former: the bucket is in the stack, and the server does not have it" in str(
+        caught.value
+    )
+    assert "joelclaw-local-usw2-media-raw" not in str(caught.value)
+    assert "object-store recover --stack test" in str(caught.value)
+
+
+@pytest.mark.parametrize("cloud", ["aistor", "aws"])
+def test_bucket_of_the_state_that_is_gone_is_a_warning_of_a_preview(
+    run_program: "Callable[..., Run]", cloud: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A preview with a refresh shows what the update makes anew, so it goes on."""
+    said: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+    monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: True)
+
+    run = run_program(cloud, state=state(cloud, media_raw=True), gone=frozenset({"joelclaw-local-usw2-media-raw"}))
+
+    assert run.resources
+    assert "has none of the stack's 1 buckets" in said[0]
+    assert "object-store recover --stack test --all-gone" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("server", "known", "refused"),
+    [("old.example.com:9000", False, True), ("old.example.com:9000", True, False), ("", False, False)],
+)
+def test_other_server_with_the_buckets_is_known_by_its_keys(
+    run_program: "Callable[..., Run]",
+    monkeypatch: pytest.MonkeyPatch,
+    server: str,
+    known: bool,  # noqa: FBT001 - a parameter of the test
+    refused: bool,  # noqa: FBT001 - likewise
+) -> None:
+    """The keys are asked for only where the state names another endpoint, and one that is known suffices."""
+    asked: list[list[str]] = []
+    monkeypatch.setattr("infra.standing.knows_a_key", lambda keys, _: asked.append(keys) or known)
+    key = {"type": "minio:index/iamServiceAccount:IamServiceAccount", "outputs": {"accessKey": "AK"}}
+    provider = {"type": "pulumi:providers:minio", "outputs": {"minioServer": server, "minioSsl": "true"}}
+    states = {**state("aistor", media_raw=True), "urn:key": key}
+    if server:
+        states["urn:provider::aistor"] = provider
+    if refused:
+        with pytest.raises(pulumi.RunError) as caught:
+            run_program("aistor", state=states)
+        assert "none of its 1 access keys, so it is not the one at old.example.com:9000" in str(caught.value)
+        assert "object-store recover --stack test, then pulumi up --stack test" in str(caught.value)
+    else:
+        assert run_program("aistor", state=states).resources
+    assert asked == ([["AK"]] if server else [])
 
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
