@@ -168,10 +168,9 @@ def restore_older_state(stack: Stack) -> None:
 
 def forget_late_domain(stack: Stack) -> None:
     """Take back what `restore_older_state` added, in the config and by an update."""
-    stack.set_config(domains=None, protect=False)
-    stack.must("up", "--yes", "--skip-preview")
-    stack.set_config(protect=None)
-    stack.must("up", "--yes", "--skip-preview")
+    for values in ({"protect": False}, {"domains": None}, {"protect": True}):
+        stack.set_config(**values)
+        stack.must("up", "--yes", "--skip-preview")
 
 
 def kill_engine(stack: Stack) -> None:

@@ -98,6 +98,7 @@ def in_sandbox(folder: Path, by: By) -> Iterator[Stack]:
             stack.iam.create_open_id_connect_provider(Url=ISSUER, ClientIDList=["sts.amazonaws.com"])
         else:
             stack.set_config(adminApi=by)
+        stack.set_config(protect=True, emptyOnDestroy=None)  # as a stack of one's own is
         stack.must("up", "--yes", "--skip-preview")
         yield stack
     finally:
