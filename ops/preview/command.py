@@ -17,6 +17,7 @@ from rich.console import Console
 
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
+from model.remedies import Remedy, for_stack
 from model.terminal_text import printable
 from ops.preview import offline
 from ops.preview.change import Aspect, Change, Risk
@@ -114,10 +115,18 @@ def _online(options: PreviewOptions, progress: Console) -> Report:
         acknowledged=acknowledged_in(preview),
         unchanged=found.unchanged,
         protected=found.protected,
-        errors=found.errors or _unexplained(options.stack, status, found),
+        errors=_with_remedy(options, found.errors or _unexplained(options.stack, status, found)),
         at_risk=read,
         unread=unread,
     )
+
+
+def _with_remedy(options: PreviewOptions, errors: tuple[str, ...]) -> tuple[str, ...]:
+    """The errors; a refresh also fails for what is gone, and its own message does not say what helps."""
+    if not errors or not options.refresh:
+        return errors
+    hint = f"if something of the state is gone on the server, no refresh can read it: {Remedy.LOST}"
+    return (*errors, for_stack(hint, options.stack))
 
 
 def _unexplained(stack: str, status: int, found: Previewed) -> tuple[str, ...]:

@@ -86,6 +86,22 @@ def test_failure_that_is_not_explained_is_an_error(
     assert "pulumi preview --stack local" in capsys.readouterr().out
 
 
+def test_refresh_that_fails_names_the_way_back(
+    pulumi: Pulumi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A provider's error about what is gone does not say what helps; without a refresh the store was not read."""
+    error = {"message": "unable to read policy joelclaw-local-worker", "severity": "error"}
+    pulumi(printing(tmp_path, {"steps": [], "diagnostics": [error]}, status=255))
+    line = "object-store recover --stack local"
+
+    assert main(["--stack", "local", "--refresh"]) == 2
+    said = capsys.readouterr().out
+    assert "unable to read policy" in said
+    assert line in said
+    assert main(["--stack", "local"]) == 2
+    assert line not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("script", "expected"),
     [

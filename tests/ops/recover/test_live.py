@@ -56,8 +56,8 @@ def _asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     monkeypatch.setattr(live, "admin_client", client)
     monkeypatch.setattr(live, "live_buckets", settings_of)
     monkeypatch.setattr(live, "AdminApi", api)
-    monkeypatch.setattr(live.aistor, "live_identities", identities)
-    monkeypatch.setattr(live.aws, "live_identities", identities)
+    monkeypatch.setattr("ops.recover.aistor.live_identities", identities)
+    monkeypatch.setattr("ops.recover.aws.live_identities", identities)
     return asked
 
 
