@@ -20,7 +20,7 @@ _TYPES: dict[str, Any] = {
 _SECRET = {"type": "object", "required": ["secure"], "properties": {"secure": {"type": "string"}}}
 _VALUES = {
     "cloud": ["aistor", "aws"],
-    "adminApi": ["v3", "v4"],
+    "adminApi": ["", "v3", "v4"],
     "encryption": ["SSE-S3", "SSE-KMS"],
 }
 

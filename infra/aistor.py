@@ -1,4 +1,4 @@
-"""Implements the plan on AIStor with pulumi-minio 0.17.1, and identities with the admin API v4 if configured.
+"""Implements the plan on AIStor: buckets with pulumi-minio 0.17.1, identities with it (v3) or `infra.identity` (v4).
 
 The rule: all writes to one bucket are chained. If the plugin writes versioning and lifecycle at the same time, a real
 server silently loses one of the two (measured: a green `up` whose rules were gone at the next refresh).
@@ -22,8 +22,8 @@ class AistorStore(pulumi.ComponentResource):
     """**Pulumi type:** `object-store:storage:AistorStore`. All buckets and identities of a plan on AIStor.
 
     Declares for each bucket `S3Bucket`, `S3BucketVersioning` (warm), `DefaultRetention` (cold), `IlmPolicy`; for each
-    identity `IamUser`, `IamPolicy` and `IamUserPolicyAttachment` (as many as the size limit needs),
-    `IamServiceAccount`, or with `adminApi: v4` the resources of `infra.identity`.
+    identity the resources of `infra.identity`, or in a stack of the admin API v3 `IamUser`, `IamPolicy` and
+    `IamUserPolicyAttachment` (as many as the size limit needs), `IamServiceAccount`.
 
     Attributes:
         buckets: The bucket resources, by domain.
@@ -37,9 +37,9 @@ class AistorStore(pulumi.ComponentResource):
         settings: Settings,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare everything in the plan; requires `settings.aistor`."""
-        if settings.aistor is None:
-            raise ValueError("AistorStore needs the settings of an aistor stack")
+        """Declare everything in the plan; requires `settings.aistor`, with its `admin_api` decided."""
+        if settings.aistor is None or settings.aistor.admin_api is None:
+            raise ValueError("AistorStore needs the settings of an aistor stack, and its admin API")
         provider = aistor_provider(settings.aistor, settings.region)
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider]))
         super().__init__("object-store:storage:AistorStore", name, None, opts)

@@ -10,14 +10,14 @@ from collections.abc import Collection, Iterable, Mapping
 
 from model.plan import BucketPlan, StorePlan
 from model.problems import Problem
-from model.resources import TYPES, About, subject_of, types_about
+from model.resources import About, AdminApiVersion, identity_types, subject_of, types_about
 from model.taxonomy import BandName
 
 KEY_TYPES = types_about(About.KEY)
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 KEYS_PER_USER = 2
-# The type of a user or a key shows which admin API manages the whole identity.
-MANAGED_BY = {TYPES[by][what]: by for by in ("v3", "v4") for what in (About.USER, About.KEY)}
+_VERSIONS: tuple[AdminApiVersion, ...] = ("v3", "v4")
+MANAGED_BY: Mapping[str, AdminApiVersion] = {kind: by for by in _VERSIONS for kind in identity_types(by)}
 
 
 def impossible_moves(plan: StorePlan, locked: Mapping[str, bool]) -> list[Problem]:
@@ -34,9 +34,21 @@ def impossible_moves(plan: StorePlan, locked: Mapping[str, bool]) -> list[Proble
     ]
 
 
-def managed_by(types: Iterable[str]) -> frozenset[str]:
+def managed_by(types: Iterable[str]) -> frozenset[AdminApiVersion]:
     """The admin APIs that manage a state's identities, by its resource types; empty if it has no identities."""
     return frozenset(MANAGED_BY[kind] for kind in types if kind in MANAGED_BY)
+
+
+def admin_api_of(said: AdminApiVersion | None, held: Collection[AdminApiVersion]) -> AdminApiVersion:
+    """The admin API of a stack: what the config says, else what the state holds; v4 for a new stack.
+
+    A state that holds both gets v4, and `unswitched` refuses it.
+
+    Args:
+        said: The config's `adminApi`; None if it does not say.
+        held: The admin APIs that manage the state's identities (`managed_by`).
+    """
+    return said or ("v3" if set(held) == {"v3"} else "v4")
 
 
 def unswitched(held: Collection[str], wanted: str, where: str, stack: str) -> list[Problem]:
@@ -44,7 +56,7 @@ def unswitched(held: Collection[str], wanted: str, where: str, stack: str) -> li
 
     Args:
         held: The admin APIs that manage the state's identities (`managed_by`).
-        wanted: The admin API in the config.
+        wanted: The admin API of the stack (`admin_api_of`).
         where: The name of the config in problems.
         stack: The stack's name.
     """
@@ -52,8 +64,8 @@ def unswitched(held: Collection[str], wanted: str, where: str, stack: str) -> li
     return [
         Problem(
             f"{where}adminApi",
-            f"the config says {wanted}, but the users, policies and keys of this stack are managed by {other}: an "
-            "update would recreate them and delete the old ones, including their keys",
+            f"{other} manages users, policies or keys of this stack, and this update would use {wanted}: it would "
+            "recreate them and delete the old ones, including their keys",
             f"{other}, or {wanted} after the stack is moved",
             f"object-store switch-admin-api --stack {stack} --to {wanted}",
         )

@@ -35,7 +35,7 @@ def main() -> None:
     try:
         settings = read_settings()
         plan = plan_for(settings)
-        check_standing(plan, settings)
+        settings = check_standing(plan, settings)
         store = _store(plan, settings)
     except InvalidInputError as error:
         raise pulumi.RunError(redacted(str(error))) from None

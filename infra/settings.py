@@ -40,6 +40,7 @@ _ACCOUNT_ID = r"^[0-9]{12}$"
 _KMS_KEY = re.compile(rf"arn:{PARTITION}:kms:([a-z0-9-]+):[0-9]+:(key|alias)/.+")
 # The line to write for a key, by its name in camel case; for other keys a problem names a legal value.
 _EXAMPLES = {
+    "adminApi": "v4",
     "protect": "true",
     "emptyOnDestroy": "false",
     "tags": "{team: platform}",
@@ -76,7 +77,7 @@ class StackConfig(BaseModel):
     admin_user: str = ""
     admin_password: str = ""
     admin_credentials_command: str = ""
-    admin_api: AdminApiVersion = "v3"
+    admin_api: Literal["", AdminApiVersion] = ""
     protect: bool = True
     empty_on_destroy: bool = False
     allowed_account_ids: list[Annotated[str, Field(pattern=_ACCOUNT_ID)]] = Field(default_factory=list)
@@ -102,7 +103,8 @@ class AistorSettings:
         ca_pem: The content of that file, public certificates.
         admin_user: Access key of the provisioning admin.
         admin_password: Its secret key, in no representation; the store passes it on as a Pulumi secret.
-        admin_api: What manages identities: v3 is the plugin, v4 the dynamic resources of `infra.identity`.
+        admin_api: What manages identities: v3 is the plugin, v4 the dynamic resources of `infra.identity`. None if the
+            config does not say; then `infra.moves.admin_api_of` decides.
     """
 
     endpoint: Endpoint
@@ -111,7 +113,7 @@ class AistorSettings:
     ca_pem: str | None
     admin_user: str
     admin_password: str = field(repr=False)
-    admin_api: AdminApiVersion = "v3"
+    admin_api: AdminApiVersion | None = None
 
 
 @dataclass(frozen=True)
@@ -302,7 +304,7 @@ def _aistor(config: StackConfig, where: str, folder: Path, environ: Mapping[str,
         ca_pem=ca_pem,
         admin_user=user,
         admin_password=password,
-        admin_api=config.admin_api,
+        admin_api=config.admin_api or None,
     )
 
 
@@ -383,6 +385,7 @@ def _problem(detail: ErrorDetails, where: str) -> Problem:
         # A number would lose its leading zeros; without --type, the command writes a number.
         paste = f"pulumi config set --path --type string '{NAMESPACE}:{key}[0]' 123456789012"
         return Problem(f"{where}{path}", "is not the id of an account", "12 digits in quotes, each in a list", paste)
-    legal = message.replace("'", "").replace(" or ", ", ")
+    # The empty default is legal, but nothing to advise.
+    legal = message.replace("'", "").replace(" or ", ", ").removeprefix(", ")
     example = _EXAMPLES.get(key, legal.split(", ")[0])
     return Problem(f"{where}{path}", "the value is not allowed here", legal, f"{NAMESPACE}:{key}: {example}")

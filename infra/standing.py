@@ -7,6 +7,7 @@ state, which is how a wrong server is noticed. `infra.moves` decides what may no
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -16,6 +17,7 @@ from infra.live_buckets import existing_buckets
 from infra.live_keys import knows_a_key
 from infra.moves import (
     KEY_TYPES,
+    admin_api_of,
     already_there,
     generations_of,
     gone_buckets,
@@ -37,15 +39,18 @@ STATE_SECONDS = 10
 STATE_PAUSE_SECONDS = 0.1
 
 
-def check_standing(plan: StorePlan, settings: Settings) -> None:
+def check_standing(plan: StorePlan, settings: Settings) -> Settings:
     """Refuse changes that an update cannot make to the existing resources.
 
     What of the state the server lost is a warning in a preview: a refresh in a preview does not change the state.
 
+    Returns:
+        The settings, on AIStor with the admin API that the config or the state decides.
+
     Raises:
         InvalidInputError: The server refuses the config's key pair, a lock would have to change, a new bucket already
-            exists, one of the state is gone, it is another server than the state's, another admin API
-            than the configured one manages the identities, or a user would have a third access key.
+            exists, one of the state is gone, it is another server than the state's, another admin API manages existing
+            identities, or a user would have a third access key.
     """
     resources = resources_of_stack()
     locked = {
@@ -56,21 +61,25 @@ def check_standing(plan: StorePlan, settings: Settings) -> None:
     problems = impossible_moves(plan, locked)
     if settings.aistor is not None:
         by = managed_by(resource["type"] for resource in resources)
-        problems += unswitched(by, settings.aistor.admin_api, settings.where, settings.stack)
+        decided = admin_api_of(settings.aistor.admin_api, by)
+        problems += unswitched(by, decided, settings.where, settings.stack)
+        settings = replace(settings, aistor=replace(settings.aistor, admin_api=decided))
     else:
         held = generations_of((resource["type"], resource["urn"]) for resource in resources)
         problems += too_many_keys(plan, held, settings.where, settings.stack)
     there = existing_buckets({*locked, *(bucket.name for bucket in plan.buckets)}, settings, locked)
     problems += already_there(there - locked.keys(), settings.stack)
-    lost = gone_buckets(locked, there, settings.aistor and settings.aistor.endpoint.url, settings.where, settings.stack)
-    if locked.keys() & there and settings.aistor is not None:
-        lost += _other_server(resources, settings.aistor, settings)
+    own = settings.aistor
+    lost = gone_buckets(locked, there, own.endpoint.url if own else None, settings.where, settings.stack)
+    if locked.keys() & there and own is not None:
+        lost += _other_server(resources, own, settings)
     if pulumi.runtime.is_dry_run():
         for problem in lost:
             pulumi.log.warn(str(problem))
         lost = []
     if problems + lost:
         raise InvalidInputError(problems + lost)
+    return settings
 
 
 def _other_server(resources: Iterable[Mapping[str, Any]], own: AistorSettings, settings: Settings) -> list[Problem]:

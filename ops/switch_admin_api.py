@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from infra.admin_api import AdminApiError, versions_spoken
 from infra.identity.connection import connection_inputs
+from infra.moves import admin_api_of, managed_by
 from infra.namespace import NAMESPACE
 from infra.reachable import check_reachable
 from infra.settings import AistorSettings, Settings
@@ -29,7 +30,7 @@ from ops.stack_settings import read_stack
 from ops.usage import NobodyToAskError, agreed
 from stack.config import read_config
 from stack.runner import EngineError, run_pulumi
-from stack.state import read_state, under_way
+from stack.state import read_state, resources_of, under_way
 
 KEY = f"{NAMESPACE}:adminApi"
 
@@ -76,7 +77,7 @@ def _run(stack: str, to: AdminApiVersion, *, yes: bool) -> ExitCode:
     if under_way(exported):
         raise SwitchError(f"an update was interrupted; first run: object-store recover --stack {stack}")
     urns = identities_of(exported, "v3" if to == "v4" else "v4")
-    if not urns and own.admin_api == to:
+    if not urns and admin_api_of(own.admin_api, managed_by(one["type"] for one in resources_of(exported))) == to:
         sys.stdout.write(f"{stack}: nothing to move; it already uses {to}\n")
         return ExitCode.DONE
     _check_spoken(settings, own, to)

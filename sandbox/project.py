@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from sandbox.server.process import AdminCredentials, RunningServer
 
 NAMESPACE = "object-store"
-DEFAULT_ADMIN_API = "v3"
 ACCOUNT_ID = "123456789012"  # the one account of the aws server, moto's
 
 
@@ -41,6 +40,7 @@ class Overrides:
     choices: Mapping[str, Any]  # values that a user may change
     facts: Mapping[str, Any]  # values that the server decides
     secret_facts: Mapping[str, str] = field(repr=False)
+    asked: Mapping[str, Any] = field(default_factory=dict)  # values of a request, which stay like a user's own
 
 
 def overrides(
@@ -52,7 +52,8 @@ def overrides(
         stack: The stack.
         server: Its server.
         admin: The server's administrator.
-        admin_api_asked: The caller requested this admin API version now, so it replaces the configured version.
+        admin_api_asked: The caller requested this admin API version now, so the config names it; else the config may
+            leave it out, because the resources of v4 work on every server.
     """
     choices: dict[str, Any] = {"protect": False, "emptyOnDestroy": True}
     facts: dict[str, Any] = {}
@@ -62,11 +63,8 @@ def overrides(
     else:
         facts |= {"endpoint": server.endpoint, "clientEndpoint": server.endpoint, "caBundle": server.ca_bundle}
         secret |= {"adminUser": admin.user, "adminPassword": admin.password}
-        if admin_api_asked:
-            facts["adminApi"] = server.admin_api
-        elif server.admin_api != DEFAULT_ADMIN_API:
-            choices["adminApi"] = server.admin_api
-    return Overrides(_full(choices), _full(facts), _full(secret))
+    asked = {"adminApi": server.admin_api} if admin_api_asked else {}
+    return Overrides(_full(choices), _full(facts), _full(secret), _full(asked))
 
 
 def committed_config(stack: StackName) -> dict[str, Any]:
@@ -137,7 +135,7 @@ def _write_stack_file(folder: StackFolder, wanted: Overrides) -> None:
         for key, value in held.items()
         if key not in wanted.facts and (key not in before or not _is_same(before[key], value))
     }
-    config = {**plain, **of_a_person}
+    config = {**plain, **of_a_person, **wanted.asked}
     write_atomically(folder.written_file, json.dumps(plain, indent=2) + "\n")
     if not _is_same(config, held):
         write_atomically(folder.stack_file, _yaml({**document, "config": config}))

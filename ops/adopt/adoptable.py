@@ -108,7 +108,7 @@ def held(exported: Mapping[str, Any]) -> Held:
 
 
 def adoptables(
-    plan: StorePlan, cloud: Cloud, account_id: str, live: Iterable[str], admin_api: AdminApiVersion = "v3"
+    plan: StorePlan, cloud: Cloud, account_id: str, live: Iterable[str], admin_api: AdminApiVersion
 ) -> list[Adoptable]:
     """All resources of a plan that may exist: those of every identity and those of the live buckets.
 

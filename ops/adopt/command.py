@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.moves import admin_api_of, managed_by
 from infra.program import plan_for
 from infra.settings import Settings
 from model.exit_codes import ExitCode
@@ -68,7 +69,9 @@ def find(settings: Settings, state: Held) -> Found:
     """
     plan = plan_for(settings)
     live = live_buckets(plan, settings)
-    by = settings.aistor.admin_api if settings.aistor else "v3"
+    by = admin_api_of(
+        settings.aistor.admin_api if settings.aistor else None, managed_by(kind for kind, _ in state.keys)
+    )
     possible = adoptables(plan, settings.cloud, account_id(settings), live, by)
     asked = [one for one in possible if not state.has(one)]
     adopted = (

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from model.endpoint import Endpoint
 from model.policies import Cloud
+from model.resources import AdminApiVersion
 from ops.recover.lost import Held
 from verify.facts import Answer, Tried
 
@@ -50,7 +51,7 @@ class StateFacts:
     pending: frozenset[str] = frozenset()
     interrupted: int = 0
     access: StateAccess | None = None
-    managed_by: frozenset[str] = frozenset()
+    managed_by: frozenset[AdminApiVersion] = frozenset()
     held: tuple[Held, ...] = ()
 
 
@@ -66,7 +67,7 @@ class StackFacts:
         endpoint: aistor: the endpoint for provisioning.
         client_endpoint: aistor: the endpoint that clients get.
         user: aistor: access key of the admin.
-        admin_api: aistor: the setting, v3 or v4.
+        admin_api: aistor: v3 or v4, as the config or the state decides.
         allowed_account_ids: aws: the only accounts that may be changed; empty for any.
         region: The setting.
         region_code: The setting.
@@ -79,7 +80,7 @@ class StackFacts:
     endpoint: Endpoint | None = None
     client_endpoint: Endpoint | None = None
     user: str = ""
-    admin_api: str = "v3"
+    admin_api: AdminApiVersion = "v4"
     allowed_account_ids: tuple[str, ...] = ()
     region: str = ""
     region_code: str = ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.moves import managed_by
+from infra.moves import admin_api_of, managed_by
 from model.resources import PROVIDER, About, types_about
 from model.secrecy.redaction import keep_secret
 from ops.preflight.facts import StackFacts, StateAccess, StateFacts
@@ -71,15 +71,16 @@ def read_stack(name: str, folder: Path | None, environ: Mapping[str, str]) -> St
     }
     settings = settings_from(values, name, folder or project_folder(pulumi_folder(environ)), environ)
     plan, own = plan_for(settings), settings.aistor
+    state = state_facts(exported)
     facts = StackFacts(
         name=name,
         cloud=settings.cloud,
         planned={bucket.name: bucket.domain for bucket in plan.buckets},
-        state=state_facts(exported),
+        state=state,
         endpoint=own.endpoint if own else None,
         client_endpoint=own.client_endpoint if own else None,
         user=own.admin_user if own else "",
-        admin_api=own.admin_api if own else "",
+        admin_api=admin_api_of(own.admin_api if own else None, state.managed_by),
         allowed_account_ids=settings.aws.allowed_account_ids if settings.aws else (),
         region=settings.region,
         region_code=settings.region_code,

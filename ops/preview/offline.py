@@ -190,10 +190,13 @@ def _config_changes(before: StackConfig | None, after: StackConfig | None) -> li
         if getattr(before, name) != getattr(after, name)
     ]
     if before.admin_api != after.admin_api:
-        what = f"adminApi is now {after.admin_api} (was {before.admin_api}) in the stack's file"
+        now, was = after.admin_api or "not set", before.admin_api or "not set"
+        what = f"adminApi is now {now} (was {was}) in the stack's file"
         advice = (
-            "a deployed stack refuses this setting until its state is moved: "
+            f"a stack whose identities are managed otherwise refuses this setting until its state is moved: "
             f"object-store switch-admin-api --stack NAME --to {after.admin_api}"
+            if after.admin_api
+            else "this changes nothing in a deployed stack: its state decides"
         )
         changes.append(Change("stack", what, Risk.NOTICE, Aspect.CONNECTION, advice))
     return changes

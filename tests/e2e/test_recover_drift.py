@@ -98,9 +98,9 @@ def _store(request: pytest.FixtureRequest, snapshot: Path, tmp_path_factory: pyt
     store = Store(Checkout(path), request.param)
     try:
         copy_deployed(snapshot, path, [store.stack])
-        if request.param == "v4":
+        if request.param == "v3":  # a new stack gets v4
             moved = store.checkout.python(
-                "cli", "switch-admin-api", "--stack", "local", "--to", "v4", "--yes", stack="local"
+                "cli", "switch-admin-api", "--stack", "local", "--to", "v3", "--yes", stack="local"
             )
             assert moved.status == 0, moved.output
         yield store

@@ -156,7 +156,7 @@ class TestAistor:
             ({"emdpoint": "x"}, "write: object-store:endpoint"),
             ({"adminApi": "v5"}, "object-store:adminApi: the value is not allowed here"),
             ({"adminApi": "v5"}, "v3, v4"),
-            ({"adminApi": "4"}, "write: object-store:adminApi: v3"),
+            ({"adminApi": "4"}, "write: object-store:adminApi: v4"),
             ({"adminAPI": "v4"}, "unknown key 'adminAPI'"),
         ],
     )
@@ -164,13 +164,13 @@ class TestAistor:
         """A mistake is named with its key, what may stand there, and the line to paste."""
         assert expected in refused({**aistor, **change})
 
-    def test_admin_api_is_the_plugins_unless_said(self, aistor: dict[str, str]) -> None:
-        """The default is v3, and both versions are legal."""
-        for values, expected in (({}, "v3"), ({"adminApi": "v3"}, "v3"), ({"adminApi": "v4"}, "v4")):
-            found = read({**aistor, **values})
+    @pytest.mark.parametrize("said", [None, "", "v3", "v4"])
+    def test_admin_api_is_undecided_unless_said(self, aistor: dict[str, str], said: str | None) -> None:
+        """Both versions are legal; left out and empty (the declared default) leave the decision to the state."""
+        found = read(aistor if said is None else {**aistor, "adminApi": said})
 
-            assert found.aistor is not None
-            assert found.aistor.admin_api == expected
+        assert found.aistor is not None
+        assert found.aistor.admin_api == (said or None)
 
     @pytest.mark.parametrize("key", ["cloud", "env"])
     def test_needed_key_is_asked_for(self, aistor: dict[str, str], key: str) -> None:
@@ -200,7 +200,7 @@ class TestAws:
 
     def test_default_of_the_admin_api_is_no_mistake(self) -> None:
         """The engine passes declared defaults also on aws."""
-        assert read({**AWS, "adminApi": "v3"}).aistor is None
+        assert read({**AWS, "adminApi": ""}).aistor is None
 
     def test_the_rest(self) -> None:
         """Accounts, KMS, tags and additions are read."""
@@ -219,6 +219,7 @@ class TestAws:
             ({"region": "usw2"}, "'usw2' is not an AWS region"),
             ({"endpoint": "https://localhost:9000"}, "object-store:endpoint: is for AIStor only"),
             ({"caBundle": "ca.pem"}, "object-store:caBundle: is for AIStor only"),
+            ({"adminApi": "v3"}, "object-store:adminApi: is for AIStor only"),
             ({"adminApi": "v4"}, "object-store:adminApi: is for AIStor only"),
             ({"allowedAccountIds": '["12"]'}, "allowedAccountIds.0"),
             (

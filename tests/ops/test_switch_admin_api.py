@@ -116,6 +116,8 @@ def test_second_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str
 
 def test_killed_between_state_and_config_is_finished(folder: Path) -> None:
     """With a moved state and an old config, the config is set and the state does not change."""
+    old = {**CONFIG, "object-store:adminApi": {"value": "v3"}}
+    (folder / "config.json").write_text(json.dumps(old), encoding="utf-8")
     assert main(["--stack", "local", "--to", "v4", "--yes"]) == 0
     (folder / "calls").unlink()
 
@@ -123,6 +125,16 @@ def test_killed_between_state_and_config_is_finished(folder: Path) -> None:
 
     assert calls(folder)[-1] == "config set object-store:adminApi v4 --stack local"
     assert not [call for call in calls(folder) if "import" in call]
+
+
+@pytest.mark.parametrize(("to", "sets"), [("v3", 1), ("v4", 0)])
+def test_new_stack_is_set_to_what_it_would_not_get(folder: Path, to: str, sets: int) -> None:
+    """A state without identities gets v4 by itself, and v3 only from the config."""
+    (folder / "state.json").write_text(json.dumps({"version": 3, "deployment": {}}), encoding="utf-8")
+
+    assert main(["--stack", "local", "--to", to, "--yes"]) == 0
+
+    assert calls(folder).count(f"config set object-store:adminApi {to} --stack local") == sets
 
 
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("", 1), ("no", 1)])

@@ -51,7 +51,7 @@ def _server(folder: Path, cloud: Cloud) -> Iterator[RunningServer]:
 @pytest.fixture(scope="module", name="declared")
 def _declared(run_program: Callable[..., Run], cloud: Cloud) -> list[Declared]:
     with patch("infra.program.load", small_taxonomy):
-        run = run_program(cloud, protect=False)
+        run = run_program(cloud, protect=False, **({"adminApi": "v3"} if cloud == "aistor" else {}))
     return [one for one in run.resources if not one.type.startswith(("pulumi:", "object-store:"))]
 
 

@@ -15,20 +15,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model.policies import Cloud
+    from model.resources import AdminApiVersion
     from tests.infra.components.conftest import Run
 
 # `pulumi up` creates these: a key's secret cannot be read back, and AIStor's default retention is set again.
-LEFT_TO_UP = ("IamServiceAccount", "AccessKey", "DefaultRetention")
+LEFT_TO_UP = ("ServiceAccount", "AccessKey", "DefaultRetention")
 OURS = ("pulumi:providers:", "object-store:", "pulumi:pulumi:")
 DOMAINS = {"a": {"band": "hot"}, "b": {"band": "cold"}}
 
 
-@pytest.mark.parametrize("cloud", ["aistor", "aws"])
-def test_names_types_and_provider_are_the_programs(run_program: "Callable[..., Run]", cloud: "Cloud") -> None:
+@pytest.mark.parametrize(("cloud", "by"), [("aistor", "v3"), ("aistor", "v4"), ("aws", "v4")])
+def test_names_types_and_provider_are_the_programs(
+    run_program: "Callable[..., Run]", cloud: "Cloud", by: "AdminApiVersion"
+) -> None:
     """Type, name and parent of each resource, and every input of the provider, are as declared."""
     more: dict[str, Any] = {"domains": DOMAINS}
     if cloud == "aws":
         more["allowedAccountIds"] = ["123456789012"]
+    else:
+        more["adminApi"] = by
     run = run_program(cloud, **more)
     (declared,) = [one for one in run.resources if one.type == PROVIDER[cloud]]
     values = {
@@ -50,8 +55,9 @@ def test_names_types_and_provider_are_the_programs(run_program: "Callable[..., R
     settings = settings_from(values, "test", Path.cwd(), {})
     plan = plan_for(settings)
 
-    found = adoptables(plan, cloud, "123456789012", [bucket.name for bucket in plan.buckets])
-    file = import_file(found, Held(frozenset(), {}, 0), cloud, provider_inputs(settings, None, password=True))
+    found = adoptables(plan, cloud, "123456789012", [bucket.name for bucket in plan.buckets], by)
+    by_engine = [one for one in found if not one.own]
+    file = import_file(by_engine, Held(frozenset(), {}, 0), cloud, provider_inputs(settings, None, password=True))
 
     wanted = {
         (one.type, one.name)

@@ -24,7 +24,7 @@ IDENTITIES = {"worker", "session-archiver", "otel-exporter", "vault-backup", "re
 
 @pytest.fixture(scope="module", name="run")
 def _run(run_program: "Callable[..., Run]") -> "Run":
-    return run_program("aistor")
+    return run_program("aistor", adminApi="v3")
 
 
 @pytest.fixture(scope="module", name="run_v4")
@@ -168,7 +168,7 @@ def test_outputs_are_the_contract(run: "Run") -> None:
 
 def test_rollback_path_is_a_change_of_config_only(run_program: "Callable[..., Run]") -> None:
     """With the legacy plain-http server the plan differs only in the TLS rule."""
-    plain = run_program("aistor", clientEndpoint="http://minio:9000")
+    plain = run_program("aistor", clientEndpoint="http://minio:9000", adminApi="v3")
 
     assert plain.outputs["deployment"]["endpoint"] == "http://minio:9000"
     assert plain.outputs["deployment"]["plan"]["tls_only"] is False

@@ -24,7 +24,7 @@ WAY = {"endpoint", "region", "caPem"}
 
 @pytest.fixture(scope="module", name="plugins")
 def _plugins(run_program: "Callable[..., Run]") -> "Run":
-    return run_program("aistor")
+    return run_program("aistor", adminApi="v3")
 
 
 @pytest.fixture(scope="module", name="own")

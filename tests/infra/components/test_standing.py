@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import pulumi
 import pytest
 
+from model.resources import identity_types
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -157,8 +159,8 @@ def test_state_that_stays_unreadable_declares_nothing(
         run_program("aistor", unreadable=1000)
 
 
-PLUGINS = ("minio:index/iamUser:IamUser", "minio:index/iamServiceAccount:IamServiceAccount")
-OWN = ("pulumi-python:dynamic/identity:User", "pulumi-python:dynamic/identity:ServiceAccount")
+PLUGINS = tuple(sorted(identity_types("v3")))
+OWN = tuple(sorted(identity_types("v4")))
 
 
 def with_types(*types: str) -> "dict[str, Any]":
@@ -173,13 +175,13 @@ def with_types(*types: str) -> "dict[str, Any]":
 def test_identities_of_another_admin_api_declare_nothing(
     run_program: "Callable[..., Run]", held: tuple[str, ...], wanted: str, by: str, *, whole: bool
 ) -> None:
-    """One existing user or key is enough: an update would recreate all and delete the old ones."""
+    """One existing user, policy, attachment or key is enough: an update would recreate it and delete the old one."""
     for types in [held] if whole else [(one,) for one in held]:
         with pytest.raises(pulumi.RunError) as caught:
             run_program("aistor", state=with_types(*types), adminApi=wanted)
 
-        assert f"adminApi: the config says {wanted}, but the users" in str(caught.value)
-        assert f"are managed by {by}" in str(caught.value)
+        assert f"adminApi: {by} manages users, policies or keys of this stack" in str(caught.value)
+        assert f"this update would use {wanted}" in str(caught.value)
         assert f"object-store switch-admin-api --stack test --to {wanted}" in str(caught.value)
 
 
@@ -193,11 +195,33 @@ def test_identities_of_the_same_admin_api_and_none_at_all_are_declared(
     assert len(run.of({"v3": "IamUser", "v4": "User"}[wanted])) == 6
 
 
-def test_state_with_both_is_refused_either_way(run_program: "Callable[..., Run]") -> None:
-    """After an interrupted move, either config would recreate the other half."""
-    for wanted in ("v3", "v4"):
-        with pytest.raises(pulumi.RunError, match=f"adminApi: the config says {wanted}"):
-            run_program("aistor", state=with_types(PLUGINS[0], OWN[1]), adminApi=wanted)
+@pytest.mark.parametrize(
+    "held", [PLUGINS, OWN, PLUGINS[:1], OWN[-1:]], ids=["v3", "v4", "a part of v3", "a part of v4"]
+)
+def test_state_decides_where_the_config_says_nothing(run_program: "Callable[..., Run]", held: tuple[str, ...]) -> None:
+    """A standing stack keeps what manages its identities, also one that lost most of them from its state."""
+    run = run_program("aistor", state={**with_types(*held), **state("aistor", media_raw=True)})
+
+    assert {one.type for one in run.resources} >= identity_types("v3" if held[0] in PLUGINS else "v4")
+
+
+@pytest.mark.parametrize("held", [{}, state("aistor", media_raw=True)], ids=["new stack", "no identity left"])
+def test_stack_without_identities_gets_our_own(run_program: "Callable[..., Run]", held: "dict[str, Any]") -> None:
+    """No config key is needed for them, and no resource of the plugin is an identity."""
+    found = {one.type for one in run_program("aistor", state=held).resources}
+
+    assert found >= identity_types("v4")
+    assert not found & identity_types("v3")
+
+
+@pytest.mark.parametrize("wanted", ["v3", "v4", ""])
+def test_state_with_both_is_refused(run_program: "Callable[..., Run]", wanted: str) -> None:
+    """After an interrupted move, either version would recreate the other half; the line to v4 or to the config's."""
+    to = wanted or "v4"
+    with pytest.raises(pulumi.RunError, match=f"this update would use {to}") as caught:
+        run_program("aistor", state=with_types(PLUGINS[0], OWN[1]), adminApi=wanted)
+
+    assert f"object-store switch-admin-api --stack test --to {to}" in str(caught.value)
 
 
 def test_aws_is_never_asked_about_its_admin_api(run_program: "Callable[..., Run]") -> None:

@@ -227,6 +227,7 @@ def _aistor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, LiveBuck
         cloud="aistor",
         endpoint="https://127.0.0.1:1",
         caBundle="ca.pem",
+        adminApi="v3",
         adminUser="provisioner",
         adminPassword="planted-password",
     )

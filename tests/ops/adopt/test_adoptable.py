@@ -47,7 +47,7 @@ def name(domain: str) -> str:
 
 def test_nothing_of_a_bucket_that_is_not_there_is_asked_for() -> None:
     """The plugin returns an error for the versioning of a missing bucket."""
-    found = adoptables(plan("aistor"), "aistor", "", [name("session-archive")])
+    found = adoptables(plan("aistor"), "aistor", "", [name("session-archive")], "v3")
 
     assert [(one.what.value, one.name) for one in found if one.of == name("session-archive")] == [
         ("bucket", "session-archive"),
@@ -63,7 +63,7 @@ def test_a_role_is_read_in_place_of_a_user() -> None:
     own = settings("aws", identities=json.dumps(trust), allowedAccountIds=json.dumps([ACCOUNT]))
     policy = f"arn:aws:iam::{ACCOUNT}:policy/joelclaw-local-reader"
 
-    found = [one for one in adoptables(plan_for(own), "aws", ACCOUNT, []) if one.of == "joelclaw-local-reader"]
+    found = [one for one in adoptables(plan_for(own), "aws", ACCOUNT, [], "v3") if one.of == "joelclaw-local-reader"]
 
     assert [(one.kind, one.name, one.id) for one in found] == [
         ("aws:iam/role:Role", "reader-role", "joelclaw-local-reader"),
@@ -82,7 +82,7 @@ def test_a_role_is_read_in_place_of_a_user() -> None:
 )
 def test_identities_are_read_by_name_or_arn(cloud: Cloud, policy: str) -> None:
     """User by name, policy by name (AIStor) or ARN (AWS), attachment by both."""
-    found = adoptables(plan(cloud), cloud, ACCOUNT, [])
+    found = adoptables(plan(cloud), cloud, ACCOUNT, [], "v3")
 
     assert {one.what.value: one.id for one in found if one.of == "joelclaw-local-worker"} == {
         "user": "joelclaw-local-worker",
@@ -93,8 +93,10 @@ def test_identities_are_read_by_name_or_arn(cloud: Cloud, policy: str) -> None:
 
 def test_state_knows_a_resource_by_its_name_or_its_id() -> None:
     """Attachments with the plugin's own ids and renamed domains are not adopted again."""
-    bucket, *_ = adoptables(plan("aistor"), "aistor", "", [name("media-raw")])
-    (attachment,) = [one for one in adoptables(plan("aistor"), "aistor", "", []) if one.name == "worker-attachment"]
+    bucket, *_ = adoptables(plan("aistor"), "aistor", "", [name("media-raw")], "v3")
+    (attachment,) = [
+        one for one in adoptables(plan("aistor"), "aistor", "", [], "v3") if one.name == "worker-attachment"
+    ]
     own = "urn:pulumi:local::object-store::object-store:storage:AistorStore"
     state = held(
         {

@@ -350,9 +350,9 @@ def small_server(
     ("behaviour", "status", "check", "level", "text"),
     [
         (Behaviour(), 0, "admin_api_spoken", "PASS", "403"),
-        (Behaviour(admin={"v3": 426, "v4": 403}), 1, "admin_api_spoken", "STOP", "426"),
+        (Behaviour(admin={"v3": 426, "v4": 403}), 0, "admin_api_spoken", "PASS", "v4: 403"),
         (Behaviour(admin={"v3": 403}), 0, "admin_api_spoken", "PASS", "v3: 403"),
-        (Behaviour(admin={"v3": 426}), 1, "admin_api_spoken", "STOP", "v3: 426"),
+        (Behaviour(admin={"v3": 426}), 0, "admin_api_spoken", "WARN", "cannot tell: v3: 426"),
         (Behaviour(admin={"v3": 502, "v4": 502}), 0, "admin_api_spoken", "WARN", "cannot tell: v3: 502, v4: 502"),
         (Behaviour(ahead=timedelta(minutes=2)), 0, "clock_in_step", "WARN", "s behind"),
         (Behaviour(ahead=timedelta(minutes=-20)), 1, "clock_in_step", "STOP", "s ahead"),
@@ -566,14 +566,14 @@ def test_state_is_read_as_pulumi_exports_it() -> None:
     ("kinds", "managed_by"),
     [
         ([], set()),
-        (["minio:index/iamUser:IamUser", "minio:index/iamPolicy:IamPolicy"], {"v3"}),
+        (["minio:index/iamPolicy:IamPolicy"], {"v3"}),
         (["pulumi-python:dynamic/identity:ServiceAccount"], {"v4"}),
         (["pulumi-python:dynamic/storage:DefaultRetention", "pulumi:providers:pulumi-python"], set()),
         (["minio:index/iamServiceAccount:IamServiceAccount", "pulumi-python:dynamic/identity:User"], {"v3", "v4"}),
     ],
 )
 def test_state_tells_what_manages_its_identities(kinds: list[str], managed_by: set[str]) -> None:
-    """The types of users and keys decide; other dynamic resources do not."""
+    """The types of an identity's resources decide; other dynamic resources do not."""
     exported: dict[str, Any] = state_of("https://a:1", "admin", PASSWORD, "b")
     exported["deployment"]["resources"] += [{"urn": f"urn::{kind}", "type": kind, "id": "x"} for kind in kinds]
 
@@ -581,19 +581,20 @@ def test_state_tells_what_manages_its_identities(kinds: list[str], managed_by: s
 
 
 @pytest.mark.parametrize(
-    ("held", "advice"),
+    ("held", "said", "advice"),
     [
-        (None, "`pulumi config set object-store:adminApi v4 --stack local`"),
-        ("minio:index/iamUser:IamUser", "`object-store switch-admin-api --stack local --to v4`"),
+        (None, {"adminApi": "v3"}, "`pulumi config set object-store:adminApi v4 --stack local`"),
+        ("minio:index/iamUser:IamUser", {"adminApi": "v3"}, "`object-store switch-admin-api --stack local --to v4`"),
+        ("minio:index/iamUser:IamUser", {}, "`object-store switch-admin-api --stack local --to v4`"),
     ],
 )
 def test_server_of_v4_alone_stops_with_the_line_for_this_stack(
-    held: str | None, advice: str, pulumi: FakePulumi, capsys: pytest.CaptureFixture[str]
+    held: str | None, said: dict[str, str], advice: str, pulumi: FakePulumi, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A new stack is set to v4, a stack with the plugin's identities is moved; both pass afterwards."""
+    """A new stack that says v3 is set to v4, a stack with the plugin's identities is moved; both pass afterwards."""
     resources = [{"urn": "urn::u", "type": held, "id": "x", "inputs": {}}] if held else []
     with small_server(pulumi.folder, Behaviour(admin={"v3": 426, "v4": 403})) as config:
-        pulumi.holds("local", config, {"deployment": {"resources": resources}})
+        pulumi.holds("local", {**config, **said}, {"deployment": {"resources": resources}})
         refused, found, printed = run(capsys)
         moved = [{**one, "type": "pulumi-python:dynamic/identity:User"} for one in resources]
         pulumi.holds("local", {**config, "adminApi": "v4"}, {"deployment": {"resources": moved}})

@@ -23,7 +23,7 @@ ACCESS = StateAccess("https://localhost:31000", "admin", "planted-password")
 NAMES = (("DNS", "localhost"), ("DNS", "*.aistor"))
 CERTIFICATE = ServerCertificate(NAMES, NOW + timedelta(days=400))
 STATE = StateFacts(buckets=frozenset({"a"}), access=ACCESS)
-STACK = StackFacts("local", "aistor", {"a": "da", "b": "db"}, STATE, HERE, CLIENTS, "admin")
+STACK = StackFacts("local", "aistor", {"a": "da", "b": "db"}, STATE, HERE, CLIENTS, "admin", admin_api="v3")
 GOOD = AistorFacts(
     door=Answer(DONE),
     certificate=Answer(CERTIFICATE),

@@ -168,6 +168,22 @@ def test_another_admin_api_is_said_with_the_move(clone: Path, was: str, now: str
     assert f"object-store switch-admin-api --stack NAME --to {now}" in change["advice"]
 
 
+def test_admin_api_that_is_no_longer_named_is_harmless(clone: Path) -> None:
+    """A stack without the key follows its state, so no move is advised."""
+    edit(clone / "Pulumi.local.yaml", lambda content: content["config"].update({"object-store:adminApi": "v3"}))
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
+    git(clone, *who, "commit", "--quiet", "-am", "v3")
+    edit(clone / "Pulumi.local.yaml", lambda content: content["config"].pop("object-store:adminApi"))
+    done = offline(clone, "--format", "json")
+
+    (change,) = json.loads(done.stdout)["changes"]
+    assert (change["risk"], change["sentence"], change["advice"]) == (
+        "notice",
+        "stack: adminApi is now not set (was v3) in the stack's file",
+        "this changes nothing in a deployed stack: its state decides",
+    )
+
+
 def test_rename_that_keeps_the_bucket_is_safe(clone: Path) -> None:
     """A rename with `renamed_from` gives one safe sentence."""
 
