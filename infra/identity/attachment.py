@@ -11,7 +11,7 @@ import pulumi
 from pulumi import dynamic
 
 from infra.admin_api import AlreadyAppliedError, NotFoundError
-from infra.identity.connection import IdentityProvider, gone
+from infra.identity.connection import IdentityProvider, for_user, gone
 
 
 class AttachmentProvider(IdentityProvider):
@@ -41,7 +41,11 @@ class AttachmentProvider(IdentityProvider):
         return dynamic.UpdateResult(outs=dict(_news))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Detach the policy; a missing attachment, user or policy is not an error."""
+        """Detach the policy; a missing attachment, user or policy is not an error.
+
+        The server detaches nothing from a user that is switched off. So the user is deleted before its policies
+        (`infra.identity.declared`), and takes the attachment along.
+        """
         user, policy = _props["userName"], _props["policyName"]
         with (
             self.api(_props, f"cannot detach policy {policy} from user {user}") as api,
@@ -51,10 +55,8 @@ class AttachmentProvider(IdentityProvider):
 
     def _attach(self, props: dict[str, Any]) -> None:
         user, policy = props["userName"], props["policyName"]
-        with (
-            self.api(props, f"cannot attach policy {policy} to user {user}") as api,
-            contextlib.suppress(AlreadyAppliedError),
-        ):
+        doing = f"cannot attach policy {policy} to user {user}"
+        with self.api(props, doing) as api, for_user(api, user, doing), contextlib.suppress(AlreadyAppliedError):
             api.attach(user, policy)
 
 

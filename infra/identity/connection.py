@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import dynamic
 
-from infra.admin_api import AdminApi, AdminApiError
+from infra.admin_api import AdminApi, AdminApiError, NotFoundError
 from infra.admin_credentials import admin_credentials
 from infra.namespace import NAMESPACE
 from model.policy_meaning import same_meaning
@@ -74,6 +74,26 @@ class IdentityProvider(dynamic.ResourceProvider):
                 raise IdentityError(f"{doing}: {error}") from None
 
 
+@contextmanager
+def for_user(api: AdminApi, user: str, doing: str) -> Iterator[None]:
+    """Give the true reason if the user exists but is switched off.
+
+    MinIO then answers to attachments and new service accounts that the user does not exist (cmd/iam.go, CheckKey).
+
+    Raises:
+        IdentityError: The user is switched off.
+    """
+    try:
+        yield
+    except NotFoundError:
+        if _is_off(api, user):
+            raise IdentityError(
+                f"{doing}: the user is switched off, and the server gives it neither policies nor keys. This switches "
+                "it on: pulumi up --refresh"
+            ) from None
+        raise
+
+
 def gone(props: Mapping[str, Any]) -> dynamic.ReadResult:
     """The result of reading a resource that does not exist; the engine removes it from the state."""
     return dynamic.ReadResult(id_="", outs=dict(props))
@@ -82,6 +102,13 @@ def gone(props: Mapping[str, Any]) -> dynamic.ReadResult:
 def connection_inputs(settings: "AistorSettings", region: str) -> dict[str, str]:
     """The inputs with the server's address; none of them is secret."""
     return {"endpoint": settings.endpoint.url, "region": region, "caPem": settings.ca_pem or ""}
+
+
+def _is_off(api: AdminApi, user: str) -> bool:
+    try:
+        return api.user(user).get("status") == "disabled"
+    except NotFoundError:
+        return False
 
 
 def _same(key: str, one: object, other: object) -> bool:

@@ -31,24 +31,31 @@ def _identity(
     parent: pulumi.Resource, plan: StorePlan, identity: IdentityPlan, connection: Mapping[str, str]
 ) -> Credential:
     child = pulumi.ResourceOptions(parent=parent)
-    user = User(logical_name(identity.name, About.USER), name=identity.user_name, connection=connection, opts=child)
-    attachments = []
-    for number, document in with_numbers(identity_policies(plan, identity, "aistor")):
-        policy = Policy(
+    policies = [
+        Policy(
             logical_name(identity.name, About.POLICY, number),
             name=numbered(identity.user_name, number),
             policy=as_json(document),
             connection=connection,
             opts=child,
         )
-        attachment = Attachment(
+        for number, document in with_numbers(identity_policies(plan, identity, "aistor"))
+    ]
+    # The user goes before its policies: the server detaches none from a user that is switched off.
+    after_policies = pulumi.ResourceOptions(parent=parent, depends_on=policies)
+    user = User(
+        logical_name(identity.name, About.USER), name=identity.user_name, connection=connection, opts=after_policies
+    )
+    attachments = [
+        Attachment(
             logical_name(identity.name, About.ATTACHMENT, number),
             user_name=user.name,
             policy_name=policy.name,
             connection=connection,
             opts=child,
         )
-        attachments.append(attachment)
+        for number, policy in with_numbers(policies)
+    ]
 
     def key(generation: int) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         account = ServiceAccount(

@@ -53,7 +53,8 @@ class PolicyProvider(IdentityProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Remove the policy; a missing policy is not an error."""
-        with self.api(_props, f"cannot remove policy {_id} (is it manually attached to another user?)") as api:
+        doubt = "is it manually attached to another user, or to one that is switched off?"
+        with self.api(_props, f"cannot remove policy {_id} ({doubt})") as api:
             api.remove_policy(_id)
 
 

@@ -14,7 +14,7 @@ import pulumi
 from pulumi import dynamic
 
 from infra.admin_api import AdminApi, AdminApiError, NotFoundError, TakenError, UnavailableError
-from infra.identity.connection import IdentityError, IdentityProvider, gone
+from infra.identity.connection import IdentityError, IdentityProvider, for_user, gone
 from model.policy_meaning import same_meaning
 
 ON = "on"
@@ -31,7 +31,8 @@ class ServiceAccountProvider(IdentityProvider):
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Create the account; the id is its access key."""
         user, access_key, secret_key = props["targetUser"], _access_key(), secrets.token_urlsafe(_SECRET_BYTES)
-        with self.api(props, f"cannot create a key for user {user}") as api:
+        doing = f"cannot create a key for user {user}"
+        with self.api(props, doing) as api, for_user(api, user, doing):
             try:
                 _add(api, user, props["policy"], access_key, secret_key)
             except UnavailableError as error:

@@ -197,6 +197,18 @@ def test_hand_deleted_user_is_made_again(deployed: Deployed) -> None:
     assert {name for name in before if before[name] != after[name]} == {"otel-exporter"}
 
 
+def test_user_is_deleted_before_its_policy(deployed: Deployed) -> None:
+    """After an `up` each user depends on its policy: MinIO detaches none from a user that is switched off."""
+    held = json.loads(deployed.pulumi("stack", "export").output)["deployment"]["resources"]
+    waits = {
+        one["urn"].rpartition("::")[2]: one.get("dependencies", []) for one in held if one["type"].endswith(":User")
+    }
+
+    assert len(waits) == 6
+    for user, urns in waits.items():
+        assert [urn.rpartition("::")[2] for urn in urns] == [user.removesuffix("-user") + "-policy"]
+
+
 def test_wrong_password_at_refresh_leaves_the_state(deployed: Deployed) -> None:
     """A refusal is an error, not "gone": the state is unchanged, and no output shows the password."""
     admin = admin_credentials(deployed.checkout.folder(STACK))

@@ -8,6 +8,8 @@ import pytest
 from infra.admin_api import ATTEMPTS
 from infra.identity.attachment import AttachmentProvider
 from infra.identity.connection import IdentityError
+from infra.identity.policy import PolicyProvider
+from infra.identity.user import UserProvider
 from tests.infra.identity_server import Fault, IdentityServer, configured, fail_afterwards, lose_answer, refuse
 
 USER, POLICY, OTHER = "joelclaw-local-worker", "joelclaw-local-worker", "joelclaw-local-worker-too"
@@ -124,6 +126,34 @@ def test_another_user_or_policy_replaces(provider: AttachmentProvider, props: di
     difference = provider.diff(ID, props, {**props, key: "another"})
 
     assert (difference.changes, difference.replaces) == (True, [key])
+
+
+def test_user_switched_off_is_said(
+    provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
+) -> None:
+    """The server answers that such a user does not exist; the error says that it is off and what switches it on."""
+    identities.iam.set_user_status(USER, "disabled")
+    with pytest.raises(IdentityError, match=r"cannot attach policy .* is switched off.*pulumi up --refresh"):
+        provider.create(props)
+
+    assert attached(identities) == {OTHER}
+
+
+def test_removed_identity_goes_although_its_user_is_switched_off(
+    provider: AttachmentProvider, props: dict[str, Any], identities: IdentityServer
+) -> None:
+    """The server detaches nothing from such a user; in the order of deletion the user goes next, then the policy."""
+    provider.create(props)
+    identities.iam.set_user_status(USER, "disabled")
+
+    provider.delete(ID, props)
+    with pytest.raises(IdentityError, match="or to one that is switched off"):
+        configured(PolicyProvider).delete(POLICY, {"name": POLICY, **identities.connection})
+    configured(UserProvider).delete(USER, {"name": USER, **identities.connection})
+    configured(PolicyProvider).delete(POLICY, {"name": POLICY, **identities.connection})
+
+    assert USER not in identities.iam.list_users()
+    assert POLICY not in identities.iam.list_canned_policies()
 
 
 class TestDelete:

@@ -78,6 +78,16 @@ class TestCreate:
         assert first.id != second.id
         assert len(identities.accounts) == 2
 
+    def test_user_switched_off_is_said(
+        self, provider: ServiceAccountProvider, props: dict[str, Any], identities: IdentityServer
+    ) -> None:
+        """The server answers that such a user does not exist; the error says that it is off and what switches it on."""
+        identities.iam.set_user_status(USER, "disabled")
+        with pytest.raises(IdentityError, match=r"cannot create a key .* is switched off.*pulumi up --refresh"):
+            provider.create(props)
+
+        assert identities.accounts == {}
+
     @pytest.mark.parametrize(
         "fault",
         [fail_afterwards, lose_answer, refuse(503), reset],
