@@ -26,6 +26,7 @@ LONG = {
     "contract/test_contract.py": 210,
     "e2e/test_documented_commands.py": 200,
     "e2e/test_bad_days.py": 200,
+    "e2e/test_recover_drift.py": 180,
     "e2e/test_adopt.py": 150,
     "workflows/test_deploy.py": 140,
     "workflows/test_preview.py": 140,
@@ -42,6 +43,7 @@ _BY_PARAMETER = {
     "e2e/test_admin_api.py": ("v3", "v4"),
     "e2e/test_bad_days.py": ("v3", "v4", "aws"),
     "e2e/test_credentials.py": ("local", "aws"),
+    "e2e/test_recover_drift.py": ("v3", "v4", "aws"),
     "e2e/test_preview.py": ("local", "aws"),
 }
 # Files that share fixtures.

@@ -49,7 +49,7 @@ def buckets_ours(stack: StackFacts, buckets: Answer[frozenset[str]]) -> Iterable
 
 
 def state_buckets_seen(stack: StackFacts, buckets: Answer[frozenset[str]], before: Before) -> Finding:
-    """The state's buckets that the admin cannot see: a refresh would drop them."""
+    """The state's buckets that the admin cannot see: a refresh would drop them, and an update stops."""
     check, wanted = "state_buckets_seen", "the admin sees every bucket of the state on the server"
     if buckets.value is None:
         level = harms_refresh(before) if stack.state.buckets else Level.WARN
@@ -65,7 +65,8 @@ def state_buckets_seen(stack: StackFacts, buckets: Answer[frozenset[str]], befor
         f"do not refresh: it would drop them from the state. If they are permanently gone, "
         f"{for_stack(Remedy.LOST if seen else Remedy.ALL_LOST, stack.name)} recreate them, empty"
     )
-    return Finding(check, harms_refresh(before), wanted, f"not seen: {some(hidden)}", remedy)
+    # The program stops at them, too.
+    return Finding(check, Level.STOP, wanted, f"not seen: {some(hidden)}", remedy)
 
 
 def some(names: Sequence[str]) -> str:

@@ -332,15 +332,16 @@ def test_bucket_of_a_planned_name_that_is_not_ours_stops(stack: StackFacts) -> N
     assert one(judged(pending), "nothing_interrupted").level is Level.WARN
 
 
-@pytest.mark.parametrize(("before", "level"), [("refresh", Level.STOP), ("up", Level.WARN)])
-def test_unseen_buckets_of_the_state_stop_a_refresh(before: Before, level: Level) -> None:
-    """A refresh would drop buckets that the admin cannot see; the first five are named."""
+@pytest.mark.parametrize("before", ["refresh", "up"])
+def test_unseen_buckets_of_the_state_stop_everything(before: Before) -> None:
+    """A refresh would drop buckets that the admin cannot see, and the program stops; the first five are named."""
     many = replace(STACK, state=replace(STATE, buckets=frozenset({"a", *(f"x{number}" for number in range(7))})))
     findings = aistor(stack=many, before=before)
 
     finding = one(findings, "state_buckets_seen")
-    assert (finding.level, finding.found) == (level, "not seen: x0, x1, x2, x3, x4 and 2 more")
+    assert (finding.level, finding.found) == (Level.STOP, "not seen: x0, x1, x2, x3, x4 and 2 more")
     assert "do not refresh" in finding.remedy
+    assert "`object-store recover --stack local`" in finding.remedy
     assert others(findings, "state_buckets_seen") == {Level.PASS}
 
 
