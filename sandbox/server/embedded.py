@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cheroot import wsgi
+from cheroot.makefile import StreamReader, StreamWriter
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from moto.moto_server.werkzeug_app import create_backend_app
 
@@ -76,8 +77,28 @@ def read_admin(directory: Path, cloud: Cloud) -> Admin:
     return Admin(user, password)
 
 
+class _Reader(StreamReader):
+    """Takes a line that is in the buffer whole; cheroot's reader is Python's slow one, and each header is a line."""
+
+    _read_buf: bytes
+    _read_pos: int
+
+    def readline(self, size: int | None = -1) -> bytes:
+        start = self._read_pos
+        end = self._read_buf.find(b"\n", start) + 1
+        if not end or (size is not None and 0 <= size < end - start):
+            line: bytes = super().readline(size)
+            return line
+        self._read_pos = end
+        self.bytes_read += end - start
+        return self._read_buf[start:end]
+
+
 class _LazyHandshake(BuiltinSSLAdapter):
     """Does the TLS handshake in the thread of the connection, so that a silent client does not block other clients."""
+
+    def makefile(self, sock: socket.socket, mode: str = "r", bufsize: int = -1) -> _Reader | StreamWriter:
+        return (_Reader if "r" in mode else StreamWriter)(sock, mode, bufsize)
 
     def wrap(self, sock: socket.socket) -> tuple[ssl.SSLSocket, dict[str, str]]:
         wrapped = self.context.wrap_socket(sock, do_handshake_on_connect=False, server_side=True)

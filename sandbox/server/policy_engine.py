@@ -187,11 +187,21 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile("".join(parts), re.DOTALL)
 
 
+@lru_cache(maxsize=4096)
+def _any_pattern(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
+    """One pattern for all of them; None where one has a variable."""
+    if any("${" in pattern for pattern in patterns):
+        return None
+    return re.compile("|".join(_pattern(pattern).pattern for pattern in patterns), re.DOTALL)
+
+
 def _like(pattern: str, value: str) -> bool:
     return _pattern(pattern).fullmatch(value) is not None
 
 
 def _any_like(patterns: tuple[str, ...], value: str, access: Access) -> bool:
+    if (pattern := _any_pattern(patterns)) is not None:
+        return pattern.fullmatch(value) is not None
     return any(_like(_filled(pattern, access), value) for pattern in patterns)
 
 
