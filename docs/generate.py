@@ -15,6 +15,7 @@ import yaml
 from cli.commands import COMMANDS
 from docs.adapter_page import adapter_operations
 from docs.admin_page import admin_page
+from docs.bad_days_page import bad_days
 from docs.editor_schemas import stack_schema, taxonomy_schema
 from docs.limits_page import policy_sizes
 from docs.verification_page import verification_tables
@@ -177,6 +178,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs" / "verification.md": _below_prose("verification.md", verification_tables(shipped_plan())),
         ROOT / "docs" / "provisioning-admin.md": HEAD + admin_page(shipped_plan()),
         ROOT / "docs" / "limits.md": _below_prose("limits.md", policy_sizes()),
+        ROOT / "docs" / "operations.md": _below_prose("operations.md", bad_days()),
         ROOT / "docs" / "adapter.md": _below_prose("adapter.md", adapter_operations()),
         ROOT / "schemas" / "object-ref.schema.json": json.dumps(reference.json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "payload.schema.json": json.dumps(payload.json_schema(), indent=2) + "\n",

@@ -154,6 +154,17 @@ class Checkout:
         """Run one of our modules: `python -m …`."""
         return self.run([sys.executable, "-m", *arguments], stack)
 
+    def must(self, *arguments: str) -> str:
+        """Run one of our commands, which must succeed; returns its output.
+
+        Raises:
+            SandboxError: It failed.
+        """
+        done = self.python("cli", *arguments)
+        if done.status:
+            raise SandboxError(f"object-store {' '.join(arguments)}: {done.output[-1500:]}")
+        return done.output
+
     def pulumi(self, stack: str, *arguments: str, text: str = "", more: Mapping[str, str] | None = None) -> Done:
         """Run the sandbox's pulumi as a user would."""
         return self.run([self.engine(stack), *arguments, "--non-interactive"], stack, more, text)

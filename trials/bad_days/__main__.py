@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from model.resources import By
+from sandbox.folder import SandboxError
 from trials.bad_days.days import AISTOR, ALL, DAYS, BadDay
 from trials.bad_days.places import Given, in_sandbox, on_server
 from trials.bad_days.rehearsal import Outcome, rehearse
@@ -56,7 +57,7 @@ def rehearsed(by: By, days: Sequence[BadDay], folder: Path, place: Place) -> Ite
                 if stack is None:
                     stack = standing.enter_context(place(folder / str(number), by))
                 outcome = rehearse(day, stack)
-            except BadDayError as error:
+            except (BadDayError, SandboxError) as error:
                 outcome = Outcome((str(error),))
             yield day, time.monotonic() - started, outcome
             if outcome.wrong:

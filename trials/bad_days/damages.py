@@ -6,7 +6,6 @@ The rule: a damage that finds nothing to damage raises an error, so no day is me
 import json
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -200,14 +199,9 @@ def destroy(stack: Stack) -> None:
 def replace_server(stack: Stack) -> None:
     """The server is replaced by an empty one at the same place."""
     folder = stack.checkout.folder(stack.name)
-    _python(stack, "cli", "sandbox", "down", "--quiet", "--keep", "--stack", stack.name)
+    stack.checkout.must("sandbox", "down", "--keep", "--stack", stack.name)
     (folder.server / "store.pickle").unlink()
-    _python(stack, "cli", "sandbox", "up", "--quiet", "--stack", stack.name)
-
-
-def break_ca(stack: Stack) -> None:
-    """`caBundle` names the file of another CA (AIStor)."""
-    stack.set_config(caBundle="other-ca.pem")
+    stack.checkout.must("sandbox", "up", "--stack", stack.name)
 
 
 def two_updates_at_once(stack: Stack) -> None:
@@ -276,9 +270,3 @@ def _is_creating(stack: Stack) -> bool:
     except (FileNotFoundError, ValueError):  # the engine writes the file at this moment
         return False
     return any(one["type"] == "creating" for one in latest.get("pending_operations") or ())
-
-
-def _python(stack: Stack, *arguments: str) -> None:
-    done = stack.checkout.run([sys.executable, "-m", *arguments])
-    if done.status:
-        raise BadDayError(done.output[-1500:])

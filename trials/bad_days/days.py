@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model.resources import By
+from trials.bad_days import changes_of_access as access
 from trials.bad_days import damages
 from trials.bad_days.damages import COLD, HOT, IDENTITY, WARM
 from trials.bad_days.lines import Section
@@ -54,6 +55,8 @@ def _operations(heading: str) -> Section:
 
 
 GONE = _operations("Something was deleted or switched off")
+ADMIN = _operations("The admin's access key changed")
+CA = _operations("The CA changed")
 EMPTIED = _operations("A refresh emptied the state")
 DESTROYED = _operations("Somebody ran pulumi destroy")
 CHANGED = _operations("A setting was changed by hand")
@@ -101,6 +104,32 @@ DAYS: tuple[BadDay, ...] = (
         keys="all",
         own_server=True,
     ),
+    BadDay(
+        "the admin's access key changes on the server, then in the config",
+        access.change_admin_on_the_server,
+        ADMIN,
+        AISTOR,
+        after=access.forget_admin,
+        values=access.new_password,
+    ),
+    BadDay(
+        "the admin's access key changes in the config, then on the server",
+        access.change_admin_in_the_config,
+        ADMIN,
+        AISTOR,
+        after=access.forget_admin,
+        values=access.new_password,
+    ),
+    BadDay(
+        "the endpoint moves",
+        access.move_endpoint,
+        _operations("The endpoint changed"),
+        AISTOR,
+        own_server=True,
+        values=access.new_endpoint,
+    ),
+    BadDay("the config names another CA", access.name_another_ca, CA, AISTOR, own_server=True, values=access.right_ca),
+    BadDay("the server gets a new CA", access.renew_ca, CA, AISTOR, own_server=True, values=access.right_ca),
     BadDay("the provider is upgraded", damages.older_provider, _operations("The provider is upgraded")),
 )
 __all__ = ["DAYS", "IDENTITY", "BadDay", "Keys"]

@@ -86,14 +86,15 @@ def in_sandbox(folder: Path, by: By) -> Iterator[Stack]:
     """A stack that is deployed to a sandbox of its own.
 
     Raises:
-        BadDayError: A part does not start, or the update fails.
+        BadDayError: The update fails.
+        SandboxError: A part does not start.
     """
     checkout = copy_checkout(_made(folder))
     stack = Stack(checkout, by)
     if by == "aws":
         _write_config(checkout.path / "Pulumi.aws.yaml", TRUST)
     try:
-        _python(checkout, "sandbox", "up", "--stack", stack.name, *([] if by == "aws" else ["--admin-api", by]))
+        checkout.must("sandbox", "up", "--stack", stack.name, *([] if by == "aws" else ["--admin-api", by]))
         if by == "aws":
             stack.iam.create_open_id_connect_provider(Url=ISSUER, ClientIDList=["sts.amazonaws.com"])
         else:
@@ -102,7 +103,7 @@ def in_sandbox(folder: Path, by: By) -> Iterator[Stack]:
         stack.must("up", "--yes", "--skip-preview")
         yield stack
     finally:
-        _python(checkout, "sandbox", "down", "--stack", stack.name)
+        checkout.must("sandbox", "down", "--stack", stack.name)
 
 
 @contextmanager
@@ -164,12 +165,6 @@ def _write_config(path: Path, values: Mapping[str, Any]) -> None:
     held = document["config"] | {f"{NAMESPACE}:{key}": value for key, value in values.items()}
     document["config"] = {key: value for key, value in held.items() if value is not None}
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
-
-
-def _python(checkout: Checkout, *arguments: str) -> None:
-    done = checkout.python("cli", *arguments)
-    if done.status:
-        raise BadDayError(done.output[-1500:])
 
 
 def _succeeds(checkout: Checkout, *command: str) -> None:

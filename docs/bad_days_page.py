@@ -1,0 +1,28 @@
+"""The generated part of `docs/operations.md`: every bad day, where it is rehearsed, and what leads back."""
+
+from trials.bad_days.days import DAYS, BadDay
+
+_STACKS = {"v3": "AIStor, `adminApi: v3`", "v4": "AIStor, `adminApi: v4`", "aws": "AWS"}
+_KEYS = {"none": "none", "one": "that of the identity", "all": "all"}
+
+
+def bad_days() -> str:
+    """The table of the rehearsed days."""
+    lines = ["## What is rehearsed", ""]
+    lines += [
+        "`make bad-days` does each of these to a stack in the sandbox, runs the lines of the section as they are",
+        "written there, and then looks: `pulumi preview --refresh` is empty, `verify` proves everything, and each",
+        "access key that the last column does not name is the same as before and works. With `--endpoint URL`,",
+        "`python -m trials.bad_days` does the same on a MinIO or AIStor server of your own, with your installed",
+        "Pulumi and plugin. On AWS it is not proven: here a stand-in takes its place.",
+        "",
+    ]
+    lines += ["| what happens | stacks | what leads back | new access keys |", "|---|---|---|---|"]
+    lines += [_row(day) for day in DAYS]
+    return "\n".join(lines) + "\n"
+
+
+def _row(day: BadDay) -> str:
+    stacks = "all" if len(day.kinds) == len(_STACKS) else ", ".join(_STACKS[by] for by in day.kinds)
+    anchor = day.section.anchor.removeprefix("operations.md")
+    return f"| {day.name} | {stacks} | [{day.section.heading}]({anchor}) | {_KEYS[day.keys]} |"
