@@ -6,6 +6,7 @@ It leaves out domains, identities and key generations, which it passes on unchec
 `model.generations`).
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -37,6 +38,9 @@ from model.written_json import parse_json
 # The form; `infra.regions` knows which regions there are.
 _AWS_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
 _ACCOUNT_ID = r"^[0-9]{12}$"
+# Pulumi's language host gives the program its config in one variable of the environment (PULUMI_CONFIG in
+# sdk/python/cmd/pulumi-language-python/main.go), and Linux takes this many bytes for one (MAX_ARG_STRLEN, execve(2)).
+_CONFIG_BYTES = 128 * 1024 - len("PULUMI_CONFIG=") - 1
 _KMS_KEY = re.compile(rf"arn:{PARTITION}:kms:([a-z0-9-]+):[0-9]+:(key|alias)/.+")
 # The line to write for a key, by its name in camel case; for other keys a problem names a legal value.
 _EXAMPLES = {
@@ -233,8 +237,10 @@ def parse_config(values: Mapping[str, str], where: str) -> StackConfig:
     """Check the raw config values of the namespace `object-store` (text, with arrays and objects as JSON).
 
     Raises:
-        InvalidInputError: A key is unknown or missing, or a value has the wrong form; secret values are not shown.
+        InvalidInputError: A key is unknown or missing, a value has the wrong form, or together they are too long for
+            the engine; secret values are not shown.
     """
+    _check_size(values, where)
     decoded = {key: _decoded(key, value, where) for key, value in values.items()}
     try:
         config = StackConfig.model_validate(decoded)
@@ -256,6 +262,22 @@ def check_config(config: StackConfig, stack: str, where: str) -> None:
     problems += tag_problems(config.tags, own_tags(config.env, short_name(stack)), f"{where}tags")
     if problems:
         raise InvalidInputError(problems)
+
+
+def _check_size(values: Mapping[str, str], where: str) -> None:
+    text = json.dumps({f"{NAMESPACE}:{key}": value for key, value in values.items()}, separators=(",", ":"))
+    if len(text) > _CONFIG_BYTES:
+        longest = max(values, key=lambda key: len(values[key]))
+        raise InvalidInputError(
+            [
+                Problem(
+                    f"{where}{longest}",
+                    f"with it the stack's config has {len(text)} bytes, and Linux would not start the program",
+                    f"at most {_CONFIG_BYTES} bytes in all keys",
+                    "(declare domains and identities in infra/taxonomy.yaml)",
+                )
+            ]
+        )
 
 
 def _pair_problems(config: StackConfig, where: str) -> list[Problem]:

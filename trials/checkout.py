@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,9 +86,15 @@ class Done:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A copy of the checkout with a sandbox."""
+    """A copy of the checkout with a sandbox.
+
+    Attributes:
+        path: Its folder.
+        timeout_seconds: How long a command may take.
+    """
 
     path: Path
+    timeout_seconds: float = field(default=TIMEOUT_SECONDS, kw_only=True)
 
     def environment(self, stack: str | None = None) -> dict[str, str]:
         """The environment of a shell; with a stack, after `eval "$(object-store sandbox env STACK)"`."""
@@ -145,7 +151,7 @@ class Checkout:
             input=text,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=self.timeout_seconds,
             check=False,
         )
         return Done(done.returncode, done.stdout + done.stderr)

@@ -263,6 +263,20 @@ def test_config_of_other_namespaces_is_left_alone() -> None:
     assert read_settings({}).region == "us-west-2"
 
 
+def test_config_is_no_longer_than_the_engine_can_pass_on() -> None:
+    """Linux takes 131 072 bytes for the variable that holds the config; the longest key is named, without its value."""
+    others = {f"object-store:{key}": value for key, value in {**AWS, "acknowledge": ""}.items()}
+    fitting = 131_072 - len("PULUMI_CONFIG=") - len("\0") - len(json.dumps(others, separators=(",", ":")))
+
+    with pytest.raises(InvalidInputError) as caught:
+        read({**AWS, "acknowledge": "x" * (fitting + 1)})
+    assert "object-store:acknowledge: with it the stack's config has 131058 bytes" in str(caught.value)
+    assert "infra/taxonomy.yaml" in str(caught.value)
+    assert "xxx" not in str(caught.value)
+    with pytest.raises(InvalidInputError, match="acknowledge"):  # not a list, but short enough
+        read({**AWS, "acknowledge": "x" * fitting})
+
+
 def test_committed_stacks_are_legal() -> None:
     """The shipped stack files contain only known keys."""
     for stack in ("local", "aws"):

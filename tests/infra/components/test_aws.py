@@ -2,10 +2,14 @@
 
 import json
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pulumi
 import pytest
+
+from infra.program import plan_for
+from infra.settings import settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,10 +115,20 @@ def test_large_policies_are_split(run_program: "Callable[..., Run]") -> None:
     assert {"reader-attachment", "reader-attachment-2"} <= set(run.of("UserPolicyAttachment"))
 
 
-def test_more_policies_than_a_user_may_have_are_refused(run_program: "Callable[..., Run]") -> None:
-    """With more than ten managed policies nothing is sent."""
-    with pytest.raises(pulumi.RunError, match="at most 10 per user"):
-        run_program("aws", domains={f"domain-{number:04}": {"band": "hot"} for number in range(900)})
+def test_one_domain_too_many_is_refused(run_program: "Callable[..., Run]") -> None:
+    """The verifier's eleventh policy: the program ends before it declares anything, and says how many domains fit."""
+
+    def with_domains(count: int) -> dict[str, dict[str, str]]:
+        return {f"domain-{number:04}": {"band": "hot"} for number in range(count - 9)}
+
+    with pytest.raises(pulumi.RunError, match="at most 10 per user") as caught:
+        run_program("aws", domains=with_domains(700))
+    fitting = int(str(caught.value).rpartition("at most ")[2].split()[0])
+
+    with pytest.raises(pulumi.RunError, match=f"(?s)its {fitting + 1} domains need 11 .* at most {fitting} domains"):
+        run_program("aws", domains=with_domains(fitting + 1))
+    values = {"cloud": "aws", "env": "local", "region": "us-west-2", "domains": json.dumps(with_domains(fitting))}
+    assert len(plan_for(settings_from(values, "test", Path.cwd(), {})).buckets) == fitting
 
 
 def test_provider_guards_account_and_tags_everything(run_program: "Callable[..., Run]") -> None:

@@ -1,0 +1,103 @@
+"""Many domains on both stacks: identities get several policies, and the servers refuse what MinIO and IAM refuse.
+
+The rule: a change deploys as many domains as split the policies; `make long` deploys 300 and verifies every bucket.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import yaml
+
+from bench.stores import BANDS
+from model.bucket_names import BUCKET_NAME_MAXIMUM
+from tests.sizes import IS_LONG, sized
+from trials.checkout import Checkout, copy_checkout
+
+pytestmark = pytest.mark.e2e
+
+PREFIX = {"local": "joelclaw-local-usw2-", "aws": "joelclaw-prod-usw2-"}
+IDENTITIES = {"writer": {"grants": {"*": "write"}}}
+SHIPPED = 9
+
+
+@dataclass(frozen=True)
+class Many:
+    """A stack with many domains.
+
+    Attributes:
+        checkout: Its sandbox.
+        stack: Its name.
+        domains: Its additional domains.
+    """
+
+    checkout: Checkout
+    stack: str
+    domains: dict[str, dict[str, str]]
+
+    def succeeds(self, *arguments: str) -> str:
+        """Run pulumi; returns its output."""
+        done = self.checkout.pulumi(self.stack, *arguments, "--stack", self.stack)
+        assert done.status == 0, done.output
+        return done.output
+
+
+def names(stack: str, count: int) -> Iterator[str]:
+    """Domains: on AIStor with the longest names, because its policies are larger."""
+    for number in range(count):
+        name = f"domain-{number:03}"
+        yield name.ljust(BUCKET_NAME_MAXIMUM - len(PREFIX[stack]), "x") if stack == "local" else name
+
+
+@pytest.fixture(scope="module", params=["local", "aws"], name="many")
+def _many(request: pytest.FixtureRequest, engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Many]:
+    del engine
+    stack = str(request.param)
+    checkout = replace(copy_checkout(tmp_path_factory.mktemp(f"many-{stack}")), timeout_seconds=sized(240, 3600))
+    count = sized(90 if stack == "local" else 60, 300) - SHIPPED
+    bands = BANDS if IS_LONG else ("hot",)
+    domains = {name: {"band": bands[at % len(bands)]} for at, name in enumerate(names(stack, count))}
+    try:
+        done = checkout.python("cli", "sandbox", "up", "--stack", stack)
+        assert done.status == 0, done.output
+        path = checkout.config_file(stack)
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content["config"] |= {"object-store:domains": domains, "object-store:identities": IDENTITIES}
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        many = Many(checkout, stack, domains)
+        many.succeeds("up", "--yes", "--skip-preview")
+        yield many
+    finally:
+        checkout.python("cli", "sandbox", "down", "--stack", stack)
+
+
+def attached(many: Many, user: str) -> set[str]:
+    """The names of the policies that a user has on the server."""
+    if many.stack == "local":
+        with many.checkout.admin_api("local") as api:
+            return set(str(api.user(user)["policyName"]).split(","))
+    found = many.checkout.client("aws", "iam").list_attached_user_policies(UserName=user)["AttachedPolicies"]
+    return {one["PolicyName"] for one in found}
+
+
+def test_server_has_every_policy_and_nothing_is_left_to_do(many: Many) -> None:
+    """The verifier has several policies, each small enough for the server, and a preview finds nothing to change."""
+    resources: list[dict[str, Any]] = json.loads(many.succeeds("stack", "export"))["deployment"]["resources"]
+    user = PREFIX[many.stack].replace("usw2-", "verifier")
+    in_state = {one["inputs"]["name"] for one in resources if one.get("inputs", {}).get("name", "").startswith(user)}
+
+    assert len(in_state) > 1
+    assert attached(many, user) == in_state
+    many.succeeds("preview", "--expect-no-changes", *(["--refresh"] if IS_LONG else []))
+
+
+def test_verify_proves_the_first_and_the_last_domain(many: Many) -> None:
+    """The keys may do in each bucket what the plan says, whichever policy says it; `make long` proves all buckets."""
+    first, last = "media-raw", list(many.domains)[-1]
+    chosen = [] if IS_LONG else ["--bucket", first, "--bucket", last]
+
+    done = many.checkout.python("cli", "verify", "--stack", many.stack, "--quiet", *chosen, stack=many.stack)
+
+    assert done.status == 0, done.output
