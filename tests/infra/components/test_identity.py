@@ -39,7 +39,7 @@ def given(resource: "Declared") -> dict[str, object]:
 
 @pytest.mark.parametrize(("theirs", "ours"), PAIRS.items())
 def test_names_parents_and_order_are_those_of_the_plugins(plugins: "Run", own: "Run", theirs: str, ours: str) -> None:
-    """Every resource has a counterpart with the same name, parent and dependencies; our user waits for policies, too."""
+    """Every resource has a counterpart with the same name, parent and dependencies, but our user waits for policies."""
     before, after = plugins.of(theirs), own.of(ours)
 
     assert set(before) == set(after) != set()
