@@ -22,6 +22,7 @@ from typing import Any
 from infra.settings import Settings
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
+from model.remedies import Remedy, for_stack
 from model.resources import About
 from model.terminal_text import printable
 from ops.adopt.live import AdoptionError, account_id
@@ -138,7 +139,7 @@ def _run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
         _say(
             f"{stack}: no operation is pending, and everything in the state is on the server; if a killed update had "
             "locked the stack, it is unlocked now",
-            f"What exists but differs from the plan: pulumi up --refresh --stack {stack}",
+            f"What exists but differs from the plan: {for_stack(Remedy.CHANGED, stack)}",
         )
         return ExitCode.DONE
     lost = found.lost
@@ -194,8 +195,7 @@ def _nothing_there(settings: Settings, held: Sequence[Held]) -> str:
     return (
         f"{what} is on {where}.\n"
         f"  If this is another server: {check}.\n"
-        f"  If the server was emptied or replaced by an empty one: "
-        f"object-store recover --stack {settings.stack} --all-gone, then: pulumi up --stack {settings.stack}"
+        f"  If the server was emptied or replaced by an empty one: {for_stack(Remedy.ALL_LOST, settings.stack)}"
     )
 
 

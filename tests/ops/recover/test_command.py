@@ -26,20 +26,15 @@ CONFIG: dict[str, Any] = {
     "object-store:adminUser": {"value": "provisioner"},
     "object-store:adminPassword": {"value": "planted-admin-password", "secret": True},
 }
-FAKE = """#!/usr/bin/env python3
-import os, pathlib, sys
-folder, words = pathlib.Path(__file__).parent, [word for word in sys.argv[1:] if word != "--non-interactive"]
-with open(folder / "calls", "a") as calls:
-    calls.write(" ".join(words[:2]) + "\\n")
-command = " ".join(words[:2])
-if command == os.environ.get("FAKE_FAILS"):
-    sys.exit("it failed")
-if command == "config --json":
-    print((folder / "config.json").read_text())
-elif command == "stack export":
-    print((folder / "state.json").read_text())
-elif command == "stack import":
-    (folder / "state.json").write_text(sys.stdin.read())
+FAKE = """#!/bin/sh
+folder=$(dirname "$0")
+echo "$1 $2" >> "$folder/calls"
+if [ "$1 $2" = "$FAKE_FAILS" ]; then echo "it failed" >&2; exit 1; fi
+case "$1 $2" in
+    "config --json") cat "$folder/config.json" ;;
+    "stack export") cat "$folder/state.json" ;;
+    "stack import") cat > "$folder/state.json" ;;
+esac
 """
 LOOKS = ["cancel --yes", "stack export", "config --json"]
 
@@ -199,7 +194,7 @@ def test_server_without_any_bucket_is_refused(world: World, capsys: pytest.Captu
     said = capsys.readouterr().err
     assert "none of the 3 buckets of the state is on https://127.0.0.1:9000" in said
     assert "object-store:endpoint" in said
-    assert "object-store recover --stack local --all-gone, then: pulumi up --stack local" in said
+    assert "`object-store recover --stack local --all-gone`, then `pulumi up --stack local`" in said
     assert main(["--stack", "local", "--all-gone"]) == 0
     assert not [one for one in world.state["deployment"]["resources"] if "ucket" in one["type"]]
 
