@@ -1,5 +1,6 @@
 """ops.adopt.adoptable describes every resource as the program declares it; otherwise the import would differ."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 # `pulumi up` creates these: a key's secret cannot be read back, and AIStor's default retention is set again.
 LEFT_TO_UP = ("ServiceAccount", "AccessKey", "DefaultRetention")
 OURS = ("pulumi:providers:", "object-store:", "pulumi:pulumi:")
-DOMAINS = {"a": {"band": "hot"}, "b": {"band": "cold"}}
+# With so many and such long names the verifier gets several policies on both clouds.
+DOMAINS = {"a": {"band": "hot"}, "b": {"band": "cold"}, **{f"{'long' * 10}-{n}": {"band": "hot"} for n in range(75)}}
 
 
 @pytest.mark.parametrize(("cloud", "by"), [("aistor", "v3"), ("aistor", "v4"), ("aws", "v4")])
@@ -40,7 +42,7 @@ def test_names_types_and_provider_are_the_programs(
         "cloud": cloud,
         "env": "local",
         "region": "us-west-2",
-        "domains": '{"a":{"band":"hot"},"b":{"band":"cold"}}',
+        "domains": json.dumps(DOMAINS),
     }
     if cloud == "aws":
         values["allowedAccountIds"] = '["123456789012"]'
@@ -65,6 +67,7 @@ def test_names_types_and_provider_are_the_programs(
         if not one.type.startswith(OURS) and not one.type.endswith(LEFT_TO_UP)
     }
     assert {(one.kind, one.name) for one in found} == wanted
+    assert [one.id for one in found if one.name == "verifier-policy-2"]
     store, provider, *rest = file["resources"]
     assert (store["type"], store["logicalName"]) == (STORE[cloud], "store")
     assert (store["type"], store["logicalName"]) in {(one.type, one.name) for one in run.resources}

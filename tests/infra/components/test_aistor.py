@@ -94,13 +94,14 @@ def test_large_policies_are_split(run_program: "Callable[..., Run]", version: st
         "v3": ("IamPolicy", "IamUserPolicyAttachment", "IamServiceAccount"),
         "v4": ("Policy", "Attachment", "ServiceAccount"),
     }[version]
-    run = run_program("aistor", domains={f"domain-{n}": {"band": "hot"} for n in range(250)}, adminApi=version)
+    run = run_program("aistor", domains={f"{'long' * 10}-{n}": {"band": "hot"} for n in range(80)}, adminApi=version)
 
-    assert run.of(policy)["reader-policy-2"].inputs["name"] == "joelclaw-local-reader-2"
-    attached = run.of(attachment)["reader-attachment-2"].inputs
+    assert run.of(policy)["verifier-policy-2"].inputs["name"] == "joelclaw-local-verifier-2"
+    attached = run.of(attachment)["verifier-attachment-2"].inputs
     by_name = {key.lower().replace("_", ""): value for key, value in attached.items()}
-    assert (by_name["username"], by_name["policyname"]) == ("joelclaw-local-reader", "joelclaw-local-reader-2")
-    assert {"reader-attachment", "reader-attachment-2"} <= set(run.of(account)["reader-key-1"].depends_on)
+    assert (by_name["username"], by_name["policyname"]) == ("joelclaw-local-verifier", "joelclaw-local-verifier-2")
+    waits_for = set(run.of(account)["verifier-key-1"].depends_on)
+    assert {"verifier-attachment", "verifier-attachment-2"} <= waits_for
 
 
 def test_service_accounts_have_their_policy(run: "Run") -> None:
