@@ -115,7 +115,7 @@ def moved(exported: Mapping[str, Any], to: AdminApiVersion, place: Place) -> dic
         resource.pop("sourcePosition", None)
         resource.pop("stackTrace", None)
         values = {**(resource.get("inputs") or {}), **(resource.get("outputs") or {})}
-        resource |= {"type": kind, "provider": provider, **_properties(word, to, resource["id"], values, place)}
+        resource |= {"type": kind, "provider": provider, **properties_of(word, to, resource["id"], values, place)}
     state["deployment"]["resources"] = [_rewired(resource, renamed) for resource in resources]
     return state
 
@@ -142,13 +142,13 @@ def added(
                 "type": TYPES["v4"][word],
                 "parent": place.urn(STORE["aistor"], STORE_NAME),
                 "provider": provider,
-                **_properties(word, "v4", own_id, values, place),
+                **properties_of(word, "v4", own_id, values, place),
             }
         )
     return state
 
 
-def _properties(
+def properties_of(
     word: About, version: AdminApiVersion, own_id: str, values: Mapping[str, Any], place: Place
 ) -> dict[str, Any]:
     """Inputs, outputs and the names of the secret outputs, as the engine has them."""

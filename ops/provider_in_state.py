@@ -104,6 +104,19 @@ def with_access(exported: Mapping[str, Any], settings: Settings, config: Mapping
     return state
 
 
+def names_another_server(exported: Mapping[str, Any], settings: Settings) -> str | None:
+    """Host and port of the server that a state describes, if that is not the config's; on AWS never."""
+    own = settings.aistor
+    for resource in resources_of(exported):
+        if own is None or resource.get("delete") or not is_plugin_provider(resource):
+            continue
+        inputs = resource.get("inputs") or {}
+        wanted = provider_inputs(settings, None, password=False)
+        if any(inputs.get(key) != wanted[key] for key in ("minioServer", "minioSsl")):
+            return str(inputs.get("minioServer", ""))
+    return None
+
+
 def is_plugin_provider(resource: Mapping[str, Any]) -> bool:
     """Whether a resource of a state is the provider that the program declares for the plugin."""
     named = resource["urn"].rpartition("::")[2] == PLUGIN_PROVIDER_NAME

@@ -39,8 +39,8 @@ class SwitchError(Exception):
     """The stack cannot be moved in its present state; nothing was changed."""
 
 
-def place_of(settings: Settings, own: AistorSettings) -> Place:
-    """The stack and the server of a state.
+def place_of(settings: Settings, own: AistorSettings | None) -> Place:
+    """The stack and the server of a state; on AWS there is no address.
 
     Raises:
         EngineError: The config cannot be read.
@@ -48,7 +48,7 @@ def place_of(settings: Settings, own: AistorSettings) -> Place:
     return Place(
         stack=short_name(settings.stack),
         project=NAMESPACE,
-        connection=connection_inputs(own, settings.region),
+        connection=connection_inputs(own, settings.region) if own else {},
         config=engine_config(read_config(settings.stack)),
     )
 

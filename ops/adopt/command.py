@@ -2,7 +2,9 @@
 
 Use it when a state is lost, or for resources that were created by hand. It imports every resource with a planned name
 with `pulumi import`, independent of its settings; the next `pulumi up` sets these as planned. Adopting changes nothing
-on the server. That `up` creates new keys, because the secret of an existing key cannot be read.
+on the server. It brings an access key back, too, if the stack's outputs still have its secret and the server lets it
+in; `up` creates the other keys anew, because the secret of an existing key cannot be read. Before the engine imports,
+the config's endpoint and key pair are tried and written into the state.
 
 Exit status: 0 adopted, or nothing to adopt; 1 nothing was adopted, because a bucket cannot be adopted in its present
 state or because the answer was no; 2 it could not run.
@@ -15,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.admin_api import AdminApiError
 from infra.moves import admin_api_of, managed_by
 from infra.program import plan_for
 from infra.settings import Settings
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
-from model.resources import About
+from model.resources import About, AdminApiVersion, By, subject_of
 from model.terminal_text import printable
 from ops.adopt.adoptable import (
     Adoptable,
@@ -32,14 +35,30 @@ from ops.adopt.adoptable import (
     policies_left,
     retention_changes,
 )
+from ops.adopt.kept_keys import KeptKey, missing_keys, published_in, published_keys, working_keys
 from ops.adopt.live import AdoptionError, account_id, existing, live_buckets, live_identities
 from ops.identities_in_state import StateError, added
-from ops.provider_in_state import ca_file_of_state, provider_inputs
+from ops.keys.live_keys import KeysError
+from ops.keys_in_state import with_keys
+from ops.provider_in_state import ca_file_of_state, names_another_server, provider_inputs
 from ops.stack_settings import read_stack
 from ops.switch_admin_api import place_of
+from ops.tried_access import write_tried_access
 from ops.usage import NobodyToAskError, agreed
+from stack.outputs import Published
 from stack.runner import EngineError, run_pulumi
-from stack.state import read_state
+from stack.state import read_state, read_state_in_clear
+
+_ERRORS = (
+    AdminApiError,
+    AdoptionError,
+    EngineError,
+    InvalidInputError,
+    KeysError,
+    NobodyToAskError,
+    OSError,
+    StateError,
+)
 
 
 @dataclass(frozen=True)
@@ -51,28 +70,36 @@ class Found:
         refusals: Buckets that cannot be adopted in their present state, and why.
         retentions: Default retentions that the next `up` changes.
         policies: Buckets whose own policy the next `up` leaves unchanged.
+        keys: Access keys that become resources again.
+        new_keys: Identities that get a new access key from the next `up`.
     """
 
     adopted: tuple[Adoptable, ...]
     refusals: tuple[str, ...]
     retentions: tuple[str, ...]
     policies: tuple[str, ...]
+    keys: tuple[KeptKey, ...]
+    new_keys: tuple[str, ...]
 
 
-def find(settings: Settings, state: Held) -> Found:
+def find(settings: Settings, state: Held, published: Published | None) -> Found:
     """Find what a stack could adopt; changes nothing.
 
+    Args:
+        settings: The stack's settings.
+        state: What its state holds.
+        published: What it has published, with the key pairs.
+
     Raises:
+        AdminApiError: AIStor refused a question about an access key.
         AdoptionError: The existing resources cannot be read.
         EngineError: The engine failed.
         InvalidInputError: The config is invalid, or the endpoint does not answer.
+        KeysError: AWS refused a question about an access key.
     """
     plan = plan_for(settings)
     live = live_buckets(plan, settings)
-    by = admin_api_of(
-        settings.aistor.admin_api if settings.aistor else None, managed_by(kind for kind, _ in state.keys)
-    )
-    possible = adoptables(plan, settings.cloud, account_id(settings), live, by)
+    possible = adoptables(plan, settings.cloud, account_id(settings), live, _admin_api(settings, state))
     asked = [one for one in possible if not state.has(one)]
     adopted = (
         *existing(settings, [one for one in asked if not one.own]),
@@ -83,21 +110,31 @@ def find(settings: Settings, state: Held) -> Found:
     unread = new.keys() - {one.of for one in adopted if one.what is About.BUCKET}
     if unread:
         raise AdoptionError(f"S3 lists these buckets, but the provider does not find them: {', '.join(sorted(unread))}")
+    missing = missing_keys(plan, state, _implemented_by(settings, state))
+    keys = working_keys(settings, published_keys(plan, published, missing))
+    kept = {(key.identity, key.generation) for key in keys}
+    # Of an identity that exists nowhere yet there is nothing to say.
+    there = {subject_of(one.kind, one.name)[0] for one in (*(set(possible) - set(asked)), *adopted)}
     return Found(
         adopted,
         tuple(lock_refusals(plan, settings.cloud, new)),
         tuple(retention_changes(plan, new)),
         tuple(policies_left(settings.cloud, new)),
+        tuple(keys),
+        tuple(dict.fromkeys(name for name, number in missing if (name, number) not in kept and name in there)),
     )
 
 
-def adopt(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> None:
+def adopt(settings: Settings, state: Held, adopted: Sequence[Adoptable], keys: Sequence[KeptKey] = ()) -> None:
     """Import resources into a stack's state.
 
     Raises:
         AdoptionError: An identity could not be read.
         EngineError: The engine failed; it may have imported some resources, and a second run continues.
+        InvalidInputError: The server refuses the config's key pair.
+        StateError: The state lacks the store of the keys.
     """
+    write_tried_access(settings)
     by_engine = [one for one in adopted if not one.own]
     if by_engine:
         _import(settings, state, by_engine)
@@ -108,6 +145,19 @@ def adopt(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> None
         exported = read_state(settings.stack)
         state_with = added(exported, found, place_of(settings, settings.aistor))
         run_pulumi("stack", "import", "--stack", settings.stack, text=json.dumps(state_with))
+    if keys:
+        place = place_of(settings, settings.aistor)
+        state_with = with_keys(read_state(settings.stack), keys, _implemented_by(settings, state), place)
+        run_pulumi("stack", "import", "--stack", settings.stack, text=json.dumps(state_with))
+
+
+def _admin_api(settings: Settings, state: Held) -> AdminApiVersion:
+    said = settings.aistor.admin_api if settings.aistor else None
+    return admin_api_of(said, managed_by(kind for kind, _ in state.keys))
+
+
+def _implemented_by(settings: Settings, state: Held) -> By:
+    return _admin_api(settings, state) if settings.aistor else "aws"
 
 
 def _import(settings: Settings, state: Held, adopted: Sequence[Adoptable]) -> None:
@@ -145,20 +195,26 @@ def run(stack: str, out: Path | None, *, yes: bool) -> ExitCode:
     """
     try:
         return _run(stack, out or Path(f"adopt-{stack.rpartition('/')[2]}.json"), yes=yes)
-    except (AdoptionError, EngineError, InvalidInputError, NobodyToAskError, OSError, StateError) as error:
+    except _ERRORS as error:
         sys.stderr.write(f"{printable(error)}\nNothing was adopted.\n")
         return ExitCode.CANNOT
 
 
 def _run(stack: str, out: Path, *, yes: bool) -> ExitCode:
     settings = read_stack(stack)
-    state = held(read_state(stack))
+    exported = read_state_in_clear(stack)
+    state = held(exported)
     if state.interrupted:
         raise AdoptionError(f"an update was interrupted; first run: object-store recover --stack {stack}")
+    if former := names_another_server(exported, settings):
+        raise AdoptionError(
+            f"the state describes the server {former}, and the config names another one; first run: "
+            f"object-store recover --stack {stack}"
+        )
     if sys.stderr.isatty():
         sys.stderr.write(f"{stack}: reading from the server what exists …\n")
-    found = find(settings, state)
-    if not found.adopted:
+    found = find(settings, state, published_in(exported, stack))
+    if not found.adopted and not found.keys:
         sys.stdout.write(f"{stack}: nothing to adopt; every planned resource that exists is in the state\n")
         return ExitCode.DONE
     if found.refusals:
@@ -171,9 +227,9 @@ def _run(stack: str, out: Path, *, yes: bool) -> ExitCode:
     if not agreed("Adopt them?", yes=yes):
         sys.stdout.write("Nothing was adopted.\n")
         return ExitCode.WRONG
-    adopt(settings, state, found.adopted)
+    adopt(settings, state, found.adopted, found.keys)
     sys.stdout.write(
-        f"{stack}: {len(found.adopted)} resources adopted. "
+        f"{stack}: {len(found.adopted) + len(found.keys)} resources adopted. "
         f"Next: pulumi preview --stack {stack}, then pulumi up --stack {stack}\n"
     )
     return ExitCode.DONE
@@ -184,13 +240,17 @@ def _listed(stack: str, found: Found) -> str:
     groups: dict[str, list[str]] = {}
     for one in found.adopted:
         groups.setdefault(one.of, []).append(one.what.value)
-    lines = [f"{stack}: {len(found.adopted)} planned resources exist but are not in the state:"]
+    for key in found.keys:
+        groups.setdefault(key.user, []).append(f"{About.KEY.value} {key.access_key_id}")
+    lines = [f"{stack}: {len(found.adopted) + len(found.keys)} planned resources exist but are not in the state:"]
     lines += [f"  {of}: {', '.join(words)}" for of, words in groups.items()]
-    users = [one.of for one in found.adopted if one.what is About.USER]
-    if users:
+    if found.keys:
+        lines.append("The stack still has the secrets of these access keys, so they go on as they are.")
+    if found.new_keys:
         lines.append(
-            f"Their keys are not adopted, because a secret cannot be read back. `pulumi up` creates a new key for each "
-            f"of {', '.join(users)}; the existing keys work until you remove them."
+            "The stack has no working access key of these identities, and a secret cannot be read back. `pulumi up` "
+            f"creates a new key for each of {', '.join(found.new_keys)}; existing keys work until you remove them. "
+            f"Deliver the new ones: object-store keys deliver --stack {stack}"
         )
     if found.retentions:
         lines.append("The next `pulumi up` changes default retention:")

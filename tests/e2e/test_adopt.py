@@ -184,6 +184,49 @@ def test_nothing_is_imported_that_was_not_agreed_to(checkout: Checkout, stack: s
     assert state_file(checkout, stack).read_bytes() == before
 
 
+# What a refresh by a refused admin takes out of a state, and the keys and attachments, whose users stay.
+_EMPTIED = ("Bucket", "LifecycleConfiguration", "ilmPolicy", "ServiceAccount", "accessKey", "Attachment")
+
+
+def emptied(state: dict[str, Any]) -> dict[str, Any]:
+    """The state without these resources, with an admin's password that the server refuses."""
+    resources = state["deployment"]["resources"]
+    kept = [one for one in resources if not any(word in one["type"] for word in _EMPTIED)]
+    there = {one["urn"] for one in kept}
+    for one in kept:
+        one["dependencies"] = [urn for urn in one.get("dependencies") or [] if urn in there]
+        waits = one.get("propertyDependencies") or {}
+        one["propertyDependencies"] = {key: [urn for urn in urns or [] if urn in there] for key, urns in waits.items()}
+        if one["type"] == "pulumi:providers:minio":
+            one["inputs"]["minioPassword"] = one["outputs"]["minioPassword"] = "planted-wrong-password"
+    return {**state, "deployment": {**state["deployment"], "resources": kept}}
+
+
+def test_emptied_state_comes_back_with_the_keys_that_work(checkout: Checkout, stack: str) -> None:
+    """The engine asks with the config's pair, and keys whose secrets the outputs still have become resources again."""
+    before = state_file(checkout, stack).read_bytes()
+    credentials = ("stack", "output", "credentials", "--json", "--show-secrets", "--stack", stack)
+    pairs = checkout.pulumi(stack, *credentials).output
+    state = json.loads(checkout.pulumi(stack, "stack", "export", "--stack", stack).output)
+    try:
+        lost = emptied(state)
+        assert len(lost["deployment"]["resources"]) < len(state["deployment"]["resources"]) - 30
+        assert checkout.pulumi(stack, "stack", "import", "--stack", stack, text=json.dumps(lost)).status == 0
+
+        done = adopt(checkout, stack, "--yes")
+
+        assert done.status == 0, done.output
+        assert "still has the secrets of these access keys" in done.output
+        assert "creates a new key" not in done.output
+        # The sandbox empties its buckets when it is destroyed, and an import does not know that.
+        assert set(previewed(checkout, stack)) <= {"update"}
+        assert checkout.up(stack, "--stack", stack).status == 0
+        assert previewed(checkout, stack) == {}
+        assert checkout.pulumi(stack, *credentials).output == pairs
+    finally:
+        state_file(checkout, stack).write_bytes(before)
+
+
 @pytest.mark.parametrize(("band", "locked"), [("cold", False), ("hot", True)])
 def test_bucket_of_another_lock_is_refused(checkout: Checkout, stack: str, band: str, *, locked: bool) -> None:
     """A bucket without the planned lock, or with an unplanned one, is named with the remedy."""

@@ -11,6 +11,7 @@ import trustme
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from model.problems import InvalidInputError, Problem
 from ops.adopt.adoptable import LiveBucket
 from tests.console import command as console
 
@@ -233,6 +234,7 @@ def _aistor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, LiveBuck
     )
     live = {BUCKET: LiveBucket(locked=False, policy=True)}
     monkeypatch.setattr("ops.adopt.command.live_buckets", lambda _plan, _settings: live)
+    monkeypatch.setattr("ops.adopt.command.write_tried_access", lambda _: True)
     return live
 
 
@@ -321,3 +323,35 @@ def test_pulumi_that_prints_no_json_is_told(folder: Path, capsys: pytest.Capture
 
     assert main(["--stack", "aws"]) == 2
     assert "no JSON" in capsys.readouterr().err
+
+
+def test_access_is_tried_before_the_engine_asks(
+    folder: Path, aistor: dict[str, LiveBucket], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server that refuses the config's pair ends it, and the engine imports nothing."""
+    assert aistor
+
+    def refused(_: object) -> bool:
+        raise InvalidInputError([Problem("adminPassword", "refused", "", "the right one")])
+
+    monkeypatch.setattr("ops.adopt.command.write_tried_access", refused)
+
+    assert main(["--stack", "local", "--yes"]) == 2
+    assert "adminPassword: refused" in capsys.readouterr().err
+    assert not (folder / "imported.json").exists()
+
+
+def test_state_of_another_server_is_recovered_first(
+    folder: Path, aistor: dict[str, LiveBucket], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What of the state is on the config's server is for `recover` to find out."""
+    assert aistor
+    inputs = {"minioServer": "old.example.com:9000", "minioSsl": "true"}
+    provider = {"urn": "urn::aistor", "type": "pulumi:providers:minio", "inputs": inputs}
+    content = {"deployment": {"resources": [provider]}}
+    (folder / "stack.json").write_text(json.dumps(content), encoding="utf-8")
+
+    assert main(["--stack", "local", "--yes"]) == 2
+    said = capsys.readouterr().err
+    assert "the state describes the server old.example.com:9000" in said
+    assert "object-store recover --stack local" in said

@@ -1,0 +1,219 @@
+"""ops.adopt.kept_keys and ops.keys_in_state: access keys that come back into a state, and those that do not."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from infra.admin_api import AdminApi
+from infra.program import deployment_for, plan_for
+from infra.settings import Settings, settings_from
+from model.resources import By
+from ops.adopt.adoptable import Held
+from ops.adopt.kept_keys import KeptKey, missing_keys, published_in, published_keys, working_keys
+from ops.identities_in_state import Place, StateError
+from ops.keys_in_state import with_keys
+from sandbox.server.embedded import RunningServer, running_server
+from stack.state_secret import revealed, secret
+
+STATEMENT = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::b/*"]}
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": [STATEMENT]})
+SECRET = "planted-key-secret"  # noqa: S105 - planted
+TWO_GENERATIONS = {"credentials": json.dumps({"worker": {"current": 3, "previous": 2}})}
+
+
+@pytest.fixture(scope="module", name="server")
+def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server("aistor", tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(name="settings")
+def _settings(server: RunningServer, tmp_path: Path) -> Settings:
+    values = {
+        "cloud": "aistor",
+        "env": "local",
+        "region": server.region,
+        "endpoint": server.endpoint,
+        "caBundle": server.ca_bundle,
+        "adminUser": server.admin.user,
+        "adminPassword": server.admin.password,
+    }
+    return settings_from({**values, **TWO_GENERATIONS}, "local", tmp_path, {})
+
+
+def on_aws(**more: str) -> Settings:
+    """Settings of a stack on AWS."""
+    return settings_from({"cloud": "aws", "env": "prod", "region": "us-west-2", **more}, "aws", Path.cwd(), {})
+
+
+def exported(settings: Settings, credentials: object) -> dict[str, Any]:
+    """A state of which only the stack's outputs are left."""
+    deployment = deployment_for(plan_for(settings), settings).model_dump(mode="json")
+    hidden = {**secret(""), "plaintext": json.dumps(credentials)}
+    outputs = {"deployment": deployment, "credentials": hidden}
+    return {
+        "version": 3,
+        "deployment": {"resources": [{"urn": "u", "type": "pulumi:pulumi:Stack", "outputs": outputs}]},
+    }
+
+
+def pair(access_key: str, **more: object) -> dict[str, object]:
+    """A published pair."""
+    return {"access_key_id": access_key, "secret_access_key": SECRET, **more}
+
+
+def test_published_pair_is_that_of_the_generation_it_was_published_as(settings: Settings) -> None:
+    """The current and the previous one, of identities whose keys are missing; others and removed ones are left out."""
+    published = published_in(
+        exported(settings, {"worker": pair("NEW", previous=pair("OLD")), "reader": pair("R")}), "local"
+    )
+    plan = plan_for(settings)
+    missing = [("worker", 3), ("worker", 2), ("verifier", 1)]
+
+    found = published_keys(plan, published, missing)
+
+    assert [(key.name, key.user, key.access_key_id) for key in found] == [
+        ("worker-key-3", "joelclaw-local-worker", "NEW"),
+        ("worker-key-2", "joelclaw-local-worker", "OLD"),
+    ]
+    assert published_keys(plan, published, [("worker", 4)]) == []
+    assert published_keys(plan, None, missing) == []
+    assert SECRET not in repr(found)
+
+
+def test_stack_that_has_published_nothing_has_no_key() -> None:
+    """A new state has no stack resource, or one without outputs."""
+    assert published_in({"deployment": None}, "local") is None
+    assert published_in({"deployment": {"resources": [{"type": "pulumi:pulumi:Stack"}]}}, "local") is None
+
+
+@pytest.mark.parametrize(
+    ("by", "kind"),
+    [
+        ("v3", "minio:index/iamServiceAccount:IamServiceAccount"),
+        ("v4", "pulumi-python:dynamic/identity:ServiceAccount"),
+        ("aws", "aws:iam/accessKey:AccessKey"),
+    ],
+)
+def test_missing_keys_are_those_that_an_update_would_make(by: By, kind: str) -> None:
+    """Each planned generation without a resource of its name; an identity with a role has none."""
+    trust = {"reader": {"trust": {"oidc": {"issuer": "https://ci.example.com", "subject": "job"}}}}
+    accounts = json.dumps(["123456789012"])
+    plan = plan_for(on_aws(identities=json.dumps(trust), allowedAccountIds=accounts, **TWO_GENERATIONS))
+    state = Held(frozenset({(kind, "worker-key-3"), ("other", "verifier-key-1")}), {}, 0)
+
+    found = missing_keys(plan, state, by)
+
+    assert ("worker", 2) in found
+    assert ("verifier", 1) in found
+    assert ("worker", 3) not in found
+    assert "reader" not in dict(found)
+
+
+def test_key_comes_back_only_if_the_server_lets_its_pair_in(settings: Settings, server: RunningServer) -> None:
+    """Not one that is unknown, of another user, switched off, or whose secret is another."""
+    own = settings.aistor
+    assert own is not None
+    with AdminApi(
+        endpoint=own.endpoint.url,
+        region=settings.region,
+        ca_pem=own.ca_pem,
+        access_key_id=own.admin_user,
+        secret_access_key=own.admin_password,
+    ) as api:
+        for user in ("worker", "other"):
+            api.add_user(user, "planted-user-secret")
+        for user, access_key in (
+            ("worker", "GOOD"),
+            ("worker", "SWITCHED-OFF"),
+            ("other", "ANOTHERS"),
+            ("worker", "CHANGED"),
+        ):
+            api.add_service_account(user, POLICY, access_key, SECRET)
+        api.update_service_account("SWITCHED-OFF", policy=POLICY, status="off")
+    assert server.endpoint == own.endpoint.url
+
+    def key(access_key: str, secret_key: str = SECRET) -> KeptKey:
+        return KeptKey("worker", "worker", 1, access_key, secret_key)
+
+    asked = [key("GOOD"), key("UNKNOWN"), key("SWITCHED-OFF"), key("ANOTHERS"), key("CHANGED", "planted-other-secret")]
+    (found,) = working_keys(settings, asked)
+
+    assert (found.access_key_id, found.live["status"]) == ("GOOD", "on")
+    assert json.loads(found.live["policy"])["Statement"][0]["Action"] == ["s3:GetObject"]
+    assert working_keys(settings, []) == []
+
+
+@mock_aws
+def test_key_of_the_user_on_aws_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that IAM lists for the user."""
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    iam = boto3.session.Session().client("iam", region_name="us-west-2")
+    iam.create_user(UserName="joelclaw-prod-worker")
+    made = iam.create_access_key(UserName="joelclaw-prod-worker")["AccessKey"]
+    good = KeptKey("worker", "joelclaw-prod-worker", 1, made["AccessKeyId"], made["SecretAccessKey"])
+
+    assert working_keys(on_aws(), [good, replace(good, access_key_id="AKIAUNKNOWN")]) == [good]
+
+
+def place() -> Place:
+    """The stack of the states."""
+    return Place("local", "object-store", {"endpoint": "https://s3", "region": "r", "caPem": ""}, {})
+
+
+KEY = KeptKey("worker", "joelclaw-local-worker", 2, "AK", SECRET, {"policy": POLICY, "status": "on"})
+
+
+def state_for(by: By) -> dict[str, Any]:
+    """A state with the store and the provider."""
+    store = "object-store:storage:" + ("AwsStore" if by == "aws" else "AistorStore")
+    provider = {"v3": ("minio", "aistor"), "v4": ("pulumi-python", "default"), "aws": ("aws", "aws")}[by]
+    kind = f"pulumi:providers:{provider[0]}"
+    resources = [
+        {"urn": place().urn(kind, provider[1]), "id": "1", "type": kind},
+        {"urn": place().urn(kind, "default_1"), "id": "2", "type": kind},
+        {"urn": place().urn(store, "store"), "type": store},
+    ]
+    return {"version": 3, "deployment": {"resources": resources}}
+
+
+@pytest.mark.parametrize(
+    ("by", "kind", "hidden"),
+    [
+        ("v3", "minio:index/iamServiceAccount:IamServiceAccount", "secretKey"),
+        ("v4", "pulumi-python:dynamic/identity:ServiceAccount", "secretKey"),
+        ("aws", "aws:iam/accessKey:AccessKey", "secret"),
+    ],
+)
+def test_key_becomes_a_resource_under_its_name_with_its_secret_hidden(by: By, kind: str, hidden: str) -> None:
+    """Below the store, with the right provider; a second run adds nothing."""
+    before = state_for(by)
+
+    state = with_keys(before, [KEY], by, place())
+
+    *others, made = state["deployment"]["resources"]
+    assert others == before["deployment"]["resources"]
+    assert (made["type"], made["id"]) == (kind, "AK")
+    assert made["urn"].endswith(f"${kind}::worker-key-2")
+    assert made["provider"] == f"{others[0]['urn']}::1"
+    assert made["parent"] == others[2]["urn"]
+    assert revealed(made["outputs"][hidden]) == SECRET
+    assert hidden in made["additionalSecretOutputs"]
+    assert SECRET not in json.dumps(made["inputs"])
+    assert with_keys(state, [KEY], by, place()) == state
+
+
+def test_state_without_a_place_for_the_key_is_refused() -> None:
+    """Neither the store nor the provider may be invented here."""
+    for place_of_missing in (0, 2):
+        state = state_for("v3")
+        state["deployment"]["resources"].pop(place_of_missing)
+        with pytest.raises(StateError, match="first run: pulumi up"):
+            with_keys(state, [KEY], "v3", place())
+    assert with_keys({"deployment": None}, [], "v3", place()) == {"deployment": None}
