@@ -5,9 +5,6 @@ runs. A key that the interrupted update created and that no state holds is remov
 published. A key that exists for any other reason is left unchanged and named.
 """
 
-import os
-import re
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -19,12 +16,10 @@ from model.problems import InvalidInputError, Problem
 from ops.keys.live_keys import KeysError, live_keys
 from ops.keys.standing_keys import StandingKey, being_made, published_generations, standing_keys
 from ops.recover.command import recover
+from ops.recover.lock import is_abandoned
 from ops.stack_settings import read_stack
 from stack.runner import EngineError, run_pulumi
 from stack.state import read_state, under_way
-
-# The engine's message about a lock: pkg/backend/diy/lock.go of pulumi/pulumi.
-_LOCKED = re.compile(r"created by \S+@(?P<host>\S+) \(pid (?P<pid>[0-9]+)\)")
 
 Say = Callable[[str], None]
 
@@ -97,7 +92,7 @@ def settle(stack: str, say: Say) -> Stack:
     try:
         recover(stack, unlock=False)
     except EngineError as error:
-        if not _is_abandoned(str(error)):
+        if not is_abandoned(str(error)):
             raise
         recover(stack)
     found = look(stack)
@@ -119,27 +114,11 @@ def update(stack: str, say: Say) -> None:
     try:
         run_pulumi(*up)
     except EngineError as error:
-        if not _is_abandoned(str(error)):
+        if not is_abandoned(str(error)):
             raise
         say("the engine that locked the stack no longer runs; removing its lock")
         recover(stack)
         run_pulumi(*up)
-
-
-def _is_abandoned(said: str) -> bool:
-    """Whether all holders of the stack's lock are processes of this machine that no longer run."""
-    holders = [(match["host"], int(match["pid"])) for match in _LOCKED.finditer(said)]
-    return bool(holders) and all(host == socket.gethostname() and not _runs(pid) for host, pid in holders)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _remove_left_behind(stack: Stack, identities: frozenset[str], say: Say) -> None:

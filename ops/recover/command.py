@@ -29,6 +29,7 @@ from ops.adopt.live import AdoptionError, account_id
 from ops.keys.private_file import write
 from ops.recover.interrupted import TakenUp, taken_up
 from ops.recover.live import live_of
+from ops.recover.lock import is_held_here
 from ops.recover.lost import CannotTellError, Cause, Held, causes, held_in, nothing_there
 from ops.recover.surgery import operated
 from ops.recover.words import consequences, said_of
@@ -132,10 +133,10 @@ def run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
 
 
 def _run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
-    if not dry_run:
-        _unlock(stack)
     found = find(stack, all_gone=all_gone)
     if not found.taken.under_way and not found.causes:
+        if not dry_run:
+            _unlock(stack)
         _say(
             f"{stack}: no operation is pending, and everything in the state is on the server; if a killed update had "
             "locked the stack, it is unlocked now",
@@ -151,7 +152,7 @@ def _run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
         return ExitCode.WRONG
     saved = _save(stack, found.before)
     _say(f"The state as it was: {saved}; this puts it back: pulumi stack import --stack {stack} --file {saved}")
-    _write(stack, found)
+    _write_unlocked(stack, found)
     if found.taken.under_way:
         _say(f"{stack}: resolved {len(found.taken.under_way)} interrupted operations")
         _say(*(f"  an unused key may remain on the server; find and remove it: {urn}" for urn in found.taken.keys))
@@ -164,6 +165,17 @@ def _run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
 
 def _unlock(stack: str) -> None:
     run_pulumi("cancel", "--yes", "--stack", stack, may_fail=True)
+
+
+def _write_unlocked(stack: str, found: Found) -> None:
+    """Write the state; a lock is removed, unless a process of this machine still works under it."""
+    try:
+        _write(stack, found)
+    except EngineError as error:
+        if is_held_here(str(error)):
+            raise
+        _unlock(stack)
+        _write(stack, found)
 
 
 def _write(stack: str, found: Found) -> None:

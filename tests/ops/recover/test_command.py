@@ -1,6 +1,8 @@
 """ops.recover.command: what is asked, saved, written and said, and every way that ends without a change."""
 
 import json
+import os
+import socket
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +31,8 @@ CONFIG: dict[str, Any] = {
 FAKE = """#!/bin/sh
 folder=$(dirname "$0")
 echo "$1 $2" >> "$folder/calls"
+if [ "$1 $2" = cancel\\ --yes ]; then rm -f "$folder/lock"; fi
+if [ "$1 $2" = "stack import" ] && [ -f "$folder/lock" ]; then cat "$folder/lock" >&2; exit 1; fi
 if [ "$1 $2" = "$FAKE_FAILS" ]; then echo "it failed" >&2; exit 1; fi
 case "$1 $2" in
     "config --json") cat "$folder/config.json" ;;
@@ -36,7 +40,8 @@ case "$1 $2" in
     "stack import") cat > "$folder/state.json" ;;
 esac
 """
-LOOKS = ["cancel --yes", "stack export", "config --json"]
+GONE_PID = 2**22 + 1  # beyond the largest number of a process
+LOOKS = ["stack export", "config --json"]
 
 
 class World:
@@ -145,7 +150,7 @@ def test_whole_stack_is_left_alone(world: World, capsys: pytest.CaptureFixture[s
     """If everything is there and nothing is pending, nothing is saved or imported, even without a lock to remove."""
     assert main(["--stack", "local"]) == 0
 
-    assert world.calls() == LOOKS
+    assert world.calls() == [*LOOKS, "cancel --yes"]
     assert world.saved() == []
     said = capsys.readouterr().out
     assert "no operation is pending, and everything in the state is on the server" in said
@@ -166,7 +171,7 @@ def test_dry_run_shows_and_changes_nothing(world: World, capsys: pytest.CaptureF
 
     assert main(["--stack", "local", "--dry-run"]) == 1
 
-    assert world.calls() == LOOKS[1:]
+    assert world.calls() == LOOKS
     assert world.saved() == []
     assert "the lifecycle of bucket b-hot is gone" in capsys.readouterr().out
     world.gone.clear()
@@ -290,6 +295,26 @@ def test_keys_hear_that_it_is_unknown(world: World, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(command, "live_of", refused)
     with pytest.raises(EngineError, match="nobody answers"):
         command.recover("local")
+
+
+@pytest.mark.parametrize(
+    ("host", "alive", "status"),
+    [("elsewhere", True, 0), ("", False, 0), ("", True, 2)],
+    ids=["unknown", "dead", "alive"],
+)
+def test_lock_is_removed_unless_its_holder_runs_here(
+    world: World, capsys: pytest.CaptureFixture[str], host: str, *, alive: bool, status: int
+) -> None:
+    """A killed engine's lock goes; an update that runs on this machine keeps its lock, and the state stays."""
+    world.lose(About.LIFECYCLE, "hot-one")
+    before, pid = world.state, os.getpid() if alive else GONE_PID
+    (world.folder / "lock").write_text(f"created by me@{host or socket.gethostname()} (pid {pid}) at noon", "utf-8")
+
+    assert main(["--stack", "local"]) == status
+
+    assert ("cancel --yes" in world.calls()) == (status == 0)
+    assert (world.state == before) == (status != 0)
+    assert ("created by me" in capsys.readouterr().err) == (status != 0)
 
 
 @pytest.mark.parametrize("step", ["stack export", "config --json", "stack import"])
