@@ -11,6 +11,7 @@ import json
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,8 +60,9 @@ class Store:
         """The inputs that the recording lacks, because the recorded server spoke plain http."""
         return {} if self.ca_bundle is None else {"minioSsl": "true", "minioCacertFile": self.ca_bundle}
 
+    @cached_property
     def s3(self) -> S3Client:
-        """Create an S3 client with the administrator's credentials."""
+        """An S3 client with the administrator's credentials."""
         return boto3.session.Session().client(
             "s3",
             endpoint_url=f"{self.scheme}://{self.address}",
@@ -71,8 +73,9 @@ class Store:
             config=Config(s3={"addressing_style": "path"}),
         )
 
+    @cached_property
     def iam(self) -> MinioIamClient:
-        """Create a client of the admin API with the administrator's credentials."""
+        """A client of the admin API with the administrator's credentials."""
         return MinioIamClient(f"{self.scheme}://{self.address}", self.user, self.password, self.ca_bundle)
 
     @classmethod

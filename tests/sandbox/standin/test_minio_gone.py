@@ -42,18 +42,18 @@ PREDICTED = (22, 81, 82, 291, 292)
 
 
 def _the_key(store: Store) -> str:
-    (account,) = store.iam().list_service_accounts(WORKER)["accounts"]
+    (account,) = store.iam.list_service_accounts(WORKER)["accounts"]
     key: str = account["accessKey"]
     return key
 
 
 def _remove_policy(store: Store) -> None:
-    store.iam().detach_policy(WORKER, [WORKER])
-    store.iam().remove_canned_policy(WORKER)
+    store.iam.detach_policy(WORKER, [WORKER])
+    store.iam.remove_canned_policy(WORKER)
 
 
 def _remove_everything(store: Store) -> None:
-    s3, iam = store.s3(), store.iam()
+    s3, iam = store.s3, store.iam
     for bucket in s3.list_buckets()["Buckets"]:
         s3.delete_bucket(Bucket=bucket["Name"])
     for user in iam.list_users():
@@ -63,15 +63,15 @@ def _remove_everything(store: Store) -> None:
 
 #: Loss -> how it is made behind the plugin's back.
 LOSSES = {
-    "versioned bucket": lambda store: store.s3().delete_bucket(Bucket=VERSIONED),
-    "locked bucket": lambda store: store.s3().delete_bucket(Bucket=LOCKED),
-    "user": lambda store: store.iam().remove_user(WORKER),
+    "versioned bucket": lambda store: store.s3.delete_bucket(Bucket=VERSIONED),
+    "locked bucket": lambda store: store.s3.delete_bucket(Bucket=LOCKED),
+    "user": lambda store: store.iam.remove_user(WORKER),
     "policy (detached first)": _remove_policy,
-    "attachment": lambda store: store.iam().detach_policy(WORKER, [WORKER]),
-    "service account": lambda store: store.iam().delete_service_account(_the_key(store)),
-    "lifecycle": lambda store: store.s3().delete_bucket_lifecycle(Bucket=VERSIONED),
-    "user switched off": lambda store: store.iam().set_user_status(WORKER, "disabled"),
-    "service account switched off": lambda store: store.iam().update_service_account(_the_key(store), new_status="off"),
+    "attachment": lambda store: store.iam.detach_policy(WORKER, [WORKER]),
+    "service account": lambda store: store.iam.delete_service_account(_the_key(store)),
+    "lifecycle": lambda store: store.s3.delete_bucket_lifecycle(Bucket=VERSIONED),
+    "user switched off": lambda store: store.iam.set_user_status(WORKER, "disabled"),
+    "service account switched off": lambda store: store.iam.update_service_account(_the_key(store), new_status="off"),
     "everything (an empty server)": _remove_everything,
 }
 

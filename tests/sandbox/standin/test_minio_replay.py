@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def _take_warm_rule_away(store: Store) -> None:
-    s3, bucket = store.s3(), f"{PREFIX}session-archive"
+    s3, bucket = store.s3, f"{PREFIX}session-archive"
     rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     kept: Any = [rule for rule in rules if rule["ID"] != "warm"]
     s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": kept})
 
 
 def _leave_versions(store: Store) -> None:
-    s3, bucket = store.s3(), "lbb"
+    s3, bucket = store.s3, "lbb"
     for body in (b"1", b"2"):
         s3.put_object(Bucket=bucket, Key="k", Body=body)
     s3.delete_object(Bucket=bucket, Key="k")
@@ -41,19 +41,19 @@ WITH_ENGINE = Recording(
     "pulumi-minio-calls.jsonl",
     by_hand={
         "drift: refresh": _take_warm_rule_away,
-        "drift: lifecycle removed by hand; refresh": lambda store: store.s3().delete_bucket_lifecycle(
+        "drift: lifecycle removed by hand; refresh": lambda store: store.s3.delete_bucket_lifecycle(
             Bucket=f"{PREFIX}session-archive"
         ),
-        "drift: bucket deleted by hand; refresh": lambda store: store.s3().delete_bucket(
+        "drift: bucket deleted by hand; refresh": lambda store: store.s3.delete_bucket(
             Bucket=f"{PREFIX}agent-loop-artifacts"
         ),
-        "drift: versioning suspended by hand; refresh": lambda store: store.s3().put_bucket_versioning(
+        "drift: versioning suspended by hand; refresh": lambda store: store.s3.put_bucket_versioning(
             Bucket=f"{PREFIX}session-archive", VersioningConfiguration={"Status": "Suspended"}
         ),
-        "bad: bucket exists already": lambda store: store.s3().create_bucket(
+        "bad: bucket exists already": lambda store: store.s3.create_bucket(
             Bucket=f"{PREFIX}already-there", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
         ),
-        "bad: destroy with an object in a bucket": lambda store: store.s3().put_object(
+        "bad: destroy with an object in a bucket": lambda store: store.s3.put_object(
             Bucket=f"{PREFIX}agent-loop-artifacts", Key="left-behind", Body=b"x"
         ),
     },
