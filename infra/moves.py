@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from model.plan import BucketPlan, StorePlan
 from model.problems import Problem
+from model.remedies import Remedy, for_stack
 from model.resources import About, AdminApiVersion, identity_types, subject_of, types_about
 from model.taxonomy import BandName
 
@@ -154,8 +155,6 @@ def gone_buckets(
         stack: The stack's name.
     """
     gone = sorted(set(held) - set(there))
-    recovered = f"object-store recover --stack {stack}"
-    then = f"then pulumi up --stack {stack}"
     if gone and len(gone) == len(held):
         return [
             Problem(
@@ -163,7 +162,7 @@ def gone_buckets(
                 f"{endpoint or 'AWS'} has none of the stack's {len(gone)} buckets",
                 "the server that has them" if endpoint else "credentials of the account that has them",
                 f"the right {'endpoint' if endpoint else 'credentials'}; only if this server is empty because its data "
-                f"is lost or because it is new: {recovered} --all-gone, {then}",
+                f"is lost or because it is new: {for_stack(Remedy.ALL_LOST, stack)}",
             )
         ]
     return [
@@ -171,7 +170,7 @@ def gone_buckets(
             name,
             "the bucket is in the stack, and the server does not have it",
             "",
-            f"{recovered}, {then}, which creates it again, empty",
+            f"{for_stack(Remedy.LOST, stack)}, which creates it again, empty",
         )
         for name in gone
     ]
@@ -192,8 +191,7 @@ def other_server(keys: int, endpoint: str, former: str, where: str, stack: str) 
         f"{endpoint} has buckets of the stack, but none of its {keys} access keys, so it is not the one at {former}, "
         "which the stack was deployed to",
         "that server, under any name",
-        f"the right endpoint; if this server takes the other one's place: object-store recover --stack {stack}, then "
-        f"pulumi up --stack {stack}",
+        f"the right endpoint; if this server takes the other one's place: {for_stack(Remedy.LOST, stack)}",
     )
 
 

@@ -83,7 +83,7 @@ def test_bucket_that_is_gone_is_named_with_the_way_back() -> None:
 
     assert [first.where, second.where] == ["a", "c"]
     assert "the server does not have it" in first.wrong
-    assert first.paste.startswith("object-store recover --stack local, then pulumi up --stack local,")
+    assert first.paste.startswith("`object-store recover --stack local`, then `pulumi up --stack local`,")
     assert gone_buckets([], set(), "https://s3", "local.yaml: ", "local") == []
     assert gone_buckets(["a"], {"a"}, None, "aws.yaml: ", "aws") == []
 
@@ -108,4 +108,4 @@ def test_server_with_none_of_the_buckets_is_another_one_or_empty(
 
     assert (problem.where, problem.wrong) == (where, wrong)
     assert problem.paste.startswith(write)
-    assert "object-store recover --stack local --all-gone, then pulumi up --stack local" in problem.paste
+    assert "`object-store recover --stack local --all-gone`, then `pulumi up --stack local`" in problem.paste
