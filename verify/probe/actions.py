@@ -13,7 +13,6 @@ import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from model.plan import BucketPlan, IdentityPlan
@@ -30,7 +29,6 @@ LINK_SECONDS = 300
 _LINKED = b"put by link"
 # AWS requires a checksum if the bucket has a default retention; botocore adds none to a presigned URL.
 _LINKED_MD5 = base64.b64encode(hashlib.md5(_LINKED, usedforsecurity=False).digest()).decode()
-LOCK = timedelta(minutes=10)
 CONDITIONAL = frozenset({"put", "presigned_put"})
 _WOULD_STAY = "the server ignores If-None-Match, so a put that it allows would stay locked until its retention ends"
 REFUSED: dict[Cloud, frozenset[str]] = {
@@ -195,8 +193,7 @@ ACTIONS: dict[str, Action] = {
                 lambda p, s3: s3.put_object_retention(
                     Bucket=p.bucket.name,
                     Key=p.seed,
-                    # Later than the current date, so that no bypass is needed.
-                    Retention={"Mode": "GOVERNANCE", "RetainUntilDate": datetime.now(UTC) + 2 * LOCK},
+                    Retention={"Mode": "GOVERNANCE", "RetainUntilDate": p.session.tried_lock_until},
                 )
             ),
             locked_only=True,

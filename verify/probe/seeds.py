@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from model.plan import PROBE_PREFIX, BucketPlan
 from verify.facts import Answer
-from verify.probe.actions import LOCK
 from verify.probe.session import StoreSession
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 DELETE_BATCH = 1000
 LEFTOVER_AFTER = timedelta(days=1)
 SEED_BYTES = 512
+LOCK = timedelta(minutes=10)
 
 
 def new_run_id() -> str:

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -46,6 +47,7 @@ SILENT_AFTER = 6
 # The pauses before further attempts if the server is still too busy after the client's own retries.
 BUSY_PAUSES_SECONDS = (1.0, 2.0)
 ANONYMOUS = ""
+TRIED_LOCK = timedelta(hours=2)  # longer than a run and than a seed's own lock, so that no bypass is needed
 
 
 _SIGNATURE = re.compile("(X-Amz-Signature|X-Amz-Security-Token)=[^&\\s]+")
@@ -72,6 +74,9 @@ class StoreSession:
     def __init__(self, target: Target, connections: int) -> None:
         """Connect to a target, with at most this number of connections for each identity."""
         self.target = target
+        # The end of each lock that an identity tries to set. MinIO answers 400, not 403, to an end before the present
+        # one, so identities that try it on one object at the same time must name the same end.
+        self.tried_lock_until = datetime.now(UTC) + TRIED_LOCK
         self.requests = 0
         self.gave_up = ""
         self.cleaning = False
