@@ -15,6 +15,7 @@ from infra.admin_api import AdminApi, AdminApiError, NotFoundError
 from infra.admin_credentials import admin_credentials
 from infra.namespace import NAMESPACE
 from model.policy_meaning import same_meaning
+from model.remedies import Remedy, for_stack
 
 if TYPE_CHECKING:
     from infra.settings import AistorSettings
@@ -88,8 +89,8 @@ def for_user(api: AdminApi, user: str, doing: str) -> Iterator[None]:
     except NotFoundError:
         if _is_off(api, user):
             raise IdentityError(
-                f"{doing}: the user is switched off, and the server gives it neither policies nor keys. This switches "
-                "it on: pulumi up --refresh"
+                f"{doing}: the user is switched off, and the server gives it neither policies nor keys. Switch "
+                f"it on: {for_stack(Remedy.LOST, 'NAME')}"
             ) from None
         raise
 

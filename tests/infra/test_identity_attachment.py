@@ -133,7 +133,9 @@ def test_user_switched_off_is_said(
 ) -> None:
     """The server answers that such a user does not exist; the error says that it is off and what switches it on."""
     identities.iam.set_user_status(USER, "disabled")
-    with pytest.raises(IdentityError, match=r"cannot attach policy .* is switched off.*pulumi up --refresh"):
+    with pytest.raises(
+        IdentityError, match=r"cannot attach policy .* is switched off.*object-store recover --stack NAME"
+    ):
         provider.create(props)
 
     assert attached(identities) == {OTHER}

@@ -83,7 +83,9 @@ class TestCreate:
     ) -> None:
         """The server answers that such a user does not exist; the error says that it is off and what switches it on."""
         identities.iam.set_user_status(USER, "disabled")
-        with pytest.raises(IdentityError, match=r"cannot create a key .* is switched off.*pulumi up --refresh"):
+        with pytest.raises(
+            IdentityError, match=r"cannot create a key .* is switched off.*object-store recover --stack NAME"
+        ):
             provider.create(props)
 
         assert identities.accounts == {}
