@@ -14,10 +14,22 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
+from model.resources import DYNAMIC
 from stack.state_secret import is_secret
 
 Resource = Mapping[str, Any]
-_OWN_RETENTION = "pulumi-python:dynamic/storage:DefaultRetention"
+# Our own dynamic resources: module, class and provider, by type.
+_OWN = {
+    f"{DYNAMIC}{kind}": where
+    for kind, where in {
+        "storage:DefaultRetention": ("infra.retention", "DefaultRetention", "DefaultRetentionProvider"),
+        "storage:NoBucketPolicy": ("infra.bucket_policy", "NoBucketPolicy", "NoBucketPolicyProvider"),
+        "identity:User": ("infra.identity.user", "User", "UserProvider"),
+        "identity:Policy": ("infra.identity.policy", "Policy", "PolicyProvider"),
+        "identity:Attachment": ("infra.identity.attachment", "Attachment", "AttachmentProvider"),
+        "identity:ServiceAccount": ("infra.identity.service_account", "ServiceAccount", "ServiceAccountProvider"),
+    }.items()
+}
 _SDKS = ("aws", "minio")
 _FROM_ENVIRONMENT = {"minioUser": "AISTOR_ROOT_USER", "minioPassword": "AISTOR_ROOT_PASSWORD"}
 _ADDED_BY_PROVIDER = ("tagsAll", "version", "__internal", "__provider")
@@ -27,9 +39,17 @@ import os
 
 import pulumi
 {imports}
-from pulumi import ResourceOptions
+from pulumi import ResourceOptions, dynamic
 
 made = {{}}
+
+
+def own(name, cls, provider, properties, opts):
+    resource = cls.__new__(cls)
+    dynamic.Resource.__init__(resource, provider, name, properties, opts)
+    return resource
+
+
 '''
 
 
@@ -44,8 +64,8 @@ def program(resources: Iterable[Resource], prefix: str, own_prefix: str) -> str:
     declared = [resource for resource in resources if _is_declared(resource)]
     packages = sorted({package for resource in declared if (package := _package(resource)) in _SDKS})
     imports = [f"import pulumi_{package}" for package in packages]
-    if any(resource["type"] == _OWN_RETENTION for resource in declared):
-        imports += ["from model.plan import Retention", "from infra.retention import DefaultRetention"]
+    own = sorted({_OWN[resource["type"]] for resource in declared if resource["type"] in _OWN})
+    imports += [f"from {module} import {cls}, {provider}" for module, cls, provider in own]
     parts = [HEADER.format(imports="\n".join(sorted(imports))), *(_declaration(resource) for resource in declared)]
     return "\n".join(parts).replace(prefix, own_prefix) + "\n"
 
@@ -109,11 +129,11 @@ def _declaration(resource: Resource) -> str:
     urn = resource["urn"]
     name, depends_on = urn.rsplit("::", 1)[1], resource.get("dependencies", [])
     options = [f"depends_on=[{', '.join(f'made[{other!r}]' for other in depends_on)}]"] if depends_on else []
-    if resource["type"] == _OWN_RETENTION:
-        given = _inputs(resource)
-        arguments = [f"{key}={given[key]!r}" for key in ("bucket", "endpoint", "region", "ca_pem")]
-        arguments.append(f"retention=Retention(mode={given['mode']!r}, days={int(given['days'])})")
-        written = "DefaultRetention"
+    if resource["type"] in _OWN:
+        _, cls_name, provider = _OWN[resource["type"]]
+        written, arguments = "own", [f"cls={cls_name}", f"provider={provider}()", f"properties={_inputs(resource)!r}"]
+        if resource.get("additionalSecretOutputs"):
+            options.append(f"additional_secret_outputs={resource['additionalSecretOutputs']!r}")
     else:
         written, cls = _class(resource)
         is_provider = resource["type"].startswith("pulumi:providers:")

@@ -9,6 +9,7 @@ supports none of them, and the deployment says so.
 import pulumi
 import pulumi_minio as minio
 
+from infra.bucket_policy import NoBucketPolicy
 from infra.retention import DefaultRetention
 from infra.settings import AistorSettings, Settings
 from infra.store import Credential, bucket_options
@@ -21,7 +22,8 @@ from model.taxonomy import BandName
 class AistorStore(pulumi.ComponentResource):
     """**Pulumi type:** `object-store:storage:AistorStore`. All buckets and identities of a plan on AIStor.
 
-    Declares for each bucket `S3Bucket`, `S3BucketVersioning` (warm), `DefaultRetention` (cold), `IlmPolicy`; for each
+    Declares for each bucket `S3Bucket`, `S3BucketVersioning` (warm), `DefaultRetention` (cold), `IlmPolicy`,
+    `NoBucketPolicy`; for each
     identity the resources of `infra.identity`, or in a stack of the admin API v3 `IamUser`, `IamPolicy` and
     `IamUserPolicyAttachment` (as many as the size limit needs), `IamServiceAccount`.
 
@@ -43,11 +45,11 @@ class AistorStore(pulumi.ComponentResource):
         provider = aistor_provider(settings.aistor, settings.region)
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider]))
         super().__init__("object-store:storage:AistorStore", name, None, opts)
-        self.buckets = {bucket.domain: self._bucket(bucket, settings) for bucket in plan.buckets}
+        self.buckets = {bucket.domain: self._bucket(bucket, settings, settings.aistor) for bucket in plan.buckets}
         self.credentials = self._identities(plan, settings.aistor, settings.region)
         self.register_outputs({"bucket_names": [bucket.name for bucket in plan.buckets]})
 
-    def _bucket(self, plan: BucketPlan, settings: Settings) -> minio.S3Bucket:
+    def _bucket(self, plan: BucketPlan, settings: Settings, own: AistorSettings) -> minio.S3Bucket:
         bucket = minio.S3Bucket(
             plan.domain,
             bucket=plan.name,
@@ -57,14 +59,14 @@ class AistorStore(pulumi.ComponentResource):
             opts=bucket_options(self, plan, protect=settings.protect),
         )
         last: pulumi.Resource = bucket
-        if plan.retention is not None and settings.aistor is not None:
+        if plan.retention is not None:
             last = DefaultRetention(
                 logical_name(plan.domain, About.RETENTION),
                 bucket=bucket.bucket,
                 retention=plan.retention,
-                endpoint=settings.aistor.endpoint.url,
+                endpoint=own.endpoint.url,
                 region=settings.region,
-                ca_pem=settings.aistor.ca_pem,
+                ca_pem=own.ca_pem,
                 opts=bucket_options(self, plan, About.RETENTION, after=last),
             )
         elif plan.versioned:
@@ -75,11 +77,19 @@ class AistorStore(pulumi.ComponentResource):
                 versioning_configuration={"status": "Enabled"},
                 opts=bucket_options(self, plan, About.VERSIONING, after=last),
             )
-        minio.IlmPolicy(
+        last = minio.IlmPolicy(
             logical_name(plan.domain, About.LIFECYCLE),
             bucket=bucket.bucket,
             rules=[lifecycle_rule(rule) for rule in plan.rules],
             opts=bucket_options(self, plan, About.LIFECYCLE, after=last),
+        )
+        NoBucketPolicy(
+            logical_name(plan.domain, About.BUCKET_POLICY),
+            bucket=bucket.bucket,
+            endpoint=own.endpoint.url,
+            region=settings.region,
+            ca_pem=own.ca_pem,
+            opts=bucket_options(self, plan, About.BUCKET_POLICY, after=last),
         )
         return bucket
 

@@ -4,7 +4,8 @@ The rule: the stores name resources with `logical_name`, and code that reads a s
 up here. No other module spells out a type. It leaves out types that only other programs declare (`policy.documents`).
 
 Sources: https://www.pulumi.com/registry/packages/minio/api-docs/ and
-https://www.pulumi.com/registry/packages/aws/api-docs/; for dynamic resources `infra.identity` and `infra.retention`.
+https://www.pulumi.com/registry/packages/aws/api-docs/; for dynamic resources `infra.identity`,
+`infra.retention` and `infra.bucket_policy`.
 """
 
 import re
@@ -51,6 +52,7 @@ _BUCKETS_ON_AISTOR = {
     About.VERSIONING: "minio:index/s3BucketVersioning:S3BucketVersioning",
     About.RETENTION: f"{DYNAMIC}storage:DefaultRetention",
     About.LIFECYCLE: "minio:index/ilmPolicy:IlmPolicy",
+    About.BUCKET_POLICY: f"{DYNAMIC}storage:NoBucketPolicy",
 }
 TYPES: Mapping[By, Mapping[About, str]] = {
     "v3": {

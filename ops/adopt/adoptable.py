@@ -2,7 +2,7 @@
 
 The rule: every resource has the name, type and parent that `infra.aistor` and `infra.aws` declare, so that the program
 finds the imported resources in its state. Pure. It leaves out keys, whose secret cannot be read back, and AIStor's
-default retention, which a dynamic resource can safely set again: `pulumi up` creates both.
+default retention and absent bucket policies, which dynamic resources can safely set again: `pulumi up` creates both.
 
 Ids: the "Import" section of each type at https://www.pulumi.com/registry/packages/aws/api-docs/ and
 https://www.pulumi.com/registry/packages/minio/api-docs/. The file: `pulumi import --help`.
@@ -199,8 +199,8 @@ def retention_changes(plan: StorePlan, live: Mapping[str, LiveBucket]) -> list[s
     ]
 
 
-def policies_left(cloud: Cloud, live: Mapping[str, LiveBucket]) -> list[str]:
-    """Buckets whose own policy stays in force: the AIStor program neither declares nor sees bucket policies."""
+def policies_removed(cloud: Cloud, live: Mapping[str, LiveBucket]) -> list[str]:
+    """Buckets whose own policy `pulumi up` removes: the plan has no bucket policies on AIStor."""
     return [name for name, bucket in live.items() if bucket.policy and cloud == "aistor"]
 
 

@@ -32,7 +32,7 @@ from ops.adopt.adoptable import (
     held,
     import_file,
     lock_refusals,
-    policies_left,
+    policies_removed,
     retention_changes,
 )
 from ops.adopt.kept_keys import KeptKey, missing_keys, published_in, published_keys, working_keys
@@ -69,7 +69,7 @@ class Found:
         adopted: Resources that exist but are not in the state, in the plan's order.
         refusals: Buckets that cannot be adopted in their present state, and why.
         retentions: Default retentions that the next `up` changes.
-        policies: Buckets whose own policy the next `up` leaves unchanged.
+        policies: Buckets whose own policy the next `up` removes.
         keys: Access keys that become resources again.
         new_keys: Identities that get a new access key from the next `up`.
     """
@@ -119,7 +119,7 @@ def find(settings: Settings, state: Held, published: Published | None) -> Found:
         adopted,
         tuple(lock_refusals(plan, settings.cloud, new)),
         tuple(retention_changes(plan, new)),
-        tuple(policies_left(settings.cloud, new)),
+        tuple(policies_removed(settings.cloud, new)),
         tuple(keys),
         tuple(dict.fromkeys(name for name, number in missing if (name, number) not in kept and name in there)),
     )
@@ -256,6 +256,6 @@ def _listed(stack: str, found: Found) -> str:
         lines.append("The next `pulumi up` changes default retention:")
         lines += [f"  {change}" for change in found.retentions]
     if found.policies:
-        lines.append("These have a bucket policy that `pulumi up` does not change; the plan has none, so remove it:")
-        lines += [f"  mc anonymous set none store/{name}" for name in found.policies]
+        lines.append("These have a bucket policy. The plan has none, so the next `pulumi up` removes it:")
+        lines += [f"  {name}" for name in found.policies]
     return "\n".join(lines) + "\n"

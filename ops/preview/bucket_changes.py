@@ -94,6 +94,14 @@ def _guards(domain: str, before: BucketShape, after: BucketShape) -> list[Change
             aspect=Aspect.POLICY,
         ),
         *guard(
+            was=_not(before.policy_by_hand),
+            now=_not(after.policy_by_hand),
+            off="it now has a bucket policy, which the plan does not have",
+            on="a bucket policy that was put by hand is removed",
+            risk=Risk.DANGER,
+            aspect=Aspect.NO_POLICY,
+        ),
+        *guard(
             was=before.tls_only,
             now=after.tls_only,
             off="plain http is no longer refused",

@@ -29,6 +29,7 @@ class Aspect(StrEnum):
     OWNERSHIP = "ownership"
     ENCRYPTION = "encryption"
     POLICY = "policy"
+    NO_POLICY = "guard against bucket policies"
     USER = "user"
     ACCESS = "access"
     KEY = "key"

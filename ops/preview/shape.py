@@ -28,6 +28,7 @@ class BucketShape:
         emptied: It is emptied when it is destroyed.
         public_blocked: All four public-access blocks are on.
         public_policy: Its bucket policy allows public access.
+        policy_by_hand: It has a bucket policy, and the plan has none for its cloud.
         tls_only: Its bucket policy refuses plain http.
         encryption: Default encryption, by its algorithm.
     """
@@ -42,6 +43,7 @@ class BucketShape:
     emptied: bool | None = None
     public_blocked: bool | None = None
     public_policy: bool | None = None
+    policy_by_hand: bool | None = None
     tls_only: bool | None = None
     encryption: str | None = None
 

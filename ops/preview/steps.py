@@ -14,7 +14,7 @@ from model.endpoint import one_spelling
 from model.lifecycle import declared_rule
 from model.plan import Retention
 from model.policy_meaning import same_meaning
-from model.resources import DYNAMIC, PROVIDERS, STACK, About, about, subject_of
+from model.resources import DYNAMIC, PROVIDERS, STACK, TYPES, About, about, subject_of
 from model.written import WrittenError
 from model.written_json import parse_json
 from ops.preview.access import allowed, lets_anyone_in, refuses_plain_http
@@ -57,6 +57,8 @@ _ASPECTS = {
     About.KEY: Aspect.KEY,
     About.ROLE: Aspect.TRUST,
 }
+# AIStor's resource keeps a bucket without a policy; AWS's puts one.
+_NO_POLICY = TYPES["v3"][About.BUCKET_POLICY]
 # The status of a disabled user or key: MinIO's users, its service accounts, AWS's access keys.
 _OFF = ("disabled", "off", "Inactive")
 _ALGORITHMS = {"AES256": "SSE-S3", "aws:kms": "SSE-KMS"}
@@ -167,7 +169,7 @@ def _about(state: Mapping[str, Any]) -> tuple[str, Aspect, str]:
     what = about(kind)
     if what is not None:
         subject, ending = subject_of(kind, name)
-        return subject, _ASPECTS[what], ending
+        return subject, Aspect.NO_POLICY if kind == _NO_POLICY else _ASPECTS[what], ending
     if kind.startswith(PROVIDERS):
         return OTHER, Aspect.CONNECTION, name
     return OTHER, Aspect.OTHER, name
@@ -250,6 +252,7 @@ class _Side:
         blocked, policy = self._inputs(domain, Aspect.PUBLIC_ACCESS), self._inputs(domain, Aspect.POLICY)
         document = _document(policy.get("policy")) if policy else {}
         known = on_aws and document is not None
+        by_hand = self._inputs(domain, Aspect.NO_POLICY)
         return BucketShape(
             domain=domain,
             name=str(inputs.get("bucket")),
@@ -265,6 +268,7 @@ class _Side:
             emptied=inputs.get("forceDestroy") in (True, "true"),
             public_blocked=_all_blocked(blocked) if on_aws else None,
             public_policy=lets_anyone_in(document or {}) if known else None,
+            policy_by_hand=bool(by_hand.get("policy")) if by_hand else None,
             tls_only=refuses_plain_http([document or {}]) if known else None,
             encryption=_encryption(self._inputs(domain, Aspect.ENCRYPTION)),
         )

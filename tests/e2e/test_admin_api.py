@@ -80,6 +80,12 @@ class Deployed:
         return {kind for kind, _ in self.resources().values()}
 
 
+def public(bucket: str) -> str:
+    """A bucket policy that lets everyone read."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["s3:GetObject"]}
+    return json.dumps({"Version": "2012-10-17", "Statement": [{**statement, "Resource": [f"arn:aws:s3:::{bucket}/*"]}]})
+
+
 def set_config(checkout: Checkout, **values: object) -> None:
     """Change the sandbox stack's config, as `pulumi config set` would."""
     path = checkout.folder(STACK).stack_file
@@ -159,6 +165,8 @@ def test_drift_of_each_kind_is_found_and_mended(deployed: Deployed) -> None:
         api.detach(f"{USER}otel-exporter", f"{USER}otel-exporter")
         api.delete_service_account(keys["session-archiver"])
         api.update_service_account(keys["vault-backup"], policy=EVERYTHING, status="off")
+    artifacts = "joelclaw-local-usw2-agent-loop-artifacts"
+    deployed.checkout.client(STACK).put_bucket_policy(Bucket=artifacts, Policy=public(artifacts))
 
     found = deployed.verify("--bucket", "agent-loop-artifacts")
     assert found.status == 1, found.output
@@ -171,6 +179,7 @@ def test_drift_of_each_kind_is_found_and_mended(deployed: Deployed) -> None:
         "otel-exporter-attachment": "create",
         "session-archiver-key-1": "create",
         "vault-backup-key-1": "update",
+        "agent-loop-artifacts-policy": "update",
     }
     mended = deployed.pulumi("up", "--yes", "--skip-preview", "--refresh")
     assert mended.status == 0, mended.output

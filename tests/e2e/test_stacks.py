@@ -71,7 +71,7 @@ def test_deploying_again_changes_nothing(checkout: "Checkout") -> None:
 
     assert done.status == 0, done.output
     assert " created" not in done.output
-    assert "53 unchanged" in done.output
+    assert "62 unchanged" in done.output
     assert "89 unchanged" in done.output
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from model.resources import TYPES, About
 from sandbox.folder import StackName
 from sandbox.server.process import running_server
 from trials.checkout import copy_checkout
@@ -52,23 +53,28 @@ def _old(engine: None, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Ch
         checkout.python("cli", "sandbox", "down")
 
 
-def test_preview_sees_no_change(old: "Checkout", stack: str) -> None:
-    """Names, types, inputs and pickled providers equal the old ones, so a preview without a refresh shows no change."""
+def test_preview_sees_only_what_is_new(old: "Checkout", stack: str) -> None:
+    """Names, types, inputs and pickled providers equal the old ones; on AIStor each bucket gets its policy guard."""
     state = json.loads(old.pulumi(stack, "stack", "export", "--stack", stack).output)
     assert len(state["deployment"]["resources"]) > 50
 
-    done = old.pulumi(stack, "preview", "--expect-no-changes", "--stack", stack)
+    done = old.pulumi(stack, "preview", "--json", "--stack", stack)
 
     assert done.status == 0, done.output
+    steps = json.loads(done.output[done.output.index("{") :])["steps"]
+    assert {(step["op"], step["newState"]["type"]) for step in steps if step["op"] != "same"} == (
+        {("create", TYPES["v3"][About.BUCKET_POLICY])} if stack == "local" else set()
+    )
 
 
-def test_update_changes_nothing(old: "Checkout", stack: str) -> None:
-    """The update makes no request for a resource: the server beside it has none and gets none."""
+def test_update_stops_at_an_empty_server(old: "Checkout", stack: str) -> None:
+    """The server beside the old state holds none of its buckets and gets none."""
     before = old.client(stack).list_buckets()["Buckets"]
 
-    done = old.up(stack, "--expect-no-changes", "--stack", stack)
+    done = old.up(stack, "--stack", stack)
 
-    assert done.status == 0, done.output
+    assert done.status != 0
+    assert f"object-store recover --stack {stack} --all-gone" in done.output
     assert old.client(stack).list_buckets()["Buckets"] == before == []
 
 

@@ -158,7 +158,7 @@ def public_access_blocked(deployment: Deployment, _: BucketPlan, facts: BucketFa
         facts.strangers.anonymous,
         frozenset({"AccessDenied"}),
         "every anonymous request refused, because the backend has no public access block",
-        "remove the bucket's policy with `mc anonymous set none`",
+        UP,
     )
 
 

@@ -19,6 +19,7 @@ from botocore.config import Config as BotoConfig
 from pulumi import dynamic
 from pulumi.dynamic.config import Config
 
+from infra.bucket_policy import NoBucketPolicyProvider
 from infra.live_buckets import existing_buckets
 from infra.program import plan_for
 from infra.retention import DefaultRetentionProvider
@@ -180,9 +181,13 @@ class Life:
                 "minioPassword": self.secret_access_key,
             }
         )
-        self.retention = DefaultRetentionProvider()
+        self.own: dict[str, DefaultRetentionProvider | NoBucketPolicyProvider] = {
+            "DefaultRetention": DefaultRetentionProvider(),
+            "NoBucketPolicy": NoBucketPolicyProvider(),
+        }
         config = {"object-store:adminUser": self.access_key_id, "object-store:adminPassword": self.secret_access_key}
-        self.retention.configure(dynamic.ConfigureRequest(Config(config, "object-store")))
+        for provider in self.own.values():
+            provider.configure(dynamic.ConfigureRequest(Config(config, "object-store")))
 
     def _program(self) -> None:
         names = [bucket.name for bucket in self.plan().buckets]
@@ -196,7 +201,7 @@ class Life:
 
     def _make(self, one: Declared, inputs: Mapping[str, Any]) -> Live:
         if one.type.startswith("pulumi-python:"):
-            made = self.retention.create({**inputs, "endpoint": self.server.endpoint, "ca_pem": self._ca_pem()})
+            made = self._own(one).create({**inputs, "endpoint": self.server.endpoint, "ca_pem": self._ca_pem()})
             return Live(one, str(made.id), inputs, made.outs or {})
         kind = self.plugin.type_of(one.type)
         checked = kind.check(inputs, logical_name=one.name)
@@ -204,10 +209,13 @@ class Life:
         resource = kind.create(self.plugin.connection, checked.inputs, urn=one.name)
         return Live(one, resource.id, checked.inputs, resource.properties)
 
+    def _own(self, one: Declared) -> DefaultRetentionProvider | NoBucketPolicyProvider:
+        return self.own[one.type.rpartition(":")[2]]
+
     def _refresh(self) -> None:
         for one in self.made:
             if one.declared.type.startswith("pulumi-python:"):
-                assert self.retention.read(one.id, dict(one.state)).outs == one.state
+                assert self._own(one.declared).read(one.id, dict(one.state)).outs == one.state
                 continue
             found = self._read(one, one.state, one.inputs)
             assert found is not None, f"{one.declared.name} is taken for gone"
@@ -275,7 +283,8 @@ class Life:
 
     def _update(self, one: Live, inputs: Mapping[str, Any]) -> Live:
         if one.declared.type.startswith("pulumi-python:"):
-            updated = self.retention.update(one.id, dict(one.state), {**one.state, "days": 400})
+            changed = {"days": 400} if "days" in one.state else {}
+            updated = self._own(one.declared).update(one.id, dict(one.state), {**one.state, **changed})
             return replace(one, state=updated.outs or {})
         kind = self.plugin.type_of(one.declared.type)
         checked = kind.check(inputs, one.inputs, logical_name=one.declared.name)
@@ -379,7 +388,7 @@ def _changes(one: Live) -> int:
     if kind == "Policy" and one.declared.type.startswith("aws:"):
         return AWS_VERSIONS + 2
     changed = ("Bucket", "User", "IlmPolicy", "BucketLifecycleConfiguration", "IamPolicy", "IamServiceAccount")
-    return 2 if kind in (*changed, "DefaultRetention") else 0
+    return 2 if kind in (*changed, "DefaultRetention", "NoBucketPolicy") else 0
 
 
 def _changed(one: Live, number: int) -> dict[str, Any]:

@@ -54,6 +54,16 @@ def test_default_retention_is_declared_on_cold_buckets_only(run: "Run") -> None:
         assert (retention.inputs["mode"], retention.inputs["days"]) == ("GOVERNANCE", 365)
 
 
+def test_each_bucket_is_kept_without_a_policy_after_its_other_settings(run: "Run") -> None:
+    """The plugin does not know bucket policies; the write comes last, because all writes to a bucket are chained."""
+    guards = run.of("NoBucketPolicy")
+
+    assert set(guards) == {f"{name}-policy" for name in COLD | WARM | HOT}
+    for name, guard in guards.items():
+        assert guard.inputs["policy"] == ""
+        assert name.replace("-policy", "-lifecycle") in guard.depends_on
+
+
 def test_each_bucket_has_exactly_one_lifecycle_resource(run: "Run") -> None:
     """Two would overwrite each other (terraform-provider-minio issue 585)."""
     policies = run.of("IlmPolicy")

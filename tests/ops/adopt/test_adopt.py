@@ -246,7 +246,7 @@ def test_password_goes_to_the_engine_only(
     assert main(["--stack", "local", "--yes", "--out", "out.json"]) == 0
 
     said = capsys.readouterr()
-    assert f"mc anonymous set none store/{BUCKET}" in said.out
+    assert f"so the next `pulumi up` removes it:\n  {BUCKET}" in said.out
     assert "planted-password" in (folder / "imported.json").read_text(encoding="utf-8")
     for text in (said.out, said.err, *((folder / name).read_text() for name in ("out.json", "calls"))):
         assert "planted-password" not in text

@@ -17,7 +17,7 @@ from ops.adopt.adoptable import (
     held,
     import_file,
     lock_refusals,
-    policies_left,
+    policies_removed,
     retention_changes,
 )
 from ops.provider_in_state import provider_inputs
@@ -182,5 +182,5 @@ def test_bucket_policy_is_told_where_the_program_sees_none() -> None:
     """On AIStor the plugin neither reads nor removes it; on AWS it is adopted and becomes an update."""
     live = {"a": LiveBucket(locked=False, policy=True), "b": LiveBucket(locked=False)}
 
-    assert policies_left("aistor", live) == ["a"]
-    assert policies_left("aws", live) == []
+    assert policies_removed("aistor", live) == ["a"]
+    assert policies_removed("aws", live) == []

@@ -11,6 +11,7 @@ MINIO = {
     "versioning": "minio:index/s3BucketVersioning:S3BucketVersioning",
     "lifecycle": "minio:index/ilmPolicy:IlmPolicy",
     "retention": "pulumi-python:dynamic/storage:DefaultRetention",
+    "no policy": "pulumi-python:dynamic/storage:NoBucketPolicy",
     "user": "minio:index/iamUser:IamUser",
     "policy": "minio:index/iamPolicy:IamPolicy",
     "attachment": "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment",

@@ -807,3 +807,15 @@ def test_user_that_gives_way_to_a_role_is_read_on_both_sides() -> None:
     )
     assert before.user_name == after.user_name == "joelclaw-reader"
     assert before.access == after.access
+
+
+def test_policy_put_by_hand_is_said_to_go() -> None:
+    """The state's old side holds what a refresh read; a stack that gets the guard keeps its sentence short."""
+    guard = {"bucket": "x-logs", "policy": ""}
+    found = step("update", MINIO["no policy"], "logs-policy", guard, guard)
+    found["oldState"]["outputs"] = {**guard, "policy": document(allow(["s3:GetObject"], ["x-logs/*"], Principal="*"))}
+
+    assert said(minio_bucket(), found) == [("safe", "logs: a bucket policy that was put by hand is removed")]
+    new = step("create", MINIO["no policy"], "logs-policy", None, guard)
+    assert said(minio_bucket(), new) == [("safe", "logs: guard against bucket policies is created")]
+    assert said(minio_bucket(), step("same", MINIO["no policy"], "logs-policy", guard)) == []
