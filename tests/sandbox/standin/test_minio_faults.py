@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from botocore.config import Config
 
 from sandbox.server.embedded import running_server
+from sandbox.server.minio_iam_client import MinioIamClient
 from sandbox.standin.minio import MinioConnection, minio_stand_in
 from sandbox.standin.minio.lost_update import BucketWrites
 from sandbox.standin.rpc import ProviderError, StandIn
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 BUCKET = "minio:index/s3Bucket:S3Bucket"
 VERSIONING = "minio:index/s3BucketVersioning:S3BucketVersioning"
 LIFECYCLE = "minio:index/ilmPolicy:IlmPolicy"
+POLICY = "minio:index/iamPolicy:IamPolicy"
+ATTACHMENT = "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment"
 USER = "minio:index/iamUser:IamUser"
 ACCOUNT = "minio:index/iamServiceAccount:IamServiceAccount"
 ENABLED: dict[str, Any] = {"versioningConfiguration": {"status": "Enabled"}}
@@ -98,6 +102,40 @@ def test_chained_writes_are_kept(stand_in: StandIn[MinioConnection]) -> None:
 
     assert s3.get_bucket_versioning(Bucket="chained")["Status"] == "Enabled"
     assert [one["ID"] for one in s3.get_bucket_lifecycle_configuration(Bucket="chained")["Rules"]] == ["all"]
+
+
+def test_attachments_at_once_are_all_kept(stand_in: StandIn[MinioConnection], server: RunningServer) -> None:
+    """The plugin writes a user's list of policies as a whole, one attachment at a time (its lock for each user)."""
+    stand_in.create(USER, {"name": "many"}, logical_name="x")
+    names = [f"many-{number}" for number in range(8)]
+    for name in names:
+        stand_in.create(POLICY, {"name": name, "policy": _policy(100)}, logical_name="x")
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        attaching = [
+            pool.submit(stand_in.create, ATTACHMENT, {"userName": "many", "policyName": name}, logical_name=name)
+            for name in names
+        ]
+        for one in attaching:
+            one.result()
+
+    iam = MinioIamClient(server.endpoint, server.admin.user, server.admin.password, server.ca_bundle)
+    assert sorted(iam.user_info("many")["policyName"].split(",")) == names
+
+
+def test_policy_that_is_too_large_is_refused_by_the_server(stand_in: StandIn[MinioConnection]) -> None:
+    """The plugin sends the document's text as it is, and MinIO takes 20 KiB."""
+    stand_in.create(POLICY, {"name": "large", "policy": _policy(20480)}, logical_name="x")
+
+    with pytest.raises(ProviderError, match=r"unable to create policy.* maximum allowed object size"):
+        stand_in.create(POLICY, {"name": "larger", "policy": _policy(20481)}, logical_name="x")
+
+
+def _policy(size: int) -> str:
+    """A policy of this many bytes, filled up with white space, which MinIO counts, too."""
+    statement = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::*"]}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return text + " " * (size - len(text))
 
 
 def test_a_write_that_failed_is_over() -> None:
