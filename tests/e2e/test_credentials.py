@@ -67,7 +67,7 @@ class Keys:
             found = self.checkout.client("aws", "iam").list_access_keys(UserName=self.user)
             return {key["AccessKeyId"] for key in found["AccessKeyMetadata"]}
         with self.api() as api:
-            return {account["accessKey"] for account in api.service_accounts(self.user)["accounts"]}
+            return {account["accessKey"] for account in api.service_accounts(self.user)["accounts"] or []}
 
     def api(self) -> AdminApi:
         """The local server's admin API."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +214,40 @@ def test_made_secrets_work(stand_in: StandIn[MinioConnection], server: RunningSe
             config=Config(s3={"addressing_style": "path"}),
         )
         s3.put_object(Bucket="with-keys", Key="k", Body=b"x")
+
+
+def test_user_switched_off_gets_nothing_and_goes(stand_in: StandIn[MinioConnection]) -> None:
+    """An attachment and a key of such a user are refused as if it did not exist; its detached policy and itself go.
+
+    Not in the recordings: terraform-provider-minio 1.20.1, resource_minio_iam_user_policy_attachment.go and
+    resource_minio_service_account.go, with MinIO's cmd/iam.go (CheckKey). Recorded is only the refused detachment.
+    """
+    name, iam = "off", stand_in.connection.iam
+    user = stand_in.create(USER, {"name": name}, logical_name="x")
+    iam.set_user_status(name, "disabled")
+    wanted = {
+        ATTACHMENT: ({"userName": name, "policyName": "readonly"}, "unable to Set User policy (off readonly)"),
+        ACCOUNT: ({"targetUser": name}, "error creating service account (off)"),
+    }
+    for token, (inputs, words) in wanted.items():
+        with pytest.raises(ProviderError, match=rf"{re.escape(words)}: .*user .*does not exist"):
+            stand_in.create(token, inputs, logical_name="x")
+    never_attached = {"id": "off-1", "userName": name, "policyName": "readonly"}
+    stand_in.type_of(ATTACHMENT).delete(stand_in.connection, "off-1", never_attached)
+    stand_in.type_of(USER).delete(stand_in.connection, user.id, user.properties)
+
+    assert name not in iam.list_users()
+
+
+def test_suspended_versioning_of_a_gone_bucket_goes(stand_in: StandIn[MinioConnection]) -> None:
+    """Deletion sends nothing if the state says Suspended, so that a gone bucket is no error; with Enabled it is one.
+
+    Not in the recordings: terraform-provider-minio 1.20.1, resource_minio_s3_bucket_versioning.go.
+    """
+    kind, connection = stand_in.type_of(VERSIONING), stand_in.connection
+    kind.delete(connection, "gone", {"bucket": "gone", "versioningConfiguration": {"status": "Suspended"}})
+    with pytest.raises(ProviderError, match="The specified bucket does not exist"):
+        kind.delete(connection, "gone", {"bucket": "gone", **ENABLED})
 
 
 def test_service_account_without_policy_never_converges(stand_in: StandIn[MinioConnection]) -> None:
