@@ -18,12 +18,20 @@ def adopt(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the import file there (adopt-STACK.json).")
     ] = None,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A private file of `pulumi stack output credentials --json --show-secrets`.",
+        ),
+    ] = None,
 ) -> None:
     """Import resources that exist but are not in the state.
 
     It imports buckets, users and policies that have a planned name, with any
-    settings. It changes nothing on the server. The next `up` creates new keys.
+    settings. It changes nothing on the server. Access keys whose secrets the
+    stack's outputs or FILE still have go on; the next `up` creates the others.
     """
     from ops.adopt.command import run
 
-    raise typer.Exit(run(stack, out, yes=yes))
+    raise typer.Exit(run(stack, out, credentials, yes=yes))

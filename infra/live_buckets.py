@@ -1,9 +1,9 @@
 """Which buckets exist on the server, asked with the key pair that the engine would hand to the plugin.
 
-The rule: one listing tells whether the pair is let in and which buckets exist; a bucket that it does not show gets a
-request of its own, because a listing may leave out what the admin may not list. What cannot be told is an error, never
-"it does not exist". On AIStor one bucket is asked for in any case: MinIO lists buckets whatever region the request is
-signed for, and checks the region at a bucket (cmd/auth-handler.go, `checkRequestAuthTypeCredential`).
+The rule: one listing tells whether the server accepts the pair and which buckets exist; a bucket that it does not show
+gets a request of its own, because a listing may leave out what the admin may not list. What cannot be told is an error,
+never "it does not exist". On AIStor one bucket is asked for in any case: MinIO lists buckets for a request that is
+signed for any region, and checks the region at a bucket (cmd/auth-handler.go, `checkRequestAuthTypeCredential`).
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -32,7 +32,7 @@ _WRONG_PAIR = {
 
 
 def existing_buckets(names: Iterable[str], settings: Settings, ours: Collection[str] = ()) -> set[str]:
-    """The names that belong to existing buckets of the admin; the server must let the admin in.
+    """The names that belong to existing buckets of the admin; the server must accept the admin.
 
     Args:
         names: The names.
@@ -84,7 +84,7 @@ def admin_client(settings: Settings) -> Iterator["S3Client"]:
 
 
 def _listed(client: "S3Client", settings: Settings) -> set[str]:
-    """The buckets that a listing shows; none if the admin is let in but may not list."""
+    """The buckets that a listing shows; none if the server accepts the admin, who may not list."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 - see `admin_client`
 
     try:

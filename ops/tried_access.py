@@ -1,4 +1,4 @@
-"""Writes the access of a stack's config into its state, after the server has let it in.
+"""Writes the access of a stack's config into its state, after the server has accepted it.
 
 The rule: nothing that was not tried reaches the state. Call it before a command lets the engine ask with the provider
 in the state (`pulumi import`, `pulumi refresh`): that provider has the endpoint and the key pair of the last update. It

@@ -2,9 +2,9 @@
 
 Use it when a state is lost, or for resources that were created by hand. It imports every resource with a planned name
 with `pulumi import`, independent of its settings; the next `pulumi up` sets these as planned. Adopting changes nothing
-on the server. It brings an access key back, too, if the stack's outputs still have its secret and the server lets it
-in; `up` creates the other keys anew, because the secret of an existing key cannot be read. Before the engine imports,
-the config's endpoint and key pair are tried and written into the state.
+on the server. It brings an access key back, too, if the stack's outputs still have its secret and the server accepts
+it; `up` creates new ones for the other identities, because the secret of an existing key cannot be read. Before the
+engine imports, the config's endpoint and key pair are tried and written into the state.
 
 Exit status: 0 adopted, or nothing to adopt; 1 nothing was adopted, because a bucket cannot be adopted in its present
 state or because the answer was no; 2 it could not run.
@@ -35,7 +35,15 @@ from ops.adopt.adoptable import (
     policies_removed,
     retention_changes,
 )
-from ops.adopt.kept_keys import KeptKey, missing_keys, published_in, published_keys, working_keys
+from ops.adopt.kept_keys import (
+    KeptKey,
+    Pairs,
+    missing_keys,
+    pairs_in_file,
+    pairs_in_state,
+    published_keys,
+    working_keys,
+)
 from ops.adopt.live import AdoptionError, account_id, existing, live_buckets, live_identities
 from ops.identities_in_state import StateError, added
 from ops.keys.live_keys import KeysError
@@ -45,7 +53,6 @@ from ops.stack_settings import read_stack
 from ops.switch_admin_api import place_of
 from ops.tried_access import write_tried_access
 from ops.usage import NobodyToAskError, agreed
-from stack.outputs import Published
 from stack.runner import EngineError, run_pulumi
 from stack.state import read_state, read_state_in_clear
 
@@ -82,13 +89,13 @@ class Found:
     new_keys: tuple[str, ...]
 
 
-def find(settings: Settings, state: Held, published: Published | None) -> Found:
+def find(settings: Settings, state: Held, pairs: Pairs | None) -> Found:
     """Find what a stack could adopt; changes nothing.
 
     Args:
         settings: The stack's settings.
         state: What its state holds.
-        published: What it has published, with the key pairs.
+        pairs: The key pairs that it has published.
 
     Raises:
         AdminApiError: AIStor refused a question about an access key.
@@ -111,7 +118,7 @@ def find(settings: Settings, state: Held, published: Published | None) -> Found:
     if unread:
         raise AdoptionError(f"S3 lists these buckets, but the provider does not find them: {', '.join(sorted(unread))}")
     missing = missing_keys(plan, state, _implemented_by(settings, state))
-    keys = working_keys(settings, published_keys(plan, published, missing))
+    keys = working_keys(settings, published_keys(plan, pairs, missing))
     kept = {(key.identity, key.generation) for key in keys}
     # Of an identity that exists nowhere yet there is nothing to say.
     there = {subject_of(one.kind, one.name)[0] for one in (*(set(possible) - set(asked)), *adopted)}
@@ -185,22 +192,23 @@ def file_for(settings: Settings, state: Held, adopted: Iterable[Adoptable], *, p
     return import_file(by_engine, state, settings.cloud, inputs)
 
 
-def run(stack: str, out: Path | None, *, yes: bool) -> ExitCode:
+def run(stack: str, out: Path | None, credentials: Path | None, *, yes: bool) -> ExitCode:
     """Find, show, ask, adopt.
 
     Args:
         stack: The stack's name.
         out: The path of the import file, which holds no password; None for `adopt-STACK.json` here.
+        credentials: A file with the stack's key pairs; None for those that its outputs still have.
         yes: Do not ask.
     """
     try:
-        return _run(stack, out or Path(f"adopt-{stack.rpartition('/')[2]}.json"), yes=yes)
+        return _run(stack, out or Path(f"adopt-{stack.rpartition('/')[2]}.json"), credentials, yes=yes)
     except _ERRORS as error:
         sys.stderr.write(f"{printable(error)}\nNothing was adopted.\n")
         return ExitCode.CANNOT
 
 
-def _run(stack: str, out: Path, *, yes: bool) -> ExitCode:
+def _run(stack: str, out: Path, credentials: Path | None, *, yes: bool) -> ExitCode:
     settings = read_stack(stack)
     exported = read_state_in_clear(stack)
     state = held(exported)
@@ -213,7 +221,8 @@ def _run(stack: str, out: Path, *, yes: bool) -> ExitCode:
         )
     if sys.stderr.isatty():
         sys.stderr.write(f"{stack}: reading from the server what exists …\n")
-    found = find(settings, state, published_in(exported, stack))
+    pairs = pairs_in_state(exported, stack) if credentials is None else pairs_in_file(credentials, plan_for(settings))
+    found = find(settings, state, pairs)
     if not found.adopted and not found.keys:
         sys.stdout.write(f"{stack}: nothing to adopt; every planned resource that exists is in the state\n")
         return ExitCode.DONE
@@ -245,12 +254,12 @@ def _listed(stack: str, found: Found) -> str:
     lines = [f"{stack}: {len(found.adopted) + len(found.keys)} planned resources exist but are not in the state:"]
     lines += [f"  {of}: {', '.join(words)}" for of, words in groups.items()]
     if found.keys:
-        lines.append("The stack still has the secrets of these access keys, so they go on as they are.")
+        lines.append("The secrets of these access keys are known, so the keys go on as they are.")
     if found.new_keys:
         lines.append(
-            "The stack has no working access key of these identities, and a secret cannot be read back. `pulumi up` "
-            f"creates a new key for each of {', '.join(found.new_keys)}; existing keys work until you remove them. "
-            f"Deliver the new ones: object-store keys deliver --stack {stack}"
+            "No secret of a working access key of these identities is known, and a secret cannot be read back. "
+            f"`pulumi up` creates a new key for each of {', '.join(found.new_keys)}; "
+            f"existing keys work until you remove them. Deliver the new ones: object-store keys deliver --stack {stack}"
         )
     if found.retentions:
         lines.append("The next `pulumi up` changes default retention:")

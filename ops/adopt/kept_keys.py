@@ -1,25 +1,32 @@
-"""Access keys that left the state while the stack's outputs still have their secrets, and that still work.
+"""Access keys that left the state while the stack's outputs, or a file of them, still have their secrets.
 
-The rule: a key comes back as a resource only if the server has it, for the same user, and lets its pair in. Nothing is
+The rule: a key comes back as a resource only if the server has it, for the same user, and accepts its pair. Nothing is
 guessed: a pair that fails any of these is left out, and `pulumi up` makes a new key for that identity. It changes
 nothing on the server.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import ValidationError
 
 from infra.admin_api import AdminApi, NotFoundError
 from infra.s3_client import open_client
 from infra.settings import AistorSettings, Settings
-from model.deployment import KeyPair
+from model.deployment import Credentials, KeyPair
+from model.generations import Generations
 from model.plan import StorePlan
 from model.resources import STACK, TYPES, About, By, logical_name
+from model.written import WrittenError
+from model.written_json import read_json_file
 from ops.adopt.adoptable import Held
+from ops.adopt.live import AdoptionError
 from ops.keys.live_keys import live_keys
-from stack.outputs import Published, parse_published
+from ops.keys.private_file import is_private
+from stack.outputs import parse_published
 from stack.state import resources_of
 from stack.state_secret import revealed
 
@@ -52,8 +59,42 @@ class KeptKey:
         return logical_name(self.identity, About.KEY, self.generation)
 
 
-def published_in(exported: Mapping[str, Any], stack: str) -> Published | None:
-    """What the stack in an exported state, with its secrets in clear, has published; None if it has published nothing.
+@dataclass(frozen=True)
+class Pairs:
+    """Published key pairs.
+
+    Attributes:
+        generations: The generations of each identity's pairs, the current one first.
+        of: The pair of each identity, with the previous one.
+    """
+
+    generations: Mapping[str, Generations]
+    of: Mapping[str, KeyPair] = field(repr=False)
+
+
+def pairs_in_file(path: Path, plan: StorePlan) -> Pairs:
+    """The pairs of a file that `pulumi stack output credentials --json --show-secrets` wrote.
+
+    The file does not say of which generations they are, so they count as those of the plan.
+
+    Raises:
+        AdoptionError: The file cannot be read, can be read by others, or is malformed.
+    """
+    if path.exists() and not is_private(path):
+        raise AdoptionError(f"{path}: other users can read it, and it holds secrets: chmod 600 {path}")
+    try:
+        of = Credentials.validate_python(read_json_file(path, str(path)))
+    except WrittenError as error:
+        raise AdoptionError(str(error)) from None
+    except ValidationError:
+        raise AdoptionError(
+            f"{path}: these are not the key pairs that `pulumi stack output credentials --json --show-secrets` prints"
+        ) from None
+    return Pairs({identity.name: identity.credential for identity in plan.identities}, of)
+
+
+def pairs_in_state(exported: Mapping[str, Any], stack: str) -> Pairs | None:
+    """The pairs that the stack in an exported state, with its secrets in clear, has published; None if it has not.
 
     Raises:
         EngineError: The key pairs are malformed.
@@ -62,7 +103,10 @@ def published_in(exported: Mapping[str, Any], stack: str) -> Published | None:
     for resource in resources_of(exported):
         outputs = resource.get("outputs") or {}
         if resource["type"] == STACK and {"deployment", "credentials"} <= outputs.keys():
-            return parse_published(revealed(outputs["deployment"]), revealed(outputs["credentials"]), f"stack {stack}")
+            credentials = revealed(outputs["credentials"])
+            published = parse_published(revealed(outputs["deployment"]), credentials, f"stack {stack}")
+            identities = published.deployment.plan.identities
+            return Pairs({identity.name: identity.credential for identity in identities}, published.credentials)
     return None
 
 
@@ -78,18 +122,17 @@ def missing_keys(plan: StorePlan, state: Held, by: By) -> list[tuple[str, int]]:
     ]
 
 
-def published_keys(plan: StorePlan, published: Published | None, missing: Sequence[tuple[str, int]]) -> list[KeptKey]:
-    """The missing keys whose secret the stack has published, each in the generation that it was published as."""
-    if published is None:
+def published_keys(plan: StorePlan, pairs: Pairs | None, missing: Sequence[tuple[str, int]]) -> list[KeptKey]:
+    """The missing keys whose secret was published, each in its generation."""
+    if pairs is None:
         return []
-    users = {identity.name: identity.user_name for identity in plan.identities}
     return [
         KeptKey(
-            identity.name, users[identity.name], number, pair.access_key_id, pair.secret_access_key.get_secret_value()
+            identity.name, identity.user_name, number, pair.access_key_id, pair.secret_access_key.get_secret_value()
         )
-        for identity in published.deployment.plan.identities
-        if identity.name in published.credentials
-        for number, pair in zip(identity.credential.live, _pairs(published.credentials[identity.name]), strict=False)
+        for identity in plan.identities
+        if identity.name in pairs.of and identity.name in pairs.generations
+        for number, pair in zip(pairs.generations[identity.name].live, _pairs(pairs.of[identity.name]), strict=False)
         if (identity.name, number) in missing
     ]
 
@@ -101,7 +144,7 @@ def _pairs(pair: KeyPair | None) -> Iterator[KeyPair]:
 
 
 def working_keys(settings: Settings, found: Iterable[KeptKey]) -> list[KeptKey]:
-    """The keys that the server has for the same user and lets in, with their attributes there.
+    """The keys that the server has for the same user and accepts, with their attributes there.
 
     Raises:
         AdminApiError: AIStor refused a question about a key, or did not answer.

@@ -216,7 +216,7 @@ def test_emptied_state_comes_back_with_the_keys_that_work(checkout: Checkout, st
         done = adopt(checkout, stack, "--yes")
 
         assert done.status == 0, done.output
-        assert "still has the secrets of these access keys" in done.output
+        assert "The secrets of these access keys are known" in done.output
         assert "creates a new key" not in done.output
         # The sandbox empties its buckets when it is destroyed, and an import does not know that.
         assert set(previewed(checkout, stack)) <= {"update"}

@@ -15,7 +15,8 @@ from infra.program import deployment_for, plan_for
 from infra.settings import Settings, settings_from
 from model.resources import By
 from ops.adopt.adoptable import Held
-from ops.adopt.kept_keys import KeptKey, missing_keys, published_in, published_keys, working_keys
+from ops.adopt.kept_keys import KeptKey, missing_keys, pairs_in_file, pairs_in_state, published_keys, working_keys
+from ops.adopt.live import AdoptionError
 from ops.identities_in_state import Place, StateError
 from ops.keys_in_state import with_keys
 from sandbox.server.embedded import RunningServer, running_server
@@ -70,7 +71,7 @@ def pair(access_key: str, **more: object) -> dict[str, object]:
 
 def test_published_pair_is_that_of_the_generation_it_was_published_as(settings: Settings) -> None:
     """The current and the previous one, of identities whose keys are missing; others and removed ones are left out."""
-    published = published_in(
+    published = pairs_in_state(
         exported(settings, {"worker": pair("NEW", previous=pair("OLD")), "reader": pair("R")}), "local"
     )
     plan = plan_for(settings)
@@ -87,10 +88,46 @@ def test_published_pair_is_that_of_the_generation_it_was_published_as(settings: 
     assert SECRET not in repr(found)
 
 
+def test_pairs_in_a_file_are_those_of_the_planned_generations(settings: Settings, tmp_path: Path) -> None:
+    """The file is what `pulumi stack output credentials` wrote, and nobody else can read it."""
+    path, plan = tmp_path / "credentials.json", plan_for(settings)
+    path.write_text(json.dumps({"worker": pair("NEW", previous=pair("OLD")), "gone": pair("G")}), encoding="utf-8")
+    path.chmod(0o600)
+
+    found = published_keys(plan, pairs_in_file(path, plan), [("worker", 3), ("worker", 2)])
+
+    assert [(key.name, key.access_key_id) for key in found] == [("worker-key-3", "NEW"), ("worker-key-2", "OLD")]
+    assert SECRET not in repr(pairs_in_file(path, plan))
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "said"),
+    [
+        ("{}", 0o644, "chmod 600"),
+        ("{", 0o600, "credentials.json"),
+        ('{"worker": {"access_key_id": "planted-one"}}', 0o600, "these are not the key pairs"),
+        (None, 0o600, "No such file"),
+    ],
+)
+def test_file_that_is_no_private_file_of_pairs_is_refused(
+    settings: Settings, tmp_path: Path, text: str | None, mode: int, said: str
+) -> None:
+    """Nothing of its content is shown."""
+    path = tmp_path / "credentials.json"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+        path.chmod(mode)
+
+    with pytest.raises(AdoptionError, match=said) as caught:
+        pairs_in_file(path, plan_for(settings))
+
+    assert "planted" not in str(caught.value)
+
+
 def test_stack_that_has_published_nothing_has_no_key() -> None:
     """A new state has no stack resource, or one without outputs."""
-    assert published_in({"deployment": None}, "local") is None
-    assert published_in({"deployment": {"resources": [{"type": "pulumi:pulumi:Stack"}]}}, "local") is None
+    assert pairs_in_state({"deployment": None}, "local") is None
+    assert pairs_in_state({"deployment": {"resources": [{"type": "pulumi:pulumi:Stack"}]}}, "local") is None
 
 
 @pytest.mark.parametrize(
