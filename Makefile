@@ -67,9 +67,15 @@ fuzz: dev ## Give damaged input of every kind to its readers: a table by kind, e
 
 .PHONY: lint
 lint: dev ## Check style, types, import rules, generated files, the docs site and workflows
+	@$(MAKE) --no-print-directory -j 2 lint-types lint-rest
+
+# The types take as long as all the rest.
+.PHONY: lint-types lint-rest
+lint-types:
+	@$(BIN)/mypy cli infra model object_store ops policy sandbox stack trials verify tests docs bench
+lint-rest:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy cli infra model object_store ops policy sandbox stack trials verify tests docs bench
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/python -m docs.prose
