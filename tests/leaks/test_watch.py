@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -144,3 +145,19 @@ def test_what_passes_by_is_caught(folder: Path) -> None:
     assert sampler.shown_arguments(PLANTED) == {"the secret, in clear"}
     assert any(shown(content, PLANTED) for content in sampler.files.values())
     assert list(folder.iterdir()) == []
+
+
+def test_late_argument_is_seen(folder: Path) -> None:
+    """A process that becomes another program long after its start is read again."""
+    late = 'sleep 1; exec "$0" -c "import time; time.sleep(60)" "$PLANTED"'
+    environ = {"PATH": os.environ["PATH"], "PLANTED": SECRET}
+    with (
+        Sampler([folder]) as sampler,
+        subprocess.Popen(["/bin/sh", "-c", late, sys.executable], env=environ) as process,  # noqa: S603 - our own
+    ):
+        deadline = time.monotonic() + 50
+        while not sampler.shown_arguments(PLANTED) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.kill()
+
+    assert sampler.shown_arguments(PLANTED) == {"the secret, in clear"}

@@ -21,6 +21,9 @@ from tests.leaks.planted import Planted, shown
 
 SITE = Path(__file__).parent / "site"
 PAUSE_SECONDS = 0.02
+# A process changes its arguments soon after it starts, when a shell becomes another program. Later it is read rarely.
+_YOUNG_POLLS = 25
+_RARELY_POLLS = 50
 _LARGEST_BYTES = 50_000_000
 
 
@@ -107,6 +110,7 @@ class Sampler:
         self.files: dict[tuple[Path, int], bytes] = {}
         self._folders = folders
         self._seen: set[tuple[Path, int, int]] = set()
+        self._ages: dict[str, int] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -126,10 +130,12 @@ class Sampler:
 
     def _look(self) -> None:
         while not self._ended.wait(PAUSE_SECONDS):
-            for process in os.listdir("/proc"):  # noqa: PTH208 - a hundred times a second
-                if process.isdigit():
+            # A process id that is gone is forgotten, because the next process with it is young again.
+            self._ages = {process: self._ages.get(process, -1) + 1 for process in _processes()}
+            for process, age in self._ages.items():
+                if age < _YOUNG_POLLS or age % _RARELY_POLLS == 0:
                     try:
-                        with open(f"/proc/{process}/cmdline", "rb", 0) as file:  # noqa: PTH123 - likewise
+                        with open(f"/proc/{process}/cmdline", "rb", 0) as file:  # noqa: PTH123 - fifty times a second
                             self.arguments.add(file.read())
                     except OSError:  # it is gone
                         continue
@@ -150,3 +156,7 @@ class Sampler:
             self.files[place] = self.files.get(place, b"") + path.read_bytes()
         except OSError:  # it is gone
             return
+
+
+def _processes() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - fifty times a second
