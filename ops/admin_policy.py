@@ -51,10 +51,14 @@ class Right:
 
 
 AISTOR: tuple[Right, ...] = (
-    Right("s3:ListAllMyBuckets", "store", "the preflight and `object-store adopt`, which list the existing buckets"),
+    Right(
+        "s3:ListAllMyBuckets",
+        "store",
+        "the program, the preflight and `object-store adopt`, which list the existing buckets",
+    ),
     Right("s3:CreateBucket", "buckets", "creating a bucket"),
     Right("s3:DeleteBucket", "buckets", "deleting a bucket"),
-    Right("s3:ListBucket", "buckets", "the program, which checks whether a renamed domain's bucket exists"),
+    Right("s3:ListBucket", "buckets", "the program, which asks for each bucket that the listing does not show"),
     Right("s3:GetBucketLocation", "buckets", "every read of a bucket"),
     Right("s3:GetBucketVersioning", "buckets", "reading a warm bucket's versioning"),
     Right("s3:PutBucketVersioning", "buckets", "setting it, and creating a bucket with Object Lock"),
@@ -82,7 +86,11 @@ AISTOR: tuple[Right, ...] = (
 AISTOR_EMPTYING: tuple[Right, ...] = (Right("s3:DeleteObject", "objects", "emptying a bucket before it is removed"),)
 
 AWS: tuple[Right, ...] = (
-    Right("s3:ListAllMyBuckets", "store", "the preflight and `object-store adopt`, which list the existing buckets"),
+    Right(
+        "s3:ListAllMyBuckets",
+        "store",
+        "the program, the preflight and `object-store adopt`, which list the existing buckets",
+    ),
     Right("s3:CreateBucket", "buckets", "creating a bucket"),
     Right("s3:DeleteBucket", "buckets", "deleting a bucket"),
     Right("s3:ListBucket", "buckets", "every read of a bucket begins with HeadBucket"),
