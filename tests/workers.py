@@ -28,6 +28,7 @@ LONG = {
     "e2e/test_bad_days.py": 200,
     "e2e/test_recover_drift.py": 180,
     "e2e/test_adopt.py": 150,
+    "e2e/test_many_domains.py": 120,
     "workflows/test_deploy.py": 140,
     "workflows/test_preview.py": 140,
     "workflows/test_real.py": 130,
@@ -43,6 +44,7 @@ _BY_PARAMETER = {
     "e2e/test_admin_api.py": ("v3", "v4"),
     "e2e/test_bad_days.py": ("v3", "v4", "aws"),
     "e2e/test_credentials.py": ("local", "aws"),
+    "e2e/test_many_domains.py": ("local", "aws"),
     "e2e/test_recover_drift.py": ("v3", "v4", "aws"),
     "e2e/test_preview.py": ("local", "aws"),
 }

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.e2e
 PREFIX = {"local": "joelclaw-local-usw2-", "aws": "joelclaw-prod-usw2-"}
 IDENTITIES = {"writer": {"grants": {"*": "write"}}}
 SHIPPED = 9
+# The engine writes the whole state once and not after each resource: a quarter of the CPU time for 400 resources.
+FEWER_WRITES = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Many:
 
     def succeeds(self, *arguments: str) -> str:
         """Run pulumi; returns its output."""
-        done = self.checkout.pulumi(self.stack, *arguments, "--stack", self.stack)
+        done = self.checkout.pulumi(self.stack, *arguments, "--stack", self.stack, more=FEWER_WRITES)
         assert done.status == 0, done.output
         return done.output
 
