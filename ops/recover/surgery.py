@@ -1,8 +1,8 @@
 """The surgery on an exported state: takes out what is gone, and writes what is switched off as the server has it.
 
-The rule: pure, and no reference dangles afterwards, because the engine refuses such a state. A status goes only into
-the outputs: the engine compares these with the program, but the plugin takes an old default of an input for the
-program's wish.
+The rule: pure, and no reference dangles afterwards, because the engine refuses such a state. A status goes into the
+outputs, which the engine compares with the program. A provider takes the old value of an input that the program leaves
+to it for the program's wish, so such an input is taken out.
 
 The form of a state: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go (ResourceV3).
 """
@@ -10,10 +10,12 @@ The form of a state: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from model.resources import TYPES, About
+from model.resources import DYNAMIC, TYPES, About
 from ops.recover.lost import Cause, Live
 from stack.state import resources_of
 
+# The names of the inputs that a provider filled in: pkg/tfbridge/schema.go of pulumi-terraform-bridge.
+_DEFAULTS = "__defaults"
 # The outputs of a user or key that is switched off, as a provider reads them.
 _OFF: Mapping[str, Mapping[str, Any]] = {
     TYPES["v3"][About.USER]: {"disableUser": True, "status": "disabled"},
@@ -35,15 +37,21 @@ def operated(exported: Mapping[str, Any], causes: Iterable[Cause]) -> dict[str, 
     gone = {one.place for cause in found if cause.live is Live.GONE for one in (cause.root, *cause.taken)}
     off = {cause.root.place for cause in found if cause.live is Live.OFF}
     everything = resources_of(exported)
-    kept = [
-        {**one, "outputs": {**(one.get("outputs") or {}), **_OFF[one["type"]]}} if place in off else one
-        for place, one in enumerate(everything)
-        if place not in gone
-    ]
+    kept = [_switched_off(one) if place in off else one for place, one in enumerate(everything) if place not in gone]
     # A resource that waits for its deletion has the URN of its replacement, which may still be there.
     lost = {one["urn"] for one in everything} - {one["urn"] for one in kept}
     resources = [_without_references(one, lost) for one in kept]
     return {**exported, "deployment": {**exported["deployment"], "resources": resources}}
+
+
+def _switched_off(resource: Mapping[str, Any]) -> dict[str, Any]:
+    live = _OFF[resource["type"]]
+    inputs = dict(resource.get("inputs") or {})
+    if not resource["type"].startswith(DYNAMIC):  # the program itself declares the status of our own resources
+        inputs = {key: value for key, value in inputs.items() if key not in live}
+        if _DEFAULTS in inputs:
+            inputs[_DEFAULTS] = [name for name in inputs[_DEFAULTS] if name not in live]
+    return {**resource, "inputs": inputs, "outputs": {**(resource.get("outputs") or {}), **live}}
 
 
 def _without_references(resource: Mapping[str, Any], lost: set[str]) -> dict[str, Any]:

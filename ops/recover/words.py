@@ -39,12 +39,12 @@ def consequences(stack: str, causes: Sequence[Cause], held: Sequence[Held]) -> l
     if any(one.what is About.BUCKET for one in gone):
         lines.append("A recreated bucket is empty: its objects are lost.")
     keys = [one for one in held if one.what is About.KEY]
-    new = list(dict.fromkeys(one.subject for one in keys if one in gone))
+    new = sorted({one.subject for one in keys if one in gone})
     if new:
         lines.append(f"New access keys: {', '.join(new)}. After `pulumi up`, deliver them to their own targets:")
         lines += [f"  object-store keys deliver --stack {stack} --identity {name} --to TARGET" for name in new]
     if gone or causes:
-        kept = list(dict.fromkeys(one.subject for one in keys if one not in gone))
+        kept = sorted({one.subject for one in keys if one not in gone})
         lines.append(f"Access keys that stay as they are: {', '.join(kept) or 'none'}.")
     return lines
 

@@ -153,7 +153,7 @@ def test_many_losses_at_once_are_mended(
     store.up()
 
     said = capsys.readouterr().out
-    assert "New access keys: worker, otel-exporter" in said
+    assert "New access keys: otel-exporter, worker" in said
     after = store.resources()
     assert after.keys() == before.keys()
     assert {urn: after[urn] for urn in survivors(held, gone)} == {urn: before[urn] for urn in survivors(held, gone)}

@@ -57,4 +57,4 @@ def test_new_and_old_keys_are_named() -> None:
         "Access keys that stay as they are: reader.",
     ]
     rule = {one_of(state, About.LIFECYCLE, "hot-one"): Live.GONE}
-    assert consequences("local", causes(held, rule), held) == ["Access keys that stay as they are: worker, reader."]
+    assert consequences("local", causes(held, rule), held) == ["Access keys that stay as they are: reader, worker."]
