@@ -100,7 +100,12 @@ def test_other_server_with_the_buckets_is_known_by_its_keys(
 ) -> None:
     """The keys are asked for only where the state names another endpoint, and one that is known suffices."""
     asked: list[list[str]] = []
-    monkeypatch.setattr("infra.standing.knows_a_key", lambda keys, _: asked.append(keys) or known)
+
+    def knows(keys: list[str], _settings: object) -> bool:
+        asked.append(keys)
+        return known
+
+    monkeypatch.setattr("infra.standing.knows_a_key", knows)
     key = {"type": "minio:index/iamServiceAccount:IamServiceAccount", "outputs": {"accessKey": "AK"}}
     provider = {"type": "pulumi:providers:minio", "outputs": {"minioServer": server, "minioSsl": "true"}}
     states = {**state("aistor", media_raw=True), "urn:key": key}
