@@ -278,12 +278,11 @@ def _retention(domain: Domain, cold: ColdBand) -> Retention | None:
 
 
 def _rules(domain: Domain, bands: Bands) -> tuple[LifecycleRule, ...]:
-    versioned = domain.band is not BandName.HOT
     probes = LifecycleRule(
         id="verify-probes",
         prefix=PROBE_PREFIX,
         expire_after_days=PROBE_EXPIRE_AFTER_DAYS,
-        expire_noncurrent_after_days=PROBE_EXPIRE_AFTER_DAYS if versioned else None,
+        expire_noncurrent_after_days=PROBE_EXPIRE_AFTER_DAYS,
     )
     return (probes, _band_rule(domain, bands))
 
@@ -294,7 +293,10 @@ def _band_rule(domain: Domain, bands: Bands) -> LifecycleRule:
     match domain:
         case HotDomain():
             band = bands.hot
-            expire, noncurrent, transition = domain.expire_after_days or band.expire_after_days, None, None
+            expire, transition = domain.expire_after_days or band.expire_after_days, None
+            # A bucket that was warm keeps its old versions, and only this rule ends them; in any other hot bucket there
+            # are none. Delete markers need no rule: S3 and MinIO remove one that is alone when `expire` has passed.
+            noncurrent = bands.warm.expire_noncurrent_after_days
         case WarmDomain():
             band = bands.warm
             expire, noncurrent = domain.expire_after_days or band.expire_after_days, band.expire_noncurrent_after_days

@@ -42,7 +42,8 @@ def bucket_changes(
     changes += _rules(domain, before, after)
     changes += _retention(domain, before.retention, after.retention)
     if before.versioned and not after.versioned:
-        changes.append(Change(domain, "versioning would be SUSPENDED", Risk.DANGER, Aspect.VERSIONING))
+        advice = _old_versions(after.rules)
+        changes.append(Change(domain, "versioning would be SUSPENDED", Risk.DANGER, Aspect.VERSIONING, advice))
     elif after.versioned and not before.versioned:
         changes.append(Change(domain, "versions are now kept", Risk.SAFE, Aspect.VERSIONING))
     changes += _guards(domain, before, after)
@@ -134,6 +135,15 @@ def _described(bucket: BucketShape) -> str:
 def _band_move(domain: str, before: BucketShape, after: BucketShape) -> list[Change]:
     old, new = band_of(before), band_of(after)
     return [] if old is new else [Change(domain, f"moves from {old} to {new}", Risk.SAFE, Aspect.OTHER)]
+
+
+def _old_versions(rules: Iterable[LifecycleRule]) -> str:
+    """What becomes of the versions that a bucket keeps when its versioning is suspended."""
+    rule = _by_prefix(rules).get("")
+    end = rule.expire_noncurrent_after_days if rule else None
+    if end is None:
+        return "the old versions stay for ever: no rule removes them"
+    return f"each old version is removed {days(end)} after it became noncurrent"
 
 
 def _by_prefix(rules: Iterable[LifecycleRule]) -> dict[str, LifecycleRule]:

@@ -191,11 +191,7 @@ CASES = {
             "discovery-raw: objects now expire after 14 days (was 180)",
             "discovery-raw: versioning would be SUSPENDED",
         ],
-        notice=["discovery-raw: noncurrent versions are no longer removed (was after 30 days)"],
-        safe=[
-            "discovery-raw: moves from warm to hot",
-            "discovery-raw: noncurrent versions under .verify/ are no longer removed (was after 1 day)",
-        ],
+        safe=["discovery-raw: moves from warm to hot"],
         aws_notice=[
             "discovery-raw: unfinished uploads are now removed after 2 days (was 7)",
             "discovery-raw: objects no longer move to another storage class (was STANDARD_IA after 30 days)",

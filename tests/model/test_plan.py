@@ -37,13 +37,15 @@ class TestBands:
     """The plan of each band."""
 
     def test_hot_is_unversioned_and_expires(self) -> None:
-        """A hot bucket keeps no versions and expires after 14 days."""
+        """A hot bucket keeps no versions and expires after 14 days; what it kept as a warm one ends after 30."""
         bucket = plan().bucket("agent-loop-artifacts")
 
         assert (bucket.versioned, bucket.locked) == (False, False)
         assert bucket.rules == (
-            LifecycleRule(id="verify-probes", prefix=".verify/", expire_after_days=1),
-            LifecycleRule(id="band-hot", expire_after_days=14, abort_multipart_after_days=2),
+            LifecycleRule(id="verify-probes", prefix=".verify/", expire_after_days=1, expire_noncurrent_after_days=1),
+            LifecycleRule(
+                id="band-hot", expire_after_days=14, expire_noncurrent_after_days=30, abort_multipart_after_days=2
+            ),
         )
 
     def test_warm_is_versioned_and_expires(self) -> None:

@@ -70,8 +70,8 @@ def test_each_bucket_has_exactly_one_lifecycle_resource(run: "Run") -> None:
 
     assert set(policies) == {f"{name}-lifecycle" for name in COLD | WARM | HOT}
     assert policies["agent-loop-artifacts-lifecycle"].inputs["rules"] == [
-        {"id": "verify-probes", "filter": ".verify/", "expiration": "1d"},
-        {"id": "band-hot", "expiration": "14d"},
+        {"id": "verify-probes", "filter": ".verify/", "expiration": "1d", "noncurrentVersionExpirationDays": 1},
+        {"id": "band-hot", "expiration": "14d", "noncurrentVersionExpirationDays": 30},
     ]
     assert policies["otel-archive-lifecycle"].inputs["rules"] == [
         {"id": "verify-probes", "filter": ".verify/", "expiration": "1d", "noncurrentVersionExpirationDays": 1},

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from model.plan import LifecycleRule, Retention, StorageClassChange
 from model.taxonomy import RetentionMode, StorageClass
 from ops.preview.access import Allowed
+from ops.preview.bucket_changes import bucket_changes
 from ops.preview.change import Aspect, Change, Risk, Touched
 from ops.preview.explain import explain
 from ops.preview.shape import BucketShape, IdentityShape, StoreShape
@@ -824,3 +825,19 @@ def test_new_identity_with_a_role_is_named_as_one() -> None:
     assert said(explain(store(bucket()), store(bucket(), role(MAIN)))) == [
         (SAFE, "worker: identity is new (role x-worker)")
     ]
+
+
+@pytest.mark.parametrize(
+    ("days", "advice"),
+    [
+        (30, "each old version is removed 30 days after it became noncurrent"),
+        (None, "the old versions stay for ever: no rule removes them"),
+    ],
+)
+def test_suspension_says_what_becomes_of_the_old_versions(days: int | None, advice: str) -> None:
+    """The bucket keeps them after a move from warm to hot, and only a rule ends them."""
+    rules = (LifecycleRule(id="band", expire_after_days=14, expire_noncurrent_after_days=days),)
+    before = BucketShape("logs", "x-logs", rules, versioned=True)
+    found = bucket_changes("logs", before, BucketShape("logs", "x-logs", rules), set())
+
+    assert [one.advice for one in found if one.aspect is Aspect.VERSIONING] == [advice]

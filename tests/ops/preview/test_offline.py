@@ -112,14 +112,12 @@ def test_says_the_same_as_the_engines_preview(clone: Path, stack: str) -> None:
         "discovery-raw: objects no longer move to another storage class (was STANDARD_IA after 30 days)",
     ]
     assert found["notice"] == [
-        "discovery-raw: noncurrent versions are no longer removed (was after 30 days)",
         *(on_aws if stack == "aws" else []),
         "docs-raw: retention mode of new objects is now COMPLIANCE (was GOVERNANCE)",
     ]
     assert found["safe"] == [
         "build-cache: bucket is new (hot, objects expire after 14 days)",
         "discovery-raw: moves from warm to hot",
-        "discovery-raw: noncurrent versions under .verify/ are no longer removed (was after 1 day)",
         "reader: may now read in build-cache",
         "verifier: may now verify in build-cache",
     ]
