@@ -143,7 +143,8 @@ def test_domain_that_got_its_first_name_back_is_no_alias_of_itself(run_program: 
     """Only the name in between is an alias."""
     run = run_program("aistor", domains={"first": {"band": "hot", "renamed_from": ["first", "second"]}})
 
-    assert [resource.aliases[0] for resource in run.children("first")] == ["second", "second-lifecycle"]
+    aliases = [resource.aliases[0] for resource in run.children("first")]
+    assert aliases == ["second", "second-lifecycle", "second-policy"]
 
 
 def test_state_that_is_being_written_is_read_again(run_program: "Callable[..., Run]") -> None:
