@@ -16,7 +16,7 @@ import pytest
 from sandbox.folder import write_private
 from sandbox.server.minio_iam_client import MinioIamClient
 from sandbox.server.process import admin_credentials, running_server
-from trials.checkout import Checkout, Done, copy_checkout
+from trials.checkout import ONE_OF_EACH_BAND, Checkout, Done, copy_checkout
 
 pytestmark = pytest.mark.e2e
 
@@ -58,7 +58,7 @@ class Provisioned:
 def _provisioned(engine: None, stack: str, tmp_path: Path) -> Iterator[Provisioned]:
     """Root creates the admin as the page says, before any deployment."""
     del engine
-    checkout = copy_checkout(tmp_path)
+    checkout = copy_checkout(tmp_path, ONE_OF_EACH_BAND)
     try:
         up = checkout.python("cli", "sandbox", "up", "--stack", stack)
         assert up.status == 0, up.output

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 PREFIX = {"local": "joelclaw-local-usw2-", "aws": "joelclaw-prod-usw2-"}
+DOMAINS = ("media-derived", "docs-derived", "session-archive", "discovery-raw", "otel-archive", "vault-backups")
 # An `up` with these settings does not give the plan without them.
 OTHER_SETTINGS = {
     "domains": {"extra": {"band": "hot"}, "docs-derived": {"expire_after_days": 100}},
@@ -26,7 +27,8 @@ LEFT_TO_UP = {
     "local": {
         *(f"{name}-key-1" for name in ("worker", "session-archiver", "otel-exporter", "vault-backup", "reader")),
         "verifier-key-1",
-        *(f"{domain}-retention" for domain in ("media-raw", "docs-raw", "otel-archive", "vault-backups")),
+        *(f"{domain}-retention" for domain in ("otel-archive", "vault-backups")),
+        *(f"{domain}-policy" for domain in DOMAINS),
     },
     "aws": {
         *(f"{name}-key-1" for name in ("worker", "session-archiver", "otel-exporter", "vault-backup", "reader")),
@@ -39,7 +41,7 @@ LEFT_TO_UP = {
 def _own(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """A sandbox that may lose its state."""
     del engine
-    own = copy_checkout(tmp_path_factory.mktemp("adopt"))
+    own = copy_checkout(tmp_path_factory.mktemp("adopt"), DOMAINS)
     try:
         done = own.python("cli", "sandbox", "up", "--stack", "all")
         assert done.status == 0, done.output

@@ -247,7 +247,7 @@ def test_rotation_under_load_loses_no_write(
     assert keys.refused(first)
     assert keys.live() == {second.access_key_id}
     assert keys.published().previous is None
-    assert verified(keys)
+    assert verified(keys, "--bucket", DOMAIN)
 
     time.sleep(0.5)
     writer.done.set()

@@ -15,7 +15,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from policy.pack import POLICIES
-from trials.checkout import ROOT, Checkout, Done, copy_checkout
+from trials.checkout import ONE_OF_EACH_BAND, ROOT, Checkout, Done, copy_checkout
 
 pytestmark = pytest.mark.e2e
 
@@ -62,7 +62,7 @@ _JUDGED = re.compile(r"^ +- \[(\w+)\] +([a-z-]+) +\([a-z0-9-]+:[a-z0-9]+:(\w+): 
 def _sandbox(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """A copy of the checkout with the pack, without a deployment."""
     del engine
-    sandbox = copy_checkout(tmp_path_factory.mktemp("policy-pack"))
+    sandbox = copy_checkout(tmp_path_factory.mktemp("policy-pack"), ONE_OF_EACH_BAND)
     if not (sandbox.path / "policy").exists():
         shutil.copytree(ROOT / "policy", sandbox.path / "policy", ignore=shutil.ignore_patterns("__pycache__"))
     # The place where `make env` creates it, and where the pack looks for it.

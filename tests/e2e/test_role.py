@@ -1,6 +1,7 @@
 """An identity of the aws stack with a role instead of a key, on the real engine."""
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from tests.sandbox.tokens import token_of
-from trials.checkout import copy_checkout
+from trials.checkout import ONE_OF_EACH_BAND, copy_checkout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ def _module(*arguments: str) -> list[str]:
 def _trusting(engine: None, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Checkout]":
     """A sandbox of the aws stack whose `reader` has a role."""
     del engine
-    checkout = copy_checkout(tmp_path_factory.mktemp("role"))
+    checkout = copy_checkout(tmp_path_factory.mktemp("role"), ONE_OF_EACH_BAND)
     path = checkout.path / "Pulumi.aws.yaml"
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     document["config"] |= TRUST
@@ -60,7 +61,7 @@ def test_role_in_place_of_a_key_from_up_to_destroy(trusting: "Checkout", tmp_pat
     arn = f"arn:aws:iam::{ACCOUNT}:role/joelclaw-prod-reader"
     assert published["deployment"]["roles"]["reader"]["arn"] == arn
     assert "reader" not in published["credentials"]
-    assert len(published["credentials"]) == 5
+    assert set(published["credentials"]) == {"worker", "session-archiver", "otel-exporter", "verifier"}
 
     for ask in (["refresh", "--yes", "--skip-preview"], ["preview", "--expect-no-changes"]):
         done = trusting.pulumi("aws", *ask, "--stack", "aws")
@@ -73,7 +74,7 @@ def test_role_in_place_of_a_key_from_up_to_destroy(trusting: "Checkout", tmp_pat
         _module("verify", "--stack", "aws"), "aws", {"OBJECTSTORE_READER_WEB_IDENTITY_TOKEN_FILE": str(path)}
     )
     assert proven.status == 0, proven.output
-    assert "9 buckets: 1148 proven, 0 failed, 0 cannot tell" in proven.output
+    assert re.search(r"^3 buckets: \d+ proven, 0 failed, 0 cannot tell", proven.output, re.MULTILINE), proven.output
     assert token not in proven.output
     assert "ASIA" not in proven.output
 

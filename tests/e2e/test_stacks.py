@@ -141,7 +141,7 @@ def test_deployment_file_is_enough_to_verify(checkout: "Checkout", tmp_path: Pat
     assert (refused.status, "chmod 600" in refused.output) == (2, True)
 
     credentials.chmod(0o600)
-    assert checkout.python(*command).status == 0
+    assert checkout.python(*command, "--bucket", "agent-loop-artifacts").status == 0
 
 
 def test_unknown_stack_is_an_error_that_lists_how_to_see_them(checkout: "Checkout") -> None:

@@ -30,6 +30,7 @@ from sandbox.progress import Progress
 from sandbox.project import ACCOUNT_ID
 from sandbox.server.embedded import RunningServer, running_server
 from tests.workflows.acting import STAND_IN, Acted, Actor, write_private
+from trials.checkout import keep_domains
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,18 +112,6 @@ def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 
-def with_few_domains(taxonomy: dict[str, Any]) -> None:
-    """Keep two domains, and the identities with a grant on one of them."""
-    taxonomy["domains"] = {name: taxonomy["domains"][name] for name in DOMAINS}
-    for name, identity in list(taxonomy["identities"].items()):
-        grants = identity.get("grants", {})
-        identity["grants"] = {domain: grant for domain, grant in grants.items() if domain in ("*", *DOMAINS)}
-        if not identity["grants"]:
-            del identity["grants"]
-            if not identity.get("verifies"):
-                del taxonomy["identities"][name]
-
-
 def merged(main: Path, folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     """The merge commit that GitHub creates for a pull request; its first parent is the base."""
     git(main, "clone", "--quiet", str(main), str(folder))
@@ -165,7 +154,7 @@ def copy_files(folder: Path) -> None:
 
 def set_up_as_operator(folder: Path, local: RunningServer) -> None:
     """The files that README tells an operator to commit, without salts, with fewer domains and a hollow `.ci/run`."""
-    edited(folder / "infra" / "taxonomy.yaml", with_few_domains)
+    edited(folder / "infra" / "taxonomy.yaml", lambda taxonomy: keep_domains(taxonomy, DOMAINS))
     (folder / ".ci" / "run").write_text(NOTED_CI)
     real = folder / ".github" / "workflows" / "real.yml"
     text = real.read_text(encoding="utf-8")
