@@ -81,7 +81,7 @@ class AistorStore(pulumi.ComponentResource):
             logical_name(plan.domain, About.LIFECYCLE),
             bucket=bucket.bucket,
             rules=[lifecycle_rule(rule) for rule in plan.rules],
-            opts=bucket_options(self, plan, About.LIFECYCLE, after=last),
+            opts=bucket_options(self, plan, About.LIFECYCLE, after=last, keep=settings.protect),
         )
         NoBucketPolicy(
             logical_name(plan.domain, About.BUCKET_POLICY),

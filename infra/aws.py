@@ -79,19 +79,19 @@ class AwsStore(pulumi.ComponentResource):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=bucket_options(self, plan, About.PUBLIC_ACCESS, after=bucket),
+            opts=bucket_options(self, plan, About.PUBLIC_ACCESS, after=bucket, keep=settings.protect),
         )
         last = aws.s3.BucketOwnershipControls(
             logical_name(plan.domain, About.OWNERSHIP),
             bucket=bucket.bucket,
             rule={"object_ownership": "BucketOwnerEnforced"},
-            opts=bucket_options(self, plan, About.OWNERSHIP, after=last),
+            opts=bucket_options(self, plan, About.OWNERSHIP, after=last, keep=settings.protect),
         )
         last = aws.s3.BucketServerSideEncryptionConfiguration(
             logical_name(plan.domain, About.ENCRYPTION),
             bucket=bucket.bucket,
             rules=[_encryption_rule(own)],
-            opts=bucket_options(self, plan, About.ENCRYPTION, after=last),
+            opts=bucket_options(self, plan, About.ENCRYPTION, after=last, keep=settings.protect),
         )
         if plan.retention is not None:
             last = aws.s3.BucketObjectLockConfiguration(
@@ -113,13 +113,13 @@ class AwsStore(pulumi.ComponentResource):
             logical_name(plan.domain, About.LIFECYCLE),
             bucket=bucket.bucket,
             rules=[lifecycle_rule(rule) for rule in plan.rules],
-            opts=bucket_options(self, plan, About.LIFECYCLE, after=last),
+            opts=bucket_options(self, plan, About.LIFECYCLE, after=last, keep=settings.protect),
         )
         aws.s3.BucketPolicy(
             logical_name(plan.domain, About.BUCKET_POLICY),
             bucket=bucket.bucket,
             policy=as_json(bucket_policy(plan.name)),
-            opts=bucket_options(self, plan, About.BUCKET_POLICY, after=last),
+            opts=bucket_options(self, plan, About.BUCKET_POLICY, after=last, keep=settings.protect),
         )
         return bucket
 

@@ -221,3 +221,13 @@ class TestAdminApiV4:
         """The outputs do not change: the deployment, and the credentials as a secret."""
         assert run_v4.outputs == run.outputs
         assert type(run_v4.outputs["credentials"]).__name__ == "Secret"
+
+
+@pytest.mark.parametrize("protect", [True, False])
+def test_settings_of_a_protected_bucket_outlive_a_destroy(run_program: "Callable[..., Run]", *, protect: bool) -> None:
+    """Its rules and guards stay on the server; identities and versioning end with their resource (decision 0015)."""
+    kept = {
+        one.type.rpartition(":")[2] for one in run_program("aistor", protect=protect).resources if one.retain_on_delete
+    }
+
+    assert kept == ({"IlmPolicy"} if protect else set())

@@ -219,3 +219,23 @@ def test_a_trust_that_cannot_be_had_is_refused_before_anything(
     """The program ends with a message that says what to write, and declares nothing."""
     with pytest.raises(pulumi.RunError, match=expected):
         run_program(cloud, identities=TRUSTING)
+
+
+@pytest.mark.parametrize("protect", [True, False])
+def test_settings_of_a_protected_bucket_outlive_a_destroy(run_program: "Callable[..., Run]", *, protect: bool) -> None:
+    """Its rules and guards stay on the server; identities and versioning end with their resource (decision 0015)."""
+    kept = {
+        one.type.rpartition(":")[2] for one in run_program("aws", protect=protect).resources if one.retain_on_delete
+    }
+
+    assert kept == (
+        {
+            "BucketLifecycleConfiguration",
+            "BucketPublicAccessBlock",
+            "BucketOwnershipControls",
+            "BucketPolicy",
+            "BucketServerSideEncryptionConfiguration",
+        }
+        if protect
+        else set()
+    ) | {"BucketObjectLockConfiguration"}
