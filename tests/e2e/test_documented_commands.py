@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.documented import PAGES, ROOT, blocks_of, runs_anything, script_of
-from trials.checkout import COMMANDS, TIMEOUT_SECONDS, Checkout, copy_deployed
+from trials.checkout import COMMANDS, TIMEOUT_SECONDS, Checkout, copy_deployed, write_few_domains
 
 MORE_FILES = ("Makefile", "README.md", "bench", "docs", "schemas", "trials", ".gitignore")
 
@@ -35,9 +35,12 @@ def test_recipes_of_the_readme_run() -> None:
 def _reader(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """A deployed checkout as a newcomer has it: a repository of git, with all files that the pages name.
 
-    Every page leaves it deployed, so the pages share it.
+    Every page leaves it deployed, so the pages share it. It has one domain of each band, among them those of the pages.
     """
     checkout = copy_deployed(snapshot, tmp_path_factory.mktemp("reader") / "checkout", ["local"])
+    write_few_domains(checkout.path, ("media-raw", "media-derived", "agent-loop-artifacts"))
+    settled = checkout.up("local", "--stack", "local")
+    assert settled.status == 0, settled.output
     for name in MORE_FILES:
         source, target = ROOT / name, checkout.path / name
         if source.is_dir():
