@@ -154,6 +154,8 @@ CASES = {
         danger=each(
             ("discovery-raw", "docs-derived", "media-derived", "session-archive"),
             "noncurrent versions are now removed after 10 days (was 30)",
+            # A hot bucket may have been warm, so it has the same days.
+            notice=["agent-loop-artifacts: noncurrent versions are now removed after 10 days (was 30)"],
         ),
         exit_code=1,
     ),
@@ -175,11 +177,9 @@ CASES = {
     ),
     "hot to warm": Case(
         domain("agent-loop-artifacts", band="warm"),
-        notice=["agent-loop-artifacts: noncurrent versions are now removed after 30 days (was never)"],
         safe=[
             "agent-loop-artifacts: moves from hot to warm",
             "agent-loop-artifacts: objects now expire after 180 days (was 14)",
-            "agent-loop-artifacts: noncurrent versions under .verify/ are now removed after 1 day (was never)",
             "agent-loop-artifacts: versions are now kept",
         ],
         aws_notice=["agent-loop-artifacts: objects now move to STANDARD_IA after 30 days (was never)"],
