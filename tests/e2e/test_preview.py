@@ -154,9 +154,9 @@ CASES = {
         danger=each(
             ("discovery-raw", "docs-derived", "media-derived", "session-archive"),
             "noncurrent versions are now removed after 10 days (was 30)",
-            # A hot bucket may have been warm, so it has the same days.
-            notice=["agent-loop-artifacts: noncurrent versions are now removed after 10 days (was 30)"],
         ),
+        # A hot bucket may have been warm, so it has the same days.
+        notice=["agent-loop-artifacts: noncurrent versions are now removed after 10 days (was 30)"],
         exit_code=1,
     ),
     "expiry introduced": Case(
