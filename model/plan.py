@@ -295,7 +295,9 @@ def _band_rule(domain: Domain, bands: Bands) -> LifecycleRule:
             band = bands.hot
             expire, transition = domain.expire_after_days or band.expire_after_days, None
             # A bucket that was warm keeps its old versions, and only this rule ends them; in any other hot bucket there
-            # are none. Delete markers need no rule: S3 and MinIO remove one that is alone when `expire` has passed.
+            # are none. Delete markers need no rule: S3 and MinIO remove one that is alone when `expire` has passed
+            # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-configuration-examples.html, and
+            # `Lifecycle.eval` in MinIO's internal/bucket/lifecycle/lifecycle.go).
             noncurrent = bands.warm.expire_noncurrent_after_days
         case WarmDomain():
             band = bands.warm

@@ -188,9 +188,12 @@ def _write(stack: str, found: Found) -> None:
 
 
 def _save(stack: str, exported: Mapping[str, Any]) -> Path:
-    """Save a state in a new file: a second run after an interrupted one keeps the first run's file."""
+    """Save a state in a new file: a second run after an interrupted one keeps the first run's file.
+
+    The path is absolute, because the pulumi that reads the file may work in another folder.
+    """
     name = f"recover-{stack.rpartition('/')[2]}"
-    paths = (Path(f"{name}{'' if number == 1 else f'-{number}'}.json") for number in count(1))
+    paths = (Path.cwd() / f"{name}{'' if number == 1 else f'-{number}'}.json" for number in count(1))
     path = next(path for path in paths if not path.exists())
     write(path, json.dumps(exported, indent=2) + "\n")
     return path

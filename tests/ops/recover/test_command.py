@@ -118,7 +118,7 @@ def test_what_is_gone_leaves_the_state(world: World, capsys: pytest.CaptureFixtu
     assert json.loads(saved.read_text(encoding="utf-8")) == before
     said = capsys.readouterr().out
     assert "  user u-worker is gone, with its attachment and its key\n" in said
-    assert "pulumi stack import --stack org/object-store/local --file recover-local.json" in said
+    assert f"pulumi stack import --stack org/object-store/local --file {saved}" in said
     assert "  object-store keys deliver --stack org/object-store/local --identity worker --to TARGET\n" in said
     assert "Access keys that stay as they are: reader.\n" in said
     assert said.endswith("Next: pulumi up --stack org/object-store/local\n")
