@@ -8,6 +8,7 @@ import tempfile
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from model.environment import own_key_settings
@@ -22,6 +23,8 @@ ATTEMPTS = 5
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 POOL = 16
+# botocore's loader has no lock of its own: clients that are made at once would each parse the service's description.
+_MAKING = Lock()
 
 
 def new_session(*, own_keys: bool) -> "Session":
@@ -81,15 +84,16 @@ def open_client(
         session = new_session(own_keys=access_key_id is not None)
         # On AWS the bundle of AWS_CA_BUNDLE counts, on another server only the stack's own.
         bundle = str(ca_file) if ca_pem else None if endpoint else session.get_config_variable("ca_bundle")
-        client: S3Client = session.create_client(  # type: ignore[assignment]  # its type stubs know no service
-            "s3",
-            endpoint_url=endpoint,
-            region_name=region,
-            aws_access_key_id=access_key_id,
-            aws_secret_access_key=secret_access_key,
-            verify=bundle or True,
-            config=config,
-        )
+        with _MAKING:
+            client: S3Client = session.create_client(  # type: ignore[assignment]  # its type stubs know no service
+                "s3",
+                endpoint_url=endpoint,
+                region_name=region,
+                aws_access_key_id=access_key_id,
+                aws_secret_access_key=secret_access_key,
+                verify=bundle or True,
+                config=config,
+            )
         if endpoint is not None:
             client.meta.events.register("before-call.s3", _signed_for_one_region)
         try:

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from model.endpoint import Endpoint
+from model.resources import AdminApiVersion
 from ops.preflight.aistor import judge_aistor
 from ops.preflight.aws import judge_aws
 from ops.preflight.command import print_findings
@@ -147,7 +148,7 @@ def test_our_own_resources_need_either_version(statuses: dict[str, int], level: 
     ],
 )
 def test_version_that_gave_no_answer_is_not_taken_for_refused(
-    setting: str, statuses: dict[str, int], level: Level, remedy: str
+    setting: AdminApiVersion, statuses: dict[str, int], level: Level, remedy: str
 ) -> None:
     """What is certain is judged; the other version is not."""
     found = aistor(replace(GOOD, admin_api=Answer(statuses)), replace(STACK, admin_api=setting))
@@ -158,7 +159,7 @@ def test_version_that_gave_no_answer_is_not_taken_for_refused(
 
 
 @pytest.mark.parametrize("setting", ["v3", "v4"])
-def test_state_managed_by_both_has_one_way_out(setting: str) -> None:
+def test_state_managed_by_both_has_one_way_out(setting: AdminApiVersion) -> None:
     """No setting would fit the state, so only the move is named."""
     stack = replace(STACK, admin_api=setting, state=replace(STATE, managed_by=frozenset({"v3", "v4"})))
 
@@ -179,7 +180,7 @@ def test_stack_that_stands_is_moved_and_not_set() -> None:
 
 
 @pytest.mark.parametrize(("held", "setting"), [("v3", "v4"), ("v4", "v3")])
-def test_setting_that_the_state_does_not_follow_stops(held: str, setting: str) -> None:
+def test_setting_that_the_state_does_not_follow_stops(held: AdminApiVersion, setting: AdminApiVersion) -> None:
     """An update would recreate the identities; both remedies are named."""
     stack = replace(STACK, admin_api=setting, state=replace(STATE, managed_by=frozenset({held})))
 
