@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,14 +82,19 @@ class CheckoutForGiven(Checkout):
 
 
 @contextmanager
-def in_sandbox(folder: Path, by: By) -> Iterator[Stack]:
+def in_sandbox(folder: Path, by: By, domains: Sequence[str] | None = None) -> Iterator[Stack]:
     """A stack that is deployed to a sandbox of its own.
+
+    Args:
+        folder: A folder that does not exist yet.
+        by: What implements its identities.
+        domains: The domains that its taxonomy keeps; None keeps all.
 
     Raises:
         BadDayError: The update fails.
         SandboxError: A part does not start.
     """
-    checkout = copy_checkout(_made(folder))
+    checkout = copy_checkout(_made(folder), domains)
     stack = Stack(checkout, by)
     if by == "aws":
         _write_config(checkout.path / "Pulumi.aws.yaml", TRUST)

@@ -68,7 +68,12 @@ class Stack:
     def plan(self) -> StorePlan:
         """Its plan."""
         config = self.config()
-        taxonomy = extended(load(), domains={}, identities=config.get("identities", {}), where="")
+        taxonomy = extended(
+            load(self.checkout.path / "infra" / "taxonomy.yaml"),
+            domains={},
+            identities=config.get("identities", {}),
+            where="",
+        )
         return build_plan(taxonomy, env=config["env"], region_code="usw2", tls_only=True, where="")
 
     def bucket(self, domain: str) -> BucketPlan:
