@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 JOBS = 16
 _NOT_ALLOWED = "AccessDenied"
-# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-_WRONG_PAIR = {
+#: The codes that refuse a key pair, and what each means.
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+WRONG_PAIR = {
     "InvalidAccessKeyId": "it does not know this access key",
     "SignatureDoesNotMatch": "the secret key does not belong to this access key",
     "ExpiredToken": "the credentials have expired",
@@ -126,15 +127,15 @@ def _refusal(error: "ClientError", settings: Settings) -> Problem:
     """The problem of a refused listing."""
     given = error.response["Error"]
     code, own = given.get("Code", ""), settings.aistor
-    if code in _WRONG_PAIR and own is not None:
+    if code in WRONG_PAIR and own is not None:
         return Problem(
             f"{settings.where}adminUser, adminPassword",
-            f"{own.endpoint.url} refuses {own.admin_user}: {_WRONG_PAIR[code]} ({code})",
+            f"{own.endpoint.url} refuses {own.admin_user}: {WRONG_PAIR[code]} ({code})",
             "the key pair of an admin of this server",
             f"pulumi config set {NAMESPACE}:adminUser NAME && "
             f"pulumi config set --secret {NAMESPACE}:adminPassword (or the environment or command that holds the pair)",
         )
-    message = _WRONG_PAIR.get(code) or given.get("Message") or ""
+    message = WRONG_PAIR.get(code) or given.get("Message") or ""
     return _refused(": ".join(filter(None, (code or "no code", message))), settings)
 
 

@@ -12,18 +12,20 @@ state or because the answer was no; 2 it could not run.
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infra.admin_api import AdminApiError
-from infra.moves import admin_api_of, managed_by
+from infra.live_buckets import existing_buckets
+from infra.live_keys import knows_a_key
+from infra.moves import KEY_TYPES, admin_api_of, managed_by
 from infra.program import plan_for
 from infra.settings import Settings
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
-from model.resources import About, AdminApiVersion, By, subject_of
+from model.resources import About, AdminApiVersion, By, about, subject_of
 from model.terminal_text import printable
 from ops.adopt.adoptable import (
     Adoptable,
@@ -54,7 +56,7 @@ from ops.switch_admin_api import place_of
 from ops.tried_access import write_tried_access
 from ops.usage import NobodyToAskError, agreed
 from stack.runner import EngineError, run_pulumi
-from stack.state import read_state, read_state_in_clear
+from stack.state import read_state, read_state_in_clear, resources_of
 
 _ERRORS = (
     AdminApiError,
@@ -208,13 +210,27 @@ def run(stack: str, out: Path | None, credentials: Path | None, *, yes: bool) ->
         return ExitCode.CANNOT
 
 
+def _is_the_same_server(exported: Mapping[str, Any], settings: Settings) -> bool:
+    """Whether the server of the config has what the state still holds, so that it is the state's under a new address.
+
+    An access key is random, so one that is known suffices. A state without access keys is known by its buckets; one
+    without buckets, too, refers to no server.
+    """
+    resources = [one for one in resources_of(exported) if not one.get("delete")]
+    keys = [one["id"] for one in resources if one["type"] in KEY_TYPES and one.get("id")]
+    if keys:
+        return knows_a_key(keys, settings)
+    buckets = {one["inputs"]["bucket"] for one in resources if about(one["type"]) is About.BUCKET}
+    return existing_buckets(buckets, settings) == buckets
+
+
 def _run(stack: str, out: Path, credentials: Path | None, *, yes: bool) -> ExitCode:
     settings = read_stack(stack)
     exported = read_state_in_clear(stack)
     state = held(exported)
     if state.interrupted:
         raise AdoptionError(f"an update was interrupted; first run: object-store recover --stack {stack}")
-    if former := names_another_server(exported, settings):
+    if (former := names_another_server(exported, settings)) and not _is_the_same_server(exported, settings):
         raise AdoptionError(
             f"the state describes the server {former}, and the config names another one; first run: "
             f"object-store recover --stack {stack}"

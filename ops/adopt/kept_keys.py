@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from infra.admin_api import AdminApi, NotFoundError
+from infra.live_buckets import WRONG_PAIR
 from infra.s3_client import open_client
 from infra.settings import AistorSettings, Settings
 from model.deployment import Credentials, KeyPair
@@ -148,6 +149,7 @@ def working_keys(settings: Settings, found: Iterable[KeptKey]) -> list[KeptKey]:
 
     Raises:
         AdminApiError: AIStor refused a question about a key, or did not answer.
+        AdoptionError: The server neither accepted nor refused a key.
         KeysError: AWS refused a question about a user's keys, or did not answer.
     """
     asked = list(found)
@@ -199,7 +201,15 @@ def _is_let_in(settings: Settings, key: KeptKey) -> bool:
         try:
             client.list_buckets()
         except ClientError as error:
-            return error.response["Error"].get("Code") == _NOT_ALLOWED
-        except BotoCoreError:
-            return False
+            code = error.response["Error"].get("Code", "")
+            if code not in {_NOT_ALLOWED, *WRONG_PAIR}:
+                raise AdoptionError(_untold(key, code)) from None
+            return code == _NOT_ALLOWED
+        except BotoCoreError as error:
+            raise AdoptionError(_untold(key, str(error))) from None
     return True
+
+
+def _untold(key: KeptKey, answer: str) -> str:
+    """A busy or silent server has refused no key: without this error a working key would be made again."""
+    return f"cannot tell whether the access key {key.access_key_id} of {key.identity} works: {answer}; try again later"

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from infra.admin_api import AdminApi
@@ -185,6 +187,24 @@ def test_key_comes_back_only_if_the_server_lets_its_pair_in(settings: Settings, 
     assert (found.access_key_id, found.live["status"]) == ("GOOD", "on")
     assert json.loads(found.live["policy"])["Statement"][0]["Action"] == ["s3:GetObject"]
     assert working_keys(settings, []) == []
+
+
+@pytest.mark.parametrize("code", ["SlowDown", "InternalError", "RequestTimeTooSkewed"])
+def test_server_that_does_not_say_whether_a_key_works_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, code: str
+) -> None:
+    """A busy server has refused no key, so none is made again."""
+
+    class Busy:
+        def list_buckets(self) -> None:
+            raise ClientError({"Error": {"Code": code}}, "ListBuckets")
+
+    key = KeptKey("worker", "worker", 1, "AK", SECRET)
+    monkeypatch.setattr("ops.adopt.kept_keys._on_aistor", lambda *_: [key])
+    monkeypatch.setattr("ops.adopt.kept_keys.open_client", lambda **_: nullcontext(Busy()))
+
+    with pytest.raises(AdoptionError, match=f"cannot tell whether the access key AK of worker works: {code}"):
+        working_keys(settings, [key])
 
 
 @mock_aws
