@@ -19,6 +19,7 @@ from typing import Any
 from infra.settings import AistorSettings, Settings
 from model.policies import Cloud
 from model.resources import DYNAMIC, DYNAMIC_PROVIDER, PROVIDER
+from stack.config import program_folder
 from stack.state import resources_of
 from stack.state_secret import revealed, secret
 
@@ -74,7 +75,7 @@ def ca_file_of_state(settings: Settings) -> str | None:
     own = settings.aistor
     if own is None or own.ca_file is None:
         return None
-    return os.path.relpath(Path(own.ca_file).resolve(), _PROGRAM_FOLDER)
+    return os.path.relpath(Path(own.ca_file).resolve(), program_folder() or _PROGRAM_FOLDER)
 
 
 def with_access(exported: Mapping[str, Any], settings: Settings, config: Mapping[str, Any]) -> dict[str, Any]:

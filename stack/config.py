@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from model.secrecy.redaction import keep_secret
+from model.written_yaml import read_yaml_file
 from stack.runner import read_json
 
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
@@ -41,3 +42,18 @@ def project_folder(start: Path) -> Path:
         (folder for folder in (start, *start.parents) if any((folder / name).is_file() for name in PROJECT_FILES)),
         start,
     )
+
+
+def program_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder of the project's program, `main` in the project file; None if there is no project file.
+
+    Raises:
+        WrittenError: The project file cannot be read, or is not YAML.
+    """
+    folder = project_folder(pulumi_folder(environ))
+    file = next((folder / name for name in PROJECT_FILES if (folder / name).is_file()), None)
+    if file is None:
+        return None
+    project = read_yaml_file(file, file.name)  # JSON is YAML, too
+    main = project.get("main") if isinstance(project, dict) else None
+    return (folder / (main if isinstance(main, str) else "")).resolve()

@@ -72,6 +72,7 @@ def test_every_command_is_guarded() -> None:
         "sandbox.actionlint",
         "sandbox.bootstrap",
         "sandbox.engine.language_host",
+        "trials.killing",
     }
     for module in entry_points() - unguarded:
         stem = ROOT.joinpath(*module.split("."))

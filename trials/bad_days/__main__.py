@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from model.resources import By
+from model.secrecy.output_guard import guard_output
 from sandbox.folder import SandboxError
 from trials.bad_days.days import AISTOR, ALL, DAYS, BadDay
 from trials.bad_days.places import Given, in_sandbox, on_server
@@ -24,6 +25,7 @@ Place = Callable[[Path, By], AbstractContextManager[Stack]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Rehearse the chosen days on the chosen kinds of stack."""
+    guard_output()
     given = _parser().parse_args(arguments)
     place: Place = in_sandbox
     days = [day for day in DAYS if not given.day or day.name in given.day]

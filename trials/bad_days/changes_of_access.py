@@ -6,13 +6,14 @@ The rule: before the documented lines, the old config must be refused; a config 
 import json
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import trustme
 
+from infra.admin_api import NotFoundError
 from trials.bad_days.stack import BadDayError, Stack
 
-ADMIN = "rehearsed-admin"
 _ALL = {
     "Version": "2012-10-17",
     "Statement": [
@@ -20,14 +21,14 @@ _ALL = {
         {"Effect": "Allow", "Action": ["admin:*"]},
     ],
 }
-_NEW = "a-new-password-of-the-admin"
+_NEW = secrets.token_urlsafe(20)
 
 
 def change_admin_on_the_server(stack: Stack) -> None:
     """The admin's secret key changes on the server, and then in the config."""
     _with_own_admin(stack)
     with stack.api() as api:
-        api.add_user(ADMIN, _NEW)
+        api.add_user(admin_of(stack), _NEW)
     _must_be_refused(stack)
 
 
@@ -37,7 +38,7 @@ def change_admin_in_the_config(stack: Stack) -> None:
     _set_password(stack, _NEW)
     _must_be_refused(stack)
     with stack.api() as api:
-        api.add_user(ADMIN, _NEW)
+        api.add_user(admin_of(stack), _NEW)
 
 
 def new_password(_: Stack) -> dict[str, str]:
@@ -50,9 +51,20 @@ def forget_admin(stack: Stack) -> None:
     """Give the stack its own admin again, and remove the other one."""
     shutil.copy2(_kept(stack), stack.config_file)
     stack.must("up", "--yes", "--skip-preview")
+    remove_admin(stack)
+
+
+def remove_admin(stack: Stack) -> None:
+    """Remove the admin of a rehearsal from the server, if it is there."""
     with stack.api() as api:
-        api.remove_user(ADMIN)
-        api.remove_policy(ADMIN)
+        with suppress(NotFoundError):
+            api.remove_user(admin_of(stack))
+        api.remove_policy(admin_of(stack))
+
+
+def admin_of(stack: Stack) -> str:
+    """The admin of a rehearsal; the environment code is in it, so that it is nobody else's."""
+    return f"rehearsed-{stack.config()['env']}"
 
 
 def move_endpoint(stack: Stack) -> None:
@@ -104,12 +116,12 @@ def right_ca(stack: Stack) -> dict[str, str]:
 
 def _with_own_admin(stack: Stack) -> None:
     shutil.copy2(stack.config_file, _kept(stack))
-    password = secrets.token_urlsafe(20)
+    password, admin = secrets.token_urlsafe(20), admin_of(stack)
     with stack.api() as api:
-        api.add_user(ADMIN, password)
-        api.put_policy(ADMIN, json.dumps(_ALL))
-        api.attach(ADMIN, ADMIN)
-    stack.set_config(adminUser=ADMIN)
+        api.add_user(admin, password)
+        api.put_policy(admin, json.dumps(_ALL))
+        api.attach(admin, admin)
+    stack.set_config(adminUser=admin)
     _set_password(stack, password)
     stack.must("up", "--yes", "--skip-preview")
 

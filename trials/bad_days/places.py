@@ -8,16 +8,18 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from infra.admin_api import NotFoundError
 from infra.namespace import NAMESPACE
 from model.resources import By
 from sandbox.server.process import AdminCredentials
+from trials.bad_days.changes_of_access import remove_admin
 from trials.bad_days.stack import ISSUER, TRUST, BadDayError, Stack
 from trials.checkout import Address, Checkout, copy_checkout
 
@@ -141,10 +143,16 @@ def on_server(folder: Path, by: By, given: Given) -> Iterator[Stack]:
         stack.must("up", "--yes", "--skip-preview")
         yield stack
     finally:
+        remove_admin(stack)
+        # The config's own admin again, as a day may have ended in the middle.
+        _write_config(checkout.config_file("local"), {**config, "adminUser": None, "adminPassword": None})
         stack.set_config(protect=False, emptyOnDestroy=True)
-        stack.pulumi("up", "--yes", "--skip-preview")
-        stack.pulumi("destroy", "--yes", "--skip-preview")
+        for command in ("up", "destroy"):
+            stack.pulumi(command, "--yes", "--skip-preview")
         _remove_buckets(stack)
+        stack.pulumi("refresh", "--yes", "--skip-preview")
+        stack.pulumi("destroy", "--yes", "--skip-preview")
+        _check_nothing_remains(stack)
 
 
 def _remove_buckets(stack: Stack) -> None:
@@ -158,6 +166,18 @@ def _remove_buckets(stack: Stack) -> None:
                     Bucket=name, Key=one["Key"], VersionId=one["VersionId"], BypassGovernanceRetention=True
                 )
         s3.delete_bucket(Bucket=name)
+
+
+def _check_nothing_remains(stack: Stack) -> None:
+    """Raise an error that names the users of the rehearsal that are still on the server."""
+    remaining = []
+    with stack.api() as api:
+        for identity in stack.plan.identities:
+            with suppress(NotFoundError):
+                api.user(identity.user_name)
+                remaining.append(identity.user_name)
+    if remaining:
+        raise BadDayError(f"remove these users by hand, with their access keys: {', '.join(remaining)}")
 
 
 def _made(folder: Path) -> Path:

@@ -18,7 +18,6 @@ from tests.console import command as console
 
 main = console("adopt")
 
-ROOT = Path(__file__).parents[3]
 BUCKET = "joelclaw-local-usw2-session-archive"
 COLD = "joelclaw-local-usw2-media-raw"
 LOCATION: Any = {"LocationConstraint": "us-west-2"}
@@ -252,7 +251,7 @@ def test_password_goes_to_the_engine_only(
     for text in (said.out, said.err, *((folder / name).read_text() for name in ("out.json", "calls"))):
         assert "planted-password" not in text
     provider = json.loads((folder / "out.json").read_text(encoding="utf-8"))["resources"][1]
-    assert (ROOT / "infra" / provider["inputs"]["minioCacertFile"]).resolve() == (folder / "ca.pem").resolve()
+    assert (folder / provider["inputs"]["minioCacertFile"]).resolve() == (folder / "ca.pem").resolve()
 
 
 def test_failed_import_shows_no_password(
