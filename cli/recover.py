@@ -14,7 +14,7 @@ def recover(
     *,
     stack: Stack,
     all_gone: Annotated[
-        bool, typer.Option("--all-gone", help="The server is empty: none of the state's buckets is there.")
+        bool, typer.Option("--all-gone", help="The server has none of the state's buckets, or no user or key of it.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is lost.")] = False,
 ) -> None:

@@ -191,7 +191,7 @@ def other_server(keys: int, endpoint: str, former: str, where: str, stack: str) 
         f"{endpoint} has buckets of the stack, but none of its {keys} access keys, so it is not the one at {former}, "
         "which the stack was deployed to",
         "that server, under any name",
-        f"the right endpoint; if this server takes the other one's place: {for_stack(Remedy.LOST, stack)}",
+        f"the right endpoint; if this server takes the other one's place: {for_stack(Remedy.ALL_LOST, stack)}",
     )
 
 

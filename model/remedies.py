@@ -16,7 +16,7 @@ class Remedy(StrEnum):
 
     #: Something is gone, or a user or key is switched off.
     LOST = f"`object-store recover --stack {STACK}`, then `pulumi up --stack {STACK}`"
-    #: None of the state's buckets is there, and the endpoint is right.
+    #: None of the state's buckets, or none of its users and keys, is there, and the endpoint is right.
     ALL_LOST = f"`object-store recover --stack {STACK} --all-gone`, then `pulumi up --stack {STACK}`"
     #: Something exists and differs from the plan.
     CHANGED = f"`pulumi up --refresh --stack {STACK}`"

@@ -5,8 +5,8 @@ off as the server has it, so that a plain `pulumi up` mends both. What exists is
 working. What exists but differs is for `pulumi up --refresh`.
 
 The rule: it creates, changes and deletes nothing on the server. The state as it was is saved in a file first. If the
-server does not say whether something exists, nothing is changed. If none of the state's buckets is there, it refuses
-without `--all-gone`, because a wrong endpoint is likelier than an emptied server.
+server does not say whether something exists, nothing is changed. If none of the state's buckets or none of its
+identities is there, it refuses without `--all-gone`, because a wrong endpoint is likelier than an emptied server.
 
 Exit status: 0 mended, or nothing to mend; 1 with `--dry-run` something is lost; 2 it could not run.
 """
@@ -95,11 +95,11 @@ def find(stack: str, *, all_gone: bool) -> Found:
 
     Args:
         stack: The stack's name.
-        all_gone: The server is known to be empty.
+        all_gone: The server is known to have none of the state's buckets or identities.
 
     Raises:
         AdoptionError: AWS refuses the credentials.
-        CannotTellError: It is unknown whether something exists, or nothing of the state does.
+        CannotTellError: It is unknown whether something exists, or all buckets or all identities are gone.
         EngineError: pulumi or the stack does not exist.
         InvalidInputError: The config is invalid, or no server answers.
     """
@@ -110,8 +110,9 @@ def find(stack: str, *, all_gone: bool) -> Found:
     taken = taken_up(exported, account_id(settings))
     held = held_in(taken.state)
     live = live_of(settings, held)
-    if not all_gone and nothing_there([one for one in held if one.urn not in taken.under_way], live):
-        raise CannotTellError(_nothing_there(settings, held))
+    missing = nothing_there([one for one in held if one.urn not in taken.under_way], live)
+    if missing and not all_gone:
+        raise CannotTellError(_nothing_there(settings, missing))
     return Found(settings, exported, taken, tuple(held), tuple(causes(held, live)))
 
 
@@ -120,7 +121,7 @@ def run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
 
     Args:
         stack: The stack's name.
-        all_gone: The server is known to be empty.
+        all_gone: The server is known to have none of the state's buckets or identities.
         dry_run: Only find and show.
     """
     try:
@@ -199,18 +200,23 @@ def _save(stack: str, exported: Mapping[str, Any]) -> Path:
     return path
 
 
-def _nothing_there(settings: Settings, held: Sequence[Held]) -> str:
+def _nothing_there(settings: Settings, missing: Sequence[Held]) -> str:
     where, check = (
         (settings.aistor.endpoint.url, "correct object-store:endpoint")
         if settings.aistor
         else (f"AWS in {settings.region}", "correct object-store:region, or use credentials of the stack's account")
     )
-    buckets = sum(one.what is About.BUCKET for one in held)
-    what = f"none of the {buckets} buckets of the state" if buckets else "nothing of the state"
+    kinds = {one.what for one in missing}
+    what = "nothing of the state"
+    if kinds == {About.BUCKET}:
+        what = f"none of the {len(missing)} buckets of the state"
+    elif kinds <= {About.USER, About.ROLE, About.KEY}:
+        what = f"none of the {len(missing)} users, roles and access keys of the state"
     return (
         f"{what} is on {where}.\n"
         f"  If this is another server: {check}.\n"
-        f"  If the server was emptied or replaced by an empty one: {for_stack(Remedy.ALL_LOST, settings.stack)}"
+        "  If the server was emptied, or takes the other one's place: "
+        f"{for_stack(Remedy.ALL_LOST, settings.stack)}"
     )
 
 

@@ -95,6 +95,7 @@ _GOES_WITH = {
     About.ROLE: frozenset({About.ROLE_ATTACHMENT}),
 }
 OF_BUCKET = _GOES_WITH[About.BUCKET]
+_IDENTITIES = frozenset({About.USER, About.ROLE, About.KEY})
 
 
 def held_in(exported: Mapping[str, Any]) -> list[Held]:
@@ -141,10 +142,17 @@ def causes(held: Sequence[Held], live: Mapping[Held, Live]) -> list[Cause]:
     ]
 
 
-def nothing_there(held: Sequence[Held], live: Mapping[Held, Live]) -> bool:
-    """Whether the server has none of the state's buckets, or nothing at all of a state without buckets."""
-    asked = [one for one in held if one.what is About.BUCKET] or held
-    return bool(asked) and all(live.get(one) is Live.GONE for one in asked)
+def nothing_there(held: Sequence[Held], live: Mapping[Held, Live]) -> tuple[Held, ...]:
+    """What makes another server likelier than a loss, because all of it is gone; empty if there is no such thing.
+
+    It is all buckets, or everything in a state without buckets, or all users, roles and keys of at least two owners: a
+    replica has the same buckets and other identities.
+    """
+    buckets = tuple(one for one in held if one.what is About.BUCKET) or tuple(held)
+    identities = tuple(one for one in held if one.what in _IDENTITIES)
+    owners = {one.of for one in identities}
+    telling = (buckets, identities) if len(owners) > 1 else (buckets,)
+    return next((ones for ones in telling if ones and all(live.get(one) is Live.GONE for one in ones)), ())
 
 
 def _first(values: Mapping[str, Any], names: Sequence[str]) -> str:

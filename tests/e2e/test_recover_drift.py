@@ -205,11 +205,13 @@ def test_any_losses_come_back_and_nothing_else_changes(store: Store, monkeypatch
 
 
 def choice(held: list[Held], chosen: random.Random) -> tuple[list[Held], list[Held]]:
-    """Some resources to lose, and some others to switch off; at least one bucket stays."""
+    """Some resources to lose, and some others to switch off; at least one bucket and one user stay."""
     possible = [one for one in held if can_be_lost(one)]
     stays = chosen.choice([one for one in possible if one.what is About.BUCKET])
     picked = chosen.sample(possible, chosen.choice([1, 2, 5, 12, 30]))
-    gone = [one for one in picked if one != stays]
+    users = [one for one in possible if one.what is About.USER]
+    stay = [stays, *(users[:1] if set(users) <= set(picked) else ())]
+    gone = [one for one in picked if one not in stay]
     alive = survivors(held, gone)
     # What goes with something else cannot be lost by itself any more.
     roots = {one.of for one in gone if one.what in (About.BUCKET, About.USER, About.ROLE)}

@@ -115,7 +115,7 @@ def test_other_server_with_the_buckets_is_known_by_its_keys(
         with pytest.raises(pulumi.RunError) as caught:
             run_program("aistor", state=states)
         assert "none of its 1 access keys, so it is not the one at old.example.com:9000" in str(caught.value)
-        assert "`object-store recover --stack test`, then `pulumi up --stack test`" in str(caught.value)
+        assert "`object-store recover --stack test --all-gone`, then `pulumi up --stack test`" in str(caught.value)
     else:
         assert run_program("aistor", state=states).resources
     assert asked == ([["AK"]] if server else [])

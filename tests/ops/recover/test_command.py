@@ -204,6 +204,23 @@ def test_server_without_any_bucket_is_refused(world: World, capsys: pytest.Captu
     assert not [one for one in world.state["deployment"]["resources"] if "ucket" in one["type"]]
 
 
+def test_server_without_any_identity_is_refused(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A replica has the buckets and none of the identities: the keys on the true server must stay in the state."""
+    for what in (About.USER, About.KEY):
+        for subject in ("worker", "reader"):
+            world.lose(what, subject)
+
+    assert main(["--stack", "local"]) == 2
+
+    assert "import" not in " ".join(world.calls())
+    said = capsys.readouterr().err
+    assert "none of the 4 users, roles and access keys of the state is on https://127.0.0.1:9000" in said
+    assert "object-store:endpoint" in said
+    assert "`object-store recover --stack local --all-gone`, then `pulumi up --stack local`" in said
+    assert main(["--stack", "local", "--all-gone"]) == 0
+    assert standing_keys(world.state) == []
+
+
 def test_unknown_answer_changes_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

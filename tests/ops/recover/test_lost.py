@@ -80,3 +80,25 @@ def test_server_without_any_bucket_is_suspicious(by: By) -> None:
     users = [one for one in held if one.what is About.USER]
     assert nothing_there(users, dict.fromkeys(users, Live.GONE))
     assert not nothing_there([], {})
+
+
+@every
+def test_server_with_the_buckets_and_without_any_identity_is_suspicious(by: By) -> None:
+    """A replica has the buckets and none of the users and keys; one user, or one key, is enough to be the server."""
+    held = held_in(exported(by))
+    identities = [one for one in held if one.what in (About.USER, About.KEY)]
+    gone = dict.fromkeys(identities, Live.GONE)
+
+    assert nothing_there(held, gone) == tuple(identities)
+    for one in identities:
+        assert not nothing_there(held, {**gone, one: Live.THERE})
+        assert not nothing_there(held, {**gone, one: Live.OFF})
+
+
+@every
+def test_only_user_of_a_state_may_be_lost(by: By) -> None:
+    """A state with one identity whose user was deleted lost no more than that user."""
+    held = [one for one in held_in(exported(by)) if one.subject != "reader"]
+    gone = [one for one in held if one.what in (About.USER, About.KEY)]
+
+    assert not nothing_there(held, dict.fromkeys(gone, Live.GONE))
