@@ -84,10 +84,9 @@ def recover(stack: str, *, unlock: bool = True) -> None:
     if not under_way(read_state(stack)):
         return
     try:
-        found = find(stack, all_gone=False)
+        _write(stack, find(stack, all_gone=False))
     except (AdoptionError, CannotTellError) as error:
         raise EngineError(str(error)) from None
-    _write(stack, found)
 
 
 def find(stack: str, *, all_gone: bool) -> Found:
@@ -180,6 +179,8 @@ def _write_unlocked(stack: str, found: Found) -> None:
 
 
 def _write(stack: str, found: Found) -> None:
+    if read_state(stack) != found.before:
+        raise CannotTellError("the state changed meanwhile; run it again")
     run_pulumi("stack", "import", "--stack", stack, text=json.dumps(found.mended))
     if found.taken.under_way:
         # The resources that were being created have no outputs yet. The engine asks with the state's access.

@@ -32,6 +32,7 @@ FAKE = """#!/bin/sh
 folder=$(dirname "$0")
 echo "$1 $2" >> "$folder/calls"
 if [ "$1 $2" = cancel\\ --yes ]; then rm -f "$folder/lock"; fi
+if [ "$1 $2" = "$FAKE_CHANGES_AT" ]; then cp "$folder/meanwhile.json" "$folder/state.json"; fi
 if [ "$1 $2" = "stack import" ] && [ -f "$folder/lock" ]; then cat "$folder/lock" >&2; exit 1; fi
 if [ "$1 $2" = "$FAKE_FAILS" ]; then echo "it failed" >&2; exit 1; fi
 case "$1 $2" in
@@ -42,6 +43,7 @@ esac
 """
 GONE_PID = 2**22 + 1  # beyond the largest number of a process
 LOOKS = ["stack export", "config --json"]
+WRITES = ["stack export", "stack import"]
 
 
 class World:
@@ -112,7 +114,7 @@ def test_what_is_gone_leaves_the_state(world: World, capsys: pytest.CaptureFixtu
         one_of(before, About.ATTACHMENT, "worker").urn,
         one_of(before, About.KEY, "worker").urn,
     }
-    assert world.calls() == [*LOOKS, "stack import"]
+    assert world.calls() == [*LOOKS, *WRITES]
     (saved,) = world.saved()
     assert (saved.name, stat.S_IMODE(saved.stat().st_mode)) == ("recover-local.json", 0o600)
     assert json.loads(saved.read_text(encoding="utf-8")) == before
@@ -249,13 +251,30 @@ def test_interrupted_stack_is_taken_up_and_refreshed(world: World, capsys: pytes
 
     assert main(["--stack", "local"]) == 0
 
-    assert world.calls() == [*LOOKS, "stack import", "refresh --yes"]
+    assert world.calls() == [*LOOKS, *WRITES, "refresh --yes"]
     assert world.written == world.asked
     assert world.state["deployment"]["resources"][-1]["id"] == "b"
     said = capsys.readouterr().out
     assert "resolved 2 interrupted operations" in said
     assert "an unused key may remain on the server; find and remove it: urn::minio:index/iamServiceAccount" in said
     assert "lost" not in said
+
+
+@pytest.mark.parametrize("step", ["config --json", "cancel --yes"])
+def test_state_that_changed_meanwhile_is_not_overwritten(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], step: str
+) -> None:
+    """What another machine wrote after the first look stays, also if it did so before its lock was removed."""
+    world.lose(About.LIFECYCLE, "hot-one")
+    other = exported("v4")
+    (world.folder / "meanwhile.json").write_text(json.dumps(other), encoding="utf-8")
+    (world.folder / "lock").write_text("it is currently locked: created by me@elsewhere (pid 1) at noon", "utf-8")
+    monkeypatch.setenv("FAKE_CHANGES_AT", step)
+
+    assert main(["--stack", "local"]) == 2
+
+    assert world.state == other
+    assert "the state changed meanwhile; run it again" in capsys.readouterr().err
 
 
 def test_creation_that_did_not_happen_is_no_loss(world: World, capsys: pytest.CaptureFixture[str]) -> None:
