@@ -13,7 +13,7 @@ Exit status: 0 mended, or nothing to mend; 1 with `--dry-run` something is lost;
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -29,7 +29,7 @@ from ops.adopt.live import AdoptionError, account_id
 from ops.keys.private_file import write
 from ops.recover.interrupted import TakenUp, taken_up
 from ops.recover.live import live_of
-from ops.recover.lock import is_held_here
+from ops.recover.lock import is_held_here, is_locked
 from ops.recover.lost import CannotTellError, Cause, Held, causes, held_in, nothing_there
 from ops.recover.surgery import operated
 from ops.recover.words import consequences, said_of
@@ -60,7 +60,7 @@ class Found:
     @property
     def lost(self) -> list[Cause]:
         """The losses that the interrupted update itself does not explain."""
-        return [cause for cause in self.causes if cause.root.urn not in self.taken.under_way]
+        return [cause for cause in self.causes if cause.root.urn not in self.taken.unsure]
 
     @property
     def mended(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def recover(stack: str, *, unlock: bool = True) -> None:
     if not under_way(read_state(stack)):
         return
     try:
-        _write(stack, find(stack, all_gone=False))
+        _write(stack, find(stack, all_gone=False), _import)
     except (AdoptionError, CannotTellError) as error:
         raise EngineError(str(error)) from None
 
@@ -109,7 +109,7 @@ def find(stack: str, *, all_gone: bool) -> Found:
     taken = taken_up(exported, account_id(settings))
     held = held_in(taken.state)
     live = live_of(settings, held)
-    missing = nothing_there([one for one in held if one.urn not in taken.under_way], live)
+    missing = nothing_there([one for one in held if one.urn not in taken.unsure], live)
     if missing and not all_gone:
         raise CannotTellError(_nothing_there(settings, missing))
     return Found(settings, exported, taken, tuple(held), tuple(causes(held, live)))
@@ -136,7 +136,7 @@ def _run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
     found = find(stack, all_gone=all_gone)
     if not found.taken.under_way and not found.causes:
         if not dry_run:
-            _unlock(stack)
+            _release(stack, found.before)
         _say(
             f"{stack}: no operation is pending, and everything in the state is on the server; if a killed update had "
             "locked the stack, it is unlocked now",
@@ -152,7 +152,7 @@ def _run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
         return ExitCode.WRONG
     saved = _save(stack, found.before)
     _say(f"The state as it was: {saved}; this puts it back: pulumi stack import --stack {stack} --file {saved}")
-    _write_unlocked(stack, found)
+    _write(stack, found, _import_unlocked)
     if found.taken.under_way:
         _say(f"{stack}: resolved {len(found.taken.under_way)} interrupted operations")
         _say(*(f"  an unused key may remain on the server; find and remove it: {urn}" for urn in found.taken.keys))
@@ -167,26 +167,44 @@ def _unlock(stack: str) -> None:
     run_pulumi("cancel", "--yes", "--stack", stack, may_fail=True)
 
 
-def _write_unlocked(stack: str, found: Found) -> None:
-    """Write the state; a lock is removed, unless a process of this machine still works under it."""
-    try:
-        _write(stack, found)
-    except EngineError as error:
-        if is_held_here(str(error)):
-            raise
+def _release(stack: str, before: Mapping[str, Any]) -> None:
+    """Remove the lock of a stack that needs nothing else; only a command that writes says who holds it."""
+    if before.get("deployment"):
+        _import_unlocked(stack, before, before)
+    else:
         _unlock(stack)
-        _write(stack, found)
 
 
-def _write(stack: str, found: Found) -> None:
-    if read_state(stack) != found.before:
-        raise CannotTellError("the state changed meanwhile; run it again")
-    run_pulumi("stack", "import", "--stack", stack, text=json.dumps(found.mended))
+def _write(stack: str, found: Found, put: Callable[[str, Mapping[str, Any], Mapping[str, Any]], None]) -> None:
+    put(stack, found.before, found.mended)
     if found.taken.under_way:
         # The resources that were being created have no outputs yet. The engine asks with the state's access.
         if found.settings is not None:
             write_tried_access(found.settings)
         run_pulumi("refresh", "--yes", "--skip-preview", "--stack", stack)
+
+
+def _import_unlocked(stack: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Import a state; a lock is removed, unless a process of this machine still works under it."""
+    try:
+        _import(stack, before, after)
+    except EngineError as error:
+        if not is_locked(str(error)) or is_held_here(str(error)):
+            raise
+        _unlock(stack)
+        _import(stack, before, after)
+
+
+def _import(stack: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Import a state in place of the one that was read before.
+
+    Raises:
+        CannotTellError: The stack has another state by now.
+        EngineError: The engine failed, or the stack is locked.
+    """
+    if read_state(stack) != before:
+        raise CannotTellError("the state changed meanwhile; run it again")
+    run_pulumi("stack", "import", "--stack", stack, text=json.dumps(after))
 
 
 def _save(stack: str, exported: Mapping[str, Any]) -> Path:

@@ -26,6 +26,7 @@ NAMED_BY = {
 }
 AWS_POLICY = TYPES["aws"][About.POLICY]
 KEYS = types_about(About.KEY)
+_UNSURE = frozenset({"creating", "deleting"})
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ class TakenUp:
     Attributes:
         state: The exported stack without pending operations: a pending creation with a known id is now a resource.
         under_way: URNs of the resources whose operation was pending.
+        unsure: Those of them that were being created or deleted, which explains why the server may not have them.
         keys: URNs of keys that may remain on the server.
     """
 
     state: Mapping[str, Any]
     under_way: tuple[str, ...]
+    unsure: frozenset[str]
     keys: tuple[str, ...]
 
 
@@ -65,7 +68,9 @@ def taken_up(exported: Mapping[str, Any], account_id: str) -> TakenUp:
         elif resource["type"] in KEYS:
             keys.append(resource["urn"])
     state = {**exported, "deployment": {**deployment, "resources": resources, "pending_operations": []}}
-    return TakenUp(state, tuple(operation["resource"]["urn"] for operation in operations), tuple(keys))
+    urns = tuple(operation["resource"]["urn"] for operation in operations)
+    unsure = frozenset(operation["resource"]["urn"] for operation in operations if operation["type"] in _UNSURE)
+    return TakenUp(state, urns, unsure, tuple(keys))
 
 
 def _known_id(resource: Mapping[str, Any], account_id: str) -> str | None:

@@ -8,7 +8,14 @@ import re
 import socket
 
 # The engine's message about a lock: pkg/backend/diy/lock.go of pulumi/pulumi.
-_LOCKED = re.compile(r"created by \S+@(?P<host>\S+) \(pid (?P<pid>[0-9]+)\)")
+_HOLDER = re.compile(r"created by \S+@(?P<host>\S+) \(pid (?P<pid>[0-9]+)\)")
+# The same message, and what Pulumi Cloud answers with status 409, which names no holder.
+_LOCKED = re.compile(r"stack is currently locked by|another update is currently in progress", re.IGNORECASE)
+
+
+def is_locked(said: str) -> bool:
+    """Whether a command failed because somebody holds the stack's lock."""
+    return bool(_LOCKED.search(said))
 
 
 def is_abandoned(said: str) -> bool:
@@ -23,7 +30,7 @@ def is_held_here(said: str) -> bool:
 
 
 def _holders(said: str) -> list[tuple[str, int]]:
-    return [(match["host"], int(match["pid"])) for match in _LOCKED.finditer(said)]
+    return [(match["host"], int(match["pid"])) for match in _HOLDER.finditer(said)]
 
 
 def _runs(pid: int) -> bool:

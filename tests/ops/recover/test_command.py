@@ -44,6 +44,7 @@ esac
 GONE_PID = 2**22 + 1  # beyond the largest number of a process
 LOOKS = ["stack export", "config --json"]
 WRITES = ["stack export", "stack import"]
+LOCKED = "the stack is currently locked by 1 lock(s).\n  file:///x.json: created by me@{host} (pid {pid}) at noon"
 
 
 class World:
@@ -149,11 +150,15 @@ def test_what_is_off_stays_in_the_state(world: World, capsys: pytest.CaptureFixt
 
 
 def test_whole_stack_is_left_alone(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """If everything is there and nothing is pending, nothing is saved or imported, even without a lock to remove."""
+    """If everything is there and nothing is pending, nothing is saved, and the state is written as it is.
+
+    Only a command that writes says who holds the lock.
+    """
+    before = world.state
     assert main(["--stack", "local"]) == 0
 
-    assert world.calls() == [*LOOKS, "cancel --yes"]
-    assert world.saved() == []
+    assert world.calls() == [*LOOKS, *WRITES]
+    assert (world.state, world.saved()) == (before, [])
     said = capsys.readouterr().out
     assert "no operation is pending, and everything in the state is on the server" in said
     assert "pulumi up --refresh --stack local" in said
@@ -268,7 +273,7 @@ def test_state_that_changed_meanwhile_is_not_overwritten(
     world.lose(About.LIFECYCLE, "hot-one")
     other = exported("v4")
     (world.folder / "meanwhile.json").write_text(json.dumps(other), encoding="utf-8")
-    (world.folder / "lock").write_text("it is currently locked: created by me@elsewhere (pid 1) at noon", "utf-8")
+    (world.folder / "lock").write_text(LOCKED.format(host="elsewhere", pid=1), "utf-8")
     monkeypatch.setenv("FAKE_CHANGES_AT", step)
 
     assert main(["--stack", "local"]) == 2
@@ -293,6 +298,35 @@ def test_creation_that_did_not_happen_is_no_loss(world: World, capsys: pytest.Ca
 
     assert {one.get("id") for one in world.state["deployment"]["resources"]}.isdisjoint({"b", key_id("v3", "worker")})
     assert "lost" not in capsys.readouterr().out
+
+
+def test_loss_of_what_was_being_updated_is_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """An update makes nothing go away: a user that was being updated and is gone has its key made anew."""
+    user = world.lose(About.USER, "worker")
+    state = world.state
+    state["deployment"]["pending_operations"] = [
+        {"type": "updating", "resource": state["deployment"]["resources"][user.place]}
+    ]
+    world.state = state
+
+    assert main(["--stack", "local"]) == 0
+
+    said = capsys.readouterr().out
+    assert "user u-worker is gone, with its attachment and its key" in said
+    assert "New access keys: worker." in said
+
+
+def test_buckets_that_were_being_updated_do_not_hide_another_server(world: World) -> None:
+    """With an update pending on each bucket, a server that has none of them is refused as ever."""
+    state = world.state
+    for subject in ("hot-one", "warm-one", "cold-one"):
+        bucket = world.lose(About.BUCKET, subject)
+        operation = {"type": "updating", "resource": state["deployment"]["resources"][bucket.place]}
+        state["deployment"].setdefault("pending_operations", []).append(operation)
+    world.state = state
+
+    assert main(["--stack", "local"]) == 2
+    assert world.state == state
 
 
 def test_first_update_that_made_nothing_is_not_suspicious(world: World) -> None:
@@ -333,24 +367,44 @@ def test_keys_hear_that_it_is_unknown(world: World, monkeypatch: pytest.MonkeyPa
         command.recover("local")
 
 
+@pytest.mark.parametrize("is_whole", [False, True], ids=["damaged", "whole"])
 @pytest.mark.parametrize(
     ("host", "alive", "status"),
     [("elsewhere", True, 0), ("", False, 0), ("", True, 2)],
     ids=["unknown", "dead", "alive"],
 )
 def test_lock_is_removed_unless_its_holder_runs_here(
-    world: World, capsys: pytest.CaptureFixture[str], host: str, *, alive: bool, status: int
+    world: World, capsys: pytest.CaptureFixture[str], host: str, *, alive: bool, status: int, is_whole: bool
 ) -> None:
     """A killed engine's lock goes; an update that runs on this machine keeps its lock, and the state stays."""
-    world.lose(About.LIFECYCLE, "hot-one")
+    if not is_whole:
+        world.lose(About.LIFECYCLE, "hot-one")
     before, pid = world.state, os.getpid() if alive else GONE_PID
-    (world.folder / "lock").write_text(f"created by me@{host or socket.gethostname()} (pid {pid}) at noon", "utf-8")
+    (world.folder / "lock").write_text(LOCKED.format(host=host or socket.gethostname(), pid=pid), "utf-8")
 
     assert main(["--stack", "local"]) == status
 
     assert ("cancel --yes" in world.calls()) == (status == 0)
-    assert (world.state == before) == (status != 0)
+    assert (world.state == before) == (status != 0 or is_whole)
     assert ("created by me" in capsys.readouterr().err) == (status != 0)
+
+
+def test_only_a_lock_is_removed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that fails for another reason cancels nothing, because another machine's update may run."""
+    world.lose(About.LIFECYCLE, "hot-one")
+    monkeypatch.setenv("FAKE_FAILS", "stack import")
+
+    assert main(["--stack", "local"]) == 2
+    assert "cancel --yes" not in world.calls()
+
+
+def test_conflict_in_pulumi_cloud_is_a_lock(world: World) -> None:
+    """Pulumi Cloud has no lock file and names no holder."""
+    world.lose(About.LIFECYCLE, "hot-one")
+    (world.folder / "lock").write_text("error: [409] Conflict: Another update is currently in progress.", "utf-8")
+
+    assert main(["--stack", "local"]) == 0
+    assert "cancel --yes" in world.calls()
 
 
 @pytest.mark.parametrize("step", ["stack export", "config --json", "stack import"])
