@@ -134,7 +134,7 @@ def run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
 
 def _run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
     found = find(stack, all_gone=all_gone)
-    if not found.taken.under_way and not found.causes:
+    if not found.taken.under_way and not found.taken.unread and not found.causes:
         if not dry_run:
             _release(stack, found.before)
         _say(
@@ -149,6 +149,8 @@ def _run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
     if dry_run:
         if found.taken.under_way:
             _say(f"{stack}: {len(found.taken.under_way)} operations of a killed update are pending")
+        if found.taken.unread and not found.taken.under_way:
+            _say(f"{stack}: an earlier run ended before it had read {len(found.taken.unread)} resources")
         return ExitCode.WRONG
     saved = _save(stack, found.before)
     _say(f"The state as it was: {saved}; this puts it back: pulumi stack import --stack {stack} --file {saved}")
@@ -177,7 +179,7 @@ def _release(stack: str, before: Mapping[str, Any]) -> None:
 
 def _write(stack: str, found: Found, put: Callable[[str, Mapping[str, Any], Mapping[str, Any]], None]) -> None:
     put(stack, found.before, found.mended)
-    if found.taken.under_way:
+    if found.taken.under_way or found.taken.unread:
         # The resources that were being created have no outputs yet. The engine asks with the state's access.
         if found.settings is not None:
             write_tried_access(found.settings)

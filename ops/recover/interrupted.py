@@ -27,6 +27,9 @@ NAMED_BY = {
 AWS_POLICY = TYPES["aws"][About.POLICY]
 KEYS = types_about(About.KEY)
 _UNSURE = frozenset({"creating", "deleting"})
+#: Among the initialization errors of a resource until a refresh reads it. The engine clears them then, and an update
+#: takes them for a difference: pkg/resource/deploy/step.go (RefreshStep.Apply) of pulumi/pulumi.
+UNREAD = "an interrupted operation was resolved, and its result was not read yet"
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,14 @@ class TakenUp:
         state: The exported stack without pending operations: a pending creation with a known id is now a resource.
         under_way: URNs of the resources whose operation was pending.
         unsure: Those of them that were being created or deleted, which explains why the server may not have them.
+        unread: URNs of the resources whose outputs a refresh must read, because this or an earlier run resolved them.
         keys: URNs of keys that may remain on the server.
     """
 
     state: Mapping[str, Any]
     under_way: tuple[str, ...]
     unsure: frozenset[str]
+    unread: tuple[str, ...]
     keys: tuple[str, ...]
 
 
@@ -63,14 +68,24 @@ def taken_up(exported: Mapping[str, Any], account_id: str) -> TakenUp:
             continue
         known = _known_id(resource, account_id)
         if known is not None:
-            # A refresh reads the outputs.
             resources.append({**resource, "id": known, "outputs": resource.get("inputs", {})})
         elif resource["type"] in KEYS:
             keys.append(resource["urn"])
-    state = {**exported, "deployment": {**deployment, "resources": resources, "pending_operations": []}}
     urns = tuple(operation["resource"]["urn"] for operation in operations)
     unsure = frozenset(operation["resource"]["urn"] for operation in operations if operation["type"] in _UNSURE)
-    return TakenUp(state, urns, unsure, tuple(keys))
+    resources = [_marked(one) if one["urn"] in urns and one.get("id") else one for one in resources]
+    unread = tuple(one["urn"] for one in resources if UNREAD in _errors_of(one))
+    state = {**exported, "deployment": {**deployment, "resources": resources, "pending_operations": []}}
+    return TakenUp(state, urns, unsure, unread, tuple(keys))
+
+
+def _marked(resource: Mapping[str, Any]) -> dict[str, Any]:
+    errors = _errors_of(resource)
+    return {**resource, "initErrors": errors if UNREAD in errors else [*errors, UNREAD]}
+
+
+def _errors_of(resource: Mapping[str, Any]) -> list[str]:
+    return list(resource.get("initErrors") or [])
 
 
 def _known_id(resource: Mapping[str, Any], account_id: str) -> str | None:

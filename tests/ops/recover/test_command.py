@@ -282,6 +282,25 @@ def test_state_that_changed_meanwhile_is_not_overwritten(
     assert "the state changed meanwhile; run it again" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", ["creating", "updating"])
+def test_refresh_that_did_not_happen_is_repeated(world: World, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """A run that ended between import and refresh leaves a mark in the state, so that the next one refreshes."""
+    state = exported("v3")
+    bucket = state["deployment"]["resources"][one_of(state, About.BUCKET, "hot-one").place]
+    new = creating("minio:index/s3Bucket:S3Bucket", bucket="b")
+    state["deployment"]["pending_operations"] = [new if kind == "creating" else {"type": kind, "resource": bucket}]
+    world.state = state
+    monkeypatch.setenv("FAKE_FAILS", "refresh --yes")
+    assert main(["--stack", "local"]) == 2
+    monkeypatch.delenv("FAKE_FAILS")
+    first = len(world.calls())
+
+    assert main(["--stack", "local", "--dry-run"]) == 1
+    assert main(["--stack", "local"]) == 0
+
+    assert world.calls()[first:] == [*LOOKS, *LOOKS, *WRITES, "refresh --yes"]
+
+
 def test_creation_that_did_not_happen_is_no_loss(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """A pending creation that is not on the server leaves no trace; nor does a key whose deletion was pending."""
     state = exported("v3")

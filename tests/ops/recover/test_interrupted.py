@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ops.recover.interrupted import taken_up
+from ops.recover.interrupted import UNREAD, taken_up
 
 
 def creating(kind: str, **inputs: object) -> dict[str, Any]:
@@ -50,6 +50,28 @@ def test_the_rest_is_forgotten_and_keys_are_named() -> None:
         "",
     )
 
-    assert len(found.state["deployment"]["resources"]) == 1
+    assert found.state["deployment"]["resources"] == [{"urn": "urn::there", "type": "x"}]
     kinds = ("minio:index/iamServiceAccount:IamServiceAccount", "pulumi-python:dynamic/identity:ServiceAccount")
     assert (len(found.under_way), found.keys) == (5, tuple(f"urn::{kind}" for kind in kinds))
+
+
+def test_what_a_refresh_must_read_is_marked_until_it_was_read() -> None:
+    """What was being created or changed is in the state as not read; a second look finds the mark, and adds none."""
+    first = taken_up(
+        {
+            "deployment": {
+                "resources": [{"urn": "urn::changed", "type": "x", "id": "1", "initErrors": ["of its own"]}],
+                "pending_operations": [
+                    {"type": "updating", "resource": {"urn": "urn::changed", "type": "x"}},
+                    creating("minio:index/s3Bucket:S3Bucket", bucket="b"),
+                ],
+            }
+        },
+        "",
+    )
+
+    changed, made = first.state["deployment"]["resources"]
+    assert (changed["initErrors"], made["initErrors"]) == (["of its own", UNREAD], [UNREAD])
+    second = taken_up(first.state, "")
+    assert second.unread == first.unread == ("urn::changed", made["urn"])
+    assert (second.under_way, second.state["deployment"]["resources"]) == ((), [changed, made])
