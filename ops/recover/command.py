@@ -30,7 +30,7 @@ from ops.keys.private_file import write
 from ops.recover.interrupted import TakenUp, taken_up
 from ops.recover.live import live_of
 from ops.recover.lock import is_held_here, is_locked
-from ops.recover.lost import CannotTellError, Cause, Held, causes, held_in, nothing_there
+from ops.recover.lost import CannotTellError, Cause, Held, Live, causes, held_in, nothing_there
 from ops.recover.surgery import operated
 from ops.recover.words import consequences, said_of
 from ops.stack_settings import read_stack
@@ -106,9 +106,15 @@ def find(stack: str, *, all_gone: bool) -> Found:
     if not resources_of(exported) and not under_way(exported):
         return Found(None, exported, taken_up(exported, ""), (), ())
     settings = read_stack(stack)
-    taken = taken_up(exported, account_id(settings))
+    account = account_id(settings)
+    taken = taken_up(exported, account)
     held = held_in(taken.state)
     live = live_of(settings, held)
+    unmade = taken.replacing & {one.urn for one in held if live.get(one) is Live.GONE and not one.waits}
+    if unmade:
+        taken = taken_up(exported, account, unmade)
+        held = held_in(taken.state)
+        live = live_of(settings, held)
     missing = nothing_there([one for one in held if one.urn not in taken.unsure], live)
     if missing and not all_gone:
         raise CannotTellError(_nothing_there(settings, missing))

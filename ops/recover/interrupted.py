@@ -8,7 +8,7 @@ published.
 `pulumi refresh --import-pending-creates` does not help here: the engine 3.274.1 accepts the option and imports nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,7 @@ class TakenUp:
         under_way: URNs of the resources whose operation was pending.
         unsure: Those of them that were being created or deleted, which explains why the server may not have them.
         unread: URNs of the resources whose outputs a refresh must read, because this or an earlier run resolved them.
+        replacing: URNs of new resources whose old ones now wait for their deletion.
         keys: URNs of keys that may remain on the server.
     """
 
@@ -48,15 +49,17 @@ class TakenUp:
     under_way: tuple[str, ...]
     unsure: frozenset[str]
     unread: tuple[str, ...]
+    replacing: frozenset[str]
     keys: tuple[str, ...]
 
 
-def taken_up(exported: Mapping[str, Any], account_id: str) -> TakenUp:
+def taken_up(exported: Mapping[str, Any], account_id: str, unmade: Collection[str] = ()) -> TakenUp:
     """Resolve the pending operations of an exported stack.
 
     Args:
         exported: The output of `pulumi stack export`; it is not changed.
         account_id: The AWS account, which is part of a managed policy's id; empty on AIStor.
+        unmade: URNs of replacements that the server does not have: the old ones live on.
     """
     deployment = exported.get("deployment") or {}
     operations = under_way(exported)
@@ -66,17 +69,43 @@ def taken_up(exported: Mapping[str, Any], account_id: str) -> TakenUp:
         resource = operation["resource"]
         if operation["type"] != "creating":
             continue
-        known = _known_id(resource, account_id)
+        known = None if resource["urn"] in unmade else _known_id(resource, account_id)
         if known is not None:
-            resources.append({**resource, "id": known, "outputs": resource.get("inputs", {})})
+            resources = _with({**resource, "id": known, "outputs": resource.get("inputs", {})}, resources)
         elif resource["type"] in KEYS:
             keys.append(resource["urn"])
     urns = tuple(operation["resource"]["urn"] for operation in operations)
     unsure = frozenset(operation["resource"]["urn"] for operation in operations if operation["type"] in _UNSURE)
-    resources = [_marked(one) if one["urn"] in urns and one.get("id") else one for one in resources]
+    resources = [_marked(one) if one["urn"] in urns and _is_read(one) else one for one in resources]
     unread = tuple(one["urn"] for one in resources if UNREAD in _errors_of(one))
     state = {**exported, "deployment": {**deployment, "resources": resources, "pending_operations": []}}
-    return TakenUp(state, urns, unsure, unread, tuple(keys))
+    waiting = {one["urn"] for one in resources if one.get("delete")}
+    replacing = frozenset(one["urn"] for one in resources_of(exported) if not one.get("delete")) & waiting
+    return TakenUp(state, urns, unsure, unread, replacing & unsure, tuple(keys))
+
+
+def _with(new: dict[str, Any], resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The resources with a new one, which takes the place of the one that it replaces.
+
+    The engine accepts one living resource of a URN, and none before the resources that it depends on. It writes what it
+    has finished before the rest, so what the new one depends on is before the old one.
+    """
+    place = next(
+        (place for place, one in enumerate(resources) if one["urn"] == new["urn"] and not one.get("delete")), None
+    )
+    if place is None:
+        return [*resources, new]
+    old = resources[place]
+    if old.get("id") == new["id"] and not old.get("pendingReplacement"):
+        return resources
+    left = [*resources[:place], new, *resources[place + 1 :]]
+    # What was deleted before its replacement is in the state as `pendingReplacement`.
+    return left if old.get("pendingReplacement") else [*left, {**old, "delete": True}]
+
+
+def _is_read(resource: Mapping[str, Any]) -> bool:
+    """Whether a refresh reads a resource: it has an id, and does not wait for its deletion."""
+    return bool(resource.get("id")) and not resource.get("delete")
 
 
 def _marked(resource: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Held:
         of: The server's name of its bucket, user or role; of a policy its id.
         policy: An attachment's policy: the name, on AWS the ARN.
         generation: A key's generation.
+        waits: Whether it was replaced or removed and waits for its deletion.
     """
 
     place: int
@@ -53,6 +54,7 @@ class Held:
     of: str
     policy: str = ""
     generation: int | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def held_in(exported: Mapping[str, Any]) -> list[Held]:
                 of=own_id if what in _NAMED_BY_ID else _first(values, _OF.get(what, ("bucket",))),
                 policy=_first(values, _POLICY) if what in (About.ATTACHMENT, About.ROLE_ATTACHMENT) else "",
                 generation=named[1] if named else None,
+                waits=bool(resource.get("delete")),
             )
         )
     return found

@@ -38,10 +38,14 @@ def operated(exported: Mapping[str, Any], causes: Iterable[Cause]) -> dict[str, 
     off = {cause.root.place for cause in found if cause.live is Live.OFF}
     everything = resources_of(exported)
     kept = [_switched_off(one) if place in off else one for place, one in enumerate(everything) if place not in gone]
-    # A resource that waits for its deletion has the URN of its replacement, which may still be there.
-    lost = {one["urn"] for one in everything} - {one["urn"] for one in kept}
+    # A resource that waits for its deletion has the URN of its replacement, and nothing depends on the old one.
+    lost = ({one["urn"] for one in everything} - {one["urn"] for one in kept}) | (_living(everything) - _living(kept))
     resources = [_without_references(one, lost) for one in kept]
     return {**exported, "deployment": {**exported["deployment"], "resources": resources}}
+
+
+def _living(resources: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {one["urn"] for one in resources if not one.get("delete")}
 
 
 def _switched_off(resource: Mapping[str, Any]) -> dict[str, Any]:

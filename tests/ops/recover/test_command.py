@@ -54,6 +54,7 @@ class World:
         """A whole stack by admin API v3, with everything there."""
         self.folder = folder
         self.gone: dict[Held, Live] = {}
+        self.gone_ids: set[str] = set()
         self.state = exported("v3")
         self.asked: list[Settings] = []
         self.written: list[Settings] = []
@@ -78,7 +79,7 @@ class World:
         """What the server says."""
         self.asked.append(settings)
         by_urn = {one.urn: live for one, live in self.gone.items()}
-        return {one: by_urn.get(one.urn, Live.THERE) for one in held}
+        return {one: Live.GONE if one.id in self.gone_ids else by_urn.get(one.urn, Live.THERE) for one in held}
 
     def calls(self) -> list[str]:
         """The commands given to pulumi."""
@@ -299,6 +300,24 @@ def test_refresh_that_did_not_happen_is_repeated(world: World, monkeypatch: pyte
     assert main(["--stack", "local"]) == 0
 
     assert world.calls()[first:] == [*LOOKS, *LOOKS, *WRITES, "refresh --yes"]
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_replacement_that_was_under_way_keeps_what_the_server_has(world: World, *, made: bool) -> None:
+    """The new attachment lives if the server has it, and the old one is deleted; else the old one lives on."""
+    state = exported("v4")
+    old = one_of(state, About.ATTACHMENT, "worker")
+    new = {"type": old.kind, "urn": old.urn, "inputs": {"userName": "u-worker", "policyName": "u-worker-2"}}
+    state["deployment"]["pending_operations"] = [{"type": "creating", "resource": new}]
+    world.state = state
+    world.gone_ids = set() if made else {"u-worker/u-worker-2"}
+
+    assert main(["--stack", "local"]) == 0
+
+    found = [one for one in world.state["deployment"]["resources"] if one["urn"] == old.urn]
+    kept = [(one["id"], one.get("delete", False)) for one in found]
+    assert kept == ([("u-worker/u-worker-2", False), (old.id, True)] if made else [(old.id, False)])
+    assert len(standing_keys(world.state)) == 2
 
 
 def test_creation_that_did_not_happen_is_no_loss(world: World, capsys: pytest.CaptureFixture[str]) -> None:

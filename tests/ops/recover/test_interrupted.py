@@ -75,3 +75,60 @@ def test_what_a_refresh_must_read_is_marked_until_it_was_read() -> None:
     second = taken_up(first.state, "")
     assert second.unread == first.unread == ("urn::changed", made["urn"])
     assert (second.under_way, second.state["deployment"]["resources"]) == ((), [changed, made])
+
+
+def replacing(old: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is left of the replacement of an attachment whose policy has another name: the state without its stack."""
+    kind = "pulumi-python:dynamic/identity:Attachment"
+    state = pending(creating(kind, userName="u", policyName="p-2"))
+    standing = {"urn": f"urn::{kind}", "type": kind, "id": "u/p", **old}
+    needing = {"urn": "urn::key", "type": "x", "dependencies": [f"urn::{kind}"]}
+    state["deployment"]["resources"] += [standing, needing]
+    left: list[dict[str, Any]] = taken_up(state, "").state["deployment"]["resources"][1:]
+    return left
+
+
+def test_new_one_of_a_replacement_takes_the_place_of_the_old_one() -> None:
+    """The engine allows one living resource of a URN, before what depends on it; it deletes the old one later."""
+    new, needing, old = replacing({})
+
+    assert [one.get("id") for one in (new, needing, old)] == ["u/p-2", None, "u/p"]
+    assert new["urn"] == old["urn"]
+    assert (new.get("delete"), old["delete"]) == (None, True)
+
+
+def test_old_one_that_was_deleted_before_its_replacement_leaves_the_state() -> None:
+    """What is deleted before it is replaced is on the server no more: it must not be deleted again."""
+    new, needing = replacing({"pendingReplacement": True})
+
+    assert (new["id"], needing["urn"], "pendingReplacement" in new) == ("u/p-2", "urn::key", False)
+
+
+def test_resource_that_the_state_has_with_the_same_id_stays() -> None:
+    """With one id there is one thing on the server: it must not be deleted as the old one."""
+    standing, needing = replacing({"id": "u/p-2"})
+
+    assert (standing["id"], "delete" in standing, needing["urn"]) == ("u/p-2", False, "urn::key")
+
+
+def test_older_one_that_waits_for_its_deletion_goes_on_waiting() -> None:
+    """A resource that was replaced before is not the one that is replaced now."""
+    waiting, needing, new = replacing({"delete": True})
+
+    assert (waiting["id"], needing["urn"], new["id"]) == ("u/p", "urn::key", "u/p-2")
+
+
+def test_replacement_that_did_not_happen_leaves_the_old_one_as_it_is() -> None:
+    """The server does not have the new one: the old one lives on, in its place."""
+    kind = "pulumi-python:dynamic/identity:Attachment"
+    state = pending(creating(kind, userName="u", policyName="p-2"))
+    old = {"urn": f"urn::{kind}", "type": kind, "id": "u/p"}
+    state["deployment"]["resources"] += [old, {"urn": "urn::key", "type": "x"}]
+    first = taken_up(state, "")
+
+    found = taken_up(state, "", first.replacing)
+
+    left = found.state["deployment"]["resources"]
+    assert first.replacing == {f"urn::{kind}"}
+    assert [one["urn"] for one in left] == ["urn::there", old["urn"], "urn::key"]
+    assert (left[1]["id"], "delete" in left[1], found.replacing) == ("u/p", False, frozenset())

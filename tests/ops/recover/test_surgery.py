@@ -66,6 +66,19 @@ def test_replacement_keeps_its_references() -> None:
     assert [one["id"] for one in after["deployment"]["resources"] if one["urn"] == user.urn] == ["u-worker"]
 
 
+def test_lost_replacement_leaves_no_reference_to_the_old_one() -> None:
+    """If only the new one of a replacement is gone, nothing depends on the old one, which waits for its deletion."""
+    state = exported("v3")
+    policy = one_of(state, About.POLICY, "worker")
+    old = {**state["deployment"]["resources"][policy.place], "delete": True, "id": "u-old"}
+    state["deployment"]["resources"].append(old)
+
+    after = operated(state, causes(held_in(state), {policy: Live.GONE}))
+
+    assert policy.urn in {one["urn"] for one in after["deployment"]["resources"]}
+    assert policy.urn not in json.dumps([one.get("dependencies") for one in after["deployment"]["resources"]])
+
+
 @pytest.mark.parametrize(
     ("by", "what", "written"),
     [
