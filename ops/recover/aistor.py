@@ -1,6 +1,7 @@
 """Asks AIStor's admin API which users, policies, attachments and keys of a state exist, and which are switched off.
 
-The rule: only the server's "no such user, policy or account" means gone.
+The rule: only the server's "no such user, policy or account" means gone. An answer without the field that decides is
+a `CannotTellError`.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,17 +15,19 @@ from model.resources import About
 from ops.recover.lost import CannotTellError, Held, Live
 
 AT_ONCE = 8
+_USER_STATUS = (ENABLED, "disabled")
+_ACCOUNT_STATUS = (ON, "off")
 
 
 def live_identities(api: AdminApi, held: Sequence[Held]) -> dict[Held, Live]:
     """What the server says of each resource of an identity; keys of a missing user need no question.
 
     Raises:
-        CannotTellError: The server refused a question or did not answer it.
+        CannotTellError: The server refused a question, did not answer it, or answered without what decides.
     """
     names = sorted({one.of for one in held if one.what in (About.USER, About.ATTACHMENT, About.KEY)})
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        users = dict(zip(names, pool.map(lambda name: _found(f"user {name}", api.user, name), names), strict=True))
+        users = dict(zip(names, pool.map(lambda name: _user(api, name), names), strict=True))
         policies = [one for one in held if one.what is About.POLICY]
         keys = [one for one in held if one.what is About.KEY and users[one.of] is not None]
         found = dict(zip(policies, pool.map(lambda one: _policy(api, one), policies), strict=True))
@@ -33,6 +36,13 @@ def live_identities(api: AdminApi, held: Sequence[Held]) -> dict[Held, Live]:
         if one.what in (About.USER, About.ATTACHMENT, About.KEY) and one not in found:
             found[one] = _of_user(users[one.of], one)
     return found
+
+
+def _user(api: AdminApi, name: str) -> dict[str, Any] | None:
+    user = _found(f"user {name}", api.user, name)
+    if user is not None:
+        _decided(f"user {name}", user, "status", _USER_STATUS)
+    return user
 
 
 def _of_user(user: dict[str, Any] | None, one: Held) -> Live:
@@ -44,14 +54,36 @@ def _of_user(user: dict[str, Any] | None, one: Held) -> Live:
 
 
 def _policy(api: AdminApi, one: Held) -> Live:
-    return Live.GONE if _found(f"policy {one.id}", api.policy, one.id) is None else Live.THERE
+    policy = _found(f"policy {one.id}", api.policy, one.id)
+    if policy is None:
+        return Live.GONE
+    _decided(f"policy {one.id}", policy, "Statement")
+    return Live.THERE
 
 
 def _key(api: AdminApi, one: Held) -> Live:
-    account = _found(f"key {one.id} of user {one.of}", api.service_account, one.id)
+    what = f"key {one.id} of user {one.of}"
+    account = _found(what, api.service_account, one.id)
     if account is None:
         return Live.GONE
-    return Live.THERE if account.get("accountStatus") == ON else Live.OFF
+    owner = _decided(what, account, "parentUser")
+    if owner != one.of:
+        raise CannotTellError(f"cannot tell whether {what} is there: it is a key of user {owner}")
+    return Live.THERE if _decided(what, account, "accountStatus", _ACCOUNT_STATUS) == ON else Live.OFF
+
+
+def _decided(what: str, answer: dict[str, Any], field: str, legal: Sequence[str] = ()) -> Any:  # noqa: ANN401 - JSON
+    """The field of an answer that decides.
+
+    Raises:
+        CannotTellError: The answer does not have it, or has another value than the legal ones.
+    """
+    value = answer.get(field)
+    is_there = value not in (None, "")
+    if is_there and (not legal or value in legal):
+        return value
+    said = f"{field} {value!r}, not {' or '.join(legal)}" if is_there else f"no {field}"
+    raise CannotTellError(f"cannot tell whether {what} is there: the server's answer has {said}")
 
 
 def _found(what: str, question: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any] | None:

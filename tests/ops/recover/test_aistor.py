@@ -19,8 +19,12 @@ class Server:
         self.users: dict[str, dict[str, Any]] = {
             f"u-{name}": {"status": "enabled", "policyName": f"other,u-{name}"} for name in NAMES
         }
-        self.policies: dict[str, dict[str, Any]] = {f"u-{name}": {} for name in NAMES}
-        self.accounts: dict[str, dict[str, Any]] = {key_id(by, name): {"accountStatus": "on"} for name in NAMES}
+        self.policies: dict[str, dict[str, Any]] = {
+            f"u-{name}": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]} for name in NAMES
+        }
+        self.accounts: dict[str, dict[str, Any]] = {
+            key_id(by, name): {"parentUser": f"u-{name}", "accountStatus": "on"} for name in NAMES
+        }
         self.asked: list[str] = []
 
     def user(self, name: str) -> dict[str, Any]:
@@ -101,6 +105,28 @@ def test_refusal_is_never_gone() -> None:
 
     with pytest.raises(CannotTellError, match="cannot tell whether user u-reader is there: user-info: AccessDenied"):
         changed("v3", Refusing("v3"))
+
+
+@both
+@pytest.mark.parametrize(
+    ("where", "answer", "said"),
+    [
+        ("users", {}, "user u-worker .* no status"),
+        ("users", {"status": "paused"}, "user u-worker .* status 'paused', not enabled or disabled"),
+        ("policies", {}, "policy u-worker .* no Statement"),
+        ("accounts", {"parentUser": "u-worker"}, "of user u-worker .* no accountStatus"),
+        ("accounts", {"parentUser": "u-worker", "accountStatus": "?"}, "accountStatus '\\?', not on or off"),
+        ("accounts", {"parentUser": "other", "accountStatus": "on"}, "it is a key of user other"),
+        ("accounts", {"accountStatus": "on"}, "no parentUser"),
+    ],
+)
+def test_answer_without_what_decides_is_unknown(by: By, where: str, answer: dict[str, Any], said: str) -> None:
+    """A proxy's empty answer, or another version's words, mean neither there nor off."""
+    server = Server(by)
+    getattr(server, where)[key_id(by, "worker") if where == "accounts" else "u-worker"] = answer
+
+    with pytest.raises(CannotTellError, match=f"^cannot tell whether .*{said}"):
+        changed(by, server)
 
 
 @both
