@@ -16,10 +16,11 @@ from model.problems import InvalidInputError, Problem
 from ops.keys.live_keys import KeysError, live_keys
 from ops.keys.standing_keys import StandingKey, being_made, published_generations, standing_keys
 from ops.recover.command import recover
+from ops.recover.interrupted import is_interrupted
 from ops.recover.lock import is_abandoned
 from ops.stack_settings import read_stack
 from stack.runner import EngineError, run_pulumi
-from stack.state import read_state, under_way
+from stack.state import read_state
 
 Say = Callable[[str], None]
 
@@ -86,15 +87,16 @@ def settle(stack: str, say: Say) -> Stack:
         KeysError: The keys that may remain cannot be read from the server.
     """
     exported = read_state(stack)
-    if not under_way(exported):
+    if not is_interrupted(exported):
         return look(stack)
     say("an update was interrupted; repairing the stack")
     try:
-        recover(stack, unlock=False)
+        saved = recover(stack, unlock=False)
     except EngineError as error:
         if not is_abandoned(str(error)):
             raise
-        recover(stack)
+        saved = recover(stack)
+    say(f"the state as it was: {saved}")
     found = look(stack)
     _remove_left_behind(found, being_made(exported), say)
     return found
@@ -117,7 +119,9 @@ def update(stack: str, say: Say) -> None:
         if not is_abandoned(str(error)):
             raise
         say("the engine that locked the stack no longer runs; removing its lock")
-        recover(stack)
+        saved = recover(stack)
+        if saved is not None:
+            say(f"the state as it was: {saved}")
         run_pulumi(*up)
 
 

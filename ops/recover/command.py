@@ -14,11 +14,12 @@ Exit status: 0 mended, or nothing to mend; 1 with `--dry-run` something is lost;
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from infra.program import plan_for
 from infra.settings import Settings
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
@@ -27,7 +28,7 @@ from model.resources import About
 from model.terminal_text import printable
 from ops.adopt.live import AdoptionError, account_id
 from ops.keys.private_file import write
-from ops.recover.interrupted import TakenUp, taken_up
+from ops.recover.interrupted import TakenUp, is_interrupted, taken_up
 from ops.recover.live import live_of
 from ops.recover.lock import is_held_here, is_locked
 from ops.recover.lost import CannotTellError, Cause, Held, Live, causes, held_in, nothing_there
@@ -68,25 +69,39 @@ class Found:
         return operated(self.taken.state, self.causes)
 
 
-def recover(stack: str, *, unlock: bool = True) -> None:
-    """Resolve what an interrupted update left; a stack without pending operations does not change.
+def recover(stack: str, *, unlock: bool = True) -> Path | None:
+    """Resolve only what an interrupted update left; a stack without pending operations does not change.
 
     Args:
         stack: The stack's name.
         unlock: Remove the engine's lock first; without this, a locked stack is an error.
 
+    Returns:
+        The file with the state as it was; None if nothing was pending.
+
     Raises:
-        EngineError: pulumi or the stack does not exist, a step failed, or it is unknown what the server has.
+        EngineError: pulumi or the stack does not exist, a step failed, it is unknown what the server has, or something
+            is lost that the interrupted update does not explain.
         InvalidInputError: The config is invalid.
+        OSError: The state cannot be saved.
     """
     if unlock:
         _unlock(stack)
-    if not under_way(read_state(stack)):
-        return
+    if not is_interrupted(read_state(stack)):
+        return None
     try:
-        _write(stack, find(stack, all_gone=False), _import)
+        found = find(stack, all_gone=False)
+        lost = [cause for cause in found.lost if cause.live is Live.GONE]
+        if lost:
+            raise EngineError(
+                "\n  ".join((f"{stack}: lost on the server:", *said_of(lost), for_stack(Remedy.LOST, stack)))
+            )
+        explained = tuple(cause for cause in found.causes if cause not in found.lost and cause.live is Live.GONE)
+        saved = _save(stack, found.before)
+        _write(stack, replace(found, causes=explained), _import)
     except (AdoptionError, CannotTellError) as error:
         raise EngineError(str(error)) from None
+    return saved
 
 
 def find(stack: str, *, all_gone: bool) -> Found:
@@ -166,7 +181,7 @@ def _run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
         _say(*(f"  an unused key may remain on the server; find and remove it: {urn}" for urn in found.taken.keys))
     if lost:
         _say(f"{stack}: the state no longer has what is gone; `pulumi up` recreates what the plan needs")
-        _say(*consequences(stack, lost, found.held))
+        _say(*consequences(stack, lost, found.held, _planned(found.settings)))
     _say(f"Next: pulumi up --stack {stack}")
     return ExitCode.DONE
 
@@ -245,6 +260,11 @@ def _nothing_there(settings: Settings, missing: Sequence[Held]) -> str:
         "  If the server was emptied, or takes the other one's place: "
         f"{for_stack(Remedy.ALL_LOST, settings.stack)}"
     )
+
+
+def _planned(settings: Settings | None) -> dict[str, tuple[int, ...]]:
+    """The generations of each identity's key by the plan."""
+    return {one.name: one.credential.live for one in plan_for(settings).identities} if settings is not None else {}
 
 
 def _say(*lines: str) -> None:

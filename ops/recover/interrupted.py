@@ -84,6 +84,11 @@ def taken_up(exported: Mapping[str, Any], account_id: str, unmade: Collection[st
     return TakenUp(state, urns, unsure, unread, replacing & unsure, tuple(keys))
 
 
+def is_interrupted(exported: Mapping[str, Any]) -> bool:
+    """Whether a state has pending operations, or resolved ones whose result no refresh has read."""
+    return bool(under_way(exported)) or any(UNREAD in _errors_of(one) for one in resources_of(exported))
+
+
 def _with(new: dict[str, Any], resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The resources with a new one, which takes the place of the one that it replaces.
 

@@ -147,6 +147,8 @@ def test_what_is_off_stays_in_the_state(world: World, capsys: pytest.CaptureFixt
     assert len(standing_keys(world.state)) == 2
     said = capsys.readouterr().out
     assert "user u-worker is switched off" in said
+    assert "`pulumi up` switches user u-worker on again" in said
+    assert "Access keys that stay as they are: reader." in said
     assert "New access keys" not in said
 
 
@@ -377,20 +379,62 @@ def test_first_update_that_made_nothing_is_not_suspicious(world: World) -> None:
 
 
 def test_keys_repair_only_what_was_interrupted(world: World) -> None:
-    """For `object-store keys` a stack without pending operations does not change, whatever is lost."""
+    """For `object-store keys` a stack without pending operations does not change, whatever is lost.
+
+    With some, only these are resolved, and the state as it was is saved; what is off stays as the state has it.
+    """
     world.lose(About.USER, "worker")
     before = world.state
 
-    command.recover("local", unlock=False)
+    assert command.recover("local", unlock=False) is None
 
     assert (world.state, world.asked, world.calls()) == (before, [], ["stack export"])
-    world.state = {
+    world.gone.clear()
+    key = world.lose(About.KEY, "worker", Live.OFF)
+    lifecycle = world.lose(About.LIFECYCLE, "hot-one")
+    deleting = {"type": "deleting", "resource": before["deployment"]["resources"][lifecycle.place]}
+    interrupted = {**before, "deployment": {**before["deployment"], "pending_operations": [deleting]}}
+    world.state = interrupted
+
+    saved = command.recover("local")
+
+    assert "cancel --yes" in world.calls()
+    assert saved is not None
+    assert json.loads(saved.read_text(encoding="utf-8")) == interrupted
+    left = {one["urn"]: one for one in world.state["deployment"]["resources"]}
+    assert left == {one["urn"]: one for one in before["deployment"]["resources"] if one["urn"] != lifecycle.urn}
+    assert left[key.urn]["outputs"]["status"] == "on"
+
+
+def test_keys_repeat_a_refresh_that_did_not_happen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`object-store keys` finishes an earlier run, too."""
+    bucket = creating("minio:index/s3Bucket:S3Bucket", bucket="b")
+    world.state = pending(bucket)
+    monkeypatch.setenv("FAKE_FAILS", "refresh --yes")
+    with pytest.raises(EngineError):
+        command.recover("local", unlock=False)
+    monkeypatch.delenv("FAKE_FAILS")
+
+    command.recover("local", unlock=False)
+
+    assert world.calls()[-2:] == ["stack import", "refresh --yes"]
+
+
+def test_keys_hear_what_else_is_lost(world: World) -> None:
+    """`object-store keys` takes nothing out of the state that the interrupted update does not explain."""
+    world.lose(About.USER, "worker")
+    before = world.state
+    interrupted = {
         **before,
         "deployment": {**before["deployment"], "pending_operations": [creating("x:y:Z", bucket="b")]},
     }
-    command.recover("local")
-    assert "cancel --yes" in world.calls()
-    assert not [one for one in standing_keys(world.state) if one.identity == "worker"]
+    world.state = interrupted
+
+    with pytest.raises(EngineError, match="user u-worker is gone") as caught:
+        command.recover("local", unlock=False)
+
+    assert "`object-store recover --stack local`, then `pulumi up --stack local`" in str(caught.value)
+    assert (world.state, world.saved()) == (interrupted, [])
 
 
 def test_keys_hear_that_it_is_unknown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
