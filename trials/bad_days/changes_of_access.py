@@ -63,7 +63,7 @@ def remove_admin(stack: Stack) -> None:
 
 
 def admin_of(stack: Stack) -> str:
-    """The admin of a rehearsal; the environment code is in it, so that it is nobody else's."""
+    """The admin of a rehearsal; the environment code is in it, so that it is of no other rehearsal."""
     return f"rehearsed-{stack.config()['env']}"
 
 
