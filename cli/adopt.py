@@ -20,10 +20,7 @@ def adopt(
     ] = None,
     credentials: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="A private file of `pulumi stack output credentials --json --show-secrets`.",
-        ),
+        typer.Option(metavar="FILE", help="A private file with the stack's output `credentials` as JSON."),
     ] = None,
 ) -> None:
     """Import resources that exist but are not in the state.
