@@ -238,7 +238,7 @@ class TestLives:
             for domain in ("scratch", "replay", "archive")
         }
 
-        assert days["scratch"] == {Kind.EXPIRE: 14, Kind.ABORT: 2}
+        assert days["scratch"] == {Kind.EXPIRE: 14, Kind.REPLACED: 30, Kind.ABORT: 2}
         assert days["replay"] == {Kind.EXPIRE: 180, Kind.REPLACED: 30, Kind.MOVE: 30, Kind.ABORT: 7}
         assert days["archive"] == {Kind.LOCK: 365, Kind.EXPIRE: None, Kind.REPLACED: 395, Kind.MOVE: 30, Kind.ABORT: 7}
 
