@@ -57,7 +57,7 @@ long: dev ## Run the tests with many seeds and full sizes, then every benchmark 
 	done; [ -z "$$missed" ] || { echo "these benchmarks missed their goals:$$missed" >&2; exit 1; }
 
 .PHONY: bad-days
-bad-days: dev ## Rehearse everything that docs/operations.md says about bad days, on a sandbox (takes half an hour)
+bad-days: dev ## Rehearse everything that docs/operations.md says about bad days, on a sandbox (takes long)
 	@$(BIN)/object-store sandbox engine
 	@$(BIN)/python -m trials.bad_days
 

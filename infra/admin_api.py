@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from io import BytesIO
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -29,6 +29,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from model.admin_versions import NOT_SPOKEN, SPOKEN, VERSIONS, command_url
 from model.written import WrittenError
 from model.written_json import parse_json
+
+if TYPE_CHECKING:
+    from infra.settings import AistorSettings
 
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.2
@@ -125,6 +128,17 @@ class AdminApi:
         self._credentials = Credentials(access_key_id, secret_access_key)
         self._http = _pool(self._endpoint, ca_pem)
         self._versions = list(VERSIONS)
+
+    @classmethod
+    def of(cls, own: "AistorSettings", region: str) -> Self:
+        """The client of a stack's server with the provisioning admin of its config."""
+        return cls(
+            endpoint=own.endpoint.url,
+            region=region,
+            ca_pem=own.ca_pem,
+            access_key_id=own.admin_user,
+            secret_access_key=own.admin_password,
+        )
 
     def __enter__(self) -> Self:
         """Return the client itself."""

@@ -19,13 +19,7 @@ def knows_a_key(access_keys: Sequence[str], settings: Settings) -> bool:
     own = settings.aistor
     if own is None:
         raise ValueError("only AIStor has service accounts")
-    with AdminApi(
-        endpoint=own.endpoint.url,
-        region=settings.region,
-        ca_pem=own.ca_pem,
-        access_key_id=own.admin_user,
-        secret_access_key=own.admin_password,
-    ) as api:
+    with AdminApi.of(own, settings.region) as api:
         try:
             return any(_knows(api, access_key) for access_key in access_keys)
         except AdminApiError as error:

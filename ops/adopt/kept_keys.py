@@ -162,13 +162,7 @@ def working_keys(settings: Settings, found: Iterable[KeptKey]) -> list[KeptKey]:
 
 def _on_aistor(own: AistorSettings, region: str, asked: Iterable[KeptKey]) -> list[KeptKey]:
     there = []
-    with AdminApi(
-        endpoint=own.endpoint.url,
-        region=region,
-        ca_pem=own.ca_pem,
-        access_key_id=own.admin_user,
-        secret_access_key=own.admin_password,
-    ) as api:
+    with AdminApi.of(own, region) as api:
         for key in asked:
             try:
                 live = api.service_account(key.access_key_id)

@@ -123,13 +123,7 @@ def live_identities(settings: "Settings", asked: Collection[Adoptable]) -> dict[
     own = settings.aistor
     if own is None or not asked:
         return {}
-    with AdminApi(
-        endpoint=own.endpoint.url,
-        region=settings.region,
-        ca_pem=own.ca_pem,
-        access_key_id=own.admin_user,
-        secret_access_key=own.admin_password,
-    ) as api:
+    with AdminApi.of(own, settings.region) as api:
         found = {one: _identity(api, one) for one in asked}
     return {one: values for one, values in found.items() if values is not None}
 

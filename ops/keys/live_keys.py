@@ -67,13 +67,7 @@ def live_keys(settings: Settings) -> Iterator[LiveKeys]:
 
 @contextmanager
 def _of_aistor(own: AistorSettings, region: str) -> Iterator[LiveKeys]:
-    with AdminApi(
-        endpoint=own.endpoint.url,
-        region=region,
-        ca_pem=own.ca_pem,
-        access_key_id=own.admin_user,
-        secret_access_key=own.admin_password,
-    ) as api:
+    with AdminApi.of(own, region) as api:
         try:
             yield _AistorKeys(api)
         except AdminApiError as error:

@@ -46,11 +46,5 @@ def live_of(settings: Settings, held: Sequence[Held]) -> dict[Held, Live]:
     if own is None:
         with closing(boto3.session.Session().client("iam", region_name=settings.region, config=_PATIENT)) as iam:
             return found | aws.live_identities(iam, held)
-    with AdminApi(
-        endpoint=own.endpoint.url,
-        region=settings.region,
-        ca_pem=own.ca_pem,
-        access_key_id=own.admin_user,
-        secret_access_key=own.admin_password,
-    ) as api:
+    with AdminApi.of(own, settings.region) as api:
         return found | aistor.live_identities(api, held)

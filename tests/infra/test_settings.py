@@ -269,12 +269,12 @@ def test_config_is_no_longer_than_the_engine_can_pass_on() -> None:
     fitting = 131_072 - len("PULUMI_CONFIG=") - len("\0") - len(json.dumps(others, separators=(",", ":")))
 
     with pytest.raises(InvalidInputError) as caught:
-        read({**AWS, "acknowledge": "x" * (fitting + 1)})
+        read({**AWS, "acknowledge": "q" * (fitting + 1)})
     assert "object-store:acknowledge: with it the stack's config has 131058 bytes" in str(caught.value)
     assert "infra/taxonomy.yaml" in str(caught.value)
-    assert "xxx" not in str(caught.value)
+    assert "qqq" not in str(caught.value)
     with pytest.raises(InvalidInputError, match="acknowledge"):  # not a list, but short enough
-        read({**AWS, "acknowledge": "x" * fitting})
+        read({**AWS, "acknowledge": "q" * fitting})
 
 
 def test_committed_stacks_are_legal() -> None:

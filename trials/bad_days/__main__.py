@@ -16,9 +16,10 @@ from model.resources import By
 from model.secrecy.output_guard import guard_output
 from sandbox.folder import SandboxError
 from trials.bad_days.days import AISTOR, ALL, DAYS, BadDay
-from trials.bad_days.places import Given, in_sandbox, on_server
+from trials.bad_days.places import in_sandbox, on_server
 from trials.bad_days.rehearsal import Outcome, rehearse
 from trials.bad_days.stack import BadDayError, Stack
+from trials.checkout import Address
 
 Place = Callable[[Path, By], AbstractContextManager[Stack]]
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     days = [day for day in DAYS if not given.day or day.name in given.day]
     kinds: Sequence[By] = given.by or ALL
     if given.endpoint:
-        place = partial(on_server, given=Given(given.endpoint, given.region, given.ca))
+        place = partial(on_server, given=Address(given.endpoint, given.region, given.ca))
         days = [day for day in days if not day.own_server]
         kinds = [by for by in kinds if by in AISTOR]
     count = bad = 0

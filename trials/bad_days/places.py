@@ -27,25 +27,16 @@ _PASSPHRASE = "a rehearsal"  # noqa: S105 - it protects the keys of a stack that
 
 
 @dataclass(frozen=True)
-class Given:
-    """A server that somebody else runs; the admin's access key is in AISTOR_ROOT_USER and AISTOR_ROOT_PASSWORD.
+class CheckoutForGiven(Checkout):
+    """A copied checkout whose `local` stack leads to a given server; it uses the installed pulumi and plugin.
+
+    The admin's access key is in AISTOR_ROOT_USER and AISTOR_ROOT_PASSWORD.
 
     Attributes:
-        endpoint: Its URL.
-        region: Its region.
-        ca_file: The file of its CA, or None for the system's.
+        given: The server.
     """
 
-    endpoint: str
-    region: str
-    ca_file: Path | None
-
-
-@dataclass(frozen=True)
-class CheckoutForGiven(Checkout):
-    """A copied checkout whose `local` stack leads to a given server; it uses the installed pulumi and plugin."""
-
-    given: Given
+    given: Address
 
     def environment(self, stack: str | None = None) -> dict[str, str]:
         """The caller's environment, with a backend of its own."""
@@ -61,7 +52,7 @@ class CheckoutForGiven(Checkout):
     def address(self, stack: str) -> Address:
         """The given server."""
         del stack
-        return Address(self.given.endpoint, self.given.region, self.given.ca_file)
+        return self.given
 
     def admin(self, stack: str) -> AdminCredentials:
         """The admin's access key, from the environment."""
@@ -114,7 +105,7 @@ def in_sandbox(folder: Path, by: By, domains: Sequence[str] | None = None) -> It
 
 
 @contextmanager
-def on_server(folder: Path, by: By, given: Given) -> Iterator[Stack]:
+def on_server(folder: Path, by: By, given: Address) -> Iterator[Stack]:
     """A stack that is deployed to a given server, with an environment code of its own.
 
     Raises:

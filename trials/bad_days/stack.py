@@ -17,7 +17,6 @@ from botocore.exceptions import ClientError
 
 from infra.admin_api import AdminApi
 from infra.namespace import NAMESPACE
-from model.deployment import Deployment
 from model.plan import PROBE_PREFIX, BucketPlan, StorePlan, build_plan
 from model.resources import By
 from model.taxonomy_file import extended, load
@@ -161,10 +160,6 @@ class Stack:
         """The published access keys, by identity."""
         given = json.loads(self.must("stack", "output", "credentials", "--json", "--show-secrets"))
         return {name: Pair(one["access_key_id"], one["secret_access_key"]) for name, one in given.items()}
-
-    def deployment(self) -> Deployment:
-        """The published deployment."""
-        return Deployment.model_validate_json(self.must("stack", "output", "deployment", "--json"))
 
     def works(self, identity: str, pair: Pair) -> bool:
         """Whether the server accepts an identity's access key: it lists a bucket that the plan grants."""

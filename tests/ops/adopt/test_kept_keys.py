@@ -159,13 +159,7 @@ def test_key_comes_back_only_if_the_server_lets_its_pair_in(settings: Settings, 
     """Not one that is unknown, of another user, switched off, or whose secret is another."""
     own = settings.aistor
     assert own is not None
-    with AdminApi(
-        endpoint=own.endpoint.url,
-        region=settings.region,
-        ca_pem=own.ca_pem,
-        access_key_id=own.admin_user,
-        secret_access_key=own.admin_password,
-    ) as api:
+    with AdminApi.of(own, settings.region) as api:
         for user in ("worker", "other"):
             api.add_user(user, "planted-user-secret")
         for user, access_key in (
