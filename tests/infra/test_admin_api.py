@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -231,8 +232,8 @@ class TestRecorded:
         assert asked.body == {**policy["request_encrypted"], **off["request_encrypted"]}
 
     def test_every_command_of_the_client_was_recorded(self) -> None:
-        """Every public method has a recorded call."""
-        sent = {name for name in vars(AdminApi) if not name.startswith("_")}
+        """Every public method that sends something has a recorded call."""
+        sent = {name for name, is_ in vars(AdminApi).items() if isinstance(is_, FunctionType) and name[0] != "_"}
         told: set[str] = set()
 
         class Told:

@@ -14,7 +14,6 @@ from ops.recover import live
 from ops.recover.lost import CannotTellError, Live, held_in
 from tests.ops.recover.states import ACCOUNT, BUCKETS, exported
 
-PAIR = {"access_key_id": "provisioner", "secret_access_key": "planted"}
 AISTOR = SimpleNamespace(
     endpoint=SimpleNamespace(url="https://store:9000"), ca_pem=None, admin_user="provisioner", admin_password="planted"
 )
@@ -39,8 +38,8 @@ def _asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
         yield None
 
     @contextmanager
-    def api(**access: object) -> Iterator[None]:
-        asked.append(("admin API", access))
+    def api(own: SimpleNamespace, region: str) -> Iterator[None]:
+        asked.append(("admin API", (own.admin_user, own.admin_password, region)))
         yield None
 
     def settings_of(_client: None, _held: list[Any], there: set[str]) -> dict[Any, Live]:
@@ -55,7 +54,7 @@ def _asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     monkeypatch.setattr(live, "existing_buckets", buckets)
     monkeypatch.setattr(live, "admin_client", client)
     monkeypatch.setattr(live, "live_buckets", settings_of)
-    monkeypatch.setattr(live, "AdminApi", api)
+    monkeypatch.setattr(live, "AdminApi", SimpleNamespace(of=api))
     monkeypatch.setattr("ops.recover.aistor.live_identities", identities)
     monkeypatch.setattr("ops.recover.aws.live_identities", identities)
     return asked
@@ -66,12 +65,11 @@ def test_aistor_is_asked_with_the_configs_pair(asked: list[tuple[str, Any]]) -> 
     found = live.live_of(settings(AISTOR), held_in(exported("v3")))
 
     names = set(BUCKETS.values())
-    access = {"endpoint": "https://store:9000", "region": "us-west-2", "ca_pem": None, **PAIR}
     assert asked == [
         ("door", "https://store:9000"),
         ("buckets", (names, names)),
         ("settings", names - {"b-warm"}),
-        ("admin API", access),
+        ("admin API", ("provisioner", "planted", "us-west-2")),
     ]
     assert {one.what for one in found} == {About.KEY}
 
