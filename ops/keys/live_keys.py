@@ -1,15 +1,17 @@
 """The keys that a user has on the server, read with the provisioning admin's own credentials.
 
 The rule: only a person removes a key that the state does not hold. The one exception is a key that an interrupted
-update was creating. This module never requests a secret. It leaves out what a state holds.
+update provably created. This module never requests a secret. It leaves out what a state holds.
 
-Last use: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html. MinIO does not record it.
+Last use: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html. MinIO records neither the
+last use of a key nor when it was made.
 """
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
 
 from infra.admin_api import AdminApi, AdminApiError, NotFoundError
@@ -45,8 +47,18 @@ class LiveKeys(Protocol):
     def last_use(self, access_key_id: str) -> LastUse | None:
         """The last use of a key; None if the server does not record it."""
 
+    def age(self, user_name: str, access_key_id: str) -> timedelta | None:
+        """How long ago the server made a key, by the server's clock, to 1 s; None if the server does not record it."""
+
     def remove(self, user_name: str, access_key_id: str) -> None:
         """Remove a key; a missing key is not an error."""
+
+
+def removal_line(settings: Settings, user_name: str, access_key_id: str) -> str:
+    """The command with which a person removes a key that the state does not hold."""
+    if settings.cloud == "aws":
+        return f"aws iam delete-access-key --user-name {user_name} --access-key-id {access_key_id}"
+    return f"mc admin accesskey rm ALIAS {access_key_id}"
 
 
 @contextmanager
@@ -83,6 +95,10 @@ class _AistorKeys:
 
     def last_use(self, access_key_id: str) -> LastUse | None:
         del access_key_id
+        return None
+
+    def age(self, user_name: str, access_key_id: str) -> timedelta | None:
+        del user_name, access_key_id
         return None
 
     def remove(self, user_name: str, access_key_id: str) -> None:
@@ -127,6 +143,14 @@ class _AwsKeys:
         found = self.client.get_access_key_last_used(AccessKeyId=access_key_id)["AccessKeyLastUsed"]
         at = found.get("LastUsedDate")
         return LastUse(at, f"{found['ServiceName']} in {found['Region']}" if at else "")
+
+    def age(self, user_name: str, access_key_id: str) -> timedelta | None:
+        for page in self.client.get_paginator("list_access_keys").paginate(UserName=user_name):
+            answered = page["ResponseMetadata"]["HTTPHeaders"].get("date")
+            for key in page["AccessKeyMetadata"]:
+                if key["AccessKeyId"] == access_key_id and answered is not None:
+                    return parsedate_to_datetime(answered) - key["CreateDate"]
+        return None
 
     def remove(self, user_name: str, access_key_id: str) -> None:
         try:

@@ -20,7 +20,7 @@ from model.deployment import KeyPair
 from model.generations import Generations
 from model.plan import IdentityPlan
 from ops.keys.config_lines import write_generations
-from ops.keys.live_keys import live_keys
+from ops.keys.live_keys import live_keys, removal_line
 from ops.keys.probe import works
 from ops.keys.settled import Say, Stack, look, settle, update
 from ops.preview.change import Aspect
@@ -225,8 +225,8 @@ def _check_room(stack: Stack, identity: IdentityPlan) -> None:
         unknown = [key for key in live if key not in held]
         raise RotationError(
             f"user {identity.user_name} has {len(live)} access keys, and AWS allows no third; not this stack's: "
-            f"{', '.join(unknown)}. Once it is unused: aws iam delete-access-key --user-name {identity.user_name} "
-            f"--access-key-id {unknown[0] if unknown else 'ID'}"
+            f"{', '.join(unknown)}. Once it is unused: "
+            f"{removal_line(stack.settings, identity.user_name, unknown[0] if unknown else 'ID')}"
         )
 
 

@@ -1,20 +1,21 @@
 """A stack's present config and state, after repairing what an interrupted update left.
 
 The rule: the engine's lock is removed only if its holder is known to be gone: a process of this machine that no longer
-runs. A key that the interrupted update created and that no state holds is removed, because its secret was never
-published. A key that exists for any other reason is left unchanged and named.
+runs. A key that no state holds is removed only if the interrupted update provably created it: its secret was never
+published. Any other such key may be in use. It is left unchanged and named, with the line that removes it.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from infra.program import plan_for
 from infra.settings import Settings
 from model.generations import Generations
 from model.plan import IdentityPlan, StorePlan
 from model.problems import InvalidInputError, Problem
-from ops.keys.live_keys import KeysError, live_keys
-from ops.keys.standing_keys import StandingKey, being_made, published_generations, standing_keys
+from ops.keys.live_keys import LiveKeys, live_keys, removal_line
+from ops.keys.standing_keys import StandingKey, being_made, published_generations, standing_keys, written_at
 from ops.recover.command import recover
 from ops.recover.interrupted import is_interrupted
 from ops.recover.lock import is_abandoned
@@ -23,6 +24,8 @@ from stack.runner import EngineError, run_pulumi
 from stack.state import read_state
 
 Say = Callable[[str], None]
+# Servers date keys and answers in whole seconds.
+_DATE_RESOLUTION = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def settle(stack: str, say: Say) -> Stack:
         saved = recover(stack)
     say(f"the state as it was: {saved}")
     found = look(stack)
-    _remove_left_behind(found, being_made(exported), say)
+    _remove_left_behind(found, being_made(exported), written_at(exported), say)
     return found
 
 
@@ -125,18 +128,37 @@ def update(stack: str, say: Say) -> None:
         run_pulumi(*up)
 
 
-def _remove_left_behind(stack: Stack, identities: frozenset[str], say: Say) -> None:
-    """Remove the one key that the interrupted update may have created for each identity."""
+def _remove_left_behind(stack: Stack, identities: frozenset[str], written: datetime | None, say: Say) -> None:
+    """Remove the key that the interrupted update created for each identity, and name every other unknown key.
+
+    Args:
+        stack: The stack.
+        identities: The identities for which the update was creating a key.
+        written: When the engine last wrote the state, in which the creation is pending; None if that is unknown.
+        say: Prints what is done.
+    """
     for name in sorted(identities):
         user = stack.identity(name).user_name
         held = {key.access_key_id for key in stack.of(name).values()}
         with live_keys(stack.settings) as keys:
             unknown = [key for key in keys.of(user) if key not in held]
-            if len(unknown) > 1:
-                raise KeysError(
-                    f"user {user} has {len(unknown)} keys that the stack's state does not hold ({', '.join(unknown)}): "
-                    "one is from the interrupted update, but it is unknown which; remove the keys that are not in use"
-                )
+            made = [key for key in unknown if written is not None and _is_made_since(keys, user, key, written)]
             for key in unknown:
-                keys.remove(user, key)
-                say(f"removed key {key} of user {user}: the interrupted update created it and never published it")
+                if made == [key]:
+                    keys.remove(user, key)
+                    say(f"removed key {key} of user {user}: the interrupted update created it and never published it")
+                else:
+                    say(
+                        f"key {key} of user {user} is not this stack's. It stays, because a program may use it; if it "
+                        "is from the interrupted update, its secret is lost. Once you know that it is unused: "
+                        f"{removal_line(stack.settings, user, key)} (all keys: object-store keys status --stack "
+                        f"{stack.name})"
+                    )
+
+
+def _is_made_since(keys: LiveKeys, user: str, key: str, since: datetime) -> bool:
+    """Whether the server says that a key was made since a time, and never used."""
+    age, use = keys.age(user, key), keys.last_use(key)
+    if age is None or use is None or use.at is not None:
+        return False
+    return age <= datetime.now(UTC) - since + _DATE_RESOLUTION

@@ -62,6 +62,12 @@ def being_made(exported: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(named[0] for named in names if named is not None)
 
 
+def written_at(exported: Mapping[str, Any]) -> datetime | None:
+    """When the engine last wrote the state, by its own machine's clock; None if the state does not say."""
+    manifest = (exported.get("deployment") or {}).get("manifest") or {}
+    return _time(manifest.get("time"))
+
+
 def published_generations(exported: Mapping[str, Any]) -> dict[str, Generations]:
     """The generations that the stack has published, by identity; a killed update published nothing new."""
     stack = next((one for one in resources_of(exported) if one["type"] == STACK), {})

@@ -302,8 +302,12 @@ KILLED = {
 
 
 def test_killed_engine_leaves_a_key_that_works_and_the_next_command_completes(keys: Keys, tmp_path: Path) -> None:
-    """After SIGKILL between any two steps, a published key works at once, and a second run of the command succeeds."""
+    """After SIGKILL between any two steps, a published key works at once, and a second run of the command succeeds.
+
+    AWS says when it made a key, so the one whose secret is lost is removed; on AIStor it stays.
+    """
     write_shim(tmp_path)
+    left: set[str] = set()
     for command, point in KILLED[keys.stack]:
         arguments = [command, IDENTITY, "--stack", keys.stack, "--yes"]
         arguments += ["--unused-for", "0"] if command == "retire" else []
@@ -314,15 +318,21 @@ def test_killed_engine_leaves_a_key_that_works_and_the_next_command_completes(ke
         if point == "making" and len(keys.live()) == 1:
             # The interrupted request may have arrived. Then a key exists whose secret is lost.
             _make_by_hand(keys)
+        if (keys.stack, point) == ("local", "making"):
+            left |= keys.live() - {pair.access_key_id for pair in (held, held.previous) if pair is not None}
 
         assert main(arguments) == 0, (command, point)
         after = keys.published()
         pairs = [pair for pair in (after, after.previous) if pair is not None]
         assert len(pairs) == (2 if command == "rotate" else 1), (command, point)
-        assert keys.live() == {pair.access_key_id for pair in pairs}, (command, point)
+        assert keys.live() == {pair.access_key_id for pair in pairs} | left, (command, point)
         assert not any(keys.refused(pair) for pair in pairs), (command, point)
     again = keys.checkout.pulumi(keys.stack, "preview", "--expect-no-changes", "--stack", keys.stack)
     assert again.status == 0, again.output
+    assert bool(left) is (keys.stack == "local")
+    for key in left:
+        with keys.api() as api:
+            api.delete_service_account(key)
 
 
 def _killed(keys: Keys, shim: Path, arguments: list[str], point: str) -> None:

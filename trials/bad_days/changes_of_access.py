@@ -69,15 +69,10 @@ def admin_of(stack: Stack) -> str:
 
 def move_endpoint(stack: Stack) -> None:
     """The server answers at another port."""
-    shutil.copy2(stack.config_file, _kept(stack))
-    folder = stack.checkout.folder(stack.name)
     before = stack.checkout.address(stack.name).endpoint
-    stack.checkout.must("sandbox", "down", "--keep", "--stack", stack.name)
-    (folder.server / "ports.json").unlink()
-    stack.checkout.must("sandbox", "up", "--stack", stack.name)
+    stack.restart_server("ports.json")
     if stack.checkout.address(stack.name).endpoint == before:
         raise BadDayError("the server came back at the same port")
-    shutil.copy2(_kept(stack), stack.config_file)
     stack.set_config(clientEndpoint=None)
     _must_be_refused(stack)
 
@@ -91,20 +86,15 @@ def name_another_ca(stack: Stack) -> None:
     """`caBundle` names the file of another CA."""
     folder = stack.config_file.parent
     trustme.CA().cert_pem.write_to_path(str(folder / "other-ca.pem"))
-    shutil.copy2(stack.config_file, _kept(stack))
     stack.set_config(caBundle="other-ca.pem")
     _must_be_refused(stack)
 
 
 def renew_ca(stack: Stack) -> None:
     """The server has a certificate of a new CA; the config still names a copy of the old one."""
-    shutil.copy2(stack.config_file, _kept(stack))
     folder, directory = stack.checkout.folder(stack.name).server, stack.config_file.parent
     shutil.copy2(folder / "ca.pem", directory / "old-ca.pem")
-    stack.checkout.must("sandbox", "down", "--keep", "--stack", stack.name)
-    for name in ("ca.pem", "ca-key.pem"):
-        (folder / name).unlink()
-    stack.checkout.must("sandbox", "up", "--stack", stack.name)
+    stack.restart_server("ca.pem", "ca-key.pem")
     stack.set_config(caBundle="old-ca.pem")
     _must_be_refused(stack)
 

@@ -198,10 +198,7 @@ def destroy(stack: Stack) -> None:
 
 def replace_server(stack: Stack) -> None:
     """The server is replaced by an empty one at the same place."""
-    folder = stack.checkout.folder(stack.name)
-    stack.checkout.must("sandbox", "down", "--keep", "--stack", stack.name)
-    (folder.server / "store.pickle").unlink()
-    stack.checkout.must("sandbox", "up", "--stack", stack.name)
+    stack.restart_server("store.pickle")
 
 
 def two_updates_at_once(stack: Stack) -> None:

@@ -95,6 +95,18 @@ class Stack:
         content["config"] = {key: value for key, value in held.items() if value is not None}
         self.config_file.write_text(yaml.safe_dump(content), encoding="utf-8")
 
+    def restart_server(self, *without: str) -> None:
+        """Restart the sandbox's server without some files of its folder; the config stays as it is.
+
+        `sandbox up` writes its own values into the config: those of a stack that may be destroyed.
+        """
+        config = self.config_file.read_bytes()
+        self.checkout.must("sandbox", "down", "--keep", "--stack", self.name)
+        for name in without:
+            (self.checkout.folder(self.name).server / name).unlink()
+        self.checkout.must("sandbox", "up", "--stack", self.name)
+        self.config_file.write_bytes(config)
+
     @property
     def config_file(self) -> Path:
         """The stack's config file."""

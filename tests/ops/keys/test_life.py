@@ -547,31 +547,3 @@ def test_lock_is_taken_off_only_where_its_holder_is_known_to_be_gone(
         with pytest.raises(EngineError):
             settled.update("s", lambda _: None)
         assert calls == ["up"]
-
-
-@pytest.mark.parametrize(
-    ("live", "left"),
-    [(["KEY1"], ["KEY1"]), (["KEY1", "LEFT"], ["KEY1"]), (["KEY1", "LEFT", "BYHAND"], None)],
-)
-def test_key_that_nobody_was_given_is_removed(
-    world: World, live: list[str], left: list[str] | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The one unknown key after an interrupted creation is removed; several unknown keys stay and are named."""
-    world.live = live
-    operation = {
-        "type": "creating",
-        "resource": {"type": "aws:iam/accessKey:AccessKey", "urn": "urn:pulumi:s::object-store::x::worker-key-2"},
-    }
-    exported = {"deployment": {"pending_operations": [operation]}}
-    unlocked: list[bool] = []
-    monkeypatch.setattr(settled, "read_state", lambda _stack: exported)
-    monkeypatch.setattr(settled, "recover", lambda _stack, *, unlock=True: unlocked.append(unlock))
-    monkeypatch.setattr(settled, "look", world.stack)
-    if left is None:
-        with pytest.raises(KeysError, match="LEFT, BYHAND"):
-            settled.settle("s", lambda _: None)
-        assert world.live == live
-    else:
-        settled.settle("s", lambda _: None)
-        assert world.live == left
-    assert unlocked == [False]

@@ -1,6 +1,7 @@
 """The keys that a user has on the server: on AIStor by its admin API, on AWS by IAM."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,9 @@ import boto3
 import pytest
 from botocore.exceptions import NoCredentialsError
 from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.exceptions import LimitExceededException
+from moto.iam.models import iam_backends
 
 from infra.settings import AistorSettings, Settings, settings_from
 from model.endpoint import parse_endpoint
@@ -42,6 +45,19 @@ def test_keys_of_an_iam_user(iam: "IAMClient") -> None:
         for _ in range(2):
             keys.remove("u", made[0])
         assert keys.of("u") == made[1:]
+
+
+def test_age_of_a_key_is_by_the_clock_of_the_server(iam: "IAMClient") -> None:
+    """The server dates both the key and its answer, so this machine's clock does not matter; a missing key has none."""
+    iam.create_user(UserName="u")
+    key = iam.create_access_key(UserName="u")["AccessKey"]["AccessKeyId"]
+    (held,) = iam_backends[DEFAULT_ACCOUNT_ID]["aws"].users["u"].access_keys
+    held.create_date -= timedelta(hours=3)
+    with live_keys(AWS) as keys:
+        age = keys.age("u", key)
+        assert age is not None
+        assert timedelta(hours=3, seconds=-1) <= age < timedelta(hours=4)
+        assert keys.age("u", "another") is None
 
 
 def test_refusal_of_iam_is_a_sentence(iam: "IAMClient", monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +107,7 @@ def test_service_accounts_of_a_user(identities: IdentityServer) -> None:
         assert keys.of("somebody") == ["KEYNUMBER1", "KEYNUMBER2"]
         assert keys.of("nobody") == []
         assert keys.last_use("KEYNUMBER1") is None
+        assert keys.age("somebody", "KEYNUMBER1") is None
         for _ in range(2):
             keys.remove("somebody", "KEYNUMBER1")
         assert keys.of("somebody") == ["KEYNUMBER2"]

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from ops.keys.standing_keys import StandingKey, being_made, standing_keys
+from ops.keys.standing_keys import StandingKey, being_made, standing_keys, written_at
 
 KIND = "minio:index/iamServiceAccount:IamServiceAccount"
 URN = (
@@ -50,6 +50,7 @@ def test_empty_state_has_none() -> None:
     """A stack that was never deployed has no keys and no pending operations."""
     assert standing_keys({"version": 3, "deployment": None}) == []
     assert being_made({"version": 3, "deployment": None}) == frozenset()
+    assert written_at({"version": 3, "deployment": None}) is None
 
 
 def test_only_a_key_that_was_being_made_may_have_been_left() -> None:
@@ -61,3 +62,10 @@ def test_only_a_key_that_was_being_made_may_have_been_left() -> None:
         {"type": "creating", "resource": user},
     )
     assert being_made(state(operations=operations)) == frozenset({"worker"})
+
+
+def test_time_of_a_state_is_its_last_write() -> None:
+    """The engine writes it to the nanosecond."""
+    exported = {"deployment": {"manifest": {"time": "2026-11-26T03:00:00.123456789Z", "magic": "x"}}}
+
+    assert written_at(exported) == datetime(2026, 11, 26, 3, 0, 0, 123456, tzinfo=UTC)
