@@ -28,6 +28,7 @@ from moto.moto_server.werkzeug_app import create_backend_app
 from sandbox.server import moto_amendments, moto_store
 from sandbox.server.authority import AistorAuthority, Authority, AwsAuthority
 from sandbox.server.certificates import HOST, make_certificates, write_private
+from sandbox.server.clock import clock_of
 from sandbox.server.gate import Backends, Gate
 from sandbox.server.minio_iam import MinioIam
 from sandbox.server.s3_actions import Cloud
@@ -118,7 +119,9 @@ class EmbeddedServer:
         self.minio_iam = self._minio_iam(self._snapshot.load())
         self._saver = Saver(self.save)
         backends = Backends(*(create_backend_app(service) for service in ("s3", "iam", "sts")))
-        self._gate = Gate(cloud, self._authority(), backends, self.minio_iam, self._saver.touch, admin_api)
+        self._gate = Gate(
+            cloud, self._authority(), backends, self.minio_iam, self._saver.touch, admin_api, clock_of(directory)
+        )
         self._server = self._bound(port)
         self._thread = threading.Thread(target=self._server.serve, name="server", daemon=True)
 

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -29,6 +30,7 @@ from sandbox.server import (
     web_identity,
 )
 from sandbox.server.answers import BUCKET_REGION, Answer, ApiError, admin_error, iam_error, s3_error
+from sandbox.server.clock import machine_clock
 from sandbox.server.moto_amendments import RIGHTS, Rights
 from sandbox.server.s3_actions import Cloud, Need, delete_need, is_multi_delete, needs
 from sandbox.server.web import Request
@@ -44,10 +46,11 @@ log = logging.getLogger(__name__)
 
 _BUCKET_NAME = re.compile(r"(?!xn--)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _READING = ("GET", "HEAD")
-#: Headers that moto invents and no S3 server sends.
+#: Headers that moto invents and no S3 server sends, or that the gate sends itself.
 _MOTO_HEADERS = (
     "access-control-allow-origin",
     "connection",
+    "date",
     "server",
     "x-amz-content-sha256",
     "x-amz-sdk-checksum-algorithm",
@@ -90,6 +93,7 @@ class Gate:
         minio_iam: MinioIam | None = None,
         on_change: Callable[[], None] = lambda: None,
         admin_api: str = "v3",
+        now: Callable[[], datetime] = machine_clock,
     ) -> None:
         """The gate calls `on_change` after each request that may have changed data. It speaks one admin API version."""
         self._cloud = cloud
@@ -98,6 +102,7 @@ class Gate:
         self._minio_iam = minio_iam
         self._on_change = on_change
         self._admin_api = admin_api
+        self._now = now
         #: Held while moto works; the snapshot holds it too.
         self.lock = threading.RLock()
         self._server_name = "MinIO" if cloud is Cloud.AISTOR else "AmazonS3"
@@ -129,6 +134,7 @@ class Gate:
             if name.lower() not in _MOTO_HEADERS
         ]
         headers.append(("Server", self._server_name))
+        headers.append(("Date", format_datetime(self._now(), usegmt=True)))
         names = {name.lower() for name, _ in headers}
         if self._cloud is Cloud.AISTOR and BUCKET_REGION not in names:
             # MinIO with a site region names it in every answer (`setCommonHeaders` in cmd/api-headers.go).
@@ -181,7 +187,7 @@ class Gate:
             raise ApiError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
         if of_s3:
             self._check_region(request, signature)
-        signatures.verify(request, signature, caller.secret_key, session=caller.session)
+        signatures.verify(request, signature, caller.secret_key, self._now, caller.session)
         return caller
 
     def _check_region(self, request: Request, signature: Signature) -> None:

@@ -1,4 +1,4 @@
-"""Bad days of the way to an AIStor server: the admin's access key, the endpoint and the CA change.
+"""Bad days of the way to a server: the admin's access key or permissions, the endpoint, the certificate, the clock.
 
 The rule: before the documented lines, the old config must be refused; a config that is not tried would pass here.
 """
@@ -8,13 +8,16 @@ import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import trustme
 
 from infra.admin_api import NotFoundError
+from sandbox.server.clock import FILE as CLOCK
+from trials.bad_days.damages import LATE, forget_late_domain
 from trials.bad_days.stack import BadDayError, Stack
 
-_ALL = {
+_ALL: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [
         {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]},
@@ -29,14 +32,14 @@ def change_admin_on_the_server(stack: Stack) -> None:
     _with_own_admin(stack)
     with stack.api() as api:
         api.add_user(admin_of(stack), _NEW)
-    _must_be_refused(stack)
+    stack.must_be_refused()
 
 
 def change_admin_in_the_config(stack: Stack) -> None:
     """The admin's secret key changes in the config, and then on the server."""
     _with_own_admin(stack)
     _set_password(stack, _NEW)
-    _must_be_refused(stack)
+    stack.must_be_refused()
     with stack.api() as api:
         api.add_user(admin_of(stack), _NEW)
 
@@ -74,7 +77,7 @@ def move_endpoint(stack: Stack) -> None:
     if stack.checkout.address(stack.name).endpoint == before:
         raise BadDayError("the server came back at the same port")
     stack.set_config(clientEndpoint=None)
-    _must_be_refused(stack)
+    stack.must_be_refused()
 
 
 def new_endpoint(stack: Stack) -> dict[str, str]:
@@ -87,7 +90,7 @@ def name_another_ca(stack: Stack) -> None:
     folder = stack.config_file.parent
     trustme.CA().cert_pem.write_to_path(str(folder / "other-ca.pem"))
     stack.set_config(caBundle="other-ca.pem")
-    _must_be_refused(stack)
+    stack.must_be_refused()
 
 
 def renew_ca(stack: Stack) -> None:
@@ -96,12 +99,57 @@ def renew_ca(stack: Stack) -> None:
     shutil.copy2(folder / "ca.pem", directory / "old-ca.pem")
     stack.restart_server("ca.pem", "ca-key.pem")
     stack.set_config(caBundle="old-ca.pem")
-    _must_be_refused(stack)
+    stack.must_be_refused()
 
 
 def right_ca(stack: Stack) -> dict[str, str]:
     """The file of the right CA in the documented line."""
     return {"aistor-ca.pem": str(stack.checkout.address(stack.name).ca_file)}
+
+
+def renew_certificate(stack: Stack) -> None:
+    """The server has a new certificate of the same CA."""
+    file = stack.checkout.folder(stack.name).server / "server.pem"
+    before = file.read_bytes()
+    stack.restart_server("server.pem", "server-key.pem")
+    if file.read_bytes() == before:
+        raise BadDayError("the server has the same certificate")
+
+
+def set_clock_wrong(stack: Stack) -> None:
+    """The server's clock is an hour ahead of this machine's."""
+    _clock(stack).write_text("3600", encoding="ascii")
+    stack.must_be_refused()
+
+
+def right_clock(stack: Stack) -> dict[str, str]:
+    """What corrects the sandbox's clock, in place of the line that corrects a machine's."""
+    return {"sudo timedatectl set-ntp true": f"rm {_clock(stack)}"}
+
+
+def fail_update(stack: Stack) -> None:
+    """An update that adds a domain failed half way: the admin lacked a permission, which it has now."""
+    _with_own_admin(stack)
+    admin = admin_of(stack)
+    lacking = {"Effect": "Deny", "Action": ["s3:PutLifecycleConfiguration"], "Resource": ["arn:aws:s3:::*"]}
+    with stack.api() as api:
+        api.put_policy(admin, json.dumps({**_ALL, "Statement": [*_ALL["Statement"], lacking]}))
+    stack.set_config(domains=LATE)
+    stack.must_be_refused()
+    if not stack.exists("late"):
+        raise BadDayError("the update failed before it made anything")
+    with stack.api() as api:
+        api.put_policy(admin, json.dumps(_ALL))
+
+
+def forget_failed_update(stack: Stack) -> None:
+    """Take back what `fail_update` set up."""
+    forget_late_domain(stack)
+    forget_admin(stack)
+
+
+def _clock(stack: Stack) -> Path:
+    return stack.checkout.folder(stack.name).server / CLOCK
 
 
 def _with_own_admin(stack: Stack) -> None:
@@ -122,12 +170,6 @@ def _set_password(stack: Stack, password: str) -> None:
     )
     if done.status:
         raise BadDayError(done.output[-1500:])
-
-
-def _must_be_refused(stack: Stack) -> None:
-    done = stack.pulumi("up", "--yes", "--skip-preview")
-    if done.status == 0:
-        raise BadDayError("an update with a config that does not reach the server was not refused")
 
 
 def _kept(stack: Stack) -> Path:

@@ -16,6 +16,7 @@ from trials.killing import kill_tree
 
 HOT, WARM, COLD = "agent-loop-artifacts", "docs-derived", "media-raw"
 IDENTITY = "worker"
+LATE = {"late": {"band": "warm", "expire_after_days": 90}}
 _SEED = 209
 _KILL_SECONDS = 60.0
 _POLL_SECONDS = 0.02
@@ -146,6 +147,35 @@ def lose_state(stack: Stack) -> None:
         path.unlink()
 
 
+def lose_state_with_copy(stack: Stack) -> None:
+    """The state is lost, and an export of it is left."""
+    stack.must("stack", "export", "--file", "state.json")
+    lose_state(stack)
+
+
+def tear_state(stack: Stack) -> None:
+    """The engine died while it wrote the state's file."""
+    file = stack.state_file
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    if "failed to load checkpoint" not in stack.pulumi("up", "--yes", "--skip-preview").output:
+        raise BadDayError("the torn state was read")
+
+
+def whole_state(stack: Stack) -> dict[str, str]:
+    """The state's file in the documented line."""
+    return {".pulumi/stacks/object-store/local.json": str(stack.state_file)}
+
+
+def create_bucket_by_hand(stack: Stack) -> None:
+    """A bucket exists that the config now plans."""
+    region = stack.checkout.address(stack.name).region
+    where: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    stack.s3.create_bucket(Bucket=stack.name_of("late"), **where)
+    stack.set_config(domains=LATE)
+    stack.must_be_refused()
+
+
 def empty_state(stack: Stack) -> None:
     """A refresh by a refused admin took every resource of the store out of the state."""
     _forget(stack, lambda _: True)
@@ -160,7 +190,7 @@ def half_empty_state(stack: Stack) -> None:
 def restore_older_state(stack: Stack) -> None:
     """The state is the one from before the last update, which added a domain."""
     older = stack.state()
-    stack.set_config(domains={"late": {"band": "warm", "expire_after_days": 90}})
+    stack.set_config(domains=LATE)
     stack.must("up", "--yes", "--skip-preview")
     stack.put_state(older)
 
@@ -174,7 +204,7 @@ def forget_late_domain(stack: Stack) -> None:
 
 def kill_engine(stack: Stack) -> None:
     """The engine is killed in the middle of an update that adds a domain."""
-    stack.set_config(domains={"late": {"band": "warm", "expire_after_days": 90}})
+    stack.set_config(domains=LATE)
     environ = stack.checkout.environment(stack.name)
     command = [stack.checkout.engine(stack.name), "up", "--yes", "--skip-preview", "--non-interactive"]
     update = subprocess.Popen(  # noqa: S603 - the sandbox's pulumi

@@ -77,10 +77,29 @@ DAYS: tuple[BadDay, ...] = (
     BadDay("an access key is switched off", damages.disable_key, GONE),
     BadDay("a role is deleted", damages.delete_role, GONE, AWS),
     BadDay("a bucket is made public", damages.make_public, CHANGED),
-    BadDay("the state is lost", damages.lose_state, _operations("The state is lost"), keys="all"),
-    BadDay("the state is emptied", damages.empty_state, _operations("A refresh emptied the state"), keys="all"),
     BadDay(
-        "half of the state is lost", damages.half_empty_state, _operations("A refresh emptied the state"), keys="all"
+        "a bucket exists already",
+        damages.create_bucket_by_hand,
+        _operations("A bucket exists already"),
+        after=damages.forget_late_domain,
+    ),
+    BadDay("the state is lost", damages.lose_state, _operations("Adopt without a copy"), keys="all"),
+    BadDay(
+        "the state is lost and a copy is left", damages.lose_state_with_copy, _operations("Import a copy of the state")
+    ),
+    BadDay("the state is emptied", damages.empty_state, EMPTIED, keys="all"),
+    BadDay("half of the state is lost", damages.half_empty_state, EMPTIED, keys="all"),
+    BadDay(
+        "the state is emptied and a new one takes its place",
+        damages.empty_state,
+        _operations("Start with a new state"),
+        keys="all",
+    ),
+    BadDay(
+        "the state's file is torn",
+        damages.tear_state,
+        _operations("The checkpoint cannot be loaded"),
+        values=damages.whole_state,
     ),
     BadDay(
         "the state is older than the store",
@@ -93,6 +112,13 @@ DAYS: tuple[BadDay, ...] = (
         damages.kill_engine,
         _operations("The engine was killed"),
         after=damages.forget_late_domain,
+    ),
+    BadDay(
+        "an update fails half way",
+        access.fail_update,
+        _operations("An update failed"),
+        AISTOR,
+        after=access.forget_failed_update,
     ),
     BadDay("two people update at once", damages.two_updates_at_once, _operations("Two people update at once")),
     BadDay("pulumi destroy runs without a preview", damages.destroy, DESTROYED, keys="all"),
@@ -130,6 +156,20 @@ DAYS: tuple[BadDay, ...] = (
     ),
     BadDay("the config names another CA", access.name_another_ca, CA, AISTOR, own_server=True, values=access.right_ca),
     BadDay("the server gets a new CA", access.renew_ca, CA, AISTOR, own_server=True, values=access.right_ca),
+    BadDay(
+        "the server's certificate is renewed",
+        access.renew_certificate,
+        _operations("The certificate was renewed"),
+        AISTOR,
+        own_server=True,
+    ),
+    BadDay(
+        "the clock is wrong",
+        access.set_clock_wrong,
+        _operations("The clock is wrong"),
+        own_server=True,
+        values=access.right_clock,
+    ),
     BadDay("the provider is upgraded", damages.older_provider, _operations("The provider is upgraded")),
 )
 __all__ = ["DAYS", "IDENTITY", "BadDay", "Keys"]

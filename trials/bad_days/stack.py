@@ -79,6 +79,14 @@ class Stack:
         """The bucket of a domain."""
         return self.plan.bucket(domain)
 
+    def name_of(self, domain: str) -> str:
+        """The name of a domain's bucket; the plan need not have the domain."""
+        return f"{self.plan.bucket_prefix}{domain}"
+
+    def exists(self, domain: str) -> bool:
+        """Whether the server has a domain's bucket."""
+        return self.name_of(domain) in {one["Name"] for one in self.s3.list_buckets()["Buckets"]}
+
     def user(self, identity: str) -> str:
         """The user of an identity."""
         return next(one.user_name for one in self.plan.identities if one.name == identity)
@@ -140,6 +148,15 @@ class Stack:
         if done.status:
             raise BadDayError(f"pulumi {' '.join(arguments)}: {done.output[-1500:]}")
         return done.output
+
+    def must_be_refused(self) -> None:
+        """Check that an update is refused, so that the documented lines have something to mend.
+
+        Raises:
+            BadDayError: It succeeded.
+        """
+        if self.pulumi("up", "--yes", "--skip-preview").status == 0:
+            raise BadDayError("the damage does not stop an update")
 
     def script(self, lines: str, more: Mapping[str, str] | None = None) -> Done:
         """Run lines of the docs in one shell that leads to the stack; the first that fails ends it."""

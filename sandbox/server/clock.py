@@ -1,0 +1,35 @@
+"""The clock of the sandbox's server: this machine's, or as wrong as the file `clock` of its folder says.
+
+The rule: it decides what a client can notice of a clock, the `Date` of each answer and the time of a signature. Left
+out: the times of objects and keys.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FILE = "clock"
+
+
+def machine_clock() -> datetime:
+    """The time by this machine."""
+    return datetime.now(UTC)
+
+
+def clock_of(directory: Path) -> Callable[[], datetime]:
+    """The clock of a server: it is ahead by the seconds in the file, which may be negative; right without the file."""
+    path = directory / FILE
+
+    def now() -> datetime:
+        try:
+            ahead = float(path.read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return machine_clock()
+        return machine_clock() + timedelta(seconds=ahead)
+
+    return now
