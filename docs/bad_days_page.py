@@ -1,5 +1,6 @@
-"""The generated part of `docs/operations.md`: every bad day, where it is rehearsed, and what leads back."""
+"""The generated part of `docs/operations.md`: every bad day and what leads back, and other advice."""
 
+from trials.bad_days.advice import TRIED, TriedBy, Untried
 from trials.bad_days.days import DAYS, BadDay
 
 _STACKS = {"v3": "AIStor, `adminApi: v3`", "v4": "AIStor, `adminApi: v4`", "aws": "AWS"}
@@ -19,6 +20,14 @@ def bad_days() -> str:
     ]
     lines += ["| what happens | stacks | what leads back | new access keys |", "|---|---|---|---|"]
     lines += [_row(day) for day in DAYS]
+    lines += [
+        "",
+        "Messages also advise these commands, which no bad day needs:",
+        "",
+        "| command | what tries it |",
+        "|---|---|",
+    ]
+    lines += [f"| `{command}` | {_tried(how)} |" for command, how in TRIED.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -26,3 +35,7 @@ def _row(day: BadDay) -> str:
     stacks = "all" if len(day.kinds) == len(_STACKS) else ", ".join(_STACKS[by] for by in day.kinds)
     anchor = day.section.anchor.removeprefix("operations.md")
     return f"| {day.name} | {stacks} | [{day.section.heading}]({anchor}) | {_KEYS[day.keys]} |"
+
+
+def _tried(how: TriedBy | Untried) -> str:
+    return f"`{how.test}`" if isinstance(how, TriedBy) else f"no test: needs {how.why}"
