@@ -1,6 +1,9 @@
 # The image that `object-store verify-job` runs: the verification suite and the packages that it needs, without Pulumi.
-# Build it from this folder: docker build --tag IMAGE . (for both kinds of node: --platform linux/amd64,linux/arm64)
-FROM python:3.12-slim
+# Build it from this folder: docker build --build-arg PYTHON_DIGEST=sha256:… --tag IMAGE . (docs/verification.md)
+# A tag can be moved to other contents, and this image gets every identity's key. The digest has no default: it is to be
+# looked up, and without it the build ends at once.
+ARG PYTHON_DIGEST
+FROM python:3.12-slim@${PYTHON_DIGEST}
 
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app

@@ -92,6 +92,12 @@ def _job(options: JobOptions) -> str:
             f"warning: the {place.via} endpoint is {endpoint}; in a pod this address is the pod itself; run "
             "`pulumi config set object-store:clientEndpoint https://aistor-s3-api.aistor:443` and `pulumi up`\n"
         )
+    if "@sha256:" not in place.image:
+        sys.stderr.write(
+            f"warning: {place.image} is a tag, which can be moved to another image, and the Job holds every "
+            f"identity's key; run `docker buildx imagetools inspect {place.image}` and give its digest: "
+            f"--image {place.image}@sha256:…\n"
+        )
     return _header(options, place) + to_yaml(job_manifests(deployment, place))
 
 

@@ -67,7 +67,24 @@ def test_runs_as_the_job_says() -> None:
 
     assert [rest for name, rest in said if name == "USER"] == [f"{USER_ID}:{USER_ID}"]
     assert said[-1] == ("ENTRYPOINT", '["python", "-m", "verify"]')
-    assert [rest for name, rest in said if name == "FROM"] == ["python:3.12-slim"]
+
+
+def test_base_is_named_by_a_digest_that_has_no_default() -> None:
+    """Without the argument the name is malformed and the build ends; a tag cannot take the digest's place."""
+    said = instructions()
+
+    assert said[:2] == [("ARG", "PYTHON_DIGEST"), ("FROM", "python:3.12-slim@${PYTHON_DIGEST}")]
+    assert [name for name, _ in said].count("FROM") == 1
+
+
+def test_lines_that_build_it_give_the_digest() -> None:
+    """Every line of the docs that builds the image passes the argument, and one says how to look it up."""
+    page = (ROOT / "docs" / "verification.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = re.findall(r"(?m)^docker .*$", page)
+
+    assert [line for line in lines if " build " in line]
+    assert all("--build-arg PYTHON_DIGEST=" in line for line in lines if " build " in line)
+    assert any("imagetools inspect python:3.12-slim" in line for line in lines)
 
 
 def test_only_locked_wheels_are_installed() -> None:

@@ -31,6 +31,7 @@ from verify.manifests import (
 from verify.target import CannotRunError, credential_variables, target_from_file
 
 main = console("verify-job")
+BY_DIGEST = f"{IMAGE}@sha256:{64 * '0'}"
 
 CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 PLANTED = "planted-Secret0123456789/abcdefghijklmnop"
@@ -276,7 +277,7 @@ class TestCommand:
 
     def test_prints_no_secret(self, files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """No secret is in the objects, also if its variable is set in the environment."""
-        assert main(files) == 0
+        assert main([*files, "--image", BY_DIGEST]) == 0
         said = capsys.readouterr()
 
         assert PLANTED in (tmp_path / "credentials.json").read_text(encoding="utf-8")
@@ -306,6 +307,14 @@ class TestCommand:
         assert container["image"] == "x/y:1"
         assert container["args"][2:4] == ["--via", "client"]
         assert container["args"][-3:] == ["--deep", "--jobs", "4"]
+
+    def test_image_by_a_tag_is_warned_of(self, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        """A tag can be moved, and the pod holds every key; the warning names the lines that find the digest."""
+        assert main(files) == 0
+        said = capsys.readouterr().err
+
+        assert f"`docker buildx imagetools inspect {IMAGE}`" in said
+        assert f"--image {IMAGE}@sha256:" in said
 
     def test_loopback_is_warned_of(self, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         """A loopback endpoint gives a warning, because in a pod it is the pod."""
