@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from object_store.answers import bare_etag, quoted
 from object_store.content_type import check_content_type, guess_content_type
 from object_store.errors import InvalidExpiry
-from object_store.keys import check_bucket, check_key
+from object_store.keys import check_bucket, check_key, check_key_of_put
 from object_store.metadata import check_metadata
 from object_store.reference import ObjectRef, check_etag
 
@@ -49,10 +49,12 @@ class Put:
         )
 
 
-def checked_put(bucket: str, key: str, content_type: str | None, metadata: Mapping[str, str] | None) -> Put:
+def checked_put(
+    bucket: str, key: str, content_type: str | None, metadata: Mapping[str, str] | None, *, probes: bool = False
+) -> Put:
     """Check the arguments of an upload, except its body."""
     check_bucket(bucket)
-    check_key(bucket, key)
+    check_key_of_put(bucket, key, probes=probes)
     media_type = guess_content_type(key) if content_type is None else check_content_type(bucket, key, content_type)
     return Put(bucket, key, media_type, check_metadata(bucket, key, metadata))
 

@@ -22,7 +22,7 @@ from object_store.body import MULTIPART_THRESHOLD
 from object_store.checksums import same_content
 from object_store.errors import InvalidArgument, InvalidKey, LocalFileError, NotFound, UnsafePath
 from object_store.files import is_folder, replacing
-from object_store.keys import check_key, parents_of
+from object_store.keys import check_key, check_key_of_put, parents_of
 from object_store.partials import sweep
 from object_store.paths import paths_of_keys
 from object_store.sides import walk
@@ -274,7 +274,7 @@ def _files_of(folder: Path, bucket: str, start: str) -> tuple[dict[str, Path], t
         if entry.fault is not None and entry.key is not None:
             left_out.append(LeftOut(entry.key, entry.fault))
             continue
-        check_key(bucket, key)
+        check_key_of_put(bucket, key)
         if not os.access(entry.path, os.R_OK):
             raise LocalFileError(f"{entry.path} cannot be read: {os.strerror(errno.EACCES)}", bucket=bucket, key=key)
         files[key] = entry.path

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_KEY_BYTES = 1024
+PROBE_PREFIX = ".verify/"
+"""Where the verification suite puts its own objects, which are removed after a day."""
+
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
 
@@ -48,6 +51,18 @@ def check_key(bucket: str, key: str) -> None:
             "none of them empty, '.' or '..', no backslash, no control characters",
             bucket=bucket,
             key=str(key)[:MAX_KEY_BYTES],
+        )
+
+
+def check_key_of_put(bucket: str, key: str, *, probes: bool = False) -> None:
+    """Raise InvalidKey also for a key of the verification suite, unless the writer is that suite (`probes`)."""
+    check_key(bucket, key)
+    if key.startswith(PROBE_PREFIX) and not probes:
+        raise InvalidKey(
+            f"the key is under {PROBE_PREFIX}, where only `object-store verify` puts objects, which expire after a "
+            "day; legal: another first segment",
+            bucket=bucket,
+            key=key,
         )
 
 

@@ -35,7 +35,7 @@ from object_store.errors import (
 )
 from object_store.files import replacing
 from object_store.folders import JOBS, Transfer, download_dir, upload_dir
-from object_store.keys import check_bucket, check_key, check_prefix
+from object_store.keys import check_bucket, check_key, check_key_of_put, check_prefix
 from object_store.partials import sweep
 from object_store.parts import PARTS_AT_ONCE, is_misread_by_obstore, upload_in_parts
 from object_store.stream import ObjectStream
@@ -78,9 +78,15 @@ class ObjectStore:
     before anything is sent, InvalidBucketName and InvalidKey.
     """
 
-    def __init__(self, config: StoreConfig) -> None:
-        """Make a store from an explicit configuration."""
+    def __init__(self, config: StoreConfig, *, probes: bool = False) -> None:
+        """Make a store from an explicit configuration.
+
+        Args:
+            config: the server, the credential and the limits.
+            probes: it may put objects under `.verify/`, where only `object-store verify` does.
+        """
         self.config = config
+        self._probes = probes
         self._lock = Lock()
         self._object_clients: dict[tuple[str | None, str], S3Store] = {}
         self._listing_client: S3Client | None = None
@@ -138,7 +144,7 @@ class ObjectStore:
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
         """
-        wanted = checked_put(bucket, key, content_type, metadata)
+        wanted = checked_put(bucket, key, content_type, metadata, probes=self._probes)
         whole = as_bytes(bucket, key, body)
         if whole is not None and len(whole) <= MULTIPART_THRESHOLD:
             etag = self._put(wanted, whole, if_absent=if_absent)
@@ -336,10 +342,13 @@ class ObjectStore:
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
         """
         check_bucket(bucket)
-        check_key(bucket, key)
-        lifetime = lifetime_of(bucket, key, expiry)
         if method not in {"GET", "PUT"}:
             raise InvalidArgument(f"cannot presign method {method!r}; legal: GET, PUT", bucket=bucket, key=key)
+        if method == "PUT":
+            check_key_of_put(bucket, key, probes=self._probes)
+        else:
+            check_key(bucket, key)
+        lifetime = lifetime_of(bucket, key, expiry)
         return self._do(bucket, key, lambda: obstore.sign(self._signer_of(bucket), method, key, lifetime))
 
     def delete_object(self, bucket: str, key: str) -> None:

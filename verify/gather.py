@@ -146,7 +146,7 @@ def _stores(target: Target) -> Iterator[dict[str, ObjectStore]]:
     names = [identity.name for identity in target.deployment.plan.identities if identity.name not in target.absent]
     # The adapter's own timeout is for large transfers; it is too long for a server that does not answer.
     patience = timedelta(seconds=READ_TIMEOUT_SECONDS)
-    stores = {name: ObjectStore(replace(target.config(name), stall_timeout=patience)) for name in names}
+    stores = {name: ObjectStore(replace(target.config(name), stall_timeout=patience), probes=True) for name in names}
     try:
         yield stores
     finally:

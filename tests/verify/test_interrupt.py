@@ -17,7 +17,10 @@ import pytest
 
 from model.plan import PROBE_PREFIX
 from trials.stores import credentials_json
+from verify.facts import Answer
 from verify.gather import gather_facts
+from verify.probe.mark import MARK
+from verify.probe.seeds import short_lock
 from verify.selection import Part, Selection
 
 if TYPE_CHECKING:
@@ -156,10 +159,13 @@ def test_two_runs_at_once_are_both_right(store: "Store", command: list[str]) -> 
 
 def test_leftovers_are_swept_when_they_are_old(store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
     """A younger leftover may belong to an active run; an old locked version and its delete marker are removed."""
-    other = f"{PROBE_PREFIX}20260101T000000Z-aaaaaa/"
+    run = "20260101T000000Z-aaaaaa"
+    other = f"{PROBE_PREFIX}{run}/"
     scratch, archive = (store.plan.bucket(domain) for domain in ("scratch", "archive"))
     for bucket in (scratch, archive):
-        store.client.put_object(Bucket=bucket.name, Key=f"{other}seed", Body=b"x", ChecksumAlgorithm="SHA256")
+        store.client.put_object(
+            Bucket=bucket.name, Key=f"{other}seed", Body=b"x", ChecksumAlgorithm="SHA256", Metadata={MARK: run}
+        )
     store.client.delete_object(Bucket=archive.name, Key=f"{other}seed")
     beside = f"not{other}"
     store.client.put_object(Bucket=scratch.name, Key=beside, Body=b"x")
@@ -176,3 +182,39 @@ def test_leftovers_are_swept_when_they_are_old(store: "Store", monkeypatch: pyte
         assert len(versions_in(store, beside)) == 1
     finally:
         store.client.delete_object(Bucket=scratch.name, Key=beside)
+
+
+def test_what_no_verifier_wrote_is_never_swept(store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workload's data under `.verify/` stays, however old, in whatever form of key, locked or hidden by a marker."""
+    monkeypatch.setattr("verify.probe.seeds.LEFTOVER_AFTER", timedelta(0))
+    run = "20260101T000000Z-bbbbbb"
+    archive = store.plan.bucket("archive")
+    lock = short_lock(archive)
+    keys = (f"{PROBE_PREFIX}{run}/data", f"{PROBE_PREFIX}data", f"{PROBE_PREFIX}{run}/of-another-run")
+    marks: tuple[dict[str, str], ...] = ({}, {MARK: run}, {MARK: "20260101T000000Z-cccccc"})
+    for key, mark in zip(keys, marks, strict=True):
+        store.client.put_object(Bucket=archive.name, Key=key, Body=b"x", Metadata=mark, **lock)
+    store.client.delete_object(Bucket=archive.name, Key=keys[0])
+    before = versions_in(store)
+    selection = Selection(parts=frozenset({Part.SMOKE}), buckets=frozenset({archive.name}))
+
+    try:
+        gather_facts(store.target, selection=selection)
+        assert versions_in(store) == before
+        assert len(before) == 4
+    finally:
+        for bucket, key, version in before:
+            store.client.delete_object(Bucket=bucket, Key=key, VersionId=version, BypassGovernanceRetention=True)
+
+
+def test_all_that_a_run_leaves_is_proven_to_be_its_own(store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every object of a run that was killed before its sweep has the mark, so a later run removes all of it."""
+    monkeypatch.setattr("verify.gather.sweep", lambda *_: Answer(0))
+    gather_facts(store.target)
+    left = versions_in(store)
+    monkeypatch.undo()
+    monkeypatch.setattr("verify.probe.seeds.LEFTOVER_AFTER", timedelta(0))
+    gather_facts(store.target, selection=Selection(parts=frozenset({Part.SMOKE})))
+
+    assert {key.rpartition("/")[2] for _, key, _ in left} >= {"seed", "smoke", "linked"}
+    assert versions_in(store) == []

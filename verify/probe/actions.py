@@ -20,6 +20,7 @@ from model.policies import Cloud
 from model.taxonomy import Access, RetentionMode
 from verify.facts import DONE, NOT_TRIED, Answer, Tried
 from verify.probe.answers import as_tried, done
+from verify.probe.mark import mark_for, mark_headers
 from verify.probe.session import StoreSession, abort_upload, body_of
 
 if TYPE_CHECKING:
@@ -137,9 +138,12 @@ def _presigned_get(place: Place) -> Tried:
 
 
 def _presigned_put(place: Place) -> Tried:
+    mark = mark_for(place.seed)
     parameters = {"Bucket": place.bucket.name, "Key": place.seed, "IfNoneMatch": "*", "ContentMD5": _LINKED_MD5}
-    url = place.client.generate_presigned_url("put_object", Params=parameters, ExpiresIn=LINK_SECONDS)
-    headers = {"If-None-Match": "*", "Content-MD5": _LINKED_MD5}
+    url = place.client.generate_presigned_url(
+        "put_object", Params={**parameters, "Metadata": mark}, ExpiresIn=LINK_SECONDS
+    )
+    headers = {"If-None-Match": "*", "Content-MD5": _LINKED_MD5, **mark_headers(mark)}
     return as_tried(place.session.send("PUT", url, headers, _LINKED))
 
 

@@ -15,6 +15,7 @@ from model.plan import BucketPlan, IdentityPlan
 from object_store import InvalidKey, ObjectStore
 from verify.facts import DONE, Answer, Carried, Described, ObjectFacts, Tried
 from verify.probe.answers import done
+from verify.probe.mark import unmarked
 from verify.probe.seeds import short_lock
 from verify.probe.session import StoreSession, body_of
 
@@ -156,7 +157,7 @@ class _Path:
                 **self._arguments,
             )
             head = self._client.head_object(Bucket=self._bucket, Key=key)
-            return metadata_text(head["ContentType"], head["Metadata"])
+            return metadata_text(head["ContentType"], unmarked(head["Metadata"]))
 
         return self._conversation.ask(trip)
 

@@ -16,6 +16,7 @@ from object_store import InvalidExpiry, ObjectStore
 from verify.facts import DONE, Answer, LinkFacts, Tried
 from verify.probe.actions import LINK_SECONDS
 from verify.probe.answers import as_tried
+from verify.probe.mark import mark_for, mark_headers
 from verify.probe.seeds import short_lock
 from verify.probe.session import StoreSession
 
@@ -86,8 +87,9 @@ def _signed(client: "S3Client", operation: str, **parameters: Any) -> str:  # no
 
 def _put(session: StoreSession, client: "S3Client", bucket: BucketPlan, identity: IdentityPlan, key: str) -> Tried:
     digest = base64.b64encode(hashlib.md5(_BODY, usedforsecurity=False).digest()).decode()
-    parameters: dict[str, Any] = {"Bucket": bucket.name, "Key": key, "ContentMD5": digest}
-    headers = {"Content-MD5": digest}
+    mark = mark_for(key)
+    parameters: dict[str, Any] = {"Bucket": bucket.name, "Key": key, "ContentMD5": digest, "Metadata": mark}
+    headers = {"Content-MD5": digest, **mark_headers(mark)}
     if identity.verifies and bucket.locked:
         lock = short_lock(bucket)
         until = lock["ObjectLockRetainUntilDate"].strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,8 +2,8 @@
 
 The rule: everything is under `.verify/<run id>/`, and the verifier writes and removes it. In a bucket with object lock
 the seed has an explicit short governance lock. So the verifier can remove it by bypass under any default retention, and
-nothing is locked for long. Leftovers of other runs are removed when they are older than a day, never sooner, because
-another run may be active.
+nothing is locked for long. Of other runs it removes only what a verifier certainly wrote (`verify.probe.mark`), and
+only when it is older than a day, because another run may be active. The lifecycle rule expires the rest.
 """
 
 import secrets
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.plan import PROBE_PREFIX, BucketPlan
 from verify.facts import Answer
+from verify.probe.mark import Version, of_run, ours
 from verify.probe.session import StoreSession
 
 if TYPE_CHECKING:
@@ -91,27 +92,28 @@ def sweep(session: StoreSession, verifier: str, bucket: BucketPlan, prefix: str)
 
 def _swept(client: "S3Client", bucket: BucketPlan, prefix: str) -> int:
     oldest = datetime.now(UTC) - LEFTOVER_AFTER
-    _delete(client, bucket, _versions(client, bucket.name, PROBE_PREFIX, prefix, oldest))
-    return len(_versions(client, bucket.name, prefix, prefix, oldest))
+    found = _versions(client, bucket.name, PROBE_PREFIX)
+    own = [version for version in found if version.key.startswith(prefix)]
+    leftovers = ours(client, bucket.name, [one for one in found if one not in own and of_run(one.key)], oldest)
+    _delete(client, bucket, [*own, *leftovers])
+    return len(_versions(client, bucket.name, prefix))
 
 
-def _delete(client: "S3Client", bucket: BucketPlan, found: "list[ObjectIdentifierTypeDef]") -> None:
+def _delete(client: "S3Client", bucket: BucketPlan, found: list[Version]) -> None:
     bypass: dict[str, Any] = {"BypassGovernanceRetention": True} if bucket.locked else {}
     for start in range(0, len(found), DELETE_BATCH):
-        batch = found[start : start + DELETE_BATCH]
+        batch: list[ObjectIdentifierTypeDef] = [
+            {"Key": one.key, "VersionId": one.version_id} for one in found[start : start + DELETE_BATCH]
+        ]
         # A version that the server does not delete is counted afterwards.
         client.delete_objects(Bucket=bucket.name, Delete={"Objects": batch, "Quiet": True}, **bypass)
 
 
-def _versions(
-    client: "S3Client", bucket: str, under: str, prefix: str, oldest: datetime
-) -> "list[ObjectIdentifierTypeDef]":
-    """Versions and delete markers of the run, and those of other runs that are too old."""
-    found: list[ObjectIdentifierTypeDef] = []
-    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=under):
-        found += [
-            {"Key": entry["Key"], "VersionId": entry["VersionId"]}
-            for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            if entry["Key"].startswith(prefix) or entry["LastModified"] < oldest
-        ]
-    return found
+def _versions(client: "S3Client", bucket: str, under: str) -> list[Version]:
+    """Versions and delete markers under a prefix."""
+    return [
+        Version(entry["Key"], entry["VersionId"], entry["LastModified"], entry["IsLatest"], is_marker)
+        for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=under)
+        for entries, is_marker in ((page.get("Versions", []), False), (page.get("DeleteMarkers", []), True))
+        for entry in entries
+    ]

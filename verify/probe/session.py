@@ -27,6 +27,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from verify.answer_codes import BUSY, NO_ANSWER, SILENT
 from verify.facts import NOT_TRIED, Answer, Tried
 from verify.probe.answers import answer, done, error_of
+from verify.probe.mark import add_mark
 from verify.roles import session_token
 from verify.sdk import public_cas, sdk_session
 from verify.target import Target
@@ -196,6 +197,8 @@ class StoreSession:
             aws_session_token=keys[2] if keys else None,
         )
         made.meta.events.register("before-send.s3", self._count)
+        for operation in ("PutObject", "CreateMultipartUpload"):
+            made.meta.events.register(f"before-parameter-build.s3.{operation}", add_mark)
         return made
 
     def _count(self, **_: object) -> None:

@@ -17,6 +17,7 @@ from model.taxonomy import Access, RetentionMode
 from object_store import LocalFault, NotFound, ObjectStore, ObjectStoreError
 from verify.facts import Answer, Described, Expiry, HeldRetention, ProbeFacts
 from verify.probe.answers import LocalFaultError
+from verify.probe.mark import mark_for
 from verify.probe.seeds import short_lock
 from verify.probe.session import StoreSession
 
@@ -143,7 +144,7 @@ def _retention(client: "S3Client", bucket: str, key: str) -> HeldRetention:
 
 
 def _upload(store: ObjectStore, bucket: str, key: str, body: bytes) -> Described:
-    ref = store.upload(bucket, key, body, content_type=PROBE_CONTENT_TYPE)
+    ref = store.upload(bucket, key, body, content_type=PROBE_CONTENT_TYPE, metadata=mark_for(key))
     return Described(etag=ref.etag, size=ref.size, content_type=ref.content_type)
 
 
