@@ -37,6 +37,9 @@ from model.written_json import parse_json
 
 # The form; `infra.regions` knows which regions there are.
 _AWS_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
+# MinIO's own form of a region (validRegionRegex in its internal/config/config.go), with an end.
+_SERVER_REGION = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{1,62}")
+MAX_KEY_AGE_DAYS = 3650
 _ACCOUNT_ID = r"^[0-9]{12}$"
 # Pulumi's language host gives the program its config in one variable of the environment (PULUMI_CONFIG in
 # sdk/python/cmd/pulumi-language-python/main.go), and Linux takes this many bytes for one (MAX_ARG_STRLEN, execve(2)).
@@ -91,7 +94,7 @@ class StackConfig(BaseModel):
     domains: dict[str, Any] = Field(default_factory=dict)
     identities: dict[str, Any] = Field(default_factory=dict)
     credentials: dict[str, Any] = Field(default_factory=dict)
-    max_key_age_days: Annotated[int, Field(ge=1)] = 90
+    max_key_age_days: Annotated[int, Field(ge=1, le=MAX_KEY_AGE_DAYS)] = 90
     acknowledge: list[str] = Field(default_factory=list)
 
 
@@ -349,6 +352,10 @@ def _cloud_problems(config: StackConfig, where: str) -> list[Problem]:
         )
     elif config.cloud == "aws":
         problems += _kms_problems(config, where)
+    if config.cloud == "aistor" and config.region and not _SERVER_REGION.fullmatch(config.region):
+        wrong = f"{config.region!r} cannot be the region of a server"
+        legal = "2 to 63 letters, digits, '-' and '_', a letter first (MINIO_SITE_REGION of the server)"
+        problems.append(Problem(f"{where}region", wrong, legal, f"{NAMESPACE}:region: us-east-1"))
     if config.cloud == "aistor" and not config.endpoint:
         problems.append(
             Problem(

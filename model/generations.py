@@ -10,12 +10,23 @@ Two keys per user: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_ia
 from collections.abc import Collection, Mapping
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from model.problems import InvalidInputError, Problem
 
-FORM = "{current: a whole number, at least 1; previous: a lower one, optional}"
-Number = Annotated[int, Field(ge=1)]
+#: A key for each day of 27 years. A number that is mistyped further up would never be reached by a rotation again.
+GENERATION_MAXIMUM = 9999
+FORM = f"{{current: a whole number, 1 to {GENERATION_MAXIMUM}; previous: a lower one, optional}}"
+
+
+def whole(value: object) -> object:
+    """A number in the engine's form (2.0) or ours; a word or a text is none, although Python takes True for 1."""
+    if isinstance(value, (bool, str)):
+        raise ValueError("a whole number is needed")  # noqa: TRY004 - pydantic collects this class
+    return value
+
+
+Number = Annotated[int, BeforeValidator(whole), Field(ge=1)]
 
 
 class Generations(BaseModel):
@@ -78,7 +89,12 @@ def parse_generations(value: Mapping[str, object], identities: Collection[str], 
             problems.append(Problem(place, f"identity {name!r} does not exist", legal, "(remove the line)"))
             continue
         try:
-            found[name] = Generations.model_validate(given)
+            generations = Generations.model_validate(given)
+            if generations.current <= GENERATION_MAXIMUM:
+                found[name] = generations
+                continue
+            wrong, write = "the generation is too large", f"{name}: {{current: 2, previous: 1}}"
+            problems.append(Problem(f"{place}.current", wrong, FORM, write))
         except ValidationError as error:
             problems += [
                 Problem(

@@ -6,8 +6,8 @@ refused. The JSON report, which holds the findings for programs, is here too.
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,11 +19,20 @@ from model.secrecy.redaction import redacted
 from model.written import WrittenError
 from model.written_json import read_json_file
 from verify.checks import Finding
-from verify.facts import Facts
-from verify.selection import Selection
+from verify.facts import Answer, Facts
+from verify.selection import Part, Selection
 from verify.target import CannotRunError
 
 VERSION: Literal[1] = 1
+_FIELD = {
+    Part.SMOKE: "probe",
+    Part.OBJECTS: "objects",
+    Part.LINKS: "links",
+    Part.LOCK: "lock",
+    Part.STRANGERS: "strangers",
+}
+# A listing without the object, and a HEAD without the header.
+_MAY_BE_NULL = (".probe.listed", ".probe.expiry")
 
 
 @dataclass(frozen=True)
@@ -75,10 +84,42 @@ def load_record(path: Path) -> Record:
             "`python -m verify --save-facts FILE` writes it"
         )
     try:
-        return _RECORD.validate_json(json.dumps(content))
+        record = _RECORD.validate_json(json.dumps(content))
     except ValidationError as error:
         places = ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors(include_input=False)[:3])
         raise CannotRunError(on_screen(f"{path}: malformed facts at {places}")) from None
+    if empty := [*_without_facts(record), *_without_answers(record.facts, "facts")]:
+        shown = ", ".join(empty[:3])
+        raise CannotRunError(on_screen(f"{path}: no facts at {shown}, which its selection says were gathered"))
+    return record
+
+
+def _without_facts(record: Record) -> Iterator[str]:
+    """The places of parts that are selected and have no facts: to pass over them would be to prove nothing."""
+    facts, selection, plan = record.facts, record.selection, record.deployment.plan
+    if not facts.door.open:
+        return
+    if Part.STORE in selection.parts and facts.store is None:
+        yield "facts.store"
+    for bucket in selection.chosen(plan):
+        found = facts.buckets.get(bucket.name)
+        for part, name in _FIELD.items():
+            is_tried = part in selection.parts and (part is not Part.LOCK or bucket.locked)
+            if is_tried and found is not None and getattr(found, name) is None:
+                yield f"facts.buckets.{bucket.name}.{name}"
+
+
+def _without_answers(value: object, place: str) -> Iterator[str]:
+    """The places of answers with neither a value nor an error, where a value of null means nothing."""
+    if isinstance(value, Answer):
+        if value.value is None and value.code is None and not place.endswith(_MAY_BE_NULL):
+            yield place
+    elif is_dataclass(value):
+        for one in fields(value):
+            yield from _without_answers(getattr(value, one.name), f"{place}.{one.name}")
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _without_answers(one, f"{place}.{key}")
 
 
 def json_report(deployment: Deployment, selection: Selection, facts: Facts, findings: Sequence[Finding]) -> str:

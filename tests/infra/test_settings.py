@@ -158,6 +158,10 @@ class TestAistor:
             ({"adminApi": "v5"}, "v3, v4"),
             ({"adminApi": "4"}, "write: object-store:adminApi: v4"),
             ({"adminAPI": "v4"}, "unknown key 'adminAPI'"),
+            ({"region": "us west"}, "object-store:region: 'us west' cannot be the region of a server"),
+            ({"region": "us-west-2\n"}, "cannot be the region of a server"),
+            ({"region": "2"}, "MINIO_SITE_REGION"),
+            ({"maxKeyAgeDays": "100000000000000000000"}, "object-store:maxKeyAgeDays"),
         ],
     )
     def test_mistake_is_refused(self, aistor: dict[str, str], change: dict[str, str], expected: str) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.moves import generations_of, too_many_keys
-from model.generations import Generations, parse_generations
+from model.generations import GENERATION_MAXIMUM, Generations, parse_generations
 from model.plan import StorePlan, build_plan
 from model.problems import InvalidInputError
 from model.taxonomy_file import load
@@ -47,6 +47,10 @@ def test_numbers_of_the_engine_are_read() -> None:
         ({"worker": {"current": 1, "previous": 1}}, "previous must be lower than current"),
         ({"worker": {"current": 2, "former": 1}}, "credentials.worker.former"),
         ({"worker": 2}, "credentials.worker"),
+        ({"worker": {"current": True}}, "a whole number is needed"),
+        ({"worker": {"current": "2"}}, "a whole number is needed"),
+        ({"worker": {"current": 10**20}}, "credentials.worker.current: the generation is too large"),
+        ({"worker": {"current": GENERATION_MAXIMUM + 1, "previous": 1}}, f"1 to {GENERATION_MAXIMUM}"),
         ({"wroker": {"current": 2}}, "identity 'wroker' does not exist"),
     ],
 )

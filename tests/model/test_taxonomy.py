@@ -303,6 +303,7 @@ class TestExtended:
             ({}, {"worker": {"purpose": "other"}}, "keys other than grants"),
             ({}, {"worker": 1}, "is not a mapping"),
             ({}, {"registry": {"grants": {"nope": "read"}}}, "the grant names an unknown domain, 'nope'"),
+            ({}, {"second": {"verifies": True}}, "identities.second.verifies: verifier verifies already"),
         ],
     )
     def test_refuses_with_the_place_in_the_stack(

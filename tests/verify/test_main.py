@@ -140,6 +140,29 @@ def test_facts_that_cannot_be_judged(
     assert expected in capsys.readouterr().err
 
 
+def test_record_with_emptied_facts_is_refused(
+    store: "Store", files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the selection says was gathered must be there: an emptied part or answer is no reason to pass over it."""
+    path = tmp_path / "facts.json"
+    bucket = store.plan.bucket("archive").name
+    assert main([*files, "--bucket", "archive", "--save-facts", str(path)]) == 0
+    saved = path.read_text("utf-8")
+    parts = [[bucket, part] for part in ("probe", "objects", "links", "lock", "strangers")]
+    answers = [[bucket, "versioning", "value"], [bucket, "probe", "uploaded", "value"]]
+    for keys in [["store"], ["store", "bucket_names", "value"], *(["buckets", *one] for one in (*parts, *answers))]:
+        content = json.loads(saved)
+        within = content["facts"]
+        for key in keys[:-1]:
+            within = within[key]
+        within[keys[-1]] = None
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+        assert main(["--from-facts", str(path)]) == 2
+        place = ".".join(["facts", *keys]).removesuffix(".value")
+        assert f"no facts at {place}, which its selection says were gathered" in capsys.readouterr().err
+
+
 def test_report_that_cannot_be_written(files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A report that cannot be written is an error, and the run does not succeed."""
     assert main([*files, "--only", "bucket_in_region", "--json", str(tmp_path / "none" / "report.json")]) == 2
