@@ -8,11 +8,13 @@ between hot and warm change in place. Pure: `infra.standing` reads the existing 
 
 from collections.abc import Collection, Iterable, Mapping
 
+from infra.namespace import NAMESPACE
 from model.plan import BucketPlan, StorePlan
 from model.problems import Problem
 from model.remedies import Remedy, for_stack
 from model.resources import About, AdminApiVersion, identity_types, subject_of, types_about
 from model.taxonomy import BandName
+from model.user_names import Taken
 
 KEY_TYPES = types_about(About.KEY)
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -132,11 +134,54 @@ def already_there(found: Collection[str], stack: str) -> list[Problem]:
             name,
             "the bucket already exists, but it is not in the stack",
             "a bucket that the stack created or adopted, or an unused name",
-            f"object-store adopt --stack {stack} (or, after an interrupted update: "
-            f"object-store recover --stack {stack})",
+            ours_or_another(stack),
         )
         for name in sorted(found)
     ]
+
+
+def names_taken(found: Iterable[Taken], plan: StorePlan, stack: str) -> list[Problem]:
+    """A problem for each user, role and policy that exists on the server but not in the stack.
+
+    Creating it would fail or, by the plugin of admin API v3, take it over with another secret key or document.
+
+    Args:
+        found: What exists (`infra.live_names.foreign_names`).
+        plan: The wanted plan.
+        stack: The stack's name.
+    """
+    return [
+        Problem(
+            one.name.name,
+            f"the {one.name.what} already exists, but it is not in the stack{_whose(one, plan)}",
+            f"a {one.name.what} that the stack created or adopted, or an unused name",
+            another_name(stack) if one.is_for_another(plan.bucket_prefix) else ours_or_another(stack),
+        )
+        for one in found
+    ]
+
+
+def _whose(one: Taken, plan: StorePlan) -> str:
+    others = sorted(one.prefixes - {plan.bucket_prefix})
+    if others:
+        return f"; it is for the buckets {', '.join(f'{prefix}…' for prefix in others)}"
+    return f"; its tags name the stack {one.stack}" if one.stack else ""
+
+
+def another_name(stack: str) -> str:
+    """The line that gives a new stack names of its own."""
+    return (
+        f"pulumi config set --stack {stack} {NAMESPACE}:env NAME (of a new stack; in a deployed one, "
+        "another name for the identity)"
+    )
+
+
+def ours_or_another(stack: str) -> str:
+    """The lines for what exists and is not in the stack."""
+    return (
+        f"if it is this stack's: object-store adopt --stack {stack} (or, after an interrupted update: "
+        f"object-store recover --stack {stack}); if another stack has it: {another_name(stack)}"
+    )
 
 
 def gone_buckets(

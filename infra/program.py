@@ -10,7 +10,7 @@ import pulumi
 
 from infra.namespace import NAMESPACE
 from infra.settings import Settings, read_settings
-from infra.standing import check_standing
+from infra.standing import check_standing, resources_of_stack
 from model.deployment import Deployment, build_deployment
 from model.generations import parse_generations
 from model.plan import StorePlan, build_plan
@@ -20,6 +20,7 @@ from model.problems import InvalidInputError, Problem
 from model.secrecy.redaction import redacted
 from model.taxonomy_file import extended, load
 from model.trust import check_trusts, the_account
+from model.user_names import UserNames, form_in
 
 if TYPE_CHECKING:
     from infra.aistor import AistorStore
@@ -34,8 +35,9 @@ def main() -> None:
     """
     try:
         settings = read_settings()
-        plan = plan_for(settings)
-        settings = check_standing(plan, settings)
+        standing = resources_of_stack()
+        plan = plan_for(settings, form_in(standing))
+        settings = check_standing(plan, settings, standing)
         store = _store(plan, settings)
     except InvalidInputError as error:
         raise pulumi.RunError(redacted(str(error))) from None
@@ -46,8 +48,12 @@ def main() -> None:
     )
 
 
-def plan_for(settings: Settings) -> StorePlan:
+def plan_for(settings: Settings, names: UserNames | None) -> StorePlan:
     """The plan of a stack: the taxonomy, the stack's additions, the stack's codes.
+
+    Args:
+        settings: The stack's settings.
+        names: The form of the names in its state (`model.user_names.form_in`); None for a stack that has none.
 
     Raises:
         InvalidInputError: One of them is malformed, the admin is one of the plan's users, or the cloud cannot have the
@@ -61,6 +67,7 @@ def plan_for(settings: Settings) -> StorePlan:
         tls_only=settings.tls_only,
         where=settings.where,
         generations=parse_generations(settings.credentials, taxonomy.identities, settings.where),
+        names=names or UserNames.BY_REGION,
     )
     _check_admin(plan, settings)
     accounts = settings.aws.allowed_account_ids if settings.aws else ()

@@ -6,7 +6,7 @@ the server with the config's key pair, before the engine writes that pair into t
 state, which is how a wrong server is noticed. `infra.moves` decides what may not change.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from infra.live_buckets import existing_buckets
 from infra.live_keys import knows_a_key
+from infra.live_names import foreign_names
 from infra.moves import (
     KEY_TYPES,
     admin_api_of,
@@ -23,6 +24,7 @@ from infra.moves import (
     gone_buckets,
     impossible_moves,
     managed_by,
+    names_taken,
     other_server,
     too_many_keys,
     unswitched,
@@ -31,6 +33,7 @@ from infra.settings import AistorSettings, Settings
 from model.plan import StorePlan
 from model.problems import InvalidInputError, Problem
 from model.resources import PROVIDER, TYPES, About
+from model.user_names import names_in
 
 # A function of the engine itself: resource/deploy/builtins.go of pulumi/pulumi.
 STATE_FUNCTION = "pulumi:pulumi:readStackResourceOutputs"
@@ -39,20 +42,24 @@ STATE_SECONDS = 10
 STATE_PAUSE_SECONDS = 0.1
 
 
-def check_standing(plan: StorePlan, settings: Settings) -> Settings:
+def check_standing(plan: StorePlan, settings: Settings, resources: Sequence[Mapping[str, Any]]) -> Settings:
     """Refuse changes that an update cannot make to the existing resources.
 
     What of the state the server lost is a warning in a preview: a refresh in a preview does not change the state.
+
+    Args:
+        plan: The plan.
+        settings: The stack's settings.
+        resources: The resources in the stack's state (`resources_of_stack`).
 
     Returns:
         The settings, on AIStor with the admin API that the config or the state decides.
 
     Raises:
-        InvalidInputError: The server refuses the config's key pair, a lock would have to change, a new bucket already
-            exists, one of the state is gone, it is another server than the state's, another admin API manages existing
-            identities, or a user would have a third access key.
+        InvalidInputError: The server refuses the config's key pair, a lock would have to change, a new bucket, user,
+            role or policy already exists, one of the state is gone, it is another server than the state's, another
+            admin API manages existing identities, or a user would have a third access key.
     """
-    resources = resources_of_stack()
     locked = {
         resource["outputs"]["bucket"]: bool(resource["outputs"].get(LOCK_OUTPUT[resource["type"]]))
         for resource in resources
@@ -77,6 +84,7 @@ def check_standing(plan: StorePlan, settings: Settings) -> Settings:
         for problem in lost:
             pulumi.log.warn(str(problem))
         lost = []
+    problems += names_taken(foreign_names(plan, settings, names_in(resources)), plan, settings.stack)
     if problems + lost:
         raise InvalidInputError(problems + lost)
     return settings

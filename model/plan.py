@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from model.bucket_names import BUCKET_NAME_MAXIMUM, PROJECT, RESERVED_SUFFIXES, bucket_name, reserved_suffix
+from model.bucket_names import BUCKET_NAME_MAXIMUM, RESERVED_SUFFIXES, bucket_name, reserved_suffix
 from model.generations import Generations
 from model.problems import InvalidInputError, Problem
 from model.taxonomy import (
@@ -31,15 +31,12 @@ from model.taxonomy import (
     WarmDomain,
 )
 from model.trust import OidcTrust
+from model.user_names import ENV, REGION_CODE, USER_NAME_MAXIMUM, UserNames, user_name
 
 PROBE_PREFIX = ".verify/"
 PROBE_EXPIRE_AFTER_DAYS = 1
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-USER_NAME_MAXIMUM = 64
 ENV_FORM = "1 to 12 lower case letters and digits, starting with a letter (local)"
 REGION_CODE_FORM = "2 to 4 lower case letters and a digit (usw2)"
-_ENV = re.compile(r"[a-z][a-z0-9]{0,11}")
-_REGION_CODE = re.compile(r"[a-z]{2,4}[0-9]")
 
 
 class _Planned(BaseModel):
@@ -157,6 +154,13 @@ class StorePlan(_Planned):
         return {bucket.domain: bucket for bucket in self.buckets}[domain]
 
     @property
+    def names(self) -> UserNames:
+        """The form of the names of its users and policies."""
+        by_env = [user_name(UserNames.BY_ENV, self.env, self.region_code, one.name) for one in self.identities]
+        is_by_env = by_env == [identity.user_name for identity in self.identities]
+        return UserNames.BY_ENV if is_by_env else UserNames.BY_REGION
+
+    @property
     def verifier(self) -> IdentityPlan | None:
         """The identity of the verification suite, if one is declared."""
         return next((identity for identity in self.identities if identity.verifies), None)
@@ -170,6 +174,7 @@ def build_plan(
     tls_only: bool,
     where: str,
     generations: Mapping[str, Generations] | None = None,
+    names: UserNames = UserNames.BY_REGION,
 ) -> StorePlan:
     """Turn a taxonomy into the plan of one environment.
 
@@ -180,6 +185,7 @@ def build_plan(
         tls_only: The store must refuse plain http requests from every identity.
         where: The name of the config in problems, such as `Pulumi.local.yaml: object-store:`.
         generations: The valid key generations, by identity; only the first for an identity that is not named.
+        names: The form of the names of users and policies; the state of a standing stack decides it.
 
     Raises:
         InvalidInputError: A code is malformed, or a name is too long, or S3 reserves its end.
@@ -202,7 +208,7 @@ def build_plan(
     identities = tuple(
         IdentityPlan(
             name=name,
-            user_name=f"{PROJECT}-{env}-{name}",
+            user_name=user_name(names, env, region_code, name),
             grants=_grants(identity.grants, buckets),
             verifies=identity.verifies,
             credential=(generations or {}).get(name, Generations()),
@@ -235,8 +241,9 @@ def build_plan(
         Problem(
             f"identities.{identity.name}",
             f"the user name {identity.user_name!r} has {len(identity.user_name)} characters",
-            f"at most {USER_NAME_MAXIMUM} (IAM)",
-            "a shorter identity name",
+            f"at most {USER_NAME_MAXIMUM} (IAM), so at most "
+            f"{USER_NAME_MAXIMUM - len(identity.user_name) + len(identity.name)} for the identity",
+            "a shorter identity name, or a shorter object-store:env",
         )
         for identity in identities
         if len(identity.user_name) > USER_NAME_MAXIMUM
@@ -255,9 +262,9 @@ def build_plan(
 
 def _code_problems(env: str, region_code: str, where: str) -> list[Problem]:
     problems = []
-    if not _ENV.fullmatch(env):
+    if not re.fullmatch(ENV, env):
         problems.append(Problem(f"{where}env", f"{env!r} is malformed", ENV_FORM, "object-store:env: local"))
-    if not _REGION_CODE.fullmatch(region_code):
+    if not re.fullmatch(REGION_CODE, region_code):
         problems.append(
             Problem(
                 f"{where}regionCode",

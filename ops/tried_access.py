@@ -32,7 +32,7 @@ def write_tried_access(settings: Settings) -> bool:
     if own is None:
         return False
     check_reachable(own.endpoint, own.ca_pem, f"{settings.where}endpoint")
-    existing_buckets([bucket.name for bucket in plan_for(settings).buckets][:1], settings)
+    existing_buckets([bucket.name for bucket in plan_for(settings, None).buckets][:1], settings)
     exported = read_state_in_clear(settings.stack)
     state = with_access(exported, settings, engine_config(read_config(settings.stack)))
     if state == exported:

@@ -29,8 +29,8 @@ class PolicyProvider(IdentityProvider):
             found = _document(api, name)
             if found is not None and not same_meaning(found, props["policy"]):
                 raise IdentityError(
-                    f"policy {name} already exists with another document and is not in this stack's state; to adopt "
-                    "it: object-store adopt --stack NAME"
+                    f"policy {name} already exists with another document and is not in this stack's state; to see "
+                    "whose it is: object-store preflight --stack NAME"
                 )
             api.put_policy(name, props["policy"])
         return dynamic.CreateResult(id_=name, outs=dict(props))

@@ -31,8 +31,8 @@ class UserProvider(IdentityProvider):
         with self.api(props, f"cannot create user {name}") as api:
             if _exists(api, name):
                 raise IdentityError(
-                    f"user {name} already exists and is not in this stack's state; to adopt it: "
-                    "object-store adopt --stack NAME"
+                    f"user {name} already exists and is not in this stack's state; to see whose it is: "
+                    "object-store preflight --stack NAME"
                 )
             try:
                 api.add_user(name, secret)

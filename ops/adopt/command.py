@@ -20,13 +20,17 @@ from typing import Any
 from infra.admin_api import AdminApiError
 from infra.live_buckets import existing_buckets
 from infra.live_keys import knows_a_key
-from infra.moves import KEY_TYPES, admin_api_of, managed_by
+from infra.live_names import planned_names, taken_names
+from infra.moves import KEY_TYPES, admin_api_of, managed_by, names_taken
 from infra.program import plan_for
+from infra.reachable import check_reachable
 from infra.settings import Settings
 from model.exit_codes import ExitCode
+from model.plan import StorePlan
 from model.problems import InvalidInputError
 from model.resources import About, AdminApiVersion, By, about, subject_of
 from model.terminal_text import printable
+from model.user_names import UserNames, form_in
 from ops.adopt.adoptable import (
     Adoptable,
     Held,
@@ -76,7 +80,7 @@ class Found:
 
     Attributes:
         adopted: Resources that exist but are not in the state, in the plan's order.
-        refusals: Buckets that cannot be adopted in their present state, and why.
+        refusals: Buckets that cannot be adopted in their present state, users of other stacks, and why.
         retentions: Default retentions that the next `up` changes.
         policies: Buckets whose own policy the next `up` removes.
         keys: Access keys that become resources again.
@@ -91,11 +95,29 @@ class Found:
     new_keys: tuple[str, ...]
 
 
-def find(settings: Settings, state: Held, pairs: Pairs | None) -> Found:
+def names_of(settings: Settings, exported: Mapping[str, Any]) -> UserNames | None:
+    """The form of a stack's names: as in its state, else as the server has them for the stack's buckets; None for none.
+
+    Raises:
+        InvalidInputError: The config is invalid, no server answers, or it does not say.
+    """
+    own = settings.aistor
+    if own is not None:
+        check_reachable(own.endpoint, own.ca_pem, f"{settings.where}endpoint")
+    if held_form := form_in(resources_of(exported)):
+        return held_form
+    plan = plan_for(settings, UserNames.BY_ENV)
+    policies = [name for name in planned_names(plan, settings) if name.what is About.POLICY]
+    of_before = any(plan.bucket_prefix in taken.prefixes for taken in taken_names(policies, settings))
+    return UserNames.BY_ENV if of_before else None
+
+
+def find(settings: Settings, plan: StorePlan, state: Held, pairs: Pairs | None) -> Found:
     """Find what a stack could adopt; changes nothing.
 
     Args:
         settings: The stack's settings.
+        plan: Its plan.
         state: What its state holds.
         pairs: The key pairs that it has published.
 
@@ -106,10 +128,11 @@ def find(settings: Settings, state: Held, pairs: Pairs | None) -> Found:
         InvalidInputError: The config is invalid, or the endpoint does not answer.
         KeysError: AWS refused a question about an access key.
     """
-    plan = plan_for(settings)
     live = live_buckets(plan, settings)
     possible = adoptables(plan, settings.cloud, account_id(settings), live, _admin_api(settings, state))
-    asked = [one for one in possible if not state.has(one)]
+    unheld = [one for one in possible if not state.has(one)]
+    others = _of_other_stacks(settings, plan, unheld)
+    asked = [one for one in unheld if one.of not in others]
     adopted = (
         *existing(settings, [one for one in asked if not one.own]),
         *live_identities(settings, [one for one in asked if one.own]),
@@ -126,12 +149,20 @@ def find(settings: Settings, state: Held, pairs: Pairs | None) -> Found:
     there = {subject_of(one.kind, one.name)[0] for one in (*(set(possible) - set(asked)), *adopted)}
     return Found(
         adopted,
-        tuple(lock_refusals(plan, settings.cloud, new)),
+        (*lock_refusals(plan, settings.cloud, new), *others.values()),
         tuple(retention_changes(plan, new)),
         tuple(policies_removed(settings.cloud, new)),
         tuple(keys),
         tuple(dict.fromkeys(name for name, number in missing if (name, number) not in kept and name in there)),
     )
+
+
+def _of_other_stacks(settings: Settings, plan: StorePlan, unheld: Iterable[Adoptable]) -> dict[str, str]:
+    """Users and roles, with their policies, that are another stack's, each with what to do."""
+    of = {one.of for one in unheld if one.what in (About.USER, About.ROLE, About.POLICY)}
+    names = [name for name in planned_names(plan, settings) if name.name in of]
+    others = [one for one in taken_names(names, settings) if one.is_for_another(plan.bucket_prefix)]
+    return {problem.where: str(problem) for problem in names_taken(others, plan, settings.stack)}
 
 
 def adopt(settings: Settings, state: Held, adopted: Sequence[Adoptable], keys: Sequence[KeptKey] = ()) -> None:
@@ -237,9 +268,10 @@ def _run(stack: str, out: Path, credentials: Path | None, *, yes: bool) -> ExitC
         )
     if sys.stderr.isatty():
         sys.stderr.write(f"{stack}: reading from the server what exists …\n")
-    pairs = pairs_in_state(exported, stack) if credentials is None else pairs_in_file(credentials, plan_for(settings))
-    found = find(settings, state, pairs)
-    if not found.adopted and not found.keys:
+    plan = plan_for(settings, names_of(settings, exported))
+    pairs = pairs_in_state(exported, stack) if credentials is None else pairs_in_file(credentials, plan)
+    found = find(settings, plan, state, pairs)
+    if not found.adopted and not found.keys and not found.refusals:
         sys.stdout.write(f"{stack}: nothing to adopt; every planned resource that exists is in the state\n")
         return ExitCode.DONE
     if found.refusals:

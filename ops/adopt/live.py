@@ -24,7 +24,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.admin_api import AdminApi, AdminApiError, NotFoundError
 from infra.live_buckets import admin_client
-from infra.reachable import check_reachable
 from model.resources import PROVIDER, STACK, About
 from model.secrecy.redaction import keep_secret, redacted
 from model.written_json import parse_json
@@ -60,9 +59,6 @@ def live_buckets(plan: "StorePlan", settings: "Settings") -> dict[str, LiveBucke
         AdoptionError: The server refuses the credentials, or they may not read.
         InvalidInputError: The endpoint gives no usable answer.
     """
-    own = settings.aistor
-    if own is not None:
-        check_reachable(own.endpoint, own.ca_pem, f"{settings.where}endpoint")
     planned = {bucket.name for bucket in plan.buckets}
     with (
         _told("cannot read the buckets"),

@@ -14,6 +14,7 @@ from infra.settings import Settings
 from model.generations import Generations
 from model.plan import IdentityPlan, StorePlan
 from model.problems import InvalidInputError, Problem
+from model.user_names import form_in
 from ops.keys.live_keys import LiveKeys, live_keys, removal_line
 from ops.keys.standing_keys import StandingKey, being_made, published_generations, standing_keys, written_at
 from ops.recover.command import recover
@@ -21,7 +22,7 @@ from ops.recover.interrupted import is_interrupted
 from ops.recover.lock import is_abandoned
 from ops.stack_settings import read_stack
 from stack.runner import EngineError, run_pulumi
-from stack.state import read_state
+from stack.state import read_state, resources_of
 
 Say = Callable[[str], None]
 # Servers date keys and answers in whole seconds.
@@ -74,7 +75,8 @@ def look(stack: str) -> Stack:
     """
     settings, exported = read_stack(stack), read_state(stack)
     keys = tuple(standing_keys(exported))
-    return Stack(stack, settings, plan_for(settings), keys, published_generations(exported))
+    plan = plan_for(settings, form_in(resources_of(exported)))
+    return Stack(stack, settings, plan, keys, published_generations(exported))
 
 
 def settle(stack: str, say: Say) -> Stack:

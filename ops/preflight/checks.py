@@ -6,6 +6,7 @@ The rule: pure, from facts to findings. It leaves out the rest, which is in `ops
 
 from collections.abc import Iterable, Sequence
 
+from infra.moves import ours_or_another
 from model.remedies import Remedy, for_stack
 from ops.preflight.facts import StackFacts
 from ops.preflight.finding import Before, Finding, Level, harms_refresh, passed, untold
@@ -41,7 +42,7 @@ def buckets_ours(stack: StackFacts, buckets: Answer[frozenset[str]]) -> Iterable
     if foreign:
         one = len(foreign) == 1
         found = f"{', '.join(foreign)} {'exists but is' if one else 'exist but are'} not in the state"
-        remedy = f"if its contents are yours, adopt {'it' if one else 'them'}: object-store adopt --stack {stack.name}"
+        remedy = ours_or_another(stack.name)
         yield Finding(check, Level.STOP, wanted, found, remedy)
     else:
         held = len(stack.planned.keys() & stack.state.buckets)

@@ -82,6 +82,7 @@ def preflight(stack: str, before: Before, folder: Path | None = None) -> list[Fi
     own = read.settings.aistor
     # It imports the program's own modules, which a machine without Pulumi's SDK lacks; `read_stack` has said so.
     from ops.preflight.losses import ask_losses, nothing_lost  # noqa: PLC0415
+    from ops.preflight.names import ask_names, names_ours  # noqa: PLC0415
 
     if own is not None:
         on_aistor = ask_aistor(read.facts, own, read.settings.region)
@@ -90,7 +91,8 @@ def preflight(stack: str, before: Before, folder: Path | None = None) -> list[Fi
         on_aws = ask_aws(read.facts, read.settings)
         findings, let_in = judge_aws(read.facts, on_aws, before), on_aws.buckets.ok
     losses = ask_losses(read.settings, read.facts.state.held, let_in=let_in)
-    return [*findings, nothing_lost(stack, losses, before)]
+    taken = ask_names(read.settings, read.plan, read.facts.state.names, let_in=let_in)
+    return [*findings, *names_ours(stack, read.plan, taken), nothing_lost(stack, losses, before)]
 
 
 def print_findings(console: Console, stack: str, findings: Sequence[Finding], *, quiet: bool) -> None:

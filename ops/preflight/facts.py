@@ -11,6 +11,7 @@ from datetime import datetime
 from model.endpoint import Endpoint
 from model.policies import Cloud
 from model.resources import AdminApiVersion
+from model.user_names import ServerName
 from ops.recover.lost import Held
 from verify.facts import Answer, Tried
 
@@ -45,6 +46,7 @@ class StateFacts:
         access: How a refresh reaches the server; None before the first `pulumi up`, and on AWS.
         managed_by: The admin APIs that manage its identities, v3 or v4; empty without identities, and on AWS.
         held: Its resources that can be lost on the server.
+        names: The names of its users, roles and policies, and those that an interrupted update was creating.
     """
 
     buckets: frozenset[str] = frozenset()
@@ -53,6 +55,7 @@ class StateFacts:
     access: StateAccess | None = None
     managed_by: frozenset[AdminApiVersion] = frozenset()
     held: tuple[Held, ...] = ()
+    names: frozenset[ServerName] = frozenset()
 
 
 @dataclass(frozen=True)

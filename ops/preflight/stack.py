@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from infra.moves import admin_api_of, managed_by
 from model.resources import PROVIDER, About, types_about
 from model.secrecy.redaction import keep_secret
+from model.user_names import form_in, names_in
 from ops.preflight.facts import StackFacts, StateAccess, StateFacts
 from ops.recover.lost import held_in
 from stack.config import project_folder, pulumi_folder
@@ -23,15 +24,17 @@ from verify.target import CannotRunError
 
 if TYPE_CHECKING:
     from infra.settings import Settings
+    from model.plan import StorePlan
 
 BUCKET_TYPES = types_about(About.BUCKET)
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack's settings and the facts made from them."""
+    """A stack's settings, its plan, and the facts made from them."""
 
     settings: "Settings"
+    plan: "StorePlan"
     facts: StackFacts
 
 
@@ -70,7 +73,7 @@ def read_stack(name: str, folder: Path | None, environ: Mapping[str, str]) -> St
         if key.startswith(f"{NAMESPACE}:")
     }
     settings = settings_from(values, name, folder or project_folder(pulumi_folder(environ)), environ)
-    plan, own = plan_for(settings), settings.aistor
+    plan, own = plan_for(settings, form_in(resources_of(exported))), settings.aistor
     state = state_facts(exported)
     facts = StackFacts(
         name=name,
@@ -85,7 +88,7 @@ def read_stack(name: str, folder: Path | None, environ: Mapping[str, str]) -> St
         region=settings.region,
         region_code=settings.region_code,
     )
-    return Stack(settings, facts)
+    return Stack(settings, plan, facts)
 
 
 def state_facts(exported: Mapping[str, Any]) -> StateFacts:
@@ -100,6 +103,7 @@ def state_facts(exported: Mapping[str, Any]) -> StateFacts:
         interrupted=len(operations),
         access=next((_access(one) for one in providers if one["type"] == PROVIDER["aistor"]), None),
         managed_by=managed_by(one["type"] for one in resources),
+        names=names_in([*resources, *creating]),
         held=tuple(held_in(exported)),
     )
 

@@ -139,13 +139,14 @@ def _unexplained(stack: str, status: int, found: Previewed) -> tuple[str, ...]:
 
 
 def _offline(options: PreviewOptions) -> Report:
-    after = offline.of_checkout(options.stack, _FOLDER)
     unseen: tuple[str, ...] = offline.UNSEEN
     if options.base_deployment:
         before = offline.of_deployment(options.base_deployment)
+        after = offline.of_checkout(options.stack, _FOLDER, before.plan.names)
         source = f"plans only: this checkout compared with the deployment in {options.base_deployment.name}"
         unseen = (*unseen, "protection and other settings that a deployment does not publish")
     else:
+        after = offline.of_checkout(options.stack, _FOLDER)
         revision = options.base_revision or "HEAD"
         before = offline.of_revision(options.stack, _FOLDER, revision)
         source = f"plans only: this checkout compared with {revision}"

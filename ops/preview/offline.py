@@ -19,6 +19,7 @@ from model.problems import InvalidInputError, Problem, on_screen
 from model.stack_names import stack_file
 from model.taxonomy import Taxonomy
 from model.taxonomy_file import TAXONOMY_FILE, extended, load, parse
+from model.user_names import UserNames
 from model.written import read_written
 from model.written_json import read_json_file
 from model.written_yaml import FILE_BYTES_MAXIMUM, date_of_engine, parse_yaml
@@ -29,7 +30,7 @@ from ops.preview.explain import explain
 from ops.preview.shape import StoreShape, of_plan
 
 UNSEEN = (
-    "the live store and the stack's state: drift, and what the engine itself would replace",
+    "the live store and the stack's state: drift, what the engine itself would replace, and the names of users",
     "objects: how many would be eligible to expire",
 )
 # Settings of a stack's file whose changes are reported beside those of the plan.
@@ -51,14 +52,19 @@ class Side:
     config: StackConfig | None
 
 
-def of_checkout(stack: str, folder: Path) -> Side:
+def of_checkout(stack: str, folder: Path, names: UserNames = UserNames.BY_REGION) -> Side:
     """The side of this checkout.
+
+    Args:
+        stack: The stack's name.
+        folder: The folder of Pulumi.yaml.
+        names: The form of the names of users, as the other side has it.
 
     Raises:
         InvalidInputError: The taxonomy or the stack's file is invalid, or its cloud would refuse the plan.
     """
     name = stack_file(stack)
-    side = _side(load(), read_written(folder / name, name, FILE_BYTES_MAXIMUM), stack)
+    side = _side(load(), read_written(folder / name, name, FILE_BYTES_MAXIMUM), stack, names)
     if (config := side.config) is not None:
         where = f"{stack_file(stack)}: {NAMESPACE}:"
         check_config(config, stack, where)
@@ -115,7 +121,7 @@ def changed_code(folder: Path, revision: str) -> tuple[str, ...]:
     return tuple(on_screen(name) for name in names if name not in ("", f"infra/{TAXONOMY_FILE.name}"))
 
 
-def _side(taxonomy: Taxonomy, text: bytes, stack: str) -> Side:
+def _side(taxonomy: Taxonomy, text: bytes, stack: str, names: UserNames = UserNames.BY_REGION) -> Side:
     where = f"{stack_file(stack)}: {NAMESPACE}:"
     config = parse_config(_plain(text, stack_file(stack)), where)
     whole = extended(taxonomy, domains=config.domains, identities=config.identities, where=where)
@@ -126,6 +132,7 @@ def _side(taxonomy: Taxonomy, text: bytes, stack: str) -> Side:
         tls_only=_tls_only(config),
         where=where,
         generations=parse_generations(config.credentials, whole.identities, where),
+        names=names,
     )
     deployment = build_deployment(
         plan, stack=stack, cloud=config.cloud, region=config.region, kms=config.encryption == "SSE-KMS"

@@ -264,7 +264,8 @@ def _nothing_there(settings: Settings, missing: Sequence[Held]) -> str:
 
 def _planned(settings: Settings | None) -> dict[str, tuple[int, ...]]:
     """The generations of each identity's key by the plan."""
-    return {one.name: one.credential.live for one in plan_for(settings).identities} if settings is not None else {}
+    identities = plan_for(settings, None).identities if settings is not None else ()
+    return {one.name: one.credential.live for one in identities}
 
 
 def _say(*lines: str) -> None:

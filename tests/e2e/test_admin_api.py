@@ -24,7 +24,7 @@ pytestmark = pytest.mark.e2e
 
 Mood = Literal["v3", "v4"]
 STACK = "local"
-USER = "joelclaw-local-"
+USER = "joelclaw-local-usw2-"
 # One of each band, and of each identity.
 DOMAINS = (*ONE_OF_EACH_BAND, "vault-backups")
 PROVEN = re.compile(r"\b4 buckets: \d+ proven, 0 failed, ")

@@ -46,7 +46,7 @@ class Keys:
     @property
     def user(self) -> str:
         """The user's name on the server."""
-        return f"joelclaw-{ENV[self.stack]}-{IDENTITY}"
+        return f"joelclaw-{ENV[self.stack]}-usw2-{IDENTITY}"
 
     @property
     def bucket(self) -> str:

@@ -370,7 +370,7 @@ def spelled(sentences: list[str], checkout: "Checkout", stack: str) -> list[str]
     endpoint = json.loads(checkout.folder(stack).server_file.read_text(encoding="utf-8"))["endpoint"]
     return sorted(
         sentence.replace("BUCKET(vault-backups)", f"{NAMES[stack]}usw2-vault-backups")
-        .replace("USER(auditor)", f"{NAMES[stack]}auditor")
+        .replace("USER(auditor)", f"{NAMES[stack]}usw2-auditor")
         .replace("ENDPOINT", endpoint)
         for sentence in sentences
     )

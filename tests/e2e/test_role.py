@@ -55,10 +55,10 @@ def _trusting(engine: None, tmp_path_factory: pytest.TempPathFactory) -> "Iterat
 def test_role_in_place_of_a_key_from_up_to_destroy(trusting: "Checkout", tmp_path: "Path") -> None:
     """A role has no user and no key. With a token all is proven; without one checks cannot tell. Nothing is left."""
     iam = trusting.client("aws", "iam")
-    assert "joelclaw-prod-reader" not in {user["UserName"] for user in iam.list_users()["Users"]}
+    assert "joelclaw-prod-usw2-reader" not in {user["UserName"] for user in iam.list_users()["Users"]}
     outputs = trusting.pulumi("aws", "stack", "output", "--json", "--show-secrets", "--stack", "aws")
     published = json.loads(outputs.output)
-    arn = f"arn:aws:iam::{ACCOUNT}:role/joelclaw-prod-reader"
+    arn = f"arn:aws:iam::{ACCOUNT}:role/joelclaw-prod-usw2-reader"
     assert published["deployment"]["roles"]["reader"]["arn"] == arn
     assert "reader" not in published["credentials"]
     assert set(published["credentials"]) == {"worker", "session-archiver", "otel-exporter", "verifier"}

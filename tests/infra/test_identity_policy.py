@@ -81,7 +81,7 @@ class TestCreate:
     ) -> None:
         """An existing policy of another owner stays unchanged."""
         identities.iam.add_canned_policy(NAME, json.loads(text))
-        with pytest.raises(IdentityError, match=r"exists with another document .*object-store adopt --stack NAME"):
+        with pytest.raises(IdentityError, match=r"exists with another document .*object-store preflight --stack NAME"):
             provider.create(props)
 
         assert is_live(identities, text)

@@ -82,7 +82,7 @@ class TestCreate:
     ) -> None:
         """Adding it would silently change the secret key; the error says how to adopt the user."""
         identities.iam.add_user(NAME, ITS_OWN)
-        refusal = r"user joelclaw-local-worker already exists .*object-store adopt --stack"
+        refusal = r"user joelclaw-local-worker already exists .*object-store preflight --stack"
         with pytest.raises(IdentityError, match=refusal):
             provider.create(props)
 

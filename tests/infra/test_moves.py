@@ -72,9 +72,10 @@ def test_buckets_that_exist_are_named_with_the_way_to_adopt_them() -> None:
     problems = already_there({"joelclaw-b", "joelclaw-a"}, "aws")
 
     assert [problem.where for problem in problems] == ["joelclaw-a", "joelclaw-b"]
-    assert problems[0].paste == (
-        "object-store adopt --stack aws (or, after an interrupted update: object-store recover --stack aws)"
+    assert "object-store adopt --stack aws (or, after an interrupted update: object-store recover --stack aws)" in (
+        problems[0].paste
     )
+    assert "if another stack has it: pulumi config set --stack aws object-store:env NAME" in problems[0].paste
 
 
 def test_bucket_that_is_gone_is_named_with_the_way_back() -> None:

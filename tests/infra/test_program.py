@@ -14,10 +14,12 @@ ROOT = Path(__file__).parents[2]
 def test_admin_is_none_of_the_plans_users() -> None:
     """The update would give the admin the identity's policy and key, and so lock itself out."""
     values = {"cloud": "aistor", "env": "local", "endpoint": "https://localhost:31000", "adminPassword": "planted-one"}
-    settings = settings_from({**values, "adminUser": "joelclaw-local-worker"}, "local", ROOT, {})
+    settings = settings_from({**values, "adminUser": "joelclaw-local-usw2-worker"}, "local", ROOT, {})
 
-    with pytest.raises(InvalidInputError, match="joelclaw-local-worker is the user of the identity worker") as caught:
-        plan_for(settings)
+    with pytest.raises(
+        InvalidInputError, match="joelclaw-local-usw2-worker is the user of the identity worker"
+    ) as caught:
+        plan_for(settings, None)
 
     assert "write: object-store:adminUser: provisioner-local" in str(caught.value)
 
@@ -36,11 +38,13 @@ def test_stack_on_aws_is_in_a_region_that_it_can_have(region: str, expected: str
     settings = settings_from({"cloud": "aws", "env": "prod", "region": region}, "aws", ROOT, {})
 
     with pytest.raises(InvalidInputError, match=expected):
-        plan_for(settings)
+        plan_for(settings, None)
 
 
 def test_server_may_have_any_region() -> None:
     """MinIO takes any name for its region."""
     values = {"cloud": "aistor", "env": "local", "endpoint": "https://localhost:31000", "adminPassword": "planted-one"}
 
-    assert plan_for(settings_from({**values, "adminUser": "admin", "region": "garage"}, "local", ROOT, {})).buckets
+    assert plan_for(
+        settings_from({**values, "adminUser": "admin", "region": "garage"}, "local", ROOT, {}), None
+    ).buckets

@@ -102,7 +102,7 @@ class TestIdentities:
 
     def test_user_names_carry_the_environment(self) -> None:
         """Two environments on one server do not share users."""
-        assert plan().identities[0].user_name == "joelclaw-local-worker"
+        assert plan().identities[0].user_name == "joelclaw-local-usw2-worker"
 
     def test_the_verifier_is_found(self) -> None:
         """The plan has the verifier."""

@@ -76,7 +76,7 @@ def test_two_policies_have_two_names(cloud: Cloud) -> None:
     """A second policy of `reader` and the policy of `reader-2` cannot both be."""
     second: dict[str, object] = {"reader-2": {"grants": {"media-raw": "read"}}}
 
-    with pytest.raises(InvalidInputError, match="reader would both have the name joelclaw-prod-reader-2"):
+    with pytest.raises(InvalidInputError, match="reader would both have the name joelclaw-prod-usw2-reader-2"):
         check_policies(plan(300, second), cloud, ACCOUNT)
     check_policies(plan(0, second), cloud, ACCOUNT)
 

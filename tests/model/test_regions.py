@@ -1,9 +1,11 @@
 """model.regions: the code of a region."""
 
+import re
+
 import pytest
 
-from model.plan import _REGION_CODE
 from model.regions import region_code
+from model.user_names import REGION_CODE
 
 
 @pytest.mark.parametrize(
@@ -19,7 +21,7 @@ from model.regions import region_code
 def test_code_is_the_place_the_direction_and_the_number(region: str, code: str) -> None:
     """The code is legal in a bucket's name."""
     assert region_code(region) == code
-    assert _REGION_CODE.fullmatch(code)
+    assert re.fullmatch(REGION_CODE, code)
 
 
 @pytest.mark.parametrize("region", ["", "usw2", "us-gov-west-1", "eusc-de-east-1", "us-west-22", "garage"])

@@ -74,7 +74,7 @@ def test_a_token_in_a_file_opens_a_session(sts: Sts, token_file: Path, variable:
     assumed = assume_roles(deployment("reader"), {variable: str(token_file)})
 
     assert sts.asked[0]["WebIdentityToken"] == TOKEN
-    assert sts.asked[0]["RoleArn"] == "arn:aws:iam::123456789012:role/joelclaw-prod-reader"
+    assert sts.asked[0]["RoleArn"] == "arn:aws:iam::123456789012:role/joelclaw-prod-usw2-reader"
     assert roles.session_token(assumed.sessions["reader"]) == "planted-session"
     assert "planted" not in repr(assumed) + repr(assumed.sessions["reader"])
 

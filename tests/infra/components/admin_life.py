@@ -149,7 +149,7 @@ class Life:
     def plan(self) -> StorePlan:
         """The life's plan."""
         with patch("infra.program.load", small_taxonomy):
-            return plan_for(self.settings())
+            return plan_for(self.settings(), None)
 
     def _preflight(self) -> None:
         settings, plan = self.settings(), self.plan()
@@ -300,7 +300,7 @@ class Life:
     def _renamed(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         text = json.dumps(inputs).replace(MADE_AS, f"joelclaw-{self.env}-")
         # The mocks build a policy's ARN from its logical name.
-        text = text.replace(f":policy/{IDENTITY}-policy", f":policy/joelclaw-{self.env}-{IDENTITY}")
+        text = text.replace(f":policy/{IDENTITY}-policy", f":policy/joelclaw-{self.env}-usw2-{IDENTITY}")
         # Pulumi sends only floats; these numbers have no fraction.
         renamed: dict[str, Any] = json.loads(text, parse_float=lambda number: int(float(number)))
         if "forceDestroy" in renamed:
@@ -329,7 +329,7 @@ class Life:
     def key_lives(self, key: str) -> bool:
         """Whether an access key exists."""
         if self.cloud == "aws":
-            user = f"joelclaw-{self.env}-{IDENTITY}"
+            user = f"joelclaw-{self.env}-usw2-{IDENTITY}"
             found = self.root("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]
             return any(one["AccessKeyId"] == key for one in found)
         try:

@@ -5,7 +5,7 @@ import gc
 import json
 import socket
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,16 @@ from unittest.mock import patch
 
 import pulumi
 import pytest
-from pulumi.runtime import mocks, rpc, settings
+from pulumi.runtime import mocks, rpc
+from pulumi.runtime import settings as runtime_settings
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
+from infra.live_names import planned_names
 from infra.program import main
+from infra.settings import Settings
 from infra.standing import STATE_FUNCTION
+from model.plan import StorePlan
+from model.user_names import ServerName, Taken
 
 ROOT = Path(__file__).parents[3]
 STACK_TYPE = "pulumi:pulumi:Stack"
@@ -131,13 +136,22 @@ def _run_program() -> Iterator[Callable[..., Run]]:
             existing: set[str] | None = None,
             unreadable: int = 0,
             gone: frozenset[str] = frozenset(),
+            taken: Sequence[Taken] = (),
             **changes: object,
         ) -> Run:
             values: dict[str, object] = {"cloud": cloud, "env": "local", "region": "us-west-2", **changes}
             if cloud == "aistor":
                 values = {"endpoint": endpoint, "adminUser": "provisioner", "adminPassword": ADMIN_PASSWORD, **values}
             there = existing or set()
-            with patch("infra.standing.existing_buckets", lambda names, _, ours: set(names) & ({*there, *ours} - gone)):
+
+            def foreign(plan: StorePlan, settings: Settings, held: Collection[ServerName]) -> list[Taken]:
+                planned = planned_names(plan, settings).keys() - held
+                return [one for one in taken if one.name in planned]
+
+            with (
+                patch("infra.standing.existing_buckets", lambda names, _, ours: set(names) & ({*there, *ours} - gone)),
+                patch("infra.standing.foreign_names", foreign),
+            ):
                 return _run(values, Recorder(state or {}, unreadable))
 
         yield run
@@ -152,14 +166,14 @@ def _run(values: dict[str, object], recorder: Recorder) -> Run:
 
     async def body() -> None:
         main()
-        root = settings.get_root_resource()
+        root = runtime_settings.get_root_resource()
         assert isinstance(root, Stack)
         outputs.update({name: await _value(output) for name, output in root.outputs.items()})
 
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     mocks.set_mocks(monitor.mocks, project="object-store", stack="test", monitor=monitor)
-    settings.SETTINGS.root_directory = str(ROOT)
+    runtime_settings.SETTINGS.root_directory = str(ROOT)
     pulumi.runtime.set_all_config(config)
     with warnings.catch_warnings():
         # Pulumi's mock monitor creates an event loop on each worker thread and never closes it.

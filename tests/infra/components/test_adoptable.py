@@ -55,7 +55,7 @@ def test_names_types_and_provider_are_the_programs(
         }
     # The stack's name is in the tags, and the mocks use "test".
     settings = settings_from(values, "test", Path.cwd(), {})
-    plan = plan_for(settings)
+    plan = plan_for(settings, None)
 
     found = adoptables(plan, cloud, "123456789012", [bucket.name for bucket in plan.buckets], by)
     by_engine = [one for one in found if not one.own]

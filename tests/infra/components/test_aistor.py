@@ -94,7 +94,7 @@ def test_each_identity_has_user_policy_attachment_and_account(run: "Run") -> Non
     assert {name.removesuffix("-policy") for name in run.of("IamPolicy")} == IDENTITIES
     assert {name.removesuffix("-attachment") for name in run.of("IamUserPolicyAttachment")} == IDENTITIES
     assert {name.removesuffix("-key-1") for name in run.of("IamServiceAccount")} == IDENTITIES
-    assert run.of("IamUser")["worker-user"].inputs == {"name": "joelclaw-local-worker"}
+    assert run.of("IamUser")["worker-user"].inputs == {"name": "joelclaw-local-usw2-worker"}
 
 
 @pytest.mark.parametrize("version", ["v3", "v4"])
@@ -106,10 +106,13 @@ def test_large_policies_are_split(run_program: "Callable[..., Run]", version: st
     }[version]
     run = run_program("aistor", domains={f"{'long' * 10}-{n}": {"band": "hot"} for n in range(80)}, adminApi=version)
 
-    assert run.of(policy)["verifier-policy-2"].inputs["name"] == "joelclaw-local-verifier-2"
+    assert run.of(policy)["verifier-policy-2"].inputs["name"] == "joelclaw-local-usw2-verifier-2"
     attached = run.of(attachment)["verifier-attachment-2"].inputs
     by_name = {key.lower().replace("_", ""): value for key, value in attached.items()}
-    assert (by_name["username"], by_name["policyname"]) == ("joelclaw-local-verifier", "joelclaw-local-verifier-2")
+    assert (by_name["username"], by_name["policyname"]) == (
+        "joelclaw-local-usw2-verifier",
+        "joelclaw-local-usw2-verifier-2",
+    )
     waits_for = set(run.of(account)["verifier-key-1"].depends_on)
     assert {"verifier-attachment", "verifier-attachment-2"} <= waits_for
 

@@ -103,7 +103,7 @@ def test_settings_of_a_bucket_are_chained(run: "Run", domain: str) -> None:
 
 def test_identities_have_user_policy_attachment_and_key(run: "Run") -> None:
     """Each has a managed policy, attached before the key is created."""
-    assert run.of("Policy")["worker-policy"].inputs["name"] == "joelclaw-local-worker"
+    assert run.of("Policy")["worker-policy"].inputs["name"] == "joelclaw-local-usw2-worker"
     assert "worker-attachment" in run.of("AccessKey")["worker-key-1"].depends_on
 
 
@@ -128,7 +128,7 @@ def test_one_domain_too_many_is_refused(run_program: "Callable[..., Run]") -> No
     with pytest.raises(pulumi.RunError, match=f"(?s)its {fitting + 1} domains need 11 .* at most {fitting} domains"):
         run_program("aws", domains=with_domains(fitting + 1))
     values = {"cloud": "aws", "env": "local", "region": "us-west-2", "domains": json.dumps(with_domains(fitting))}
-    assert len(plan_for(settings_from(values, "test", Path.cwd(), {})).buckets) == fitting
+    assert len(plan_for(settings_from(values, "test", Path.cwd(), {}), None).buckets) == fitting
 
 
 def test_provider_guards_account_and_tags_everything(run_program: "Callable[..., Run]") -> None:
@@ -184,7 +184,7 @@ def test_the_role_is_assumed_by_token_for_an_hour(with_role: "Run") -> None:
     inputs = with_role.of("Role")["reader-role"].inputs
     (statement,) = json.loads(inputs["assumeRolePolicy"])["Statement"]
 
-    assert (inputs["name"], inputs["maxSessionDuration"]) == ("joelclaw-local-reader", 3600)
+    assert (inputs["name"], inputs["maxSessionDuration"]) == ("joelclaw-local-usw2-reader", 3600)
     assert statement["Principal"] == {
         "Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
     }
@@ -195,7 +195,7 @@ def test_the_role_is_published_and_has_no_credential(with_role: "Run", run: "Run
     """The deployment names the role to assume; a stack without trusts publishes none."""
     assert with_role.outputs["deployment"]["roles"] == {
         "reader": {
-            "arn": "arn:aws:iam::123456789012:role/joelclaw-local-reader",
+            "arn": "arn:aws:iam::123456789012:role/joelclaw-local-usw2-reader",
             "issuer": GITHUB,
             "audience": "sts.amazonaws.com",
         }

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 import pulumi
 import pytest
 
-from model.resources import identity_types
+from model.resources import TYPES as TYPES_OF
+from model.resources import About, By, identity_types
+from model.taxonomy_file import load
+from model.user_names import ServerName, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +58,43 @@ def test_bucket_that_exists_and_is_not_the_stacks_declares_nothing(
     assert "joelclaw-local-usw2-docs-raw: the bucket already exists" in str(caught.value)
     assert "joelclaw-local-usw2-media-raw" not in str(caught.value)
     assert "object-store adopt --stack test" in str(caught.value)
+
+
+def user_of_before(by: By) -> "dict[str, Any]":
+    """A stack's state with one user, from before names had a region code."""
+    kind = TYPES_OF[by][About.USER]
+    urn = f"urn:pulumi:test::object-store::{kind}::worker-user"
+    return {urn: {"type": kind, "outputs": {"name": "joelclaw-local-worker"}}}
+
+
+@pytest.mark.parametrize(("cloud", "by"), [("aistor", "v3"), ("aistor", "v4"), ("aws", "aws")])
+def test_standing_stack_keeps_its_names(run_program: "Callable[..., Run]", cloud: str, by: By) -> None:
+    """One user without a region code decides for all users and policies; a new stack has it in all of them."""
+    standing, new = (
+        run_program(cloud, state=user_of_before(by)),
+        run_program(cloud, **({"adminApi": by} if cloud == "aistor" else {})),
+    )
+
+    for run, prefix in ((standing, "joelclaw-local-"), (new, "joelclaw-local-usw2-")):
+        names = {one.inputs["name"] for one in run.resources if one.type in identity_types(by) and "name" in one.inputs}
+        assert names == {f"{prefix}{identity}" for identity in load().identities}
+        plan = run.outputs["deployment"]["plan"]
+        assert {identity["user_name"] for identity in plan["identities"]} == names
+
+
+@pytest.mark.parametrize(("cloud", "by"), [("aistor", "v3"), ("aistor", "v4"), ("aws", "aws")])
+def test_name_that_another_stack_has_declares_nothing(run_program: "Callable[..., Run]", cloud: str, by: By) -> None:
+    """The other stack's user stays as it is: its name is refused with the line to paste."""
+    held = Taken(ServerName(About.USER, "joelclaw-local-reader"), frozenset({"joelclaw-local-euw1-"}))
+    with pytest.raises(pulumi.RunError) as caught:
+        run_program(cloud, state=user_of_before(by), taken=[held])
+
+    assert "joelclaw-local-reader: the user already exists, but it is not in the stack" in str(caught.value)
+    assert "it is for the buckets joelclaw-local-euw1-…" in str(caught.value)
+    assert "write: pulumi config set --stack test object-store:env NAME" in str(caught.value)
+    assert run_program(cloud, taken=[held], **({"adminApi": by} if cloud == "aistor" else {})).of(
+        "Bucket" if cloud == "aws" else "S3Bucket"
+    )
 
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])

@@ -1,7 +1,7 @@
 """ops.adopt in process: the calls to the engine, and every way that ends without an import."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,13 @@ import trustme
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from infra.settings import Settings
 from model.problems import InvalidInputError, Problem
 from model.resources import TYPES, About
+from model.user_names import ServerName, Taken, UserNames
 from ops.adopt.adoptable import LiveBucket
+from ops.adopt.command import names_of
+from ops.stack_settings import read_stack
 from tests.console import command as console
 
 main = console("adopt")
@@ -235,6 +239,8 @@ def _aistor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, LiveBuck
     live = {BUCKET: LiveBucket(locked=False, policy=True)}
     monkeypatch.setattr("ops.adopt.command.live_buckets", lambda _plan, _settings: live)
     monkeypatch.setattr("ops.adopt.command.write_tried_access", lambda _: True)
+    monkeypatch.setattr("ops.adopt.command.check_reachable", lambda *_: None)
+    monkeypatch.setattr("ops.adopt.command.taken_names", lambda *_: [])
     return live
 
 
@@ -380,3 +386,53 @@ def test_state_of_another_server_is_recovered_first(
     said = capsys.readouterr().err
     assert ("the state describes the server old.example.com:9000" in said) == (status == 2)
     assert ("object-store recover --stack local" in said) == (status == 2)
+
+
+OURS, ANOTHERS = "joelclaw-local-usw2-", "joelclaw-local-euw1-"
+
+
+def of_policies(prefix: str) -> Callable[[Iterable[ServerName], Settings], list[Taken]]:
+    """A server that has every name without a region code, for the buckets of a prefix."""
+
+    def taken(names: Iterable[ServerName], _settings: Settings) -> list[Taken]:
+        return [Taken(name, frozenset({prefix})) for name in names if not name.name.startswith(OURS)]
+
+    return taken
+
+
+@pytest.mark.parametrize(("prefix", "form"), [(OURS, UserNames.BY_ENV), (ANOTHERS, None)])
+def test_users_of_before_are_found_again_where_the_state_is_lost(
+    aistor: dict[str, LiveBucket], monkeypatch: pytest.MonkeyPatch, prefix: str, form: UserNames | None
+) -> None:
+    """An empty state tells no form: the policies on the server do, if they are for this stack's buckets."""
+    assert aistor
+    monkeypatch.setattr("ops.adopt.command.taken_names", of_policies(prefix))
+
+    assert names_of(read_stack("local"), {}) is form
+
+
+def test_state_tells_the_names(aistor: dict[str, LiveBucket]) -> None:
+    """The server is not asked; one user of the state is enough."""
+    assert aistor
+    kind = TYPES["v3"][About.USER]
+    user = {"type": kind, "urn": f"urn::{kind}::worker-user", "outputs": {"name": "joelclaw-local-worker"}}
+
+    assert names_of(read_stack("local"), {"deployment": {"resources": [user]}}) is UserNames.BY_ENV
+
+
+def test_user_of_another_stack_is_not_adopted(
+    folder: Path, aistor: dict[str, LiveBucket], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A standing stack without region codes in its names finds one of them with another stack: it adopts nothing."""
+    assert aistor
+    kind = TYPES["v3"][About.USER]
+    user = {"type": kind, "urn": f"urn::{kind}::reader-user", "outputs": {"name": "joelclaw-local-reader"}}
+    (folder / "stack.json").write_text(json.dumps({"deployment": {"resources": [user]}}), encoding="utf-8")
+    monkeypatch.setattr("ops.adopt.command.taken_names", of_policies(ANOTHERS))
+
+    assert main(["--stack", "local", "--yes"]) == 1
+    said = capsys.readouterr().out
+    assert "joelclaw-local-worker: the policy already exists, but it is not in the stack" in said
+    assert f"it is for the buckets {ANOTHERS}…" in said
+    assert "Nothing was adopted." in said
+    assert not (folder / "imported.json").exists()

@@ -37,7 +37,7 @@ def settings(cloud: Cloud, **more: str) -> Settings:
 
 def plan(cloud: Cloud) -> StorePlan:
     """The shipped plan."""
-    return plan_for(settings(cloud))
+    return plan_for(settings(cloud), None)
 
 
 def name(domain: str) -> str:
@@ -54,40 +54,45 @@ def test_nothing_of_a_bucket_that_is_not_there_is_asked_for() -> None:
         ("versioning", "session-archive-versioning"),
         ("lifecycle", "session-archive-lifecycle"),
     ]
-    assert {one.of for one in found if one.of.startswith("joelclaw-local-usw2-")} == {name("session-archive")}
+    buckets = {bucket.name for bucket in plan("aistor").buckets}
+    assert {one.of for one in found if one.of in buckets} == {name("session-archive")}
 
 
 def test_a_role_is_read_in_place_of_a_user() -> None:
     """It is read by its name, and its attachment by role and policy."""
     trust = {"reader": {"trust": {"oidc": {"issuer": "https://ci.example.com", "subject": "job"}}}}
     own = settings("aws", identities=json.dumps(trust), allowedAccountIds=json.dumps([ACCOUNT]))
-    policy = f"arn:aws:iam::{ACCOUNT}:policy/joelclaw-local-reader"
+    policy = f"arn:aws:iam::{ACCOUNT}:policy/joelclaw-local-usw2-reader"
 
-    found = [one for one in adoptables(plan_for(own), "aws", ACCOUNT, [], "v3") if one.of == "joelclaw-local-reader"]
+    found = [
+        one
+        for one in adoptables(plan_for(own, None), "aws", ACCOUNT, [], "v3")
+        if one.of == "joelclaw-local-usw2-reader"
+    ]
 
     assert [(one.kind, one.name, one.id) for one in found] == [
-        ("aws:iam/role:Role", "reader-role", "joelclaw-local-reader"),
+        ("aws:iam/role:Role", "reader-role", "joelclaw-local-usw2-reader"),
         ("aws:iam/policy:Policy", "reader-policy", policy),
         (
             "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
             "reader-attachment",
-            f"joelclaw-local-reader/{policy}",
+            f"joelclaw-local-usw2-reader/{policy}",
         ),
     ]
 
 
 @pytest.mark.parametrize(
     ("cloud", "policy"),
-    [("aistor", "joelclaw-local-worker"), ("aws", f"arn:aws:iam::{ACCOUNT}:policy/joelclaw-local-worker")],
+    [("aistor", "joelclaw-local-usw2-worker"), ("aws", f"arn:aws:iam::{ACCOUNT}:policy/joelclaw-local-usw2-worker")],
 )
 def test_identities_are_read_by_name_or_arn(cloud: Cloud, policy: str) -> None:
     """User by name, policy by name (AIStor) or ARN (AWS), attachment by both."""
     found = adoptables(plan(cloud), cloud, ACCOUNT, [], "v3")
 
-    assert {one.what.value: one.id for one in found if one.of == "joelclaw-local-worker"} == {
-        "user": "joelclaw-local-worker",
+    assert {one.what.value: one.id for one in found if one.of == "joelclaw-local-usw2-worker"} == {
+        "user": "joelclaw-local-usw2-worker",
         "policy": policy,
-        "attachment": f"joelclaw-local-worker/{policy}",
+        "attachment": f"joelclaw-local-usw2-worker/{policy}",
     }
 
 

@@ -57,7 +57,7 @@ def on_aws(**more: str) -> Settings:
 
 def exported(settings: Settings, credentials: object) -> dict[str, Any]:
     """A state of which only the stack's outputs are left."""
-    deployment = deployment_for(plan_for(settings), settings).model_dump(mode="json")
+    deployment = deployment_for(plan_for(settings, None), settings).model_dump(mode="json")
     hidden = {**secret(""), "plaintext": json.dumps(credentials)}
     outputs = {"deployment": deployment, "credentials": hidden}
     return {
@@ -76,14 +76,14 @@ def test_published_pair_is_that_of_the_generation_it_was_published_as(settings: 
     published = pairs_in_state(
         exported(settings, {"worker": pair("NEW", previous=pair("OLD")), "reader": pair("R")}), "local"
     )
-    plan = plan_for(settings)
+    plan = plan_for(settings, None)
     missing = [("worker", 3), ("worker", 2), ("verifier", 1)]
 
     found = published_keys(plan, published, missing)
 
     assert [(key.name, key.user, key.access_key_id) for key in found] == [
-        ("worker-key-3", "joelclaw-local-worker", "NEW"),
-        ("worker-key-2", "joelclaw-local-worker", "OLD"),
+        ("worker-key-3", "joelclaw-local-usw2-worker", "NEW"),
+        ("worker-key-2", "joelclaw-local-usw2-worker", "OLD"),
     ]
     assert published_keys(plan, published, [("worker", 4)]) == []
     assert published_keys(plan, None, missing) == []
@@ -92,7 +92,7 @@ def test_published_pair_is_that_of_the_generation_it_was_published_as(settings: 
 
 def test_pairs_in_a_file_are_those_of_the_planned_generations(settings: Settings, tmp_path: Path) -> None:
     """The file is what `pulumi stack output credentials` wrote, and nobody else can read it."""
-    path, plan = tmp_path / "credentials.json", plan_for(settings)
+    path, plan = tmp_path / "credentials.json", plan_for(settings, None)
     path.write_text(json.dumps({"worker": pair("NEW", previous=pair("OLD")), "gone": pair("G")}), encoding="utf-8")
     path.chmod(0o600)
 
@@ -121,7 +121,7 @@ def test_file_that_is_no_private_file_of_pairs_is_refused(
         path.chmod(mode)
 
     with pytest.raises(AdoptionError, match=said) as caught:
-        pairs_in_file(path, plan_for(settings))
+        pairs_in_file(path, plan_for(settings, None))
 
     assert "planted" not in str(caught.value)
 
@@ -144,7 +144,7 @@ def test_missing_keys_are_those_that_an_update_would_make(by: By, kind: str) -> 
     """Each planned generation without a resource of its name; an identity with a role has none."""
     trust = {"reader": {"trust": {"oidc": {"issuer": "https://ci.example.com", "subject": "job"}}}}
     accounts = json.dumps(["123456789012"])
-    plan = plan_for(on_aws(identities=json.dumps(trust), allowedAccountIds=accounts, **TWO_GENERATIONS))
+    plan = plan_for(on_aws(identities=json.dumps(trust), allowedAccountIds=accounts, **TWO_GENERATIONS), None)
     state = Held(frozenset({(kind, "worker-key-3"), ("other", "verifier-key-1")}), {}, 0)
 
     found = missing_keys(plan, state, by)

@@ -240,7 +240,7 @@ def test_third_key_that_somebody_made_by_hand_is_named(world: World, capsys: pyt
     """AWS allows no third key; the command that removes it is shown."""
     world.live.append("BYHAND")
     said = refused(world, "rotate", capsys)
-    assert "aws iam delete-access-key --user-name joelclaw-prod-worker --access-key-id BYHAND" in said
+    assert "aws iam delete-access-key --user-name joelclaw-prod-usw2-worker --access-key-id BYHAND" in said
 
 
 def test_key_made_by_hand_leaves_room_on_aistor(world: World) -> None:

@@ -324,7 +324,8 @@ def test_bucket_of_a_planned_name_that_is_not_ours_stops(stack: StackFacts) -> N
 
     finding = one(judged(stack), "buckets_ours")
     assert (finding.level, finding.found) == (Level.STOP, "b exists but is not in the state")
-    assert finding.remedy.endswith(f"adopt it: object-store adopt --stack {stack.name}")
+    assert f"object-store adopt --stack {stack.name}" in finding.remedy
+    assert f"if another stack has it: pulumi config set --stack {stack.name} object-store:env NAME" in finding.remedy
     pending = replace(stack, state=replace(stack.state, pending=frozenset({"b"}), interrupted=1))
     assert one(judged(pending), "buckets_ours").level is Level.PASS
     more = replace(stack, planned={**stack.planned, "other": "other"})
