@@ -19,6 +19,7 @@ from model.user_names import Taken
 KEY_TYPES = types_about(About.KEY)
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 KEYS_PER_USER = 2
+_PLURAL = {About.USER: "users", About.ROLE: "roles", About.POLICY: "policies"}
 _VERSIONS: tuple[AdminApiVersion, ...] = ("v3", "v4")
 MANAGED_BY: Mapping[str, AdminApiVersion] = {kind: by for by in _VERSIONS for kind in identity_types(by)}
 
@@ -141,30 +142,37 @@ def already_there(found: Collection[str], stack: str) -> list[Problem]:
 
 
 def names_taken(found: Iterable[Taken], plan: StorePlan, stack: str) -> list[Problem]:
-    """A problem for each user, role and policy that exists on the server but not in the stack.
+    """A problem for the users, roles and policies of each stack that exist on the server but not in this stack.
 
-    Creating it would fail or, by the plugin of admin API v3, take it over with another secret key or document.
+    Creating one would fail or, by the plugin of admin API v3, take it over with another secret key or document.
 
     Args:
         found: What exists (`infra.live_names.foreign_names`).
         plan: The wanted plan.
         stack: The stack's name.
     """
-    return [
-        Problem(
-            one.name.name,
-            f"the {one.name.what} already exists, but it is not in the stack{_whose(one, plan)}",
-            f"a {one.name.what} that the stack created or adopted, or an unused name",
-            another_name(stack) if one.is_for_another(plan.bucket_prefix) else ours_or_another(stack),
-        )
-        for one in found
-    ]
+    alike: dict[tuple[str, str], list[Taken]] = {}
+    for one in found:
+        paste = another_name(stack) if one.is_for_another(plan.bucket_prefix) else ours_or_another(stack)
+        alike.setdefault((_whose(one, plan), paste), []).append(one)
+    problems = []
+    for (whose, paste), taken in alike.items():
+        kinds = list(dict.fromkeys(one.name.what for one in taken))
+        if len(taken) == 1:
+            wrong = f"the {kinds[0]} already exists, but it is not in the stack"
+        else:
+            words = " and ".join(_PLURAL[kind] for kind in kinds)
+            wrong = f"the {words} already exist, but they are not in the stack"
+        names = ", ".join(dict.fromkeys(one.name.name for one in taken))
+        legal = "what the stack created or adopted, or unused names"
+        problems.append(Problem(names, f"{wrong}{whose}", legal, paste))
+    return problems
 
 
 def _whose(one: Taken, plan: StorePlan) -> str:
     others = sorted(one.prefixes - {plan.bucket_prefix})
     if others:
-        return f"; it is for the buckets {', '.join(f'{prefix}…' for prefix in others)}"
+        return f", for the buckets {', '.join(f'{prefix}…' for prefix in others)}"
     return f"; its tags name the stack {one.stack}" if one.stack else ""
 
 

@@ -30,7 +30,7 @@ from model.plan import StorePlan
 from model.problems import InvalidInputError
 from model.resources import About, AdminApiVersion, By, about, subject_of
 from model.terminal_text import printable
-from model.user_names import UserNames, form_in
+from model.user_names import Taken, UserNames, form_in
 from ops.adopt.adoptable import (
     Adoptable,
     Held,
@@ -132,7 +132,8 @@ def find(settings: Settings, plan: StorePlan, state: Held, pairs: Pairs | None) 
     possible = adoptables(plan, settings.cloud, account_id(settings), live, _admin_api(settings, state))
     unheld = [one for one in possible if not state.has(one)]
     others = _of_other_stacks(settings, plan, unheld)
-    asked = [one for one in unheld if one.of not in others]
+    names = {one.name.name for one in others}
+    asked = [one for one in unheld if one.of not in names]
     adopted = (
         *existing(settings, [one for one in asked if not one.own]),
         *live_identities(settings, [one for one in asked if one.own]),
@@ -149,7 +150,7 @@ def find(settings: Settings, plan: StorePlan, state: Held, pairs: Pairs | None) 
     there = {subject_of(one.kind, one.name)[0] for one in (*(set(possible) - set(asked)), *adopted)}
     return Found(
         adopted,
-        (*lock_refusals(plan, settings.cloud, new), *others.values()),
+        (*lock_refusals(plan, settings.cloud, new), *map(str, names_taken(others, plan, settings.stack))),
         tuple(retention_changes(plan, new)),
         tuple(policies_removed(settings.cloud, new)),
         tuple(keys),
@@ -157,12 +158,11 @@ def find(settings: Settings, plan: StorePlan, state: Held, pairs: Pairs | None) 
     )
 
 
-def _of_other_stacks(settings: Settings, plan: StorePlan, unheld: Iterable[Adoptable]) -> dict[str, str]:
-    """Users and roles, with their policies, that are another stack's, each with what to do."""
+def _of_other_stacks(settings: Settings, plan: StorePlan, unheld: Iterable[Adoptable]) -> list[Taken]:
+    """The users, roles and policies that are certainly another stack's."""
     of = {one.of for one in unheld if one.what in (About.USER, About.ROLE, About.POLICY)}
-    names = [name for name in planned_names(plan, settings) if name.name in of]
-    others = [one for one in taken_names(names, settings) if one.is_for_another(plan.bucket_prefix)]
-    return {problem.where: str(problem) for problem in names_taken(others, plan, settings.stack)}
+    asked = [name for name in planned_names(plan, settings) if name.name in of]
+    return [one for one in taken_names(asked, settings) if one.is_for_another(plan.bucket_prefix)]
 
 
 def adopt(settings: Settings, state: Held, adopted: Sequence[Adoptable], keys: Sequence[KeptKey] = ()) -> None:

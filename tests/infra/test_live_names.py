@@ -76,7 +76,7 @@ def test_standing_stack_of_another_region_meets_the_older_one(server: IdentitySe
 
     assert [problem.where for problem in problems] == ["joelclaw-local-worker"]
     assert problems[0].wrong == (
-        "the user already exists, but it is not in the stack; it is for the buckets joelclaw-local-usw2-…"
+        "the user already exists, but it is not in the stack, for the buckets joelclaw-local-usw2-…"
     )
     assert problems[0].paste.startswith("pulumi config set --stack second object-store:env NAME")
     assert "adopt" not in problems[0].paste
@@ -90,7 +90,8 @@ def test_second_stack_of_the_same_environment_and_region_is_refused(server: Iden
     deploy(client(server), plan)
     problems = names_taken(foreign_names(plan, settings, set()), plan, settings.stack)
 
-    assert {problem.where for problem in problems} == {identity.user_name for identity in plan.identities}
+    assert [problem.where for problem in problems] == [", ".join(identity.user_name for identity in plan.identities)]
+    assert problems[0].wrong == "the users already exist, but they are not in the stack"
     assert "object-store adopt --stack second" in problems[0].paste
     assert "if another stack has it: pulumi config set --stack second object-store:env NAME" in problems[0].paste
 
@@ -169,7 +170,9 @@ def test_names_of_another_stack_in_the_account(iam: Any) -> None:  # noqa: ANN40
 
     assert {one.name for one in found} == planned_names(plan, settings).keys()
     assert {(one.stack, one.prefixes) for one in found} == {("first", frozenset({"joelclaw-prod-usw2-"}))}
-    assert all("object-store:env NAME" in problem.paste for problem in names_taken(found, plan, "second"))
+    (problem,) = names_taken(found, plan, "second")
+    assert problem.wrong.startswith("the users and policies already exist, but they are not in the stack, for")
+    assert problem.paste.startswith("pulumi config set --stack second object-store:env NAME")
 
 
 def test_role_that_exists(iam: Any) -> None:  # noqa: ANN401 - as above

@@ -90,7 +90,7 @@ def test_name_that_another_stack_has_declares_nothing(run_program: "Callable[...
         run_program(cloud, state=user_of_before(by), taken=[held])
 
     assert "joelclaw-local-reader: the user already exists, but it is not in the stack" in str(caught.value)
-    assert "it is for the buckets joelclaw-local-euw1-…" in str(caught.value)
+    assert "for the buckets joelclaw-local-euw1-…" in str(caught.value)
     assert "write: pulumi config set --stack test object-store:env NAME" in str(caught.value)
     assert run_program(cloud, taken=[held], **({"adminApi": by} if cloud == "aistor" else {})).of(
         "Bucket" if cloud == "aws" else "S3Bucket"

@@ -432,7 +432,8 @@ def test_user_of_another_stack_is_not_adopted(
 
     assert main(["--stack", "local", "--yes"]) == 1
     said = capsys.readouterr().out
-    assert "joelclaw-local-worker: the policy already exists, but it is not in the stack" in said
-    assert f"it is for the buckets {ANOTHERS}…" in said
+    assert "joelclaw-local-worker, joelclaw-local-session-archiver, " in said
+    assert "already exist, but they are not in the stack" in said
+    assert f"for the buckets {ANOTHERS}…" in said
     assert "Nothing was adopted." in said
     assert not (folder / "imported.json").exists()
