@@ -17,16 +17,12 @@ def verification_tables(plan: StorePlan) -> str:
     lines += ["The suite tries each action with the identity's own access key. The request does no harm if the server"]
     lines += ["allows it. `-` means that the plan allows no identity.", ""]
     lines += ["| check | the plan allows | an allowed caller gets |", "|---|---|---|"]
-    holders = {
-        "read": "read, append, write, and the verifier",
-        "append": "append, write, and the verifier",
-        "write": "write, and the verifier",
-        "verifier": "the verifier alone",
-        "nobody": "-",
-    }
+    holders = {"read": "read, append, write", "append": "append, write", "write": "write"}
+    others = {"verifier": "the verifier alone", "nobody": "-"}
     for action in ACTIONS.values():
         proves = " or ".join(["success", *(f"`{code}`" for code in sorted(action.proves))])
-        lines.append(f"| `{action.name}_as_granted` | {holders[action.holder]} | {proves} |")
+        holder = others.get(action.holder) or holders[action.holder] + ("" if action.outside else ", and the verifier")
+        lines.append(f"| `{action.name}_as_granted` | {holder} | {proves} |")
     lines += ["", "### What verify cannot tell", "", "These checks never count as proven. A test holds this list.", ""]
     lines += ["| where | what | why |", "|---|---|---|"]
     aistor = build_deployment(plan, stack="local", cloud="aistor", region="us-west-2")

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,7 +32,7 @@ from trials.faults import (
 )
 from trials.faulty_proxy import FaultyProxy
 from trials.stores import Store
-from verify.probe.actions import ACTIONS
+from verify.probe.actions import ACTIONS, LINK_SECONDS
 from verify.target import Target
 
 BOTH: tuple[Cloud, ...] = ("aistor", "aws")
@@ -104,6 +104,16 @@ def widened(
         arn = f"arn:aws:s3:::{store.plan.bucket(domain).name}" + ("/*" if objects else "")
         kept = planned if denies else [statement for statement in planned if statement["Sid"] != "KeepVersions"]
         return [*kept, {"Sid": "More", "Effect": "Allow", "Action": [action], "Resource": [arn]}]
+
+    return policy_of(identity, change)
+
+
+def outside_probes(effect: str, action: str, identity: str) -> Damage:
+    """An identity may, or may not, do one thing to the keys under this year; under the probe prefix nothing changes."""
+
+    def change(store: Store, planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        arns = [f"arn:aws:s3:::{bucket.name}/{datetime.now(UTC).year}/*" for bucket in store.plan.buckets]
+        return [*planned, {"Sid": "Year", "Effect": effect, "Action": [action], "Resource": arns}]
 
     return policy_of(identity, change)
 
@@ -264,8 +274,8 @@ def _endpoint(url: str) -> Callable[[Store], Target]:
 
 
 _ENCRYPTED: Mapping[str, Any] = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
-_EVERY_ACTION_OF_READ = ("list", "list_versions", "get", "presigned_get")
-_EVERY_ACTION_OF_PUT = ("put", "presigned_put", "multipart")
+_EVERY_ACTION_OF_READ = ("list", "list_versions", "get", "presigned_get", "get_outside")
+_EVERY_ACTION_OF_PUT = ("put", "presigned_put", "multipart", "put_outside")
 
 # The checks that need a bucket's writer to have access.
 _OF_WRITING = frozenset(
@@ -295,7 +305,8 @@ _OF_A_BUCKET = (
         "policy_as_planned",
         "probes_removed",
     }
-    | granted(*_EVERY_ACTION_OF_READ, *_EVERY_ACTION_OF_PUT, "delete", "delete_version", "read_configuration")
+    | granted(*_EVERY_ACTION_OF_READ, "put", "presigned_put", "multipart")
+    | granted("delete", "delete_version", "read_configuration")
 )
 
 
@@ -434,7 +445,9 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "keys of two identities swapped",
         target_with(_keys_swapped),
-        _OF_WRITING | {"object_deleted"} | granted(*_EVERY_ACTION_OF_READ, *_EVERY_ACTION_OF_PUT, "delete"),
+        _OF_WRITING
+        | {"object_deleted"}
+        | granted(*_EVERY_ACTION_OF_READ, *_EVERY_ACTION_OF_PUT, "delete", "delete_outside"),
         domains=("scratch", "orphan"),
     ),
     Mutation(
@@ -446,7 +459,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "delete permission removed from an identity",
         narrowed(["s3:DeleteObject"], "worker"),
-        frozenset({"object_deleted"}) | granted("delete"),
+        frozenset({"object_deleted"}) | granted("delete", "delete_outside"),
         domains=("scratch", "orphan"),
     ),
     Mutation(
@@ -463,7 +476,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "verifier may act outside its prefix",
         widened("s3:GetObject", "orphan", "verifier", objects=True),
-        frozenset({"verifier_confined"}),
+        frozenset({"verifier_confined"}) | granted("get_outside"),
         AISTOR,
     ),
     Mutation(
@@ -502,6 +515,27 @@ MUTATIONS: tuple[Mutation, ...] = (
         granted("put_object_retention"),
         AWS,
         domains=("archive", "orphan"),
+    ),
+    Mutation(
+        "puts denied to a workload outside the probe prefix",
+        outside_probes("Deny", "s3:PutObject", "worker"),
+        granted("put_outside"),
+    ),
+    Mutation(
+        "puts granted to an identity outside the probe prefix",
+        outside_probes("Allow", "s3:PutObject", "reader"),
+        granted("put_outside"),
+    ),
+    Mutation(
+        "reads granted to an identity outside the probe prefix",
+        outside_probes("Allow", "s3:GetObject", "worker"),
+        granted("get_outside"),
+        AISTOR,
+    ),
+    Mutation(
+        "deletes granted to an identity outside the probe prefix",
+        outside_probes("Allow", "s3:DeleteObject", "reader"),
+        granted("delete_outside"),
     ),
     Mutation("admin API granted to an identity", policy_of("reader", _admin), frozenset({"admin_api_refused"})),
     Mutation("certificate of another CA", _other_ca, frozenset({"certificate_valid"})),
@@ -609,7 +643,10 @@ MUTATIONS: tuple[Mutation, ...] = (
         "server: presigned URLs refused",
         through(
             lambda _: [
-                Hook(answering=lambda _: Response(403), when=On("GET|PUT", "/(seed|linked)$", "X-Amz-Expires=300"))
+                Hook(
+                    answering=lambda _: Response(403),
+                    when=On("GET|PUT", "/(seed|linked)$", f"X-Amz-Expires={LINK_SECONDS}"),
+                )
             ]
         ),
         frozenset({"presign_works", "presign_bound_to_key", "tampered_presign_refused"})
@@ -665,9 +702,10 @@ MUTATIONS: tuple[Mutation, ...] = (
         Mutation(f"policy widened by {action}", widened(action, domain, objects=objects), granted(*checks), clouds)
         for action, domain, objects, checks, clouds in (
             ("s3:ListBucketVersions", "orphan", False, ("list_versions",), BOTH),
-            ("s3:GetObject", "orphan", True, ("get", "presigned_get"), BOTH),
+            ("s3:GetObject", "orphan", True, ("get", "presigned_get"), AWS),
+            ("s3:GetObject", "orphan", True, ("get", "presigned_get", "get_outside"), AISTOR),
             ("s3:PutObject", "orphan", True, _EVERY_ACTION_OF_PUT, BOTH),
-            ("s3:DeleteObject", "orphan", True, ("delete",), BOTH),
+            ("s3:DeleteObject", "orphan", True, ("delete", "delete_outside"), BOTH),
             ("s3:ListBucket", "orphan", False, ("list",), AWS),
             ("s3:ListBucket", "orphan", False, ("list", "list_versions"), AISTOR),
             ("s3:GetLifecycleConfiguration", "orphan", False, ("read_configuration",), BOTH),

@@ -7,6 +7,7 @@ gives the verdicts, and `verify.record` keeps facts in a file.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Generic, TypeVar
 
 from model.lifecycle import FoundRule
@@ -41,6 +42,8 @@ class Answer(Generic[T]):
 DONE = "done"
 # Instead of an error's code: nothing was sent, and `said` gives the reason.
 NOT_TRIED = "NotTried"
+# The server refuses signed requests because the clocks differ too much.
+SKEWED = "RequestTimeTooSkewed"
 Tried = Answer[str]
 
 
@@ -256,16 +259,24 @@ class DoorFacts:
         endpoint: The URL that was tried.
         reached: Whether a server answers there.
         certificate: The server's certificate; None if the endpoint is plain http.
+        ahead_seconds: How far the server's clock is ahead of this machine's, by its `Date`; 0 within its precision.
     """
 
     endpoint: str
     reached: Tried
     certificate: Answer[Certificate] | None
+    ahead_seconds: float = 0.0
 
     @property
     def open(self) -> bool:
         """Whether further requests make sense."""
         return self.reached.ok and (self.certificate is None or self.certificate.ok)
+
+
+def skew_in_words(ahead: timedelta) -> str:
+    """How the server's clock differs from this machine's."""
+    side = "ahead of" if ahead > timedelta() else "behind"
+    return f"the server's clock is {abs(ahead.total_seconds()):.0f} s {side} this machine's"
 
 
 @dataclass(frozen=True)
@@ -294,6 +305,7 @@ class Facts:
         buckets: By bucket name.
         grants: By identity, bucket name and action: what the server answered.
         store: Facts about the store as a whole; None if they were not selected.
+        introduced: By identity: whether its key was accepted before anything was tried, or how it was refused at last.
         requests: The number of requests that the suite's own clients sent.
         gave_up: Why the run stopped sending requests early; empty if it did not.
     """
@@ -304,6 +316,7 @@ class Facts:
     buckets: Mapping[str, BucketFacts] = field(default_factory=dict)
     grants: Mapping[str, Mapping[str, Mapping[str, Tried]]] = field(default_factory=dict)
     store: StoreFacts | None = None
+    introduced: Mapping[str, Tried] = field(default_factory=dict)
     requests: int = 0
     gave_up: str = ""
 

@@ -7,7 +7,6 @@ the end and two concurrent runs do not affect each other.
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -20,11 +19,12 @@ from model.plan import BucketPlan, IdentityPlan, StorePlan
 from object_store import ObjectStore
 from verify.facts import Answer, BucketFacts, Facts, StoreFacts, Tried
 from verify.probe import reading
-from verify.probe.actions import ACTIONS, Place, not_tried, try_actions
+from verify.probe.actions import Place, not_tried, try_actions
 from verify.probe.data_path import try_objects
 from verify.probe.exposure import look_at_door, try_store, try_strangers
-from verify.probe.links import ShortLink, sign_short_link, try_links
+from verify.probe.links import try_links
 from verify.probe.locks import try_lock
+from verify.probe.new_keys import introduce
 from verify.probe.seeds import Seeds, lay_seeds, new_run_id, run_prefix, sweep
 from verify.probe.session import READ_TIMEOUT_SECONDS, StoreSession, abort_upload
 from verify.probe.smoke import try_probe, writer_for
@@ -32,13 +32,6 @@ from verify.selection import EVERYTHING, Part, Selection
 from verify.target import Target
 
 JOBS = 8
-# IAM on AWS takes some seconds until it accepts a new key or a newly attached policy:
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html
-NEW_KEY_SECONDS = 20
-_NEW_KEY_PAUSE_SECONDS = 1
-_NEW_KEY_CODES = frozenset({"InvalidAccessKeyId", "InvalidClientTokenId", "AccessDenied"})
-# In how many buckets a refused identity is tried again until one request succeeds.
-_INTRODUCTIONS = 3
 
 
 @dataclass
@@ -62,9 +55,9 @@ class _Run:
     progress: TaskCount
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)
     seeds: dict[str, Seeds] = field(default_factory=dict)
-    short_links: dict[str, ShortLink] = field(default_factory=dict)
     grants: dict[str, dict[str, dict[str, Tried]]] = field(default_factory=dict)
     store: StoreFacts | None = None
+    introduced: dict[str, Tried] = field(default_factory=dict)
     left: dict[str, Answer[int]] = field(default_factory=dict)
     ready: dict[str, threading.Event] = field(default_factory=dict)
     pending: dict[str, int] = field(default_factory=dict)
@@ -120,6 +113,7 @@ def gather_facts(
             buckets={bucket.name: _bucket_facts(run, bucket) for bucket in selection.chosen(plan)},
             grants=run.grants,
             store=run.store,
+            introduced=run.introduced,
             requests=session.requests,
             gave_up=session.gave_up,
         )
@@ -155,32 +149,31 @@ def _stores(target: Target) -> Iterator[dict[str, ObjectStore]]:
 
 
 def _gather(run: _Run, pool: ThreadPoolExecutor) -> None:
-    """Submit everything at once; a task that waits for a seed or an introduction comes after it in the queue."""
+    """Introduce every key, then submit everything at once; a task that waits for a seed comes after it in the queue."""
     buckets = run.selection.chosen(run.plan)
     cells = run.selection.cells(run.plan) if Part.GRANTS in run.selection.parts else []
-    identities = {identity.name: identity for identity, _ in cells}
-    run.ready = {name: threading.Event() for name in (*(b.name for b in buckets), *identities)}
+    run.ready = {bucket.name: threading.Event() for bucket in buckets}
     tasks: list[Callable[[], None]] = [partial(_begin, run, bucket) for bucket in buckets]
-    tasks += [partial(_introduce, run, identity) for identity in identities.values()]
     for bucket in buckets:
         own: list[Callable[[], None]] = [partial(_read, run, bucket), *_bucket_tasks(run, bucket)]
         tried = [identity for identity, where in cells if where is bucket]
         run.pending[bucket.name] = len(own) + len(tried)
         tasks += [partial(_in_bucket, run, bucket, task) for task in own]
-        tasks += [partial(_in_bucket, run, bucket, partial(_cell, run, i, bucket), i.name) for i in tried]
+        tasks += [partial(_in_bucket, run, bucket, partial(_cell, run, i, bucket)) for i in tried]
     if Part.STORE in run.selection.parts:
         tasks.append(partial(_store, run))
-    run.progress.total(len(tasks))
-    for ended in as_completed([pool.submit(task) for task in tasks]):
-        ended.result()
-        run.progress.advance()
+    used = run.plan.identities if run.selection.parts else (run.verifier,)
+    introductions = [partial(_introduce, run, identity) for identity in used if identity.name not in run.absent]
+    run.progress.total(len(introductions) + len(tasks))
+    for step in (introductions, tasks):
+        for ended in as_completed([pool.submit(task) for task in step]):
+            ended.result()
+            run.progress.advance()
 
 
-def _in_bucket(run: _Run, bucket: BucketPlan, task: Callable[[], None], identity: str | None = None) -> None:
+def _in_bucket(run: _Run, bucket: BucketPlan, task: Callable[[], None]) -> None:
     """Run a task of a bucket once its seed exists; the last task of a bucket sweeps the bucket."""
     run.ready[bucket.name].wait()
-    if identity is not None:
-        run.ready[identity].wait()
     try:
         task()
     finally:
@@ -192,12 +185,10 @@ def _in_bucket(run: _Run, bucket: BucketPlan, task: Callable[[], None], identity
 
 
 def _begin(run: _Run, bucket: BucketPlan) -> None:
-    """Put the seeds, and sign the URL that is to expire soon."""
+    """Put the seeds."""
     name = bucket.name
     try:
         run.parts[name] = {}
-        writer = writer_for(run.plan, bucket, absent=run.absent)
-        run.short_links[name] = sign_short_link(run.session, bucket, writer, run.prefix)
         run.seeds[name] = lay_seeds(run.session, run.verifier.name, bucket, run.prefix)
     finally:
         run.ready[name].set()
@@ -220,28 +211,27 @@ def _read(run: _Run, bucket: BucketPlan) -> None:
 
 
 def _introduce(run: _Run, identity: IdentityPlan) -> None:
-    """Wait for a new key until one request with it succeeds, or the time is over."""
-    action = ACTIONS["list"]
-    buckets = [b for b in run.selection.chosen(run.plan) if action.allowed(identity, b)][:_INTRODUCTIONS]
-    deadline = time.monotonic() + NEW_KEY_SECONDS
-    try:
-        while buckets and identity.name not in run.absent:
-            answers = [action.attempt(Place(run.session, identity.name, b, run.prefix)) for b in buckets]
-            waiting = all(answer.code in _NEW_KEY_CODES for answer in answers)
-            if not waiting or time.monotonic() >= deadline:
-                return
-            time.sleep(_NEW_KEY_PAUSE_SECONDS)
-    finally:
-        run.ready[identity.name].set()
+    chosen = run.selection.chosen(run.plan)
+    # The chosen buckets first, so that a run for one bucket asks no other if it need not.
+    buckets = [*chosen, *(bucket for bucket in run.plan.buckets if bucket not in chosen)]
+    run.introduced[identity.name] = introduce(run.session, identity, buckets, run.prefix)
 
 
 def _cell(run: _Run, identity: IdentityPlan, bucket: BucketPlan) -> None:
     seeds = run.seeds[bucket.name]
     place = Place(
-        run.session, identity.name, bucket, run.prefix, seeds.marker_version, conditions_hold=seeds.conditions_hold
+        run.session,
+        identity.name,
+        bucket,
+        run.prefix,
+        seeds.marker_version,
+        conditions_hold=seeds.conditions_hold,
+        digests_hold=seeds.digests_hold,
+        leaves_markers=seeds.leaves_markers,
     )
     why = run.absent.get(identity.name)
-    tried = try_actions(place) if why is None else not_tried(bucket, why)
+    cloud = run.session.target.deployment.cloud
+    tried = try_actions(place, identity) if why is None else not_tried(identity, bucket, cloud, why)
     run.grants.setdefault(identity.name, {})[bucket.name] = tried
 
 
@@ -277,7 +267,7 @@ def _bucket_tasks(run: _Run, bucket: BucketPlan) -> list[Callable[[], None]]:
         ),
         Part.LINKS: (
             "links",
-            lambda: try_links(session, run.stores[mover.name], bucket, mover, prefix, run.short_links[bucket.name]),
+            lambda: try_links(session, run.stores[mover.name], bucket, mover, prefix),
         ),
         Part.STRANGERS: ("strangers", lambda: try_strangers(session, run.verifier.name, bucket, prefix)),
     }

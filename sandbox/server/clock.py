@@ -1,7 +1,7 @@
 """The clock of the sandbox's server: this machine's, or as wrong as the file `clock` of its folder says.
 
-The rule: it decides what a client can notice of a clock, the `Date` of each answer and the time of a signature. Left
-out: the times of objects and keys.
+The rule: it decides what a client can notice of a clock, the `Date` of each answer, the time of a signature, and
+whether the end of a lock is in the past. Left out: the times of objects and keys.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from moto.sts.models import STSBackend
 
 from sandbox.server import iam_quotas, lifecycle, moto_store
 from sandbox.server.answers import ApiError
+from sandbox.server.clock import machine_clock
 from sandbox.server.s3_actions import Cloud
 
 if TYPE_CHECKING:
@@ -51,8 +52,11 @@ class Rights:
 
     delete: Callable[[str, str | None], bool]
     bypass: Callable[[str], bool]
+    retain: Callable[[str], bool]
     #: The buckets in a listing; None for all.
     visible: frozenset[str] | None = None
+    #: The server's clock.
+    now: Callable[[], datetime] = machine_clock
 
 
 def rights() -> Rights:
@@ -287,22 +291,23 @@ def _spelled(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _retain_until(text: str | None) -> str:
+def _retain_until(text: str | None, in_the_past: str = "InvalidRequest") -> str:
     """A retain-until date in the only format that moto reads; refuses an invalid or past date."""
     try:
         moment = datetime.fromisoformat(text or "")
     except ValueError:
         raise ApiError("InvalidRequest", "Date must be provided in ISO 8601 format", 400) from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if moment <= datetime.now(UTC):
-        raise ApiError("InvalidRequest", "the retain until date must be in the future", 400)
+    if moment <= rights().now():
+        raise ApiError(in_the_past, "the retain until date must be in the future", 400)
     return _spelled(moment)
 
 
 def _amend_retention(cloud: Cloud) -> None:
     """The retention of an object can be read, and can be weakened only as the mode allows.
 
-    moto answers GET ?retention with the object itself, and allows a shorter COMPLIANCE retention.
+    moto answers GET ?retention with the object itself, and allows a shorter COMPLIANCE retention. AIStor looks at the
+    lock before the permission (`PutObjectRetentionHandler`), so a shorter retention is 400 to everybody.
     """
     get = _original(S3Response, "_key_response_get")
 
@@ -322,6 +327,9 @@ def _amend_retention(cloud: Cloud) -> None:
         )
         return 200, {"Content-Type": "application/xml"}, body
 
+    # `ParseObjectRetention` of MinIO; its handler calls any fault of the body malformed.
+    in_the_past = "MalformedXML" if cloud is Cloud.AISTOR else "InvalidRequest"
+
     def put_retention(self: S3Response) -> Answered:
         key = _lockable(self, self.parse_key_name(), self.querystring)
         wanted = xmltodict.parse(self.body).get("Retention") or {}
@@ -329,13 +337,15 @@ def _amend_retention(cloud: Cloud) -> None:
         if mode is not None:
             if mode not in _MODES:
                 raise ApiError("MalformedXML", f"Mode is {mode!r}; legal: GOVERNANCE, COMPLIANCE", 400)
-            until = _retain_until(wanted.get("RetainUntilDate"))
+            until = _retain_until(wanted.get("RetainUntilDate"), in_the_past)
         shorter = until is None or until < str(key.lock_until)
         weaker = shorter or mode != key.lock_mode
         stronger = key.lock_mode == "GOVERNANCE" and mode == "COMPLIANCE" and not shorter
         held = key.lock_mode and str(key.lock_until) > _spelled(datetime.now(UTC))
         if held and weaker and (key.lock_mode == "COMPLIANCE" or not (stronger or _bypassing(key.name, cloud))):
             raise locked(cloud)
+        if cloud is Cloud.AISTOR and not rights().retain(key.name):
+            raise ApiError("AccessDenied", "Access Denied.", 403)
         key.lock_mode, key.lock_until = mode, until
         return 200, {}, ""
 

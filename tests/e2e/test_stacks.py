@@ -31,8 +31,8 @@ def state_of(checkout: "Checkout", stack: str) -> str:
 
 # The counts of a stack; the number of findings that cannot tell must not grow unnoticed.
 PROVEN = {
-    "local": "9 buckets: 1114 proven, 0 failed, 35 cannot tell",
-    "aws": "9 buckets: 1148 proven, 0 failed, 0 cannot tell",
+    "local": "9 buckets: 1228 proven, 0 failed, 35 cannot tell",
+    "aws": "9 buckets: 1226 proven, 0 failed, 0 cannot tell",
 }
 UNTOLD = {
     "local": {

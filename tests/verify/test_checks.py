@@ -461,7 +461,12 @@ class TestGrants:
     def test_refusals_of_an_identity_that_never_worked_prove_nothing(self, store: "Store", facts: Facts) -> None:
         """A server refuses an unknown key everywhere, so its refusals do not count."""
         nowhere = {bucket: dict.fromkeys(cell, REFUSED) for bucket, cell in facts.grants["reader"].items()}
-        found = judge(store.deployment, replace(facts, grants={**facts.grants, "reader": nowhere}), EVERYTHING)
+        changed = replace(
+            facts,
+            grants={**facts.grants, "reader": nowhere},
+            introduced={**facts.introduced, "reader": REFUSED},
+        )
+        found = judge(store.deployment, changed, EVERYTHING)
         verdicts = {f.action: f.status for f in found if f.identity == "reader"}
 
         assert (verdicts["get"], verdicts["put"]) == (Status.FAIL, Status.CANNOT_TELL)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -189,7 +189,7 @@ def test_what_no_verifier_wrote_is_never_swept(store: "Store", monkeypatch: pyte
     monkeypatch.setattr("verify.probe.seeds.LEFTOVER_AFTER", timedelta(0))
     run = "20260101T000000Z-bbbbbb"
     archive = store.plan.bucket("archive")
-    lock = short_lock(archive)
+    lock = short_lock(archive, datetime.now(UTC))
     keys = (f"{PROBE_PREFIX}{run}/data", f"{PROBE_PREFIX}data", f"{PROBE_PREFIX}{run}/of-another-run")
     marks: tuple[dict[str, str], ...] = ({}, {MARK: run}, {MARK: "20260101T000000Z-cccccc"})
     for key, mark in zip(keys, marks, strict=True):

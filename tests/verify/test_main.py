@@ -16,6 +16,7 @@ from verify import gather
 from verify.__main__ import main
 from verify.checks import judge
 from verify.gather import gather_facts
+from verify.probe import new_keys
 from verify.probe.smoke import writer_for
 from verify.selection import Part, Selection
 from verify.target import CannotRunError, Target, target_from_file, target_from_stack
@@ -43,7 +44,7 @@ def test_right_store_exits_0(
 
     assert main([*files, "--junitxml", str(junit)]) == 0
     said = capsys.readouterr().out
-    assert "5 buckets: 388 proven, 0 failed, 20 cannot tell" in said
+    assert "5 buckets: 424 proven, 0 failed, 20 cannot tell" in said
     assert all(bucket.domain in said for bucket in store.deployment.plan.buckets)
     assert "cannot tell object_uploaded (joelclaw-test-usw2-ledger)" in said
     assert "cannot tell transition_as_planned (3 of: " in said
@@ -198,8 +199,8 @@ def test_refused_identity_is_facts(store: "Store", monkeypatch: pytest.MonkeyPat
     """The run waits for an unknown key, its checks fail, and the run ends."""
     wrong = store.target.credentials["worker"].model_copy(update={"access_key_id": "UNKNOWNKEY0000000000"})
     target = replace(store.target, credentials={**store.target.credentials, "worker": wrong})
-    monkeypatch.setattr(gather, "NEW_KEY_SECONDS", 0.5)
-    monkeypatch.setattr(gather, "_NEW_KEY_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(new_keys, "PAUSES", {"InvalidAccessKeyId": 2})
+    monkeypatch.setattr(new_keys, "PAUSE_SECONDS", 0.1)
     name = store.plan.bucket("scratch").name
     selection = Selection(parts=frozenset({Part.SMOKE, Part.GRANTS}), buckets=frozenset({name}))
 

@@ -4,9 +4,9 @@ import pytest
 
 from trials.mutations import MUTATIONS, Mutation
 from trials.stores import Store  # noqa: TC001 - fixtures are annotated with it
-from verify import gather
 from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Status, judge
 from verify.gather import gather_facts
+from verify.probe import new_keys
 from verify.selection import Part, Selection
 
 CASES = [
@@ -19,7 +19,7 @@ def test_damage_is_found_out(
     mutation: Mutation, cloud: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exactly the checks that the damage affects fail."""
-    monkeypatch.setattr(gather, "NEW_KEY_SECONDS", 0)
+    monkeypatch.setattr(new_keys, "PAUSES", {})
     store: Store = request.getfixturevalue("store" if cloud == "aistor" else "aws_store")
     names = frozenset(store.plan.bucket(domain).name for domain in mutation.domains)
     # Links wait until a URL has expired and large objects are slow: both are tried only if the damage affects them.

@@ -120,7 +120,7 @@ def test_a_run_keeps_them(
             worker["secret_access_key"],
         )
         _write_credentials(published, pairs)
-        monkeypatch.setattr("verify.gather.NEW_KEY_SECONDS", 0.2)
+        monkeypatch.setattr("verify.probe.new_keys.PAUSES", {})
     reports = reports_in(tmp_path)
     options = [word for pair in reports.items() for word in pair]
 

@@ -12,7 +12,7 @@ from model.deployment import Deployment
 from model.plan import BucketPlan
 from model.remedies import for_stack
 from verify.answer_codes import BUSY, NO_ANSWER, SILENT
-from verify.checks import configuration, exposure, grants, locks, objects
+from verify.checks import configuration, evidence, exposure, grants, locks, objects
 from verify.checks.finding import Finding, Status, Verdict
 from verify.facts import BucketFacts, Facts
 from verify.probe.actions import ACTIONS
@@ -165,19 +165,21 @@ def judge(
     def asked(check: Check) -> bool:
         return (only is None or check.name in only) and (check.part is None or check.part in selection.parts)
 
+    known = evidence.let_in(facts)
     found = [
-        _finding(check.name, STORE, function(deployment, facts))
+        _finding(check.name, STORE, evidence.weighed(function(deployment, facts), known))
         for check, function in STORE_CHECKS.values()
         if asked(check)
     ]
     for bucket in selection.chosen(deployment.plan):
-        found += [
-            _finding(check.name, bucket.name, _bucket_verdict(function, deployment, bucket, facts), bucket=bucket.name)
+        verdicts = {
+            check.name: evidence.weighed(_bucket_verdict(function, deployment, bucket, facts), known)
             for check, function in BUCKET_CHECKS.values()
             if asked(check)
-        ]
+        }
+        found += [_finding(name, bucket.name, verdict, bucket=bucket.name) for name, verdict in verdicts.items()]
     if Part.GRANTS in selection.parts:
-        found += _grant_findings(deployment, facts, selection, only)
+        found += _grant_findings(deployment, facts, known, selection, only)
     codes = {SILENT} | (_UNREACHED if facts.gave_up else set())
     told = [replace(finding, remedy=for_stack(finding.remedy, deployment.stack)) for finding in found]
     return [_unless_silent(finding, codes) for finding in told]
@@ -204,7 +206,7 @@ def _bucket_verdict(function: BucketCheck, deployment: Deployment, bucket: Bucke
 
 
 def _grant_findings(
-    deployment: Deployment, facts: Facts, selection: Selection, only: frozenset[str] | None
+    deployment: Deployment, facts: Facts, known: AbstractSet[str], selection: Selection, only: frozenset[str] | None
 ) -> list[Finding]:
     found = []
     for identity, bucket in selection.cells(deployment.plan):
@@ -215,7 +217,7 @@ def _grant_findings(
             _finding(
                 f"{action}_as_granted",
                 f"{identity.name} in {bucket.name}",
-                verdict,
+                evidence.weighed(verdict, known),
                 bucket=bucket.name,
                 identity=identity.name,
                 action=action,

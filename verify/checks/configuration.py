@@ -12,7 +12,18 @@ from model.lifecycle import FoundRule, rule_text
 from model.plan import BucketPlan, LifecycleRule
 from model.policies import bucket_policy
 from model.policy_meaning import same_meaning
-from verify.checks.finding import LOOK_POLICY, UP, Status, Verdict, all_refused, cannot_tell, fail, judged, not_asked
+from verify.checks.finding import (
+    LOOK_POLICY,
+    UP,
+    Status,
+    Verdict,
+    all_refused,
+    cannot_tell,
+    fail,
+    judged,
+    not_asked,
+    verifiers,
+)
 from verify.facts import Answer, BucketFacts, LiveRetention
 
 ABSENT = frozenset({"NotImplemented", "MalformedXML", "MethodNotAllowed"})
@@ -159,6 +170,7 @@ def public_access_blocked(deployment: Deployment, _: BucketPlan, facts: BucketFa
         frozenset({"AccessDenied"}),
         "every anonymous request refused, because the backend has no public access block",
         UP,
+        verifiers(deployment),
     )
 
 

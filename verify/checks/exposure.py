@@ -3,14 +3,25 @@
 The rule: closed means refused by a code that says so. A server that does not speak plain http at all counts as closed.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from model.bucket_names import bucket_name
 from model.deployment import Deployment
 from model.plan import BucketPlan
 from verify.answer_codes import NO_ANSWER
-from verify.checks.finding import LOOK_POLICY, UP, Status, Verdict, all_refused, fail, judged, not_asked, outcome
-from verify.facts import NOT_TRIED, BucketFacts, Facts
+from verify.checks.finding import (
+    LOOK_POLICY,
+    UP,
+    Status,
+    Verdict,
+    all_refused,
+    fail,
+    judged,
+    not_asked,
+    outcome,
+    verifiers,
+)
+from verify.facts import NOT_TRIED, SKEWED, BucketFacts, Facts, skew_in_words
 
 DENIED = frozenset({"AccessDenied"})
 UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
@@ -19,9 +30,12 @@ _NO_PLAIN_HTTP = NO_ANSWER | {"HTTP 400", "HTTP 426", "HTTP 301", "HTTP 308", "I
 # IAM never answers UnauthorizedOperation; MinIO's admin API answers AccessDenied or XMinioAdminNotAllowed.
 _ADMIN_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 WARN_BELOW_DAYS = 30
+# An answer's `Date` has whole seconds, and a presigned URL is rarely signed for a shorter time.
+WARN_ABOVE_SKEW = timedelta(seconds=2)
+SET_CLOCK = "set the clocks of this machine and of the server, for example by NTP"
 
 
-def anonymous_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+def anonymous_refused(deployment: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
     """A request without a signature cannot list, read or put anything."""
     if facts.strangers is None:
         return not_asked("not tried")
@@ -30,6 +44,7 @@ def anonymous_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> V
         DENIED,
         "refused",
         "remove the bucket policy or the ACL that makes the bucket public",
+        verifiers(deployment),
     )
 
 
@@ -42,14 +57,15 @@ def plain_http_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts
     found = facts.strangers.plain_http
     right = found.code in DENIED | _NO_PLAIN_HTTP
     shown = "not served" if found.code in _NO_PLAIN_HTTP else outcome(found)
-    return judged(right, "refused (AccessDenied) or not served", shown, UP)
+    leans_on = verifiers(deployment) if found.code in DENIED else ()
+    return judged(right, "refused (AccessDenied) or not served", shown, UP, leans_on)
 
 
-def verifier_confined(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+def verifier_confined(deployment: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
     """Outside the probe prefix the verifier can neither list, nor read, nor delete a version."""
     if facts.strangers is None:
         return not_asked("not tried")
-    return all_refused(facts.strangers.outside, DENIED, "refused outside .verify/", UP)
+    return all_refused(facts.strangers.outside, DENIED, "refused outside .verify/", UP, verifiers(deployment))
 
 
 def endpoint_reached(_: Deployment, facts: Facts) -> Verdict:
@@ -59,10 +75,13 @@ def endpoint_reached(_: Deployment, facts: Facts) -> Verdict:
         return not_asked(door.reached.said)
     if facts.gave_up:
         return fail(f"answers from {door.endpoint}", facts.gave_up, "check the server and the network")
-    remedy = "check the server, the network and `--via`; run `object-store preflight` for details"
-    return judged(
-        door.reached.ok, f"answers from {door.endpoint}", "it answers" if door.reached.ok else door.reached.said, remedy
-    )
+    wanted = f"answers from {door.endpoint}"
+    if not door.reached.ok:
+        remedy = "check the server, the network and `--via`; run `object-store preflight` for details"
+        return fail(wanted, door.reached.said, SET_CLOCK if door.reached.code == SKEWED else remedy)
+    ahead = timedelta(seconds=door.ahead_seconds)
+    warning = f"{skew_in_words(ahead)}: {SET_CLOCK}" if abs(ahead) > WARN_ABOVE_SKEW else ""
+    return Verdict(Status.PASS, wanted, "it answers", warning)
 
 
 def certificate_valid(_: Deployment, facts: Facts) -> Verdict:
@@ -122,7 +141,7 @@ def names_as_convention(deployment: Deployment, _: Facts) -> Verdict:
     return judged(not wrong, wanted, ", ".join(wrong) or "all of that form", "run `pulumi up` with this checkout")
 
 
-def default_keys_refused(_: Deployment, facts: Facts) -> Verdict:
+def default_keys_refused(deployment: Deployment, facts: Facts) -> Verdict:
     """The server does not know the vendor's well-known default key pair."""
     if facts.store is None:
         return not_asked("not tried")
@@ -134,6 +153,7 @@ def default_keys_refused(_: Deployment, facts: Facts) -> Verdict:
         f"refused ({' or '.join(sorted(UNKNOWN_KEY))})",
         outcome(found),
         "change the server's root credentials now: these are publicly known",
+        verifiers(deployment),
     )
 
 

@@ -4,11 +4,12 @@ The rule: PASS, FAIL or CANNOT TELL. CANNOT TELL never counts as PASS, and is ne
 is only for what the deployment lists as unsupported, and for what cannot be tried without harm.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Any
 
+from model.deployment import Deployment
 from model.remedies import Remedy
 from verify.facts import NOT_TRIED, Answer
 
@@ -43,12 +44,14 @@ class Verdict:
         wanted: What the plan says.
         found: What the store says.
         remedy: One sentence that says what to do; with PASS it is a warning.
+        leans_on: The identities on whose refusals a PASS leans; see `verify.checks.evidence`.
     """
 
     status: Status
     wanted: str
     found: str
     remedy: str = ""
+    leans_on: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,11 @@ class Finding:
         return f"{self.resource}: {self.check}: {self.status}: wanted {self.wanted}, found {self.found}. {self.remedy}"
 
 
-def judged(right: bool, wanted: str, found: str, remedy: str) -> Verdict:  # noqa: FBT001 - the verdict itself
+def judged(right: bool, wanted: str, found: str, remedy: str, leans_on: Iterable[str] = ()) -> Verdict:  # noqa: FBT001 - the verdict itself
     """PASS if `right`, else FAIL with the remedy."""
-    return Verdict(Status.PASS, wanted, found) if right else fail(wanted, found, remedy)
+    if not right:
+        return fail(wanted, found, remedy)
+    return Verdict(Status.PASS, wanted, found, leans_on=frozenset(leans_on))
 
 
 def fail(wanted: str, found: str, remedy: str) -> Verdict:
@@ -102,10 +107,17 @@ def not_asked(why: str) -> Verdict:
     return Verdict(Status.NOT_ASKED, "nothing", why)
 
 
-def all_refused(answers: Mapping[str, Answer[Any]], codes: frozenset[str], wanted: str, remedy: str) -> Verdict:
+def all_refused(
+    answers: Mapping[str, Answer[Any]],
+    codes: frozenset[str],
+    wanted: str,
+    remedy: str,
+    leans_on: Iterable[str] | None = None,
+) -> Verdict:
     """PASS if every answer is a refusal with one of the codes; `found` names each answer that is not.
 
-    If every attempt was refused but some were not made, the verdict is CANNOT TELL with the reason.
+    If every attempt was refused but some were not made, the verdict is CANNOT TELL with the reason. The PASS leans on
+    `leans_on`; without it the answers are by identity, and it leans on each of them.
     """
     untried = {who: answer for who, answer in answers.items() if answer.code == NOT_TRIED}
     wrong = {who: answer for who, answer in answers.items() if answer.code not in codes and who not in untried}
@@ -119,7 +131,14 @@ def all_refused(answers: Mapping[str, Answer[Any]], codes: frozenset[str], wante
     if not wrong:
         by_code = {code: [who for who, answer in answers.items() if answer.code == code] for code in sorted(codes)}
         found = "; ".join(f"{code} to {', '.join(who)}" for code, who in by_code.items() if who)
-    return judged(not wrong, f"{wanted} ({' or '.join(sorted(codes))})", found or "no attempt was made", remedy)
+    wanted = f"{wanted} ({' or '.join(sorted(codes))})"
+    return judged(not wrong, wanted, found or "no attempt was made", remedy, answers if leans_on is None else leans_on)
+
+
+def verifiers(deployment: Deployment) -> frozenset[str]:
+    """The verifier's name: it signs what is compared with a request without a signature."""
+    verifier = deployment.plan.verifier
+    return frozenset() if verifier is None else frozenset({verifier.name})
 
 
 def outcome(answer: Answer[Any]) -> str:

@@ -5,6 +5,8 @@ AccessDenied: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.
 (ErrObjectLocked).
 """
 
+from collections.abc import Mapping
+
 from model.deployment import Deployment
 from model.plan import BucketPlan
 from model.policies import Cloud
@@ -22,7 +24,7 @@ from verify.checks.finding import (
     judged,
     not_asked,
 )
-from verify.facts import BucketFacts
+from verify.facts import NOT_TRIED, BucketFacts, Tried
 from verify.probe.smoke import compliance, has_writer
 
 LOCK_CODES: dict[Cloud, frozenset[str]] = {
@@ -72,9 +74,8 @@ def old_version_kept_on_delete(_: Deployment, _plan: BucketPlan, facts: BucketFa
 
 def version_delete_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
     """Without bypass no identity with access to the bucket, nor the verifier, can delete a locked version."""
-    if facts.lock is None:
-        return _NO_LOCK
-    return all_refused(facts.lock.version_deletes, LOCK_CODES[deployment.cloud], "refused to every holder", _MEND)
+    codes = LOCK_CODES[deployment.cloud]
+    return _NO_LOCK if facts.lock is None else _refused(facts.lock.version_deletes, codes, "refused to every holder")
 
 
 def lock_bypass_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
@@ -83,11 +84,17 @@ def lock_bypass_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) ->
         return _NO_LOCK
     if not facts.lock.bypasses:
         return not_asked("no workload has access to the bucket")
-    return all_refused(facts.lock.bypasses, frozenset({"AccessDenied"}), "refused to every workload", _MEND)
+    return _refused(facts.lock.bypasses, frozenset({"AccessDenied"}), "refused to every workload")
 
 
 def retention_shortening_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
     """Without bypass no identity can shorten a retention."""
-    if facts.lock is None:
-        return _NO_LOCK
-    return all_refused(facts.lock.shortenings, LOCK_CODES[deployment.cloud], "refused to every holder", _MEND)
+    codes = LOCK_CODES[deployment.cloud]
+    return _NO_LOCK if facts.lock is None else _refused(facts.lock.shortenings, codes, "refused to every holder")
+
+
+def _refused(answers: Mapping[str, Tried], codes: frozenset[str], wanted: str) -> Verdict:
+    unwritten = next(iter(answers.values()), None)
+    if unwritten is not None and all(answer == unwritten and answer.code == NOT_TRIED for answer in answers.values()):
+        return cannot_tell(wanted, unwritten.said, _MEND)
+    return all_refused(answers, codes, wanted, _MEND)

@@ -32,6 +32,7 @@ _LOOK_SIGNATURES = "check the server and any proxy in front of it: it accepts a 
 SIGNATURE_CODES = frozenset({"SignatureDoesNotMatch"})
 # MinIO and AWS both answer AccessDenied with "Request has expired".
 EXPIRED_CODES = frozenset({"AccessDenied", "ExpiredToken"})
+TOO_LONG = "too_long"  # the adapter refuses it, so it leans on no answer of the server
 
 
 def object_uploaded(deployment: Deployment, plan: BucketPlan, facts: BucketFacts) -> Verdict:
@@ -160,6 +161,9 @@ def overwrite_refused_on_condition(_: Deployment, _plan: BucketPlan, facts: Buck
     """The server refuses a put with `If-None-Match: *` for a key that exists."""
     if facts.objects is None:
         return not_asked("not tried")
+    first = facts.objects.sizes["1 byte"].came
+    if not first.ok and facts.objects.conditional.code == "PreconditionFailed":
+        return cannot_tell("refused", f"the put without the condition was not allowed either ({first})")
     return _each_refused(
         {"If-None-Match: *": facts.objects.conditional},
         frozenset({"PreconditionFailed"}),
@@ -216,13 +220,15 @@ def presign_bound_to_method(_: Deployment, _plan: BucketPlan, facts: BucketFacts
 
 def long_presign_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
     """The adapter refuses to sign a URL for longer than 7 days."""
-    return _link_refused(facts.links, "too_long", frozenset({"InvalidExpiry"}))
+    return _link_refused(facts.links, TOO_LONG, frozenset({"InvalidExpiry"}))
 
 
 def _link_refused(links: LinkFacts | None, what: str, codes: frozenset[str]) -> Verdict:
     if links is None:
         return not_asked("not tried")
     tried: Tried = getattr(links, what)
+    if what != TOO_LONG and not links.get.ok and tried.code in codes:
+        return cannot_tell("refused", f"{tried}, but the URL as it was signed was not allowed either ({links.get})")
     return _each_refused({what.replace("_", " "): tried}, codes, "refused", _LOOK_SIGNATURES)
 
 

@@ -1,8 +1,9 @@
 """The actions of the grants matrix: how each is tried without harm, and who may do it.
 
 The rule: an attempt changes nothing even if the server allows it. A put carries `If-None-Match: *` for an object that
-exists (allowed: 412). A change of configuration is one that every server rejects after it has accepted the caller
-(allowed: 400). A delete is for a key that does not exist. So the code alone shows whether the caller is allowed.
+exists (allowed: 412); outside the probe prefix it carries another body's digest (allowed: 400). A change of
+configuration is one that every server rejects after it has accepted the caller (allowed: 400). A delete is for a key
+that does not exist. So the code alone shows whether the caller is allowed.
 Deleting a bucket is left out: only the bucket's contents would prevent harm.
 
 That permission is checked before content: for MinIO see its cmd/bucket-*-handlers.go; for AWS:
@@ -15,23 +16,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from model.plan import BucketPlan, IdentityPlan
+from model.plan import PROBE_PREFIX, BucketPlan, IdentityPlan
 from model.policies import Cloud
 from model.taxonomy import Access, RetentionMode
 from verify.facts import DONE, NOT_TRIED, Answer, Tried
 from verify.probe.answers import as_tried, done
 from verify.probe.mark import mark_for, mark_headers
+from verify.probe.seeds import BAD_DIGEST, MD5_OF_NOTHING
 from verify.probe.session import StoreSession, abort_upload, body_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-LINK_SECONDS = 300
+# Longer than the clocks of a signed request and of its server may differ.
+LINK_SECONDS = 1200
 _LINKED = b"put by link"
 # AWS requires a checksum if the bucket has a default retention; botocore adds none to a presigned URL.
 _LINKED_MD5 = base64.b64encode(hashlib.md5(_LINKED, usedforsecurity=False).digest()).decode()
 CONDITIONAL = frozenset({"put", "presigned_put"})
 _WOULD_STAY = "the server ignores If-None-Match, so a put that it allows would stay locked until its retention ends"
+_WOULD_STORE = "the server ignores the digest of a body, so a put that it allows would leave an object"
 REFUSED: dict[Cloud, frozenset[str]] = {
     "aistor": frozenset({"AccessDenied"}),
     "aws": frozenset({"AccessDenied"}),
@@ -55,6 +59,8 @@ class Place:
         prefix: The run's prefix.
         marker_version: Version id of a delete marker; `null` in a bucket without versions.
         conditions_hold: Whether the server respects `If-None-Match: *` in the bucket.
+        digests_hold: Whether the server refuses a put with another body's digest there.
+        leaves_markers: Whether a delete of a key without an object leaves a delete marker there.
     """
 
     session: StoreSession
@@ -63,6 +69,8 @@ class Place:
     prefix: str
     marker_version: str = "null"
     conditions_hold: bool = True
+    digests_hold: bool = True
+    leaves_markers: bool = False
 
     @property
     def client(self) -> "S3Client":
@@ -79,6 +87,20 @@ class Place:
         """A key without an object; in a versioned bucket it has a delete marker."""
         return f"{self.prefix}gone"
 
+    @property
+    def outside(self) -> str:
+        """A key without an object outside the probe prefix."""
+        return outside(self.prefix)
+
+
+def outside(prefix: str) -> str:
+    """A key that no workload uses, outside the probe prefix: under the year, as a workload's own keys often are.
+
+    Args:
+        prefix: The run's prefix; its id begins with the year.
+    """
+    return f"{prefix.removeprefix(PROBE_PREFIX)[:4]}/{prefix}none"
+
 
 @dataclass(frozen=True)
 class Action:
@@ -91,6 +113,9 @@ class Action:
         attempt: Tries it at a place.
         proves: Error codes that only an allowed caller gets.
         locked_only: Whether it applies only to buckets with object lock.
+        hot_only: Whether it applies only to buckets without versions, because it would leave a delete marker elsewhere.
+        outside: Whether it is about a key outside the probe prefix, where the verifier may do nothing.
+        listers_only: Whether on AWS it applies only to who may list: to others AWS refuses a key without an object.
     """
 
     name: str
@@ -99,11 +124,19 @@ class Action:
     attempt: Callable[[Place], Tried]
     proves: frozenset[str] = frozenset()
     locked_only: bool = False
+    hot_only: bool = False
+    outside: bool = False
+    listers_only: bool = False
+
+    def applies(self, identity: IdentityPlan, bucket: BucketPlan, cloud: Cloud) -> bool:
+        """Whether the attempt does no harm in the bucket, and its answer tells something about the identity."""
+        hollow = self.listers_only and cloud == "aws" and not self.allowed(identity, bucket)
+        return (bucket.locked or not self.locked_only) and not (bucket.versioned and self.hot_only) and not hollow
 
     def allowed(self, identity: IdentityPlan, bucket: BucketPlan) -> bool:
-        """Whether the plan allows the identity this action in the bucket, under the probe prefix."""
+        """Whether the plan allows the identity this action in the bucket."""
         if identity.verifies:
-            return self.holder != "nobody"
+            return self.holder != "nobody" and not self.outside
         return any(grant.bucket == bucket.name and self.holder in _BY_ACCESS[grant.access] for grant in identity.grants)
 
     def let_in(self, answer: Tried) -> bool:
@@ -131,20 +164,29 @@ def _multipart(place: Place) -> Tried:
 
 
 def _presigned_get(place: Place) -> Tried:
-    url = place.client.generate_presigned_url(
-        "get_object", Params={"Bucket": place.bucket.name, "Key": place.seed}, ExpiresIn=LINK_SECONDS
-    )
-    return as_tried(place.session.send("GET", url))
+    return as_tried(place.session.send("GET", _presigned_at(place, "get_object", place.seed)))
 
 
 def _presigned_put(place: Place) -> Tried:
     mark = mark_for(place.seed)
-    parameters = {"Bucket": place.bucket.name, "Key": place.seed, "IfNoneMatch": "*", "ContentMD5": _LINKED_MD5}
-    url = place.client.generate_presigned_url(
-        "put_object", Params={**parameters, "Metadata": mark}, ExpiresIn=LINK_SECONDS
-    )
+    url = _presigned_at(place, "put_object", place.seed, IfNoneMatch="*", ContentMD5=_LINKED_MD5, Metadata=mark)
     headers = {"If-None-Match": "*", "Content-MD5": _LINKED_MD5, **mark_headers(mark)}
     return as_tried(place.session.send("PUT", url, headers, _LINKED))
+
+
+def _presigned_at(place: Place, operation: str, key: str, **parameters: object) -> str:
+    signed = {"Bucket": place.bucket.name, "Key": key, **parameters}
+    return place.client.generate_presigned_url(operation, Params=signed, ExpiresIn=LINK_SECONDS)
+
+
+def _get_outside(place: Place) -> Tried:
+    return as_tried(place.session.send("GET", _presigned_at(place, "get_object", place.outside)))
+
+
+def _put_outside(place: Place) -> Tried:
+    """With the digest of no bytes. The condition is what the adapter sends, and what a policy may ask for."""
+    url = _presigned_at(place, "put_object", place.outside, IfNoneMatch="*", ContentMD5=MD5_OF_NOTHING)
+    return as_tried(place.session.send("PUT", url, {"If-None-Match": "*", "Content-MD5": MD5_OF_NOTHING}, _LINKED))
 
 
 # Every server rejects this even from an allowed caller: no server accepts an expiration after 0 days.
@@ -181,6 +223,16 @@ ACTIONS: dict[str, Action] = {
         ),
         Action("presigned_put", "pp", "append", _presigned_put, frozenset({"PreconditionFailed"})),
         Action("multipart", "mp", "append", _multipart),
+        Action("get_outside", "go", "read", _get_outside, frozenset({"NoSuchKey"}), outside=True, listers_only=True),
+        Action("put_outside", "po", "append", _put_outside, frozenset({BAD_DIGEST}), outside=True),
+        Action(
+            "delete_outside",
+            "do",
+            "write",
+            _asked(lambda p, s3: s3.delete_object(Bucket=p.bucket.name, Key=p.outside)),
+            outside=True,
+            hot_only=True,
+        ),
         Action("delete", "de", "write", _asked(lambda p, s3: s3.delete_object(Bucket=p.bucket.name, Key=p.gone))),
         Action(
             "delete_version",
@@ -282,22 +334,26 @@ def refused(answer: Tried, cloud: Cloud) -> bool:
     return answer.code in REFUSED[cloud]
 
 
-def try_actions(place: Place) -> dict[str, Tried]:
+def try_actions(place: Place, identity: IdentityPlan) -> dict[str, Tried]:
     """Try every action that applies to the place, one after the other."""
+    cloud = place.session.target.deployment.cloud
     # If the server ignores the condition, the put could not be removed from a bucket with default COMPLIANCE.
     stuck = place.bucket.retention is not None and place.bucket.retention.mode is RetentionMode.COMPLIANCE
-    unsafe = CONDITIONAL if stuck and not place.conditions_hold else frozenset()
+    unsafe = {
+        **(dict.fromkeys(CONDITIONAL, _WOULD_STAY) if stuck and not place.conditions_hold else {}),
+        **({} if place.digests_hold else {"put_outside": _WOULD_STORE}),
+    }
     return {
-        action.name: Answer(code=NOT_TRIED, said=_WOULD_STAY) if action.name in unsafe else action.attempt(place)
-        for action in ACTIONS.values()
-        if place.bucket.locked or not action.locked_only
+        name: Answer(code=NOT_TRIED, said=unsafe[name]) if name in unsafe else action.attempt(place)
+        for name, action in ACTIONS.items()
+        if action.applies(identity, place.bucket, cloud) and not (action.hot_only and place.leaves_markers)
     }
 
 
-def not_tried(bucket: BucketPlan, why: str) -> dict[str, Tried]:
+def not_tried(identity: IdentityPlan, bucket: BucketPlan, cloud: Cloud, why: str) -> dict[str, Tried]:
     """The answers of an identity that is unavailable."""
     return {
-        action.name: Answer(code=NOT_TRIED, said=why)
-        for action in ACTIONS.values()
-        if bucket.locked or not action.locked_only
+        name: Answer(code=NOT_TRIED, said=why)
+        for name, action in ACTIONS.items()
+        if action.applies(identity, bucket, cloud)
     }

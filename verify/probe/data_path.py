@@ -74,7 +74,7 @@ def try_objects(
         listing: Whether a listing of more than one page is tried.
     """
     client = session.client(identity.name)
-    lock: dict[str, Any] = short_lock(bucket) if identity.verifies else {}
+    lock: dict[str, Any] = short_lock(bucket, session.now()) if identity.verifies else {}
     path = _Path(session, client, bucket.name, {"ChecksumAlgorithm": "SHA256", **lock})
     sizes = {**SMALL_SIZES, **(LARGE_SIZES if large else {})}
     return ObjectFacts(

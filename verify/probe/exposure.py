@@ -15,13 +15,24 @@ from urllib.parse import urlsplit
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from model.admin_versions import NOT_SPOKEN, NOT_SPOKEN_CODE, VERSIONS, command_url
 from model.plan import BucketPlan
 from model.secrecy.vendor_defaults import VENDOR_PAIR
 from object_store import CertificateNotTrusted, ConfigurationError, EndpointUnreachable, LocalFault, try_connection
-from verify.facts import DONE, NOT_TRIED, Answer, Certificate, DoorFacts, StoreFacts, StrangerFacts, Tried
+from verify.facts import (
+    DONE,
+    NOT_TRIED,
+    SKEWED,
+    Answer,
+    Certificate,
+    DoorFacts,
+    StoreFacts,
+    StrangerFacts,
+    Tried,
+    skew_in_words,
+)
+from verify.probe.actions import LINK_SECONDS, outside
 from verify.probe.answers import UNEXPECTED, LocalFaultError, as_tried, done
 from verify.probe.session import ANONYMOUS, CONNECT_TIMEOUT_SECONDS, StoreSession, body_of
 
@@ -29,6 +40,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 UNTRUSTED = "CertificateNotTrusted"
+# By how much the clocks of a signed request and of its server may differ, on MinIO (globalMaxSkewTime) and on AWS:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html
+MOST_SKEW = timedelta(minutes=15)
 # What a browser would show; S3 answers XML, or nothing.
 _PAGE = re.compile(rb"\s*<(!doctype html|html)\b", re.IGNORECASE)
 
@@ -55,11 +69,16 @@ def look_at_door(session: StoreSession) -> DoorFacts:
             return DoorFacts(endpoint, Answer(DONE), Answer(code=refusal.code, said=refusal.said))
         if refusal is not None:
             return DoorFacts(endpoint, refusal, certificate)
-        page = session.send("GET", endpoint)
+        dated: list[timedelta] = []
+        page = session.send("GET", endpoint, dated=dated)
+        session.ahead = dated[-1] if dated else timedelta()
+        if abs(session.ahead) > MOST_SKEW:
+            said = f"{skew_in_words(session.ahead)}, so the server refuses every signed request"
+            return DoorFacts(endpoint, Answer(code=SKEWED, said=said), certificate, session.ahead.total_seconds())
         if page.ok and _PAGE.match(page.value or b""):
             said = f"what answers at {endpoint} is a web page, not an S3 server: a login page, a console or a proxy"
             return DoorFacts(endpoint, Answer(code=UNEXPECTED, said=said), certificate)
-    return DoorFacts(endpoint, Answer(DONE), certificate)
+    return DoorFacts(endpoint, Answer(DONE), certificate, session.ahead.total_seconds())
 
 
 def _refused_by_the_adapter(endpoint: str, ca_file: str | None) -> Tried | None:
@@ -91,15 +110,15 @@ def try_strangers(session: StoreSession, verifier: str, bucket: BucketPlan, pref
     """Try a bucket without a signature, over plain http, and as the verifier outside the probe prefix."""
     name, seed = bucket.name, f"{prefix}seed"
     nobody, own = session.client(ANONYMOUS), session.client(verifier)
-    outside = f"verify-outside/{prefix}none"
+    key = outside(prefix)
     beyond = {
-        "list": session.ask(done(lambda: own.list_objects_v2(Bucket=name, Prefix=outside, MaxKeys=1))),
+        "list": session.ask(done(lambda: own.list_objects_v2(Bucket=name, Prefix=key, MaxKeys=1))),
         # For a version that does not exist: it creates no delete marker and removes nothing.
-        "delete_version": session.ask(done(lambda: own.delete_object(Bucket=name, Key=outside, VersionId="null"))),
+        "delete_version": session.ask(done(lambda: own.delete_object(Bucket=name, Key=key, VersionId="null"))),
     }
     if session.target.deployment.cloud == "aistor":
         # AWS answers AccessDenied for a missing object if the caller may not list, so a refusal there proves nothing.
-        beyond["get"] = session.ask(done(lambda: body_of(own, name, outside)))
+        beyond["get"] = session.ask(done(lambda: body_of(own, name, key)))
     return StrangerFacts(
         anonymous={
             "list": session.ask(done(lambda: nobody.list_objects_v2(Bucket=name, Prefix=prefix, MaxKeys=1))),
@@ -118,7 +137,9 @@ def _plain_http(session: StoreSession, verifier: str, bucket: BucketPlan, seed: 
         return None
     endpoint = session.client(verifier).meta.endpoint_url
     client: S3Client = session.client(verifier, endpoint.replace("https:", "http:", 1))
-    url = client.generate_presigned_url("get_object", Params={"Bucket": bucket.name, "Key": seed}, ExpiresIn=60)
+    url = client.generate_presigned_url(
+        "get_object", Params={"Bucket": bucket.name, "Key": seed}, ExpiresIn=LINK_SECONDS
+    )
     # Once: a server that does not speak plain http closes the connection each time.
     return as_tried(session.send("GET", url, once=True))
 
@@ -168,10 +189,8 @@ def _aistor_admin(session: StoreSession, identity: str) -> Tried:
 
 
 def _signed(session: StoreSession, identity: str, url: str) -> dict[str, str]:
-    pair = session.target.credentials[identity]
     request = AWSRequest("GET", url)
-    credentials = Credentials(pair.access_key_id, pair.secret_access_key.get_secret_value())
-    S3SigV4Auth(credentials, "s3", session.target.deployment.region).add_auth(request)
+    S3SigV4Auth(session.credentials(identity), "s3", session.target.deployment.region).add_auth(request)
     return dict(request.headers.items())
 
 

@@ -6,11 +6,11 @@ lock, unless `--leave-locked-probe` is given. A refusal is a code, never "it rai
 """
 
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from model.plan import BucketPlan, IdentityPlan, StorePlan
-from verify.facts import Answer, LockFacts, Tried
+from verify.facts import NOT_TRIED, Answer, LockFacts, Tried
 from verify.probe.seeds import short_lock
 from verify.probe.session import StoreSession, body_of
 
@@ -44,7 +44,9 @@ def try_lock(
     verifier = next(one for one in plan.identities if one.verifies)
     writer, reader = session.client(identity.name), session.client(verifier.name)
     key, body = f"{prefix}locked", secrets.token_bytes(_BYTES)
-    explicit: dict[str, Any] = short_lock(bucket) if identity.verifies else {"ChecksumAlgorithm": "SHA256"}
+    explicit: dict[str, Any] = (
+        short_lock(bucket, session.now()) if identity.verifies else {"ChecksumAlgorithm": "SHA256"}
+    )
 
     def put(content: bytes) -> str:
         return str(writer.put_object(Bucket=bucket.name, Key=key, Body=content, **explicit).get("VersionId", ""))
@@ -68,16 +70,9 @@ def try_lock(
     who = holders(plan, bucket)
     if not first.ok:
         stopped: Answer[Any] = Answer(code=first.code, said=f"the version was not written: {first.said}")
-        names = [one.name for one in who]
-        return LockFacts(
-            identity.name,
-            not identity.verifies,
-            stopped,
-            stopped,
-            dict.fromkeys(names, stopped),
-            {name: stopped for name in names if name != verifier.name},
-            dict.fromkeys(names, stopped),
-        )
+        untried: dict[str, Tried] = dict.fromkeys((one.name for one in who), Answer(code=NOT_TRIED, said=str(stopped)))
+        workloads = {name: answer for name, answer in untried.items() if name != verifier.name}
+        return LockFacts(identity.name, not identity.verifies, stopped, stopped, untried, workloads, untried)
     after_overwrite = session.ask(overwritten)
     after_delete = session.ask(deleted)
     # On the newer version: a retention that is wrongly allowed must not change the lock of the version under test.
@@ -101,7 +96,7 @@ def _delete(
 
 
 def _shorten(session: StoreSession, identity: str, bucket: BucketPlan, key: str, version: str) -> Tried:
-    sooner = datetime.now(UTC) + timedelta(minutes=1)
+    sooner = session.now() + timedelta(minutes=1)
 
     def shorten(client: "S3Client") -> object:
         return client.put_object_retention(

@@ -6,6 +6,8 @@ nothing is locked for long. Of other runs it removes only what a verifier certai
 only when it is older than a day, because another run may be active. The lifecycle rule expires the rest.
 """
 
+import base64
+import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.plan import PROBE_PREFIX, BucketPlan
 from verify.facts import Answer
+from verify.probe.answers import done
 from verify.probe.mark import Version, of_run, ours
 from verify.probe.session import StoreSession
 
@@ -24,6 +27,9 @@ DELETE_BATCH = 1000
 LEFTOVER_AFTER = timedelta(days=1)
 SEED_BYTES = 512
 LOCK = timedelta(minutes=10)
+# The digest of no bytes: a server that lets a put of some bytes in refuses it, and nothing is left.
+MD5_OF_NOTHING = base64.b64encode(hashlib.md5(b"", usedforsecurity=False).digest()).decode()
+BAD_DIGEST = "BadDigest"
 
 
 def new_run_id() -> str:
@@ -36,13 +42,13 @@ def run_prefix(run_id: str) -> str:
     return f"{PROBE_PREFIX}{run_id}/"
 
 
-def short_lock(bucket: BucketPlan, lock: timedelta = LOCK) -> dict[str, Any]:
+def short_lock(bucket: BucketPlan, now: datetime) -> dict[str, Any]:
     """Arguments of put_object for a short governance lock; none in a bucket without object lock."""
     if not bucket.locked:
         return {}
     return {
         "ObjectLockMode": "GOVERNANCE",
-        "ObjectLockRetainUntilDate": datetime.now(UTC) + lock,
+        "ObjectLockRetainUntilDate": now + LOCK,
         "ChecksumAlgorithm": "SHA256",
     }
 
@@ -55,43 +61,55 @@ class Seeds:
         answer: The answer to the put of the seed.
         marker_version: Version id of the delete marker; `null` in a bucket without versions.
         conditions_hold: Whether the server refused a put with `If-None-Match: *` for a key that exists.
+        digests_hold: Whether the server refused a put with another body's MD5.
+        leaves_markers: Whether a delete leaves a delete marker, as in a bucket with versions, on or suspended.
     """
 
     answer: Answer[str]
     marker_version: str
     conditions_hold: bool
+    digests_hold: bool
+    leaves_markers: bool
 
 
 def lay_seeds(session: StoreSession, verifier: str, bucket: BucketPlan, prefix: str) -> Seeds:
-    """Put the seed, test a conditional put, and in a versioned bucket create a delete marker without an object."""
+    """Put the seed, test puts that must fail, and in a versioned bucket create a delete marker without an object."""
     client = session.client(verifier)
+    lock = short_lock(bucket, session.now())
 
     def lay() -> str:
-        client.put_object(
-            Bucket=bucket.name, Key=f"{prefix}seed", Body=secrets.token_bytes(SEED_BYTES), **short_lock(bucket)
-        )
-        if not bucket.versioned:
-            return "null"
-        return str(client.delete_object(Bucket=bucket.name, Key=f"{prefix}gone").get("VersionId", "null"))
+        client.put_object(Bucket=bucket.name, Key=f"{prefix}seed", Body=secrets.token_bytes(SEED_BYTES), **lock)
+        gone = client.delete_object(Bucket=bucket.name, Key=f"{prefix}gone")
+        return str(gone.get("VersionId", "null")) if gone.get("DeleteMarker") else ""
 
-    def put_again() -> object:
-        return client.put_object(
-            Bucket=bucket.name, Key=f"{prefix}seed", Body=b"again", IfNoneMatch="*", **short_lock(bucket)
+    laid = session.ask(lay)  # with the version id of the delete marker, if the bucket leaves one
+    again = session.ask(
+        done(lambda: client.put_object(Bucket=bucket.name, Key=f"{prefix}seed", Body=b"again", IfNoneMatch="*", **lock))
+    )
+    other = session.ask(
+        done(
+            lambda: client.put_object(
+                Bucket=bucket.name, Key=f"{prefix}other", Body=b"other", ContentMD5=MD5_OF_NOTHING, **lock
+            )
         )
-
-    laid = session.ask(lay)
-    again = session.ask(put_again)
-    return Seeds(laid, laid.value or "null", again.code == "PreconditionFailed")
+    )
+    return Seeds(
+        laid,
+        laid.value or "null",
+        again.code == "PreconditionFailed",
+        other.code == BAD_DIGEST,
+        leaves_markers=laid.value != "",
+    )
 
 
 def sweep(session: StoreSession, verifier: str, bucket: BucketPlan, prefix: str) -> Answer[int]:
     """Remove every version and delete marker of the run, and old leftovers; count what is left of the run."""
     client = session.client(verifier)
-    return session.ask(lambda: _swept(client, bucket, prefix))
+    return session.ask(lambda: _swept(client, bucket, prefix, session.now()))
 
 
-def _swept(client: "S3Client", bucket: BucketPlan, prefix: str) -> int:
-    oldest = datetime.now(UTC) - LEFTOVER_AFTER
+def _swept(client: "S3Client", bucket: BucketPlan, prefix: str, now: datetime) -> int:
+    oldest = now - LEFTOVER_AFTER
     found = _versions(client, bucket.name, PROBE_PREFIX)
     own = [version for version in found if version.key.startswith(prefix)]
     leftovers = ours(client, bucket.name, [one for one in found if one not in own and of_run(one.key)], oldest)

@@ -13,7 +13,8 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from email.utils import parsedate_to_datetime
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import urllib3
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
@@ -75,9 +77,8 @@ class StoreSession:
     def __init__(self, target: Target, connections: int) -> None:
         """Connect to a target, with at most this number of connections for each identity."""
         self.target = target
-        # The end of each lock that an identity tries to set. MinIO answers 400, not 403, to an end before the present
-        # one, so identities that try it on one object at the same time must name the same end.
-        self.tried_lock_until = datetime.now(UTC) + TRIED_LOCK
+        # How far the server's clock is ahead of this machine's; zero until the server has said its time.
+        self.ahead = timedelta()
         self.requests = 0
         self.gave_up = ""
         self.cleaning = False
@@ -171,6 +172,10 @@ class StoreSession:
         client = self.client(identity)
         return self.ask(done(lambda: act(client)))
 
+    def credentials(self, identity: str) -> Credentials:
+        """The key of an identity, for a request that no client of botocore sends."""
+        return Credentials(*self._keys(identity))
+
     def _keys(self, identity: str) -> "_Keys":
         pair = self.target.credentials[identity]
         return pair.access_key_id, pair.secret_access_key.get_secret_value(), session_token(pair)
@@ -203,6 +208,28 @@ class StoreSession:
 
     def _count(self, **_: object) -> None:
         self.requests += 1
+
+    def now(self) -> datetime:
+        """The time on the server's clock, by which it judges every date."""
+        return datetime.now(UTC) + self.ahead
+
+    @cached_property
+    def tried_lock_until(self) -> datetime:
+        """The end of each lock that an identity tries to set.
+
+        MinIO answers 400, not 403, to an end before the present one, so identities that try it on one object at the
+        same time must name the same end.
+        """
+        return self.now() + TRIED_LOCK
+
+    def pause(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            Interrupted: The run was asked to stop.
+        """
+        if self._stop.wait(seconds):
+            raise Interrupted
 
     def stop(self) -> None:
         """Make each worker end before its next request."""
@@ -250,6 +277,7 @@ class StoreSession:
         body: bytes = b"",
         *,
         once: bool = False,
+        dated: "list[timedelta] | None" = None,
     ) -> Answer[bytes]:
         """Send a request unchanged and unsigned; the code in an error's XML becomes the answer.
 
@@ -259,11 +287,15 @@ class StoreSession:
             headers: Sent unchanged.
             body: Sent unchanged.
             once: Do not retry if no answer came; otherwise it retries, because the requests change nothing.
+            dated: Gets how far the server's clock is ahead, by its answer.
         """
 
         def sent() -> bytes:
             self.requests += 1
+            sent_at = datetime.now(UTC)
             response = self._http.request(method, url, headers=dict(headers or {}), body=body, redirect=False)
+            if dated is not None:
+                dated.append(clock_ahead(response.headers.get("Date", ""), sent_at, datetime.now(UTC)))
             if response.status >= 300:  # noqa: PLR2004 - redirects and errors
                 raise ClientError(error_of(response), method)
             return response.data
@@ -287,6 +319,24 @@ class StoreSession:
                     f"the server gave no answer to {SILENT_AFTER} requests in a row (the last: {found.code}), "
                     "so the run sent no more requests"
                 )
+
+
+def clock_ahead(date: str, sent_at: datetime, answered_at: datetime) -> timedelta:
+    """How far a server's clock is ahead of this machine's; zero if its `Date`, in whole seconds, fits this clock.
+
+    Args:
+        date: The answer's `Date` header.
+        sent_at: When the request was sent.
+        answered_at: When the answer came.
+    """
+    try:
+        said = parsedate_to_datetime(date)
+    except ValueError:
+        return timedelta()
+    if said.tzinfo is None:
+        return timedelta()
+    least, most = said - answered_at, said + timedelta(seconds=1) - sent_at
+    return timedelta() if least <= timedelta() <= most else (least + most) / 2
 
 
 def body_of(client: "S3Client", bucket: str, key: str, **more: Any) -> bytes:  # noqa: ANN401 - boto3's own arguments

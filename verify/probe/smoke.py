@@ -9,13 +9,14 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from model.plan import BucketPlan, IdentityPlan, StorePlan
 from model.taxonomy import Access, RetentionMode
 from object_store import LocalFault, NotFound, ObjectStore, ObjectStoreError
 from verify.facts import Answer, Described, Expiry, HeldRetention, ProbeFacts
+from verify.probe.actions import LINK_SECONDS
 from verify.probe.answers import LocalFaultError
 from verify.probe.mark import mark_for
 from verify.probe.seeds import short_lock
@@ -29,7 +30,7 @@ T = TypeVar("T")
 _WRITING = (Access.WRITE, Access.APPEND)
 PROBE_BYTES = 2048
 PROBE_CONTENT_TYPE = "application/x-joelclaw-probe"
-PRESIGN_EXPIRY = timedelta(minutes=5)
+PRESIGN_EXPIRY = timedelta(seconds=LINK_SECONDS)
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html (x-amz-expiration)
 _EXPIRATION = re.compile(r'expiry-date="(?P<date>[^"]*)", rule-id="(?P<rule>[^"]*)"')
 
@@ -104,7 +105,7 @@ def try_probe(
         return session.ask(attempt, _tried)
 
     if identity.verifies and bucket.locked:
-        uploaded = session.ask(lambda: _put_with_short_lock(client, bucket, key, body))
+        uploaded = session.ask(lambda: _put_with_short_lock(client, bucket, key, body, session.now()))
     else:
         uploaded = tried(lambda: _upload(store, bucket.name, key, body))
 
@@ -125,9 +126,7 @@ def try_probe(
         listed=tried(lambda: _listed(store, bucket.name, key)),
         presigned=_fetched(session, _tried(lambda: store.presign(bucket.name, key, PRESIGN_EXPIRY))),
         expiry=session.ask(lambda: _expiry(client, bucket.name, key)),
-        retention=session.ask(lambda: _retention(session.client(verifier), bucket.name, key))
-        if bucket.locked
-        else None,
+        retention=session.ask(lambda: _retention(session, verifier, bucket.name, key)) if bucket.locked else None,
         deleted=tried(delete) if may_delete(identity, bucket) else None,
     )
 
@@ -138,9 +137,9 @@ def _expiry(client: "S3Client", bucket: str, key: str) -> Expiry | None:
     return Expiry(found["rule"], found["date"]) if found else None
 
 
-def _retention(client: "S3Client", bucket: str, key: str) -> HeldRetention:
-    held = client.get_object_retention(Bucket=bucket, Key=key)["Retention"]
-    return HeldRetention(held["Mode"], round((held["RetainUntilDate"] - datetime.now(UTC)) / timedelta(days=1)))
+def _retention(session: StoreSession, verifier: str, bucket: str, key: str) -> HeldRetention:
+    held = session.client(verifier).get_object_retention(Bucket=bucket, Key=key)["Retention"]
+    return HeldRetention(held["Mode"], round((held["RetainUntilDate"] - session.now()) / timedelta(days=1)))
 
 
 def _upload(store: ObjectStore, bucket: str, key: str, body: bytes) -> Described:
@@ -148,9 +147,9 @@ def _upload(store: ObjectStore, bucket: str, key: str, body: bytes) -> Described
     return Described(etag=ref.etag, size=ref.size, content_type=ref.content_type)
 
 
-def _put_with_short_lock(client: "S3Client", bucket: BucketPlan, key: str, body: bytes) -> Described:
+def _put_with_short_lock(client: "S3Client", bucket: BucketPlan, key: str, body: bytes, now: datetime) -> Described:
     done = client.put_object(
-        Bucket=bucket.name, Key=key, Body=body, ContentType=PROBE_CONTENT_TYPE, **short_lock(bucket)
+        Bucket=bucket.name, Key=key, Body=body, ContentType=PROBE_CONTENT_TYPE, **short_lock(bucket, now)
     )
     return Described(etag=done["ETag"].strip('"'), size=len(body), content_type=PROBE_CONTENT_TYPE)
 

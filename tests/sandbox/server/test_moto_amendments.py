@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sandbox.serving import Aistor, Aws, Stack, refused
+from tests.sandbox.serving import Aistor, Aws, Stack, allow, refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -363,3 +363,38 @@ def test_iam_deletes_nothing_that_is_in_use(aws: Aws) -> None:
     iam.remove_user_from_group(GroupName=name, UserName=name)
     iam.delete_user(UserName=name)
     iam.delete_group(GroupName=name)
+
+
+def test_a_lock_is_looked_at_before_the_permission_on_aistor(stack: Stack) -> None:
+    """Who may not set a retention gets 400 for a shorter one and 403 for a longer one; on AWS 403 for each."""
+    bucket = locked_bucket(stack, days=3)
+    stack.admin.put_object(Bucket=bucket, Key="key", Body=b"x", ChecksumAlgorithm="SHA256")
+    reader = stack.user(allow("GetObject", on=f"{bucket}/*"))
+
+    def to(days: int) -> tuple[int, str]:
+        retention = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime.now(UTC) + days * DAY}
+        return refused(reader.put_object_retention, Bucket=bucket, Key="key", Retention=retention)
+
+    assert to(1) == lock_refusal(stack)
+    assert to(9) == (403, "AccessDenied")
+
+
+def test_a_lock_that_ends_in_the_past_is_malformed_on_aistor(stack: Stack) -> None:
+    """MinIO calls every fault of the body malformed; AWS says what is wrong."""
+    bucket = locked_bucket(stack)
+    stack.admin.put_object(Bucket=bucket, Key="key", Body=b"x", ChecksumAlgorithm="SHA256")
+    retention = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime.now(UTC) - DAY}
+    code = "MalformedXML" if isinstance(stack, Aistor) else "InvalidRequest"
+
+    assert refused(stack.admin.put_object_retention, Bucket=bucket, Key="key", Retention=retention) == (400, code)
+
+
+def test_a_wrong_digest_is_told_only_to_who_may_put(stack: Stack) -> None:
+    """The vendors decide about the caller before they read the body; nothing is stored for either caller."""
+    bucket = stack.bucket()
+    put: dict[str, Any] = {"Bucket": bucket, "Key": "key", "Body": b"x", "ContentMD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}
+    writer, reader = stack.user(allow("PutObject", on=f"{bucket}/*")), stack.user(allow("GetObject", on=f"{bucket}/*"))
+
+    assert refused(writer.put_object, **put) == (400, "BadDigest")
+    assert refused(reader.put_object, **put) == (403, "AccessDenied")
+    assert "Contents" not in stack.admin.list_objects_v2(Bucket=bucket)
