@@ -18,6 +18,7 @@ import yaml
 
 from infra.admin_api import AdminApi, NotFoundError
 from sandbox.server.process import admin_credentials, running_server
+from tests.sizes import IS_LONG
 from trials.checkout import ONE_OF_EACH_BAND, Checkout, Done, copy_checkout
 
 pytestmark = pytest.mark.e2e
@@ -34,6 +35,10 @@ EVERYTHING = json.dumps(
         "Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]}],
     }
 )
+
+
+#: A test of what does not depend on the version that the server speaks; with `make long` it runs on both.
+once = pytest.mark.parametrize("deployed", ["v4", "v3"] if IS_LONG else ["v4"], indirect=True)
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,7 @@ def _check_plugin_is_stopped(own: Deployed) -> None:
     assert own.types() == set()
 
 
+@once
 def test_nothing_is_left_to_do_after_up_and_after_refresh(deployed: Deployed) -> None:
     """The preview is empty after `up`, a refresh changes nothing, and the preview is empty after it."""
     for arguments in (
@@ -146,6 +152,7 @@ def test_nothing_is_left_to_do_after_up_and_after_refresh(deployed: Deployed) ->
         assert done.status == 0, done.output
 
 
+@once
 def test_identities_are_ours_and_the_rest_the_plugins(deployed: Deployed) -> None:
     """Buckets stay with the plugin; no user, policy or key does."""
     found = deployed.types()
@@ -193,6 +200,7 @@ def test_drift_of_each_kind_is_found_and_mended(deployed: Deployed) -> None:
     assert deployed.pulumi("preview", "--refresh", "--expect-no-changes").status == 0
 
 
+@once
 def test_hand_deleted_user_is_made_again(deployed: Deployed) -> None:
     """A deleted user takes its attachment and key along; `up` recreates these three and touches nothing else."""
     before = deployed.credentials()
@@ -221,6 +229,7 @@ def _check_users_go_before_their_policies(deployed: Deployed) -> None:
         assert [urn.rpartition("::")[2] for urn in urns] == [user.removesuffix("-user") + "-policy"]
 
 
+@once
 def test_wrong_password_at_refresh_leaves_the_state(deployed: Deployed) -> None:
     """A refusal is an error, not "gone": the state is unchanged, and no output shows the password."""
     admin = admin_credentials(deployed.checkout.folder(STACK))
@@ -249,6 +258,7 @@ def test_wrong_password_at_refresh_leaves_the_state(deployed: Deployed) -> None:
     assert again.status == 0, again.output
 
 
+@once
 def test_setting_changed_without_the_move_is_refused(deployed: Deployed) -> None:
     """The program fails and names the command to run, and nothing is created or deleted."""
     before = deployed.credentials()
@@ -265,6 +275,7 @@ def test_setting_changed_without_the_move_is_refused(deployed: Deployed) -> None
     assert deployed.pulumi("preview", "--expect-no-changes").status == 0
 
 
+@once
 def test_lost_state_is_adopted(deployed: Deployed) -> None:
     """Users, policies and attachments are adopted unchanged, keys are recreated; nothing is deleted or replaced."""
     for path in deployed.checkout.folder(STACK).state.glob(".pulumi/stacks/*/local.json*"):
@@ -293,6 +304,7 @@ def test_lost_state_is_adopted(deployed: Deployed) -> None:
     assert (again.status, "nothing to adopt" in again.output) == (0, True)
 
 
+@once
 def test_secrets_are_in_no_output_and_not_in_the_state(deployed: Deployed) -> None:
     """No admin, identity or user secret appears in preview, up, export, switch, server log or state."""
     folder = deployed.checkout.folder(STACK)
@@ -362,6 +374,7 @@ class Elsewhere:
         return self.first.run([str(self.first.folder(STACK).wrapper), *arguments, *where], STACK, environ)
 
 
+@once
 def test_two_machines_see_no_change_after_each_other(deployed: Deployed, tmp_path: Path) -> None:
     """After an update of one clone, the other previews no change; the pickled data is the same in both."""
     first, server = deployed.checkout, running_server(deployed.checkout.folder(STACK))
