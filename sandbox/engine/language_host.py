@@ -14,6 +14,7 @@ import argparse
 import importlib.util
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -150,6 +151,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     ) -> language_pb2.AboutResponse:
         """Report the Python that would run the program."""
         python = self._interpreter(request.info, context)
+        if python == Path(sys.executable):  # the common case: the engine asks before every update
+            return language_pb2.AboutResponse(executable=str(python), version=platform.python_version())
         answer = subprocess.run(  # noqa: S603 - the interpreter that the project itself names
             [python, "-c", "import platform; print(platform.python_version())"],
             capture_output=True,

@@ -20,6 +20,7 @@ from model.deployment import KeyPair
 from sandbox.server.process import running_server
 from tests.console import command as console
 from tests.e2e.conftest import lead_here
+from tests.sizes import sized
 from trials.checkout import Checkout
 from trials.killing import write_shim
 
@@ -294,10 +295,10 @@ def _third_key_is_refused(keys: Keys) -> None:
         assert ("AWS allows a user two access keys" in done.output) is refused
 
 
-# Together they cover every step of each command; a run of each on both clouds would show nothing more.
+# Together they cover every step of each command. A change tries the two first of each cloud.
 KILLED = {
-    "local": [("rotate", "before"), ("retire", "removing"), ("rotate", "making"), ("revoke", "made")],
-    "aws": [("rotate", "making"), ("retire", "before"), ("rotate", "made"), ("retire", "after")],
+    "local": [("rotate", "making"), ("revoke", "made"), ("retire", "removing"), ("rotate", "before")],
+    "aws": [("rotate", "making"), ("retire", "after"), ("rotate", "made"), ("retire", "before")],
 }
 
 
@@ -308,7 +309,7 @@ def test_killed_engine_leaves_a_key_that_works_and_the_next_command_completes(ke
     """
     write_shim(tmp_path)
     left: set[str] = set()
-    for command, point in KILLED[keys.stack]:
+    for command, point in KILLED[keys.stack][: sized(2, 4)]:
         arguments = [command, IDENTITY, "--stack", keys.stack, "--yes"]
         arguments += ["--unused-for", "0"] if command == "retire" else []
         _killed(keys, tmp_path, arguments, point)

@@ -79,7 +79,7 @@ def test_newer_releases_do_not_matter(
 ) -> None:
     """With an index of newer releases, the oldest and the newest pip install exactly the locks.
 
-    The oldest is slow, so without `make long` it installs only the lock of the product.
+    Without `make long` the oldest, which is slow, installs only the lock of the product.
     """
     command, locks = ("dev", LOCKS[:2]) if which == "newest" or IS_LONG else ("env", LOCKS[:1])
     wheels = wheels_for(this_python)
