@@ -5,11 +5,12 @@ sentence without a stack trace.
 """
 
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -27,9 +28,6 @@ from verify.selection import Part, Selection
 from verify.target import CannotRunError, Target, target_from_file, target_from_stack
 from verify.unfinished import reason_of, unfinished_facts
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 TARGET = pytest.StashKey[Target]()
 RECORD = pytest.StashKey[Record]()
 FACTS = pytest.StashKey[Facts]()
@@ -37,6 +35,7 @@ DEPLOYMENT = pytest.StashKey[Deployment]()
 SELECTION = pytest.StashKey[Selection]()
 ONLY = pytest.StashKey[frozenset[str] | None]()
 FINDINGS = pytest.StashKey[list[Finding]]()
+JUNIT = pytest.StashKey[Path]()
 ENDED = pytest.StashKey[bool]()
 _OK, _FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
 
@@ -56,6 +55,22 @@ def pytest_configure(config: pytest.Config) -> None:
     except Exception as error:  # noqa: BLE001 - otherwise pytest prints a traceback
         raise pytest.UsageError(f"verify could not run: {reason_of(error)}") from None
     config.stash[FINDINGS] = []
+    if config.option.xmlpath is not None:
+        _redirect_junit(config)
+
+
+def _redirect_junit(config: pytest.Config) -> None:
+    """Let pytest write its report elsewhere, because it empties the old one first; `_write_junit` replaces that whole.
+
+    On a machine without a temporary folder pytest writes the report itself.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="object-store-verify-")
+    except OSError:
+        return
+    config.add_cleanup(folder.cleanup)
+    config.stash[JUNIT] = Path(config.option.xmlpath)
+    config.option.xmlpath = str(Path(folder.name) / "junit.xml")
 
 
 def _load(config: pytest.Config) -> None:
@@ -211,7 +226,10 @@ def pytest_terminal_summary(config: pytest.Config, exitstatus: int) -> None:
     """Print the report and write the files after all tests."""
     stash = config.stash
     facts = stash.get(FACTS, None)
+    junit: list[Callable[[], None]] = [partial(_write_junit, config)] if JUNIT in stash else []
     if facts is None:
+        for task in junit:
+            task()
         if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             sys.stderr.write("verify could not run: no check is selected; `-k` takes a part of a test's id\n")
         return
@@ -227,13 +245,19 @@ def pytest_terminal_summary(config: pytest.Config, exitstatus: int) -> None:
         "--save-facts": lambda path: save_record(path, deployment, selection, facts),
     }
     tasks: list[Callable[[], None]] = [lambda: print_report(console, deployment, facts, findings, selection)]
-    tasks += [partial(reports[option], path) for option, path in options.items() if path is not None]
+    tasks += [partial(reports[option], path) for option, path in options.items() if path is not None] + junit
     # One report that fails must not cost the others.
     problems = [problem for task in tasks if (problem := _problem_of(task))]
     if facts.unfinished:
         sys.stderr.write(f"verify could not finish: {redacted(facts.unfinished)}\n")
     if problems:
         raise pytest.UsageError("\n".join(problems))
+
+
+def _write_junit(config: pytest.Config) -> None:
+    written = Path(config.option.xmlpath)
+    if written.exists():  # pytest writes none if it was interrupted before the session
+        write_text(config.stash[JUNIT], written.read_text(encoding="utf-8"))
 
 
 def _problem_of(task: Callable[[], None]) -> str | None:

@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from model.deployment import Deployment
 from model.problems import on_screen
 from model.secrecy.redaction import redacted
+from model.whole_file import write_whole
 from model.written import WrittenError
 from model.written_json import read_json_file
 from verify.checks import Finding
@@ -146,10 +147,10 @@ def write_text(path: Path, text: str) -> None:
     """Write a report.
 
     Raises:
-        CannotRunError: The file cannot be written.
+        CannotRunError: The file cannot be written; an old report is unchanged.
     """
     try:
         # The text holds answers of the server, which may repeat a secret.
-        path.write_text(redacted(text), encoding="utf-8")
+        write_whole(path, redacted(text))
     except OSError as error:
         raise CannotRunError(f"{path}: cannot be written: {error.strerror}") from None

@@ -31,6 +31,7 @@ from model.problems import InvalidInputError
 from model.resources import About, AdminApiVersion, By, about, subject_of
 from model.terminal_text import printable
 from model.user_names import Taken, UserNames, form_in
+from model.whole_file import write_whole
 from ops.adopt.adoptable import (
     Adoptable,
     Held,
@@ -279,7 +280,7 @@ def _run(stack: str, out: Path, credentials: Path | None, *, yes: bool) -> ExitC
         return ExitCode.WRONG
     sys.stdout.write(_listed(stack, found))
     content = file_for(settings, state, found.adopted, password=False)
-    out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_whole(out, json.dumps(content, indent=2) + "\n")
     sys.stdout.write(f"Import file, without the admin's password: {out}\n")
     if not agreed("Adopt them?", yes=yes):
         sys.stdout.write("Nothing was adopted.\n")

@@ -6,10 +6,9 @@ either the old file or the new one. It leaves out the file's content, which is t
 
 import os
 import stat
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
+from model.whole_file import write_whole
 from ops.git import run_git
 from ops.keys.outside import OutsideError
 from ops.keys.targets.outcome import CannotDeliverError
@@ -51,24 +50,7 @@ def write(path: Path, text: str, mode: int = PRIVATE_MODE) -> None:
     Raises:
         OSError: A write failed, for example because the disk is full; the old file is unchanged.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    new = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            new.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_whole(path, text, mode)
 
 
 def read_own(path: Path, head: str) -> str | None:

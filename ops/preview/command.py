@@ -19,6 +19,7 @@ from model.exit_codes import ExitCode
 from model.problems import InvalidInputError
 from model.remedies import Remedy, for_stack
 from model.terminal_text import printable
+from model.whole_file import write_whole
 from ops.preview import offline
 from ops.preview.change import Aspect, Change, Risk
 from ops.preview.data_at_risk import AtRisk, DataNotReadError, Question, at_risk
@@ -230,4 +231,4 @@ def _say(report: Report, options: PreviewOptions) -> None:
     if options.out is None:
         sys.stdout.write(text)
     else:
-        options.out.write_text(text, encoding="utf-8")
+        write_whole(options.out, text)

@@ -441,6 +441,60 @@ def test_live_stack_goes_there_and_back(deployed: Deployed) -> None:
             assert [api.user(name) for name in names] == users
 
 
+def test_second_stack_on_the_server_leaves_the_first_alone(deployed: Deployed) -> None:
+    """Another region of the environment gets its own names, by both admin APIs; the same region is refused."""
+    checkout, second = deployed.checkout, "second"
+    pairs, before = deployed.credentials(), everything_of(deployed, deployed.credentials())
+
+    def of_second(*arguments: str) -> Done:
+        return checkout.pulumi(STACK, *arguments, "--stack", second)
+
+    made = checkout.pulumi(STACK, "stack", "init", second, "--no-select", "--copy-config-from", STACK)
+    assert made.status == 0, made.output
+    refused = of_second("up", "--yes", "--skip-preview")
+    assert refused.status != 0
+    assert f"{USER}worker" in refused.output
+    assert "the users already exist, but they are not in the stack" in refused.output
+    assert f"pulumi config set --stack {second} object-store:env NAME" in refused.output
+    assert everything_of(deployed, pairs) == before
+
+    for key, value in (("regionCode", "euw1"), ("adminApi", deployed.mood)):
+        assert of_second("config", "set", f"object-store:{key}", value).status == 0
+    try:
+        done = of_second("up", "--yes", "--skip-preview")
+        assert done.status == 0, done.output
+        with deployed.api() as api:
+            assert api.user("joelclaw-local-euw1-worker")["status"] == "enabled"
+        assert everything_of(deployed, pairs) == before
+    finally:
+        done = of_second("destroy", "--yes", "--skip-preview")
+    assert done.status == 0, done.output
+    assert everything_of(deployed, pairs) == before
+    proven = deployed.verify("--bucket", "agent-loop-artifacts")
+    assert proven.status == 0, proven.output
+
+
+def in_one_order(value: object) -> object:
+    """An answer with each list sorted: the server gives a document's actions in another order each time."""
+    if isinstance(value, dict):
+        return {key: in_one_order(json.loads(one) if key == "policy" else one) for key, one in value.items()}
+    return sorted(json.dumps(in_one_order(one)) for one in value) if isinstance(value, list) else value
+
+
+def everything_of(deployed: Deployed, pairs: Mapping[str, Mapping[str, str]]) -> list[object]:
+    """The first stack's users, policies and keys on the server; `updatedAt` would show every write."""
+    with deployed.api() as api:
+        return [
+            in_one_order(part)
+            for identity, pair in pairs.items()
+            for part in (
+                api.user(f"{USER}{identity}"),
+                api.policy(f"{USER}{identity}"),
+                api.service_account(pair["access_key_id"]),
+            )
+        ]
+
+
 def test_destroy_ends_clean(deployed: Deployed) -> None:
     """Every user, policy and key is gone from the server, and the state is empty."""
     keys = deployed.credentials()

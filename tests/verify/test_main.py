@@ -1,5 +1,6 @@
 """`python -m verify`: exit statuses, the reports, the options, and that no probe is left."""
 
+import errno
 import json
 import os
 import re
@@ -162,6 +163,31 @@ def test_record_with_emptied_facts_is_refused(
         assert main(["--from-facts", str(path)]) == 2
         place = ".".join(["facts", *keys]).removesuffix(".value")
         assert f"no facts at {place}, which its selection says were gathered" in capsys.readouterr().err
+
+
+def test_full_disk_keeps_every_old_report(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each report is one line of error, its old file stays whole, and nothing else is left beside it."""
+    options = ("--json", "--html", "--save-facts", "--junitxml")
+    reports = {option: tmp_path / "reports" / option[2:] for option in options}
+    (tmp_path / "reports").mkdir()
+    for path in reports.values():
+        path.write_text("old", encoding="utf-8")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("model.whole_file.os.fsync", full)
+    given = [word for option, path in reports.items() for word in (option, str(path))]
+    assert main([*files, "--only", "bucket_in_region", *given]) == 2
+
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    for path in reports.values():
+        assert f"{path}: cannot be written: No space left on device" in said
+        assert path.read_text("utf-8") == "old"
+    assert len(list((tmp_path / "reports").iterdir())) == len(reports)
 
 
 def test_report_that_cannot_be_written(files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,67 @@
+"""Writes a file as a whole or not at all: the one writer of every report, saved state and delivered file.
+
+The rule: readers see the old file or the new one, and a write that fails leaves the old one. The text goes to a new
+file in the same folder, with its mode before the first byte, and takes the old one's place by a rename. A link stays,
+and the file that it leads to is replaced. A device or a pipe (`/dev/stdout`) gets the text directly.
+"""
+
+import errno
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_whole(path: Path, text: str, mode: int | None = None) -> None:
+    """Write a file in UTF-8.
+
+    Args:
+        path: The file; its folder must exist.
+        text: The whole content.
+        mode: The mode of a file with a secret, which is never written through a link or into a pipe: what has its name
+            is replaced. None for the mode of the file that is replaced, or of any new file.
+
+    Raises:
+        OSError: It cannot be written, for example because the disk is full; the old file is unchanged.
+    """
+    target = path if mode is not None else Path(os.path.realpath(path))
+    try:
+        old: os.stat_result | None = target.stat()
+    except FileNotFoundError:
+        old = None
+    if mode is None and old is not None:
+        if not stat.S_ISREG(old.st_mode):
+            path.write_text(text, encoding="utf-8")
+            return
+        if not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        mode = stat.S_IMODE(old.st_mode)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    new = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            if old is not None:
+                with suppress(PermissionError):  # only root may give a file away
+                    os.fchown(file.fileno(), old.st_uid, old.st_gid)
+            os.fchmod(file.fileno(), _new_mode() if mode is None else mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            new.unlink()
+        raise
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _new_mode() -> int:
+    """The mode that the process gives a new file; Linux and macOS tell the mask only by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
