@@ -18,7 +18,8 @@ from model.resources import About, about, subject_of
 USER_NAME_MAXIMUM = 64
 ENV = r"[a-z][a-z0-9]{0,11}"
 REGION_CODE = r"[a-z]{2,4}[0-9]"
-_BUCKETS = re.compile(rf"arn:[a-z-]+:s3:::({PROJECT}-{ENV}-{REGION_CODE}-)")
+_BUCKET = re.compile(rf"({PROJECT}-{ENV}-{REGION_CODE}-)")
+_BUCKETS = re.compile(rf"arn:[a-z-]+:s3:::{_BUCKET.pattern}")
 # The property of each type that has the name of the user, role or policy.
 _NAMED = {
     About.USER: ("name",),
@@ -86,6 +87,12 @@ def form_in(resources: Iterable[Mapping[str, Any]]) -> UserNames | None:
     """The form of a state's names; None if it has none. One name without a region code suffices for that form."""
     forms = {form for found, identity in _named(resources) if (form := _form(found.name, identity))}
     return min(forms, default=None, key=list(UserNames).index)
+
+
+def stack_prefix(bucket: str) -> str:
+    """The prefix of a stack's buckets, from the name of one; empty for a bucket that no stack of ours has."""
+    found = _BUCKET.match(bucket)
+    return found[1] if found else ""
 
 
 def bucket_prefixes_in(document: object) -> frozenset[str]:

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
+from model.bucket_names import bucket_name
 from model.policies import Cloud
 from sandbox.server.certificates import make_certificates
 from trials.faults import (
@@ -232,6 +233,18 @@ def _extra_bucket(store: Store) -> Iterator[Target]:
         yield store.target
     finally:
         store.client.delete_bucket(Bucket=name)
+
+
+@contextmanager
+def _let_into_another_stack(store: Store) -> Iterator[Target]:
+    other = bucket_name(store.plan.env, "euw1", "replay")
+    statement = {"Sid": "Other", "Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [f"arn:aws:s3:::{other}"]}
+    store.client.create_bucket(Bucket=other, CreateBucketConfiguration={"LocationConstraint": store.deployment.region})
+    try:
+        with policy_of("reader", lambda _, planned: [*planned, statement])(store) as target:
+            yield target
+    finally:
+        store.client.delete_bucket(Bucket=other)
 
 
 @contextmanager
@@ -538,6 +551,11 @@ MUTATIONS: tuple[Mutation, ...] = (
         granted("delete_outside"),
     ),
     Mutation("admin API granted to an identity", policy_of("reader", _admin), frozenset({"admin_api_refused"})),
+    Mutation(
+        "an identity let into a bucket of another stack",
+        _let_into_another_stack,
+        frozenset({"other_stacks_refused"}),
+    ),
     Mutation("certificate of another CA", _other_ca, frozenset({"certificate_valid"})),
     Mutation(
         "no server at the endpoint", target_with(_endpoint("https://127.0.0.1:1")), frozenset({"endpoint_reached"})

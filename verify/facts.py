@@ -287,11 +287,13 @@ class StoreFacts:
         bucket_names: The buckets that the server lists for the verifier.
         default_keys: A request with the vendor's well-known default pair; None if the backend has none.
         admin: By identity: a call of the IAM or admin API.
+        beside: By identity, and by attempt with its bucket: what it tried in the buckets of other stacks.
     """
 
     bucket_names: Answer[tuple[str, ...]]
     default_keys: Tried | None
     admin: Mapping[str, Tried]
+    beside: Mapping[str, Mapping[str, Tried]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

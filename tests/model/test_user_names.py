@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from model.resources import TYPES, About, By, logical_name
-from model.user_names import ServerName, UserNames, bucket_prefixes_in, form_in, names_in, user_name
+from model.user_names import ServerName, UserNames, bucket_prefixes_in, form_in, names_in, stack_prefix, user_name
 
 
 def resource(by: By, what: About, identity: str, **outputs: str) -> dict[str, Any]:
@@ -90,3 +90,17 @@ def test_one_name_of_before_suffices() -> None:
 def test_document_names_the_buckets_of_its_stacks(document: object, expected: set[str]) -> None:
     """Anything else in a document, also a malformed one, names no stack."""
     assert bucket_prefixes_in(document) == expected
+
+
+@pytest.mark.parametrize(
+    ("bucket", "expected"),
+    [
+        ("joelclaw-local-euw1-media-raw", "joelclaw-local-euw1-"),
+        ("joelclaw-pulumi-state", ""),
+        ("joelclaw-local-media-raw", ""),
+        ("other", ""),
+    ],
+)
+def test_bucket_tells_its_stack(bucket: str, expected: str) -> None:
+    """Only a name by the convention does."""
+    assert stack_prefix(bucket) == expected

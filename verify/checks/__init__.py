@@ -129,6 +129,7 @@ STORE_CHECKS: Mapping[str, tuple[Check, StoreCheck]] = {
         exposure.undeclared_buckets_absent,
         exposure.default_keys_refused,
         exposure.admin_api_refused,
+        exposure.other_stacks_refused,
     ),
 }
 GRANT_CHECKS: Mapping[str, Check] = {

@@ -157,6 +157,17 @@ def default_keys_refused(deployment: Deployment, facts: Facts) -> Verdict:
     )
 
 
+def other_stacks_refused(_: Deployment, facts: Facts) -> Verdict:
+    """No identity can list or put in the buckets of another stack on the same server or account."""
+    if facts.store is None:
+        return not_asked("not tried")
+    if not facts.store.beside:
+        return not_asked("the server lists no bucket of another stack")
+    beside = facts.store.beside
+    answers = {f"{identity} ({what})": answer for identity in beside for what, answer in beside[identity].items()}
+    return all_refused(answers, DENIED, "refused in other stacks' buckets", UP, leans_on=beside)
+
+
 def admin_api_refused(deployment: Deployment, facts: Facts) -> Verdict:
     """No identity can call the IAM or admin API."""
     if facts.store is None:

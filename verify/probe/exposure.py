@@ -17,8 +17,9 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from model.admin_versions import NOT_SPOKEN, NOT_SPOKEN_CODE, VERSIONS, command_url
-from model.plan import BucketPlan
+from model.plan import PROBE_PREFIX, BucketPlan
 from model.secrecy.vendor_defaults import VENDOR_PAIR
+from model.user_names import stack_prefix
 from object_store import CertificateNotTrusted, ConfigurationError, EndpointUnreachable, LocalFault, try_connection
 from verify.facts import (
     DONE,
@@ -34,12 +35,15 @@ from verify.facts import (
 )
 from verify.probe.actions import LINK_SECONDS, outside
 from verify.probe.answers import UNEXPECTED, LocalFaultError, as_tried, done
+from verify.probe.seeds import MD5_OF_NOTHING
 from verify.probe.session import ANONYMOUS, CONNECT_TIMEOUT_SECONDS, StoreSession, body_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 UNTRUSTED = "CertificateNotTrusted"
+# So many other stacks are tried, so that a run's time is bounded.
+_OTHER_STACKS = 4
 # By how much the clocks of a signed request and of its server may differ, on MinIO (globalMaxSkewTime) and on AWS:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html
 MOST_SKEW = timedelta(minutes=15)
@@ -166,7 +170,34 @@ def try_store(session: StoreSession, verifier: str, identities: tuple[str, ...])
             else attempt(session, identity)
             for identity in identities
         },
+        beside=_beside(session, names.value or (), identities),
     )
+
+
+def _beside(session: StoreSession, names: tuple[str, ...], identities: tuple[str, ...]) -> dict[str, dict[str, Tried]]:
+    """What each identity may do in one bucket of each other stack on the server; nothing is stored or removed."""
+    own = session.target.deployment.plan.bucket_prefix
+    others = {prefix: name for name in sorted(names, reverse=True) if (prefix := stack_prefix(name)) not in ("", own)}
+    asked = sorted(others.values())[:_OTHER_STACKS]
+
+    def tried(identity: str, name: str) -> dict[str, Tried]:
+        def listing(client: "S3Client") -> object:
+            return client.list_objects_v2(Bucket=name, Prefix=PROBE_PREFIX, MaxKeys=1)
+
+        def put(client: "S3Client") -> object:
+            # The digest is wrong, so a put that is let in is refused afterwards.
+            return client.put_object(Bucket=name, Key=f"{PROBE_PREFIX}none", Body=b"x", ContentMD5=MD5_OF_NOTHING)
+
+        return {
+            f"list in {name}": session.ask_as(identity, listing),
+            f"put in {name}": session.ask_as(identity, put),
+        }
+
+    return {
+        identity: {what: answer for name in asked for what, answer in tried(identity, name).items()}
+        for identity in identities
+        if asked
+    }
 
 
 def _default_keys(session: StoreSession) -> Tried:
