@@ -25,12 +25,12 @@ from trials.checkout import COMMANDS, Checkout, Done
 STACKS: Mapping[By, str] = {"v3": "local", "v4": "local", "aws": "aws"}
 #: The issuer that the `reader` of the aws stack trusts, so that the stack has a role.
 ISSUER = "https://token.actions.githubusercontent.com"
+_PORTS = "ports.json"
+_TRIES = 5
 _SUBJECT = "repo:joelhooks/joelclaw:ref:refs/heads/main"
 TRUST: Mapping[str, Any] = {
     "allowedAccountIds": ["123456789012"],
-    "identities": {
-        "reader": {"trust": {"oidc": {"issuer": ISSUER, "subject": "repo:joelhooks/joelclaw:ref:refs/heads/main"}}}
-    },
+    "identities": {"reader": {"trust": {"oidc": {"issuer": ISSUER, "subject": _SUBJECT}}}},
 }
 
 
@@ -107,13 +107,24 @@ class Stack:
         """Restart the sandbox's server without some files of its folder; the config stays as it is.
 
         `sandbox up` writes its own values into the config: those of a stack that may be destroyed.
+
+        Raises:
+            BadDayError: The server does not get its port back.
         """
-        config = self.config_file.read_bytes()
-        self.checkout.must("sandbox", "down", "--keep", "--stack", self.name)
-        for name in without:
-            (self.checkout.folder(self.name).server / name).unlink()
-        self.checkout.must("sandbox", "up", "--stack", self.name)
-        self.config_file.write_bytes(config)
+        config, endpoint = self.config_file.read_bytes(), self.checkout.address(self.name).endpoint
+        folder = self.checkout.folder(self.name).server
+        ports = (folder / _PORTS).read_bytes()
+        for _ in range(_TRIES):
+            self.checkout.must("sandbox", "down", "--keep", "--stack", self.name)
+            (folder / _PORTS).write_bytes(ports)
+            for name in without:
+                (folder / name).unlink(missing_ok=True)
+            self.checkout.must("sandbox", "up", "--stack", self.name)
+            # A connection of another process may have the port for a moment.
+            if _PORTS in without or self.checkout.address(self.name).endpoint == endpoint:
+                self.config_file.write_bytes(config)
+                return
+        raise BadDayError(f"the server does not answer at {endpoint} again")
 
     @property
     def config_file(self) -> Path:
