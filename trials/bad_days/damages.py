@@ -55,10 +55,11 @@ def clear_retention(stack: Stack) -> None:
 
 
 def make_public(stack: Stack) -> None:
-    """Everybody may read a bucket, by a bucket policy (on AWS also past the public-access block)."""
+    """Everybody may read a bucket, by a bucket policy (on AWS the public-access block is opened first)."""
     name = stack.bucket(WARM).name
     if stack.by == "aws":
-        stack.s3.delete_public_access_block(Bucket=name)
+        settings = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+        stack.s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=dict.fromkeys(settings, False))
     statement = (
         f'{{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::{name}/*"}}'
     )
