@@ -6,16 +6,19 @@ It leaves out abort-multipart, transitions, public-access block, ownership contr
 supports none of them, and the deployment says so.
 """
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_minio as minio
 
 from infra.bucket_policy import NoBucketPolicy
 from infra.retention import DefaultRetention
 from infra.settings import AistorSettings, Settings
-from infra.store import Credential, bucket_options
+from infra.store import Credential, bucket_options, declare_attached, policy_steps
 from model.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan
 from model.policies import as_json, identity_policies, service_account_policy
-from model.resources import About, logical_name, numbered, with_numbers
+from model.policy_order import FormerPolicies, Number, Step
+from model.resources import About, logical_name, numbered
 from model.taxonomy import BandName
 
 
@@ -37,6 +40,7 @@ class AistorStore(pulumi.ComponentResource):
         name: str,
         plan: StorePlan,
         settings: Settings,
+        former: FormerPolicies,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare everything in the plan; requires `settings.aistor`, with its `admin_api` decided."""
@@ -46,7 +50,7 @@ class AistorStore(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider]))
         super().__init__("object-store:storage:AistorStore", name, None, opts)
         self.buckets = {bucket.domain: self._bucket(bucket, settings, settings.aistor) for bucket in plan.buckets}
-        self.credentials = self._identities(plan, settings.aistor, settings.region)
+        self.credentials = self._identities(plan, settings.aistor, settings.region, former)
         self.register_outputs({"bucket_names": [bucket.name for bucket in plan.buckets]})
 
     def _bucket(self, plan: BucketPlan, settings: Settings, own: AistorSettings) -> minio.S3Bucket:
@@ -93,32 +97,38 @@ class AistorStore(pulumi.ComponentResource):
         )
         return bucket
 
-    def _identities(self, plan: StorePlan, settings: AistorSettings, region: str) -> dict[str, Credential]:
+    def _identities(
+        self, plan: StorePlan, settings: AistorSettings, region: str, former: FormerPolicies
+    ) -> dict[str, Credential]:
         if settings.admin_api == "v3":
-            return {identity.name: self._identity(plan, identity) for identity in plan.identities}
+            return {identity.name: self._identity(plan, identity, former) for identity in plan.identities}
         # Imported only if chosen: a stack that uses the plugin needs no admin API client.
         from infra.identity.declared import declare_identities  # noqa: PLC0415
 
-        return declare_identities(self, plan, settings, region)
+        return declare_identities(self, plan, settings, region, former)
 
-    def _identity(self, plan: StorePlan, identity: IdentityPlan) -> Credential:
+    def _identity(self, plan: StorePlan, identity: IdentityPlan, former: FormerPolicies) -> Credential:
         child = pulumi.ResourceOptions(parent=self)
         user = minio.IamUser(logical_name(identity.name, About.USER), name=identity.user_name, opts=child)
-        attachments = []
-        for number, document in with_numbers(identity_policies(plan, identity, "aistor")):
-            policy = minio.IamPolicy(
-                logical_name(identity.name, About.POLICY, number),
-                name=numbered(identity.user_name, number),
-                policy=as_json(document),
-                opts=child,
+
+        def policy(step: Step, after: Sequence[pulumi.Resource]) -> minio.IamPolicy:
+            return minio.IamPolicy(
+                logical_name(identity.name, About.POLICY, step.number),
+                name=numbered(identity.user_name, step.number),
+                policy=as_json(step.document),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=after),
             )
-            attachment = minio.IamUserPolicyAttachment(
+
+        def attached(number: Number, policy: minio.IamPolicy) -> pulumi.Resource:
+            return minio.IamUserPolicyAttachment(
                 logical_name(identity.name, About.ATTACHMENT, number),
                 user_name=user.name,
                 policy_name=policy.name,
                 opts=child,
             )
-            attachments.append(attachment)
+
+        steps = policy_steps(identity, identity_policies(plan, identity, "aistor"), former)
+        attachments = declare_attached(steps, policy, attached)
 
         def key(generation: int) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
             account = minio.IamServiceAccount(

@@ -5,19 +5,17 @@ policy), because S3 answers 409 OperationAborted to two changes at once. Each bu
 resource, because a second one silently empties the first (pulumi-aws issue 5187).
 """
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
-from infra.aws_role import declare_policies, declare_role
+from infra.aws_role import declare_role, managed_policy
 from infra.settings import AwsSettings, Settings
-from infra.store import Credential, bucket_options
+from infra.store import Credential, bucket_options, declare_attached, policy_steps
 from model.plan import BucketPlan, IdentityPlan, LifecycleRule, StorePlan
-from model.policies import (
-    PolicyDocument,
-    as_json,
-    bucket_policy,
-    identity_policies,
-)
+from model.policies import as_json, bucket_policy, identity_policies
+from model.policy_order import FormerPolicies, Number, Step
 from model.resources import About, logical_name
 from model.taxonomy import BandName
 from model.trust import the_account
@@ -41,25 +39,29 @@ class AwsStore(pulumi.ComponentResource):
         name: str,
         plan: StorePlan,
         settings: Settings,
+        former: FormerPolicies,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare everything in the plan; requires `settings.aws`."""
         if settings.aws is None:
             raise ValueError("AwsStore needs the settings of an aws stack")
-        documents = {identity.name: identity_policies(plan, identity, "aws") for identity in plan.identities}
+        steps = {
+            identity.name: policy_steps(identity, identity_policies(plan, identity, "aws"), former)
+            for identity in plan.identities
+        }
         provider = aws_provider(settings.aws, settings)
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider]))
         super().__init__("object-store:storage:AwsStore", name, None, opts)
         self.buckets = {bucket.domain: self._bucket(bucket, settings, settings.aws) for bucket in plan.buckets}
         self.credentials = {
-            identity.name: self._identity(identity, documents[identity.name])
+            identity.name: self._identity(identity, steps[identity.name])
             for identity in plan.identities
             if identity.trust is None
         }
         account = the_account(settings.aws.allowed_account_ids)
         for identity in plan.identities:
             if identity.trust is not None and account is not None:  # `infra.program` has checked that
-                declare_role(identity, identity.trust, documents[identity.name], account, self)
+                declare_role(identity, identity.trust, steps[identity.name], account, self)
         self.register_outputs({"bucket_names": [bucket.name for bucket in plan.buckets]})
 
     def _bucket(self, plan: BucketPlan, settings: Settings, own: AwsSettings) -> aws.s3.Bucket:
@@ -123,18 +125,19 @@ class AwsStore(pulumi.ComponentResource):
         )
         return bucket
 
-    def _identity(self, identity: IdentityPlan, documents: list[PolicyDocument]) -> Credential:
+    def _identity(self, identity: IdentityPlan, steps: Sequence[Step]) -> Credential:
         child = pulumi.ResourceOptions(parent=self)
         user = aws.iam.User(logical_name(identity.name, About.USER), name=identity.user_name, opts=child)
-        attachments = [
-            aws.iam.UserPolicyAttachment(
+
+        def attached(number: Number, policy: aws.iam.Policy) -> pulumi.Resource:
+            return aws.iam.UserPolicyAttachment(
                 logical_name(identity.name, About.ATTACHMENT, number),
                 user=user.name,
                 policy_arn=policy.arn,
                 opts=child,
             )
-            for number, policy in declare_policies(identity, documents, child)
-        ]
+
+        attachments = declare_attached(steps, managed_policy(identity, self), attached)
 
         def key(generation: int) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
             made = aws.iam.AccessKey(

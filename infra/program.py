@@ -10,12 +10,13 @@ import pulumi
 
 from infra.namespace import NAMESPACE
 from infra.settings import Settings, read_settings
-from infra.standing import check_standing, resources_of_stack
+from infra.standing import check_standing, former_policies, resources_of_stack
 from model.deployment import Deployment, build_deployment
 from model.generations import parse_generations
 from model.plan import StorePlan, build_plan
 from model.policies import Cloud
 from model.policy_limits import check_policies
+from model.policy_order import FormerPolicies
 from model.problems import InvalidInputError, Problem
 from model.secrecy.redaction import redacted
 from model.taxonomy_file import extended, load
@@ -38,7 +39,7 @@ def main() -> None:
         standing = resources_of_stack()
         plan = plan_for(settings, form_in(standing))
         settings = check_standing(plan, settings, standing)
-        store = _store(plan, settings)
+        store = _store(plan, settings, former_policies(standing))
     except InvalidInputError as error:
         raise pulumi.RunError(redacted(str(error))) from None
     pulumi.export("deployment", deployment_for(plan, settings).model_dump(mode="json"))
@@ -131,12 +132,12 @@ def deployment_for(plan: StorePlan, settings: Settings) -> Deployment:
     )
 
 
-def _store(plan: StorePlan, settings: Settings) -> "AistorStore | AwsStore":
+def _store(plan: StorePlan, settings: Settings, former: FormerPolicies) -> "AistorStore | AwsStore":
     # Imported only if chosen: each SDK takes about a second to import.
     if settings.cloud == "aistor":
         from infra.aistor import AistorStore  # noqa: PLC0415
 
-        return AistorStore("store", plan, settings)
+        return AistorStore("store", plan, settings, former)
     from infra.aws import AwsStore  # noqa: PLC0415
 
-    return AwsStore("store", plan, settings)
+    return AwsStore("store", plan, settings, former)

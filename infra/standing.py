@@ -1,9 +1,9 @@
 """The resources that exist before the program declares any: the stack's, from the engine, and the server's buckets.
 
 The rule: it reads the state, not the last published outputs, because an interrupted first update published nothing.
-The engine's answer also holds secrets, so it keeps only types, and names and locks of buckets. At every update it asks
-the server with the config's key pair, before the engine writes that pair into the state, and for every bucket of the
-state, which is how a wrong server is noticed. `infra.moves` decides what may not change.
+The engine's answer also holds secrets, so it keeps only types, names and locks of buckets, and policies. At every
+update it asks the server with the config's key pair, before the engine writes that pair into the state, and for every
+bucket of the state, which is how a wrong server is noticed. `infra.moves` decides what may not change.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,8 +31,9 @@ from infra.moves import (
 )
 from infra.settings import AistorSettings, Settings
 from model.plan import StorePlan
+from model.policy_order import FormerPolicies
 from model.problems import InvalidInputError, Problem
-from model.resources import PROVIDER, TYPES, About
+from model.resources import PROVIDER, TYPES, About, about, subject_of
 from model.user_names import names_in
 
 # A function of the engine itself: resource/deploy/builtins.go of pulumi/pulumi.
@@ -88,6 +89,18 @@ def check_standing(plan: StorePlan, settings: Settings, resources: Sequence[Mapp
     if problems + lost:
         raise InvalidInputError(problems + lost)
     return settings
+
+
+def former_policies(resources: Iterable[Mapping[str, Any]]) -> FormerPolicies:
+    """The JSON text of each policy in the state, by identity and number."""
+    found: dict[str, dict[int | None, str]] = {}
+    for resource in resources:
+        if about(resource["type"]) is About.POLICY:
+            identity, ending = subject_of(resource["type"], resource["urn"].rpartition("::")[2])
+            number = ending.rpartition("-")[2]
+            key = int(number) if number.isdecimal() else None
+            found.setdefault(identity, {})[key] = str(resource["outputs"].get("policy", ""))
+    return found
 
 
 def _other_server(resources: Iterable[Mapping[str, Any]], own: AistorSettings, settings: Settings) -> list[Problem]:

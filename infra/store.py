@@ -1,18 +1,22 @@
-"""The common part of both stores: the options of a bucket's resources, and the credentials.
+"""The common part of both stores: a bucket's options, the order of an identity's policies, and the credentials.
 
 The rule: a store implements the plan unchanged and makes no decision that belongs to the plan. It leaves out what a
 backend cannot do (`model.deployment`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import pulumi
 
 from model.generations import Generations
-from model.plan import BucketPlan
+from model.plan import BucketPlan, IdentityPlan
+from model.policies import PolicyDocument
+from model.policy_order import FormerPolicies, Number, Step, update_order
 from model.resources import About, logical_name
+
+Made = TypeVar("Made", bound=pulumi.Resource)
 
 
 def bucket_options(
@@ -44,6 +48,38 @@ def bucket_options(
         aliases=[pulumi.Alias(name=logical_name(former, what)) for former in plan.renamed_from if former != plan.domain]
         or None,
     )
+
+
+def policy_steps(
+    identity: IdentityPlan, documents: Sequence[PolicyDocument], former: FormerPolicies
+) -> tuple[Step, ...]:
+    """An identity's policies, each after the ones that must change first; a warning if a moment may lack a grant."""
+    order = update_order(former.get(identity.name, {}), documents)
+    if not order.is_complete:
+        pulumi.log.warn(
+            f"the domains of {identity.name} have another order than before, so it may be refused some of them for "
+            "seconds during the update; add new domains without moving the others"
+        )
+    return order.steps
+
+
+def declare_attached(
+    steps: Sequence[Step],
+    policy: Callable[[Step, Sequence[pulumi.Resource]], Made],
+    attached: Callable[[Number, Made], pulumi.Resource],
+) -> list[pulumi.Resource]:
+    """Declare an identity's policies and their attachments in their order; returns the attachments.
+
+    Args:
+        steps: The policies.
+        policy: Declares a policy that waits for some attachments.
+        attached: Declares the attachment of a policy.
+    """
+    attachments: dict[Number, pulumi.Resource] = {}
+    for step in steps:
+        made = policy(step, [attachments[earlier] for earlier in step.after])
+        attachments[step.number] = attached(step.number, made)
+    return list(attachments.values())
 
 
 @dataclass(frozen=True)

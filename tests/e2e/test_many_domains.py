@@ -5,11 +5,15 @@ The rule: a change deploys as many domains as split the policies; `make long` de
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import Any
 
+import boto3
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 
 from bench.stores import BANDS
 from model.bucket_names import BUCKET_NAME_MAXIMUM
@@ -103,3 +107,46 @@ def test_verify_proves_the_first_and_the_last_domain(many: Many) -> None:
     done = many.checkout.python("cli", "verify", "--stack", many.stack, "--quiet", *chosen, stack=many.stack)
 
     assert done.status == 0, done.output
+
+
+@pytest.mark.skipif(not IS_LONG, reason="changes every policy; tests/model/test_policy_order.py has all such changes")
+def test_no_moment_lacks_a_grant(many: Many) -> None:
+    """A domain before all others moves some to the next policy: the verifier reads their buckets during the update."""
+    path = many.checkout.config_file(many.stack)
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["config"]["object-store:domains"] = {"aaa": {"band": "hot"}, "bbb": {"band": "hot"}, **many.domains}
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    published = json.loads(many.succeeds("stack", "output", "credentials", "--json", "--show-secrets"))["verifier"]
+    stop, refused = Event(), []
+
+    def read_all() -> None:
+        address = many.checkout.address(many.stack)
+        client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=address.endpoint,
+            region_name=address.region,
+            aws_access_key_id=published["access_key_id"],
+            aws_secret_access_key=published["secret_access_key"],
+            verify=str(address.ca_file),
+        )
+        buckets = [f"{PREFIX[many.stack]}{domain}" for domain in many.domains]
+        while not stop.is_set():
+            for bucket in buckets:
+                try:
+                    client.get_bucket_location(Bucket=bucket)
+                except ClientError as error:
+                    refused.append(f"{bucket}: {error}")
+
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(read_all)
+        try:
+            many.succeeds("up", "--yes", "--skip-preview")
+        finally:
+            stop.set()
+        reading.result()
+
+    assert refused == []
+    resources: list[dict[str, Any]] = json.loads(many.succeeds("stack", "export"))["deployment"]["resources"]
+    waits = {one["urn"].rpartition("::")[2]: one.get("dependencies", ()) for one in resources}
+    assert any("::verifier-attachment-" in urn for urn in waits["verifier-policy"])
+    many.succeeds("preview", "--expect-no-changes")
