@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import secrets
+import socket
 import string
 import subprocess
 import sys
@@ -35,7 +36,6 @@ from sandbox.server.s3_actions import Cloud
 from sandbox.server.snapshot import Saver, Snapshot
 
 if TYPE_CHECKING:
-    import socket
     import ssl
     from collections.abc import Iterator
     from pathlib import Path
@@ -155,6 +155,9 @@ class EmbeddedServer:
         certificates = self.certificates
         server.ssl_adapter = _LazyHandshake(str(certificates.server_chain), str(certificates.server_key))
         server.prepare()
+        # cheroot sets it only for a requested port. Connections inherit it; a closed one without it keeps the next server
+        # from the same port for a minute.
+        server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return server
 
     @property

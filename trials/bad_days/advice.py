@@ -130,6 +130,7 @@ TRIED: Mapping[str, TriedBy | Untried] = {
     "pulumi config set object-store:adminApi": _CONFIG,
     "pulumi config set object-store:adminUser": _CONFIG,
     "pulumi config set object-store:clientEndpoint": _CONFIG,
+    "pulumi config set object-store:env": _CONFIG,
     "pulumi config set object-store:regionCode": _CONFIG,
     "pulumi destroy": TriedBy(
         "tests/e2e/test_stacks.py::test_protected_buckets_are_not_destroyed_and_disposable_ones_are", ("destroy",)

@@ -49,11 +49,11 @@ class World:
 
     def of(self, user_name: str) -> list[str]:
         """The access keys of a user."""
-        return list(self.ages) if user_name == "joelclaw-prod-worker" else []
+        return list(self.ages) if user_name == "joelclaw-prod-usw2-worker" else []
 
     def age(self, user_name: str, access_key_id: str) -> timedelta | None:
         """The age of a key."""
-        assert user_name == "joelclaw-prod-worker"
+        assert user_name == "joelclaw-prod-usw2-worker"
         return self.ages[access_key_id]
 
     def last_use(self, access_key_id: str) -> LastUse:
@@ -62,7 +62,7 @@ class World:
 
     def remove(self, user_name: str, access_key_id: str) -> None:
         """Remove a key."""
-        assert user_name == "joelclaw-prod-worker"
+        assert user_name == "joelclaw-prod-usw2-worker"
         del self.ages[access_key_id]
 
 
@@ -114,7 +114,7 @@ def test_key_of_the_interrupted_update_is_removed(monkeypatch: pytest.MonkeyPatc
     settle(world, "aws", monkeypatch)
 
     assert list(world.ages) == ["KEY1"]
-    assert "removed key LEFT of user joelclaw-prod-worker" in world.said[-1]
+    assert "removed key LEFT of user joelclaw-prod-usw2-worker" in world.said[-1]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_key_that_may_be_in_use_stays_and_is_named(
 
     assert set(world.ages) == {"KEY1", *ages}
     for key in ages:
-        line = f"aws iam delete-access-key --user-name joelclaw-prod-worker --access-key-id {key}"
+        line = f"aws iam delete-access-key --user-name joelclaw-prod-usw2-worker --access-key-id {key}"
         assert any(line in said for said in world.said)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import os
 import signal
+import ssl
 import stat
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -158,6 +161,21 @@ def test_second_server_of_a_folder_waits_and_gives_up(tmp_path: Path, monkeypatc
             assert "Buckets" in stack.admin.list_buckets()
     with serve._alone(tmp_path):
         assert (tmp_path / "serve.lock").exists()
+
+
+def test_port_is_the_same_after_a_restart_under_connections(tmp_path: Path) -> None:
+    """A connection that the server closed keeps the port of a listener without SO_REUSEADDR for a minute."""
+    with running_server("aistor", tmp_path) as server:
+        client = http.client.HTTPSConnection(
+            urlsplit(server.endpoint).netloc, context=ssl.create_default_context(cafile=server.ca_bundle), timeout=10
+        )
+        client.request("GET", "/")
+        client.getresponse().read()
+        before = server.endpoint
+    client.close()
+
+    with running_server("aistor", tmp_path) as server:
+        assert server.endpoint == before
 
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
