@@ -155,8 +155,8 @@ class EmbeddedServer:
         certificates = self.certificates
         server.ssl_adapter = _LazyHandshake(str(certificates.server_chain), str(certificates.server_key))
         server.prepare()
-        # cheroot sets it only for a requested port. Connections inherit it; a closed one without it keeps the next server
-        # from the same port for a minute.
+        # cheroot sets it only for a requested port. Connections inherit it; a closed one without it keeps the next
+        # server from the same port for a minute.
         server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return server
 
