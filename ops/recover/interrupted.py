@@ -16,10 +16,13 @@ from model.resources import TYPES, About, types_about
 from stack.state import resources_of, under_way
 
 # Types whose id consists of input names. Every other type of the stores can be created again by an overwriting request.
+# The plugin overwrites users and policies, too, but the program stops at one that exists and is not in the state.
 NAMED_BY = {
     **dict.fromkeys(types_about(About.BUCKET), ("bucket",)),
     TYPES["aws"][About.USER]: ("name",),
     TYPES["aws"][About.ROLE]: ("name",),
+    TYPES["v3"][About.USER]: ("name",),
+    TYPES["v3"][About.POLICY]: ("name",),
     TYPES["v4"][About.USER]: ("name",),
     TYPES["v4"][About.POLICY]: ("name",),
     TYPES["v4"][About.ATTACHMENT]: ("userName", "policyName"),

@@ -23,6 +23,8 @@ def test_named_resources_become_part_of_the_state() -> None:
     found = taken_up(
         pending(
             creating("minio:index/s3Bucket:S3Bucket", bucket="b"),
+            creating("minio:index/iamUser:IamUser", name="m"),
+            creating("minio:index/iamPolicy:IamPolicy", name="m"),
             creating("aws:iam/user:User", name="u"),
             creating("aws:iam/policy:Policy", name="p"),
             creating("pulumi-python:dynamic/identity:User", name="own"),
@@ -33,8 +35,8 @@ def test_named_resources_become_part_of_the_state() -> None:
     )
 
     ids = [resource.get("id") for resource in found.state["deployment"]["resources"]]
-    assert ids == [None, "b", "u", "arn:aws:iam::123456789012:policy/p", "own", "own", "own/p"]
-    assert (len(found.under_way), found.state["deployment"]["pending_operations"]) == (6, [])
+    assert ids == [None, "b", "m", "m", "u", "arn:aws:iam::123456789012:policy/p", "own", "own", "own/p"]
+    assert (len(found.under_way), found.state["deployment"]["pending_operations"]) == (8, [])
 
 
 def test_the_rest_is_forgotten_and_keys_are_named() -> None:
