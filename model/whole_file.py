@@ -36,15 +36,15 @@ def write_whole(path: Path, text: str, mode: int | None = None) -> None:
             return
         if not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        mode = stat.S_IMODE(old.st_mode)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     new = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            if old is not None:
+            # A file with a secret belongs to its writer, whoever made the old one.
+            if old is not None and mode is None:
                 with suppress(PermissionError):  # only root may give a file away
                     os.fchown(file.fileno(), old.st_uid, old.st_gid)
-            os.fchmod(file.fileno(), _new_mode() if mode is None else mode)
+            os.fchmod(file.fileno(), _kept_mode(old) if mode is None else mode)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -60,8 +60,10 @@ def write_whole(path: Path, text: str, mode: int | None = None) -> None:
         os.close(folder)
 
 
-def _new_mode() -> int:
-    """The mode that the process gives a new file; Linux and macOS tell the mask only by setting it."""
+def _kept_mode(old: os.stat_result | None) -> int:
+    """The mode of the old file, or what the process gives a new one; the system tells the mask only by setting it."""
+    if old is not None:
+        return stat.S_IMODE(old.st_mode)
     mask = os.umask(0o077)
     os.umask(mask)
     return 0o666 & ~mask

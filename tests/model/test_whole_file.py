@@ -42,6 +42,21 @@ def test_replaced_file_keeps_its_mode(tmp_path: Path) -> None:
     assert (path.read_text("utf-8"), mode_of(path)) == ("newer", 0o600)
 
 
+@pytest.mark.parametrize(("mode", "kept"), [(None, True), (0o600, False)])
+def test_owner_stays_except_of_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int | None, *, kept: bool
+) -> None:
+    """A report stays its owner's where root writes it; a secret is not handed to whoever made the old file."""
+    path = tmp_path / "report"
+    path.write_text("old", encoding="utf-8")
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr("os.fchown", lambda _, user, group: given.append((user, group)))
+    old = path.stat()
+    write_whole(path, "new", mode)
+
+    assert given == ([(old.st_uid, old.st_gid)] if kept else [])
+
+
 def test_link_stays(tmp_path: Path) -> None:
     """The file that it leads to is replaced; a secret replaces the link instead and leaves that file alone."""
     file, link = tmp_path / "file", tmp_path / "link"
