@@ -7,7 +7,7 @@ import pytest
 
 from tests.sizes import IS_LONG
 from trials.bad_days.__main__ import rehearsed
-from trials.bad_days.damages import COLD, HOT, WARM
+from trials.bad_days.damages import FEW_DOMAINS
 from trials.bad_days.days import ALL, DAYS
 from trials.bad_days.places import in_sandbox
 
@@ -29,7 +29,7 @@ FEW: "dict[By, tuple[str, ...]]" = {
 def test_days_end_well(engine: None, by: "By", tmp_path: "Path") -> None:
     """The documented lines lead back: an empty preview, a proven store, and the keys that the day did not cost."""
     del engine
-    place = partial(in_sandbox, domains=None if IS_LONG else (HOT, WARM, COLD))
+    place = partial(in_sandbox, domains=None if IS_LONG else FEW_DOMAINS)
     chosen = [day for day in DAYS if by in day.kinds and (IS_LONG or day.name in FEW[by])]
 
     outcomes = {day.name: outcome.wrong for day, _, outcome in rehearsed(by, chosen, tmp_path, place)}

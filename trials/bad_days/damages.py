@@ -15,6 +15,8 @@ from trials.bad_days.stack import BadDayError, Stack
 from trials.killing import kill_tree
 
 HOT, WARM, COLD = "agent-loop-artifacts", "docs-derived", "media-raw"
+#: One domain of each band; the damages need no other.
+FEW_DOMAINS = (HOT, WARM, COLD)
 IDENTITY = "worker"
 LATE = {"late": {"band": "warm", "expire_after_days": 90}}
 _SEED = 209

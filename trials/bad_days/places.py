@@ -105,13 +105,19 @@ def in_sandbox(folder: Path, by: By, domains: Sequence[str] | None = None) -> It
 
 
 @contextmanager
-def on_server(folder: Path, by: By, given: Address) -> Iterator[Stack]:
+def on_server(folder: Path, by: By, given: Address, domains: Sequence[str] | None = None) -> Iterator[Stack]:
     """A stack that is deployed to a given server, with an environment code of its own.
+
+    Args:
+        folder: A folder that does not exist yet.
+        by: What implements its identities.
+        given: The server.
+        domains: The domains that its taxonomy keeps; None keeps all.
 
     Raises:
         BadDayError: The update fails, or something remains on the server.
     """
-    checkout = CheckoutForGiven(copy_checkout(_made(folder)).path, given)
+    checkout = CheckoutForGiven(copy_checkout(_made(folder), domains).path, given)
     config: dict[str, Any] = {
         "env": f"bd{secrets.token_hex(3)}",
         "endpoint": given.endpoint,
