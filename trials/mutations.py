@@ -323,10 +323,21 @@ _OF_A_BUCKET = (
 )
 
 
-def _admin(store: Store, planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if store.deployment.cloud == "aws":
-        return [*planned, {"Sid": "Iam", "Effect": "Allow", "Action": ["iam:ListUsers"], "Resource": ["*"]}]
-    return [*planned, {"Sid": "Admin", "Effect": "Allow", "Action": ["admin:ListUsers"]}]
+def _admin(*actions: str) -> Damage:
+    """An identity may call actions of the IAM or admin API."""
+
+    def change(_: Store, planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        on_all = {"Resource": ["*"]} if actions[0].startswith("iam:") else {}
+        return [*planned, {"Sid": "More", "Effect": "Allow", "Action": list(actions), **on_all}]
+
+    return policy_of("reader", change)
+
+
+# `tests/verify/test_admin.py` tries every call.
+_ADMIN_ACTIONS: Mapping[Cloud, tuple[tuple[str, ...], ...]] = {
+    "aistor": (("admin:ListUsers",), ("admin:CreateUser", "admin:CreatePolicy"), ("admin:ConfigUpdate",)),
+    "aws": (("iam:ListUsers",), ("iam:CreateAccessKey", "iam:PutUserPolicy"), ("iam:AttachUserPolicy",)),
+}
 
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -550,7 +561,16 @@ MUTATIONS: tuple[Mutation, ...] = (
         outside_probes("Allow", "s3:DeleteObject", "reader"),
         granted("delete_outside"),
     ),
-    Mutation("admin API granted to an identity", policy_of("reader", _admin), frozenset({"admin_api_refused"})),
+    *(
+        Mutation(
+            f"{' and '.join(actions)} granted to an identity",
+            _admin(*actions),
+            frozenset({"admin_api_refused"}),
+            (cloud,),
+        )
+        for cloud, families in _ADMIN_ACTIONS.items()
+        for actions in families
+    ),
     Mutation(
         "an identity let into a bucket of another stack",
         _let_into_another_stack,

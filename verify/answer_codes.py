@@ -20,4 +20,9 @@ NO_ANSWER = frozenset(
     }
 )
 
-BUSY = frozenset({"503", "HTTP 503", "ServiceUnavailable", "SlowDown", "SlowDownRead", "SlowDownWrite", "Unavailable"})
+# IAM never answers UnauthorizedOperation; MinIO's admin API answers AccessDenied or XMinioAdminNotAllowed.
+ADMIN_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+
+BUSY = frozenset(
+    {"503", "HTTP 503", "ServiceUnavailable", "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "Unavailable"}
+)

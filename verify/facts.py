@@ -286,7 +286,8 @@ class StoreFacts:
     Attributes:
         bucket_names: The buckets that the server lists for the verifier.
         default_keys: A request with the vendor's well-known default pair; None if the backend has none.
-        admin: By identity: a call of the IAM or admin API.
+        admin: By identity: the refusal of every call of the IAM or admin API that was tried, or the calls that the
+            server did not refuse, in `said`.
         beside: By identity, and by attempt with its bucket: what it tried in the buckets of other stacks.
     """
 

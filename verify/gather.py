@@ -20,6 +20,7 @@ from object_store import ObjectStore
 from verify.facts import Answer, BucketFacts, Facts, StoreFacts, Tried
 from verify.probe import reading
 from verify.probe.actions import Place, not_tried, try_actions
+from verify.probe.admin import try_admin
 from verify.probe.data_path import try_objects
 from verify.probe.exposure import look_at_door, try_store, try_strangers
 from verify.probe.links import try_links
@@ -57,6 +58,7 @@ class _Run:
     seeds: dict[str, Seeds] = field(default_factory=dict)
     grants: dict[str, dict[str, dict[str, Tried]]] = field(default_factory=dict)
     store: StoreFacts | None = None
+    admin: dict[str, Tried] = field(default_factory=dict)
     introduced: dict[str, Tried] = field(default_factory=dict)
     left: dict[str, Answer[int]] = field(default_factory=dict)
     ready: dict[str, threading.Event] = field(default_factory=dict)
@@ -112,7 +114,7 @@ def gather_facts(
             door=door,
             buckets={bucket.name: _bucket_facts(run, bucket) for bucket in selection.chosen(plan)},
             grants=run.grants,
-            store=run.store,
+            store=run.store and replace(run.store, admin=run.admin),
             introduced=run.introduced,
             requests=session.requests,
             gave_up=session.gave_up,
@@ -162,6 +164,8 @@ def _gather(run: _Run, pool: ThreadPoolExecutor) -> None:
         tasks += [partial(_in_bucket, run, bucket, partial(_cell, run, i, bucket)) for i in tried]
     if Part.STORE in run.selection.parts:
         tasks.append(partial(_store, run))
+        asked = run.selection.identities
+        tasks += [partial(_admin, run, one) for one in run.plan.identities if asked is None or one.name in asked]
     used = run.plan.identities if run.selection.parts else (run.verifier,)
     introductions = [partial(_introduce, run, identity) for identity in used if identity.name not in run.absent]
     run.progress.total(len(introductions) + len(tasks))
@@ -236,10 +240,13 @@ def _cell(run: _Run, identity: IdentityPlan, bucket: BucketPlan) -> None:
 
 
 def _store(run: _Run) -> None:
-    names = tuple(
-        i.name for i in run.plan.identities if run.selection.identities is None or i.name in run.selection.identities
-    )
+    asked = run.selection.identities
+    names = tuple(i.name for i in run.plan.identities if asked is None or i.name in asked)
     run.store = try_store(run.session, run.verifier.name, names)
+
+
+def _admin(run: _Run, identity: IdentityPlan) -> None:
+    run.admin[identity.name] = try_admin(run.session, identity)
 
 
 def _bucket_tasks(run: _Run, bucket: BucketPlan) -> list[Callable[[], None]]:

@@ -78,8 +78,32 @@ ROUTES = {
     "delete-service-account": Route("DELETE", "delete-service-account", ("accessKey",)),
     "list-service-accounts": Route("GET", "list-service-accounts", answers="encrypted"),
     "info": Route("GET", "info", answers="encrypted"),
+    "update-group-members": Route("PUT", "update-group-members"),
+    "set-config-kv": Route("PUT", "set-config-kv", body="encrypted"),
+    "set-bucket-quota": Route("PUT", "set-bucket-quota", ("bucket",)),
+    "import-iam": Route("PUT", "import-iam"),
+    "import-bucket-metadata": Route("PUT", "import-bucket-metadata"),
+    "site-replication/add": Route("PUT", "site-replication/add", body="encrypted"),
+    "tier": Route("PUT", "tier", body="encrypted"),
 }
-_INFO = Command("admin:ServerInfo", lambda _iam, _fields, _caller: {"mode": "online", "region": "us-west-2"})
+
+
+def _invalid(_iam: MinioIam, _fields: object, _caller: str) -> object:
+    """What MinIO answers to a body that it cannot parse; the sandbox has nothing behind these commands."""
+    raise ApiError("InvalidRequest", "Invalid Request", 400)
+
+
+#: Commands that only this API has, with the permission that each needs (`validateAdminReq` in MinIO's handlers).
+_OF_SERVER = {
+    "info": Command("admin:ServerInfo", lambda _iam, _fields, _caller: {"mode": "online", "region": "us-west-2"}),
+    "update-group-members": Command("admin:AddUserToGroup", _invalid),
+    "set-config-kv": Command("admin:ConfigUpdate", _invalid),
+    "set-bucket-quota": Command("admin:SetBucketQuota", _invalid),
+    "import-iam": Command("admin:ImportIAM", _invalid),
+    "import-bucket-metadata": Command("admin:ImportBucketMetadata", _invalid),
+    "site-replication/add": Command("admin:SiteReplicationAdd", _invalid),
+    "tier": Command("admin:SetTier", _invalid),
+}
 #: Query parameters that a request may repeat.
 _LISTED = ("user", "group", "policy")
 
@@ -168,7 +192,7 @@ def run(route: Route, request: Request, iam: MinioIam, caller: Caller) -> Answer
 
 
 def _command(route: Route) -> Command:
-    return _INFO if route.command == "info" else COMMANDS[route.command]
+    return _OF_SERVER.get(route.command) or COMMANDS[route.command]
 
 
 def _decrypted(body: bytes, secret_key: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from model.bucket_names import bucket_name
 from model.deployment import Deployment
 from model.plan import BucketPlan
-from verify.answer_codes import NO_ANSWER
+from verify.answer_codes import ADMIN_DENIED, NO_ANSWER
 from verify.checks.finding import (
     LOOK_POLICY,
     UP,
@@ -27,8 +27,6 @@ DENIED = frozenset({"AccessDenied"})
 UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
 # The answers of a server whose port speaks TLS only: MinIO and Go servers send 400, others close the connection.
 _NO_PLAIN_HTTP = NO_ANSWER | {"HTTP 400", "HTTP 426", "HTTP 301", "HTTP 308", "IncompleteRead", "ConnectionResetError"}
-# IAM never answers UnauthorizedOperation; MinIO's admin API answers AccessDenied or XMinioAdminNotAllowed.
-_ADMIN_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 WARN_BELOW_DAYS = 30
 # An answer's `Date` has whole seconds, and a presigned URL is rarely signed for a shorter time.
 WARN_ABOVE_SKEW = timedelta(seconds=2)
@@ -169,8 +167,8 @@ def other_stacks_refused(_: Deployment, facts: Facts) -> Verdict:
 
 
 def admin_api_refused(deployment: Deployment, facts: Facts) -> Verdict:
-    """No identity can call the IAM or admin API."""
+    """No identity can call the IAM or admin API; the suite tries each family of calls, from users to imports."""
     if facts.store is None:
         return not_asked("not tried")
     api = "IAM API" if deployment.cloud == "aws" else "admin API"
-    return all_refused(facts.store.admin, _ADMIN_DENIED, f"the {api} refused to every identity", UP)
+    return all_refused(facts.store.admin, ADMIN_DENIED, f"the {api} refused to every identity", UP)

@@ -13,17 +13,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-
-from model.admin_versions import NOT_SPOKEN, NOT_SPOKEN_CODE, VERSIONS, command_url
 from model.plan import PROBE_PREFIX, BucketPlan
 from model.secrecy.vendor_defaults import VENDOR_PAIR
 from model.user_names import stack_prefix
 from object_store import CertificateNotTrusted, ConfigurationError, EndpointUnreachable, LocalFault, try_connection
 from verify.facts import (
     DONE,
-    NOT_TRIED,
     SKEWED,
     Answer,
     Certificate,
@@ -149,27 +144,20 @@ def _plain_http(session: StoreSession, verifier: str, bucket: BucketPlan, seed: 
 
 
 def try_store(session: StoreSession, verifier: str, identities: tuple[str, ...]) -> StoreFacts:
-    """Gather the facts about the store as a whole.
+    """Gather the facts about the store as a whole; `verify.probe.admin` tries each identity, one by one.
 
     Args:
         session: Of the run.
         verifier: The identity that lists the buckets.
-        identities: The identities that must not call the IAM or admin API.
+        identities: The identities that must be refused in other stacks' buckets.
     """
     client = session.client(verifier)
     names = session.ask(lambda: tuple(bucket["Name"] for bucket in client.list_buckets().get("Buckets", [])))
     aistor = session.target.deployment.cloud == "aistor"
-    attempt = _aistor_admin if aistor else _aws_iam
-    absent = session.target.absent
     return StoreFacts(
         bucket_names=names,
         default_keys=_default_keys(session) if aistor else None,
-        admin={
-            identity: Answer(code=NOT_TRIED, said=absent[identity])
-            if identity in absent
-            else attempt(session, identity)
-            for identity in identities
-        },
+        admin={},
         beside=_beside(session, names.value or (), identities),
     )
 
@@ -204,30 +192,5 @@ def _default_keys(session: StoreSession) -> Tried:
     client = session.client_with(*VENDOR_PAIR)
     try:
         return session.ask(done(client.list_buckets))
-    finally:
-        client.close()
-
-
-def _aistor_admin(session: StoreSession, identity: str) -> Tried:
-    """List the users with the version of the admin API that the server speaks."""
-    found: Tried = Answer(code=NOT_SPOKEN_CODE)
-    for version in VERSIONS:
-        url = command_url(session.client(identity).meta.endpoint_url, version, "list-users")
-        found = as_tried(session.send("GET", url, _signed(session, identity, url)))
-        if found.code not in (NOT_SPOKEN_CODE, f"HTTP {NOT_SPOKEN}"):
-            return found
-    return found
-
-
-def _signed(session: StoreSession, identity: str, url: str) -> dict[str, str]:
-    request = AWSRequest("GET", url)
-    S3SigV4Auth(session.credentials(identity), "s3", session.target.deployment.region).add_auth(request)
-    return dict(request.headers.items())
-
-
-def _aws_iam(session: StoreSession, identity: str) -> Tried:
-    client = session.iam_client(identity)
-    try:
-        return session.ask(done(client.list_users))
     finally:
         client.close()

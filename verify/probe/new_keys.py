@@ -5,7 +5,7 @@ several times in a row, because the servers of IAM learn a new key one after the
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from model.plan import BucketPlan, IdentityPlan
 from verify.facts import Tried
@@ -15,10 +15,20 @@ from verify.probe.session import StoreSession
 PAUSE_SECONDS = 1.0
 # How many pauses an answer is worth: a key that nobody knows yet, and a policy that is not attached yet.
 PAUSES = {"InvalidAccessKeyId": 60, "InvalidClientTokenId": 60, "AccessDenied": 20}
+_UNKNOWN = ("InvalidAccessKeyId", "InvalidClientTokenId")
 # How often in a row a key must be accepted after it was refused.
 STEADY = 3
 # In how many buckets an identity is tried until one accepts it.
 _DOORS = 3
+
+
+def when_known(session: StoreSession, attempt: Callable[[], Tried]) -> Tried:
+    """The answer to an attempt once the server knows the key: another service may learn it later than S3."""
+    waited, found = 0, attempt()
+    while found.code in _UNKNOWN and waited < PAUSES.get(found.code, 0):
+        session.pause(PAUSE_SECONDS)
+        waited, found = waited + 1, attempt()
+    return found
 
 
 def introduce(session: StoreSession, identity: IdentityPlan, buckets: Sequence[BucketPlan], prefix: str) -> Tried:

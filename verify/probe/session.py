@@ -35,7 +35,6 @@ from verify.sdk import public_cas, sdk_session
 from verify.target import Target
 
 if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
@@ -144,26 +143,15 @@ class StoreSession:
         with self._lock:
             return self._made((access_key_id, secret_access_key, None), None)
 
-    def iam_client(self, identity: str) -> "IAMClient":
-        """An IAM client that signs with an identity's key; close it after use."""
-        access_key_id, secret_access_key, token = self._keys(identity)
+    @cached_property
+    def iam_endpoint(self) -> str:
+        """The endpoint of IAM; a stand-in for AWS serves it at its own, and for AWS the SDK knows it."""
         with self._lock:
-            return sdk_session().client(
-                "iam",
-                # A stand-in for AWS serves IAM at the same endpoint; otherwise the SDK finds IAM itself.
-                endpoint_url=self.target.endpoint,
-                region_name=self.target.deployment.region,
-                aws_access_key_id=access_key_id,
-                aws_secret_access_key=secret_access_key,
-                aws_session_token=token,
-                verify=self.ca_file or True,
-                config=Config(
-                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                    read_timeout=READ_TIMEOUT_SECONDS,
-                    retries={"max_attempts": 2},
-                    proxies=self._proxies,
-                ),
+            client = sdk_session().client(
+                "iam", endpoint_url=self.target.endpoint, region_name=self.target.deployment.region
             )
+        client.close()
+        return str(client.meta.endpoint_url)
 
     def ask_as(self, identity: str, act: "Callable[[S3Client], object]") -> Tried:
         """Try something as an identity; the answer is NOT_TRIED if the identity is unavailable."""
