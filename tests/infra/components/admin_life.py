@@ -21,6 +21,7 @@ from pulumi.dynamic.config import Config
 
 from infra.bucket_policy import NoBucketPolicyProvider
 from infra.live_buckets import existing_buckets
+from infra.live_names import foreign_names
 from infra.program import plan_for
 from infra.retention import DefaultRetentionProvider
 from infra.settings import Settings, settings_from
@@ -192,12 +193,16 @@ class Life:
     def _program(self) -> None:
         names = [bucket.name for bucket in self.plan().buckets]
         assert existing_buckets(names, self.settings()) == set()
+        assert foreign_names(self.plan(), self.settings(), ()) == []
 
     def _create(self) -> None:
         for one in self.declared:
             self.made.append(self._make(one, self._renamed(one.inputs)))
         names = {bucket.name for bucket in self.plan().buckets}
         assert existing_buckets(names, self.settings()) == names
+        # As if the state were lost; what the life makes has other documents than a plan of this environment.
+        users = {identity.user_name for identity in self.plan().identities}
+        assert {one.name.name for one in foreign_names(self.plan(), self.settings(), ())} >= users
 
     def _make(self, one: Declared, inputs: Mapping[str, Any]) -> Live:
         if one.type.startswith("pulumi-python:"):
