@@ -152,8 +152,8 @@ def test_deployed_stack_passes(pulumi: FakePulumi, aistor: RunningServer, capsys
     status, found, text = run(capsys)
 
     assert (status, {level for level, _ in found.values()}) == (0, {"PASS"})
-    assert len(found) == 12
-    assert "preflight of local: 12 ok, 0 WARN, 0 STOP" in text
+    assert len(found) == 13
+    assert "preflight of local: 13 ok, 0 WARN, 0 STOP" in text
     assert admin.password not in text
 
 
