@@ -15,7 +15,8 @@ def bad_days() -> str:
         "written there, and then looks: `pulumi preview --refresh` is empty, `verify` proves everything, and each",
         "access key that the last column does not name is the same as before and works. With `--endpoint URL`,",
         "`python -m trials.bad_days` does the same on a MinIO or AIStor server of your own, with your installed",
-        "Pulumi and plugin. On AWS it is not proven: here a stand-in takes its place.",
+        "Pulumi and plugin. `--few` takes a stack with one domain of each band. On AWS it is not proven: here a",
+        "stand-in takes its place.",
         "",
     ]
     lines += ["| what happens | stacks | what leads back | new access keys |", "|---|---|---|---|"]
