@@ -65,8 +65,8 @@ def _nothing_kept() -> Iterator[None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two workers more than cores, because the tests often wait for other processes."""
-    return (os.cpu_count() or 1) + 2
+    """Three workers more than cores, because the tests often wait for other processes."""
+    return (os.cpu_count() or 1) + 3
 
 
 @pytest.hookimpl(optionalhook=True)
