@@ -79,6 +79,7 @@ lint-rest:
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/python -m docs.prose
+	@$(BIN)/python -m docs.aws_policies
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@$(BIN)/python -m sandbox.actionlint
 	@$(BIN)/zizmor --offline --quiet --no-progress --persona=auditor .github

@@ -4,18 +4,23 @@ The rule: each figure is computed from a plan with more domains than the shipped
 """
 
 from model.plan import IdentityPlan, StorePlan, build_plan
-from model.policies import POLICY_SIZE, as_json, identity_policies, identity_policy
+from model.policies import POLICY_SIZE, Cloud, as_json, identity_policies, identity_policy, refuses_overwrites
 from model.policy_limits import MANAGED_POLICIES_PER_USER, domains_fitting
 from model.taxonomy_file import extended, load
 
 DOMAINS = (9, 60, 300)
 _MANY = 1000
-_IDENTITIES = {"reader": "`read` everywhere", "writer": "`write` everywhere", "verifier": "`verifies`"}
+_IDENTITIES = {
+    "reader": "`read` everywhere",
+    "appender": "`append` everywhere",
+    "writer": "`write` everywhere",
+    "verifier": "`verifies`",
+}
 
 
 def policy_sizes() -> str:
     """How many domains fit on AWS, and the policies of three identities for some numbers of domains."""
-    large = _plan(_MANY)
+    large = _plan(_MANY, "aws")
     fitting = ", ".join(
         f"{domains_fitting(large, _identity(large, name))} for {told}" for name, told in _IDENTITIES.items()
     )
@@ -31,24 +36,30 @@ def policy_sizes() -> str:
         "|---|---|---|---|---|",
     ]
     for domains in DOMAINS:
-        plan = _plan(domains)
+        plans = {cloud: _plan(domains, cloud) for cloud in POLICY_SIZE}
         for name, told in _IDENTITIES.items():
-            identity = _identity(plan, name)
-            whole = len(as_json(identity_policy(plan, identity, "aistor")))
+            whole = len(as_json(identity_policy(plans["aistor"], _identity(plans["aistor"], name), "aistor")))
             sizes = [
-                ", ".join(str(len(as_json(one))) for one in identity_policies(plan, identity, cloud))
-                for cloud in POLICY_SIZE
+                ", ".join(str(len(as_json(one))) for one in identity_policies(plan, _identity(plan, name), cloud))
+                for cloud, plan in plans.items()
             ]
             lines.append(f"| {domains} | {told} | {whole} | {sizes[0]} | {sizes[1]} |")
     return "\n".join(lines) + "\n"
 
 
-def _plan(domains: int) -> StorePlan:
+def _plan(domains: int, cloud: Cloud) -> StorePlan:
     shipped = load()
     more = {f"domain-{number:03}": {"band": "hot"} for number in range(domains - len(shipped.domains))}
-    writer = {"writer": {"grants": {"*": "write"}}}
-    taxonomy = extended(shipped, domains=more, identities=writer, where="docs: ")
-    return build_plan(taxonomy, env="local", region_code="usw2", tls_only=True, where="docs: ")
+    identities = {"appender": {"grants": {"*": "append"}}, "writer": {"grants": {"*": "write"}}}
+    taxonomy = extended(shipped, domains=more, identities=identities, where="docs: ")
+    return build_plan(
+        taxonomy,
+        env="local",
+        region_code="usw2",
+        tls_only=True,
+        where="docs: ",
+        refuses_overwrites=refuses_overwrites(cloud),
+    )
 
 
 def _identity(plan: StorePlan, name: str) -> IdentityPlan:

@@ -13,8 +13,8 @@ from infra.settings import Settings, read_settings
 from infra.standing import check_standing, former_policies, resources_of_stack
 from model.deployment import Deployment, build_deployment
 from model.generations import parse_generations
-from model.plan import StorePlan, build_plan
-from model.policies import Cloud
+from model.plan import StorePlan, build_plan, check_appends
+from model.policies import Cloud, refuses_overwrites
 from model.policy_limits import check_policies
 from model.policy_order import FormerPolicies
 from model.problems import InvalidInputError, Problem
@@ -67,6 +67,7 @@ def plan_for(settings: Settings, names: UserNames | None) -> StorePlan:
         region_code=settings.region_code,
         tls_only=settings.tls_only,
         where=settings.where,
+        refuses_overwrites=refuses_overwrites(settings.cloud),
         generations=parse_generations(settings.credentials, taxonomy.identities, settings.where),
         names=names or UserNames.BY_REGION,
     )
@@ -87,8 +88,8 @@ def check_on_cloud(plan: StorePlan, cloud: Cloud, region: str, accounts: Sequenc
         where: The name of the config in problems.
 
     Raises:
-        InvalidInputError: The cloud has no such region, cannot have a role for an identity with a trust, or would
-            refuse a policy.
+        InvalidInputError: The cloud has no such region, cannot have a role for an identity with a trust, would refuse a
+            policy, or cannot keep what an `append` grant overwrites.
     """
     if cloud == "aws":
         # Imported only if needed: botocore is slow to import.
@@ -96,6 +97,7 @@ def check_on_cloud(plan: StorePlan, cloud: Cloud, region: str, accounts: Sequenc
 
         check_region(region, where)
     check_trusts([identity.name for identity in plan.identities if identity.trust], cloud, accounts, where)
+    check_appends(plan)
     check_policies(plan, cloud, the_account(accounts) or "0" * 12)
 
 

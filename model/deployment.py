@@ -159,6 +159,24 @@ _AISTOR_UNSUPPORTED = (
         reason="AIStor answers 501 to SSE-S3 without a key service; encryption at rest is the volume's",
     ),
     Unsupported(feature="tags", reason="pulumi-minio 0.17.1 has no tags on buckets"),
+    # docs/losses.md has the tried requests.
+    Unsupported(
+        feature="refusal_of_overwrites",
+        reason="AIStor's policies cannot ask for If-None-Match: append may put over an object; the old version is kept",
+    ),
+    Unsupported(
+        feature="refusal_of_a_tar_in_place",
+        reason="a tar that AIStor unpacks (X-Amz-Meta-Snowball-Auto-Extract) may name versions, and replaces them past "
+        "every lock; no policy knows the header",
+    ),
+    Unsupported(
+        feature="refusal_of_force_delete",
+        reason="x-minio-force-delete lets write remove all versions unless they are locked; no policy knows the header",
+    ),
+    Unsupported(
+        feature="refusal_of_dated_puts",
+        reason="x-minio-source-mtime dates a put: it expires at once, or hides later puts; no policy knows the header",
+    ),
 )
 
 

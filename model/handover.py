@@ -38,6 +38,8 @@ CA_BUNDLES = (CA_BUNDLE, "AWS_CA_BUNDLE")
 #: The buckets in JSON, by domain; each has a variable of its own besides (`bucket_variable`).
 BUCKETS = "S3_BUCKETS"
 BUCKET_PREFIX = "S3_BUCKET_"
+#: The buckets in which the adapter writes every object with `if_absent`, because the server refuses any other put.
+WRITE_ONCE = "S3_WRITE_ONCE"
 #: The variables with a fixed name that a delivery may set, or takes out; a target removes those no longer set.
 NAMES = (
     ACCESS_KEY_ID,
@@ -49,6 +51,7 @@ NAMES = (
     ALLOW_HTTP,
     *CA_BUNDLES,
     BUCKETS,
+    WRITE_ONCE,
 )
 
 
@@ -73,6 +76,7 @@ class Handover:
         endpoint: The URL at which it reaches the store; None on AWS.
         ca_pem: CA certificates that it must trust; None for the system's certificates.
         buckets: Names of the buckets that it has a grant on, by domain; for the verifier, all buckets.
+        write_once: The buckets in which the server refuses its puts over an object.
     """
 
     stack: str
@@ -82,6 +86,7 @@ class Handover:
     endpoint: str | None
     ca_pem: str | None
     buckets: Mapping[str, str]
+    write_once: tuple[str, ...] = ()
 
     @property
     def entry(self) -> str:
@@ -102,6 +107,8 @@ class Handover:
                 values[ALLOW_HTTP] = "true"
         if self.ca_pem is not None and ca_path is not None:
             values |= dict.fromkeys(CA_BUNDLES, ca_path)
+        if self.write_once:
+            values[WRITE_ONCE] = ",".join(self.write_once)
         values[BUCKETS] = json.dumps(dict(self.buckets), sort_keys=True)
         return values | {bucket_variable(domain): bucket for domain, bucket in sorted(self.buckets.items())}
 
@@ -142,6 +149,7 @@ def handovers(
                 endpoint=endpoint,
                 ca_pem=deployment.ca_pem,
                 buckets=everything if identity.verifies else granted,
+                write_once=tuple(grant.bucket for grant in identity.grants if grant.write_once),
             )
         )
     return given

@@ -24,6 +24,7 @@ from model.taxonomy import (
     Domain,
     HotBand,
     HotDomain,
+    Identity,
     RetentionMode,
     StorageClass,
     Taxonomy,
@@ -112,11 +113,19 @@ class BucketPlan(_Planned):
 
 
 class Grant(_Planned):
-    """One identity's access to one bucket."""
+    """One identity's access to one bucket.
+
+    Attributes:
+        domain: The bucket's domain.
+        bucket: The bucket's name.
+        access: What it may do.
+        write_once: The server refuses its puts over an object: a put must carry `If-None-Match: *`.
+    """
 
     domain: str
     bucket: str
     access: Access
+    write_once: bool = False
 
 
 class IdentityPlan(_Planned):
@@ -173,6 +182,7 @@ def build_plan(
     region_code: str,
     tls_only: bool,
     where: str,
+    refuses_overwrites: bool = False,
     generations: Mapping[str, Generations] | None = None,
     names: UserNames = UserNames.BY_REGION,
 ) -> StorePlan:
@@ -184,6 +194,8 @@ def build_plan(
         region_code: Region code, the second variable part.
         tls_only: The store must refuse plain http requests from every identity.
         where: The name of the config in problems, such as `Pulumi.local.yaml: object-store:`.
+        refuses_overwrites: The store's server can refuse to overwrite an object. If it cannot, a warm domain with an
+            `append` grant keeps an overwritten version for as many days as a new object would live.
         generations: The valid key generations, by identity; only the first for an identity that is not named.
         names: The form of the names of users and policies; the state of a standing stack decides it.
 
@@ -200,7 +212,11 @@ def build_plan(
             band=domain.band,
             versioned=domain.band is not BandName.HOT,
             retention=_retention(domain, taxonomy.bands.cold),
-            rules=_rules(domain, taxonomy.bands),
+            rules=_rules(
+                domain,
+                taxonomy.bands,
+                overwritten=_is_overwritten(name, taxonomy, refuses_overwrites=refuses_overwrites),
+            ),
             renamed_from=domain.renamed_from,
         )
         for name, domain in taxonomy.domains.items()
@@ -209,7 +225,7 @@ def build_plan(
         IdentityPlan(
             name=name,
             user_name=user_name(names, env, region_code, name),
-            grants=_grants(identity.grants, buckets),
+            grants=_grants(identity, buckets, refuses_overwrites=refuses_overwrites),
             verifies=identity.verifies,
             credential=(generations or {}).get(name, Generations()),
             trust=identity.trust.oidc if identity.trust else None,
@@ -284,17 +300,50 @@ def _retention(domain: Domain, cold: ColdBand) -> Retention | None:
     )
 
 
-def _rules(domain: Domain, bands: Bands) -> tuple[LifecycleRule, ...]:
+def check_appends(plan: StorePlan) -> None:
+    """Check that no `append` grant can lose an object at once.
+
+    Raises:
+        InvalidInputError: A hot domain has an `append` grant whose overwrites the server does not refuse.
+    """
+    hot = {bucket.domain for bucket in plan.buckets if bucket.band is BandName.HOT}
+    problems = [
+        Problem(
+            f"identities.{identity.name}.grants.{grant.domain}",
+            "`append` on a hot domain: the server lets this identity put over an object, and a hot bucket keeps no old "
+            "version",
+            "`write`, which says that the identity may remove what is there; `read`; or a warm domain, which keeps the "
+            "overwritten version. On AWS also `append` without `overwrites`: there the server refuses the overwrite",
+            f"{grant.domain}: write",
+        )
+        for identity in plan.identities
+        for grant in identity.grants
+        if grant.access is Access.APPEND and grant.domain in hot and not grant.write_once
+    ]
+    if problems:
+        raise InvalidInputError(problems)
+
+
+def _is_overwritten(name: str, taxonomy: Taxonomy, *, refuses_overwrites: bool) -> bool:
+    """Whether an `append` grant lets an identity put over an object of a domain."""
+    return any(
+        identity.grants.get(name, identity.grants.get(EVERY_DOMAIN)) is Access.APPEND
+        and (identity.overwrites or not refuses_overwrites)
+        for identity in taxonomy.identities.values()
+    )
+
+
+def _rules(domain: Domain, bands: Bands, *, overwritten: bool) -> tuple[LifecycleRule, ...]:
     probes = LifecycleRule(
         id="verify-probes",
         prefix=PROBE_PREFIX,
         expire_after_days=PROBE_EXPIRE_AFTER_DAYS,
         expire_noncurrent_after_days=PROBE_EXPIRE_AFTER_DAYS,
     )
-    return (probes, _band_rule(domain, bands))
+    return (probes, _band_rule(domain, bands, overwritten=overwritten))
 
 
-def _band_rule(domain: Domain, bands: Bands) -> LifecycleRule:
+def _band_rule(domain: Domain, bands: Bands, *, overwritten: bool) -> LifecycleRule:
     band: HotBand | WarmBand | ColdBand
     expire: int | None
     match domain:
@@ -309,6 +358,9 @@ def _band_rule(domain: Domain, bands: Bands) -> LifecycleRule:
         case WarmDomain():
             band = bands.warm
             expire, noncurrent = domain.expire_after_days or band.expire_after_days, band.expire_noncurrent_after_days
+            if overwritten:
+                # An overwrite must not end an object before a new one would end.
+                noncurrent = max(noncurrent, expire)
             transition = band.transition
         case ColdDomain():
             band = bands.cold
@@ -325,10 +377,11 @@ def _band_rule(domain: Domain, bands: Bands) -> LifecycleRule:
     )
 
 
-def _grants(grants: dict[str, Access], buckets: tuple[BucketPlan, ...]) -> tuple[Grant, ...]:
+def _grants(identity: Identity, buckets: tuple[BucketPlan, ...], *, refuses_overwrites: bool) -> tuple[Grant, ...]:
     found = []
     for bucket in buckets:
-        access = grants.get(bucket.domain, grants.get(EVERY_DOMAIN))
+        access = identity.grants.get(bucket.domain, identity.grants.get(EVERY_DOMAIN))
         if access is not None:
-            found.append(Grant(domain=bucket.domain, bucket=bucket.name, access=access))
+            once = access is Access.APPEND and refuses_overwrites and not identity.overwrites
+            found.append(Grant(domain=bucket.domain, bucket=bucket.name, access=access, write_once=once))
     return tuple(found)

@@ -10,10 +10,11 @@ https://docs.min.io/community/minio-object-store/administration/identity-access-
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal, NotRequired, TypedDict
 
 from model.plan import PROBE_PREFIX, IdentityPlan, StorePlan
+from model.refusals import REFUSALS
 from model.shared_issuers import wild
 from model.taxonomy import Access
 from model.trust import OidcTrust
@@ -32,7 +33,38 @@ LIST_ACTIONS = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"
 READ_ACTIONS = ["s3:GetObject", "s3:GetObjectVersion"]
 PUT_ACTIONS = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
 DELETE_ACTIONS = ["s3:DeleteObject"]
-_NEVER_ACTIONS = ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:PutObjectRetention"]
+# What no grant contains, and what no second policy of a user may add to it.
+NEVER_ACTIONS: dict[Cloud, list[str]] = {
+    "aistor": [
+        "s3:BypassGovernanceRetention",
+        "s3:DeleteObjectTagging",
+        "s3:DeleteObjectVersion",
+        "s3:DeleteObjectVersionTagging",
+        "s3:PutObjectFanOut",
+        "s3:PutObjectLegalHold",
+        "s3:PutObjectRetention",
+        "s3:PutObjectTagging",
+        "s3:PutObjectVersionTagging",
+        "s3:ReplicateDelete",
+        "s3:ReplicateObject",
+        "s3:ReplicateTags",
+    ],
+    "aws": [
+        "s3:BypassGovernanceRetention",
+        "s3:DeleteObjectTagging",
+        "s3:DeleteObjectVersion",
+        "s3:DeleteObjectVersionTagging",
+        "s3:PutObjectAcl",
+        "s3:PutObjectLegalHold",
+        "s3:PutObjectRetention",
+        "s3:PutObjectTagging",
+        "s3:PutObjectVersionAcl",
+        "s3:PutObjectVersionTagging",
+        "s3:ReplicateDelete",
+        "s3:ReplicateObject",
+        "s3:ReplicateTags",
+    ],
+}
 PROBE_ACTIONS = [
     "s3:AbortMultipartUpload",
     "s3:BypassGovernanceRetention",
@@ -220,7 +252,9 @@ def _split(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> list[Policy
 
 def _document(plan: StorePlan, identity: IdentityPlan, cloud: Cloud, *, brief: bool) -> PolicyDocument:
     statements = (
-        _verifier_statements(plan, cloud) if identity.verifies else _grant_statements(plan, identity, brief=brief)
+        _verifier_statements(plan, cloud)
+        if identity.verifies
+        else _grant_statements(plan, identity, cloud, brief=brief)
     )
     if plan.tls_only and cloud == "aistor":
         # On MinIO a bucket policy applies only to anonymous callers (cmd/auth-handler.go), so each user's policy
@@ -245,7 +279,7 @@ def _objects(names: Iterable[str], prefix: str = "") -> list[str]:
     return [f"arn:aws:s3:::{name}/{prefix}*" for name in names]
 
 
-def _grant_statements(plan: StorePlan, identity: IdentityPlan, *, brief: bool) -> list[Statement]:
+def _grant_statements(plan: StorePlan, identity: IdentityPlan, cloud: Cloud, *, brief: bool) -> list[Statement]:
     """One statement for each kind of action; if brief, one for each access, which names each bucket only twice."""
 
     def held(*accesses: Access) -> list[str]:
@@ -279,11 +313,36 @@ def _grant_statements(plan: StorePlan, identity: IdentityPlan, *, brief: bool) -
         {
             "Sid": "KeepVersions",
             "Effect": "Deny",
-            "Action": _NEVER_ACTIONS,
-            "Resource": [f"arn:aws:s3:::{plan.bucket_prefix}*/*"],
+            "Action": NEVER_ACTIONS[cloud],
+            "Resource": _objects([f"{plan.bucket_prefix}*"]),
         }
     )
+    if held(Access.APPEND, Access.WRITE):
+        statements += _refused(plan, identity, cloud)
     return statements
+
+
+def _refused(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> Iterator[Statement]:
+    """A Deny for each kind of put that no workload may make."""
+    for refusal in REFUSALS:
+        written_once = [grant.bucket for grant in identity.grants if grant.write_once]
+        buckets = written_once if refusal.of_append else [f"{plan.bucket_prefix}*"]
+        if cloud not in refusal.clouds or not buckets:
+            continue
+        statement: Statement = {
+            "Sid": refusal.sid,
+            "Effect": "Deny",
+            "Action": ["s3:PutObject"],
+            "Resource": [f"arn:aws:s3:::{bucket}/{refusal.keys}" for bucket in buckets],
+        }
+        if refusal.condition:
+            statement["Condition"] = {test: dict(keys) for test, keys in refusal.condition.items()}
+        yield statement
+
+
+def refuses_overwrites(cloud: Cloud) -> bool:
+    """Whether a policy can make the server refuse to overwrite an object."""
+    return any(refusal.of_append and cloud in refusal.clouds for refusal in REFUSALS)
 
 
 def _verifier_statements(plan: StorePlan, cloud: Cloud) -> list[Statement]:
@@ -291,7 +350,13 @@ def _verifier_statements(plan: StorePlan, cloud: Cloud) -> list[Statement]:
     configuration = [*_CONFIGURATION_ACTIONS, *(_AWS_CONFIGURATION_ACTIONS if cloud == "aws" else [])]
     return [
         # Names only: the verifier finds an undeclared bucket of this project by its name, and sees nothing else of it.
-        {"Sid": "BucketNames", "Effect": "Allow", "Action": ["s3:ListAllMyBuckets"], "Resource": ["arn:aws:s3:::*"]},
+        # AWS knows no resource for this action, and MinIO only resources of S3.
+        {
+            "Sid": "BucketNames",
+            "Effect": "Allow",
+            "Action": ["s3:ListAllMyBuckets"],
+            "Resource": ["*" if cloud == "aws" else "arn:aws:s3:::*"],
+        },
         {"Sid": "Configuration", "Effect": "Allow", "Action": configuration, "Resource": _buckets(names)},
         {
             "Sid": "ListProbes",

@@ -155,12 +155,14 @@ class Identity(Declared):
     Attributes:
         purpose: One line for readers.
         grants: Domain to access; the domain `*` stands for every domain.
+        overwrites: On AWS, where the policy refuses it otherwise, an `append` grant may put over an object.
         verifies: Marks the verification suite's identity: it may use `.verify/` in each bucket and read configuration.
         trust: On AWS, a role that callers with a matching token assume, instead of a user with a key.
     """
 
     purpose: str = ""
     grants: dict[str, Access] = Field(default_factory=dict)
+    overwrites: bool = False
     verifies: bool = False
     trust: Trust | None = None
 
@@ -170,6 +172,8 @@ class Identity(Declared):
             raise ValueError("an identity with `verifies` cannot hold grants: remove `grants` or `verifies`")
         if not self.verifies and not self.grants:
             raise ValueError("an identity needs at least one grant, such as `grants: {media-raw: read}`")
+        if self.overwrites and Access.APPEND not in self.grants.values():
+            raise ValueError("`overwrites` widens only `append`: remove it, or grant `append`")
         return self
 
 

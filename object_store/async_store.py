@@ -75,6 +75,7 @@ class AsyncObjectStore:
             given = _drawn(asyncio.get_running_loop(), aiter(body))
         else:
             whole = as_bytes(bucket, key, body)
+            if_absent = if_absent or bucket in self.sync.config.write_once
             if whole is not None and len(whole) <= MULTIPART_THRESHOLD:
                 return await self._upload_whole(
                     bucket, key, whole, content_type, metadata, progress, if_absent=if_absent

@@ -18,6 +18,7 @@ must agree. `MINIO_ENDPOINT` may be a bare host, with `MINIO_PORT` and `MINIO_US
 | `AWS_ACCESS_KEY_ID` | the access key's id | required |
 | `AWS_SECRET_ACCESS_KEY` | its secret | required |
 | `AWS_SESSION_TOKEN` | the session token of a temporary credential | optional |
+| `S3_WRITE_ONCE` | buckets that refuse a put over an object: every upload there is `if_absent` | names with `,` |
 | `S3_CA_BUNDLE` | CA that signed the server's certificate | path of a PEM file, or the PEM text itself |
 | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` | the proxy to the server | `http://[USER:PASSWORD@]HOST[:PORT]` |
 | `NO_PROXY` | servers that are reached without it | names, addresses and ranges: `proxies` |
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PEM_MARK = "-----BEGIN CERTIFICATE-----"
 _VENDOR_DEFAULT = "minioadmin"
 _LONGEST_WAIT = timedelta(hours=12)
@@ -71,6 +73,7 @@ class StoreConfig:
         session_token: token of a temporary credential; never in a repr or an error.
         ca_bundle: CA certificates that may have signed the server's certificate, as a path or as PEM text. Each new
             store reads them again. Not read for `http://`.
+        write_once: buckets whose server refuses a put over an object; every upload there is `if_absent`.
         connect_timeout: longest wait for one connection. With the retries it limits the time until
             `EndpointUnreachable`: under 10 s by default.
         stall_timeout: longest wait for the next bytes of an answer; a whole transfer may take longer.
@@ -86,6 +89,7 @@ class StoreConfig:
     secret_access_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
     ca_bundle: str | Path | None = field(default=None, repr=False)
+    write_once: frozenset[str] = frozenset()
     connect_timeout: timedelta = timedelta(seconds=2)
     stall_timeout: timedelta = timedelta(seconds=60)
     max_retries: int = 3
@@ -139,6 +143,7 @@ class StoreConfig:
             secret_access_key=_required(env, "AWS_SECRET_ACCESS_KEY", "export AWS_SECRET_ACCESS_KEY=…"),
             session_token=env.get("AWS_SESSION_TOKEN") or None,
             ca_bundle=ca_bundle,
+            write_once=_buckets(env.get("S3_WRITE_ONCE", "")),
             proxies=Proxies.named_in(env),
         )
 
@@ -257,6 +262,21 @@ def _checked_endpoint(endpoint: str, variable: str) -> str:
             f"{_ENDPOINT_LINE.replace('S3_ENDPOINT', variable)}"
         )
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _buckets(listed: str) -> frozenset[str]:
+    """The buckets that `S3_WRITE_ONCE` names.
+
+    Raises:
+        ConfigurationError: It is no list of names: a bucket that is not recognised would be written as any other.
+    """
+    names = listed.split(",") if listed else []
+    if not all(_BUCKET.fullmatch(name) for name in names):
+        raise ConfigurationError(
+            f"S3_WRITE_ONCE {listed!r} is not a list of buckets; legal: names of buckets with a comma between them: "
+            "export S3_WRITE_ONCE=joelclaw-prod-usw2-media-raw,joelclaw-prod-usw2-docs-raw"
+        )
+    return frozenset(names)
 
 
 def _check_region(region: str, *, on_aws: bool) -> None:

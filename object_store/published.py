@@ -29,6 +29,32 @@ class _Role(BaseModel):
     arn: str
 
 
+class _Grant(BaseModel):
+    """The part of a grant that changes how a client writes."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    bucket: str
+    write_once: bool = False
+
+
+class _Planned(BaseModel):
+    """An identity of the plan."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str
+    grants: tuple[_Grant, ...] = ()
+
+
+class _Plan(BaseModel):
+    """The part of the plan that a client needs."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    identities: tuple[_Planned, ...] = ()
+
+
 class _Published(BaseModel):
     """The part of a deployment that a client needs."""
 
@@ -40,6 +66,7 @@ class _Published(BaseModel):
     provisioning_endpoint: str | None
     ca_pem: str | None
     roles: dict[str, _Role] = Field(default_factory=dict)
+    plan: _Plan = _Plan()
 
 
 class _Pair(BaseModel):
@@ -87,6 +114,13 @@ def config_of(
         access_key_id=pair.access_key_id,
         secret_access_key=pair.secret_access_key.get_secret_value(),
         ca_bundle=published.ca_pem,
+        write_once=frozenset(
+            grant.bucket
+            for planned in published.plan.identities
+            if planned.name == identity
+            for grant in planned.grants
+            if grant.write_once
+        ),
     )
 
 

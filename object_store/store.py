@@ -127,7 +127,8 @@ class ObjectStore:
             body: bytes, a `pathlib.Path`, a file opened in binary mode, or an iterable of bytes; at most 78 GiB.
             content_type: a media type; guessed from the key's suffix when None.
             metadata: names of a-z, 0-9 and '-', with values of printable ASCII, together at most 2 KB.
-            if_absent: store it only if the key has no object. The server decides, so one of several writers wins. After
+            if_absent: store it only if the key has no object; always so in a bucket of `StoreConfig.write_once`. The
+                server decides, so one of several writers wins. After
                 a lost answer the retry finds the object of the first try, and also raises AlreadyExists.
             progress: called with the number of bytes passed on since the last call.
 
@@ -135,7 +136,7 @@ class ObjectStore:
             The reference to the stored object, as the server acknowledged it.
 
         Raises:
-            AlreadyExists: `if_absent` was given, and the object exists.
+            AlreadyExists: `if_absent` was given, or holds in this bucket, and the object exists.
             InvalidBody: bytes cannot be read from the body.
             InvalidContentType: it is not a content type.
             InvalidMetadata: the metadata would not come back unchanged.
@@ -145,6 +146,7 @@ class ObjectStore:
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
         """
         wanted = checked_put(bucket, key, content_type, metadata, probes=self._probes)
+        if_absent = if_absent or bucket in self.config.write_once
         whole = as_bytes(bucket, key, body)
         if whole is not None and len(whole) <= MULTIPART_THRESHOLD:
             etag = self._put(wanted, whole, if_absent=if_absent)
@@ -327,7 +329,8 @@ class ObjectStore:
 
         Nothing is sent. The URL is made for the configuration's `client_endpoint` if it has one, otherwise for its
         endpoint, because a signature is valid for one host. The URL allows what the credential allows at the time of
-        use. Its holder needs no other credential, so it is a secret until it expires.
+        use. Its holder needs no other credential, so it is a secret until it expires. In a bucket of
+        `StoreConfig.write_once` the holder of a PUT must send `If-None-Match: *`, which needs no signature.
 
         Args:
             bucket: the bucket's name.

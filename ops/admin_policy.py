@@ -180,25 +180,26 @@ def rights(cloud: Cloud, *, empties: bool = False, roles: bool = False) -> tuple
 
 def admin_policy(plan: StorePlan, cloud: Cloud, *, empties: bool = False, roles: bool = False) -> PolicyDocument:
     """The policy, limited to a plan's names; arguments as of `rights`."""
-    return policy_of(rights(cloud, empties=empties, roles=roles), plan)
+    return policy_of(rights(cloud, empties=empties, roles=roles), plan, cloud)
 
 
-def policy_of(granted: tuple[Right, ...], plan: StorePlan) -> PolicyDocument:
+def policy_of(granted: tuple[Right, ...], plan: StorePlan, cloud: Cloud) -> PolicyDocument:
     """Some rights as a document: one statement for all rights with the same limits."""
     statements: list[Statement] = []
     for on in get_args(On):
         for conditioned in (False, True):
             actions = [one.action for one in granted if one.on == on and one.only_attaching is conditioned]
             if actions:
-                statements.append(_statement(on, actions, plan, conditioned=conditioned))
+                statements.append(_statement(on, actions, plan, cloud, conditioned=conditioned))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _statement(on: On, actions: list[str], plan: StorePlan, *, conditioned: bool) -> Statement:
+def _statement(on: On, actions: list[str], plan: StorePlan, cloud: Cloud, *, conditioned: bool) -> Statement:
     own = f"{PROJECT}-{plan.env}-*"
     buckets = f"arn:aws:s3:::{plan.bucket_prefix}*"
     resources: dict[On, list[str]] = {
-        "store": ["arn:aws:s3:::*"],
+        # AWS knows no resource for the listing of buckets, and MinIO only resources of S3.
+        "store": ["*" if cloud == "aws" else "arn:aws:s3:::*"],
         "buckets": [buckets],
         "objects": [f"{buckets}/*"],
         "users": [f"arn:aws:iam::*:user/{own}"],

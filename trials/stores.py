@@ -26,6 +26,7 @@ from model.policies import (
     bucket_policy,
     identity_policies,
     identity_policy,
+    refuses_overwrites,
     service_account_policy,
 )
 from model.resources import numbered, with_numbers
@@ -250,16 +251,23 @@ class Store:
         return next(identity for identity in self.plan.identities if identity.name == name)
 
 
-def small_plan() -> StorePlan:
+def small_plan(cloud: Cloud = "aistor") -> StorePlan:
     """A bucket of each kind, one of them without a writer, and an identity of each kind."""
     content = {"bands": load().bands.model_dump(), "domains": DOMAINS, "identities": IDENTITIES}
-    return build_plan(parse(content, "x"), env="test", region_code="usw2", tls_only=True, where="x:")
+    return build_plan(
+        parse(content, "x"),
+        env="test",
+        region_code="usw2",
+        tls_only=True,
+        where="x:",
+        refuses_overwrites=refuses_overwrites(cloud),
+    )
 
 
 @contextmanager
 def running_store(cloud: Cloud, plan: StorePlan | None = None) -> Iterator[Store]:
     """Start a server, create everything that is planned on it, and stop it at the end."""
-    plan = plan or small_plan()
+    plan = plan or small_plan(cloud)
     with tempfile.TemporaryDirectory() as folder, running_server(cloud, Path(folder)) as server:
         client = _client(server, "s3")
         deployment = build_deployment(

@@ -2,7 +2,7 @@
 
 The rule: differences are computed on single actions, so none is missed. If all actions of a grant were added or
 removed, the words are those of the grant. It leaves out the meaning of conditions: an action with a condition differs
-from the same action without one.
+from the same action without one. What a document denies under a condition is told apart (`denied`).
 """
 
 import json
@@ -12,8 +12,11 @@ from typing import Any, NamedTuple
 
 from model.plan import PROBE_PREFIX
 from model.policies import DELETE_ACTIONS, LIST_ACTIONS, PROBE_ACTIONS, PUT_ACTIONS, READ_ACTIONS
+from model.refusals import REFUSALS
 
 ARN = "arn:aws:s3:::"
+PUT = "s3:PutObject"
+KINDS_OF_PUT = frozenset(refusal.puts for refusal in REFUSALS)
 _WORDS = (
     ("read", frozenset({*LIST_ACTIONS, *READ_ACTIONS})),
     ("put", frozenset(PUT_ACTIONS)),
@@ -63,12 +66,45 @@ def allowed(documents: Iterable[Mapping[str, Any]], within: Sequence[Mapping[str
     return frozenset(found)
 
 
+class Denied(NamedTuple):
+    """One thing that a document denies.
+
+    Attributes:
+        bucket: A bucket's name, or empty for several.
+        what: An action, or the kind of put in words (`model.refusals`), or an action with its condition.
+    """
+
+    bucket: str
+    what: str
+
+
+def denied(documents: Iterable[Mapping[str, Any]]) -> frozenset[Denied]:
+    """What the documents deny, without plain http (`refuses_plain_http`)."""
+    return frozenset(
+        Denied("" if "*" in bucket else bucket, what)
+        for statement in _statements(documents, "Deny")
+        if not _is_about_plain_http(statement)
+        for resource in _listed(statement.get("Resource"))
+        for bucket, _, keys in [resource.removeprefix(ARN).partition("/")]
+        for what in _denied_by(statement, keys)
+    )
+
+
+def _denied_by(statement: Mapping[str, Any], keys: str) -> list[str]:
+    actions, condition = _listed(statement.get("Action")), _condition(statement)
+    for refusal in REFUSALS:
+        if actions == [PUT] and keys == refusal.keys and condition == _condition({"Condition": refusal.condition}):
+            return [refusal.puts]
+    return [f"{action}{'' if keys in ('', '*') else f' under {keys}'}{condition}" for action in actions]
+
+
 def refuses_plain_http(documents: Iterable[Mapping[str, Any]]) -> bool:
     """Whether a statement denies everything over plain http."""
-    return any(
-        _values((statement.get("Condition") or {}).get("Bool", {}).get("aws:SecureTransport")) == ["false"]
-        for statement in _statements(documents, "Deny")
-    )
+    return any(_is_about_plain_http(statement) for statement in _statements(documents, "Deny"))
+
+
+def _is_about_plain_http(statement: Mapping[str, Any]) -> bool:
+    return _values((statement.get("Condition") or {}).get("Bool", {}).get("aws:SecureTransport")) == ["false"]
 
 
 def lets_anyone_in(document: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ overlap. Pure.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ops.preview.access import Allowed, words
+from ops.preview.access import KINDS_OF_PUT, PUT, Allowed, Denied, words
 from ops.preview.change import Aspect, Change, Risk
 from ops.preview.shape import IdentityShape
 
@@ -61,6 +61,7 @@ def identity_changes(
         changes += _trusted(name, before.trusted or frozenset(), after.trusted or frozenset())
     if before.access is not None and after.access is not None:
         changes += _access(name, before.access, after.access, names)
+        changes += _denied(name, before, after, names)
     elif before.access is not None:
         changes.append(Change(name, "its permissions are not known before the update", Risk.DANGER, Aspect.ACCESS))
     if before.tls_only is True and after.tls_only is False:
@@ -127,6 +128,39 @@ def _access(name: str, before: frozenset[Allowed], after: frozenset[Allowed], na
             what = f"may no longer {words(lost, held)} in {domain}"
             changes.append(Change(name, what, Risk.SAFE if going else Risk.NOTICE, Aspect.ACCESS))
     return changes
+
+
+def _denied(name: str, before: IdentityShape, after: IdentityShape, names: BucketNames) -> list[Change]:
+    """What the policies deny from now on, and no longer; a kind of put counts only where both sides may put."""
+    old, new = (
+        {Denied(domains.get(one.bucket, one.bucket), one.what) for one in side.denied}
+        for side, domains in ((before, names.before), (after, names.after))
+    )
+    put_before, put_after = (
+        {domains.get(pair.bucket, pair.bucket) for pair in side.access or () if pair.action == PUT}
+        for side, domains in ((before, names.before), (after, names.after))
+    )
+    putting = put_before & put_after & names.kept
+    more, less = (
+        {one for one in side if one.what not in KINDS_OF_PUT or (one.bucket in putting if one.bucket else putting)}
+        for side in (new - old, old - new)
+    )
+    changes = []
+    if more:
+        changes.append(Change(name, f"is now refused: {_denials(more)}", Risk.NOTICE, Aspect.ACCESS))
+    if less:
+        risk = Risk.DANGER if any(one.what in KINDS_OF_PUT for one in less) else Risk.NOTICE
+        changes.append(Change(name, f"is no longer refused: {_denials(less)}", risk, Aspect.ACCESS))
+    return changes
+
+
+def _denials(pairs: Iterable[Denied]) -> str:
+    """What is denied, with the domains where it is not everywhere."""
+    domains: dict[str, list[str]] = {}
+    for one in sorted(pairs):
+        domains.setdefault(one.what, []).append(one.bucket)
+    told = [what + (f" in {', '.join(names)}" if all(names) else "") for what, names in domains.items()]
+    return "; ".join(sorted(told))
 
 
 def _by_domain(pairs: Iterable[Allowed], names: Mapping[str, str]) -> dict[str, frozenset[Allowed]]:

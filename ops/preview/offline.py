@@ -15,6 +15,7 @@ from infra.settings import StackConfig, check_config, parse_config
 from model.deployment import Deployment, build_deployment
 from model.generations import parse_generations
 from model.plan import StorePlan, build_plan
+from model.policies import refuses_overwrites
 from model.problems import InvalidInputError, Problem, on_screen
 from model.stack_names import stack_file
 from model.taxonomy import Taxonomy
@@ -131,6 +132,7 @@ def _side(taxonomy: Taxonomy, text: bytes, stack: str, names: UserNames = UserNa
         region_code=config.region_code,
         tls_only=_tls_only(config),
         where=where,
+        refuses_overwrites=refuses_overwrites(config.cloud),
         generations=parse_generations(config.credentials, whole.identities, where),
         names=names,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from model.plan import BucketPlan, IdentityPlan, LifecycleRule, Retention, StorePlan
 from model.policies import Cloud, identity_policy, trust_policy
-from ops.preview.access import Allowed, allowed, refuses_plain_http
+from ops.preview.access import Allowed, Denied, allowed, denied, refuses_plain_http
 from ops.preview.trusted import trusted
 
 
@@ -56,6 +56,7 @@ class IdentityShape:
         name: Its name in the taxonomy.
         user_name: Its name on the server.
         access: Its permissions; None if one of its policies is not known before the update.
+        denied: What its policies deny.
         tls_only: Its policy refuses plain http; None if the user's policy does not decide that.
         keys: Its keys, by the end of their logical name (`key-1`).
         off: Its parts that are switched off: `user`, or a key.
@@ -65,6 +66,7 @@ class IdentityShape:
     name: str
     user_name: str
     access: frozenset[Allowed] | None = frozenset()
+    denied: frozenset[Denied] = frozenset()
     tls_only: bool | None = None
     keys: frozenset[str] = frozenset()
     off: frozenset[str] = frozenset()
@@ -140,6 +142,7 @@ def _identity(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> Identity
         name=identity.name,
         user_name=identity.user_name,
         access=allowed([document]),
+        denied=denied([document]),
         tls_only=refuses_plain_http([document]) if cloud == "aistor" else None,
         keys=frozenset(f"key-{number}" for number in identity.credential.live if identity.trust is None),
         trusted=None if identity.trust is None else trusted(trust_policy(identity.trust, "")),

@@ -17,7 +17,7 @@ from model.policy_meaning import same_meaning
 from model.resources import DYNAMIC, PROVIDERS, STACK, TYPES, About, about, subject_of
 from model.written import WrittenError
 from model.written_json import parse_json
-from ops.preview.access import allowed, lets_anyone_in, refuses_plain_http
+from ops.preview.access import allowed, denied, lets_anyone_in, refuses_plain_http
 from ops.preview.change import Aspect, Change, Risk, Touched
 from ops.preview.shape import BucketShape, IdentityShape, StoreShape
 from ops.preview.trusted import trusted
@@ -294,6 +294,7 @@ class _Side:
             user_name=str((user.get("inputs") or {}).get("name")),
             # All keys of an identity have the same policy, so one of them limits the user's permissions.
             access=allowed(policies, bounds[:1]) if known else None,
+            denied=denied(policies),
             tls_only=refuses_plain_http(policies) if on_aistor and known else None,
             keys=frozenset(_about(key)[2].removeprefix("-") for key in keys),
             off=frozenset(

@@ -32,7 +32,15 @@ from sandbox.server import (
 from sandbox.server.answers import BUCKET_REGION, Answer, ApiError, admin_error, iam_error, s3_error
 from sandbox.server.clock import machine_clock
 from sandbox.server.moto_amendments import RIGHTS, Rights
-from sandbox.server.s3_actions import Cloud, Need, delete_need, is_multi_delete, needs
+from sandbox.server.s3_actions import (
+    Cloud,
+    Need,
+    creates_object,
+    delete_need,
+    is_multi_delete,
+    needs,
+    version_of_source,
+)
 from sandbox.server.web import Request
 
 if TYPE_CHECKING:
@@ -223,6 +231,14 @@ class Gate:
             "s3:object-lock-retain-until-date": request.headers.get("x-amz-object-lock-retain-until-date"),
             "s3:object-lock-legal-hold": request.headers.get("x-amz-object-lock-legal-hold"),
         }
+        if self._cloud is Cloud.AWS:
+            context |= {
+                "s3:if-none-match": request.headers.get("if-none-match"),
+                "s3:if-match": request.headers.get("if-match"),
+                "s3:objectcreationoperation": str(creates_object(request)).lower() if request.key else None,
+            }
+        else:  # getConditionValues in MinIO's cmd/bucket-policy.go
+            context["s3:versionid"] = context["s3:versionid"] or version_of_source(request)
         if known.signature is not None:
             context |= {"s3:authtype": known.signature.way, "s3:signatureversion": "AWS4-HMAC-SHA256"}
         if known.caller is not None:
@@ -231,7 +247,9 @@ class Gate:
         for name, value in request.headers.items():
             if name.startswith("x-amz-"):
                 context.setdefault(f"s3:{name}", value)
-        return {name: (value,) for name, value in context.items() if value is not None}
+        given = {name: (value,) for name, value in context.items() if value is not None}
+        tags = parse_qs(request.headers.get("x-amz-tagging", ""), keep_blank_values=True)
+        return given | ({"s3:requestobjecttagkeys": tuple(tags)} if tags else {})
 
     def _allows(self, known: _Known, need: Need, version_id: str | None = None) -> bool:
         return self._authority.allows(known.caller, need, self._context(known, version_id))

@@ -81,6 +81,46 @@ S3_ACTIONS = frozenset(
         "RestoreObject",
     ]
 )
+#: Condition keys, spelled exactly so: `AllSupportedKeys` in condition/keyname.go of MinIO's policy package. Those of
+#: LDAP and of tokens are left out, because no server here has them.
+CONDITION_KEYS = frozenset(
+    [
+        "aws:CurrentTime",
+        "aws:EpochTime",
+        "aws:Referer",
+        "aws:SecureTransport",
+        "aws:SourceIp",
+        "aws:UserAgent",
+        "aws:groups",
+        "aws:principaltype",
+        "aws:userid",
+        "aws:username",
+        "s3:ExistingObjectTag",
+        "s3:LocationConstraint",
+        "s3:RequestObjectTag",
+        "s3:RequestObjectTagKeys",
+        "s3:authType",
+        "s3:delimiter",
+        "s3:max-keys",
+        "s3:object-lock-legal-hold",
+        "s3:object-lock-mode",
+        "s3:object-lock-remaining-retention-days",
+        "s3:object-lock-retain-until-date",
+        "s3:prefix",
+        "s3:signatureAge",
+        "s3:signatureversion",
+        "s3:versionid",
+        "s3:x-amz-content-sha256",
+        "s3:x-amz-copy-source",
+        "s3:x-amz-metadata-directive",
+        "s3:x-amz-server-side-encryption",
+        "s3:x-amz-server-side-encryption-aws-kms-key-id",
+        "s3:x-amz-server-side-encryption-customer-algorithm",
+        "s3:x-amz-storage-class",
+        "svc:DurationSeconds",
+        "sts:DurationSeconds",
+    ]
+)
 #: The largest body of a policy, and the largest policy of a service account as MinIO writes it, in bytes:
 #: maxBucketPolicySize (cmd/bucket-policy-handlers.go) and maxSVCSessionPolicySize (cmd/iam.go).
 MAX_POLICY, MAX_SERVICE_ACCOUNT_POLICY = 20 * 1024, 4096
@@ -246,6 +286,9 @@ def _listed(raw: Document, name: str) -> list[str]:
 def _listed_conditions(raw: object) -> Document:
     if not isinstance(raw, dict) or not all(isinstance(keys, dict) for keys in raw.values()):
         raise _malformed("json: cannot unmarshal Condition: an object of objects is wanted")
+    for key in (key for keys in raw.values() for key in keys):
+        if key.partition("/")[0] not in CONDITION_KEYS:
+            raise _malformed(f"invalid condition key '{key}'")
     return {
         operator: {
             key: [str(one).lower() if isinstance(one, bool) else str(one) for one in _as_list(value)]

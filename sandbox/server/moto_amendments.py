@@ -25,7 +25,7 @@ from moto.s3.models import FakeBucket, FakeKey, S3Backend
 from moto.s3.responses import S3Response
 from moto.sts.models import STSBackend
 
-from sandbox.server import iam_quotas, lifecycle, moto_store
+from sandbox.server import iam_quotas, lifecycle, minio_writes, moto_store
 from sandbox.server.answers import ApiError
 from sandbox.server.clock import machine_clock
 from sandbox.server.s3_actions import Cloud
@@ -95,6 +95,8 @@ def apply(cloud: Cloud) -> None:
     _amend_deletion(cloud)
     _amend_lifecycle(cloud)
     _amend_quotas()
+    if cloud is Cloud.AISTOR:
+        minio_writes.amend()
 
 
 def locked(cloud: Cloud) -> ApiError:

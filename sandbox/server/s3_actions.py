@@ -125,6 +125,19 @@ _VERSIONED = {
 }
 
 
+def creates_object(request: Request) -> bool:
+    """Whether a request that needs `s3:PutObject` creates the object; the start and the parts of an upload do not.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+    """
+    return (request.method == "POST") == ("uploadId" in request.parameters)
+
+
+def version_of_source(request: Request) -> str | None:
+    """The version id that a copy names as its source."""
+    return parse_qs(urlsplit(request.headers.get("x-amz-copy-source", "")).query).get("versionId", [None])[0]
+
+
 def is_multi_delete(request: Request) -> bool:
     """Whether the request deletes a list of objects."""
     return request.method == "POST" and not request.key and "delete" in request.parameters
@@ -168,8 +181,10 @@ def _object_needs(request: Request, cloud: Cloud) -> list[Need]:
     )
     if action is None:
         raise _not_allowed()
-    actions = [_versioned(action, request.parameters.get("versionId"), cloud)]
-    headers = request.headers
+    version_id, headers = request.parameters.get("versionId"), request.headers
+    if action == "PutObject" and version_id and cloud is Cloud.AWS:
+        raise ApiError("InvalidArgument", "This operation does not accept a version-id.", 400)
+    actions = [_versioned(action, version_id, cloud)]
     if action == "PutObject" and request.method in ("PUT", "POST"):
         if "x-amz-object-lock-mode" in headers or "x-amz-object-lock-retain-until-date" in headers:
             actions.append("s3:PutObjectRetention")
@@ -177,6 +192,9 @@ def _object_needs(request: Request, cloud: Cloud) -> list[Need]:
             actions.append("s3:PutObjectLegalHold")
         if "x-amz-tagging" in headers and cloud is Cloud.AWS:
             actions.append("s3:PutObjectTagging")
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html, Permissions
+        if cloud is Cloud.AWS and any(name == "x-amz-acl" or name.startswith("x-amz-grant-") for name in headers):
+            actions.append("s3:PutObjectAcl")
     wanted = [Need(one, request.bucket, request.key) for one in actions]
     if "x-amz-copy-source" in headers and action == "PutObject":
         wanted.append(_source_need(headers["x-amz-copy-source"], cloud))

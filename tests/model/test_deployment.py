@@ -88,6 +88,10 @@ def test_aistor_says_what_it_cannot_do(published: dict[str, Any]) -> None:
         "transition",
         "encryption",
         "tags",
+        "refusal_of_overwrites",
+        "refusal_of_a_tar_in_place",
+        "refusal_of_force_delete",
+        "refusal_of_dated_puts",
     }
     assert "24 hours" in (deployment.cannot("abort_multipart") or "")
     assert deployment.cannot("versioning") is None

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.plan import LifecycleRule, Retention, StorageClassChange, StorePlan, build_plan
+from model.plan import LifecycleRule, Retention, StorageClassChange, StorePlan, build_plan, check_appends
 from model.problems import InvalidInputError
-from model.taxonomy import Access, RetentionMode
+from model.taxonomy import Access, Identity, RetentionMode
 from model.taxonomy_file import extended, load
 
 WHERE = "Pulumi.local.yaml: object-store:"
@@ -50,7 +50,7 @@ class TestBands:
 
     def test_warm_is_versioned_and_expires(self) -> None:
         """A warm bucket keeps versions, expires after its days and moves to infrequent access."""
-        bucket = plan().bucket("session-archive")
+        bucket = plan().bucket("media-derived")
 
         assert (bucket.versioned, bucket.locked) == (True, False)
         assert bucket.rules == (
@@ -62,6 +62,44 @@ class TestBands:
                 abort_multipart_after_days=7,
                 transition=StorageClassChange(storage_class="STANDARD_IA", after_days=30),
             ),
+        )
+
+    @pytest.mark.parametrize(
+        ("refuses", "overwrites", "days"), [(False, False, 365), (True, False, 30), (True, True, 365)]
+    )
+    def test_overwritten_version_lives_as_long_as_a_new_object(
+        self,
+        refuses: bool,  # noqa: FBT001 - a parameter of the test
+        overwrites: bool,  # noqa: FBT001 - likewise
+        days: int,
+    ) -> None:
+        """A warm domain with an `append` grant keeps what a put may replace; where none may, the band's days hold."""
+        grants = {"session-archive": "append"}
+        taxonomy = load().model_copy(
+            update={"identities": {"archiver": Identity.model_validate({"grants": grants, "overwrites": overwrites})}}
+        )
+        found = build_plan(
+            taxonomy, env="local", region_code="usw2", tls_only=True, where=WHERE, refuses_overwrites=refuses
+        )
+
+        assert found.bucket("session-archive").rules[1].expire_noncurrent_after_days == days
+        assert found.bucket("media-derived").rules[1].expire_noncurrent_after_days == 30
+        assert found.identities[0].grants[0].write_once == (refuses and not overwrites)
+
+    @pytest.mark.parametrize("name", ["agent-loop-artifacts", "*"])
+    def test_append_on_a_hot_domain_is_an_error(self, name: str) -> None:
+        """Without a refusal an overwrite would be gone at once; the error names the grant and the choices."""
+        identity = Identity.model_validate({"grants": {name: "append"}})
+        taxonomy = load().model_copy(update={"identities": {"looper": identity}})
+        found = build_plan(taxonomy, env="local", region_code="usw2", tls_only=True, where=WHERE)
+        with pytest.raises(InvalidInputError) as caught:
+            check_appends(found)
+        (problem,) = caught.value.problems
+
+        assert problem.where == "identities.looper.grants.agent-loop-artifacts"
+        assert all(choice in problem.legal for choice in ("`write`", "`read`", "warm"))
+        check_appends(
+            build_plan(taxonomy, env="local", region_code="usw2", tls_only=True, where=WHERE, refuses_overwrites=True)
         )
 
     def test_cold_is_locked_and_kept(self) -> None:

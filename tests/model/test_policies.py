@@ -18,6 +18,7 @@ from model.policies import (
     bucket_policy,
     identity_policies,
     identity_policy,
+    refuses_overwrites,
     service_account_policy,
     with_domains,
 )
@@ -32,7 +33,9 @@ MINIO_ACTIONS = {
     "s3:AbortMultipartUpload",
     "s3:BypassGovernanceRetention",
     "s3:DeleteObject",
+    "s3:DeleteObjectTagging",
     "s3:DeleteObjectVersion",
+    "s3:DeleteObjectVersionTagging",
     "s3:GetBucketLocation",
     "s3:GetBucketObjectLockConfiguration",
     "s3:GetBucketPolicy",
@@ -48,7 +51,14 @@ MINIO_ACTIONS = {
     "s3:ListBucketVersions",
     "s3:ListMultipartUploadParts",
     "s3:PutObject",
+    "s3:PutObjectFanOut",
+    "s3:PutObjectLegalHold",
     "s3:PutObjectRetention",
+    "s3:PutObjectTagging",
+    "s3:PutObjectVersionTagging",
+    "s3:ReplicateDelete",
+    "s3:ReplicateObject",
+    "s3:ReplicateTags",
 }
 
 
@@ -58,11 +68,19 @@ def plan(
     tls_only: bool = True,
     more: Mapping[str, object] | None = None,
     identities: Mapping[str, object] | None = None,
+    cloud: Cloud = "aistor",
 ) -> StorePlan:
     """The shipped plan with additional domains and identities."""
     domains_of_it = {f"domain-{number}": {"band": "hot"} for number in range(domains)}
     taxonomy = extended(load(), domains={**domains_of_it, **(more or {})}, identities=identities or {}, where="x:")
-    return build_plan(taxonomy, env="local", region_code="usw2", tls_only=tls_only, where="x:")
+    return build_plan(
+        taxonomy,
+        env="local",
+        region_code="usw2",
+        tls_only=tls_only,
+        where="x:",
+        refuses_overwrites=refuses_overwrites(cloud),
+    )
 
 
 def identity(found: StorePlan, name: str) -> IdentityPlan:
@@ -97,7 +115,7 @@ def resources_of(documents: list[PolicyDocument]) -> list[str]:
     return [resource for one in documents for statement in one["Statement"] for resource in statement["Resource"]]
 
 
-def any_plan(data: st.DataObject) -> tuple[StorePlan, str]:
+def any_plan(data: st.DataObject, cloud: Cloud) -> tuple[StorePlan, str]:
     """A plan with any grants on many domains with names of any legal length, and one of its identities."""
     lengths = data.draw(st.lists(st.integers(1, 35), min_size=20, max_size=300))
     names = [f"d{number:03}{'x' * length}" for number, length in enumerate(lengths)]
@@ -105,7 +123,7 @@ def any_plan(data: st.DataObject) -> tuple[StorePlan, str]:
     grants = {name: access.value for name, access in zip(names, accesses, strict=True) if access}
     identities = {"holder": {"grants": grants or {names[0]: "read"}}}
     name = data.draw(st.sampled_from(["holder", "reader", "verifier"]))
-    return plan(more={one: {"band": "hot"} for one in names}, identities=identities), name
+    return plan(more={one: {"band": "hot"} for one in names}, identities=identities, cloud=cloud), name
 
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])
@@ -125,10 +143,8 @@ class TestGrants:
         document = identity_policy(plan(), identity(plan(), "worker"), cloud)
 
         assert "s3:DeleteObject" in allowed(document, "arn:aws:s3:::joelclaw-local-usw2-media-derived/*")
-        denied = {
-            a for s in document["Statement"] if s["Effect"] == "Deny" and "Condition" not in s for a in s["Action"]
-        }
-        assert denied == {"s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:PutObjectRetention"}
+        denied = {a for s in document["Statement"] if s["Sid"] == "KeepVersions" for a in s["Action"]}
+        assert {"s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:PutObjectRetention"} <= denied
 
     def test_read_puts_nothing(self, cloud: Cloud) -> None:
         """A read grant contains only read and list actions."""
@@ -186,6 +202,66 @@ def test_only_actions_that_minio_knows_are_emitted() -> None:
             assert set(statement["Action"]) <= MINIO_ACTIONS
 
 
+class TestRefusals:
+    """The kinds of put that no workload may make."""
+
+    def test_every_condition_key_is_known_to_minio(self) -> None:
+        """A MinIO server refuses a whole policy for one condition key that it does not know."""
+        found = plan()
+        for each in found.identities:
+            minio_policy.canned(as_json(identity_policy(found, each, "aistor")))
+
+    def test_append_on_aws_is_denied_without_a_condition(self) -> None:
+        """The Deny names the buckets of the append grants and leaves out the parts of an upload."""
+        found = plan(cloud="aws")
+        (statement,) = [
+            one
+            for one in identity_policy(found, identity(found, "worker"), "aws")["Statement"]
+            if one["Sid"] == "NoOverwrite"
+        ]
+
+        assert statement["Effect"] == "Deny"
+        assert statement["Resource"] == [
+            f"arn:aws:s3:::joelclaw-local-usw2-{domain}/*" for domain in ("media-raw", "docs-raw", "discovery-raw")
+        ]
+        assert statement["Condition"] == {
+            "Null": {"s3:if-none-match": "true"},
+            "Bool": {"s3:ObjectCreationOperation": "true"},
+        }
+
+    def test_split_documents_deny_no_overwrite_elsewhere(self) -> None:
+        """A Deny holds for the union of the documents, so none may name a bucket that another lets be overwritten."""
+        grants = {f"domain-{number}": "write" if number % 2 else "append" for number in range(200)}
+        found = plan(200, identities={"mixed": {"grants": grants}}, cloud="aws")
+        documents = identity_policies(found, identity(found, "mixed"), "aws")
+        denied = {
+            resource
+            for one in documents
+            for statement in one["Statement"]
+            if statement["Sid"] == "NoOverwrite"
+            for resource in statement["Resource"]
+        }
+
+        assert len(documents) > 1
+        assert denied == {f"arn:aws:s3:::joelclaw-local-usw2-domain-{number}/*" for number in range(0, 200, 2)}
+
+    def test_identity_that_overwrites_needs_no_condition(self) -> None:
+        """With `overwrites` the put is allowed on AWS; the other kinds stay denied."""
+        found = plan(identities={"clock": {"grants": {"discovery-raw": "append"}, "overwrites": True}}, cloud="aws")
+        sids = {one["Sid"] for one in identity_policy(found, identity(found, "clock"), "aws")["Statement"]}
+
+        assert "NoOverwrite" not in sids
+        assert {"NoOwnKey", "NoKmsKey", "NoClass"} <= sids
+
+    @pytest.mark.parametrize("cloud", ["aistor", "aws"])
+    def test_reader_has_no_denied_puts(self, cloud: Cloud) -> None:
+        """An identity that may not put at all needs no kind of put denied."""
+        found = plan(cloud=cloud)
+        document = identity_policy(found, identity(found, "reader"), cloud)
+
+        assert not [one for one in document["Statement"] if one["Action"] == ["s3:PutObject"]]
+
+
 class TestSizes:
     """The servers' limits."""
 
@@ -193,20 +269,22 @@ class TestSizes:
     @given(data=st.data())
     def test_split_policies_fit_and_mean_the_whole(self, data: st.DataObject, cloud: Cloud) -> None:
         """Any grants on up to 300 domains: each document is within the limit, and together they allow the whole."""
-        found, name = any_plan(data)
+        found, name = any_plan(data, cloud)
         documents = identity_policies(found, identity(found, name), cloud)
         whole = identity_policy(found, identity(found, name), cloud)
 
         assert all(len(as_json(one).encode()) <= POLICY_SIZE[cloud] for one in documents)
         assert effects(documents, "Allow") == effects([whole], "Allow")
+        assert effects(documents, "Deny") == effects([whole], "Deny")
+        everywhere = {one for one in effects([whole], "Deny") if "*/" in one[1]}
         for one in documents:
-            assert effects([one], "Deny") == effects([whole], "Deny")
+            assert everywhere <= effects([one], "Deny")
 
     @pytest.mark.parametrize("cloud", ["aistor", "aws"])
     @given(data=st.data())
     def test_domain_at_the_end_moves_no_other(self, data: st.DataObject, cloud: Cloud) -> None:
         """A workload does not lose a bucket for a moment because another domain is added."""
-        found, name = any_plan(data)
+        found, name = any_plan(data, cloud)
         own = identity(found, name)
         before = identity_policies(*with_domains(found, own, slice(-1)), cloud)
         after = identity_policies(found, own, cloud)

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from infra.admin_api import AdminApi
 from infra.namespace import NAMESPACE
 from model.plan import PROBE_PREFIX, BucketPlan, StorePlan, build_plan
+from model.policies import refuses_overwrites
 from model.resources import By
 from model.taxonomy_file import extended, load
 from trials.checkout import COMMANDS, Checkout, Done
@@ -73,7 +74,14 @@ class Stack:
             identities=config.get("identities", {}),
             where="",
         )
-        return build_plan(taxonomy, env=config["env"], region_code="usw2", tls_only=True, where="")
+        return build_plan(
+            taxonomy,
+            env=config["env"],
+            region_code="usw2",
+            tls_only=True,
+            where="",
+            refuses_overwrites=refuses_overwrites(config["cloud"]),
+        )
 
     def bucket(self, domain: str) -> BucketPlan:
         """The bucket of a domain."""

@@ -374,7 +374,7 @@ def make_admin(
     server: RunningServer, cloud: Cloud, name: str, granted: tuple[Right, ...], plan: StorePlan
 ) -> tuple[str, str]:
     """Create an admin with these rights, as docs/provisioning-admin.md describes; returns its key pair."""
-    document = policy_of(granted, plan)
+    document = policy_of(granted, plan, cloud)
     if cloud == "aistor":
         iam = root_iam(server)
         iam.add_canned_policy(name, dict(document))
