@@ -27,6 +27,7 @@ from model.plan import StorePlan, build_plan
 from model.taxonomy import Access
 from model.taxonomy_file import load
 from object_store import payload, reference
+from trials import ways_of_loss
 
 ROOT = Path(__file__).parent.parent
 HEAD = "<!-- Written by `make docs`; `make lint` compares it. -->\n\n"
@@ -93,7 +94,7 @@ def _access_levels(plan: StorePlan) -> list[str]:
         "| access | the identity may |",
         "|---|---|",
         "| `read` | list and read objects |",
-        "| `append` | list, read and put objects; a put under an existing key replaces the object |",
+        "| `append` | list, read and put objects; a put over an object keeps its old version (AWS refuses the put) |",
         "| `write` | as `append`, and delete objects |",
         "| empty | do nothing in this bucket |",
         "",
@@ -178,6 +179,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs" / "verification.md": _below_prose("verification.md", verification_tables(shipped_plan())),
         ROOT / "docs" / "provisioning-admin.md": HEAD + admin_page(shipped_plan()),
         ROOT / "docs" / "limits.md": _below_prose("limits.md", policy_sizes()),
+        ROOT / "docs" / "losses.md": _below_prose("losses.md", ways_of_loss.page()),
         ROOT / "docs" / "operations.md": _below_prose("operations.md", bad_days()),
         ROOT / "docs" / "adapter.md": _below_prose("adapter.md", adapter_operations()),
         ROOT / "schemas" / "object-ref.schema.json": json.dumps(reference.json_schema(), indent=2) + "\n",

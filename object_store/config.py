@@ -268,7 +268,7 @@ def _buckets(listed: str) -> frozenset[str]:
     """The buckets that `S3_WRITE_ONCE` names.
 
     Raises:
-        ConfigurationError: It is no list of names: a bucket that is not recognised would be written as any other.
+        ConfigurationError: It holds something else than names: an overlooked bucket would be written as any other.
     """
     names = listed.split(",") if listed else []
     if not all(_BUCKET.fullmatch(name) for name in names):

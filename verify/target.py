@@ -60,6 +60,9 @@ class Target:
             "AWS_ACCESS_KEY_ID": pair.access_key_id,
             "AWS_SECRET_ACCESS_KEY": pair.secret_access_key.get_secret_value(),
         }
+        planned = next((one for one in self.deployment.plan.identities if one.name == identity), None)
+        if planned is not None and (once := [grant.bucket for grant in planned.grants if grant.write_once]):
+            own["S3_WRITE_ONCE"] = ",".join(once)
         token = session_token(pair)
         if token is not None:
             own["AWS_SESSION_TOKEN"] = token

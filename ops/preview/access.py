@@ -2,7 +2,7 @@
 
 The rule: differences are computed on single actions, so none is missed. If all actions of a grant were added or
 removed, the words are those of the grant. It leaves out the meaning of conditions: an action with a condition differs
-from the same action without one. What a document denies under a condition is told apart (`denied`).
+from the same action without one. What a document denies under a condition is another set (`denied`).
 """
 
 import json
@@ -17,6 +17,7 @@ from model.refusals import REFUSALS
 ARN = "arn:aws:s3:::"
 PUT = "s3:PutObject"
 KINDS_OF_PUT = frozenset(refusal.puts for refusal in REFUSALS)
+OVERWRITES = frozenset(refusal.puts for refusal in REFUSALS if refusal.of_append)
 _WORDS = (
     ("read", frozenset({*LIST_ACTIONS, *READ_ACTIONS})),
     ("put", frozenset(PUT_ACTIONS)),

@@ -7,7 +7,7 @@ overlap. Pure.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ops.preview.access import KINDS_OF_PUT, PUT, Allowed, Denied, words
+from ops.preview.access import KINDS_OF_PUT, OVERWRITES, PUT, Allowed, Denied, words
 from ops.preview.change import Aspect, Change, Risk
 from ops.preview.shape import IdentityShape
 
@@ -146,8 +146,13 @@ def _denied(name: str, before: IdentityShape, after: IdentityShape, names: Bucke
         for side in (new - old, old - new)
     )
     changes = []
-    if more:
-        changes.append(Change(name, f"is now refused: {_denials(more)}", Risk.NOTICE, Aspect.ACCESS))
+    cut_off = {one for one in more if one.what in OVERWRITES}
+    if cut_off:
+        # It cuts off a writer that sends no condition, and the condition is accepted before the update, too.
+        advice = "let its writers send If-None-Match first (S3_WRITE_ONCE): docs/changes.md"
+        changes.append(Change(name, f"is now refused: {_denials(cut_off)}", Risk.DANGER, Aspect.ACCESS, advice))
+    if more - cut_off:
+        changes.append(Change(name, f"is now refused: {_denials(more - cut_off)}", Risk.NOTICE, Aspect.ACCESS))
     if less:
         risk = Risk.DANGER if any(one.what in KINDS_OF_PUT for one in less) else Risk.NOTICE
         changes.append(Change(name, f"is no longer refused: {_denials(less)}", risk, Aspect.ACCESS))

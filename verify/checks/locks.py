@@ -56,7 +56,7 @@ def retention_applied(deployment: Deployment, plan: BucketPlan, facts: BucketFac
 
 
 def old_version_kept_on_overwrite(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """After an overwrite the previous version reads back unchanged."""
+    """After an overwrite, or its refusal where the identity writes once, the previous version reads back unchanged."""
     if facts.lock is None:
         return _NO_LOCK
     return judged(

@@ -16,7 +16,7 @@ from object_store import InvalidKey, ObjectStore
 from verify.facts import DONE, Answer, Carried, Described, ObjectFacts, Tried
 from verify.probe.answers import done
 from verify.probe.mark import unmarked
-from verify.probe.seeds import short_lock
+from verify.probe.seeds import condition, short_lock
 from verify.probe.session import StoreSession, body_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def try_objects(
     """
     client = session.client(identity.name)
     lock: dict[str, Any] = short_lock(bucket, session.now()) if identity.verifies else {}
-    path = _Path(session, client, bucket.name, {"ChecksumAlgorithm": "SHA256", **lock})
+    path = _Path(session, client, bucket.name, {"ChecksumAlgorithm": "SHA256", **lock}, condition(identity, bucket))
     sizes = {**SMALL_SIZES, **(LARGE_SIZES if large else {})}
     return ObjectFacts(
         identity=identity.name,
@@ -94,11 +94,19 @@ def try_objects(
 class _Path:
     """The calls of one client into one bucket."""
 
-    def __init__(self, session: StoreSession, client: "S3Client", bucket: str, arguments: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        session: StoreSession,
+        client: "S3Client",
+        bucket: str,
+        arguments: dict[str, Any],
+        once: dict[str, Any],
+    ) -> None:
         self._conversation = session
         self._client = client
         self._bucket = bucket
         self._arguments = arguments
+        self._once = once
 
     def carried(self, key: str, size: int) -> Carried:
         body = secrets.token_bytes(size)
@@ -119,7 +127,7 @@ class _Path:
         return Carried(sent, self._conversation.ask(trip))
 
     def _put(self, key: str, body: bytes) -> object:
-        return self._client.put_object(Bucket=self._bucket, Key=key, Body=body, **self._arguments)
+        return self._client.put_object(Bucket=self._bucket, Key=key, Body=body, **self._arguments, **self._once)
 
     def _put_parts(self, key: str, body: bytes) -> None:
         client, bucket = self._client, self._bucket
@@ -143,6 +151,7 @@ class _Path:
             Key=key,
             UploadId=upload[2],
             MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]  # a dict, as boto3 takes it
+            **self._once,
         )
         self._conversation.uploads.discard(upload)
 
@@ -155,6 +164,7 @@ class _Path:
                 ContentType=CONTENT_TYPE,
                 Metadata=METADATA,
                 **self._arguments,
+                **self._once,
             )
             head = self._client.head_object(Bucket=self._bucket, Key=key)
             return metadata_text(head["ContentType"], unmarked(head["Metadata"]))

@@ -18,7 +18,7 @@ from verify.facts import DONE, Answer, LinkFacts, Tried
 from verify.probe.actions import LINK_SECONDS
 from verify.probe.answers import as_tried
 from verify.probe.mark import mark_for, mark_headers
-from verify.probe.seeds import short_lock
+from verify.probe.seeds import condition, short_lock
 from verify.probe.session import StoreSession
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def _put(session: StoreSession, client: "S3Client", bucket: BucketPlan, identity
     mark = mark_for(key)
     parameters: dict[str, Any] = {"Bucket": bucket.name, "Key": key, "ContentMD5": digest, "Metadata": mark}
     headers = {"Content-MD5": digest, **mark_headers(mark)}
+    if condition(identity, bucket):  # a holder of the link sends it; it needs no signature
+        headers["If-None-Match"] = "*"
     if identity.verifies and bucket.locked:
         lock = short_lock(bucket, session.now())
         until = lock["ObjectLockRetainUntilDate"].strftime("%Y-%m-%dT%H:%M:%SZ")

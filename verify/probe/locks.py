@@ -6,12 +6,16 @@ lock, unless `--leave-locked-probe` is given. A refusal is a code, never "it rai
 """
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from model.plan import BucketPlan, IdentityPlan, StorePlan
 from verify.facts import NOT_TRIED, Answer, LockFacts, Tried
-from verify.probe.seeds import short_lock
+from verify.probe.answers import done
+from verify.probe.seeds import condition, short_lock
 from verify.probe.session import StoreSession, body_of
 
 if TYPE_CHECKING:
@@ -48,10 +52,13 @@ def try_lock(
         short_lock(bucket, session.now()) if identity.verifies else {"ChecksumAlgorithm": "SHA256"}
     )
 
-    def put(content: bytes) -> str:
-        return str(writer.put_object(Bucket=bucket.name, Key=key, Body=content, **explicit).get("VersionId", ""))
+    once = condition(identity, bucket)
 
-    first = session.ask(lambda: put(body))
+    def put(content: bytes, **more: Any) -> str:  # noqa: ANN401 - boto3's own parameters
+        answer = writer.put_object(Bucket=bucket.name, Key=key, Body=content, **explicit, **more)
+        return str(answer.get("VersionId", ""))
+
+    first = session.ask(lambda: put(body, **once))
     version = first.value or "none"
     versions = [version]
 
@@ -63,6 +70,13 @@ def try_lock(
         versions.append(newer)
         return newer != version and reads_back()
 
+    def refused() -> bool:
+        return _is_refused(lambda: put(secrets.token_bytes(_BYTES))) and reads_back()
+
+    def put_newer() -> None:
+        """On the delete marker, which the condition takes for an absent object."""
+        versions.append(put(secrets.token_bytes(_BYTES), **once))
+
     def deleted() -> bool:
         marker = reader.delete_object(Bucket=bucket.name, Key=key)
         return bool(marker.get("DeleteMarker")) and reads_back()
@@ -73,8 +87,10 @@ def try_lock(
         untried: dict[str, Tried] = dict.fromkeys((one.name for one in who), Answer(code=NOT_TRIED, said=str(stopped)))
         workloads = {name: answer for name, answer in untried.items() if name != verifier.name}
         return LockFacts(identity.name, not identity.verifies, stopped, stopped, untried, workloads, untried)
-    after_overwrite = session.ask(overwritten)
+    after_overwrite = session.ask(refused if once else overwritten)
     after_delete = session.ask(deleted)
+    if once:
+        session.ask(done(put_newer))
     # On the newer version: a retention that is wrongly allowed must not change the lock of the version under test.
     shortenings = {one.name: _shorten(session, one.name, bucket, key, versions[-1]) for one in who}
     plain = {one.name: _delete(session, one.name, bucket, key, version) for one in who}
@@ -82,6 +98,17 @@ def try_lock(
         one.name: _delete(session, one.name, bucket, key, version, bypass=True) for one in who if not one.verifies
     }
     return LockFacts(identity.name, not identity.verifies, after_overwrite, after_delete, plain, bypasses, shortenings)
+
+
+def _is_refused(act: Callable[[], object]) -> bool:
+    """Whether the server denies the caller the right; another error is raised."""
+    try:
+        act()
+    except ClientError as refusal:
+        if refusal.response["Error"]["Code"] == "AccessDenied":
+            return True
+        raise
+    return False
 
 
 def _delete(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from model.plan import PROBE_PREFIX, BucketPlan
+from model.plan import PROBE_PREFIX, BucketPlan, IdentityPlan
 from verify.facts import Answer
 from verify.probe.answers import done
 from verify.probe.mark import Version, of_run, ours
@@ -40,6 +40,12 @@ def new_run_id() -> str:
 def run_prefix(run_id: str) -> str:
     """The prefix of all objects of a run."""
     return f"{PROBE_PREFIX}{run_id}/"
+
+
+def condition(identity: IdentityPlan, bucket: BucketPlan) -> dict[str, str]:
+    """Arguments of a put that the identity needs in a bucket: `If-None-Match: *` where it may write only once."""
+    once = any(grant.bucket == bucket.name and grant.write_once for grant in identity.grants)
+    return {"IfNoneMatch": "*"} if once else {}
 
 
 def short_lock(bucket: BucketPlan, now: datetime) -> dict[str, Any]:

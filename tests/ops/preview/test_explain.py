@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model.plan import LifecycleRule, Retention, StorageClassChange
 from model.taxonomy import RetentionMode, StorageClass
-from ops.preview.access import Allowed
+from ops.preview.access import Allowed, Denied
 from ops.preview.bucket_changes import bucket_changes
 from ops.preview.change import Aspect, Change, Risk, Touched
 from ops.preview.explain import explain
@@ -841,3 +841,47 @@ def test_suspension_says_what_becomes_of_the_old_versions(days: int | None, advi
     found = bucket_changes("logs", before, BucketShape("logs", "x-logs", rules), set())
 
     assert [one.advice for one in found if one.aspect is Aspect.VERSIONING] == [advice]
+
+
+KINDS = frozenset({Denied("", "puts with tags"), Denied("", "s3:PutObjectTagging")})
+NO_OVERWRITE = Denied("x-logs", "puts over an object (puts without If-None-Match)")
+
+
+def test_new_denials_are_told_and_cut_no_writer_off() -> None:
+    """Kinds of put that are denied from now on are one sentence, and no danger."""
+    access = may([*READ, *PUT])
+    before, after = identity(access=access), identity(access=access, denied=KINDS)
+    made = explain(store(bucket(), before), store(bucket(), after))
+
+    assert said(made) == [(NOTICE, "worker: is now refused: puts with tags; s3:PutObjectTagging")]
+
+
+def test_refused_overwrites_are_a_danger_with_the_way_before_it() -> None:
+    """A writer without the condition would be cut off, so the sentence must be acknowledged, and says what to do."""
+    access = may([*READ, *PUT])
+    before, after = identity(access=access), identity(access=access, denied=frozenset({NO_OVERWRITE}))
+    (made,) = explain(store(bucket(), before), store(bucket(), after))
+
+    assert made.risk is DANGER
+    assert made.sentence == "worker: is now refused: puts over an object (puts without If-None-Match) in logs"
+    assert "S3_WRITE_ONCE" in made.advice
+
+
+def test_denial_that_ends_is_a_danger() -> None:
+    """What no policy denies any more is let in again."""
+    access = may([*READ, *PUT])
+    before = identity(access=access, denied=KINDS | {NO_OVERWRITE})
+    made = explain(store(bucket(), before), store(bucket(), identity(access=access)))
+
+    overwrites = "puts over an object (puts without If-None-Match) in logs"
+    assert said(made) == [(DANGER, f"worker: is no longer refused: {overwrites}; puts with tags; s3:PutObjectTagging")]
+
+
+def test_denial_of_an_identity_that_could_not_put_is_not_told() -> None:
+    """A grant that comes or goes brings its denials with it."""
+    before, after = identity(access=may(READ)), identity(access=may([*READ, *PUT]), denied=frozenset({NO_OVERWRITE}))
+    gained = explain(store(bucket(), before), store(bucket(), after))
+    lost = explain(store(bucket(), after), store(bucket(), before))
+
+    assert said(gained) == [(DANGER, "worker: may now put in logs")]
+    assert said(lost) == [(NOTICE, "worker: may no longer put in logs")]
