@@ -145,7 +145,7 @@ def test_shipped_policies_come_to_the_same_however_they_are_given(
         whole = allowed([document])
         assert whole
         with monkeypatch.context() as patched:
-            patched.setitem(POLICY_SIZE, cloud, 1500)
+            patched.setitem(POLICY_SIZE, cloud, 2250)
             documents = identity_policies(plan(), identity, cloud)
         assert allowed(documents) == whole
         assert identity.name != "verifier" or len(documents) > 1
