@@ -101,6 +101,9 @@ class Case:
         danger: Sentences of that level, on both stacks.
         notice: Sentences of that level, on both stacks.
         safe: Sentences of that level, on both stacks.
+        local_danger: Further ones only on local, whose append domains keep what a put replaces.
+        local_safe: Likewise.
+        aws_danger: Further ones only on aws.
         aws_notice: Further ones only on aws.
         aws_safe: Further ones only on aws.
         stale: Acknowledgements that are not needed.
@@ -114,6 +117,9 @@ class Case:
     danger: list[str] = field(default_factory=list)
     notice: list[str] = field(default_factory=list)
     safe: list[str] = field(default_factory=list)
+    local_danger: list[str] = field(default_factory=list)
+    local_safe: list[str] = field(default_factory=list)
+    aws_danger: list[str] = field(default_factory=list)
     aws_notice: list[str] = field(default_factory=list)
     aws_safe: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
@@ -125,15 +131,22 @@ class Case:
 CASES = {
     "nothing": Case(),
     "a purpose": Case(domain("docs-raw", purpose="other words")),
-    "days shorter": Case(domain("session-archive", expire_after_days=90), danger=[SHORTER], exit_code=1),
+    "days shorter": Case(
+        domain("session-archive", expire_after_days=90),
+        danger=[SHORTER],
+        local_danger=["session-archive: noncurrent versions are now removed after 90 days (was 365)"],
+        exit_code=1,
+    ),
     "days taken away: the band's hold": Case(
         domain("session-archive", expire_after_days=None),
         danger=["session-archive: objects now expire after 180 days (was 365)"],
+        local_danger=["session-archive: noncurrent versions are now removed after 180 days (was 365)"],
         exit_code=1,
     ),
     "days longer": Case(
         domain("discovery-raw", expire_after_days=365),
         safe=["discovery-raw: objects now expire after 365 days (was 180)"],
+        local_safe=["discovery-raw: noncurrent versions are now removed after 365 days (was 180)"],
     ),
     "hot days shorter": Case(
         domain("agent-loop-artifacts", expire_after_days=7),
@@ -147,13 +160,14 @@ CASES = {
     "days of a stack's own file": Case(
         config={"domains": {"session-archive": {"expire_after_days": 120}}},
         danger=["session-archive: objects now expire after 120 days (was 365)"],
+        local_danger=["session-archive: noncurrent versions are now removed after 120 days (was 365)"],
         exit_code=1,
     ),
     "noncurrent days shorter, for a whole band": Case(
         band("warm", expire_noncurrent_after_days=10),
-        danger=each(
-            ("discovery-raw", "docs-derived", "media-derived", "session-archive"),
-            "noncurrent versions are now removed after 10 days (was 30)",
+        danger=each(("docs-derived", "media-derived"), "noncurrent versions are now removed after 10 days (was 30)"),
+        aws_danger=each(
+            ("discovery-raw", "session-archive"), "noncurrent versions are now removed after 10 days (was 30)"
         ),
         # A hot bucket may have been warm, so it has the same days.
         notice=["agent-loop-artifacts: noncurrent versions are now removed after 10 days (was 30)"],
@@ -186,15 +200,15 @@ CASES = {
         aws_safe=["agent-loop-artifacts: unfinished uploads are now removed after 7 days (was 2)"],
     ),
     "warm to hot": Case(
-        domain("discovery-raw", band="hot"),
+        domain("media-derived", band="hot"),
         danger=[
-            "discovery-raw: objects now expire after 14 days (was 180)",
-            "discovery-raw: versioning would be SUSPENDED",
+            "media-derived: objects now expire after 14 days (was 365)",
+            "media-derived: versioning would be SUSPENDED",
         ],
-        safe=["discovery-raw: moves from warm to hot"],
+        safe=["media-derived: moves from warm to hot"],
         aws_notice=[
-            "discovery-raw: unfinished uploads are now removed after 2 days (was 7)",
-            "discovery-raw: objects no longer move to another storage class (was STANDARD_IA after 30 days)",
+            "media-derived: unfinished uploads are now removed after 2 days (was 7)",
+            "media-derived: objects no longer move to another storage class (was STANDARD_IA after 30 days)",
         ],
         exit_code=1,
     ),
@@ -248,7 +262,12 @@ CASES = {
         exit_code=1,
     ),
     "a grant widened": Case(
-        grant("worker", "discovery-raw", "write"), danger=["worker: may now delete in discovery-raw"], exit_code=1
+        grant("otel-exporter", "otel-archive", "write"),
+        danger=["otel-exporter: may now delete in otel-archive"],
+        aws_danger=[
+            "otel-exporter: is no longer refused: puts over an object (puts without If-None-Match) in otel-archive"
+        ],
+        exit_code=1,
     ),
     "a grant narrowed": Case(grant("worker", "media-raw", "read"), notice=["worker: may no longer put in media-raw"]),
     "a grant taken away": Case(
@@ -258,7 +277,9 @@ CASES = {
         grant("worker", "otel-archive", "read"), danger=["worker: may now read in otel-archive"], exit_code=1
     ),
     "a grant on every domain": Case(
-        grant("reader", "*", "append"), danger=[f"reader: may now put in {name}" for name in DOMAINS], exit_code=1
+        grant("reader", "*", "write"),
+        danger=[f"reader: may now put and delete in {name}" for name in DOMAINS],
+        exit_code=1,
     ),
     "a new identity": Case(
         lambda taxonomy: taxonomy["identities"].update({"auditor": {"grants": {"media-raw": "read"}}}),
@@ -286,12 +307,16 @@ CASES = {
         ),
     ),
     "acknowledged": Case(
-        domain("session-archive", expire_after_days=90), config={"acknowledge": [SHORTER]}, danger=[SHORTER]
+        # On a domain without `append`, so that both stacks say the one sentence.
+        domain("media-derived", expire_after_days=90),
+        config={"acknowledge": [SHORTER.replace("session-archive", "media-derived")]},
+        danger=[SHORTER.replace("session-archive", "media-derived")],
     ),
     "another danger acknowledged": Case(
         domain("session-archive", expire_after_days=91),
         config={"acknowledge": [SHORTER]},
         danger=["session-archive: objects now expire after 91 days (was 365)"],
+        local_danger=["session-archive: noncurrent versions are now removed after 91 days (was 365)"],
         stale=[SHORTER],
         exit_code=1,
     ),
@@ -421,9 +446,13 @@ def sentences(names: tuple[str, ...], checkout: "Checkout", stack: str) -> dict[
     """What the preview of these cases says, by level."""
     cases, on_aws = [CASES[name] for name in names], stack == "aws"
     return {
-        "danger": spelled([s for case in cases for s in case.danger], checkout, stack),
+        "danger": spelled(
+            [s for c in cases for s in [*c.danger, *(c.aws_danger if on_aws else c.local_danger)]], checkout, stack
+        ),
         "notice": spelled([s for c in cases for s in [*c.notice, *(c.aws_notice if on_aws else [])]], checkout, stack),
-        "safe": spelled([s for c in cases for s in [*c.safe, *(c.aws_safe if on_aws else [])]], checkout, stack),
+        "safe": spelled(
+            [s for c in cases for s in [*c.safe, *(c.aws_safe if on_aws else c.local_safe)]], checkout, stack
+        ),
     }
 
 

@@ -62,7 +62,8 @@ def domain_of(step: "Mapping[str, Any]") -> str:
 def test_preview_sees_only_what_is_new(old: "Checkout", stack: str) -> None:
     """Names, types, inputs and pickled providers equal the old ones; on AIStor each bucket gets its policy guard.
 
-    The hot bucket's rule gets an end for the versions of a bucket that was warm.
+    The hot bucket's rule gets an end for the versions of a bucket that was warm, and on AIStor the rule of a warm
+    bucket with an `append` grant a later one. Each policy tightens; no key is made again.
     """
     state = json.loads(old.pulumi(stack, "stack", "export", "--stack", stack).output)
     assert len(state["deployment"]["resources"]) > 50
@@ -74,7 +75,29 @@ def test_preview_sees_only_what_is_new(old: "Checkout", stack: str) -> None:
     types = TYPES["aws" if stack == "aws" else "v3"]
     guards = {("create", types[About.BUCKET_POLICY], name) for name in load().domains} if stack == "local" else set()
     found = {(one["op"], one["newState"]["type"], domain_of(one)) for one in steps if one["op"] != "same"}
-    assert found == {*guards, ("update", types[About.LIFECYCLE], "agent-loop-artifacts")}
+    longer = ("session-archive", "discovery-raw") if stack == "local" else ()
+    # On AIStor each key's own policy repeats its user's.
+    tightened = (types[About.POLICY], *([types[About.KEY]] if stack == "local" else []))
+    names = [name for name, identity in load().identities.items() if stack == "aws" or not identity.verifies]
+    assert found == {
+        *guards,
+        *(("update", types[About.LIFECYCLE], name) for name in ("agent-loop-artifacts", *longer)),
+        *(("update", kind, name) for kind in tightened for name in names),
+    }
+
+
+def test_preview_says_what_tightens(old: "Checkout", stack: str) -> None:
+    """Each workload learns what is refused from now on; on AWS the condition of a put is a danger."""
+    done = old.python("cli", "preview", "--stack", stack, "--format", "json", stack=stack)
+
+    changes = json.loads(done.output[done.output.index("{") :])["changes"]
+    said = {one["sentence"]: one["risk"] for one in changes if " is now refused: " in one["sentence"]}
+    dangers = {sentence for sentence, risk in said.items() if risk == "danger"}
+    assert {sentence.partition(":")[0] for sentence in said} == {
+        name for name, identity in load().identities.items() if not identity.verifies
+    }
+    assert dangers == {sentence for sentence in said if "If-None-Match" in sentence}
+    assert bool(dangers) == (stack == "aws")
 
 
 def test_update_stops_at_an_empty_server(old: "Checkout", stack: str) -> None:

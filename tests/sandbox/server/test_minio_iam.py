@@ -258,10 +258,29 @@ def test_a_list_without_service_accounts_is_null() -> None:
             {
                 "Version": "2012-10-17",
                 "Statement": [
-                    {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringSame": {"a": "b"}}}
+                    {
+                        "Effect": "Allow",
+                        "Action": "s3:*",
+                        "Resource": "*",
+                        "Condition": {"StringSame": {"s3:prefix": "b"}},
+                    }
                 ],
             },
             "StringSame",
+        ),
+        (
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Deny",
+                        "Action": "s3:PutObject",
+                        "Resource": "arn:aws:s3:::b/*",
+                        "Condition": {"Null": {"s3:if-none-match": "true"}},
+                    }
+                ],
+            },
+            "invalid condition key 's3:if-none-match'",
         ),
     ],
 )
