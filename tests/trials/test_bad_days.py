@@ -7,6 +7,8 @@ import pytest
 from trials.bad_days.days import DAYS, BadDay
 from trials.bad_days.lines import DOCS, Section, lines_of
 
+BLOCK = "<!-- not run: `make bad-days` runs it -->\n```sh\npulumi up\n```\n"
+
 
 @pytest.mark.parametrize("day", DAYS, ids=lambda day: day.name)
 def test_every_day_has_lines(day: BadDay) -> None:
@@ -33,10 +35,14 @@ def test_names_are_different() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("# Page\n", "has no section"), ("### Lost\n\n```sh\npulumi up\n```\n", "no block")],
+    [
+        ("# Page\n", "has no section"),
+        ("### Lost\n\n```sh\npulumi up\n```\n", "no block"),
+        (f"### Lost\n\n{BLOCK}\n{BLOCK}", "2 blocks"),
+    ],
 )
 def test_page_without_lines_is_an_error(tmp_path: Path, text: str, message: str) -> None:
-    """A section that is gone, or has no block for the rehearsal, is named."""
+    """A section that is gone, or has no block or two for the rehearsal, is named."""
     (tmp_path / "page.md").write_text(text, encoding="utf-8")
 
     with pytest.raises(LookupError, match=message):

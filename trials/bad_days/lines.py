@@ -38,7 +38,7 @@ def lines_of(section: Section, docs: Path = DOCS) -> str:
     """The commands that a section gives for a bad day, as a script.
 
     Raises:
-        LookupError: The page has no such section, or the section has no such block.
+        LookupError: The page has no such section, or the section has no such block or several.
     """
     text = (docs / section.page).read_text(encoding="utf-8")
     parts = _HEADING.split(text)
@@ -48,4 +48,6 @@ def lines_of(section: Section, docs: Path = DOCS) -> str:
     blocks = [textwrap.dedent(block) for _, block in _BLOCK.findall(found[section.heading])]
     if not blocks:
         raise LookupError(f"no block of {section.page}, {section.heading!r}, is for `make bad-days`")
-    return "".join(blocks)
+    if len(blocks) > 1:
+        raise LookupError(f"{len(blocks)} blocks of {section.page}, {section.heading!r}, are for `make bad-days`")
+    return blocks[0]
