@@ -4,7 +4,9 @@ The rule: a damage that finds nothing to damage raises an error, so no day is me
 """
 
 import json
+import os
 import random
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +14,7 @@ from typing import Any
 
 from model.resources import TYPES
 from trials.bad_days.stack import BadDayError, Stack
-from trials.killing import kill_tree
+from trials.killing import kill_tree, stop
 
 HOT, WARM, COLD = "agent-loop-artifacts", "docs-derived", "media-raw"
 #: One domain of each band; the damages need no other.
@@ -214,7 +216,7 @@ def kill_engine(stack: Stack) -> None:
         command, cwd=stack.checkout.path, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + _KILL_SECONDS
-    while not _is_creating(stack):
+    while not _stopped_while_creating(update.pid, stack):
         if update.poll() is not None or time.monotonic() > deadline:
             raise BadDayError("the update ended before it could be killed")
         time.sleep(_POLL_SECONDS)
@@ -292,6 +294,17 @@ def _policy(stack: Stack) -> dict[str, Any]:
         return {"Arn": attached[0]["PolicyArn"]}
     found = stack.iam.list_policies(Scope="Local")["Policies"]
     return next(one for one in found if one["PolicyName"] == stack.user(IDENTITY))
+
+
+def _stopped_while_creating(process: int, stack: Stack) -> bool:
+    """Stop an engine that is creating something; a state that it was just writing is for another day (`tear_state`)."""
+    if not _is_creating(stack):
+        return False
+    stop(process)
+    if _is_creating(stack):
+        return True
+    os.kill(process, signal.SIGCONT)
+    return False
 
 
 def _is_creating(stack: Stack) -> bool:
