@@ -147,6 +147,7 @@ def on_server(folder: Path, by: By, given: Address, domains: Sequence[str] | Non
         for command in ("up", "destroy"):
             stack.pulumi(command, "--yes", "--skip-preview")
         _remove_buckets(stack)
+        _remove_identities(stack)
         stack.pulumi("refresh", "--yes", "--skip-preview")
         stack.pulumi("destroy", "--yes", "--skip-preview")
         _check_nothing_remains(stack)
@@ -163,6 +164,15 @@ def _remove_buckets(stack: Stack) -> None:
                     Bucket=name, Key=one["Key"], VersionId=one["VersionId"], BypassGovernanceRetention=True
                 )
         s3.delete_bucket(Bucket=name)
+
+
+def _remove_identities(stack: Stack) -> None:
+    """Remove the users and policies that a state does not hold after a day with a bad end; a user's keys go with it."""
+    with stack.api() as api:
+        for identity in stack.plan.identities:
+            for remove in (api.remove_user, api.remove_policy):
+                with suppress(NotFoundError):
+                    remove(identity.user_name)
 
 
 def _check_nothing_remains(stack: Stack) -> None:
