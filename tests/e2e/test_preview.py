@@ -200,7 +200,7 @@ CASES = {
         aws_safe=["agent-loop-artifacts: unfinished uploads are now removed after 7 days (was 2)"],
     ),
     "warm to hot": Case(
-        domain("media-derived", band="hot"),
+        domain("media-derived", band="hot", expire_after_days=None),
         danger=[
             "media-derived: objects now expire after 14 days (was 365)",
             "media-derived: versioning would be SUSPENDED",
