@@ -156,13 +156,13 @@ class Writer:
 
     def _put(self, client: Any, key: str) -> Any:  # noqa: ANN401 - boto3's client
         try:
-            client.put_object(Bucket=self.keys.bucket, Key=key, Body=key.encode())
+            client.put_object(Bucket=self.keys.bucket, Key=key, Body=key.encode(), IfNoneMatch="*")
         except ClientError as error:
             if error.response["Error"]["Code"] != "InvalidAccessKeyId":
                 raise
             self.reloads += 1
             client = self._loaded()
-            client.put_object(Bucket=self.keys.bucket, Key=key, Body=key.encode())
+            client.put_object(Bucket=self.keys.bucket, Key=key, Body=key.encode(), IfNoneMatch="*")
         return client
 
     def _loaded(self) -> Any:  # noqa: ANN401 - boto3's client
