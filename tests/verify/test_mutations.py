@@ -22,7 +22,7 @@ def test_damage_is_found_out(
     monkeypatch.setattr(new_keys, "PAUSES", {})
     store: Store = request.getfixturevalue("store" if cloud == "aistor" else "aws_store")
     names = frozenset(store.plan.bucket(domain).name for domain in mutation.domains)
-    # Links wait until a URL has expired and large objects are slow: both are tried only if the damage affects them.
+    # Large objects are slow, and links are many: both are tried only if the damage affects them.
     concerned = {check.part for name, (check, _) in BUCKET_CHECKS.items() if name in mutation.fails}
     parts = frozenset(Part) - ({Part.LINKS, Part.OBJECTS} - concerned)
     selection = Selection(parts=parts, buckets=names, deep=mutation.deep)
