@@ -25,6 +25,14 @@ def write_whole(path: Path, text: str, mode: int | None = None) -> None:
     Raises:
         OSError: It cannot be written, for example because the disk is full; the old file is unchanged.
     """
+    try:
+        _replace(path, text, mode)
+    except OSError as error:
+        # Named by the file that was asked for, not by the new one beside it; a full disk names none.
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _replace(path: Path, text: str, mode: int | None) -> None:
     target = path if mode is not None else Path(os.path.realpath(path))
     try:
         old: os.stat_result | None = target.stat()

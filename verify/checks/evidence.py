@@ -18,7 +18,7 @@ def let_in(facts: Facts) -> frozenset[str]:
     in_cells = {
         identity
         for identity, cells in facts.grants.items()
-        if any(ACTIONS[name].let_in(answer) for cell in cells.values() for name, answer in cell.items())
+        if any(name in ACTIONS and ACTIONS[name].let_in(one) for cell in cells.values() for name, one in cell.items())
     }
     return frozenset(in_cells | {identity for identity, answer in facts.introduced.items() if answer.ok})
 
