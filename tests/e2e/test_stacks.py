@@ -62,7 +62,7 @@ def test_deployed_stack_is_proven(checkout: "Checkout", stack: str, tmp_path: Pa
     assert PROVEN[stack] in done.output
     assert set(re.findall(r"^cannot tell (\w+)", done.output, re.MULTILINE)) == UNTOLD[stack]
     assert "\x1b[" not in done.output
-    assert 'tests="421"' in junit.read_text(encoding="utf-8")
+    assert 'tests="422"' in junit.read_text(encoding="utf-8")
 
 
 def test_deploying_again_changes_nothing(checkout: "Checkout") -> None:
