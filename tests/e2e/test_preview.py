@@ -646,7 +646,7 @@ def test_data_at_risk_is_read_with_a_handed_out_key(checkout: "Checkout", stack:
 
 def test_moves_between_hot_and_warm_and_a_rename_are_done_in_place(checkout: "Checkout", stack: str) -> None:
     """`up` recreates and deletes no bucket, an object stays, and the changed domain is proven after each step."""
-    client, bucket = checkout.client(stack), f"{NAMES[stack]}usw2-discovery-raw"
+    client, bucket = checkout.client(stack), f"{NAMES[stack]}usw2-media-derived"
     client.put_object(Bucket=bucket, Key="kept", Body=b"kept")
     taxonomy = checkout.path / "infra" / "taxonomy.yaml"
     before = taxonomy.read_text(encoding="utf-8")
@@ -672,9 +672,9 @@ def test_moves_between_hot_and_warm_and_a_rename_are_done_in_place(checkout: "Ch
         content["identities"]["vault-backup"]["grants"] = {"vault-backups": "append"}
 
     try:
-        stepped(domain("discovery-raw", band="hot"), "--bucket", "discovery-raw")
+        stepped(domain("media-derived", band="hot", expire_after_days=None), "--bucket", "media-derived")
         assert checkout.pulumi(stack, "preview", "--expect-no-changes", "--stack", stack).status == 0
-        stepped(domain("discovery-raw", band="warm"), "--bucket", "discovery-raw")
+        stepped(domain("media-derived", band="warm"), "--bucket", "media-derived")
         stepped(renamed(kept=True), "--bucket", "vaults")
         taxonomy.write_text(before, encoding="utf-8")
         stepped(named_as_before, "--bucket", "vault-backups")

@@ -161,6 +161,7 @@ COMMANDS = (
     line("job, file", "cli verify-job --deployment {deployment}"),
     line("docs.generate", "docs.generate --check"),
     line("docs.prose", "docs.prose"),
+    line("docs.aws_policies", "docs.aws_policies"),
     line("docs.differences, nobody there", f"docs.differences --endpoint {NOBODY}", 1, environ=WRONG_KEY),
     line("bench.verify_rate, nobody there", f"bench.verify_rate --endpoint {NOBODY}", 1, environ=WRONG_KEY),
     line("infra", "infra", 1),

@@ -69,6 +69,7 @@ def test_every_command_is_guarded() -> None:
         "policy",
         "docs.generate",
         "docs.prose",
+        "docs.aws_policies",
         "sandbox.actionlint",
         "sandbox.bootstrap",
         "sandbox.engine.language_host",
