@@ -40,7 +40,7 @@ FORMAT = 1
 BIG = 256 * 1024
 #: Seconds between a change and its saving, and the extra wait for a store that takes long to save.
 DELAY = 1.0
-PATIENCE = 5
+PATIENCE = 20
 _MODULES = ("moto.", "sandbox.", "collections", "datetime", "requests.structures")
 # Modules that had another name in older snapshots.
 _MOVED = {f"sandbox.{name}": f"sandbox.server.{name}" for name in ("minio_iam", "snapshot")}
