@@ -91,7 +91,7 @@ def attached(many: Many, user: str) -> set[str]:
 def test_server_has_every_policy_and_nothing_is_left_to_do(many: Many) -> None:
     """The verifier has several policies, each small enough for the server, and a preview finds nothing to change."""
     resources: list[dict[str, Any]] = json.loads(many.succeeds("stack", "export"))["deployment"]["resources"]
-    user = PREFIX[many.stack].replace("usw2-", "verifier")
+    user = f"{PREFIX[many.stack]}verifier"
     in_state = {one["inputs"]["name"] for one in resources if one.get("inputs", {}).get("name", "").startswith(user)}
 
     assert len(in_state) > 1
