@@ -24,8 +24,9 @@ _LINE = re.compile(r"(?:^[ #]*|`)(pulumi config set [^`\n]*object-store:[^`\n]*?
 
 
 def lines_of(path: str) -> list[str]:
-    """The lines of a page or a file."""
-    return _LINE.findall((ROOT / path).read_text(encoding="utf-8"))
+    """The lines of a page or a file; a table names commands without their values."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    return _LINE.findall("\n".join(line for line in text.splitlines() if not line.startswith("|")))
 
 
 class Project:
