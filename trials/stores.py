@@ -251,9 +251,13 @@ class Store:
         return next(identity for identity in self.plan.identities if identity.name == name)
 
 
-def small_plan(cloud: Cloud = "aistor") -> StorePlan:
-    """A bucket of each kind, one of them without a writer, and an identity of each kind."""
-    content = {"bands": load().bands.model_dump(), "domains": DOMAINS, "identities": IDENTITIES}
+def small_plan(
+    cloud: Cloud = "aistor",
+    domains: Mapping[str, object] = DOMAINS,
+    identities: Mapping[str, object] = IDENTITIES,
+) -> StorePlan:
+    """By default a bucket of each kind, one of them without a writer, and an identity of each kind."""
+    content = {"bands": load().bands.model_dump(), "domains": domains, "identities": identities}
     return build_plan(
         parse(content, "x"),
         env="test",

@@ -6,11 +6,12 @@ whether the end of a lock is in the past. Left out: the times of objects and key
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 FILE = "clock"
@@ -33,3 +34,14 @@ def clock_of(directory: Path) -> Callable[[], datetime]:
         return machine_clock() + timedelta(seconds=ahead)
 
     return now
+
+
+@contextmanager
+def ahead(directory: Path, seconds: float) -> Iterator[None]:
+    """The clock of the running server of a folder is ahead, or behind, until the end of the block."""
+    path = directory / FILE
+    path.write_text(str(seconds), encoding="ascii")
+    try:
+        yield
+    finally:
+        path.unlink()

@@ -109,7 +109,6 @@ def test_verify_proves_the_first_and_the_last_domain(many: Many) -> None:
     assert done.status == 0, done.output
 
 
-@pytest.mark.skipif(not IS_LONG, reason="changes every policy; tests/model/test_policy_order.py has all such changes")
 def test_no_moment_lacks_a_grant(many: Many) -> None:
     """A domain before all others moves some to the next policy: the verifier reads their buckets during the update."""
     path = many.checkout.config_file(many.stack)

@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from model.plan import build_plan
-from model.policies import Cloud, refuses_overwrites
+from model.policies import Cloud
 from model.taxonomy import Access, BandName
-from model.taxonomy_file import load, parse
 from tests.trials.test_stores import client_of
-from trials.stores import Store, running_store
+from trials.stores import Store, running_store, small_plan
 from trials.ways_of_loss import GRANT, HARMLESS, KEPT, OPEN, POLICY, SERVER, WAYS, Target, Way
 
 REFUSING = {POLICY, SERVER}
@@ -38,16 +36,7 @@ class Held:
 def _held(request: pytest.FixtureRequest) -> Iterator[Held]:
     cloud: Cloud = request.param
     identities = _IDENTITIES | ({"append": {"grants": {"*": "append"}}} if cloud == "aws" else {})
-    content = {"bands": load().bands.model_dump(), "domains": _DOMAINS, "identities": identities}
-    plan = build_plan(
-        parse(content, "x"),
-        env="test",
-        region_code="usw2",
-        tls_only=True,
-        where="x:",
-        refuses_overwrites=refuses_overwrites(cloud),
-    )
-    with running_store(cloud, plan) as store, ExitStack() as stack:
+    with running_store(cloud, small_plan(cloud, _DOMAINS, identities)) as store, ExitStack() as stack:
         yield Held(store, cloud, {one: stack.enter_context(client_of(store, one.value)) for one in Access})
 
 

@@ -1,7 +1,5 @@
 """Clocks that differ: every date is by the server's clock, so a difference is a warning and no failure."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.server.clock import FILE
+from sandbox.server.clock import ahead
 from verify.checks import Status, judge
 from verify.gather import gather_facts
 from verify.probe.session import clock_ahead
@@ -21,24 +19,13 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC)
 
 
-@contextmanager
-def ahead(store: "Store", seconds: float) -> Iterator[None]:
-    """The server's clock is ahead of this machine's."""
-    path = Path(store.server.ca_bundle).parent / FILE
-    path.write_text(str(seconds), encoding="ascii")
-    try:
-        yield
-    finally:
-        path.unlink()
-
-
 @pytest.mark.parametrize("seconds", [4, -4, 70, -70, 600, -600])
 def test_a_difference_is_a_warning(store: "Store", seconds: int) -> None:
     """Links, locks and the matrix are proven as with one clock; the first check says by how much the clocks differ."""
     parts = frozenset({Part.LINKS, Part.LOCK, Part.GRANTS})
     selection = Selection(parts=parts, buckets=frozenset({store.plan.bucket("archive").name}))
 
-    with ahead(store, seconds):
+    with ahead(Path(store.server.ca_bundle).parent, seconds):
         facts = gather_facts(store.target, selection=selection)
     findings = judge(store.deployment, facts, selection)
 
@@ -58,7 +45,7 @@ def test_one_clock_is_no_warning(store: "Store") -> None:
 
 def test_clocks_that_differ_too_much_end_the_run(store: "Store") -> None:
     """The server refuses every signed request, so one check fails with the reason, and nothing else is sent."""
-    with ahead(store, -1200):
+    with ahead(Path(store.server.ca_bundle).parent, -1200):
         facts = gather_facts(store.target, selection=Selection(parts=frozenset()))
     failed = [f for f in judge(store.deployment, facts, Selection(parts=frozenset())) if f.status is Status.FAIL]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -11,31 +10,21 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.server.clock import FILE
+from sandbox.server.clock import ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.sandbox.serving import Stack
 
 HOUR = 3600
 
 
-@contextmanager
-def ahead(stack: Stack, seconds: float) -> Iterator[None]:
-    """The server's clock is ahead."""
-    path = Path(stack.server.ca_bundle).parent / FILE
-    path.write_text(str(seconds), encoding="ascii")
-    try:
-        yield
-    finally:
-        path.unlink()
-
-
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR])
 def test_signature_of_another_time_is_refused(stack: Stack, seconds: float) -> None:
     """Each answer tells the server's time, and the refusal has its own code; a right clock serves again."""
-    with ahead(stack, seconds), pytest.raises(ClientError, match="RequestTimeTooSkewed") as caught:
+    with (
+        ahead(Path(stack.server.ca_bundle).parent, seconds),
+        pytest.raises(ClientError, match="RequestTimeTooSkewed") as caught,
+    ):
         stack.admin.list_buckets()
     said = caught.value.response["ResponseMetadata"]["HTTPHeaders"]["date"]
 
@@ -45,5 +34,5 @@ def test_signature_of_another_time_is_refused(stack: Stack, seconds: float) -> N
 
 def test_small_difference_is_accepted(stack: Stack) -> None:
     """S3 accepts up to 15 minutes."""
-    with ahead(stack, 14 * 60):
+    with ahead(Path(stack.server.ca_bundle).parent, 14 * 60):
         stack.admin.list_buckets()
