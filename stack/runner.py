@@ -19,6 +19,7 @@ from model.environment import Reader, environment_for
 from model.secrecy.redaction import redacted
 from model.written import WrittenError
 from model.written_json import parse_json
+from stack.engine_advice import with_advice
 
 TIMEOUT_SECONDS = 1800
 # For commands that only read config, state or outputs.
@@ -75,7 +76,8 @@ def run_pulumi(
     with _started(arguments, text, folder, environ) as running:
         said = running.said(seconds)
     if said.status and not may_fail:
-        raise EngineError(f"`{running.shown}` failed:\n{said.errors.strip() or redacted(said.output).strip()}")
+        reason = said.errors.strip() or redacted(said.output).strip()
+        raise EngineError(f"`{running.shown}` failed:\n{with_advice(reason)}")
     return said
 
 
@@ -195,10 +197,7 @@ def read_json_together(
 def _parsed(said: Said, shown: str, stack: str) -> dict[str, Any]:
     if said.status:
         reason = said.errors.strip() or f"exit status {said.status}"
-        raise EngineError(
-            f"stack {stack!r}: `{shown}` failed:\n{reason}\n`pulumi stack ls` lists the stacks, "
-            f"`pulumi stack init {stack}` creates this one"
-        )
+        raise EngineError(f"stack {stack!r}: `{shown}` failed:\n{with_advice(reason)}")
     try:
         found = parse_json(said.output, shown)
     except WrittenError:

@@ -144,6 +144,10 @@ class Checkout:
         """The folder of a stack's backend."""
         return self.folder(stack).state
 
+    def passphrase_file(self, stack: str) -> Path:
+        """The file with the passphrase of a stack's secrets."""
+        return self.folder(stack).passphrase
+
     def engine(self, stack: str) -> str:
         """The path of a stack's pulumi."""
         return str(self.folder(stack).wrapper)

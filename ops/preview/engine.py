@@ -8,6 +8,7 @@ from typing import Any
 
 from model.written import WrittenError
 from model.written_json import parse_json
+from stack.engine_advice import with_advice
 from stack.runner import EngineError, checked_name, run_pulumi
 
 
@@ -33,8 +34,6 @@ def engine_preview(stack: str, *, refresh: bool) -> tuple[dict[str, Any], int]:
     if not isinstance(found, dict) or "steps" not in found:
         diagnostics = (found.get("diagnostics") if isinstance(found, dict) else None) or []
         messages = [str(item.get("message", "")).strip() for item in diagnostics if isinstance(item, dict)]
-        raise EngineError(
-            f"`pulumi preview` of {stack} printed no preview (exit {said.status}); to list the stacks: "
-            "pulumi stack ls\n" + ("\n".join(messages) or said.errors.strip())
-        )
+        reason = with_advice("\n".join(messages) or said.errors.strip())
+        raise EngineError(f"`pulumi preview` of {stack} printed no preview (exit {said.status}):\n{reason}")
     return found, said.status

@@ -32,7 +32,7 @@ def test_days_end_well(engine: None, by: "By", tmp_path: "Path") -> None:
     place = partial(in_sandbox, domains=None if IS_LONG else FEW_DOMAINS)
     chosen = [day for day in DAYS if by in day.kinds and (IS_LONG or day.name in FEW[by])]
 
-    outcomes = {day.name: outcome.wrong for day, _, outcome in rehearsed(by, chosen, tmp_path, place)}
+    outcomes = {name: outcome.wrong for name, _, outcome in rehearsed(by, chosen, tmp_path, place)}
 
     assert outcomes == dict.fromkeys(outcomes, ())
     assert len(outcomes) == len(chosen)

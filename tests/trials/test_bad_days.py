@@ -1,11 +1,19 @@
 """Bad days: the table agrees with the docs. tests/e2e/test_bad_days.py rehearses."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from model.resources import By
+from trials.bad_days import __main__ as rehearsals
+from trials.bad_days.__main__ import REMOVED
 from trials.bad_days.days import DAYS, BadDay
 from trials.bad_days.lines import DOCS, Section, lines_of
+from trials.bad_days.rehearsal import Outcome
+from trials.bad_days.stack import BadDayError, Stack
+from trials.checkout import Checkout
 
 BLOCK = "<!-- not run: `make bad-days` runs it -->\n```sh\npulumi up\n```\n"
 
@@ -47,3 +55,47 @@ def test_page_without_lines_is_an_error(tmp_path: Path, text: str, message: str)
 
     with pytest.raises(LookupError, match=message):
         lines_of(Section("page.md", "Lost"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "error", [BadDayError("the server does not answer"), TimeoutError("240 s"), KeyError("no such user")]
+)
+@pytest.mark.parametrize(
+    ("fails", "wrong"),
+    [
+        ({"deployed"}, [DAYS[0].name]),
+        ({"rehearsed"}, [DAYS[0].name]),
+        ({"removed"}, [REMOVED]),
+        ({"rehearsed", "removed"}, [DAYS[0].name, REMOVED]),
+    ],
+    ids=lambda value: "-".join(sorted(value)),
+)
+def test_error_anywhere_is_a_result(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fails: set[str], wrong: list[str], error: Exception
+) -> None:
+    """An error while a stack is made, damaged or removed is a bad result, and the other days are still rehearsed."""
+    steps: list[str] = []
+
+    def step(name: str) -> Outcome:
+        steps.append(name)
+        if name in fails and steps.count(name) == 1:
+            raise error
+        return Outcome(())
+
+    @contextmanager
+    def place(folder: Path, by: By) -> Iterator[Stack]:
+        step("deployed")
+        try:
+            yield Stack(Checkout(folder), by)
+        finally:
+            step("removed")
+
+    monkeypatch.setattr(rehearsals, "rehearse", lambda *_: step("rehearsed"))
+
+    found = list(rehearsals.rehearsed("v4", DAYS[:2], tmp_path, place))
+
+    assert [name for name, _, outcome in found if outcome.wrong] == wrong
+    assert all(error.args[0] in text for _, _, outcome in found for text in outcome.wrong)
+    assert {day.name for day in DAYS[:2]} <= {name for name, _, _ in found}
+    assert steps.count("removed") == steps.count("deployed") - ("deployed" in fails)
+    assert steps[-1] == "removed"

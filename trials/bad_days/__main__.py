@@ -22,6 +22,8 @@ from trials.bad_days.rehearsal import Outcome, rehearse
 from trials.bad_days.stack import BadDayError, Stack
 from trials.checkout import Address
 
+#: The result of a stack that could not be removed.
+REMOVED = "the stack of the rehearsal is removed"
 Place = Callable[[Path, By], AbstractContextManager[Stack]]
 
 
@@ -40,20 +42,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     count = bad = 0
     with tempfile.TemporaryDirectory() as folder:
         for by in kinds:
-            for day, seconds, outcome in rehearsed(
+            for name, seconds, outcome in rehearsed(
                 by, [one for one in days if by in one.kinds], Path(folder) / by, place
             ):
                 count += 1
                 bad += bool(outcome.wrong)
-                sys.stdout.write(f"{'BAD ' if outcome.wrong else 'good'} {by:<4}{seconds:5.0f} s  {day.name}\n")
+                sys.stdout.write(f"{'BAD ' if outcome.wrong else 'good'} {by:<4}{seconds:5.0f} s  {name}\n")
                 sys.stdout.writelines(f"     {line}\n" for text in outcome.wrong for line in text.splitlines())
                 sys.stdout.flush()
     sys.stdout.write(f"days={count} good={count - bad} bad={bad}\n")
     return 1 if bad or not count else 0
 
 
-def rehearsed(by: By, days: Sequence[BadDay], folder: Path, place: Place) -> Iterator[tuple[BadDay, float, Outcome]]:
-    """Rehearse days on one stack, and after a bad end on a new one; yields each day, its seconds and its outcome."""
+def rehearsed(by: By, days: Sequence[BadDay], folder: Path, place: Place) -> Iterator[tuple[str, float, Outcome]]:
+    """Rehearse days on one stack, and after a bad end on a new one; yields each day's name, seconds and outcome.
+
+    A stack that cannot be removed is a result of its own, and the next day has a new one all the same.
+    """
     with ExitStack() as standing:
         stack: Stack | None = None
         for number, day in enumerate(days):
@@ -62,12 +67,27 @@ def rehearsed(by: By, days: Sequence[BadDay], folder: Path, place: Place) -> Ite
                 if stack is None:
                     stack = standing.enter_context(place(folder / str(number), by))
                 outcome = rehearse(day, stack)
-            except (BadDayError, SandboxError) as error:
-                outcome = Outcome((str(error),))
-            yield day, time.monotonic() - started, outcome
+            except Exception as error:  # noqa: BLE001 - as in a runner of tests, one day does not end the others
+                outcome = _failed(error)
+            yield day.name, time.monotonic() - started, outcome
             if outcome.wrong:
-                standing.close()
                 stack = None
+                yield from _closed(standing)
+        yield from _closed(standing)
+
+
+def _closed(standing: ExitStack) -> Iterator[tuple[str, float, Outcome]]:
+    """Remove the stack that stands; yields a result only if that fails."""
+    started = time.monotonic()
+    try:
+        standing.close()
+    except Exception as error:  # noqa: BLE001 - as above
+        yield REMOVED, time.monotonic() - started, _failed(error)
+
+
+def _failed(error: Exception) -> Outcome:
+    kind = "" if isinstance(error, (BadDayError, SandboxError)) else f"{type(error).__name__}: "
+    return Outcome((f"{kind}{error}",))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from model.resources import By
 from trials.bad_days import changes_of_access as access
-from trials.bad_days import damages
+from trials.bad_days import damages, passphrase
 from trials.bad_days.damages import COLD, HOT, IDENTITY, WARM
 from trials.bad_days.lines import Section
 from trials.bad_days.stack import Stack
@@ -59,6 +59,7 @@ ADMIN = _operations("The admin's access key changed")
 CA = _operations("The CA changed")
 EMPTIED = _operations("A refresh emptied the state")
 DESTROYED = _operations("Somebody ran pulumi destroy")
+PASSPHRASE = _operations("The passphrase is lost")
 CHANGED = _operations("A setting was changed by hand")
 
 DAYS: tuple[BadDay, ...] = (
@@ -106,6 +107,19 @@ DAYS: tuple[BadDay, ...] = (
         damages.restore_older_state,
         _operations("The state is older than the store"),
         after=damages.forget_late_domain,
+    ),
+    BadDay(
+        "the passphrase is lost",
+        passphrase.lose_passphrase,
+        PASSPHRASE,
+        keys="all",
+        values=passphrase.new_passphrase,
+    ),
+    BadDay(
+        "the passphrase is lost, but not the access keys",
+        passphrase.lose_passphrase_but_no_keys,
+        PASSPHRASE,
+        values=passphrase.new_passphrase_and_old_keys,
     ),
     BadDay(
         "the engine is killed",

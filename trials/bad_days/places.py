@@ -18,12 +18,11 @@ import yaml
 from infra.admin_api import NotFoundError
 from infra.namespace import NAMESPACE
 from model.resources import By
+from sandbox.folder import write_private
 from sandbox.server.process import AdminCredentials
 from trials.bad_days.changes_of_access import remove_admin
 from trials.bad_days.stack import ISSUER, TRUST, BadDayError, Stack
 from trials.checkout import Address, Checkout, copy_checkout
-
-_PASSPHRASE = "a rehearsal"  # noqa: S105 - it protects the keys of a stack that lives for minutes
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,11 @@ class CheckoutForGiven(Checkout):
         own = {
             "PYTHONPATH": str(self.path),
             "PULUMI_BACKEND_URL": f"file://{self.state_folder('local')}",
-            "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.passphrase_file("local")),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
-        return {**os.environ, **own}
+        # It would win over the file.
+        return {**{key: value for key, value in os.environ.items() if key != "PULUMI_CONFIG_PASSPHRASE"}, **own}
 
     def address(self, stack: str) -> Address:
         """The given server."""
@@ -67,6 +67,11 @@ class CheckoutForGiven(Checkout):
         """A folder beside the copy."""
         del stack
         return self.path / "state"
+
+    def passphrase_file(self, stack: str) -> Path:
+        """A file in the copy."""
+        del stack
+        return self.path / "passphrase"
 
     def engine(self, stack: str) -> str:
         """The installed pulumi."""
@@ -134,6 +139,7 @@ def on_server(folder: Path, by: By, given: Address, domains: Sequence[str] | Non
     (checkout.path / "infra" / ".venv").unlink(missing_ok=True)
     (checkout.path / "infra" / ".venv").symlink_to("../.venv")
     checkout.state_folder("local").mkdir()
+    write_private(checkout.passphrase_file("local"), secrets.token_urlsafe())
     stack = Stack(checkout, by)
     try:
         _succeeds(checkout, checkout.engine("local"), "stack", "init", "local", "--non-interactive")

@@ -105,7 +105,7 @@ def test_refresh_that_fails_names_the_way_back(
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        ("echo no stack named x found >&2; exit 255", "no stack named x found"),
+        ("echo \"error: no stack named 'x' found\" >&2; exit 255", "pulumi stack ls"),
         ('echo \'{"diagnostics": [{"message": "no backend"}]}\'; exit 1', "no backend"),
         ("echo '[]'", "printed no preview"),
     ],
@@ -113,13 +113,11 @@ def test_refresh_that_fails_names_the_way_back(
 def test_no_preview_is_an_error_with_what_the_engine_said(
     pulumi: Pulumi, capsys: pytest.CaptureFixture[str], script: str, expected: str
 ) -> None:
-    """The exit status is 2, with the engine's message and the command that lists the stacks."""
+    """The exit status is 2, with the engine's message and what to do about it."""
     pulumi(script)
 
     assert main(["--stack", "local", "--quiet"]) == 2
-    said = capsys.readouterr().err
-    assert expected in said
-    assert "pulumi stack ls" in said
+    assert expected in capsys.readouterr().err
 
 
 def test_no_engine_and_no_stack_name_are_said(monkeypatch: pytest.MonkeyPatch, pulumi: Pulumi) -> None:
