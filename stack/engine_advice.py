@@ -24,7 +24,7 @@ _ADVICE = (
     ),
     (
         r"message authentication failed",
-        "a secret was encrypted with another passphrase or `encryptionsalt`: set again each config value with `secure:`",
+        "a secret is encrypted with another passphrase or `encryptionsalt`: set again each config value with `secure:`",
     ),
     (
         r"failed to load checkpoint",

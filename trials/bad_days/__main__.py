@@ -77,7 +77,7 @@ def rehearsed(by: By, days: Sequence[BadDay], folder: Path, place: Place) -> Ite
 
 
 def _closed(standing: ExitStack) -> Iterator[tuple[str, float, Outcome]]:
-    """Remove the stack that stands; yields a result only if that fails."""
+    """Remove the deployed stack; yields a result only if that fails."""
     started = time.monotonic()
     try:
         standing.close()
