@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from model.allowed.conditions import UNKNOWN, Key, keys, unknown
-from model.allowed.requests import Kind, Operation, domains, operations, place, unlisted
+from model.allowed.requests import A_VERSION, Kind, Operation, domains, operations, place, unlisted
 from model.allowed.statements import EVERYBODY, S3, Cloud, Document, Matcher, Statement, Test, statements
 from model.allowed.strings import Pattern, StringClass, Wild, classes, glob, matches
 
@@ -145,8 +145,8 @@ class _Comparison:
         self._resources, self._actions, sides = self._divided(sides)
         read = _flat(sides)
         self._keys = _all_keys(read, live)
-        self._shown = {test.key: test.shown for one in reversed(read) for test in one.tests}
-        masks = {test: (n, mask) for n, key in enumerate(self._keys) for test, mask in key.holds.items()}
+        self._shown = {test.key: test.shown for one in reversed(read) for test in (A_VERSION, *one.tests)}
+        self._masks = masks = {test: (n, mask) for n, key in enumerate(self._keys) for test, mask in key.holds.items()}
         numbers = iter(range(len(read)))
 
         def held(group: Iterable[Statement]) -> tuple[_Held, ...]:
@@ -180,7 +180,7 @@ class _Comparison:
                     continue
                 cell = {action: mask & resource.statements for action, mask in of_actions.items()}
                 ways = tuple(tuple((cell[need.action], need.unless_denied) for need in way) for way in operation.ways)
-                question = (ways, tuple(operation.given))
+                question = (ways, operation.version)
                 if question not in known:
                     known[question] = self._decided(operation, cell)
                 states = known[question]
@@ -224,9 +224,9 @@ class _Comparison:
     def _decided(self, operation: Operation, cell: Mapping[str, int]) -> list[int] | None:
         """The states in which only the live side lets the request in, by key; None if there are none."""
         every = [(1 << len(key.states)) - 1 for key in self._keys]
-        for n, key in enumerate(self._keys):
-            if any(self._shown.get(key.name, "") == name for name in operation.given):
-                every[n] = sum(1 << m for m, state in enumerate(key.states) if any(state.values or ()))
+        if operation.version is not None:
+            n, mask = self._masks[A_VERSION]
+            every[n] &= mask if operation.version else ~mask
         try:
             return self._search(operation, cell, every)
         except _TooMuchError:
@@ -259,9 +259,10 @@ class _Comparison:
         for mask in cell.values():
             matched |= mask
         own = [held for held in self._all if matched >> held.number & 1]
-        conditions = dict(operation.given)
+        conditions: dict[str, tuple[str, ...]] = {}
         unknowns = [_TOO_MUCH] if self._steps > _MOST_STEPS else []
-        for n in sorted({n for held in own for n, _ in held.needs}):
+        of_version = () if operation.version is None else (self._masks[A_VERSION][0],)
+        for n in sorted({*of_version, *(n for held in own for n, _ in held.needs)}):
             key, left = self._keys[n], states[n]
             if left == (1 << len(key.states)) - 1:
                 continue  # it does not matter
@@ -375,6 +376,8 @@ def _named(principals: Sequence[str], names: frozenset[str], access: Access) -> 
 def _all_keys(read: Iterable[Statement], live: Access) -> list[Key]:
     read = list(read)
     tests = [test for one in read for test in one.tests]
+    if live.cloud == "aistor":
+        tests.append(A_VERSION)
     unknowns = dict.fromkeys(text for one in read for text in one.unknowns)
     return [*keys(tests, live.cloud, live.known), *map(unknown, unknowns)]
 

@@ -9,18 +9,18 @@ of February 2026: `DenyOnly` allows what no policy denies.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from model.allowed import actions
-from model.allowed.statements import S3, Cloud
+from model.allowed.statements import S3, Cloud, Test
 from model.allowed.strings import Pattern, glob, literal, matches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["object", "bucket", "service", "server", "any"]
+Kind = Literal["object", "bucket", "service", "server", "kms", "any"]
 #: Permissions of MinIO that a user has for itself unless a policy denies them.
 _FOR_ITSELF = {
     "admin:CreateServiceAccount": "make an access key for itself",
@@ -44,20 +44,23 @@ class Operation:
         kind: What kind of resource it names.
         ways: It is allowed if all permissions of one way are given.
         says: What it does, where the action's name alone does not say it.
-        given: Values of condition keys that the request has anyway.
+        version: Whether it names a version, which is a condition key too; None if it makes no difference.
     """
 
     action: str
     kind: Kind
     ways: tuple[tuple[Need, ...], ...]
     says: str = ""
-    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    version: bool | None = None
 
 
 def _plain(action: str, kind: Kind) -> Operation:
     return Operation(action, kind, ((Need(action),),))
 
 
+#: The condition key, and the test whether it names a version.
+VERSION_ID = "s3:versionid"
+A_VERSION = Test("StringLike", "versionid", ("?*",), (glob("?*"),), VERSION_ID)
 #: Named first in findings, because a person understands it.
 _FIRST = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucket")
 
@@ -74,18 +77,19 @@ def operations(cloud: Cloud) -> tuple[Operation, ...]:
         ]
     else:
         found = [
-            *(_plain(name, "object") for name in actions.MINIO_OF_OBJECTS),
+            *(_plain(name, "object") for name in actions.MINIO_OF_OBJECTS if name != "s3:DeleteObject"),
+            Operation("s3:DeleteObject", "object", ((Need("s3:DeleteObject"),),), version=False),
             *(_plain(name, "bucket") for name in actions.MINIO_OF_BUCKETS if name != "s3:ListBucketVersions"),
             Operation("s3:ListBucketVersions", "bucket", ((Need("s3:ListBucketVersions"),), (Need("s3:ListBucket"),))),
             _plain(actions.LIST_BUCKETS, "server"),
             *(_plain(name, "server") for name in (*actions.MINIO_OF_ADMINISTRATION, *actions.MINIO_OF_STS)),
-            *(_plain(name, "any") for name in actions.MINIO_OF_KMS),
+            *(_plain(name, "kms") for name in actions.MINIO_OF_KMS),
             Operation(
                 "s3:DeleteObject",
                 "object",
                 ((Need("s3:DeleteObject"), Need("s3:DeleteObjectVersion", unless_denied=True)),),
                 says="delete versions",
-                given={"s3:versionid": ("1",)},
+                version=True,
             ),
             *(
                 Operation(name, "server", ((Need(name, unless_denied=True),),), says)
@@ -144,7 +148,13 @@ def domains(cloud: Cloud, *, anonymous: bool) -> dict[Kind, Domain]:
         of_bucket = Domain(on_bucket, (in_key, literal(S3)))
     else:
         of_bucket = Domain(glob(f"{S3}?*/"), (no_bucket, glob(f"{S3}*/?*")))
-    return {"object": of_object, "bucket": of_bucket, "server": Domain(literal(f"{S3}/")), "any": Domain(anything)}
+    return {
+        "object": of_object,
+        "bucket": of_bucket,
+        "server": Domain(literal(f"{S3}/")),
+        "kms": Domain(glob(f"{S3}*/"), (glob(f"{S3}*/?*"),)),  # the name of a key stands where a bucket does
+        "any": Domain(anything),
+    }
 
 
 def place(resource: str) -> tuple[str, str]:

@@ -27,6 +27,7 @@ Cloud = Literal["aistor", "aws"]
 Document = str | Mapping[str, Any]
 Known = Mapping[str, tuple[str, ...]]
 S3 = "arn:aws:s3:::"
+_KMS = "arn:minio:kms:::"
 EVERYBODY = "*"
 _ELEMENTS = frozenset(("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"))
 _OF_RESOURCES = _ELEMENTS | {"Principal", "NotPrincipal"}
@@ -232,6 +233,8 @@ class _Reader:
             return None
         if not self._minio:
             return (pattern,)
+        if text.startswith(_KMS):  # the server compares what is behind the prefix
+            return self._resource(S3 + text.removeprefix(_KMS))
         # MinIO first compares the cleaned path, which has no slash at its end, with the pattern's own text.
         return pattern, (*literal(text), "/")
 

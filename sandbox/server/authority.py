@@ -53,8 +53,8 @@ class Authority(Protocol):
         """Whether the caller (None if anonymous) has the permission."""
 
 
-def _layer(documents: Iterable[str]) -> tuple[Policy, ...]:
-    return tuple(parse_text(document) for document in documents)
+def _layer(documents: Iterable[str], *, minio: bool = False) -> tuple[Policy, ...]:
+    return tuple(parse_text(document, minio=minio) for document in documents)
 
 
 def _identity_verdict(caller: Caller, access: Access) -> Verdict:
@@ -66,12 +66,12 @@ def _identity_verdict(caller: Caller, access: Access) -> Verdict:
     return Verdict.ALLOWED if allowed else Verdict.SILENT
 
 
-def _bucket_verdict(bucket: str, access: Access, names: frozenset[str]) -> Verdict:
+def _bucket_verdict(bucket: str, access: Access, names: frozenset[str], *, minio: bool = False) -> Verdict:
     text = moto_store.bucket_policy(bucket)
     if text is None:
         return Verdict.SILENT
     try:
-        return evaluate([parse_text(text)], access, names)
+        return evaluate([parse_text(text, minio=minio)], access, names)
     except PolicyError:
         return Verdict.SILENT
 
@@ -93,7 +93,7 @@ class AistorAuthority:
             return None
         if not known.enabled:
             raise ApiError("InvalidAccessKeyId", "Your account is disabled; please contact your administrator.", 403)
-        layers = tuple(_layer(json.dumps(document) for document in layer) for layer in known.layers)
+        layers = tuple(_layer((json.dumps(document) for document in layer), minio=True) for layer in known.layers)
         # A service account of root without its own policy has no limits, like root.
         return Caller(access_key, known.secret_key, known.user, f"arn:aws:iam:::user/{known.user}", not layers, layers)
 
@@ -112,10 +112,11 @@ class AistorAuthority:
 
     @staticmethod
     def _says(caller: Caller | None, need: Need, context: Context) -> Verdict:
-        access = Access(need.action, need.resource, context)
         if caller is None:
-            return _bucket_verdict(need.bucket, access, frozenset())
-        return _identity_verdict(caller, access)
+            return _bucket_verdict(need.bucket, Access(need.action, need.resource, context), frozenset(), minio=True)
+        # Behind a bucket, and where there is none, MinIO puts a slash before it compares (statement.go).
+        resource = need.resource if need.key or need.arn else f"arn:aws:s3:::{need.bucket}/"
+        return _identity_verdict(caller, Access(need.action, resource, context))
 
 
 class AwsAuthority:

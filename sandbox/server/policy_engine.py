@@ -1,8 +1,12 @@
 """Evaluation of IAM policy documents: whether policies allow one access, deny it, or do not mention it.
 
 The rule: a matching Deny always wins. A condition key that the access does not have counts as absent: positive
-operators do not match it, negated ones and `...IfExists` do. Pure: no cloud, no server, no clock. Left out: which
-documents apply to a caller (`sandbox.server.authority`), and which actions a vendor knows.
+operators do not match it, negated ones and `...IfExists` do. MinIO reads a document in its own way (`minio=True`): case
+counts in actions, one action implies another, some statements match any resource, and it negates differently. Pure: no
+cloud, no server, no clock. Left out: which documents apply to a caller (`sandbox.server.authority`), and which actions
+a vendor knows.
+
+Source for MinIO: github.com/minio/pkg v3.1.3, policy/statement.go, actionset.go, resource.go and condition/.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
 from typing import Any
+
+from model.allowed.actions import MINIO_OF_ADMINISTRATION, MINIO_OF_STS
 
 
 class PolicyError(ValueError):
@@ -49,6 +55,8 @@ class Condition:
     values: tuple[str, ...]
     if_exists: bool
     every_value: bool
+    any_value: bool = False
+    minio: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +71,26 @@ class Statement:
     principals: tuple[str, ...]
     not_principals: tuple[str, ...]
     conditions: tuple[Condition, ...]
+    minio: bool = False
 
     def matches(self, access: Access, principals: frozenset[str]) -> bool:
         """Whether the statement matches this access by a caller with these names."""
-        action = access.action.lower()
+        action = access.action if self.minio else access.action.lower()
         outside = (
             (self.principals and not _names(self.principals, principals))
             or (self.not_principals and _names(self.not_principals, principals))
             or (self.actions and not _any_like(self.actions, action, access))
             or (self.not_actions and _any_like(self.not_actions, action, access))
-            or (self.resources and not _any_like(self.resources, access.resource, access))
-            or (self.not_resources and _any_like(self.not_resources, access.resource, access))
+            or (self.resources and not self._names(self.resources, access))
+            or (self.not_resources and self._names(self.not_resources, access))
         )
         return not outside and all(_holds(condition, access) for condition in self.conditions)
+
+    def _names(self, resources: tuple[str, ...], access: Access) -> bool:
+        """Whether one of the resources is the access's; MinIO also compares its path without a slash at the end."""
+        if _any_like(resources, access.resource, access):
+            return True
+        return self.minio and access.resource.removesuffix("/") in resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +113,17 @@ def evaluate(policies: Iterable[Policy], access: Access, principals: frozenset[s
 
 
 @lru_cache(maxsize=4096)
-def parse_text(text: str) -> Policy:
+def parse_text(text: str, *, minio: bool = False) -> Policy:
     """Parse a document; cached, because each request evaluates the same few documents."""
     try:
         document = json.loads(text)
     except ValueError as error:
         raise PolicyError(f"the policy is not JSON: {error}") from None
-    return parse(document)
+    return parse(document, minio=minio)
 
 
-def parse(document: object) -> Policy:
-    """Parse a decoded document."""
+def parse(document: object, *, minio: bool = False) -> Policy:
+    """Parse a decoded document, as AWS reads it or as MinIO does."""
     if not isinstance(document, dict):
         raise PolicyError("the policy must be a JSON object with Version and Statement")
     version = document.get("Version", "2012-10-17")
@@ -119,10 +134,10 @@ def parse(document: object) -> Policy:
         statements = [statements]
     if not isinstance(statements, list) or not statements:
         raise PolicyError("Statement must be an object or a list of at least one")
-    return Policy(tuple(_statement(number, statement) for number, statement in enumerate(statements)))
+    return Policy(tuple(_statement(number, statement, minio=minio) for number, statement in enumerate(statements)))
 
 
-def _statement(number: int, raw: object) -> Statement:
+def _statement(number: int, raw: object, *, minio: bool) -> Statement:
     where = f"Statement {number}"
     if not isinstance(raw, dict):
         raise PolicyError(f"{where} must be an object")
@@ -131,16 +146,25 @@ def _statement(number: int, raw: object) -> Statement:
         raise PolicyError(f"{where}: Effect is {effect!r}; legal: Allow, Deny")
     if ("Action" in raw) == ("NotAction" in raw):
         raise PolicyError(f"{where} needs exactly one of Action and NotAction")
+    actions = _strings(raw.get("Action"), f"{where}: Action")
+    any_resource = minio and not _OF_ANY_RESOURCE.isdisjoint(actions)
     return Statement(
         allow=effect == "Allow",
-        actions=tuple(action.lower() for action in _strings(raw.get("Action"), f"{where}: Action")),
-        not_actions=tuple(action.lower() for action in _strings(raw.get("NotAction"), f"{where}: NotAction")),
-        resources=_strings(raw.get("Resource"), f"{where}: Resource"),
-        not_resources=_strings(raw.get("NotResource"), f"{where}: NotResource"),
+        actions=_actions(actions, minio=minio),
+        not_actions=_actions(_strings(raw.get("NotAction"), f"{where}: NotAction"), minio=minio),
+        resources=() if any_resource else _strings(raw.get("Resource"), f"{where}: Resource"),
+        not_resources=() if any_resource else _strings(raw.get("NotResource"), f"{where}: NotResource"),
         principals=_principals(raw.get("Principal"), f"{where}: Principal"),
         not_principals=_principals(raw.get("NotPrincipal"), f"{where}: NotPrincipal"),
-        conditions=_conditions(raw.get("Condition"), where),
+        conditions=_conditions(raw.get("Condition"), where, minio=minio),
+        minio=minio,
     )
+
+
+def _actions(names: tuple[str, ...], *, minio: bool) -> tuple[str, ...]:
+    if not minio:
+        return tuple(name.lower() for name in names)
+    return (*names, "s3:GetObject") if "s3:GetObjectVersion" in names else names
 
 
 def _strings(raw: object, where: str) -> tuple[str, ...]:
@@ -158,7 +182,7 @@ def _principals(raw: object, where: str) -> tuple[str, ...]:
     return _strings(raw, where)
 
 
-def _conditions(raw: object, where: str) -> tuple[Condition, ...]:
+def _conditions(raw: object, where: str, *, minio: bool) -> tuple[Condition, ...]:
     if raw is None:
         return ()
     if not isinstance(raw, dict):
@@ -166,7 +190,7 @@ def _conditions(raw: object, where: str) -> tuple[Condition, ...]:
     conditions = []
     for spelled, keys in raw.items():
         operator, if_exists = spelled, False
-        every_value = operator.startswith("ForAllValues:")
+        every_value, any_value = operator.startswith("ForAllValues:"), operator.startswith("ForAnyValue:")
         operator = operator.removeprefix("ForAllValues:").removeprefix("ForAnyValue:")
         if operator.endswith("IfExists"):
             operator, if_exists = operator.removesuffix("IfExists"), True
@@ -177,7 +201,7 @@ def _conditions(raw: object, where: str) -> tuple[Condition, ...]:
         for key, values in keys.items():
             listed = values if isinstance(values, list) else [values]
             texts = tuple(str(value).lower() if isinstance(value, bool) else str(value) for value in listed)
-            conditions.append(Condition(operator, key.lower(), texts, if_exists, every_value))
+            conditions.append(Condition(operator, key.lower(), texts, if_exists, every_value, any_value, minio))
     return tuple(conditions)
 
 
@@ -232,6 +256,9 @@ def _in_network(value: str, wanted: str) -> bool:
     return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
 
 
+#: Actions of MinIO whose statements match any resource: those of its admin API and its STS, to which `*` belongs.
+_OF_ANY_RESOURCE = frozenset(("*", "admin:*", *MINIO_OF_ADMINISTRATION, *MINIO_OF_STS))
+
 Comparison = Callable[[Any, Any], bool]
 
 
@@ -281,13 +308,34 @@ def _holds(condition: Condition, access: Access) -> bool:
     if condition.operator == "Null":
         return ("true" in wanted) == (not values)
     negated = condition.operator in _NEGATED
+    if condition.minio:
+        return _holds_on_minio(condition, values, wanted)
     if not values:
-        return condition.if_exists or condition.every_value or negated
+        return condition.if_exists or condition.every_value or (negated and not condition.any_value)
     matches = _POSITIVE[_NEGATED.get(condition.operator, condition.operator)]
     hits = [any(_compared(matches, value, one) for one in wanted) for value in values]
     if negated:
-        return not any(hits)
+        return not (all(hits) if condition.any_value else any(hits))
     return all(hits) if condition.every_value else any(hits)
+
+
+def _holds_on_minio(condition: Condition, values: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    """MinIO compares the first value of numbers, dates and booleans, and else negates the whole result."""
+    negated = condition.operator in _NEGATED
+    base = _NEGATED.get(condition.operator, condition.operator)
+    if base.startswith(("Numeric", "Date", "Bool")):
+        if not values:
+            return condition.if_exists
+        if base == "Bool":
+            return values[0] in wanted
+        try:
+            _moment(values[0]) if base.startswith("Date") else float(values[0])
+        except ValueError:
+            return False
+        return _compared(_POSITIVE[base], values[0], wanted[0]) != negated
+    hits = [any(_compared(_POSITIVE[base], value, one) for one in wanted) for value in values]
+    every = condition.every_value and not base.startswith("IpAddress")
+    return (all(hits) if every else any(hits)) != negated
 
 
 def _compared(matches: Callable[[str, str], bool], value: str, wanted: str) -> bool:
