@@ -154,6 +154,10 @@ class _Comparison:
 
         self._live, self._planned = (_Side(tuple(map(held, layers)), held(own)) for layers, own in sides)
         self._all = [*self._live.all(), *self._planned.all()]
+        self._action_masks = [
+            (1 << held.number, _masks(held.statement.actions, self._actions[0])) for held in self._all
+        ]
+        self._known_actions: dict[str, int] = {}
         self._steps = 0
 
     def _divided(self, sides: list[_Read]) -> tuple[_Classes, _Classes, list[_Read]]:
@@ -194,8 +198,7 @@ class _Comparison:
         """The listed operations, and one for each class of other actions."""
         numbers, found = self._actions
         listed = list(operations(self._cloud))
-        spelled = [one.action.lower() if self._cloud == "aws" else one.action for one in listed]
-        have = {_mask(tuple(numbers), one) for one in spelled}
+        have = {self._mask_of(one.action) for one in listed}
         others = [one for one in found if one.mask >> numbers[_AN_ACTION] & 1 and one.mask not in have]
         return [*listed, *(unlisted(one.witness, self._cloud) for one in others)]
 
@@ -203,9 +206,16 @@ class _Comparison:
         """By action that the operation needs, the statements that match it."""
         found = {}
         for action in {need.action for way in operation.ways for need in way}:
-            spelled = action.lower() if self._cloud == "aws" else action
-            found[action] = sum(1 << held.number for held in self._all if _matches(held.statement.actions, spelled))
+            mask = self._mask_of(action)
+            found[action] = sum(bit for bit, matcher in self._action_masks if _hits(matcher, mask))
         return found
+
+    def _mask_of(self, action: str) -> int:
+        """The patterns of actions that match an action."""
+        if action not in self._known_actions:
+            spelled = action.lower() if self._cloud == "aws" else action
+            self._known_actions[action] = _mask(tuple(self._actions[0]), spelled)
+        return self._known_actions[action]
 
     def _kinds_of_resources(self) -> list[_Resource]:
         """The classes of resources, those of S3 first, and each set of statements once for each kind."""
@@ -215,8 +225,8 @@ class _Comparison:
         for mask, witness in sorted(found, key=lambda one: not one.witness.startswith(S3)):
             kinds = frozenset(kind for kind, domain in self._domains.items() if domain.has(mask, numbers))
             hit = 0
-            for bit, (some, none, within) in matchers:
-                if (some is None or mask & some) and not mask & none and (within is None or mask & within):
+            for bit, matcher in matchers:
+                if _hits(matcher, mask):
                     hit |= bit
             resources.setdefault((kinds, hit), witness)
         return [_Resource(witness, kinds, hit) for (kinds, hit), witness in resources.items()]
@@ -264,7 +274,8 @@ class _Comparison:
         of_version = () if operation.version is None else (self._masks[A_VERSION][0],)
         for n in sorted({*of_version, *(n for held in own for n, _ in held.needs)}):
             key, left = self._keys[n], states[n]
-            if left == (1 << len(key.states)) - 1:
+            may_be_absent = any(state.values is None for state in key.states)
+            if left == (1 << len(key.states)) - 1 and may_be_absent:
                 continue  # it does not matter
             state = key.states[(left & -left).bit_length() - 1]
             if key.name.startswith(UNKNOWN):
@@ -356,7 +367,11 @@ def _within(statement: Statement, bucket: str) -> Statement:
     if not bucket:
         return statement
     within = (glob(f"{S3}{bucket}"), glob(f"{S3}{bucket}/*"))
-    return replace(statement, resources=replace(statement.resources, within=within))
+    return replace(
+        statement,
+        resources=replace(statement.resources, within=within),
+        actions=replace(statement.actions, within=(glob("s3:*"),)),
+    )
 
 
 def _concerns(statement: Statement, access: Access) -> bool:
@@ -395,7 +410,11 @@ def _mask(patterns: Sequence[Pattern], text: str) -> int:
     return sum(1 << n for n, pattern in enumerate(patterns) if matches(pattern, text))
 
 
-def _masks(matcher: Matcher, numbers: Mapping[Pattern, int]) -> tuple[int | None, int, int | None]:
+#: A `Matcher` as masks of the numbers of its patterns.
+_MatcherMask = tuple[int | None, int, int | None]
+
+
+def _masks(matcher: Matcher, numbers: Mapping[Pattern, int]) -> _MatcherMask:
     some, none, within = (
         None if patterns is None else sum(1 << number for number in {numbers[pattern] for pattern in patterns})
         for patterns in (matcher.some, matcher.none, matcher.within)
@@ -403,10 +422,10 @@ def _masks(matcher: Matcher, numbers: Mapping[Pattern, int]) -> tuple[int | None
     return some, none or 0, within
 
 
-def _matches(matcher: Matcher, text: str) -> bool:
-    return (matcher.some is None or any(matches(one, text) for one in matcher.some)) and not any(
-        matches(one, text) for one in matcher.none
-    )
+def _hits(matcher: _MatcherMask, mask: int) -> bool:
+    """Whether an element matches the strings of a class."""
+    some, none, within = matcher
+    return (some is None or bool(mask & some)) and not mask & none and (within is None or bool(mask & within))
 
 
 def _lets_in(side: _Side, operation: Operation, cell: Mapping[str, int], states: Sequence[int]) -> _Truth:

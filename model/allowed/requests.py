@@ -134,14 +134,14 @@ def domains(cloud: Cloud, *, anonymous: bool) -> dict[Kind, Domain]:
     AWS: a known action of S3 may also name something else than a bucket or an object, such as an access point. MinIO
     puts a slash behind a bucket, but not where it asks a bucket's policy for an anonymous caller.
     """
-    anything, on_bucket, in_key = glob("*"), glob(f"{S3}*"), glob(f"{S3}*/*")
+    an_arn, on_bucket, in_key = glob("arn:?*"), glob(f"{S3}*"), glob(f"{S3}*/*")
     no_bucket = glob(f"{S3}/*")
     if cloud == "aws":
         return {
-            "object": Domain(anything, (on_bucket,), also=glob(f"{S3}?*/?*")),
-            "bucket": Domain(anything, (in_key, literal(S3))),
+            "object": Domain(an_arn, (on_bucket,), also=glob(f"{S3}?*/?*")),
+            "bucket": Domain(an_arn, (in_key, literal(S3))),
             "service": Domain(literal(f"{S3}*")),
-            "any": Domain(anything),
+            "any": Domain(an_arn, also=literal("*")),
         }
     of_object = Domain(glob(f"{S3}?*/?*"), (no_bucket, glob(f"{S3}*//*")))
     if anonymous:
@@ -153,7 +153,7 @@ def domains(cloud: Cloud, *, anonymous: bool) -> dict[Kind, Domain]:
         "bucket": of_bucket,
         "server": Domain(literal(f"{S3}/")),
         "kms": Domain(glob(f"{S3}*/"), (glob(f"{S3}*/?*"),)),  # the name of a key stands where a bucket does
-        "any": Domain(anything),
+        "any": Domain(an_arn),
     }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from model.allowed.statements import Cloud
+if TYPE_CHECKING:
+    from random import Random
+
+    from model.allowed.statements import Cloud
 
 Document = dict[str, Any]
 ACTIONS = (
@@ -17,7 +19,8 @@ OTHER_ACTIONS: dict[Cloud, tuple[str, ...]] = {
     "aws": ("*", "iam:*", "iam:CreateAccessKey", "S3:getobject"),
 }
 RESOURCES = tuple(
-    f"arn:aws:s3:::{name}" for name in ("a", "a/*", "a/x/*", "a*", "*", "b/?/*", "b", "b/*", "*/x", "a/*/", "a/k", "b/k?")
+    f"arn:aws:s3:::{name}"
+    for name in ("a", "a/*", "a/x/*", "a*", "*", "b/?/*", "b", "b/*", "*/x", "a/*/", "a/k", "b/k?")
 )
 KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "s3:prefix": (
@@ -56,7 +59,9 @@ def statement(rng: Random, cloud: Cloud, *, principals: tuple[str, ...] = ()) ->
     """One statement; with principals, one of a bucket's policy."""
     found: Document = {"Effect": rng.choice(("Allow", "Allow", "Deny"))}
     if principals:
-        found["Principal" if rng.random() < 0.8 or cloud == "aistor" else "NotPrincipal"] = {"AWS": rng.choice(principals)}
+        found["Principal" if rng.random() < 0.8 or cloud == "aistor" else "NotPrincipal"] = {
+            "AWS": rng.choice(principals)
+        }
     if not principals and rng.random() < 0.12:
         found["Action"] = [rng.choice(OTHER_ACTIONS[cloud])]
         if not found["Action"][0].startswith("kms:"):  # MinIO refuses a bucket there

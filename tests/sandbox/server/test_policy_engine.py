@@ -132,3 +132,42 @@ def test_malformed_document_says_what_is_wrong(text: str, message: str) -> None:
     """A document that is not a policy is refused with the place and the legal values."""
     with pytest.raises(PolicyError, match=message):
         parse_text(text)
+
+
+@pytest.mark.parametrize(
+    ("statement", "access", "on_aws", "on_minio"),
+    [
+        ({"Action": "S3:getobject"}, Access("s3:GetObject", OBJECT), True, False),
+        ({"Action": "s3:GetObjectVersion"}, Access("s3:GetObject", OBJECT), False, True),
+        ({"Action": "*", "Resource": "arn:aws:s3:::other/*"}, Access("s3:GetObject", OBJECT), False, True),
+        ({"Action": "admin:CreateUser"}, Access("admin:CreateUser", "arn:aws:s3:::/"), False, True),
+        ({"Resource": "arn:aws:s3:::bucket"}, Access("s3:GetObject", "arn:aws:s3:::bucket/"), False, True),
+        ({"Condition": {"NumericNotEquals": {"s3:max-keys": "1"}}}, Access("s3:GetObject", OBJECT), True, False),
+        (
+            {"Condition": {"ForAllValues:StringNotEquals": {"s3:prefix": "a"}}},
+            Access("s3:GetObject", OBJECT),
+            *(True, False),
+        ),
+        (
+            {"Condition": {"ForAnyValue:StringNotEquals": {"s3:prefix": "a"}}},
+            Access("s3:GetObject", OBJECT),
+            False,
+            True,
+        ),
+        (
+            {"Condition": {"ForAnyValue:StringNotEquals": {"s3:prefix": "a"}}},
+            Access("s3:GetObject", OBJECT, {"s3:prefix": ("a", "b")}),
+            *(True, False),
+        ),
+    ],
+)
+def test_minio_reads_a_document_in_its_own_way(
+    statement: dict[str, Any], access: Access, *, on_aws: bool, on_minio: bool
+) -> None:
+    """MinIO's policy package gave each of these answers (v3.1.3); AWS's documentation says the other."""
+    document = {
+        "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/*"} | statement
+    }
+    answers = [evaluate([parse(document, minio=minio)], access) is Verdict.ALLOWED for minio in (False, True)]
+
+    assert answers == [on_aws, on_minio]
