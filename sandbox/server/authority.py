@@ -102,7 +102,7 @@ class AistorAuthority:
         if caller is not None and caller.root:
             return True
         if self._says(caller, need, context) is Verdict.ALLOWED:
-            versioned = need.action == "s3:DeleteObject" and context.get("s3:versionid")
+            versioned = need.action == "s3:DeleteObject" and any(context.get("s3:versionid", ()))
             by_version = Need("s3:DeleteObjectVersion", need.bucket, need.key)
             return not (versioned and self._says(caller, by_version, context) is Verdict.DENIED)
         stands_for = {"s3:ListBucketVersions": "s3:ListBucket"}.get(need.action)
