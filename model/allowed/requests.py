@@ -20,7 +20,7 @@ from model.allowed.strings import Pattern, glob, literal, matches
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["object", "bucket", "service", "server", "kms", "any"]
+Kind = Literal["object", "bucket", "service", "server", "kms", "other", "any"]
 #: Permissions of MinIO that a user has for itself unless a policy denies them.
 _FOR_ITSELF = {
     "admin:CreateServiceAccount": "make an access key for itself",
@@ -73,7 +73,8 @@ def operations(cloud: Cloud) -> tuple[Operation, ...]:
             *(_plain(name, "object") for name in actions.AWS_OF_OBJECTS),
             *(_plain(name, "bucket") for name in actions.AWS_OF_BUCKETS),
             _plain(actions.LIST_BUCKETS, "service"),
-            *(_plain(name, "any") for name in (*actions.AWS_OF_OTHERS, *actions.AWS_OF_OTHER_SERVICES)),
+            *(_plain(name, "other") for name in actions.AWS_OF_OTHERS),
+            *(_plain(name, "any") for name in actions.AWS_OF_OTHER_SERVICES),
         ]
     else:
         found = [
@@ -141,6 +142,7 @@ def domains(cloud: Cloud, *, anonymous: bool) -> dict[Kind, Domain]:
             "object": Domain(an_arn, (on_bucket,), also=glob(f"{S3}?*/?*")),
             "bucket": Domain(an_arn, (in_key, literal(S3))),
             "service": Domain(literal(f"{S3}*")),
+            "other": Domain(an_arn, (on_bucket,), also=literal("*")),
             "any": Domain(an_arn, also=literal("*")),
         }
     of_object = Domain(glob(f"{S3}?*/?*"), (no_bucket, glob(f"{S3}*//*")))

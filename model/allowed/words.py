@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from model.allowed.requests import place
 from model.allowed.statements import S3
+from model.allowed.strangers import STRANGER
 
 if TYPE_CHECKING:
     from model.allowed.decide import Request
@@ -41,7 +42,8 @@ def sentence(request: Request) -> str:
 
 def example(request: Request) -> str:
     """The request itself: `s3:PutObject` on `arn:aws:s3:::b/2026/x` with aws:SecureTransport `true`."""
-    found = [f"`{request.action}` on `{request.resource or '*'}`"]
+    is_of_s3 = request.action.startswith("s3:")
+    found = [f"`{request.action}` on `{request.resource}`" if is_of_s3 else f"`{request.action}`"]
     given = {key: values for key, values in request.conditions.items() if values}
     if given:
         texts = (f"{key} {' and '.join(f'`{one}`' for one in values)}" for key, values in sorted(given.items()))
@@ -52,6 +54,8 @@ def example(request: Request) -> str:
 
 
 def _who(request: Request) -> str:
+    if request.principal == STRANGER:
+        return "every principal of every account"
     return f"`{request.principal}`" if request.principal else "an anonymous caller"
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from docs.aws_policies import documents, findings
+from docs.aws_policies import documents, findings, unlisted_actions
 
 ALLOW = {"Sid": "A", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::a-bucket/*"]}
 
@@ -33,3 +33,8 @@ def test_faulty_document_is_found(change: dict[str, object], issue: str) -> None
     document = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW | change]})
 
     assert [line.split()[1] for line in findings("x", document)] == [issue]
+
+
+def test_the_actions_of_aws_are_listed() -> None:
+    """`model.allowed` names the same actions of S3 as AWS's service reference."""
+    assert unlisted_actions() == []

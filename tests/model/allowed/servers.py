@@ -43,6 +43,8 @@ def allowed(access: Access, action: str, resource: str, conditions: Mapping[str,
     """The server's answer; the policies of buckets are those of `access`."""
     bucket, _, key = resource.removeprefix(_S3).partition("/")
     is_of_s3 = resource.startswith(_S3) and bucket not in ("", "*")
+    if access.cloud == "aws" and resource == f"{_S3}{bucket}/":
+        is_of_s3 = False  # a text that no bucket has; an action that is not listed may have it
     need = Need(action, bucket, key) if is_of_s3 else Need(action, arn="" if resource == f"{_S3}*" else resource)
     caller = None
     if not access.is_anonymous:

@@ -63,10 +63,9 @@ def _resources(rng: Random) -> list[str]:
 
 
 def _pick(rng: Random, layers: list[list[Document]], effect: str) -> Document:
-    found = [
-        one for layer in layers[:1] for document in layer for one in document["Statement"] if one["Effect"] == effect
-    ]
-    statement: Document = rng.choice(found)
+    """A statement of the principal's own documents, with this effect if one has it."""
+    found = [one for document in layers[0] for one in document["Statement"]]
+    statement: Document = rng.choice([one for one in found if one["Effect"] == effect] or found)
     return statement
 
 
