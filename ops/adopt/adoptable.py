@@ -9,7 +9,7 @@ https://www.pulumi.com/registry/packages/minio/api-docs/. The file: `pulumi impo
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from model.plan import BucketPlan, IdentityPlan, Retention, StorePlan
@@ -22,6 +22,7 @@ from model.resources import (
     About,
     AdminApiVersion,
     By,
+    about,
     identity_types,
     logical_name,
     numbered,
@@ -81,11 +82,13 @@ class Held:
         keys: Type and name, and type and id, of each resource.
         urns: The URNs of the store and of the provider, by type.
         interrupted: The number of operations that a killed engine left pending.
+        buckets: The id of each bucket, by its name in the program.
     """
 
     keys: frozenset[tuple[str, str]]
     urns: Mapping[str, str]
     interrupted: int
+    buckets: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, one: Adoptable) -> bool:
         """Whether the state has a resource: by id after a rename, by name for the plugin's attachments."""
@@ -104,7 +107,21 @@ def held(exported: Mapping[str, Any]) -> Held:
         for one in resources
         if one["type"] in parts and one["urn"].rpartition("::")[2] in (STORE_NAME, *PROVIDER)
     }
-    return Held(frozenset(names | ids), urns, len(under_way(exported)))
+    buckets = {
+        one["urn"].rpartition("::")[2]: str(one["id"])
+        for one in resources
+        if about(one["type"]) is About.BUCKET and one.get("id")
+    }
+    return Held(frozenset(names | ids), urns, len(under_way(exported)), buckets)
+
+
+def foreign_buckets(possible: Iterable[Adoptable], state: Held) -> list[str]:
+    """Existing planned buckets in whose place the state has another one: it is another environment's state."""
+    return [
+        f"{one.id} exists, and the state has {state.buckets[one.name]} as {one.name}"
+        for one in possible
+        if one.what is About.BUCKET and state.buckets.get(one.name, one.id) != one.id
+    ]
 
 
 def adoptables(

@@ -36,6 +36,7 @@ from ops.adopt.adoptable import (
     Adoptable,
     Held,
     adoptables,
+    foreign_buckets,
     held,
     import_file,
     lock_refusals,
@@ -131,6 +132,13 @@ def find(settings: Settings, plan: StorePlan, state: Held, pairs: Pairs | None) 
     """
     live = live_buckets(plan, settings)
     possible = adoptables(plan, settings.cloud, account_id(settings), live, _admin_api(settings, state))
+    if foreign := foreign_buckets(possible, state):
+        raise AdoptionError(
+            f"the state is not of this environment and region ({settings.where}env, regionCode):\n  "
+            + "\n  ".join(foreign)
+            + "\ncorrect the config; or import the stack's own state (docs/operations.md, The state is lost); or, without "
+            "one, leave this state (docs/operations.md, Start with a new state)"
+        )
     unheld = [one for one in possible if not state.has(one)]
     others = _of_other_stacks(settings, plan, unheld)
     names = {one.name.name for one in others}

@@ -158,9 +158,10 @@ def _run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
     if not found.taken.under_way and not found.taken.unread and not found.causes:
         if not dry_run:
             _release(stack, found.before)
+        has = "everything in the state is on the server" if found.held else "the state has no bucket and no identity"
         _say(
-            f"{stack}: no operation is pending, and everything in the state is on the server; if a killed update had "
-            "locked the stack, it is unlocked now",
+            f"{stack}: no operation is pending, and {has}; if a killed update had locked the stack, it is unlocked now",
+            f"What exists and is missing from the state: object-store adopt --stack {stack}",
             f"What exists but differs from the plan: {for_stack(Remedy.CHANGED, stack)}",
         )
         return ExitCode.DONE

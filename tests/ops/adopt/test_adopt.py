@@ -388,6 +388,25 @@ def test_state_of_another_server_is_recovered_first(
     assert ("object-store recover --stack local" in said) == (status == 2)
 
 
+def test_state_of_another_environment_is_not_said_to_have_everything(
+    folder: Path, aistor: dict[str, LiveBucket], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A planned bucket that exists while the state has another one in its place: the state is not this stack's.
+
+    The program and the preflight stop at that bucket and name `adopt`, so "nothing to adopt" would be a dead end.
+    """
+    assert aistor
+    kind, name = TYPES["v3"][About.BUCKET], "session-archive"
+    bucket = {"type": kind, "urn": f"urn::{kind}::{name}", "id": f"joelclaw-dev-usw2-{name}"}
+    (folder / "stack.json").write_text(json.dumps({"deployment": {"resources": [bucket]}}), encoding="utf-8")
+
+    assert main(["--stack", "local", "--yes"]) == 2
+    said = capsys.readouterr().err
+    assert f"{BUCKET} exists, and the state has joelclaw-dev-usw2-{name} as {name}" in said
+    assert "Start with a new state" in said
+    assert not (folder / "imported.json").exists()
+
+
 OURS, ANOTHERS = "joelclaw-local-usw2-", "joelclaw-local-euw1-"
 
 

@@ -167,12 +167,18 @@ def test_whole_stack_is_left_alone(world: World, capsys: pytest.CaptureFixture[s
     assert "pulumi up --refresh --stack local" in said
 
 
-def test_new_stack_asks_no_server(world: World) -> None:
-    """A stack that was never deployed has nothing to lose, and its config may still be missing."""
+def test_new_stack_asks_no_server(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A stack that was never deployed has nothing to lose, and its config may still be missing.
+
+    An emptied state must not be called whole: the line that fills it is named.
+    """
     world.state = {"version": 3, "deployment": None}
 
     assert main(["--stack", "local"]) == 0
     assert world.asked == []
+    said = capsys.readouterr().out
+    assert "the state has no bucket and no identity" in said
+    assert "object-store adopt --stack local" in said
 
 
 def test_dry_run_shows_and_changes_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
