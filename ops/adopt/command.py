@@ -136,8 +136,8 @@ def find(settings: Settings, plan: StorePlan, state: Held, pairs: Pairs | None) 
         raise AdoptionError(
             f"the state is not of this environment and region ({settings.where}env, regionCode):\n  "
             + "\n  ".join(foreign)
-            + "\ncorrect the config; or import the stack's own state (docs/operations.md, The state is lost); or, without "
-            "one, leave this state (docs/operations.md, Start with a new state)"
+            + "\ncorrect the config; or import the stack's own state (docs/operations.md, The state is lost); or, "
+            "without one, leave this state (docs/operations.md, Start with a new state)"
         )
     unheld = [one for one in possible if not state.has(one)]
     others = _of_other_stacks(settings, plan, unheld)
