@@ -77,6 +77,8 @@ _MOST_STATES = 2048
 
 #: Seconds since 1970, some of the last that `datetime` can show.
 _LATEST = 1e11
+#: Values that a server accepts, for keys of which only the presence counts.
+_USUAL = {"x-amz-storage-class": "REDUCED_REDUNDANCY", "x-amz-server-side-encryption-customer-algorithm": "AES256"}
 #: The name of a key that stands for something unknown, before the unknown's text.
 UNKNOWN = "unknown: "
 
@@ -274,7 +276,7 @@ def _values(name: str, rules: Mapping[Test, _Rule], cloud: Cloud) -> list[str] |
     """A value of each class that the conditions divide all values into; None if there are too many."""
     family = next((rule.family for rule in rules.values() if rule.family != "presence"), "presence")
     if family == "presence":
-        return ["x"]
+        return [_USUAL.get(name.rpartition(":")[2], "x")]
     wanted = [value for test, rule in rules.items() if rule.family == family for value in test.values]
     # A caller of MinIO may send any text as the value of a key.
     others = ["x"] if cloud == "aistor" else []

@@ -12,6 +12,7 @@ cmd/iam.go, where a bucket's policy holds for anonymous callers only.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from model.allowed.strings import Pattern, StringClass, Wild, classes, glob, mat
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+_A_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 #: Steps of one decision at most; some hundred are usual.
 _MOST_STEPS = 20_000
 _TOO_MUCH = "more conditions than can be decided in time"
@@ -194,6 +196,17 @@ class _Comparison:
                     if self._steps > _MOST_STEPS:
                         return
 
+    def _plainer(self, resource: str) -> str:
+        """A resource of the same class whose bucket has a valid name, if there is one near."""
+        patterns = tuple(self._resources[0])
+        bucket, _ = place(resource)
+        if not bucket or _A_BUCKET.fullmatch(bucket):
+            return resource
+        rest = resource.removeprefix(f"{S3}{bucket}")
+        mask = _mask(patterns, resource)
+        tried = [f"{S3}{bucket}{end}{rest}" for end in _ENDS if _A_BUCKET.fullmatch(f"{bucket}{end}")]
+        return next((one for one in tried if _mask(patterns, one) == mask), resource)
+
     def _operations(self) -> list[Operation]:
         """The listed operations, and one for each class of other actions."""
         numbers, found = self._actions
@@ -290,11 +303,12 @@ class _Comparison:
             for area in held.statement.areas
             if area == "*" or matches(glob(area), resource.witness)
         ]
-        bucket, key_of_object = place(resource.witness)
+        shown = self._plainer(resource.witness)
+        bucket, key_of_object = place(shown)
         return Request(
             principal=self._principal,
             action=operation.action,
-            resource=resource.witness,
+            resource=shown,
             bucket=bucket,
             key=key_of_object,
             conditions=conditions,
@@ -344,6 +358,10 @@ def _simplified(side: _Read, most: int) -> _Read:
 def written(patterns: Sequence[Pattern] | None) -> str:
     """Patterns as text."""
     return ", ".join("".join(t.value if isinstance(t, Wild) else t for t in one) for one in patterns or ())
+
+
+#: What makes the shortest bucket of a class a name that a server accepts.
+_ENDS = ("x", "xx", "xxx", "0", "a0x")
 
 
 def _read(access: Access) -> _Read:
