@@ -165,6 +165,11 @@ _AISTOR_UNSUPPORTED = (
         reason="AIStor's policies cannot ask for If-None-Match: append may put over an object; the old version is kept",
     ),
     Unsupported(
+        feature="refusal_of_a_hidden_version",
+        reason="a put that names a version and has an empty header `Versionid` replaces it, past GOVERNANCE: AIStor "
+        "takes a header that is called like a condition key for its value",
+    ),
+    Unsupported(
         feature="refusal_of_a_tar_in_place",
         reason="a tar that AIStor unpacks (X-Amz-Meta-Snowball-Auto-Extract) may name versions, and replaces them past "
         "every lock; no policy knows the header",

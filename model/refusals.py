@@ -50,7 +50,8 @@ REFUSALS: tuple[Refusal, ...] = (
         {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}},
         of_append=True,
     ),
-    # MinIO replaces the named version in place, also one under GOVERNANCE. The key is empty in every other request.
+    # MinIO replaces the named version in place, also one under GOVERNANCE. The key is empty in every other request, and
+    # in one with an empty header `Versionid` (docs/losses.md).
     Refusal("NoVersionId", "puts that name a version id", ("aistor",), {"StringLike": {"s3:versionid": "?*"}}),
     # MinIO keeps one version, `null`, of a key that ends with a slash, and replaces it in place.
     Refusal("NoFolder", "puts under a key that ends with a slash", ("aistor",), {}, keys="*/"),

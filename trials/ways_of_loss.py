@@ -124,6 +124,11 @@ def _in_place(target: Target) -> None:
     _with(naming(target.client, "PutObject", target.version), lambda: _put(target))
 
 
+def _hidden_in_place(target: Target) -> None:
+    undo = sending(target.client, "PutObject", Versionid="")
+    _with(undo, lambda: _in_place(target))
+
+
 def _start_in_place(target: Target) -> None:
     undo = naming(target.client, "CreateMultipartUpload", target.version)
     _with(undo, lambda: target.client.create_multipart_upload(Bucket=target.bucket, Key=target.key))
@@ -254,6 +259,23 @@ WAYS: Final = (
     Way("put over a version in place (`?versionId=`)", _in_place, _IN_PLACE, _VERSIONED),
     Way("start an upload over a version in place", _start_in_place, _IN_PLACE, _VERSIONED),
     Way("copy over a version in place", _copy_in_place, _IN_PLACE, _VERSIONED),
+    Way(
+        "put over a version in place, with an empty header `Versionid` that hides it from the policy",
+        _hidden_in_place,
+        {
+            "aistor": _of(
+                _POLICY,
+                Cell(
+                    OPEN,
+                    "MinIO takes a header that is called like a condition key for its value (tried); COMPLIANCE and "
+                    "legal hold refuse the put",
+                ),
+                Cell(OPEN, "likewise"),
+            ),
+            "aws": dict.fromkeys(Access, _ON_AWS),
+        },
+        _VERSIONED,
+    ),
     Way(
         "put over a version in place, from a tar that the server unpacks (`X-Amz-Meta-Snowball-Auto-Extract`)",
         _tar_in_place,

@@ -238,7 +238,11 @@ class Gate:
                 "s3:objectcreationoperation": str(creates_object(request)).lower() if request.key else None,
             }
         else:  # getConditionValues in MinIO's cmd/bucket-policy.go
-            context["s3:versionid"] = context["s3:versionid"] or version_of_source(request)
+            context["s3:versionid"] = context["s3:versionid"] or version_of_source(request) or ""
+            # getValuesByKey (condition/value.go) looks first for a header with the name of the key.
+            context |= {
+                key: value for key in context if (value := request.headers.get(key.partition(":")[2])) is not None
+            }
         if known.signature is not None:
             context |= {"s3:authtype": known.signature.way, "s3:signatureversion": "AWS4-HMAC-SHA256"}
         if known.caller is not None:

@@ -89,6 +89,7 @@ def test_aistor_says_what_it_cannot_do(published: dict[str, Any]) -> None:
         "encryption",
         "tags",
         "refusal_of_overwrites",
+        "refusal_of_a_hidden_version",
         "refusal_of_a_tar_in_place",
         "refusal_of_force_delete",
         "refusal_of_dated_puts",
