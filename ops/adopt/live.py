@@ -23,7 +23,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.admin_api import AdminApi, AdminApiError, NotFoundError
-from infra.live_buckets import admin_client
+from infra.live_buckets import admin_client, existing_buckets
 from model.resources import PROVIDER, STACK, About
 from model.secrecy.redaction import keep_secret, redacted
 from model.written_json import parse_json
@@ -56,17 +56,12 @@ def live_buckets(plan: "StorePlan", settings: "Settings") -> dict[str, LiveBucke
     """The existing buckets with planned names.
 
     Raises:
-        AdoptionError: The server refuses the credentials, or they may not read.
-        InvalidInputError: The endpoint gives no usable answer.
+        AdoptionError: The credentials may not read a bucket.
+        InvalidInputError: The endpoint gives no usable answer, or refuses the credentials.
     """
-    planned = {bucket.name for bucket in plan.buckets}
-    with (
-        _told("cannot read the buckets"),
-        admin_client(settings) as client,
-    ):
-        pages = client.get_paginator("list_buckets").paginate()
-        names = [bucket["Name"] for page in pages for bucket in page.get("Buckets", [])]
-        return {name: _live(client, name) for name in names if name in planned}
+    there = existing_buckets([bucket.name for bucket in plan.buckets], settings)
+    with _told("cannot read the buckets"), admin_client(settings) as client:
+        return {name: _live(client, name) for name in sorted(there)}
 
 
 def account_id(settings: "Settings") -> str:
