@@ -15,6 +15,7 @@ where any header or query parameter with the name of a key is a value of it.
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -300,13 +301,18 @@ def _values(name: str, rules: Mapping[Test, _Rule], cloud: Cloud) -> list[str] |
 
 
 def _numbers(cuts: Sequence[float], family: str) -> list[str]:
-    """The cuts, and a whole number before, between and after them."""
+    """The cuts, and a number before, between and after them: a whole one, because keys have whole values.
+
+    Only `s3:TlsVersion` has others, so between two cuts that are not whole there is a number in any case.
+    """
     found = [cuts[0] - 1]
     for one, after in zip(cuts, [*cuts[1:], cuts[-1] + 2], strict=True):
         found.append(one)
-        between = float(int(one) + 1)
+        between = float(math.floor(one) + 1)
         if between < after:
             found.append(between)
+        elif not one.is_integer() or not after.is_integer():
+            found.append((one + after) / 2)
     if family == "date":
         return [datetime.fromtimestamp(one, UTC).isoformat().replace("+00:00", "Z") for one in found]
     return [f"{one:.15g}" for one in found]

@@ -96,7 +96,8 @@ def more_allowed(live: Access, planned: Access) -> Request | None:
 
 def differences(live: Access, planned: Access) -> Iterator[Request]:
     """One such request for each operation on each kind of resource that the documents tell apart."""
-    yield from _Comparison(live, planned).differences()
+    if not _is_contained(live, planned):
+        yield from _Comparison(live, planned).differences()
 
 
 @dataclass(frozen=True)
@@ -379,6 +380,23 @@ def _read(access: Access) -> _Read:
         if _concerns(one, access)
     ]
     return layers, own
+
+
+def _is_contained(live: Access, planned: Access) -> bool:
+    """Whether the live statements are planned ones, with all planned Denys: then nothing is left to decide."""
+    (layers, own), (planned_layers, planned_own) = _read(live), _read(planned)
+
+    def effect(statements_of: Iterable[Statement], *, allow: bool) -> set[Statement]:
+        return {one for one in statements_of if one.allow is allow}
+
+    if live.known != planned.known or live.names != planned.names or len(layers) < len(planned_layers):
+        return False
+    if layers and (not planned_layers or bool(layers[0]) != bool(planned_layers[0])):
+        return False
+    pairs = [*zip(layers, planned_layers, strict=False), (own, planned_own)]
+    allows = all(effect(one, allow=True) <= effect(other, allow=True) for one, other in pairs)
+    denies = (effect(_flat([side]), allow=False) for side in ((planned_layers, planned_own), (layers, own)))
+    return allows and next(denies) <= next(denies)
 
 
 def _within(statement: Statement, bucket: str) -> Statement:

@@ -24,11 +24,16 @@ def allow(*actions: str, resource: object = f"{RAW}/*", **more: object) -> dict[
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_the_plan_is_proven_equal_to_itself(cloud: Cloud) -> None:
-    """The documents of each identity allow nothing more than themselves."""
+    """The documents of each identity allow nothing more than themselves, also with a statement that changes nothing."""
+    nothing = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:None", "Resource": "arn:aws:s3:::"}],
+    }
     for identity in plan().identities:
         access = governed(identity.name, cloud)
 
         assert more_allowed(access, access) is None
+        assert more_allowed(governed(identity.name, cloud, nothing), access) is None
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
@@ -178,6 +183,32 @@ def test_conditions_without_end_are_decided_too() -> None:
     found = more_allowed(governed("reader", "aws", allow("s3:PutObject")), governed("reader", "aws", wide))
 
     assert found is not None
+
+
+@pytest.mark.parametrize(
+    ("operator", "planned", "live", "value"),
+    [
+        ("NumericLessThanEquals", "5", "6", "6"),
+        ("NumericEquals", ["1.1", "1.3"], ["1.1", "1.2", "1.3"], "1.2"),
+        ("NumericNotEquals", ["1.1", "1.2", "1.3"], ["1.1", "1.3"], "1.2"),
+        ("DateLessThan", "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", "2026-01-01T00:00:00Z"),
+        ("IpAddress", "10.0.0.0/9", "10.0.0.0/8", "10.128.0.0"),
+        ("IpAddress", "2001:db8::/33", "2001:db8::/32", "2001:db8:8000::"),
+        ("StringLike", "a?", "a??", "a"),
+        ("ForAllValues:StringEquals", ["a", "b"], ["a", "b", "c"], "c"),
+    ],
+)
+def test_the_edges_of_values_are_found(operator: str, planned: object, live: object, value: str) -> None:
+    """Between two numbers, dates and networks, and for texts and sets: the value that only the live one has."""
+    wide, narrow = (
+        governed("reader", "aws", allow("s3:PutObject", Condition={operator: {"s3:some-key": one}}))
+        for one in (live, planned)
+    )
+
+    found = more_allowed(wide, narrow)
+
+    assert found is not None
+    assert any(one.startswith(value) for one in found.conditions["s3:some-key"])
 
 
 def test_minio_deletes_versions_unless_that_is_denied() -> None:
