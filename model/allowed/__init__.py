@@ -6,7 +6,18 @@ principal is read by `verify.audit`.
 """
 
 from model.allowed.decide import Access, Request, differences, more_allowed
+from model.allowed.overview import Line, overview
 from model.allowed.strangers import for_strangers
 from model.allowed.words import example, sentence
 
-__all__ = ["Access", "Request", "differences", "example", "for_strangers", "more_allowed", "sentence"]
+__all__ = [
+    "Access",
+    "Line",
+    "Request",
+    "differences",
+    "example",
+    "for_strangers",
+    "more_allowed",
+    "overview",
+    "sentence",
+]

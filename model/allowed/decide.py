@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from model.allowed.conditions import UNKNOWN, Key, keys, unknown
 from model.allowed.requests import A_VERSION, Kind, Operation, domains, operations, place, unlisted
@@ -22,7 +22,7 @@ from model.allowed.statements import EVERYBODY, S3, Cloud, Document, Matcher, St
 from model.allowed.strings import Pattern, StringClass, Wild, classes, glob, matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 _A_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 #: Steps of one decision at most; some hundred are usual.
@@ -130,6 +130,20 @@ class _Resource:
     statements: int
 
 
+class Right(NamedTuple):
+    """One operation on resources of one class, and a statement that allows it."""
+
+    operation: Operation
+    resource: str
+    statement: Statement
+
+
+def rights(access: Access, actions: Collection[str], buckets: Iterable[str]) -> Iterator[Right]:
+    """What the documents allow, with each of the buckets in a class of its own."""
+    nothing = replace(access, layers=(), of_resources={})
+    yield from _Comparison(access, nothing, buckets).rights(actions)
+
+
 class _TooMuchError(Exception):
     """A decision takes too many steps."""
 
@@ -141,7 +155,8 @@ _Truth = bool | None
 class _Comparison:
     """One comparison of two sides."""
 
-    def __init__(self, live: Access, planned: Access) -> None:
+    def __init__(self, live: Access, planned: Access, buckets: Iterable[str] = ()) -> None:
+        self._buckets = [glob(f"{S3}{name}{end}") for name in buckets for end in ("", "/", "/*")]
         self._principal, self._cloud = live.principal, live.cloud
         self._domains = domains(live.cloud, anonymous=live.is_anonymous)
         sides = [_read(one) for one in (live, planned)]
@@ -165,7 +180,7 @@ class _Comparison:
 
     def _divided(self, sides: list[_Read]) -> tuple[_Classes, _Classes, list[_Read]]:
         """The classes of resources and of actions, after what has too many wildcards for them became unknown."""
-        of_domains = [pattern for domain in self._domains.values() for pattern in domain.patterns()]
+        of_domains = [pattern for domain in self._domains.values() for pattern in domain.patterns()] + self._buckets
         for most in (None, 1, 0, -1):
             simpler = sides if most is None else [_simplified(side, most) for side in sides]
             read = _flat(simpler)
@@ -196,6 +211,29 @@ class _Comparison:
                     yield self._request(operation, resource, cell, states)
                     if self._steps > _MOST_STEPS:
                         return
+
+    def rights(self, actions: Collection[str]) -> Iterator[Right]:
+        """What the live side allows, for each class of resources."""
+        numbers, found = self._resources
+        matchers = [(1 << held.number, _masks(held.statement.resources, numbers)) for held in self._all]
+        known: dict[tuple[str, str, int], list[int] | None] = {}
+        for operation in operations(self._cloud):
+            if operation.action not in actions:
+                continue
+            of_actions = self._of_actions(operation)
+            for mask, witness in found:
+                if not self._domains[operation.kind].has(mask, numbers):
+                    continue
+                hit = sum(bit for bit, matcher in matchers if _hits(matcher, mask))
+                question = (operation.action, operation.says, hit)
+                cell = {action: own & hit for action, own in of_actions.items()}
+                if question not in known:
+                    known[question] = self._decided(operation, cell)
+                states = known[question]
+                for held in [*(self._live.layers[:1] or ((),))[0], *self._live.of_resources] if states else ():
+                    named = any(own >> held.number & 1 for own in cell.values())
+                    if states and named and held.statement.allow and _holds(held, states) is not False:
+                        yield Right(operation, witness, held.statement)
 
     def _plainer(self, resource: str) -> str:
         """A resource of the same class whose bucket has a valid name, if there is one near."""

@@ -15,7 +15,7 @@ from model.allowed.strangers import STRANGER
 if TYPE_CHECKING:
     from model.allowed.decide import Request
 
-_VERBS = {
+VERBS = {
     "s3:GetObject": "read",
     "s3:GetObjectVersion": "read versions",
     "s3:PutObject": "put",
@@ -35,7 +35,7 @@ _VERBS = {
 
 def sentence(request: Request) -> str:
     """What the principal may do, in one sentence without a full stop: `reader` may put under `2026/*` of `b`."""
-    verb = request.says or _VERBS.get(request.action) or f"ask for `{request.action}`"
+    verb = request.says or VERBS.get(request.action) or f"ask for `{request.action}`"
     doubt = f", if this holds, which is not understood: {'; '.join(request.unknown)}" if request.unknown else ""
     return f"{_who(request)} may {verb}{_where(request)}{doubt}"
 
