@@ -18,7 +18,7 @@ import yaml
 
 from infra.admin_api import AdminApi, NotFoundError
 from sandbox.server.process import admin_credentials, running_server
-from tests.sizes import IS_LONG
+from tests.sizes import on
 from trials.checkout import ONE_OF_EACH_BAND, Checkout, Done, copy_checkout
 
 pytestmark = pytest.mark.e2e
@@ -38,7 +38,7 @@ EVERYTHING = json.dumps(
 
 
 #: A test of what does not depend on the version that the server speaks; with `make long` it runs on both.
-once = pytest.mark.parametrize("deployed", ["v4", "v3"] if IS_LONG else ["v4"], indirect=True)
+once = on("deployed", ["v4"], left=["v3"])
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,7 @@ def test_identities_are_ours_and_the_rest_the_plugins(deployed: Deployed) -> Non
     assert "minio:index/s3Bucket:S3Bucket" in found
 
 
+@on("deployed", ["v3"], left=["v4"])
 def test_drift_of_each_kind_is_found_and_mended(deployed: Deployed) -> None:
     """Verification fails, a preview shows each damage, `up --refresh` repairs it, and the other keys stay."""
     before = deployed.credentials()

@@ -16,6 +16,7 @@ import pytest
 from sandbox.folder import write_private
 from sandbox.server.minio_iam_client import MinioIamClient
 from sandbox.server.process import admin_credentials, running_server
+from tests.sizes import on
 from trials.checkout import ONE_OF_EACH_BAND, Checkout, Done, copy_checkout
 
 pytestmark = pytest.mark.e2e
@@ -103,6 +104,7 @@ def _on_aws(checkout: Checkout, policy: dict[str, object]) -> tuple[dict[str, st
     return keys, lambda: checkout.client("aws", "iam").attach_user_policy(UserName=NAME, PolicyArn=made["Arn"])
 
 
+@on("stack", ["aws"], left=["local"])
 def test_stack_comes_up_and_goes_with_just_the_policy(provisioned: Provisioned) -> None:
     """With the policy, preflight, up, an empty preview, refresh and destroy succeed; without it the server refuses."""
     assert provisioned.pulumi("up", "--yes", "--skip-preview").status != 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tests.sizes import on
 from trials.checkout import Checkout, Done, copy_checkout
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def change_by_hand(client: Any, prefix: str) -> None:  # noqa: ANN401 - boto3's 
     )
 
 
+@on("stack", ["aws"], left=["local"])
 def test_lost_state_and_what_was_made_by_hand_are_adopted(own: Checkout, stack: str, tmp_path: "Path") -> None:
     """After the adoption nothing is deleted or replaced; `up` repairs the differences, and verification is green."""
     with config(own, stack, **OTHER_SETTINGS):
@@ -163,6 +165,7 @@ def test_lost_state_and_what_was_made_by_hand_are_adopted(own: Checkout, stack: 
     assert (again.status, "nothing to adopt" in again.output) == (0, True)
 
 
+@on("stack", ["local"], left=["aws"])
 def test_nothing_is_imported_that_was_not_agreed_to(checkout: Checkout, stack: str) -> None:
     """Without a terminal and without --yes, the command shows its findings, and the state does not change."""
     client, name = checkout.client(stack), f"{PREFIX[stack]}by-hand"
@@ -204,6 +207,7 @@ def emptied(state: dict[str, Any]) -> dict[str, Any]:
     return {**state, "deployment": {**state["deployment"], "resources": kept}}
 
 
+@on("stack", ["local"], left=["aws"])
 def test_emptied_state_comes_back_with_the_keys_that_work(checkout: Checkout, stack: str) -> None:
     """The engine asks with the config's pair, and keys whose secrets the outputs still have become resources again."""
     before = state_file(checkout, stack).read_bytes()
@@ -254,6 +258,7 @@ def test_bucket_of_another_lock_is_refused(checkout: Checkout, stack: str, band:
     assert state_file(checkout, stack).read_bytes() == before
 
 
+@on("stack", ["aws"], left=["local"])
 def test_server_that_is_down_is_told(checkout: Checkout, stack: str) -> None:
     """A server that does not answer is a named error, and no resource counts as gone."""
     before = state_file(checkout, stack).read_bytes()

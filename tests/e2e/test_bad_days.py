@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # `make bad-days` and `make long` have them all, with all domains.
 FEW: "dict[By, tuple[str, ...]]" = {
-    "v3": ("a versioned bucket is deleted", "a user is deleted"),
+    "v3": ("a versioned bucket is deleted",),
     "v4": ("the state is emptied",),
     "aws": ("a role is deleted",),
 }

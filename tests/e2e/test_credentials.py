@@ -20,7 +20,7 @@ from model.deployment import KeyPair
 from sandbox.server.process import running_server
 from tests.console import command as console
 from tests.e2e.conftest import lead_here
-from tests.sizes import sized
+from tests.sizes import on, sized
 from trials.checkout import Checkout
 from trials.killing import write_shim
 
@@ -208,6 +208,7 @@ def stored(keys: Keys) -> set[str]:
     return {found["Key"] for page in pages for found in page.get("Contents", [])}
 
 
+@on("stack", ["local"], left=["aws"])
 def test_rotation_under_load_loses_no_write(
     keys: Keys, writing: Callable[[], Writer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -258,6 +259,7 @@ def test_rotation_under_load_loses_no_write(
     assert set(writer.written) <= stored(keys)
 
 
+@on("stack", ["aws"], left=["local"])
 def test_revocation_replaces_every_key_at_once(keys: Keys, capsys: pytest.CaptureFixture[str]) -> None:
     """A revocation refuses both keys that a plain `pulumi up` of the config created, and a third key works."""
     first = keys.published()
@@ -302,6 +304,7 @@ KILLED = {
 }
 
 
+@on("stack", ["aws"], left=["local"])
 def test_killed_engine_leaves_a_key_that_works_and_the_next_command_completes(keys: Keys, tmp_path: Path) -> None:
     """After SIGKILL between any two steps, a published key works at once, and a second run of the command succeeds.
 

@@ -15,6 +15,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from policy.pack import POLICIES
+from tests.sizes import on
 from trials.checkout import ONE_OF_EACH_BAND, ROOT, Checkout, Done, copy_checkout
 
 pytestmark = pytest.mark.e2e
@@ -136,6 +137,7 @@ def test_each_violation_is_refused_and_named(sandbox: Checkout, stack: str) -> N
     assert "planted-" not in done.output
 
 
+@on("stack", ["aws"], left=["local"])
 def test_sandbox_is_refused_until_the_pack_calls_it_disposable(sandbox: Checkout, stack: str) -> None:
     """Unprotected and emptied buckets are refused; only the pack's own config can allow them."""
     refused = judged(sandbox, stack, "preview")

@@ -13,6 +13,7 @@ import yaml
 
 from tests.console import command as console
 from tests.e2e.conftest import lead_here
+from tests.sizes import on
 from trials.checkout import Done
 
 if TYPE_CHECKING:
@@ -528,6 +529,7 @@ def test_nothing_else_is_said(checkout: "Checkout", stack: str, names: tuple[str
     assert bool(said["errors"]) == any(case.error for case in cases)
 
 
+@on("stack", ["aws"], left=["local"])
 def test_bucket_that_is_protected_is_said_to_be(checkout: "Checkout", stack: str) -> None:
     """The engine stops at a protected bucket: an unacknowledged danger exits 1, an acknowledged one exits 2."""
     urn = next(
@@ -582,6 +584,7 @@ def test_public_access_is_a_danger(checkout: "Checkout", old: str, new: str, sen
     assert sorted(c["sentence"] for c in said["changes"] if c["risk"] == "danger") == each(DOMAINS, sentence)
 
 
+@on("stack", ["local"], left=["aws"])
 def test_drift_is_seen_after_a_refresh_only(checkout: "Checkout", stack: str) -> None:
     """A plain preview does not show a rule changed by hand; `--refresh` reports what `up` would do about it."""
     client, bucket = checkout.client(stack), f"{NAMES[stack]}usw2-discovery-raw"
@@ -611,6 +614,7 @@ def test_failure_that_the_engine_does_not_explain_is_one(checkout: "Checkout") -
     assert "would fail" in done.output or "printed no preview" in done.output
 
 
+@on("stack", ["aws"], left=["local"])
 def test_data_at_risk_is_read_with_a_handed_out_key(checkout: "Checkout", stack: str) -> None:
     """Objects of buckets whose expiry gets shorter are counted, by an identity that may read them."""
     client, bucket = checkout.client(stack), f"{NAMES[stack]}usw2-session-archive"
@@ -644,6 +648,7 @@ def test_data_at_risk_is_read_with_a_handed_out_key(checkout: "Checkout", stack:
     assert "would be removed with the bucket" in gone.output
 
 
+@on("stack", ["aws"], left=["local"])
 def test_moves_between_hot_and_warm_and_a_rename_are_done_in_place(checkout: "Checkout", stack: str) -> None:
     """`up` recreates and deletes no bucket, an object stays, and the changed domain is proven after each step."""
     client, bucket = checkout.client(stack), f"{NAMES[stack]}usw2-media-derived"

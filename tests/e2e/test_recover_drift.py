@@ -17,7 +17,7 @@ from ops.recover.command import find
 from ops.recover.lost import Held, held_in
 from tests.console import command
 from tests.e2e.conftest import lead_here
-from tests.sizes import IS_LONG, sized
+from tests.sizes import IS_LONG, on, sized
 from trials.checkout import Checkout, copy_deployed
 from trials.losses import can_be_lost, can_be_off, lose, switch_off
 
@@ -127,6 +127,7 @@ def survivors(held: list[Held], gone: list[Held]) -> set[str]:
     return {one.urn for one in held} - lost
 
 
+@on("store", ["v4"], left=["v3", "aws"])
 def test_many_losses_at_once_are_mended(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,6 +162,7 @@ def test_many_losses_at_once_are_mended(
     assert list(store.checkout.path.glob("recover-*.json"))
 
 
+@on("store", ["aws"], left=["v3", "v4"])
 def test_emptied_server_is_filled_again(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,6 +181,7 @@ def test_emptied_server_is_filled_again(
     assert find(store.stack, all_gone=False).causes == ()
 
 
+@on("store", ["v4", "aws"], left=["v3"])
 def test_any_losses_come_back_and_nothing_else_changes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is lost, the one way back ends with a whole store, and nothing that was there is replaced or deleted.
 

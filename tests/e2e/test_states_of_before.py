@@ -17,6 +17,7 @@ from model.resources import TYPES, About, subject_of
 from model.taxonomy_file import load
 from sandbox.folder import StackName
 from sandbox.server.process import running_server
+from tests.sizes import on
 from trials.checkout import copy_checkout
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def test_preview_sees_only_what_is_new(old: "Checkout", stack: str) -> None:
     }
 
 
+@on("stack", ["aws"], left=["local"])
 def test_preview_says_what_tightens(old: "Checkout", stack: str) -> None:
     """Each workload learns what is refused from now on; on AWS the condition of a put is a danger."""
     done = old.python("cli", "preview", "--stack", stack, "--format", "json", stack=stack)
@@ -111,6 +113,7 @@ def test_update_stops_at_an_empty_server(old: "Checkout", stack: str) -> None:
     assert old.client(stack).list_buckets()["Buckets"] == before == []
 
 
+@on("stack", ["local"], left=["aws"])
 def test_what_was_published_is_read(old: "Checkout", stack: str) -> None:
     """The present commands show the old keys."""
     done = old.python("cli", "keys", "deliver", "--stack", stack, "--to", "json", "--identity", "worker", stack=stack)

@@ -18,6 +18,7 @@ from model.handover import handovers
 from model.resources import About, types_about
 from object_store import ObjectStore, StoreConfig
 from stack.outputs import read_published
+from tests.sizes import on
 from trials.checkout import Checkout, copy_checkout
 
 pytestmark = pytest.mark.e2e
@@ -100,6 +101,7 @@ def sentences(checkout: Checkout, stack: str) -> dict[str, str]:
     return {one["sentence"]: one["risk"] for one in changes if one["sentence"].startswith("session-archiver")}
 
 
+@on("stack", ["local"], left=["aws"])
 def test_new_policies_come_in_place(engine: None, tmp_path: Path, stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only policies change, and none of the keys; the preview says what tightens; the writer loses nothing."""
     del engine
