@@ -1,5 +1,6 @@
 """Shared by all tests: an environment from which a test cannot reach a real account, and workers (tests.workers)."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -73,6 +74,13 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:  # noqa: ANN401 - a logger of xdist's own
     """Distribute the tests in groups, for every value of `--dist`."""
     return Groups(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there by now out of each later collection of garbage, which would look at all of it each time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
