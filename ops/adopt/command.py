@@ -21,7 +21,7 @@ from infra.admin_api import AdminApiError
 from infra.live_buckets import existing_buckets
 from infra.live_keys import knows_a_key
 from infra.live_names import planned_names, taken_names
-from infra.moves import KEY_TYPES, admin_api_of, managed_by, names_taken
+from infra.moves import KEY_TYPES, admin_api_of, managed_by, names_taken, unswitched
 from infra.program import plan_for
 from infra.reachable import check_reachable
 from infra.settings import Settings
@@ -275,6 +275,11 @@ def _run(stack: str, out: Path, credentials: Path | None, *, yes: bool) -> ExitC
             f"the state describes the server {former}, and the config names another one; first run: "
             f"object-store recover --stack {stack}"
         )
+    managed = managed_by(kind for kind, _ in state.keys)
+    if settings.aistor is not None and (
+        problems := unswitched(managed, _admin_api(settings, state), settings.where, stack)
+    ):
+        raise InvalidInputError(problems)
     if sys.stderr.isatty():
         sys.stderr.write(f"{stack}: reading from the server what exists …\n")
     plan = plan_for(settings, names_of(settings, exported))

@@ -407,6 +407,23 @@ def test_state_of_another_environment_is_not_said_to_have_everything(
     assert not (folder / "imported.json").exists()
 
 
+def test_identities_of_the_other_admin_api_are_switched_first(
+    folder: Path, aistor: dict[str, LiveBucket], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An older state may be from before a switch: adopted beside them, each user would be in the state twice.
+
+    No command could then move them, and an update would delete the live users.
+    """
+    assert aistor
+    kind = TYPES["v4"][About.USER]
+    user = {"type": kind, "urn": f"urn::{kind}::worker-user", "id": "joelclaw-local-usw2-worker"}
+    (folder / "stack.json").write_text(json.dumps({"deployment": {"resources": [user]}}), encoding="utf-8")
+
+    assert main(["--stack", "local", "--yes"]) == 2
+    assert "object-store switch-admin-api" in capsys.readouterr().err
+    assert not (folder / "imported.json").exists()
+
+
 OURS, ANOTHERS = "joelclaw-local-usw2-", "joelclaw-local-euw1-"
 
 
