@@ -165,11 +165,6 @@ _AISTOR_UNSUPPORTED = (
         reason="AIStor's policies cannot ask for If-None-Match: append may put over an object; the old version is kept",
     ),
     Unsupported(
-        feature="refusal_of_a_hidden_version",
-        reason="a put that names a version and has an empty header `Versionid` replaces it, past GOVERNANCE: AIStor "
-        "takes a header that is called like a condition key for its value",
-    ),
-    Unsupported(
         feature="refusal_of_a_tar_in_place",
         reason="a tar that AIStor unpacks (X-Amz-Meta-Snowball-Auto-Extract) may name versions, and replaces them past "
         "every lock; no policy knows the header",
@@ -181,6 +176,25 @@ _AISTOR_UNSUPPORTED = (
     Unsupported(
         feature="refusal_of_dated_puts",
         reason="x-minio-source-mtime dates a put: it expires at once, or hides later puts; no policy knows the header",
+    ),
+    Unsupported(
+        feature="refusal_of_lies_to_a_policy",
+        reason="AIStor's policies believe the caller's headers Versionid, Authtype and Prefix: append may replace a "
+        "version in place, also past every lock by a form, and the verifier may list keys outside .verify/",
+    ),
+    Unsupported(
+        feature="refusal_of_unlocking",
+        reason="an empty retention with x-amz-bypass-governance-retention takes a GOVERNANCE lock off for any key of "
+        "the server (MinIO of February 2026); COMPLIANCE holds",
+    ),
+    Unsupported(
+        feature="refusal_of_puts_that_stop_listings",
+        reason="a put with X-Minio-Replication-Server-Side-Encryption-… makes every listing of the bucket fail until "
+        "the object is deleted; no policy knows the header",
+    ),
+    Unsupported(
+        feature="refusal_of_classes_by_parameter",
+        reason="AIStor reads a storage class and tags from the query, too, where its policies do not look",
     ),
 )
 

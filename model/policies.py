@@ -333,7 +333,7 @@ def _refused(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> Iterator[
             "Sid": refusal.sid,
             "Effect": "Deny",
             "Action": ["s3:PutObject"],
-            "Resource": [f"arn:aws:s3:::{bucket}/{refusal.keys}" for bucket in buckets],
+            "Resource": [f"arn:aws:s3:::{bucket}/{keys}" for bucket in buckets for keys in refusal.keys],
         }
         if refusal.condition:
             statement["Condition"] = {test: dict(keys) for test, keys in refusal.condition.items()}

@@ -1,8 +1,9 @@
 """The puts that no workload may make, because each loses, hides or weakens data that a grant only lets it add.
 
 The rule: each is an explicit Deny, so no second policy of the user lets it in. A cloud has a refusal only where its
-server knows the condition: MinIO refuses a policy with a condition key that it does not know. What no policy can refuse
-is in docs/limits.md. Pure data; `model.policies` writes the statements.
+server knows the condition. MinIO believes a caller that sends a header with the name of a condition key (`Versionid`):
+there a refusal by a value stops mistakes, not lies. What no policy can refuse is in docs/losses.md. Pure data;
+`model.policies` writes the statements.
 
 Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html and
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html for AWS; for MinIO its
@@ -27,7 +28,7 @@ class Refusal:
         puts: The puts, in words.
         clouds: The clouds whose server can refuse it.
         condition: When a put is of this kind; empty for every put under `keys`.
-        keys: The pattern of the keys.
+        keys: The patterns of the keys.
         of_append: Whether it holds only for a grant with `write_once` (`model.plan`).
     """
 
@@ -35,7 +36,7 @@ class Refusal:
     puts: str
     clouds: Clouds
     condition: Condition
-    keys: str = "*"
+    keys: tuple[str, ...] = ("*",)
     of_append: bool = False
 
 
@@ -53,8 +54,11 @@ REFUSALS: tuple[Refusal, ...] = (
     # MinIO replaces the named version in place, also one under GOVERNANCE. The key is empty in every other request, and
     # in one with an empty header `Versionid` (docs/losses.md).
     Refusal("NoVersionId", "puts that name a version id", ("aistor",), {"StringLike": {"s3:versionid": "?*"}}),
-    # MinIO keeps one version, `null`, of a key that ends with a slash, and replaces it in place.
-    Refusal("NoFolder", "puts under a key that ends with a slash", ("aistor",), {}, keys="*/"),
+    # MinIO keeps one version, `null`, of a key that ends with a slash, and replaces it in place, under GOVERNANCE and
+    # COMPLIANCE too. `__XLDIR__` is how it spells that slash on its disks, and it takes a key with it (tried).
+    Refusal("NoFolder", "puts under a key that ends with a slash", ("aistor",), {}, keys=("*/", "*__XLDIR__")),
+    # MinIO gives the object of a form no default retention, and no condition sees the fields of the form (tried).
+    Refusal("NoForm", "uploads by a form", BOTH, {"StringEquals": {"s3:authType": "POST"}}),
     Refusal(
         "NoOwnKey",
         "puts encrypted with the caller's own key (SSE-C)",

@@ -289,6 +289,17 @@ class IgnoreHeader(Fault):
 
 
 @dataclass
+class DoneAllTheSame(IgnoreHeader):
+    """The store does a put without its condition, and the answer is the refusal."""
+
+    def alter(self, request: Request, response: Response) -> Response:
+        """S3's refusal of a put with `If-None-Match: *`."""
+        del request, response
+        body = b"<Error><Code>PreconditionFailed</Code><Message>The condition did not hold.</Message></Error>"
+        return Response(412, (("Content-Type", "application/xml"),), body)
+
+
+@dataclass
 class Hook(Fault):
     """A fault that a test defines by three functions with the meaning of the methods."""
 

@@ -13,12 +13,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import parse_qs, unquote
 
 from model.bucket_names import bucket_name
 from model.policies import Cloud
 from sandbox.server.certificates import make_certificates
 from trials.faults import (
     AcceptBadLinks,
+    DoneAllTheSame,
     DropHeader,
     Fault,
     Hook,
@@ -119,6 +121,14 @@ def outside_probes(effect: str, action: str, identity: str) -> Damage:
     return policy_of(identity, change)
 
 
+def _may_lose_versions_of_a_year(store: Store, planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The policy without its Deny, and with all that the loss of versions under this year needs."""
+    kept = [statement for statement in planned if statement["Sid"] != "KeepVersions"]
+    actions = ["s3:BypassGovernanceRetention", "s3:DeleteObject", "s3:DeleteObjectVersion"]
+    arns = [f"arn:aws:s3:::{bucket.name}/{datetime.now(UTC).year}/*" for bucket in store.plan.buckets]
+    return [*kept, {"Sid": "Year", "Effect": "Allow", "Action": actions, "Resource": arns}]
+
+
 def narrowed(actions: Sequence[str], identity: str) -> Damage:
     """Some fewer actions for an identity."""
 
@@ -152,6 +162,18 @@ def through(make: Callable[[Store], Sequence[Fault]], *, plain: bool = False) ->
             yield replace(store.target, deployment=deployment, endpoint=proxy.endpoint)
 
     return damage
+
+
+def _deletes_all_the_same(store: Store) -> Sequence[Fault]:
+    """A server that deletes a locked version, and answers that it refuses to."""
+
+    def delete(request: Request) -> Response:
+        version = parse_qs(request.query)["versionId"][0]
+        bucket, _, key = unquote(request.path).lstrip("/").partition("/")
+        store.client.delete_object(Bucket=bucket, Key=key, VersionId=version, BypassGovernanceRetention=True)
+        return Response(403, body=b"<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>")
+
+    return [Hook(answering=delete, when=On("DELETE", "/locked$", "versionId"))]
 
 
 def other_bytes(on: On, old: bytes = b"", new: bytes = b"") -> Damage:
@@ -288,6 +310,14 @@ def _endpoint(url: str) -> Callable[[Store], Target]:
 
 _ENCRYPTED: Mapping[str, Any] = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
 _EVERY_ACTION_OF_READ = ("list", "list_versions", "get", "presigned_get", "get_outside")
+#: On MinIO a pattern of all keys takes the bucket with it.
+_TAKEN_WITH_THE_KEYS: Mapping[Cloud, tuple[str, ...]] = {
+    "aistor": (
+        *("change_lifecycle", "change_policy", "change_retention", "change_versioning"),
+        *("make_bucket", "read_configuration"),
+    ),
+    "aws": (),
+}
 _EVERY_ACTION_OF_PUT = ("put", "presigned_put", "multipart", "put_outside")
 
 # The checks that need a bucket's writer to have access.
@@ -462,7 +492,9 @@ MUTATIONS: tuple[Mutation, ...] = (
             "public_access_blocked",
             "verifier_confined",
         }
-        | granted("change_lifecycle", "change_policy", "change_retention", "change_versioning"),
+        | granted(
+            "change_lifecycle", "change_policy", "change_retention", "change_versioning", "delete_version_outside"
+        ),
         AWS,
         domains=("orphan",),
     ),
@@ -506,7 +538,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "verifier may act outside its prefix",
         widened("s3:DeleteObjectVersion", "orphan", "verifier", objects=True),
-        frozenset({"verifier_confined"}),
+        frozenset({"verifier_confined"}) | granted("delete_version_outside"),
         AWS,
     ),
     Mutation(
@@ -514,22 +546,27 @@ MUTATIONS: tuple[Mutation, ...] = (
         narrowed(["s3:DeleteObjectVersion", "s3:DeleteObject"], "verifier"),
         frozenset({"probes_removed"}) | granted("delete", "delete_version"),
     ),
-    Mutation(
-        "governance bypass granted to a workload",
-        widened("s3:*", "archive", objects=True, denies=False),
-        frozenset({"lock_bypass_refused"}) | granted("delete", "delete_version", "put_object_retention"),
-        domains=("archive", "orphan"),
+    *(
+        Mutation(
+            "governance bypass granted to a workload",
+            widened("s3:*", "archive", objects=True, denies=False),
+            frozenset({"lock_bypass_refused"})
+            | granted("delete", "delete_version", "delete_version_outside", "put_object_retention", *of_the_bucket),
+            (cloud,),
+            domains=("archive", "orphan"),
+        )
+        for cloud, of_the_bucket in _TAKEN_WITH_THE_KEYS.items()
     ),
     Mutation(
         "deleting versions granted to an identity",
         widened("s3:DeleteObjectVersion", "orphan", objects=True, denies=False),
-        granted("delete_version"),
+        granted("delete_version", "delete_version_outside"),
         AWS,
     ),
     Mutation(
         "Deny of version deletes removed",
         widened("s3:GetBucketLocation", "orphan", denies=False),
-        granted("delete_version"),
+        granted("delete_version", "delete_version_outside"),
         AISTOR,
         domains=("scratch", "orphan"),
     ),
@@ -560,6 +597,11 @@ MUTATIONS: tuple[Mutation, ...] = (
         "deletes granted to an identity outside the probe prefix",
         outside_probes("Allow", "s3:DeleteObject", "reader"),
         granted("delete_outside"),
+    ),
+    Mutation(
+        "governance bypass and the deletion of versions granted under a prefix",
+        policy_of("reader", _may_lose_versions_of_a_year),
+        granted("delete_outside", "delete_version_outside"),
     ),
     *(
         Mutation(
@@ -653,6 +695,26 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
         frozenset({"overwrite_refused_on_condition"}),
         AISTOR,
+    ),
+    Mutation(
+        "server: condition answered as refused, and the object overwritten",
+        through(
+            lambda s: [
+                DoneAllTheSame(
+                    "If-None-Match", keys_of(s.target), s.deployment.region, when=On("PUT", "/size-1$", skip=1)
+                )
+            ]
+        ),
+        frozenset({"overwrite_refused_on_condition"}),
+        AISTOR,
+        domains=("orphan",),
+    ),
+    Mutation(
+        "server: deletion of a locked version answered as refused, and done",
+        through(_deletes_all_the_same),
+        frozenset({"old_version_kept_on_delete"}),
+        AISTOR,
+        domains=("archive",),
     ),
     Mutation(
         "server: range ignored",

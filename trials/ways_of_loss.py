@@ -10,9 +10,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 import tarfile
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import ClientError
+from urllib3 import encode_multipart_formdata
 
 from model.taxonomy import Access, BandName
 
@@ -100,9 +106,14 @@ def sending(client: Any, operation: str, **headers: str) -> Callable[[], None]: 
 
 def naming(client: Any, operation: str, version: str | None) -> Callable[[], None]:  # noqa: ANN401 - boto3's client
     """Let the next requests of an operation name a version id; returns what takes it off again."""
+    return with_parameter(client, operation, f"versionId={version}")
+
+
+def with_parameter(client: Any, operation: str, parameter: str) -> Callable[[], None]:  # noqa: ANN401 - boto3's client
+    """Add a parameter to the query of the next requests of an operation; returns what takes it off again."""
 
     def add(params: dict[str, Any], **_: object) -> None:
-        params["url"] += f"{'&' if '?' in params['url'] else '?'}versionId={version}"
+        params["url"] += f"{'&' if '?' in params['url'] else '?'}{parameter}"
 
     event = f"before-call.s3.{operation}"
     client.meta.events.register(event, add)
@@ -124,9 +135,39 @@ def _in_place(target: Target) -> None:
     _with(naming(target.client, "PutObject", target.version), lambda: _put(target))
 
 
-def _hidden_in_place(target: Target) -> None:
+def _in_place_with_a_lie(target: Target) -> None:
     undo = sending(target.client, "PutObject", Versionid="")
     _with(undo, lambda: _in_place(target))
+
+
+def post_form(client: Any, bucket: str, key: str, query: str = "", **headers: str) -> None:  # noqa: ANN401 - boto3's client
+    """Upload `other` by a form that the client's key signs.
+
+    Raises:
+        ClientError: It is refused.
+    """
+    form = client.generate_presigned_post(bucket, key)
+    body, kind = encode_multipart_formdata({**form["fields"], "file": ("file", b"other")})
+    url = form["url"].rstrip("/") + query
+    asked = AWSRequest("POST", url, {"Content-Type": kind, **headers}, body)
+    answer = client._endpoint.http_session.send(asked.prepare())  # noqa: SLF001 - the client's own trust and connections
+    if answer.status_code not in range(200, 300):
+        found = re.search(r"<Code>(.*?)</Code>", answer.text)
+        raise ClientError({"Error": {"Code": found[1] if found else str(answer.status_code)}}, "PostObject")
+
+
+def _form_in_place_with_lies(target: Target) -> None:
+    post_form(target.client, target.bucket, target.key, f"?versionId={target.version}", Versionid="", Authtype="")
+
+
+def _class_by_parameter(target: Target) -> None:
+    undo = with_parameter(target.client, "PutObject", "X-amz-storage-class=REDUCED_REDUNDANCY")
+    _with(undo, lambda: _put(target, key=f"{target.key}-parameter", IfNoneMatch="*"))
+
+
+def _unreadable(target: Target) -> None:
+    undo = sending(target.client, "PutObject", X_Minio_Replication_Server_Side_Encryption_Iv="AAAA")
+    _with(undo, lambda: _put(target, key=f"{target.key}-sealed-by-header", IfNoneMatch="*"))
 
 
 def _start_in_place(target: Target) -> None:
@@ -172,9 +213,13 @@ def _tar_in_place(target: Target) -> None:
         member = tarfile.TarInfo(target.key)
         member.size, member.pax_headers = 5, {"minio.versionId": str(target.version)}
         tar.addfile(member, io.BytesIO(b"other"))
-    more = {"Metadata": {"snowball-auto-extract": "true"}}
     target.client.put_object(
-        Bucket=target.bucket, Key="any.tar", Body=packed.getvalue(), ChecksumAlgorithm="SHA256", **more
+        Bucket=target.bucket,
+        Key="any.tar",
+        Body=packed.getvalue(),
+        # The value itself: MinIO takes no tar in chunks, as boto3 sends a checksum that it computes.
+        ChecksumSHA256=base64.b64encode(hashlib.sha256(packed.getvalue()).digest()).decode(),
+        Metadata={"snowball-auto-extract": "true"},
     )
 
 
@@ -222,6 +267,9 @@ _IN_PLACE: Mapping[Cloud, Mapping[Access, Cell]] = {
     "aws": dict.fromkeys(Access, _ON_AWS),
 }
 _EVERY_PUT: Mapping[Cloud, Mapping[Access, Cell]] = {"aistor": _REFUSED, "aws": _REFUSED}
+_UNLOCKED = Cell(
+    OPEN, "MinIO asks for no permission, so any key of the server can do it (tried); COMPLIANCE refuses it"
+)
 _NOT_MINIO = Cell(HARMLESS, "AWS does not know the header")
 
 WAYS: Final = (
@@ -257,18 +305,16 @@ WAYS: Final = (
     Way("copy over an object", _copy_over, _OVERWRITE),
     Way("join an upload over an object", _join_over, _OVERWRITE),
     Way("put over a version in place (`?versionId=`)", _in_place, _IN_PLACE, _VERSIONED),
-    Way("start an upload over a version in place", _start_in_place, _IN_PLACE, _VERSIONED),
-    Way("copy over a version in place", _copy_in_place, _IN_PLACE, _VERSIONED),
     Way(
-        "put over a version in place, with an empty header `Versionid` that hides it from the policy",
-        _hidden_in_place,
+        "put over a version in place, and hide its id from the policy (a header `Versionid`)",
+        _in_place_with_a_lie,
         {
             "aistor": _of(
                 _POLICY,
                 Cell(
                     OPEN,
-                    "MinIO takes a header that is called like a condition key for its value (tried); COMPLIANCE and "
-                    "legal hold refuse the put",
+                    "MinIO takes the id that its policies see from that header or parameter, in copies and uploads too "
+                    "(tried); COMPLIANCE refuses it",
                 ),
                 Cell(OPEN, "likewise"),
             ),
@@ -276,6 +322,8 @@ WAYS: Final = (
         },
         _VERSIONED,
     ),
+    Way("start an upload over a version in place", _start_in_place, _IN_PLACE, _VERSIONED),
+    Way("copy over a version in place", _copy_in_place, _IN_PLACE, _VERSIONED),
     Way(
         "put over a version in place, from a tar that the server unpacks (`X-Amz-Meta-Snowball-Auto-Extract`)",
         _tar_in_place,
@@ -292,6 +340,36 @@ WAYS: Final = (
             ),
         },
         _VERSIONED,
+    ),
+    Way(
+        "upload by a form: the object gets no lock on AIStor",
+        lambda target: post_form(target.client, target.bucket, target.key),
+        _EVERY_PUT,
+    ),
+    Way(
+        "put over a version in place by a form, and hide it from the policy (headers `Authtype`, `Versionid`)",
+        _form_in_place_with_lies,
+        {
+            "aistor": _of(
+                _POLICY,
+                Cell(OPEN, "MinIO believes the headers, and looks at no lock in a form, not even COMPLIANCE (tried)"),
+                Cell(OPEN, "likewise"),
+            ),
+            "aws": dict.fromkeys(Access, _ON_AWS),
+        },
+        _VERSIONED,
+    ),
+    Way(
+        "make every listing of the bucket fail (`X-Minio-Replication-Server-Side-Encryption-…` in a put)",
+        _unreadable,
+        {
+            "aistor": _of(
+                _POLICY,
+                Cell(OPEN, "no policy knows the header (tried); all is listed again once the object is deleted"),
+                Cell(OPEN, "likewise"),
+            ),
+            "aws": _of(_POLICY, _NOT_MINIO, _NOT_MINIO),
+        },
     ),
     Way(
         "date an object (`x-minio-source-mtime`): one of 2100 hides all later puts, one of 2001 expires at once",
@@ -315,6 +393,14 @@ WAYS: Final = (
             "aws": _of(_POLICY, Cell(HARMLESS, "a key like any other"), Cell(HARMLESS, "a key like any other")),
         },
     ),
+    Way(
+        "put over a folder by MinIO's own spelling of it (`__XLDIR__`)",
+        lambda target: _put(target, key=f"{target.key}__XLDIR__", IfNoneMatch="*"),
+        {
+            "aistor": _REFUSED,
+            "aws": _of(_POLICY, Cell(HARMLESS, "a key like any other"), Cell(HARMLESS, "a key like any other")),
+        },
+    ),
     Way("encrypt an object with a key of one's own (SSE-C)", _with_own_key, _EVERY_PUT),
     Way(
         "encrypt an object with a KMS key of one's choice",
@@ -331,6 +417,18 @@ WAYS: Final = (
         "choose a storage class: one copy fewer, or an archive that must be restored first",
         lambda target: _put(target, key=f"{target.key}-class", IfNoneMatch="*", StorageClass="REDUCED_REDUNDANCY"),
         _EVERY_PUT,
+    ),
+    Way(
+        "choose a storage class by a parameter in another case (`?X-amz-storage-class=`), or tags by one",
+        _class_by_parameter,
+        {
+            "aistor": _of(
+                _POLICY,
+                Cell(OPEN, "MinIO reads both from the query, its policies do not (tried); the object stays readable"),
+                Cell(OPEN, "likewise"),
+            ),
+            "aws": _REFUSED,
+        },
     ),
     Way(
         "tag a new object",
@@ -358,11 +456,22 @@ WAYS: Final = (
         _EVERY_PUT,
     ),
     Way(
-        "shorten a lock, bypass it, or set another",
+        "shorten a lock under GOVERNANCE, with bypass",
+        lambda target: target.client.put_object_retention(
+            Bucket=target.bucket,
+            Key=target.key,
+            Retention={"Mode": "GOVERNANCE", "RetainUntilDate": datetime.now(UTC) + timedelta(hours=1)},
+            BypassGovernanceRetention=True,
+        ),
+        _EVERY_PUT,
+        (BandName.COLD,),
+    ),
+    Way(
+        "take a lock under GOVERNANCE off (an empty retention with bypass), or make it COMPLIANCE for ever",
         lambda target: target.client.put_object_retention(
             Bucket=target.bucket, Key=target.key, Retention={}, BypassGovernanceRetention=True
         ),
-        _EVERY_PUT,
+        {"aistor": dict.fromkeys(Access, _UNLOCKED), "aws": _REFUSED},
         (BandName.COLD,),
     ),
     Way(

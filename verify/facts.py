@@ -180,6 +180,8 @@ class LockFacts:
         version_deletes: By identity: the answer to a delete of the version without bypass.
         bypasses: By identity other than the verifier: the answer to a delete of the version with bypass.
         shortenings: By identity: the answer to a shorter retention, without bypass.
+        unlockings: By identity other than the verifier: the answer to an empty retention, with bypass. Empty in a
+            record of an older run.
     """
 
     identity: str
@@ -189,6 +191,7 @@ class LockFacts:
     version_deletes: Mapping[str, Tried]
     bypasses: Mapping[str, Tried]
     shortenings: Mapping[str, Tried]
+    unlockings: Mapping[str, Tried] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

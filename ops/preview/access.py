@@ -94,7 +94,7 @@ def denied(documents: Iterable[Mapping[str, Any]]) -> frozenset[Denied]:
 def _denied_by(statement: Mapping[str, Any], keys: str) -> list[str]:
     actions, condition = _listed(statement.get("Action")), _condition(statement)
     for refusal in REFUSALS:
-        if actions == [PUT] and keys == refusal.keys and condition == _condition({"Condition": refusal.condition}):
+        if actions == [PUT] and keys in refusal.keys and condition == _condition({"Condition": refusal.condition}):
             return [refusal.puts]
     return [f"{action}{'' if keys in ('', '*') else f' under {keys}'}{condition}" for action in actions]
 

@@ -235,6 +235,11 @@ def _pages(client: "S3Client", bucket: str, max_keys: int) -> "Iterator[tuple[Li
     read, start = 0, dict[str, Any]()
     while read < max_keys:
         page = client.list_object_versions(Bucket=bucket, MaxKeys=min(PAGE_KEYS, max_keys - read), **start)
+        if "IsTruncated" not in page:  # boto3 takes an error with a status of success for a page without entries
+            raise DataNotReadError(
+                f"the bucket {bucket} cannot be listed: the answer is not a listing; list it with an S3 client to see "
+                "the server's error, or omit --data-at-risk"
+            )
         read += len(page.get("Versions", [])) + len(page.get("DeleteMarkers", []))
         yield page, not page["IsTruncated"]
         following = {"KeyMarker": page.get("NextKeyMarker"), "VersionIdMarker": page.get("NextVersionIdMarker")}

@@ -21,9 +21,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from sandbox.server import (
+    forms,
     lifecycle,
     minio_admin_api,
     minio_iam_commands,
+    minio_policy,
+    minio_writes,
     moto_store,
     policy_engine,
     signatures,
@@ -166,6 +169,8 @@ class Gate:
     def _answer(self, request: Request) -> Answer:
         if self._minio_iam is not None and request.path.startswith("/minio/"):
             return self._minio_path(request, self._minio_iam)
+        if (form := forms.read(request)) is not None:
+            return self._form(request, form)
         signature = signatures.read_signature(request)
         caller = self._authenticate(request, signature)
         known = _Known(request, signature, caller)
@@ -239,21 +244,21 @@ class Gate:
             }
         else:  # getConditionValues in MinIO's cmd/bucket-policy.go
             context["s3:versionid"] = context["s3:versionid"] or version_of_source(request) or ""
-            # getValuesByKey (condition/value.go) looks first for a header with the name of the key.
-            context |= {
-                key: value for key in context if (value := request.headers.get(key.partition(":")[2])) is not None
-            }
         if known.signature is not None:
             context |= {"s3:authtype": known.signature.way, "s3:signatureversion": "AWS4-HMAC-SHA256"}
         if known.caller is not None:
             user = known.caller.user
             context |= {"aws:username": user, "aws:userid": user, "aws:principalarn": known.caller.arn}
-        for name, value in request.headers.items():
+        sent = dict(request.headers)
+        if self._cloud is Cloud.AWS:  # the SDKs move headers to the query of a presigned URL, in any spelling
+            sent |= {name.lower(): value for name, value in request.query}
+        for name, value in sent.items():
             if name.startswith("x-amz-"):
                 context.setdefault(f"s3:{name}", value)
-        given = {name: (value,) for name, value in context.items() if value is not None}
+        given: dict[str, tuple[str, ...]] = {name: (value,) for name, value in context.items() if value is not None}
         tags = parse_qs(request.headers.get("x-amz-tagging", ""), keep_blank_values=True)
-        return given | ({"s3:requestobjecttagkeys": tuple(tags)} if tags else {})
+        given |= {"s3:requestobjecttagkeys": tuple(tags)} if tags else {}
+        return given | (minio_policy.believed(request) if self._cloud is Cloud.AISTOR else {})
 
     def _allows(self, known: _Known, need: Need, version_id: str | None = None) -> bool:
         return self._authority.allows(known.caller, need, self._context(known, version_id))
@@ -286,6 +291,24 @@ class Gate:
         if request.method not in _READING:
             self._on_change()
         return answer
+
+    def _form(self, request: Request, form: forms.Form) -> Answer:
+        with self.lock:
+            caller = self._authority.caller(form.signature.access_key)
+        if caller is None:
+            raise ApiError("InvalidAccessKeyId", "The Access Key Id you provided does not exist in our records.", 403)
+        forms.verify(form, request.bucket, caller.secret_key, self._now)
+        put = forms.as_put(form, request)
+        if self._cloud is Cloud.AISTOR:
+            # MinIO's policies see the request, never the fields of the form (PostPolicyBucketHandler).
+            with self.lock:
+                self._demand(_Known(request, form.signature, caller), Need("s3:PutObject", request.bucket, form.key))
+                put.environ[minio_writes.OF_FORM] = True
+                answer = self._call(self._backends.s3, put, _NO_RIGHTS)
+            self._on_change()
+        else:
+            answer = self._s3(_Known(put, form.signature, caller))
+        return Answer(204, answer.headers) if answer.status == 200 else answer  # noqa: PLR2004 - stored
 
     def _authorise(self, known: _Known) -> None:
         request = known.request
@@ -371,6 +394,8 @@ class Gate:
                 "The XML you provided was not well-formed or did not validate against our published schema.",
                 400,
             )
+        if request.method in ("PUT", "POST") and request.key:
+            minio_writes.read_query(request)
         encrypts = request.method == "PUT" and not request.key and "encryption" in request.parameters
         if encrypts or request.headers.get("x-amz-server-side-encryption"):
             raise ApiError("NotImplemented", "Server side encryption specified but KMS is not configured", 501)
@@ -423,6 +448,8 @@ class Gate:
     def _after(self, known: _Known, answer: Answer) -> Answer:
         """Add, hide or reword parts of a response as the vendor does."""
         request = known.request
+        if self._cloud is Cloud.AISTOR and not request.key:
+            return minio_writes.tampered_listing(request, answer)
         reads_object = bool(request.key) and request.method in _READING and not _subresource(request)
         if reads_object and answer.status == 404 and self._cloud is Cloud.AWS:  # noqa: PLR2004 - not found
             self._hide_absence(known)

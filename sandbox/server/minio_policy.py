@@ -15,6 +15,8 @@ from sandbox.server.answers import ApiError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sandbox.server.web import Request
+
 Document = dict[str, Any]
 
 S3_ACTIONS = frozenset(
@@ -215,6 +217,26 @@ def of_service_account(policy: object) -> Document:
 
 def _compact(document: object) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+def believed(request: Request) -> dict[str, tuple[str, ...]]:
+    """The condition keys whose values MinIO takes from the caller: by a header or a parameter with the key's name.
+
+    It looks every key up under its name in a header's spelling first (`getValuesByKey` in condition/value.go of its
+    policy package), among all headers and parameters of the request (`getConditionValues` in cmd/bucket-policy.go). So
+    a header `Versionid` hides the real version id from a policy. Tried on a real server of February 2026.
+    """
+    found = {}
+    for key in CONDITION_KEYS:
+        name = key.partition(":")[2]
+        header = "-".join(part.capitalize() for part in name.split("-"))
+        given = [request.headers[name.lower()]] if name.lower() in request.headers else []
+        given += [value for parameter, value in request.query if parameter == header]
+        if not given and name.startswith("x-amz-"):
+            given = [value for parameter, value in request.query if parameter == name]
+        if given:
+            found[key.lower()] = tuple(given)
+    return found
 
 
 def _known_fields(raw: Document, known: frozenset[str]) -> None:

@@ -2,7 +2,9 @@
 
 The rule: each was tried on a real server (source of February 2026). A put that names a version id replaces that version
 in place unless COMPLIANCE or a legal hold protects it; a tar with `X-Amz-Meta-Snowball-Auto-Extract` does so past both
-(PutObjectExtractHandler in cmd/object-handlers.go looks only at the request's own version id). A key that ends with a
+(PutObjectExtractHandler in cmd/object-handlers.go looks only at the request's own version id). So does a form, whose
+object gets no default retention (PostPolicyBucketHandler). A put takes a storage class and tags from the query, too. A
+header of replication makes every listing with the object fail, with status 206. A key that ends with a
 slash has one version, `null`. `x-minio-source-mtime` dates a put, and the newest date is the current version.
 `x-minio-force-delete` removes a key and all keys below it, with all versions.
 """
@@ -13,19 +15,28 @@ import io
 import tarfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from xml.sax.saxutils import escape
 
 from flask import request
 from moto.s3.models import FakeKey, S3Backend
 from moto.s3.responses import S3Response
 
-from sandbox.server.answers import ApiError
+from sandbox.server import moto_store
+from sandbox.server.answers import Answer, ApiError, s3_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sandbox.server.web import Request
+
 SOURCE_MTIME, FORCE_DELETE = "x-minio-source-mtime", "x-minio-force-delete"
 EXTRACT = "x-amz-meta-snowball-auto-extract"
-_VERSION, _OF_TAR = "minio_version", "sandbox.version_of_tar"
+#: A put with one of these is stored as encrypted, which MinIO then cannot decrypt (`replicationToInternalHeaders`).
+SEALING = "x-minio-replication-server-side-encryption-"
+_VERSION, _OF_TAR, _SEALED = "minio_version", "sandbox.version_of_tar", "minio_sealed"
+OF_FORM = "sandbox.of_form"
+_FROM_QUERY = ("x-amz-storage-class", "x-amz-tagging")
 Answered = Any
 
 
@@ -45,12 +56,16 @@ def _amend_puts() -> None:
         held = list(bucket.keys.getlist(key_name, []))
         wanted = _wanted_version(key_name, named) if bucket.is_versioned else None
         replaced = next((one for one in held if str(one.version_id) == wanted), None)
-        if isinstance(replaced, FakeKey) and _OF_TAR not in request.environ and replaced.is_locked(True):  # noqa: FBT003 - moto's own signature
+        if isinstance(replaced, FakeKey) and not _unlocked() and replaced.is_locked(True):  # noqa: FBT003 - moto's own signature
             raise ApiError("InvalidRequest", "Object is WORM protected and cannot be overwritten", 400)
         made = put_object(self, bucket_name, key_name, *arguments, **named)
+        if OF_FORM in request.environ:
+            made.lock_mode, made.lock_until = None, None
         dated = request.headers.get(SOURCE_MTIME)
         if dated:
             made.last_modified = datetime.fromisoformat(dated).astimezone(UTC).replace(tzinfo=None)
+        if any(name.lower().startswith(SEALING) for name, _ in request.headers):
+            setattr(bucket, _SEALED, {*getattr(bucket, _SEALED, ()), key_name})
         if wanted:
             made._version_id = wanted  # noqa: SLF001 - moto has no other way to name it
         if bucket.is_versioned:
@@ -59,6 +74,32 @@ def _amend_puts() -> None:
         return made
 
     S3Backend.put_object = put  # type: ignore[method-assign]
+
+
+def _unlocked() -> bool:
+    """Whether MinIO looks at no lock in this request."""
+    return _OF_TAR in request.environ or OF_FORM in request.environ
+
+
+def read_query(asked: Request) -> None:
+    """Turn the parameters that MinIO reads like headers into headers (`extractMetadata` in cmd/handler-utils.go)."""
+    for parameter, value in asked.query:
+        if parameter.lower() in _FROM_QUERY:
+            asked.environ[f"HTTP_{parameter.upper().replace('-', '_')}"] = value
+    asked.forget_headers()
+
+
+def tampered_listing(asked: Request, answer: Answer) -> Answer:
+    """The answer of MinIO to a listing: an error with status 206 if it holds an object that cannot be decrypted."""
+    if asked.method != "GET" or answer.status != 200:  # noqa: PLR2004 - a listing
+        return answer
+    sealed = getattr(moto_store.bucket(asked.bucket), _SEALED, ())
+    if not any(
+        f"<Key>{spelled}</Key>".encode() in answer.body for key in sealed for spelled in (escape(key), quote(key))
+    ):
+        return answer
+    said = "The requested object was modified and may be compromised"
+    return s3_error(ApiError("XMinioObjectTampered", said, 206), asked.path)
 
 
 def _wanted_version(key: str, named: dict[str, Any]) -> str | None:

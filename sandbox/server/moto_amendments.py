@@ -341,18 +341,33 @@ def _amend_retention(cloud: Cloud) -> None:
                 raise ApiError("MalformedXML", f"Mode is {mode!r}; legal: GOVERNANCE, COMPLIANCE", 400)
             until = _retain_until(wanted.get("RetainUntilDate"), in_the_past)
         shorter = until is None or until < str(key.lock_until)
-        weaker = shorter or mode != key.lock_mode
-        stronger = key.lock_mode == "GOVERNANCE" and mode == "COMPLIANCE" and not shorter
-        held = key.lock_mode and str(key.lock_until) > _spelled(datetime.now(UTC))
-        if held and weaker and (key.lock_mode == "COMPLIANCE" or not (stronger or _bypassing(key.name, cloud))):
-            raise locked(cloud)
-        if cloud is Cloud.AISTOR and not rights().retain(key.name):
-            raise ApiError("AccessDenied", "Access Denied.", 403)
+        held = key.lock_mode if key.lock_mode and str(key.lock_until) > _spelled(datetime.now(UTC)) else None
+        if cloud is Cloud.AISTOR:
+            _check_as_minio(key.name, held, mode, shorter=shorter)
+        elif held and (shorter or mode != held):
+            stronger = (held, mode) == ("GOVERNANCE", "COMPLIANCE") and not shorter
+            if held == "COMPLIANCE" or not (stronger or _bypassing(key.name, cloud)):
+                raise locked(cloud)
         key.lock_mode, key.lock_until = mode, until
         return 200, {}, ""
 
     _replace(S3Response, "_key_response_get", get_or_retention)
     _replace(S3Response, "put_object_retention", put_retention)
+
+
+def _check_as_minio(key: str, held: str | None, mode: str | None, *, shorter: bool) -> None:
+    """Refuse a change of a retention as MinIO does (`enforceRetentionBypassForPut` and `isPutRetentionAllowed`).
+
+    With the header for a bypass it asks for the right only if the new mode is GOVERNANCE. So any key may take a
+    governance lock off, or make it COMPLIANCE. Tried on a real server of February 2026.
+    """
+    asked = request.headers.get("x-amz-bypass-governance-retention", "").lower() == "true"
+    changed = shorter or mode != held
+    if changed and (held == "COMPLIANCE" or (held == "GOVERNANCE" and not asked)):
+        raise locked(Cloud.AISTOR)
+    bypassing = asked and held != "COMPLIANCE" and (mode != "GOVERNANCE" or rights().bypass(key))
+    if not (bypassing or rights().retain(key)):
+        raise ApiError("AccessDenied", "Access Denied.", 403)
 
 
 def _lockable(response: S3Response, key_name: str, query: dict[str, Any]) -> FakeKey:

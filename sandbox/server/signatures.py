@@ -75,10 +75,14 @@ class Signature:
     value: str
     #: Lifetime of a presigned URL in seconds; None for a signature in the header.
     expires: int | None
+    #: Whether it signs the policy of a form (`sandbox.server.forms`).
+    of_form: bool = False
 
     @property
-    def way(self) -> Literal["REST-HEADER", "REST-QUERY-STRING"]:
+    def way(self) -> Literal["POST", "REST-HEADER", "REST-QUERY-STRING"]:
         """The value of the condition key s3:authType."""
+        if self.of_form:
+            return "POST"
         return "REST-HEADER" if self.expires is None else "REST-QUERY-STRING"
 
 

@@ -32,8 +32,8 @@ def state_of(checkout: "Checkout", stack: str) -> str:
 
 # The counts of a stack; the number of findings that cannot tell must not grow unnoticed.
 PROVEN = {
-    "local": "9 buckets: 1228 proven, 0 failed, 35 cannot tell",
-    "aws": "9 buckets: 1226 proven, 0 failed, 0 cannot tell",
+    "local": "9 buckets: 1278 proven, 0 failed, 39 cannot tell",
+    "aws": "9 buckets: 1280 proven, 0 failed, 0 cannot tell",
 }
 UNTOLD = {
     "local": {
@@ -41,6 +41,7 @@ UNTOLD = {
         "transition_as_planned",
         "encryption_as_planned",
         "ownership_enforced",
+        "lock_bypass_refused",
     },
     "aws": set[str](),
 }

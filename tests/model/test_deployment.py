@@ -89,10 +89,13 @@ def test_aistor_says_what_it_cannot_do(published: dict[str, Any]) -> None:
         "encryption",
         "tags",
         "refusal_of_overwrites",
-        "refusal_of_a_hidden_version",
         "refusal_of_a_tar_in_place",
         "refusal_of_force_delete",
         "refusal_of_dated_puts",
+        "refusal_of_lies_to_a_policy",
+        "refusal_of_unlocking",
+        "refusal_of_puts_that_stop_listings",
+        "refusal_of_classes_by_parameter",
     }
     assert "24 hours" in (deployment.cannot("abort_multipart") or "")
     assert deployment.cannot("versioning") is None

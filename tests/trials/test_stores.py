@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from trials.stores import Store
@@ -22,6 +23,7 @@ def client_of(store: Store, identity: str) -> Iterator[Any]:
         aws_access_key_id=pair.access_key_id,
         aws_secret_access_key=pair.secret_access_key.get_secret_value(),
         verify=store.server.ca_bundle,
+        config=Config(signature_version="s3v4"),  # for forms too, where botocore's default is the older one
     )
     try:
         yield client

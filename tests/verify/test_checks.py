@@ -42,6 +42,7 @@ UNTOLD = {
         "ownership_enforced": 5,
         "object_uploaded": 1,
         "retention_applied": 1,
+        "lock_bypass_refused": 2,
     },
     "aws": {"object_uploaded": 1, "retention_applied": 1},
 }
@@ -287,6 +288,27 @@ def test_wrong_store_on_aws_fails(
 
     assert finding.status is (Status.NOT_ASKED if expected == "nothing" else Status.FAIL)
     assert expected in str(finding)
+
+
+@pytest.mark.parametrize(
+    ("unlockings", "aistor", "aws"),
+    [
+        ({"worker": LET_IN}, Status.CANNOT_TELL, Status.FAIL),
+        ({"worker": REFUSED}, Status.PASS, Status.PASS),
+        ({}, Status.PASS, Status.PASS),
+    ],
+    ids=["let in", "refused", "a record of before"],
+)
+def test_lock_that_comes_off_is_never_proven(
+    request: pytest.FixtureRequest, unlockings: dict[str, Answer[str]], aistor: Status, aws: Status
+) -> None:
+    """Where the deployment says that the server lets it in, verify cannot tell; elsewhere it is a failure."""
+    for prefix, status in (("", aistor), ("aws_", aws)):
+        store, facts = (request.getfixturevalue(f"{prefix}{name}") for name in ("store", "facts"))
+        finding = judged(store, facts, "archive", "lock_bypass_refused", part("lock", unlockings=unlockings))
+
+        assert finding.status is status, str(finding)
+        assert status is Status.PASS or "worker" in str(finding)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from verify.checks.finding import (
     SEE_TRUST,
     STAND_IN,
     UP,
+    Status,
     Verdict,
     all_refused,
     cannot_tell,
@@ -65,7 +66,7 @@ def old_version_kept_on_overwrite(_: Deployment, _plan: BucketPlan, facts: Bucke
 
 
 def old_version_kept_on_delete(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """A delete without a version id leaves a delete marker, and the previous version reads back unchanged."""
+    """A delete without a version id leaves a delete marker; the version reads back, after all refused deletes, too."""
     if facts.lock is None:
         return _NO_LOCK
     wanted = "a delete marker, and the previous version reads back"
@@ -78,13 +79,20 @@ def version_delete_refused(deployment: Deployment, _: BucketPlan, facts: BucketF
     return _NO_LOCK if facts.lock is None else _refused(facts.lock.version_deletes, codes, "refused to every holder")
 
 
-def lock_bypass_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """No workload can bypass governance."""
+def lock_bypass_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
+    """No workload can bypass governance to delete a locked version, or to take its lock off."""
     if facts.lock is None:
         return _NO_LOCK
     if not facts.lock.bypasses:
         return not_asked("no workload has access to the bucket")
-    return _refused(facts.lock.bypasses, frozenset({"AccessDenied"}), "refused to every workload")
+    wanted = "refused to every workload"
+    deletion = _refused(facts.lock.bypasses, frozenset({"AccessDenied"}), wanted)
+    let_in = [who for who, answer in facts.lock.unlockings.items() if answer.ok]
+    if deletion.status is not Status.PASS or not let_in:
+        return deletion
+    if reason := deployment.cannot("refusal_of_unlocking"):
+        return cannot_tell(f"the lock stays, too, for {', '.join(let_in)}", reason)
+    return fail(wanted, f"an empty retention with bypass took the lock off for {', '.join(let_in)}", _MEND)
 
 
 def retention_shortening_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:

@@ -242,6 +242,15 @@ ACTIONS: dict[str, Action] = {
             frozenset({"NoSuchVersion", "NoSuchKey"}),
         ),
         Action(
+            "delete_version_outside",
+            "dx",
+            "nobody",
+            # The version id is one of another key, so no server has this version.
+            _asked(lambda p, s3: s3.delete_object(Bucket=p.bucket.name, Key=p.outside, VersionId=p.marker_version)),
+            frozenset({"NoSuchVersion", "NoSuchKey"}),
+            outside=True,
+        ),
+        Action(
             "put_object_retention",
             "or",
             "verifier",

@@ -91,6 +91,10 @@ def try_objects(
     )
 
 
+#: The code of an overwrite that was answered as a refusal.
+OVERWRITTEN = "Overwritten"
+
+
 class _Path:
     """The calls of one client into one bucket."""
 
@@ -172,13 +176,18 @@ class _Path:
         return self._conversation.ask(trip)
 
     def put_again(self, key: str) -> Tried:
-        return self._conversation.ask(
+        """A put over an object with the condition; a refusal counts only if the object is unchanged."""
+        again = b"again"
+        tried = self._conversation.ask(
             done(
                 lambda: self._client.put_object(
-                    Bucket=self._bucket, Key=key, Body=b"again", IfNoneMatch="*", **self._arguments
+                    Bucket=self._bucket, Key=key, Body=again, IfNoneMatch="*", **self._arguments
                 )
             )
         )
+        if tried.ok or self._conversation.ask(lambda: body_of(self._client, self._bucket, key)).value != again:
+            return tried
+        return Answer(code=OVERWRITTEN, said=f"the answer was {tried.code}, and the object is the new one")
 
     def ranged(self, key: str) -> Answer[str]:
         wanted = f"bytes={RANGE[0]}-{RANGE[1]}"

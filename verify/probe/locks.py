@@ -86,7 +86,7 @@ def try_lock(
         stopped: Answer[Any] = Answer(code=first.code, said=f"the version was not written: {first.said}")
         untried: dict[str, Tried] = dict.fromkeys((one.name for one in who), Answer(code=NOT_TRIED, said=str(stopped)))
         workloads = {name: answer for name, answer in untried.items() if name != verifier.name}
-        return LockFacts(identity.name, not identity.verifies, stopped, stopped, untried, workloads, untried)
+        return LockFacts(identity.name, not identity.verifies, stopped, stopped, untried, workloads, untried, workloads)
     after_overwrite = session.ask(refused if once else overwritten)
     after_delete = session.ask(deleted)
     if once:
@@ -97,7 +97,20 @@ def try_lock(
     bypasses = {
         one.name: _delete(session, one.name, bucket, key, version, bypass=True) for one in who if not one.verifies
     }
-    return LockFacts(identity.name, not identity.verifies, after_overwrite, after_delete, plain, bypasses, shortenings)
+    if after_delete.value is True and not any(answer.ok for answer in (*plain.values(), *bypasses.values())):
+        after_delete = session.ask(reads_back)  # a server may refuse a delete and do it all the same
+    # The last of all, and on the newer version: where it is let in, that version has no lock any more.
+    unlockings = {one.name: _unlock(session, one.name, bucket, key, versions[-1]) for one in who if not one.verifies}
+    return LockFacts(
+        identity.name,
+        not identity.verifies,
+        after_overwrite,
+        after_delete,
+        plain,
+        bypasses,
+        shortenings,
+        unlockings,
+    )
 
 
 def _is_refused(act: Callable[[], object]) -> bool:
@@ -134,3 +147,12 @@ def _shorten(session: StoreSession, identity: str, bucket: BucketPlan, key: str,
         )
 
     return session.ask_as(identity, shorten)
+
+
+def _unlock(session: StoreSession, identity: str, bucket: BucketPlan, key: str, version: str) -> Tried:
+    def unlock(client: "S3Client") -> object:
+        return client.put_object_retention(
+            Bucket=bucket.name, Key=key, VersionId=version, Retention={}, BypassGovernanceRetention=True
+        )
+
+    return session.ask_as(identity, unlock)

@@ -17,7 +17,7 @@ from model.plan import PROBE_PREFIX, BucketPlan, IdentityPlan
 from verify.facts import Answer
 from verify.probe.answers import done
 from verify.probe.mark import Version, of_run, ours
-from verify.probe.session import StoreSession
+from verify.probe.session import StoreSession, body_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,6 +27,7 @@ DELETE_BATCH = 1000
 LEFTOVER_AFTER = timedelta(days=1)
 SEED_BYTES = 512
 LOCK = timedelta(minutes=10)
+_AGAIN = b"again"
 # The digest of no bytes: a server that lets a put of some bytes in refuses it, and nothing is left.
 MD5_OF_NOTHING = base64.b64encode(hashlib.md5(b"", usedforsecurity=False).digest()).decode()
 BAD_DIGEST = "BadDigest"
@@ -88,9 +89,16 @@ def lay_seeds(session: StoreSession, verifier: str, bucket: BucketPlan, prefix: 
         gone = client.delete_object(Bucket=bucket.name, Key=f"{prefix}gone")
         return str(gone.get("VersionId", "null")) if gone.get("DeleteMarker") else ""
 
+    def unchanged() -> bool:
+        return body_of(client, bucket.name, f"{prefix}seed") != _AGAIN
+
+    def stored() -> bool:
+        found = client.list_objects_v2(Bucket=bucket.name, Prefix=f"{prefix}other")
+        return found["IsTruncated"] or "Contents" in found
+
     laid = session.ask(lay)  # with the version id of the delete marker, if the bucket leaves one
     again = session.ask(
-        done(lambda: client.put_object(Bucket=bucket.name, Key=f"{prefix}seed", Body=b"again", IfNoneMatch="*", **lock))
+        done(lambda: client.put_object(Bucket=bucket.name, Key=f"{prefix}seed", Body=_AGAIN, IfNoneMatch="*", **lock))
     )
     other = session.ask(
         done(
@@ -102,8 +110,9 @@ def lay_seeds(session: StoreSession, verifier: str, bucket: BucketPlan, prefix: 
     return Seeds(
         laid,
         laid.value or "null",
-        again.code == "PreconditionFailed",
-        other.code == BAD_DIGEST,
+        # A server may answer with the refusal and store the body all the same.
+        again.code == "PreconditionFailed" and session.ask(unchanged).value is True,
+        other.code == BAD_DIGEST and session.ask(stored).value is False,
         leaves_markers=laid.value != "",
     )
 
@@ -138,6 +147,7 @@ def _versions(client: "S3Client", bucket: str, under: str) -> list[Version]:
     return [
         Version(entry["Key"], entry["VersionId"], entry["LastModified"], entry["IsLatest"], is_marker)
         for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=under)
+        if page["IsTruncated"] is not None  # an error with a status of success is no empty listing: KeyError
         for entries, is_marker in ((page.get("Versions", []), False), (page.get("DeleteMarkers", []), True))
         for entry in entries
     ]

@@ -254,6 +254,14 @@ def test_server_that_does_not_answer_is_said(error: Exception, said: str) -> Non
     assert "planted" not in str(caught.value)
 
 
+def test_error_with_a_status_of_success_is_no_empty_bucket() -> None:
+    """MinIO answers 206 with an error if it cannot decrypt an object; boto3 returns a page without any field."""
+    client: Any = Circular()
+    client.list_object_versions = lambda **_: {"ResponseMetadata": {"HTTPStatusCode": 206}}
+    with pytest.raises(DataNotReadError, match="the bucket b cannot be listed: the answer is not a listing"):
+        at_risk(client, Question("d", "b", days(1), ()), now=NOW, max_keys=EVERYTHING)
+
+
 SOME = Tally(1204, 3_100_000_000, at("2025-01-02"), at("2025-06-01"))
 MORE = Tally(5310, 9_900_000_000, at("2025-01-02"), at("2026-03-04"))
 

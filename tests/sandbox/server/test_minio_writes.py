@@ -7,8 +7,10 @@ import tarfile
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sandbox.server.minio_policy import believed
+from sandbox.server.web import Request
 from tests.sandbox.serving import refused
-from trials.ways_of_loss import naming, sending
+from trials.ways_of_loss import naming, post_form, sending, with_parameter
 
 if TYPE_CHECKING:
     from tests.sandbox.serving import Aistor
@@ -115,3 +117,56 @@ def test_force_delete_removes_all_versions_below(aistor: Aistor) -> None:
     assert [one["Key"] for one in found["Versions"]] == ["key-beside"]
     assert "DeleteMarkers" not in found
     assert answer == (400, "XMinioAdminInvalidArgument")
+
+
+def test_form_gives_no_lock_and_looks_at_none(aistor: Aistor) -> None:
+    """A new object of a form has no default retention; one that names a version replaces it under COMPLIANCE."""
+    bucket, version = locked(aistor, "COMPLIANCE")
+    aistor.admin.put_object_lock_configuration(
+        Bucket=bucket,
+        ObjectLockConfiguration={
+            "ObjectLockEnabled": "Enabled",
+            "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}},
+        },
+    )
+    post_form(aistor.admin, bucket, "new")
+    post_form(aistor.admin, bucket, "key", f"?versionId={version}")
+
+    assert "ObjectLockMode" not in aistor.admin.head_object(Bucket=bucket, Key="new")
+    assert body(aistor, bucket, version) == b"other"
+
+
+def test_put_reads_class_and_tags_from_the_query(aistor: Aistor) -> None:
+    """In any case: the object has both."""
+    bucket = aistor.bucket()
+    undo = with_parameter(aistor.admin, "PutObject", "X-amz-storage-class=REDUCED_REDUNDANCY&x-amz-tagging=a%3Db")
+    aistor.admin.put_object(Bucket=bucket, Key="key", Body=b"x")
+    undo()
+
+    assert aistor.admin.head_object(Bucket=bucket, Key="key")["StorageClass"] == "REDUCED_REDUNDANCY"
+    assert aistor.admin.get_object_tagging(Bucket=bucket, Key="key")["TagSet"] == [{"Key": "a", "Value": "b"}]
+
+
+def test_object_sealed_by_a_header_stops_listings_with_206(aistor: Aistor) -> None:
+    """A listing that meets it is an error with status 206, which boto3 takes for an empty answer; others go on."""
+    bucket = aistor.bucket()
+    undo = sending(aistor.admin, "PutObject", X_Minio_Replication_Server_Side_Encryption_Iv="AAAA")
+    aistor.admin.put_object(Bucket=bucket, Key="b", Body=b"x")
+    undo()
+    aistor.admin.put_object(Bucket=bucket, Key="c", Body=b"x")
+    stopped = aistor.admin.list_objects_v2(Bucket=bucket)
+
+    assert stopped["ResponseMetadata"]["HTTPStatusCode"] == 206
+    assert "KeyCount" not in stopped
+    assert [one["Key"] for one in aistor.admin.list_objects_v2(Bucket=bucket, StartAfter="b")["Contents"]] == ["c"]
+
+
+def test_policies_see_the_values_that_a_caller_claims() -> None:
+    """A header, or a parameter in a header's spelling, hides the real value; a parameter in lower case does not."""
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/b", "HTTP_PREFIX": ".verify/", "wsgi.input": io.BytesIO()}
+
+    assert believed(Request(environ)) == {"s3:prefix": (".verify/",)}
+    assert believed(Request({**environ, "REQUEST_URI": "/b?Versionid=&versionid=x"})) == {
+        "s3:prefix": (".verify/",),
+        "s3:versionid": ("",),
+    }
