@@ -15,6 +15,7 @@ import pytest
 from tests.clients.conftest import ENVIRON, Site
 from tests.clients.page import OPERATIONS, PAGE, Lines, blocks
 from tests.clients.stock import find_mc
+from trials.stores import running_store, small_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,3 +105,30 @@ def test_client(site: Site, clients: Path, tmp_path: Path, client: str) -> None:
 
     assert [operation for operation, said in refused.items() if not any(word in said for word in REFUSAL)] == []
     assert site.keys(REFUSED) == {}
+
+
+def test_aws_cli_sends_the_condition_of_an_append_on_aws(clients: Path, tmp_path: Path) -> None:
+    """`aws s3api put-object` puts a new key with the condition, and never over it; without it the server refuses."""
+    plan = small_plan("aws", {"replay": {"band": "warm"}}, {"worker": {"grants": {"replay": "append"}}})
+    (tmp_path / "report.txt").write_text("a report\n", encoding="utf-8")
+    with running_store("aws", plan) as store:
+        pair, bucket = store.target.credentials["worker"], plan.buckets[0].name
+        environ = {
+            "PATH": f"{clients}:/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "AWS_DEFAULT_REGION": store.server.region,
+            "AWS_ACCESS_KEY_ID": pair.access_key_id,
+            **store.sdk_environment,
+            "AWS_SECRET_ACCESS_KEY": pair.secret_access_key.get_secret_value(),
+        }
+
+        def put(key: str, more: str = "") -> str:
+            line = f"aws s3api put-object --bucket {bucket} --key {key} --body report.txt {more}"
+            return _run(line, environ, tmp_path).stderr
+
+        assert put("one", "--if-none-match '*'") == ""
+        assert "PreconditionFailed" in put("one", "--if-none-match '*'")
+        assert "AccessDenied" in put("two")
+        assert "AccessDenied" in _run(f"aws s3 cp report.txt s3://{bucket}/two", environ, tmp_path).stderr
+        page = store.client.list_objects_v2(Bucket=bucket)
+    assert [(one["Key"], one["Size"]) for one in page["Contents"]] == [("one", 9)]
