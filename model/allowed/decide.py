@@ -247,12 +247,19 @@ class _Comparison:
         return next((one for one in tried if _mask(patterns, one) == mask), resource)
 
     def _operations(self) -> list[Operation]:
-        """The listed operations, and one for each class of other actions."""
+        """The listed operations, and an action that no list has for each class that has one.
+
+        A listed action of the same class does not stand for it: the other may be for another kind of resource.
+        """
         numbers, found = self._actions
         listed = list(operations(self._cloud))
-        have = {self._mask_of(one.action) for one in listed}
-        others = [one for one in found if one.mask >> numbers[_AN_ACTION] & 1 and one.mask not in have]
-        return [*listed, *(unlisted(one.witness, self._cloud) for one in others)]
+        names = {one.action.lower() if self._cloud == "aws" else one.action for one in listed}
+        others = []
+        for mask, witness in found:
+            if mask >> numbers[_AN_ACTION] & 1:
+                tried = (one for one in (witness, f"{witness}x") if one not in names and self._mask_of(one) == mask)
+                others += [unlisted(one, self._cloud) for one in tried][:1]
+        return [*listed, *others]
 
     def _of_actions(self, operation: Operation) -> dict[str, int]:
         """By action that the operation needs, the statements that match it."""

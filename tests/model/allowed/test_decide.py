@@ -169,6 +169,14 @@ def test_an_action_that_no_list_has_is_found_on_each_kind_of_resource(cloud: Clo
     assert found.action.lower().startswith("s3:transmogrify")
 
 
+def test_a_listed_action_does_not_stand_for_others_of_its_class() -> None:
+    """What begins like an action of buckets may be an action of objects one day."""
+    found = more_allowed(governed("reader", "aws", allow("s3:GetBucketTagging*")), governed("reader", "aws"))
+
+    assert found is not None
+    assert found.action.lower() == "s3:getbuckettaggingx"
+
+
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_wildcards_without_end_are_decided_too(cloud: Cloud) -> None:
     """Patterns that would need too many steps become unknown as a whole: equal to themselves, and else wider."""
