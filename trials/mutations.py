@@ -520,7 +520,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "list and read permissions removed from an identity",
-        narrowed(["s3:ListBucket", "s3:ListBucketVersions", "s3:GetObject"], "reader"),
+        narrowed(["s3:ListBucket", "s3:ListBucketVersions", "s3:GetObject", "s3:GetObjectVersion"], "reader"),
         granted(*_EVERY_ACTION_OF_READ),
     ),
     Mutation(
