@@ -283,7 +283,7 @@ class TestStall:
         """The run gives up, does not wait for the sweep of each bucket, and reports that."""
         with swept_at_last(store, monkeypatch):
             selection = wish_for(store, *(bucket.domain for bucket in store.plan.buckets))
-            found = run_through(store, Stall(stall_seconds=60, when=On(skip=60)), selection=selection)
+            found = run_through(store, Stall(stall_seconds=60, when=On(skip=75)), selection=selection)
 
             assert found.seconds < BOUND_SECONDS
             assert found.facts.gave_up.endswith("so the run sent no more requests")
