@@ -28,6 +28,9 @@ def admin_policy(
         bool, typer.Option("--empty-on-destroy", help="With --cloud: the stack has emptyOnDestroy.")
     ] = False,
     roles: Annotated[bool, typer.Option("--roles", help="On AWS: include the rights for roles.")] = False,
+    auditor: Annotated[
+        bool, typer.Option("--auditor", help="The policy of the identity that audits, instead of the admin's.")
+    ] = False,
 ) -> None:
     """Print the minimal policy of a provisioning admin.
 
@@ -35,5 +38,5 @@ def admin_policy(
     """
     from ops.admin_policy import Asked, run
 
-    asked = Asked(stack, cloud.value if cloud else None, env, region_code, empty_on_destroy, roles)
+    asked = Asked(stack, cloud.value if cloud else None, env, region_code, empty_on_destroy, roles, auditor)
     raise typer.Exit(run(asked))

@@ -129,9 +129,10 @@ def deployment_for(plan: StorePlan, settings: Settings) -> Deployment:
         endpoint=aistor.client_endpoint.url if aistor else None,
         provisioning_endpoint=aistor.endpoint.url if aistor else None,
         ca_pem=aistor.ca_pem if aistor else None,
-        kms=bool(settings.aws and settings.aws.kms_key_arn),
+        kms_key=settings.aws.kms_key_arn if settings.aws else None,
+        tags=settings.tags,
         account=the_account(settings.aws.allowed_account_ids) if settings.aws else None,
-    )
+    ).model_copy(update={"administrators": settings.administrators})
 
 
 def _store(plan: StorePlan, settings: Settings, former: FormerPolicies) -> "AistorStore | AwsStore":

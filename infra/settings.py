@@ -51,6 +51,7 @@ _EXAMPLES = {
     "protect": "true",
     "emptyOnDestroy": "false",
     "tags": "{team: platform}",
+    "administrators": '["ops-admin"]',
     "domains": "{build-cache: {band: hot}}",
     "identities": "{registry: {grants: {media-raw: read}}}",
     "credentials": "{worker: {current: 2, previous: 1}}",
@@ -91,6 +92,7 @@ class StackConfig(BaseModel):
     encryption: Literal["SSE-S3", "SSE-KMS"] = "SSE-S3"
     kms_key_arn: str = ""
     tags: dict[str, str] = Field(default_factory=dict)
+    administrators: list[str] = Field(default_factory=list)
     domains: dict[str, Any] = Field(default_factory=dict)
     identities: dict[str, Any] = Field(default_factory=dict)
     credentials: dict[str, Any] = Field(default_factory=dict)
@@ -146,6 +148,7 @@ class Settings:
         protect: Buckets cannot be destroyed.
         empty_on_destroy: Hot and warm buckets are emptied when destroyed; cold ones never are.
         tags: Tags for every resource that supports them.
+        administrators: Who may reach everything without being in the plan, for the audit.
         credentials: Valid generations of keys, unchecked.
         max_key_age_days: The age above which `object-store keys status` warns about a key.
     """
@@ -163,6 +166,7 @@ class Settings:
     identities: Mapping[str, object]
     credentials: Mapping[str, object] = field(default_factory=dict)
     max_key_age_days: int = 90
+    administrators: tuple[str, ...] = ()
     aistor: AistorSettings | None = None
     aws: AwsSettings | None = None
 
@@ -229,6 +233,8 @@ def settings_from(values: Mapping[str, str], stack: str, folder: Path, environ: 
         identities=config.identities,
         credentials=config.credentials,
         max_key_age_days=config.max_key_age_days,
+        # Not the admin of a lease, whose name changes with each.
+        administrators=tuple(filter(None, (*config.administrators, config.admin_user))),
         aistor=_aistor(config, where, folder, environ) if config.cloud == "aistor" else None,
         aws=AwsSettings(tuple(config.allowed_account_ids), config.kms_key_arn or None)
         if config.cloud == "aws"

@@ -6,6 +6,7 @@ Credentials are published separately, as a Pulumi secret (`Credentials`).
 """
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
@@ -56,6 +57,9 @@ class Deployment(BaseModel):
         provisioning_endpoint: The URL that provisioning used; None on AWS.
         ca_pem: CA certificates that clients must trust; None for the system's certificates.
         encryption: Default encryption of buckets; None if the backend has none without a key service.
+        kms_key: The ARN of the key of SSE-KMS; None without one, and in a deployment of before.
+        tags: The tags of every bucket; None if the stack was deployed before they were published.
+        administrators: Names of users, roles and access keys that may reach everything without being in the plan.
         plan: The plan that the stack implements.
         unsupported: The features of the plan that the backend cannot provide, and why.
         roles: The role of each identity that has one, by identity; these identities are not in the credentials.
@@ -73,6 +77,9 @@ class Deployment(BaseModel):
     encryption: Literal["SSE-S3", "SSE-KMS"] | None
     plan: StorePlan
     unsupported: tuple[Unsupported, ...]
+    kms_key: str | None = None
+    tags: dict[str, str] | None = None
+    administrators: tuple[str, ...] = ()
     roles: dict[str, Role] = Field(default_factory=dict)
 
     def cannot(self, feature: str) -> str | None:
@@ -208,8 +215,9 @@ def build_deployment(
     endpoint: str | None = None,
     provisioning_endpoint: str | None = None,
     ca_pem: str | None = None,
-    kms: bool = False,
+    kms_key: str | None = None,
     account: str | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> Deployment:
     """The deployment of a plan on a cloud."""
     return Deployment(
@@ -219,9 +227,12 @@ def build_deployment(
         endpoint=endpoint,
         provisioning_endpoint=provisioning_endpoint,
         ca_pem=ca_pem,
-        encryption=None if cloud == "aistor" else ("SSE-KMS" if kms else "SSE-S3"),
+        encryption=None if cloud == "aistor" else ("SSE-KMS" if kms_key else "SSE-S3"),
         plan=plan,
         unsupported=_AISTOR_UNSUPPORTED if cloud == "aistor" else (),
+        kms_key=kms_key,
+        # AIStor's buckets get no tags (see `_AISTOR_UNSUPPORTED`).
+        tags={} if cloud == "aistor" else None if tags is None else dict(tags),
         roles={
             identity.name: Role(
                 arn=role_arn(identity.user_name, account),

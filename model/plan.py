@@ -134,8 +134,9 @@ class IdentityPlan(_Planned):
     Attributes:
         name: The identity's name in the taxonomy.
         user_name: The name of the user or role on the server.
-        grants: One grant for each domain, in the order of the taxonomy; none for the verifier.
+        grants: One grant for each domain, in the order of the taxonomy; none for the verifier and the auditor.
         verifies: It may do everything under `.verify/` in every bucket, and read every bucket's configuration.
+        audits: It may read all that governs buckets and identities, and no object.
         credential: The valid generations of its key.
         trust: Who may assume its role; an identity with a trust has neither a user nor a key.
     """
@@ -144,6 +145,7 @@ class IdentityPlan(_Planned):
     user_name: str
     grants: tuple[Grant, ...]
     verifies: bool = False
+    audits: bool = False
     credential: Generations = Generations()
     trust: OidcTrust | None = None
 
@@ -173,6 +175,11 @@ class StorePlan(_Planned):
     def verifier(self) -> IdentityPlan | None:
         """The identity of the verification suite, if one is declared."""
         return next((identity for identity in self.identities if identity.verifies), None)
+
+    @property
+    def auditor(self) -> IdentityPlan | None:
+        """The identity of the audit, if one is declared."""
+        return next((identity for identity in self.identities if identity.audits), None)
 
 
 def build_plan(
@@ -227,6 +234,7 @@ def build_plan(
             user_name=user_name(names, env, region_code, name),
             grants=_grants(identity, buckets, refuses_overwrites=refuses_overwrites),
             verifies=identity.verifies,
+            audits=identity.audits,
             credential=(generations or {}).get(name, Generations()),
             trust=identity.trust.oidc if identity.trust else None,
         )

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Literal, NotRequired, TypedDict
 
+from model.audited import ADMIN_READS, IAM_READS, SETTINGS
 from model.plan import PROBE_PREFIX, IdentityPlan, StorePlan
 from model.refusals import REFUSALS
 from model.shared_issuers import wild
@@ -251,11 +252,12 @@ def _split(plan: StorePlan, identity: IdentityPlan, cloud: Cloud) -> list[Policy
 
 
 def _document(plan: StorePlan, identity: IdentityPlan, cloud: Cloud, *, brief: bool) -> PolicyDocument:
-    statements = (
-        _verifier_statements(plan, cloud)
-        if identity.verifies
-        else _grant_statements(plan, identity, cloud, brief=brief)
-    )
+    if identity.verifies:
+        statements = _verifier_statements(plan, cloud)
+    elif identity.audits:
+        statements = _auditor_statements(plan, cloud)
+    else:
+        statements = _grant_statements(plan, identity, cloud, brief=brief)
     if plan.tls_only and cloud == "aistor":
         # On MinIO a bucket policy applies only to anonymous callers (cmd/auth-handler.go), so each user's policy
         # denies plain http; on AWS the bucket policy does.
@@ -366,4 +368,30 @@ def _verifier_statements(plan: StorePlan, cloud: Cloud) -> list[Statement]:
             "Condition": {"StringLike": {"s3:prefix": [f"{PROBE_PREFIX}*"]}},
         },
         {"Sid": "Probes", "Effect": "Allow", "Action": PROBE_ACTIONS, "Resource": _objects(names, PROBE_PREFIX)},
+    ]
+
+
+def _auditor_statements(plan: StorePlan, cloud: Cloud) -> list[Statement]:
+    """Reads of all that governs buckets and identities; of objects only keys, retention and legal hold."""
+    buckets = f"arn:aws:s3:::{plan.bucket_prefix}*"
+    settings = sorted({setting.action for setting in SETTINGS if cloud in setting.clouds})
+    of_all: Statement = (
+        {"Sid": "AuditIdentities", "Effect": "Allow", "Action": list(ADMIN_READS)}
+        if cloud == "aistor"
+        else {"Sid": "AuditIdentities", "Effect": "Allow", "Action": list(IAM_READS), "Resource": ["*"]}
+    )
+    return [
+        {
+            "Sid": "AuditBuckets",
+            "Effect": "Allow",
+            "Action": ["s3:GetBucketLocation", "s3:ListBucketVersions", *settings],
+            "Resource": [buckets],
+        },
+        {
+            "Sid": "AuditLocks",
+            "Effect": "Allow",
+            "Action": ["s3:GetObjectLegalHold", "s3:GetObjectRetention"],
+            "Resource": [f"{buckets}/*"],
+        },
+        of_all,
     ]

@@ -27,3 +27,13 @@ class Remedy(StrEnum):
 def for_stack(text: str, stack: str) -> str:
     """A text with its lines for one stack."""
     return text.replace(STACK, stack)
+
+
+#: The line that gives a store an auditor, for `infra/taxonomy.yaml` or a stack's `object-store:identities`.
+AUDITOR_LINE = "auditor: { purpose: reads all that governs the store, audits: true }"
+
+
+def s3api(command: str, bucket: str, endpoint: str | None, *arguments: str) -> str:
+    """A line of the AWS CLI about a bucket, with an administrator's key in the environment."""
+    at = ("--endpoint-url", endpoint) if endpoint else ()
+    return " ".join(("aws s3api", command, "--bucket", bucket, *arguments, *at))

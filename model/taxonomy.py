@@ -157,6 +157,7 @@ class Identity(Declared):
         grants: Domain to access; the domain `*` stands for every domain.
         overwrites: On AWS, where the policy refuses it otherwise, an `append` grant may put over an object.
         verifies: Marks the verification suite's identity: it may use `.verify/` in each bucket and read configuration.
+        audits: Marks the audit's identity: it reads all that governs buckets and identities, and no object.
         trust: On AWS, a role that callers with a matching token assume, instead of a user with a key.
     """
 
@@ -164,13 +165,17 @@ class Identity(Declared):
     grants: dict[str, Access] = Field(default_factory=dict)
     overwrites: bool = False
     verifies: bool = False
+    audits: bool = False
     trust: Trust | None = None
 
     @model_validator(mode="after")
     def _grants_or_verifies(self) -> Self:
-        if self.verifies and self.grants:
-            raise ValueError("an identity with `verifies` cannot hold grants: remove `grants` or `verifies`")
-        if not self.verifies and not self.grants:
+        if self.verifies and self.audits:
+            raise ValueError("one identity verifies and another audits: remove `verifies` or `audits`")
+        mark = "verifies" if self.verifies else "audits" if self.audits else ""
+        if mark and self.grants:
+            raise ValueError(f"an identity with `{mark}` cannot hold grants: remove `grants` or `{mark}`")
+        if not mark and not self.grants:
             raise ValueError("an identity needs at least one grant, such as `grants: {media-raw: read}`")
         if self.overwrites and Access.APPEND not in self.grants.values():
             raise ValueError("`overwrites` widens only `append`: remove it, or grant `append`")

@@ -176,16 +176,17 @@ def _check(taxonomy: Taxonomy, where: str) -> None:
         problems += _moved_problems(name, domain, taxonomy.bands, where)
         if isinstance(domain, ColdDomain):
             problems += _kept_problems(name, domain, taxonomy.bands, where)
-    verifiers = [name for name, identity in taxonomy.identities.items() if identity.verifies]
-    problems += [
-        Problem(
-            key_path(where, f"identities.{name}.verifies"),
-            f"{verifiers[0]} verifies already, and one identity verifies a store",
-            f"verifies: true on one identity ({verifiers[0]})",
-            f"{name}: {{ grants: {{ {next(iter(taxonomy.domains))}: read }} }}",
-        )
-        for name in verifiers[1:]
-    ]
+    for mark in ("verifies", "audits"):
+        marked = [name for name, identity in taxonomy.identities.items() if getattr(identity, mark)]
+        problems += [
+            Problem(
+                key_path(where, f"identities.{name}.{mark}"),
+                f"{marked[0]} {mark} already, and one identity {mark} a store",
+                f"{mark}: true on one identity ({marked[0]})",
+                f"{name}: {{ grants: {{ {next(iter(taxonomy.domains))}: read }} }}",
+            )
+            for name in marked[1:]
+        ]
     now_named = {former: name for name, domain in taxonomy.domains.items() for former in domain.renamed_from}
     problems += _rename_problems(taxonomy.domains, where)
     for name, identity in taxonomy.identities.items():

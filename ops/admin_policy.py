@@ -19,8 +19,8 @@ from typing import Literal, get_args
 
 from model.bucket_names import PROJECT
 from model.exit_codes import ExitCode
-from model.plan import StorePlan, build_plan
-from model.policies import Cloud, PolicyDocument, Statement
+from model.plan import IdentityPlan, StorePlan, build_plan
+from model.policies import Cloud, PolicyDocument, Statement, identity_policy
 from model.problems import InvalidInputError
 from model.stack_names import stack_file
 from model.taxonomy_file import extended, load
@@ -183,6 +183,12 @@ def admin_policy(plan: StorePlan, cloud: Cloud, *, empties: bool = False, roles:
     return policy_of(rights(cloud, empties=empties, roles=roles), plan, cloud)
 
 
+def auditor_policy(plan: StorePlan, cloud: Cloud) -> PolicyDocument:
+    """The policy of an identity that audits, also of one that the plan does not have."""
+    auditor = plan.auditor or IdentityPlan(name="auditor", user_name="auditor", grants=(), audits=True)
+    return identity_policy(plan, auditor, cloud)
+
+
 def policy_of(granted: tuple[Right, ...], plan: StorePlan, cloud: Cloud) -> PolicyDocument:
     """Some rights as a document: one statement for all rights with the same limits."""
     statements: list[Statement] = []
@@ -230,6 +236,7 @@ class Asked:
         region_code: The region code.
         empty_on_destroy: The stack has emptyOnDestroy.
         roles: On AWS: include the rights for roles; with `stack`, its config decides.
+        auditor: Print the auditor's policy instead.
     """
 
     stack: str | None = None
@@ -238,6 +245,7 @@ class Asked:
     region_code: str = "usw2"
     empty_on_destroy: bool = False
     roles: bool = False
+    auditor: bool = False
 
     def __post_init__(self) -> None:
         """Refuse options that exclude each other."""
@@ -254,6 +262,9 @@ def run(asked: Asked) -> ExitCode:
     except (EngineError, InvalidInputError) as error:
         sys.stderr.write(f"{printable(error)}\n")
         return ExitCode.CANNOT
+    if asked.auditor:
+        sys.stdout.write(json.dumps(auditor_policy(plan, cloud), indent=2) + "\n")
+        return ExitCode.DONE
     roles = asked.roles or any(identity.trust is not None for identity in plan.identities)
     document = admin_policy(plan, cloud, empties=empties, roles=roles)
     sys.stdout.write(json.dumps(document, indent=2) + "\n")

@@ -5,16 +5,22 @@ each identity has its own key pair and may do exactly what its policy says. A te
 methods. It leaves out provisioning: no Pulumi, no plugin.
 """
 
+import base64
+import hashlib
 import json
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import boto3
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.httpsession import URLLib3Session
 from pydantic import SecretStr
 
 from model.deployment import Deployment, KeyPair, build_deployment
@@ -48,6 +54,7 @@ IDENTITIES: dict[str, dict[str, Any]] = {
     "reader": {"grants": {"*": "read"}},
     "verifier": {"verifies": True},
 }
+AUDITED_IDENTITIES = {**IDENTITIES, "auditor": {"audits": True}}
 
 
 class Identities(ABC):
@@ -209,6 +216,18 @@ class Store:
         rules = [self.live_rule(rule) for rule in bucket.rules if rule.id != without]
         self.client.put_bucket_lifecycle_configuration(Bucket=bucket.name, LifecycleConfiguration={"Rules": rules})
 
+    def put_raw(self, bucket: str, query: str, body: str) -> None:
+        """Put a setting as XML that no SDK can write, as the administrator."""
+        url = f"{self.server.endpoint}/{bucket}?{query}"
+        digest = base64.b64encode(hashlib.md5(body.encode(), usedforsecurity=False).digest()).decode()
+        request = AWSRequest("PUT", url, headers={"Content-MD5": digest}, data=body.encode())
+        admin = self.server.admin
+        S3SigV4Auth(Credentials(admin.user, admin.password), "s3", self.server.region).add_auth(request)
+        with closing(URLLib3Session(verify=self.server.ca_bundle)) as http:  # type: ignore[arg-type]  # a path is taken too
+            answer = http.send(request.prepare())
+        if answer.status_code not in (200, 204):
+            raise AssertionError(f"{query}: {answer.status_code} {answer.text[:200]}")
+
     def remove_probes(self) -> None:
         """Remove every version that a run left, as the administrator: a damaged store may refuse the verifier."""
         for bucket in self.plan.buckets:
@@ -283,6 +302,7 @@ def running_store(cloud: Cloud, plan: StorePlan | None = None) -> Iterator[Store
             provisioning_endpoint=server.endpoint if cloud == "aistor" else None,
             # A deployment on AWS has none; here the target needs it to trust the server.
             ca_pem=Path(server.ca_bundle).read_text(encoding="ascii"),
+            tags={},
         )
         identities = AistorIdentities(plan, server) if cloud == "aistor" else AwsIdentities(plan, server)
         pairs = {identity.name: identities.make(identity) for identity in plan.identities}

@@ -8,7 +8,7 @@ gives the verdicts, and `verify.record` keeps facts in a file.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from model.lifecycle import FoundRule
 
@@ -210,6 +210,42 @@ class StrangerFacts:
 
 
 @dataclass(frozen=True)
+class HeldVersion:
+    """A version of an object that a run did not write.
+
+    Attributes:
+        key: The object's key.
+        version_id: The version.
+        made: When it was made (ISO 8601).
+        mode: The mode of its retention; empty if it has none.
+        until: The end of its retention (ISO 8601); empty if it has none.
+        hold: Whether it has a legal hold.
+    """
+
+    key: str
+    version_id: str
+    made: str
+    mode: str = ""
+    until: str = ""
+    hold: bool = False
+
+
+@dataclass(frozen=True)
+class BucketAudit:
+    """What governs a bucket, as the auditor reads it.
+
+    Attributes:
+        why_not: Why nothing was read; empty if it was.
+        settings: By the name of the setting (`model.audited`): the server's own text.
+        versions: A sample of the versions of a bucket with object lock; empty without object lock.
+    """
+
+    why_not: str = ""
+    settings: Mapping[str, Answer[str]] = field(default_factory=dict)
+    versions: Answer[tuple[HeldVersion, ...]] = field(default_factory=lambda: Answer(()))
+
+
+@dataclass(frozen=True)
 class BucketFacts:
     """All facts of one bucket.
 
@@ -228,6 +264,7 @@ class BucketFacts:
         links: Presigned URLs.
         lock: The immutability proof; None without object lock.
         strangers: Callers that must be refused.
+        audit: What governs it, as the auditor reads it.
     """
 
     location: Answer[str]
@@ -244,6 +281,7 @@ class BucketFacts:
     links: LinkFacts | None = None
     lock: LockFacts | None = None
     strangers: StrangerFacts | None = None
+    audit: BucketAudit | None = None
 
 
 @dataclass(frozen=True)
@@ -301,6 +339,89 @@ class StoreFacts:
 
 
 @dataclass(frozen=True)
+class HeldDocument:
+    """A policy document that applies to somebody.
+
+    Attributes:
+        kind: How it applies.
+        name: The policy's name; on AWS an attached policy's ARN.
+        text: The document as JSON.
+        group: The group that it comes from; empty if it is the holder's own.
+    """
+
+    kind: Literal["attached", "inline", "boundary"]
+    name: str
+    text: str
+    group: str = ""
+
+    def __str__(self) -> str:
+        """Its place in words."""
+        word = {"attached": "policy", "inline": "inline policy", "boundary": "permissions boundary"}[self.kind]
+        return f"{word} {self.name}" + (f" of group {self.group}" if self.group else "")
+
+
+@dataclass(frozen=True)
+class LiveKey:
+    """An access key on the server, without its secret.
+
+    Attributes:
+        access_key_id: The key.
+        enabled: Whether it is switched on.
+        expires: When it expires (ISO 8601); empty for never.
+        document: The key's own policy, which narrows what its user may do; None if it has none.
+    """
+
+    access_key_id: str
+    enabled: bool = True
+    expires: str = ""
+    document: str | None = None
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Somebody that the server knows.
+
+    Attributes:
+        kind: `user`, `role`, or `account` for the root user, whose permissions have no document.
+        name: Its name on the server.
+        arn: Its ARN; empty on AIStor.
+        enabled: Whether it is switched on.
+        groups: The groups that it is in.
+        documents: Every document that allows it something: its own, its groups', inline and attached.
+        boundary: The document that bounds them all; None if there is none.
+        keys: Its access keys.
+        login: Whether it has a password for the console; None if there is no such password on the server.
+        trust: Who may assume a role, as JSON.
+    """
+
+    kind: Literal["user", "role", "account"]
+    name: str
+    arn: str = ""
+    enabled: bool = True
+    groups: tuple[str, ...] = ()
+    documents: tuple[HeldDocument, ...] = ()
+    boundary: HeldDocument | None = None
+    keys: Answer[tuple[LiveKey, ...]] = field(default_factory=lambda: Answer(()))
+    login: Answer[bool] | None = None
+    trust: str = ""
+
+
+@dataclass(frozen=True)
+class AuditFacts:
+    """Everybody that the server knows, as the auditor reads it.
+
+    Attributes:
+        why_not: Why nothing was read; empty if it was.
+        principals: Users, roles, and root with its keys.
+        published: By identity: the access keys that the stack has published.
+    """
+
+    why_not: str = ""
+    principals: Answer[tuple[Principal, ...]] = field(default_factory=lambda: Answer(()))
+    published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Facts:
     """All facts of a run.
 
@@ -311,6 +432,7 @@ class Facts:
         buckets: By bucket name.
         grants: By identity, bucket name and action: what the server answered.
         store: Facts about the store as a whole; None if they were not selected.
+        audit: Everybody that the server knows; None if it was not selected.
         introduced: By identity: whether its key was accepted before anything was tried, or how it was refused at last.
         requests: The number of requests that the suite's own clients sent.
         gave_up: Why the run stopped sending requests early; empty if it did not.
@@ -322,6 +444,7 @@ class Facts:
     buckets: Mapping[str, BucketFacts] = field(default_factory=dict)
     grants: Mapping[str, Mapping[str, Mapping[str, Tried]]] = field(default_factory=dict)
     store: StoreFacts | None = None
+    audit: AuditFacts | None = None
     introduced: Mapping[str, Tried] = field(default_factory=dict)
     requests: int = 0
     gave_up: str = ""

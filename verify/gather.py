@@ -17,6 +17,7 @@ from typing import Any
 
 from model.plan import BucketPlan, IdentityPlan, StorePlan
 from object_store import ObjectStore
+from verify.audit.read import Audit
 from verify.facts import Answer, BucketFacts, Facts, StoreFacts, Tried
 from verify.probe import reading
 from verify.probe.actions import Place, not_tried, try_actions
@@ -58,6 +59,7 @@ class _Run:
     seeds: dict[str, Seeds] = field(default_factory=dict)
     grants: dict[str, dict[str, dict[str, Tried]]] = field(default_factory=dict)
     store: StoreFacts | None = None
+    audit: Audit | None = None
     admin: dict[str, Tried] = field(default_factory=dict)
     introduced: dict[str, Tried] = field(default_factory=dict)
     left: dict[str, Answer[int]] = field(default_factory=dict)
@@ -115,6 +117,7 @@ def gather_facts(
             buckets={bucket.name: _bucket_facts(run, bucket) for bucket in selection.chosen(plan)},
             grants=run.grants,
             store=run.store and replace(run.store, admin=run.admin),
+            audit=None if run.audit is None else run.audit.facts,
             introduced=run.introduced,
             requests=session.requests,
             gave_up=session.gave_up,
@@ -153,6 +156,7 @@ def _stores(target: Target) -> Iterator[dict[str, ObjectStore]]:
 def _gather(run: _Run, pool: ThreadPoolExecutor) -> None:
     """Introduce every key, then submit everything at once; a task that waits for a seed comes after it in the queue."""
     buckets = run.selection.chosen(run.plan)
+    run.audit = Audit.of(run.session) if Part.AUDIT in run.selection.parts else None
     cells = run.selection.cells(run.plan) if Part.GRANTS in run.selection.parts else []
     run.ready = {bucket.name: threading.Event() for bucket in buckets}
     tasks: list[Callable[[], None]] = [partial(_begin, run, bucket) for bucket in buckets]
@@ -166,6 +170,8 @@ def _gather(run: _Run, pool: ThreadPoolExecutor) -> None:
         tasks.append(partial(_store, run))
         asked = run.selection.identities
         tasks += [partial(_admin, run, one) for one in run.plan.identities if asked is None or one.name in asked]
+    if run.audit is not None:
+        tasks.append(partial(run.audit.read_principals, run.plan))
     used = run.plan.identities if run.selection.parts else (run.verifier,)
     introductions = [partial(_introduce, run, identity) for identity in used if identity.name not in run.absent]
     run.progress.total(len(introductions) + len(tasks))
@@ -278,6 +284,8 @@ def _bucket_tasks(run: _Run, bucket: BucketPlan) -> list[Callable[[], None]]:
         ),
         Part.STRANGERS: ("strangers", lambda: try_strangers(session, run.verifier.name, bucket, prefix)),
     }
+    if (audit := run.audit) is not None:
+        makers[Part.AUDIT] = ("audit", lambda: audit.read_bucket(bucket))
     if bucket.locked:
         makers[Part.LOCK] = ("lock", lambda: try_lock(session, run.plan, bucket, mover, prefix))
 

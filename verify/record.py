@@ -21,6 +21,7 @@ from model.written import WrittenError
 from model.written_json import read_json_file
 from verify.checks import Finding
 from verify.facts import Answer, Facts
+from verify.report.truth import truth_lines
 from verify.selection import Part, Selection
 from verify.target import CannotRunError
 
@@ -31,6 +32,7 @@ _FIELD = {
     Part.LINKS: "links",
     Part.LOCK: "lock",
     Part.STRANGERS: "strangers",
+    Part.AUDIT: "audit",
 }
 # A listing without the object, and a HEAD without the header.
 _MAY_BE_NULL = (".probe.listed", ".probe.expiry")
@@ -102,6 +104,8 @@ def _without_facts(record: Record) -> Iterator[str]:
         return
     if Part.STORE in selection.parts and facts.store is None:
         yield "facts.store"
+    if Part.AUDIT in selection.parts and facts.audit is None:
+        yield "facts.audit"
     for bucket in selection.chosen(plan):
         found = facts.buckets.get(bucket.name)
         for part, name in _FIELD.items():
@@ -138,6 +142,7 @@ def json_report(deployment: Deployment, selection: Selection, facts: Facts, find
         "untried_cells": selection.untried(deployment.plan),
         "counts": dict(sorted(counts.items())),
         "unsupported": [item.model_dump() for item in deployment.unsupported],
+        "by_plan_and_in_truth": [asdict(line) for line in truth_lines(deployment, facts)],
         "findings": [asdict(finding) for finding in findings],
     }
     return json.dumps(report, indent=1, ensure_ascii=False) + "\n"

@@ -26,6 +26,7 @@ class Part(StrEnum):
     STRANGERS = "strangers"
     GRANTS = "grants"
     STORE = "store"
+    AUDIT = "audit"
 
 
 @dataclass(frozen=True)

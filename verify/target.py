@@ -201,7 +201,11 @@ def _target(published: Published, via: Via, environ: Mapping[str, str]) -> Targe
         except InvalidInputError as error:
             raise CannotRunError(str(error)) from None
     assumed = _assumed(deployment, environ)
-    return Target(deployment, {**published.credentials, **assumed.sessions}, endpoint, assumed.absent)
+    auditor = deployment.plan.auditor
+    keyless = {}
+    if auditor is not None and auditor.name not in {*published.credentials, *deployment.roles}:
+        keyless[auditor.name] = f"no key of {auditor.name} was given"
+    return Target(deployment, {**published.credentials, **assumed.sessions}, endpoint, {**keyless, **assumed.absent})
 
 
 def _assumed(deployment: Deployment, environ: Mapping[str, str]) -> Assumed:
@@ -213,7 +217,8 @@ def _assumed(deployment: Deployment, environ: Mapping[str, str]) -> Assumed:
 
 
 def _check_credentials(deployment: Deployment, credentials: Mapping[str, KeyPair], where: str) -> None:
-    names = [identity.name for identity in deployment.plan.identities if identity.name not in deployment.roles]
+    # Without the auditor only the audit cannot tell.
+    names = [one.name for one in deployment.plan.identities if one.name not in deployment.roles and not one.audits]
     missing = [name for name in names if name not in credentials]
     if missing:
         raise CannotRunError(f"{where}: no credentials for {', '.join(missing)}")

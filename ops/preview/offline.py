@@ -137,7 +137,7 @@ def _side(taxonomy: Taxonomy, text: bytes, stack: str, names: UserNames = UserNa
         names=names,
     )
     deployment = build_deployment(
-        plan, stack=stack, cloud=config.cloud, region=config.region, kms=config.encryption == "SSE-KMS"
+        plan, stack=stack, cloud=config.cloud, region=config.region, kms_key=config.kms_key_arn or None
     )
     return Side(plan, _shape(deployment, config), config)
 

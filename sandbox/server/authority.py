@@ -57,6 +57,11 @@ def _layer(documents: Iterable[str], *, minio: bool = False) -> tuple[Policy, ..
     return tuple(parse_text(document, minio=minio) for document in documents)
 
 
+def _bounded(documents: Iterable[str], bounds: tuple[str, ...]) -> tuple[tuple[Policy, ...], ...]:
+    """The documents, and a permissions boundary as a layer of its own."""
+    return (_layer(documents), _layer(bounds)) if bounds else (_layer(documents),)
+
+
 def _identity_verdict(caller: Caller, access: Access) -> Verdict:
     """The verdict of the caller's own policies: all layers must allow, and one Deny is enough to refuse."""
     verdicts = [evaluate(layer, access) for layer in caller.layers]
@@ -133,14 +138,13 @@ class AwsAuthority:
             return self._root
         held = moto_store.role_session(access_key)
         if held is not None:
-            session, layer = signatures.Session(held.token, held.expires), _layer(held.documents)
-            return Caller(
-                access_key, held.secret_key, held.name, held.arn, root=False, layers=(layer,), session=session
-            )
+            session, layers = signatures.Session(held.token, held.expires), _bounded(held.documents, held.bounds)
+            return Caller(access_key, held.secret_key, held.name, held.arn, root=False, layers=layers, session=session)
         key = moto_store.iam_key(access_key)
         if key is None or not key.active:
             return None
-        return Caller(access_key, key.secret_key, key.user, key.arn, root=False, layers=(_layer(key.documents),))
+        layers = _bounded(key.documents, key.bounds)
+        return Caller(access_key, key.secret_key, key.user, key.arn, root=False, layers=layers)
 
     def allows(self, caller: Caller | None, need: Need, context: Context) -> bool:
         """Identity and bucket policies together. Only a bucket policy's Deny limits root, and root can remove it."""

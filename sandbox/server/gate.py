@@ -22,6 +22,7 @@ from urllib.parse import parse_qs
 
 from sandbox.server import (
     forms,
+    kept_settings,
     lifecycle,
     minio_admin_api,
     minio_iam_commands,
@@ -58,6 +59,7 @@ log = logging.getLogger(__name__)
 
 _BUCKET_NAME = re.compile(r"(?!xn--)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _READING = ("GET", "HEAD")
+_DONE = (200, 204)
 #: Headers that moto invents and no S3 server sends, or that the gate sends itself.
 _MOTO_HEADERS = (
     "access-control-allow-origin",
@@ -73,7 +75,18 @@ _LOCK_HEADERS = {
     "x-amz-object-lock-legal-hold": "s3:GetObjectLegalHold",
 }
 #: Parts of S3 that MinIO does not have: it refuses a GET as not implemented, and a PUT as malformed XML.
-_NOT_IN_AISTOR = ("publicAccessBlock", "ownershipControls", "accelerate", "inventory", "logging", "website")
+_NOT_IN_AISTOR = (
+    "accelerate",
+    "analytics",
+    "intelligent-tiering",
+    "inventory",
+    "logging",
+    "metrics",
+    "ownershipControls",
+    "publicAccessBlock",
+    "requestPayment",
+    "website",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +299,10 @@ class Gate:
             if wrong is not None:
                 raise wrong
             self._before(request)
-            answer = self._call(self._backends.s3, request, self._rights(known))
-            answer = self._after(known, answer)
+            kept = kept_settings.answer(request, self._cloud)
+            answer = kept or self._after(known, self._call(self._backends.s3, request, self._rights(known)))
+            if kept is None and answer.status in _DONE:
+                kept_settings.remember(request, self._cloud)
         if request.method not in _READING:
             self._on_change()
         return answer
@@ -375,8 +390,6 @@ class Gate:
         """Refuse what the vendor refuses before it acts."""
         if self._cloud is Cloud.AISTOR:
             self._before_aistor(request)
-        if not request.key and "requestPayment" in request.parameters:  # moto lacks it, and would answer with a listing
-            raise ApiError("NotImplemented", "A header you provided implies functionality that is not implemented", 501)
         if request.method == "PUT" and not request.key and "policy" in request.parameters:
             self._check_bucket_policy(request)
 

@@ -43,7 +43,7 @@ class Route:
         method: The HTTP method; the same path with another method is not a command.
         command: Its name in `minio_iam_commands`.
         needs: Required query parameters; without them the path is not a command.
-        body: `encrypted` fields, a `plain` policy document, or empty for no body.
+        body: `encrypted` fields, fields as `json`, a `plain` policy document, or empty for no body.
         answers: Whether the response is `encrypted` or `plain`.
         versions: The API versions that have it.
     """
@@ -78,9 +78,14 @@ ROUTES = {
     "delete-service-account": Route("DELETE", "delete-service-account", ("accessKey",)),
     "list-service-accounts": Route("GET", "list-service-accounts", answers="encrypted"),
     "info": Route("GET", "info", answers="encrypted"),
-    "update-group-members": Route("PUT", "update-group-members"),
+    "list-access-keys-bulk": Route("GET", "list-access-keys-bulk", ("listType",), answers="encrypted"),
+    "update-group-members": Route("PUT", "update-group-members", body="json"),
+    "groups": Route("GET", "groups"),
+    "group": Route("GET", "group", ("group",)),
+    "set-group-status": Route("PUT", "set-group-status", ("group", "status")),
     "set-config-kv": Route("PUT", "set-config-kv", body="encrypted"),
-    "set-bucket-quota": Route("PUT", "set-bucket-quota", ("bucket",)),
+    "set-bucket-quota": Route("PUT", "set-bucket-quota", ("bucket",), body="json"),
+    "get-bucket-quota": Route("GET", "get-bucket-quota", ("bucket",)),
     "import-iam": Route("PUT", "import-iam"),
     "import-bucket-metadata": Route("PUT", "import-bucket-metadata"),
     "site-replication/add": Route("PUT", "site-replication/add", body="encrypted"),
@@ -96,9 +101,7 @@ def _invalid(_iam: MinioIam, _fields: object, _caller: str) -> object:
 #: Commands that only this API has, with the permission that each needs (`validateAdminReq` in MinIO's handlers).
 _OF_SERVER = {
     "info": Command("admin:ServerInfo", lambda _iam, _fields, _caller: {"mode": "online", "region": "us-west-2"}),
-    "update-group-members": Command("admin:AddUserToGroup", _invalid),
     "set-config-kv": Command("admin:ConfigUpdate", _invalid),
-    "set-bucket-quota": Command("admin:SetBucketQuota", _invalid),
     "import-iam": Command("admin:ImportIAM", _invalid),
     "import-bucket-metadata": Command("admin:ImportBucketMetadata", _invalid),
     "site-replication/add": Command("admin:SiteReplicationAdd", _invalid),
@@ -175,14 +178,15 @@ def run(route: Route, request: Request, iam: MinioIam, caller: Caller) -> Answer
     Raises:
         ApiError: The server refuses the command, or its body is invalid.
     """
+    listed = _LISTED if route.command == "policy-entities" else ()
     fields: dict[str, Any] = {
-        name: [value for key, value in request.query if key == name and value] if name in _LISTED else first
+        name: [value for key, value in request.query if key == name and value] if name in listed else first
         for name, first in request.parameters.items()
     }
-    if route.command == "list-service-accounts":
-        fields["user"] = request.parameters.get("user", "")
     if route.body == "encrypted":
         fields |= _decrypted(request.body, caller.secret_key)
+    elif route.body == "json":
+        fields |= _object(request.body)
     elif route.body == "plain":
         fields["policy"] = request.body.decode(errors="replace")
     answer = minio_iam_commands.run(_command(route), iam, json.dumps(fields).encode(), caller.user)
@@ -201,6 +205,18 @@ def _decrypted(body: bytes, secret_key: str) -> dict[str, Any]:
         found = json.loads(clear)
     except (OSError, ValueError):
         found = None
+    return _checked(found)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    return _checked(found)
+
+
+def _checked(found: object) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ApiError("XMinioAdminConfigBadJSON", "JSON configuration provided is of incorrect format", 400)
     return found

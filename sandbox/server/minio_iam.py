@@ -3,7 +3,7 @@
 The rule: pure data behind one lock. Each method refuses as the recorded real server did (codes, messages, statuses). It
 keeps two traps of the real server: adding an existing user silently changes its secret, and updating a service account
 without its policy makes the account inherit all permissions of its user. Left out: authorisation, which the caller of
-this module decides, and groups, LDAP and temporary credentials.
+this module decides, LDAP and temporary credentials.
 """
 
 from __future__ import annotations
@@ -50,6 +50,17 @@ class ServiceAccount:
     enabled: bool = True
     name: str = ""
     description: str = ""
+    expiration: str = ""
+
+
+@dataclass(slots=True)
+class Group:
+    """Users that share policies."""
+
+    members: list[str] = field(default_factory=list)
+    policies: list[str] = field(default_factory=list)
+    enabled: bool = True
+    updated_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +126,10 @@ def _not_allowed() -> ApiError:
     return ApiError("XMinioIAMActionNotAllowed", "Specified IAM action is not allowed", 403)
 
 
+def _is_over(account: ServiceAccount) -> bool:
+    return bool(account.expiration) and datetime.fromisoformat(account.expiration) <= datetime.now(UTC)
+
+
 def _is_on(text: str) -> bool:
     if text not in ("enabled", "disabled", "on", "off"):
         raise ApiError("InvalidArgument", f"Invalid argument (unknown status {text!r})", 400)
@@ -130,6 +145,8 @@ class MinioIam:
         self._users: dict[str, User] = {}
         self._policies: dict[str, Document] = dict(minio_policy.CANNED)
         self._accounts: dict[str, ServiceAccount] = {}
+        self._groups: dict[str, Group] = {}
+        self._quotas: dict[str, Document] = {}
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -138,7 +155,8 @@ class MinioIam:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Everything, and a new lock."""
-        self.__dict__.update(state)
+        # A snapshot of before has neither groups nor quotas.
+        self.__dict__.update({"_groups": {}, "_quotas": {}} | state)
         self._lock = threading.RLock()
 
     def credential(self, access_key: str) -> Credential | None:
@@ -148,7 +166,7 @@ class MinioIam:
             if user is not None:
                 return Credential(user.secret_key, user.enabled, access_key, (self._documents(access_key),))
             account = self._accounts.get(access_key)
-            if account is None:
+            if account is None or _is_over(account):
                 return None
             layers: tuple[tuple[Document, ...], ...] = ()
             if account.parent != self.root_user:
@@ -160,7 +178,15 @@ class MinioIam:
     def _documents(self, user: str) -> tuple[Document, ...]:
         """The policies that apply to a user and its service accounts: none while the user is switched off."""
         owner = self._users[user]
-        return tuple(self._policies[name] for name in owner.policies if owner.enabled and name in self._policies)
+        if not owner.enabled:
+            return ()
+        of_groups = [
+            name
+            for group in self._groups.values()
+            if group.enabled and user in group.members
+            for name in group.policies
+        ]
+        return tuple(self._policies[name] for name in (*owner.policies, *of_groups) if name in self._policies)
 
     # Users
 
@@ -196,11 +222,13 @@ class MinioIam:
             del self._users[access_key]
             for key in [key for key, account in self._accounts.items() if account.parent == access_key]:
                 del self._accounts[key]
+            for group in self._groups.values():
+                group.members = [name for name in group.members if name != access_key]
 
     def user_info(self, access_key: str) -> Document:
         """The status of a user, and its policies if it has any."""
         with self._lock:
-            return self._described(self._user(access_key))
+            return self._described(access_key, self._user(access_key))
 
     def set_user_status(self, access_key: str, status: str) -> None:
         """Enable or disable a user."""
@@ -214,7 +242,7 @@ class MinioIam:
     def list_users(self) -> Document:
         """Every user by name."""
         with self._lock:
-            return {name: self._described(user) for name, user in self._users.items()}
+            return {name: self._described(name, user) for name, user in self._users.items()}
 
     def _user(self, access_key: str) -> User:
         if access_key in self._accounts:
@@ -231,10 +259,77 @@ class MinioIam:
             raise _no_such_user()
         return user
 
-    @staticmethod
-    def _described(user: User) -> Document:
-        described = {"policyName": ",".join(user.policies)} if user.policies else {}
+    def _described(self, name: str, user: User) -> Document:
+        described: Document = {"policyName": ",".join(user.policies)} if user.policies else {}
+        groups = [group for group, held in self._groups.items() if name in held.members]
+        described |= {"memberOf": groups} if groups else {}
         return described | {"status": "enabled" if user.enabled else "disabled", "updatedAt": user.updated_at}
+
+    # Groups
+
+    def update_group_members(self, group: str, members: Iterable[str], *, remove: bool = False) -> None:
+        """Add users to a group, which then exists, or remove them; a removal without members removes an empty group."""
+        with self._lock:
+            _check_name(group)
+            listed = list(members)
+            for name in listed:
+                self._user(name)
+            if not remove:
+                held = self._groups.setdefault(group, Group())
+                held.members = list(dict.fromkeys((*held.members, *listed)))
+                held.updated_at = _now()
+                return
+            held = self._group(group)
+            if not listed:
+                if held.members:
+                    raise ApiError(
+                        "XMinioAdminGroupNotEmpty", "The specified group is not empty - cannot remove it.", 400
+                    )
+                del self._groups[group]
+                return
+            held.members = [name for name in held.members if name not in listed]
+
+    def list_groups(self) -> list[str]:
+        """The names of all groups."""
+        with self._lock:
+            return list(self._groups)
+
+    def group(self, name: str) -> Document:
+        """A group's status, members and policies."""
+        with self._lock:
+            held = self._group(name)
+            return {
+                "name": name,
+                "status": "enabled" if held.enabled else "disabled",
+                "members": list(held.members),
+                "policy": ",".join(held.policies),
+                "updatedAt": held.updated_at,
+            }
+
+    def set_group_status(self, name: str, status: str) -> None:
+        """Enable or disable a group."""
+        with self._lock:
+            self._group(name).enabled = _is_on(status)
+
+    def _group(self, name: str) -> Group:
+        found = self._groups.get(name)
+        if found is None:
+            raise ApiError(
+                "XMinioAdminNoSuchGroup", "The specified group does not exist. (Specified group does not exist)", 404
+            )
+        return found
+
+    # Quotas
+
+    def set_bucket_quota(self, bucket: str, quota: Document) -> None:
+        """Set a bucket's quota; the server does not apply it."""
+        with self._lock:
+            self._quotas[bucket] = quota
+
+    def bucket_quota(self, bucket: str) -> Document:
+        """A bucket's quota, with a size of 0 for none."""
+        with self._lock:
+            return {"quota": 0, "size": 0, "rate": 0, "requests": 0} | self._quotas.get(bucket, {})
 
     # Policies
 
@@ -250,7 +345,11 @@ class MinioIam:
     def remove_canned_policy(self, name: str) -> None:
         """Remove a policy that is not attached; removing a missing policy is not an error."""
         with self._lock:
-            if any(name in user.policies for user in self._users.values()):
+            holders = [
+                *(one.policies for one in self._users.values()),
+                *(one.policies for one in self._groups.values()),
+            ]
+            if any(name in policies for policies in holders):
                 raise ApiError("XMinioIAMPolicyInUse", "The policy cannot be removed, as it is in use", 400)
             self._policies.pop(name, None)
 
@@ -268,17 +367,17 @@ class MinioIam:
 
     # Attachments
 
-    def attach_policy(self, user: str, policies: Iterable[str]) -> Document:
-        """Attach policies to a user."""
-        return self._change(user, policies, attach=True)
+    def attach_policy(self, user: str, policies: Iterable[str], group: str = "") -> Document:
+        """Attach policies to a user, or to a group."""
+        return self._change(user, group, policies, attach=True)
 
-    def detach_policy(self, user: str, policies: Iterable[str]) -> Document:
-        """Detach policies from a user."""
-        return self._change(user, policies, attach=False)
+    def detach_policy(self, user: str, policies: Iterable[str], group: str = "") -> Document:
+        """Detach policies from a user, or from a group."""
+        return self._change(user, group, policies, attach=False)
 
-    def _change(self, user: str, policies: Iterable[str], *, attach: bool) -> Document:
+    def _change(self, user: str, group: str, policies: Iterable[str], *, attach: bool) -> Document:
         with self._lock:
-            owner = self._valid_user(user)
+            owner = self._group(group) if group else self._valid_user(user)
             changed = [name for name in dict.fromkeys(policies) if (name in owner.policies) != attach]
             if attach and any(name not in self._policies for name in changed):
                 raise _no_such_policy()
@@ -330,6 +429,7 @@ class MinioIam:
         secret_key: str = "",
         name: str = "",
         description: str = "",
+        expiration: str = "",
     ) -> Document:
         """Create a credential of a user; the store generates missing keys."""
         with self._lock:
@@ -351,9 +451,10 @@ class MinioIam:
                     400,
                 )
             self._accounts[access_key] = ServiceAccount(
-                target_user, secret_key, document, name=name, description=description
+                target_user, secret_key, document, name=name, description=description, expiration=expiration
             )
-            return {"credentials": {"accessKey": access_key, "secretKey": secret_key, "expiration": _NEVER}}
+            until = expiration or _NEVER
+            return {"credentials": {"accessKey": access_key, "secretKey": secret_key, "expiration": until}}
 
     def info_service_account(self, access_key: str) -> Document:
         """Owner, status and policy of a service account: its own policy, or the inherited one."""
@@ -380,6 +481,7 @@ class MinioIam:
         new_status: str = "",
         new_name: str = "",
         new_description: str = "",
+        new_expiration: str = "",
     ) -> None:
         """Change a service account. Without `new_policy` it loses its own policy and inherits its user's."""
         with self._lock:
@@ -392,6 +494,7 @@ class MinioIam:
                 account.enabled = _is_on(new_status)
             account.name = new_name or account.name
             account.description = new_description or account.description
+            account.expiration = new_expiration or account.expiration
             account.policy = document
 
     def delete_service_account(self, access_key: str) -> None:
@@ -403,12 +506,19 @@ class MinioIam:
     def list_service_accounts(self, user: str) -> Document:
         """The service accounts of a user; null if there are none, also for an unknown user, as on a real server."""
         with self._lock:
-            accounts = [
-                self._summary(account) | {"accessKey": key, "expiration": _NEVER}
-                for key, account in self._accounts.items()
-                if account.parent == user
-            ]
+            accounts = [self._listed(key, account) for key, account in self._accounts.items() if account.parent == user]
             return {"accounts": accounts or None}
+
+    def list_access_keys(self) -> Document:
+        """The service accounts of every user, also of those without one; root's only if it has some."""
+        with self._lock:
+            listed: dict[str, list[Document]] = {name: [] for name in self._users}
+            for key, account in self._accounts.items():
+                listed.setdefault(account.parent, []).append(self._listed(key, account))
+            return {name: {"serviceAccounts": held or None, "stsKeys": None} for name, held in listed.items()}
+
+    def _listed(self, key: str, account: ServiceAccount) -> Document:
+        return {"expiration": _NEVER} | self._summary(account) | {"accessKey": key}
 
     def _account(self, access_key: str, detail: str) -> ServiceAccount:
         account = self._accounts.get(access_key)
@@ -423,7 +533,7 @@ class MinioIam:
             "accountStatus": "on" if account.enabled else "off",
             "impliedPolicy": account.policy is None,
         }
-        named = {"name": account.name, "description": account.description}
+        named = {"name": account.name, "description": account.description, "expiration": account.expiration}
         return summary | {key: value for key, value in named.items() if value}
 
 

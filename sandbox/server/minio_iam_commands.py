@@ -62,6 +62,7 @@ def _add_service_account(iam: MinioIam, fields: _Fields, caller: str) -> object:
         secret_key=fields.text("secretKey", ""),
         name=fields.text("name", ""),
         description=fields.text("description", ""),
+        expiration=fields.text("expiration", ""),
     )
 
 
@@ -73,7 +74,14 @@ def _update_service_account(iam: MinioIam, fields: _Fields, _: str) -> None:
         new_status=fields.text("newStatus", ""),
         new_name=fields.text("newName", ""),
         new_description=fields.text("newDescription", ""),
+        new_expiration=fields.text("newExpiration", ""),
     )
+
+
+def _limits(fields: _Fields) -> dict[str, object]:
+    return {
+        name: fields.any(name) for name in ("size", "rate", "requests", "quotatype") if fields.any(name) is not None
+    }
 
 
 COMMANDS: dict[str, Command] = {
@@ -103,11 +111,15 @@ COMMANDS: dict[str, Command] = {
     "list-canned-policies": Command("admin:ListUserPolicies", lambda iam, _fields, _: iam.list_canned_policies()),
     "attach-policy": Command(
         "admin:AttachUserOrGroupPolicy",
-        lambda iam, fields, _: iam.attach_policy(fields.text("user"), fields.texts("policies")),
+        lambda iam, fields, _: iam.attach_policy(
+            fields.text("user", ""), fields.texts("policies"), fields.text("group", "")
+        ),
     ),
     "detach-policy": Command(
         "admin:AttachUserOrGroupPolicy",
-        lambda iam, fields, _: iam.detach_policy(fields.text("user"), fields.texts("policies")),
+        lambda iam, fields, _: iam.detach_policy(
+            fields.text("user", ""), fields.texts("policies"), fields.text("group", "")
+        ),
     ),
     "set-user-or-group-policy": Command(
         "admin:AttachUserOrGroupPolicy",
@@ -116,6 +128,24 @@ COMMANDS: dict[str, Command] = {
     "policy-entities": Command(
         "admin:ListUserPolicies", lambda iam, fields, _: iam.policy_entities(fields.texts("user"))
     ),
+    "update-group-members": Command(
+        "admin:AddUserToGroup",
+        lambda iam, fields, _: iam.update_group_members(
+            fields.text("group"), fields.texts("members"), remove=fields.any("isRemove") is True
+        ),
+    ),
+    "groups": Command("admin:ListGroups", lambda iam, _fields, _: iam.list_groups()),
+    "group": Command("admin:GetGroup", lambda iam, fields, _: iam.group(fields.text("group"))),
+    "set-group-status": Command(
+        "admin:EnableGroup",
+        lambda iam, fields, _: iam.set_group_status(fields.text("group"), fields.text("status")),
+    ),
+    "set-bucket-quota": Command(
+        "admin:SetBucketQuota",
+        lambda iam, fields, _: iam.set_bucket_quota(fields.text("bucket"), _limits(fields)),
+    ),
+    "get-bucket-quota": Command("admin:GetBucketQuota", lambda iam, fields, _: iam.bucket_quota(fields.text("bucket"))),
+    "list-access-keys-bulk": Command("admin:ListServiceAccounts", lambda iam, _fields, _: iam.list_access_keys()),
     "add-service-account": Command("admin:CreateServiceAccount", _add_service_account),
     "info-service-account": Command(
         "admin:ListServiceAccounts",

@@ -17,9 +17,11 @@ from xml.sax.saxutils import escape
 
 import xmltodict  # type: ignore[import-untyped]  # comes with moto, without stubs
 from flask import request
+from moto.core.responses import ActionResult, EmptyResult
 from moto.iam.access_control import PermissionResult
 from moto.iam.exceptions import DeleteConflictException
 from moto.iam.models import IAMBackend, Role, User
+from moto.iam.responses import IamResponse
 from moto.s3.exceptions import AccessDeniedByLock, MissingKey, MissingVersion, NoSuchUpload, S3ClientError
 from moto.s3.models import FakeBucket, FakeKey, S3Backend
 from moto.s3.responses import S3Response
@@ -160,6 +162,31 @@ def _amend_identities() -> None:
 
     _replace(IAMBackend, "delete_policy", delete_unused)
     _replace(IAMBackend, "delete_user", delete_bare)
+    _amend_boundaries()
+
+
+def _amend_boundaries() -> None:
+    """A user may have a permissions boundary, as a role may; moto has it for roles alone."""
+
+    def put(self: IamResponse) -> ActionResult:
+        user = self.backend.get_user(self._get_param("UserName"))
+        arn = self._get_param("PermissionsBoundary")
+        self.backend.get_policy(arn)
+        setattr(user, moto_store.BOUNDARY, arn)
+        return EmptyResult()
+
+    def delete(self: IamResponse) -> ActionResult:
+        setattr(self.backend.get_user(self._get_param("UserName")), moto_store.BOUNDARY, None)
+        return EmptyResult()
+
+    def shown(self: User) -> dict[str, str] | None:
+        arn = getattr(self, moto_store.BOUNDARY, None)
+        kind = "PermissionsBoundaryPolicy"
+        return {"PermissionsBoundaryType": kind, "PermissionsBoundaryArn": arn} if arn else None
+
+    setattr(IamResponse, "put_user_permissions_boundary", put)  # noqa: B010 - mypy knows no such method
+    setattr(IamResponse, "delete_user_permissions_boundary", delete)  # noqa: B010 - mypy knows no such method
+    setattr(User, "permissions_boundary", property(shown))  # noqa: B010 - mypy knows no such property
 
 
 def _amend_buckets(cloud: Cloud) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ACCOUNT = DEFAULT_ACCOUNT_ID
 PARTITION = "aws"
 REGION = "us-west-2"
+#: The attribute of a role with its permissions boundary; the amendments give users the same.
+BOUNDARY = "permissions_boundary_arn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class IamKey:
     user: str
     arn: str
     documents: tuple[str, ...]
+    #: The permissions boundary, if there is one.
+    bounds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class RoleSession:
     name: str
     arn: str
     documents: tuple[str, ...]
+    #: The permissions boundary, if there is one.
+    bounds: tuple[str, ...] = ()
 
 
 def s3() -> S3Backend:
@@ -144,7 +150,7 @@ def iam_key(access_key: str) -> IamKey | None:
     if key is None or user is None or key not in user.access_keys:  # moto does not remove deleted keys
         return None
     documents = tuple(_documents(user))
-    return IamKey(key.secret_access_key, key.status == "Active", user.name, user.arn, documents)
+    return IamKey(key.secret_access_key, key.status == "Active", user.name, user.arn, documents, tuple(_bounds(user)))
 
 
 def role_session(access_key: str) -> RoleSession | None:
@@ -163,6 +169,7 @@ def role_session(access_key: str) -> RoleSession | None:
         assumed.session_name,
         assumed.arn,
         tuple(_documents(role)),
+        tuple(_bounds(role)),
     )
 
 
@@ -180,6 +187,12 @@ def audiences(provider_arn: str) -> tuple[str, ...] | None:
 
 def _role(arn: str) -> Role | None:
     return next((role for role in iam().get_roles() if role.arn == arn), None)
+
+
+def _bounds(holder: Any) -> Iterator[str]:  # noqa: ANN401 - a user or role of moto's, which share no type
+    arn = getattr(holder, BOUNDARY, None)
+    if arn:
+        yield from (one.document for one in iam().get_policy(arn).versions if one.is_default)
 
 
 def _documents(user: Any) -> Iterator[str]:  # noqa: ANN401 - a user, group or role of moto's, which share no type

@@ -50,13 +50,27 @@ class Need:
 _BUCKET = {
     "accelerate": {"GET": "GetAccelerateConfiguration", "PUT": "PutAccelerateConfiguration"},
     "acl": {"GET": "GetBucketAcl", "PUT": "PutBucketAcl"},
+    "analytics": {
+        "GET": "GetAnalyticsConfiguration",
+        "PUT": "PutAnalyticsConfiguration",
+        "DELETE": "PutAnalyticsConfiguration",
+    },
     "cors": {"GET": "GetBucketCORS", "PUT": "PutBucketCORS", "DELETE": "PutBucketCORS"},
     "encryption": {
         "GET": "GetEncryptionConfiguration",
         "PUT": "PutEncryptionConfiguration",
         "DELETE": "PutEncryptionConfiguration",
     },
-    "inventory": {"GET": "GetInventoryConfiguration", "PUT": "PutInventoryConfiguration"},
+    "intelligent-tiering": {
+        "GET": "GetIntelligentTieringConfiguration",
+        "PUT": "PutIntelligentTieringConfiguration",
+        "DELETE": "PutIntelligentTieringConfiguration",
+    },
+    "inventory": {
+        "GET": "GetInventoryConfiguration",
+        "PUT": "PutInventoryConfiguration",
+        "DELETE": "PutInventoryConfiguration",
+    },
     "lifecycle": {
         "GET": "GetLifecycleConfiguration",
         "PUT": "PutLifecycleConfiguration",
@@ -64,6 +78,11 @@ _BUCKET = {
     },
     "location": {"GET": "GetBucketLocation"},
     "logging": {"GET": "GetBucketLogging", "PUT": "PutBucketLogging"},
+    "metrics": {
+        "GET": "GetMetricsConfiguration",
+        "PUT": "PutMetricsConfiguration",
+        "DELETE": "PutMetricsConfiguration",
+    },
     "notification": {"GET": "GetBucketNotification", "PUT": "PutBucketNotification"},
     "object-lock": {"GET": "GetBucketObjectLockConfiguration", "PUT": "PutBucketObjectLockConfiguration"},
     "ownershipControls": {
@@ -94,7 +113,7 @@ _BUCKET = {
 #: PutBucketHandler; AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html, Permissions).
 _LOCKING = ("PutBucketObjectLockConfiguration", "PutBucketVersioning")
 #: Parts of S3 that neither moto nor this server supports; without this list moto would answer with a listing.
-_UNKNOWN = ("analytics", "intelligent-tiering", "metrics", "metadataTable", "session")
+_UNKNOWN = ("metadataTable", "session")
 _PLAIN_BUCKET = {"GET": "ListBucket", "HEAD": "ListBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
 #: Query parameter -> permission by method, for requests on an object. The first present parameter decides.
 _OBJECT = {
@@ -153,6 +172,8 @@ def needs(request: Request, cloud: Cloud) -> list[Need]:
         return []
     if not request.key:
         action = _bucket_action(request)
+        if cloud is Cloud.AISTOR:
+            action = action.replace("CORS", "Cors")  # its spelling, and its policies distinguish case
         locked = action == "CreateBucket" and request.headers.get("x-amz-bucket-object-lock-enabled", "") == "true"
         return [Need(f"s3:{one}", request.bucket) for one in (action, *(_LOCKING if locked else ()))]
     return _object_needs(request, cloud)

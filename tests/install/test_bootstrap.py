@@ -137,7 +137,7 @@ def test_each_python_makes_the_environment(clone: Path, wheels_for: Callable[[Pa
 def _shrink(clone: Path) -> None:
     """Give the clone the image's dependencies and lock, with the build backend: a third of the packages."""
     project = clone / "pyproject.toml"
-    wanted = re.sub(r'(?m)^    "(configup|minio|pulumi|python-dot).*\n', "", project.read_text(encoding="utf-8"))
+    wanted = re.sub(r'(?m)^    "(configup|pulumi|python-dot).*\n', "", project.read_text(encoding="utf-8"))
     project.write_text(wanted, encoding="utf-8")
     lock = clone / "requirements.txt"
     backend = re.search(r"(?m)^setuptools==.*\n(?:    --hash.*\n)+", lock.read_text(encoding="utf-8"))

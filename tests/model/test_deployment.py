@@ -105,7 +105,13 @@ def test_aistor_says_what_it_cannot_do(published: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("kms", "expected"), [(False, "SSE-S3"), (True, "SSE-KMS")])
 def test_aws_does_it_all(plan: StorePlan, expected: str, *, kms: bool) -> None:
     """On AWS no feature is missing, and the encryption is named."""
-    deployment = build_deployment(plan, stack="aws", cloud="aws", region="us-west-2", kms=kms)
+    deployment = build_deployment(
+        plan,
+        stack="aws",
+        cloud="aws",
+        region="us-west-2",
+        kms_key="arn:aws:kms:us-west-2:123456789012:key/x" if kms else None,
+    )
 
     assert (deployment.unsupported, deployment.encryption, deployment.endpoint) == ((), expected, None)
 

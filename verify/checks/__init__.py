@@ -12,7 +12,7 @@ from model.deployment import Deployment
 from model.plan import BucketPlan
 from model.remedies import for_stack
 from verify.answer_codes import BUSY, NO_ANSWER, SILENT
-from verify.checks import configuration, evidence, exposure, grants, locks, objects
+from verify.checks import configuration, evidence, exposure, grants, identities, locks, objects, settings
 from verify.checks.finding import Finding, Status, Verdict
 from verify.facts import BucketFacts, Facts
 from verify.probe.actions import ACTIONS
@@ -119,6 +119,7 @@ BUCKET_CHECKS: Mapping[str, tuple[Check, BucketCheck]] = {
         exposure.plain_http_refused,
         exposure.verifier_confined,
     ),
+    **_named(Part.AUDIT, settings.settings_audited, settings.held_versions_audited),
     **_named(None, objects.probes_removed),
 }
 STORE_CHECKS: Mapping[str, tuple[Check, StoreCheck]] = {
@@ -130,6 +131,13 @@ STORE_CHECKS: Mapping[str, tuple[Check, StoreCheck]] = {
         exposure.default_keys_refused,
         exposure.admin_api_refused,
         exposure.other_stacks_refused,
+    ),
+    **_named(
+        Part.AUDIT,
+        identities.grants_audited,
+        identities.others_audited,
+        identities.keys_audited,
+        identities.trusts_audited,
     ),
 }
 GRANT_CHECKS: Mapping[str, Check] = {

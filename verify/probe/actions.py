@@ -40,6 +40,8 @@ REFUSED: dict[Cloud, frozenset[str]] = {
     "aistor": frozenset({"AccessDenied"}),
     "aws": frozenset({"AccessDenied"}),
 }
+# What the auditor's policy lets in of the matrix (`model.audited`).
+_AUDITED = frozenset({"list_versions", "read_configuration"})
 Holder = Literal["read", "append", "write", "verifier", "nobody"]
 _BY_ACCESS: dict[Access, frozenset[Holder]] = {
     Access.READ: frozenset({"read"}),
@@ -137,6 +139,8 @@ class Action:
         """Whether the plan allows the identity this action in the bucket."""
         if identity.verifies:
             return self.holder != "nobody" and not self.outside
+        if identity.audits:
+            return self.name in _AUDITED
         return any(grant.bucket == bucket.name and self.holder in _BY_ACCESS[grant.access] for grant in identity.grants)
 
     def let_in(self, answer: Tried) -> bool:

@@ -46,6 +46,7 @@ AISTOR_CALLS: tuple[tuple[str, str, bytes], ...] = (
     ("PUT", "site-replication/add", _JUNK),
     ("PUT", "tier", _JUNK),
 )
+_AUDITED = frozenset({"list-users", "list-canned-policies", "list-service-accounts", "ListAccessKeys"})
 _DENY_ALL = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}'
 _NO_POLICY = f"arn:aws:iam::aws:policy/{_NONE}"
 _NO_KEY = "AKIAVERIFYNONE000000"
@@ -82,6 +83,11 @@ def aws_calls(identity: IdentityPlan) -> tuple[tuple[str, Mapping[str, str]], ..
     )
 
 
+def _may_call(identity: IdentityPlan, name: str) -> bool:
+    """Whether the plan allows an identity a call: an auditor reads users, policies and keys."""
+    return identity.audits and name in _AUDITED
+
+
 def try_admin(session: StoreSession, identity: IdentityPlan) -> Tried:
     """Call everything as an identity; a refusal only if the server refused everything.
 
@@ -90,7 +96,9 @@ def try_admin(session: StoreSession, identity: IdentityPlan) -> Tried:
     if identity.name in session.target.absent:
         return Answer(code=NOT_TRIED, said=session.target.absent[identity.name])
     calls = _aistor(session, identity) if session.target.deployment.cloud == "aistor" else _aws(session, identity)
-    answers = [(name, answer) for name, answer in calls if answer.code not in _NOT_OFFERED]
+    answers = [
+        (name, answer) for name, answer in calls if answer.code not in _NOT_OFFERED and not _may_call(identity, name)
+    ]
     if not answers:
         return Answer(code=NOT_SPOKEN_CODE, said="the server offers no call of the admin API")
     wrong = [(name, answer) for name, answer in answers if answer.code not in ADMIN_DENIED]

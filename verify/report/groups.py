@@ -20,6 +20,7 @@ class Group(StrEnum):
     IMMUTABILITY = "immutability"
     EXPOSURE = "exposure"
     GRANTS = "grants"
+    AUDIT = "audit"
     STORE = "store"
 
 
@@ -31,6 +32,7 @@ _BY_PART: Mapping[Part | None, Group] = {
     Part.LOCK: Group.IMMUTABILITY,
     Part.STRANGERS: Group.EXPOSURE,
     Part.GRANTS: Group.GRANTS,
+    Part.AUDIT: Group.AUDIT,
 }
 # Checks whose facts belong to another part than the one that the check is about.
 _ELSEWHERE: Mapping[str, Group] = {

@@ -21,6 +21,7 @@ class Holding(StrEnum):
     APPEND = "append"
     WRITE = "write"
     VERIFIER = "verifier"
+    AUDITOR = "auditor"
     NONE = "none"
 
 
@@ -114,6 +115,8 @@ def heat_cell(facts: Facts, identity: IdentityPlan, bucket: BucketPlan, cell: Se
 def _holding(identity: IdentityPlan, bucket: BucketPlan) -> Holding:
     if identity.verifies:
         return Holding.VERIFIER
+    if identity.audits:
+        return Holding.AUDITOR
     return next((Holding(g.access.value) for g in identity.grants if g.bucket == bucket.name), Holding.NONE)
 
 

@@ -16,7 +16,14 @@ from verify.facts import Facts
 from verify.report.groups import CHECKS, GROUP_OF, Group
 from verify.report.lives import Life, lives
 from verify.report.matrix import HeatRow, heat_cell
+from verify.report.truth import TruthLine, truth_lines
 from verify.selection import SAMPLE, Selection
+
+_JUDGED = frozenset({Status.PASS, Status.FAIL})
+NOT_LOOKED_AT = (
+    "the content of objects, versions beyond a sample, temporary sessions, access points, other accounts, and the "
+    "server's own configuration"
+)
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,8 @@ class Summary:
         rows: The bucket table, in the plan's order.
         identities: The columns of the heat map; empty if grants were not selected.
         heat: The heat map, in the plan's order.
+        truth: Each identity by plan and in truth, as the audit found it; empty without an auditor.
+        proof: What is proven by trial, what by audit, and what is not looked at, in one sentence.
         untried: The number of cells that the sample leaves out.
         sample: How many buckets are tried, if an identity does not hold more than this number.
         store: Findings about the store as a whole.
@@ -134,6 +143,8 @@ class Summary:
     rows: tuple[BucketRow, ...]
     identities: tuple[str, ...]
     heat: tuple[HeatRow, ...]
+    truth: tuple[TruthLine, ...]
+    proof: str
     untried: int
     sample: int
     store: tuple[Finding, ...]
@@ -182,6 +193,8 @@ def summarise(deployment: Deployment, facts: Facts, findings: Sequence[Finding],
             for b in plan.buckets
             if b.name in in_matrix
         ),
+        truth=truth_lines(deployment, facts),
+        proof=_proof(facts, findings),
         untried=selection.untried(plan) if cells else 0,
         sample=SAMPLE,
         store=tuple(finding for finding in findings if finding.bucket is None),
@@ -192,6 +205,21 @@ def summarise(deployment: Deployment, facts: Facts, findings: Sequence[Finding],
         lives=lives(deployment, selection),
         unsupported=deployment.unsupported,
     )
+
+
+def _proof(facts: Facts, findings: Sequence[Finding]) -> str:
+    """What is proven by trial, what by audit, and what is not looked at; empty if neither ran."""
+    tried = bool(facts.grants)
+    audited = any(GROUP_OF[one.check] is Group.AUDIT and one.status in _JUDGED for one in findings)
+    told = []
+    if tried:
+        told.append("by trial: what each key can and cannot do to the run's own objects")
+    if audited:
+        told.append("by audit: every setting of the buckets and, for all requests, who may do what")
+    if not told:
+        return ""
+    missing = "" if audited else "what no trial reaches, because nothing was audited; "
+    return f"Proven {', '.join(told)}. Not looked at: {missing}{NOT_LOOKED_AT}."
 
 
 def _tally(findings: Iterable[Finding]) -> Tally:

@@ -25,8 +25,11 @@ TABLE_WIDTH = 140
 MANY_BUCKETS = 60
 _LEGEND = (
     "r read, a append (read and put), w write (append and delete), v verifier (all, under .verify/ only), "
+    "c auditor (configuration only), "
     "· nothing; ! differs (+ wider, - narrower), ? cannot tell, blank not tried"
 )
+_LETTERS = {Holding.NONE: "·", Holding.AUDITOR: "c"}
+_COLOURS = {Status.PASS: "green", Status.FAIL: "bold red", Status.CANNOT_TELL: "yellow", Status.NOT_ASKED: "dim"}
 _AMISS = {Match.WIDER: "!+", Match.NARROWER: "!-", Match.UNCLEAR: "!"}
 
 
@@ -37,15 +40,7 @@ def print_report(
     summary = summarise(deployment, facts, findings, selection)
     if summary.rows:
         console.print(_bucket_table(summary), soft_wrap=False)
-    if summary.heat:
-        console.print(_heat_map(summary), soft_wrap=False)
-        _say(console, f"[dim]{_LEGEND}[/dim]")
-        if summary.untried:
-            _say(
-                console,
-                f"[dim]{summary.untried} cells were left out: for each identity the run tries a sample of "
-                f"{summary.sample} of the buckets that it does not hold; --full-matrix tries all[/dim]",
-            )
+    _print_access(console, summary)
     for told in summary.warnings:
         _say(console, f"[yellow]warning[/yellow] {_shown(told.check)}: {_shown(told.remedy)}")
     for told in summary.untold:
@@ -61,8 +56,25 @@ def print_report(
         )
     if not summary.door_open:
         _say(console, "No other request was sent.")
+    if summary.proof:
+        _say(console, f"[dim]{_shown(summary.proof)}[/dim]")
     if summary.bucket_count or not summary.unfinished:
         _say(console, summary.line)
+
+
+def _print_access(console: Console, summary: Summary) -> None:
+    """Who may do what: as tried, and by plan and in truth as audited."""
+    if summary.heat:
+        console.print(_heat_map(summary), soft_wrap=False)
+        _say(console, f"[dim]{_LEGEND}[/dim]")
+        if summary.untried:
+            _say(
+                console,
+                f"[dim]{summary.untried} cells were left out: for each identity the run tries a sample of "
+                f"{summary.sample} of the buckets that it does not hold; --full-matrix tries all[/dim]",
+            )
+    if summary.truth:
+        console.print(_truth_table(summary), soft_wrap=False)
 
 
 def _say(console: Console, text: str) -> None:
@@ -107,8 +119,18 @@ def _heat_map(summary: Summary) -> Table:
     return table
 
 
+def _truth_table(summary: Summary) -> Table:
+    table = Table(title="by plan and in truth", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("who", "by plan", "in truth"):
+        table.add_column(heading, overflow="fold")
+    for line in summary.truth:
+        truth = _shown(line.truth)
+        table.add_row(_shown(line.who), _shown(line.planned), f"[{_COLOURS[line.status]}]{truth}[/]")
+    return table
+
+
 def _heat(cell: HeatCell) -> str:
-    letter = "·" if cell.holding is Holding.NONE else cell.holding.value[0]
+    letter = _LETTERS.get(cell.holding, cell.holding.value[0])
     if cell.match in _AMISS:
         return f"[bold red]{letter}{_AMISS[cell.match]}[/bold red]"
     if cell.match is Match.NOT_TRIED:
