@@ -336,9 +336,7 @@ def _expiring(store: Store, _: str) -> None:
 def _never_expiring(store: Store, _: str) -> None:
     key = _key_of(store, "reader")
     policy = _iam(store).info_service_account(key)["policy"]
-    _iam(store).call(
-        "update-service-account", accessKey=key, newPolicy=policy, newExpiration="9999-12-31T00:00:00+00:00"
-    )
+    _iam(store).call("update-service-account", accessKey=key, newPolicy=policy, newExpiration="1970-01-01T00:00:00Z")
 
 
 def _narrowed_key(store: Store, bucket: str) -> None:

@@ -494,7 +494,8 @@ class MinioIam:
                 account.enabled = _is_on(new_status)
             account.name = new_name or account.name
             account.description = new_description or account.description
-            account.expiration = new_expiration or account.expiration
+            # The end of a key that never expires takes an end away (validateSvcExpirationInUTC in cmd/iam-store.go).
+            account.expiration = "" if new_expiration == _NEVER else new_expiration or account.expiration
             account.policy = document
 
     def delete_service_account(self, access_key: str) -> None:
