@@ -123,7 +123,7 @@ def _admin(identity: str, *actions: str, clouds: tuple[Cloud, ...]) -> AuditDama
         f"{' and '.join(actions)} granted to {identity}",
         _widened(identity, lambda _store, _bucket: _statement(actions, on)),
         GRANTS,
-        actions[0],
+        actions[0].rstrip("*"),
         clouds,
     )
 
