@@ -12,9 +12,7 @@ from hypothesis import settings
 
 IS_LONG = os.environ.get("OBJECT_STORE_LONG") == "1"
 
-_LEFT = pytest.mark.skipif(
-    not IS_LONG, reason="for a change it runs on another stack; `make long` runs it here"
-)
+_LEFT = pytest.mark.skipif(not IS_LONG, reason="for a change it runs on another stack; `make long` runs it here")
 
 
 def on(fixture: str, tried: Sequence[str], *, left: Sequence[str]) -> pytest.MarkDecorator:
