@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from trials.stores import Store
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30
+START_SECONDS = 60
 END_SECONDS = 60
 
 
@@ -106,12 +106,16 @@ def in_the_middle(store: "Store", process: subprocess.Popen[str]) -> None:
     """Return once the run has written something and has not ended; the process is stopped so that it cannot end."""
     deadline = time.monotonic() + START_SECONDS
     process.send_signal(signal.SIGSTOP)
-    while not versions_in(store):
-        process.send_signal(signal.SIGCONT)
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, "the run wrote nothing"
-        time.sleep(0.02)
-        process.send_signal(signal.SIGSTOP)
+    try:
+        while not versions_in(store):
+            process.send_signal(signal.SIGCONT)
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline, "the run wrote nothing"
+            time.sleep(0.1)
+            process.send_signal(signal.SIGSTOP)
+    except BaseException:
+        process.kill()  # else it would write among the next tests
+        raise
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
