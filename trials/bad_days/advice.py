@@ -72,14 +72,20 @@ _ROTATION = TriedBy("tests/e2e/test_credentials.py::test_rotation_under_load_los
 _DELIVERY = TriedBy("tests/ops/keys/test_tools.py::test_two_stacks_and_a_rotation", ("deliver",))
 _OUTPUTS = TriedBy("tests/stack/test_outputs.py::test_what_is_published_is_read", ("output",))
 _JOB = TriedBy("tests/verify/test_job.py::test_kubernetes_takes_them", ("verify-job",))
+_DAMAGE = TriedBy("tests/verify/test_audit_damages.py::test_damage_is_found_and_mended", ("run_remedy",))
 _MOVE_OBJECTS = Untried("the MinIO client")
 _LICENCE = Untried("a licence of AIStor")
 
 #: By command, in the form of `command_in`.
 TRIED: Mapping[str, TriedBy | Untried] = {
+    # The audit's remedies have the names of their commands as values.
+    "aws iam": _DAMAGE,
+    "aws iam --policy-arn": _DAMAGE,
+    "aws iam --policy-name": _DAMAGE,
     "aws iam delete-access-key --user-name --access-key-id": TriedBy(
         "tests/ops/keys/test_live_keys.py::test_keys_of_an_iam_user", ("keys.remove",)
     ),
+    "aws s3api": _DAMAGE,
     "aws s3api put-bucket-versioning --bucket --versioning-configuration": Untried(
         "a bucket without object lock on AWS"
     ),
@@ -93,6 +99,7 @@ TRIED: Mapping[str, TriedBy | Untried] = {
     "aws sts get-caller-identity": TriedBy(
         "tests/sandbox/server/test_gate.py::test_aws_identity_and_iam_permissions", ("get_caller_identity",)
     ),
+    "mc admin": _DAMAGE,
     "mc admin accesskey rm": TriedBy(
         "tests/ops/keys/test_live_keys.py::test_service_accounts_of_a_user", ("keys.remove",)
     ),
@@ -125,6 +132,7 @@ TRIED: Mapping[str, TriedBy | Untried] = {
     ),
     "object-store verify-job": _JOB,
     "object-store verify-job --secret-manifest": _JOB,
+    "pulumi config set --path object-store:administrators": _CONFIG,
     "pulumi config set --path --type": _CONFIG,
     "pulumi config set --path --type object-store:allowedAccountIds": _CONFIG,
     "pulumi config set object-store:adminApi": _CONFIG,
