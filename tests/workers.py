@@ -24,6 +24,7 @@ LONG = {
     "leaks/test_commands.py": 210,
     "install/test_bootstrap.py": 200,
     "verify/test_mutations.py": 180,
+    "verify/test_audit_damages.py": 180,
     "e2e/test_adopt.py": 180,
     "workflows/test_deploy.py": 150,
     "workflows/test_preview.py": 150,
@@ -47,6 +48,7 @@ LONG = {
 # Files whose tests share nothing between the values of a parameter.
 _BY_PARAMETER = {
     "infra/components/test_admin_policy.py": ("aistor", "aws"),
+    "verify/test_audit_damages.py": ("aistor", "aws"),
     "e2e/test_admin_api.py": ("v3", "v4"),
     "e2e/test_bad_days.py": ("v3", "v4", "aws"),
     "e2e/test_credentials.py": ("local", "aws"),
