@@ -4,7 +4,22 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox.server.embedded import RunningServer
 from trials.stores import Store, running_store
+
+
+def config_of(server: RunningServer, **more: str) -> dict[str, str]:
+    """The config of a stack on an embedded server for AIStor, without the namespace of its keys."""
+    return {
+        "cloud": "aistor",
+        "env": "local",
+        "region": server.region,
+        "endpoint": server.endpoint,
+        "caBundle": server.ca_bundle,
+        "adminUser": server.admin.user,
+        "adminPassword": server.admin.password,
+        **more,
+    }
 
 
 @pytest.fixture(scope="session")

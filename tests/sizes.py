@@ -12,12 +12,13 @@ from hypothesis import settings
 
 IS_LONG = os.environ.get("OBJECT_STORE_LONG") == "1"
 
-_LEFT = pytest.mark.skipif(not IS_LONG, reason="for a change it runs on another stack; `make long` runs it here")
+#: Of a case that a change runs on another stack or cloud.
+ELSEWHERE = pytest.mark.skipif(not IS_LONG, reason="for a change it runs elsewhere; `make long` runs it here, too")
 
 
 def on(fixture: str, tried: Sequence[str], *, left: Sequence[str]) -> pytest.MarkDecorator:
     """The values of a fixture that a test runs with: for a change those of `tried`, with `make long` all."""
-    values = [*tried, *(pytest.param(value, marks=_LEFT) for value in left)]
+    values = [*tried, *(pytest.param(value, marks=ELSEWHERE) for value in left)]
     return pytest.mark.parametrize(fixture, values, indirect=True)
 
 

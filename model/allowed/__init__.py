@@ -7,10 +7,11 @@ principal is read by `verify.audit`.
 
 from model.allowed.decide import Access, Request, differences, more_allowed
 from model.allowed.overview import Line, overview
-from model.allowed.strangers import for_strangers
+from model.allowed.strangers import STRANGER, for_strangers
 from model.allowed.words import example, sentence
 
 __all__ = [
+    "STRANGER",
     "Access",
     "Line",
     "Request",

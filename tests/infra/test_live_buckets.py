@@ -12,6 +12,7 @@ from infra.live_buckets import _exists, admin_client, existing_buckets
 from infra.settings import AwsSettings, Settings, settings_from
 from model.problems import InvalidInputError
 from sandbox.server.embedded import running_server
+from tests.running_stores import config_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,16 +36,7 @@ def _settings(server: "RunningServer", tmp_path: Path) -> Settings:
 def settings_of(server: "RunningServer", tmp_path: Path) -> Settings:
     """The settings of a stack on a server; its CA bundle is in the folder."""
     (tmp_path / "ca.pem").write_bytes(Path(server.ca_bundle).read_bytes())
-    values = {
-        "cloud": "aistor",
-        "env": "local",
-        "region": server.region,
-        "endpoint": server.endpoint,
-        "caBundle": "ca.pem",
-        "adminUser": server.admin.user,
-        "adminPassword": server.admin.password,
-    }
-    return settings_from(values, "local", tmp_path, {})
+    return settings_from(config_of(server, caBundle="ca.pem"), "local", tmp_path, {})
 
 
 def requests_of(settings: Settings, names: list[str], monkeypatch: pytest.MonkeyPatch) -> tuple[set[str], list[str]]:

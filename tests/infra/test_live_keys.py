@@ -10,21 +10,13 @@ from infra.live_keys import knows_a_key
 from infra.settings import settings_from
 from model.problems import InvalidInputError
 from sandbox.server.embedded import running_server
+from tests.running_stores import config_of
 
 
 def test_one_of_the_keys_is_enough(tmp_path: Path) -> None:
     """A known one says that it is the server, unknown ones alone that it is not; a refused admin says nothing."""
     with running_server("aistor", tmp_path / "server") as server:
-        values = {
-            "cloud": "aistor",
-            "env": "local",
-            "region": server.region,
-            "endpoint": server.endpoint,
-            "caBundle": server.ca_bundle,
-            "adminUser": server.admin.user,
-            "adminPassword": server.admin.password,
-        }
-        settings = settings_from(values, "local", tmp_path, {})
+        settings = settings_from(config_of(server), "local", tmp_path, {})
         own = settings.aistor
         assert own is not None
         with AdminApi(

@@ -6,7 +6,7 @@ import pytest
 
 from model.deployment import Deployment, Role, build_deployment
 from model.plan import StorePlan
-from model.policies import as_json, identity_policies, trust_policy
+from model.policies import as_json, bucket_policy, identity_policies, trust_policy
 from model.trust import provider_arn
 from trials.stores import AUDITED_IDENTITIES, small_plan
 from verify.checks import STORE_CHECKS
@@ -60,6 +60,23 @@ def facts_of(plan: StorePlan, *others: Principal, trust: str = "") -> Facts:
     )
 
 
+def bucket_facts(audit: BucketAudit | None = None, policy: str = "") -> BucketFacts:
+    """A bucket of which little is known."""
+    nothing: Answer[str] = Answer("")
+    return BucketFacts(
+        nothing,
+        nothing,
+        Answer(()),
+        Answer(code="x"),
+        nothing,
+        Answer(()),
+        nothing,
+        Answer(policy),
+        Answer(0),
+        audit=audit,
+    )
+
+
 def verdict(check: str, deployment: Deployment, facts: Facts) -> Verdict:
     """A check's verdict on these facts."""
     return STORE_CHECKS[check][1](deployment, facts)
@@ -108,6 +125,31 @@ def test_harmless_user_is_no_finding(actions: str, plan: StorePlan, deployment: 
     assert verdict("others_audited", deployment, facts_of(plan, other)).status is Status.PASS
 
 
+OTHERS = {
+    '{"AWS":"arn:aws:iam::999999999999:root"}': "arn:aws:iam::999999999999:root",
+    '{"Service":"logging.s3.amazonaws.com"}': "Service logging.s3.amazonaws.com",
+    '"*"': "anybody",
+}
+
+
+@pytest.mark.parametrize(("principal", "name"), OTHERS.items())
+def test_bucket_policy_lets_nobody_else_in(principal: str, name: str, plan: StorePlan, deployment: Deployment) -> None:
+    """A policy for another account, a service or everybody is a finding with its name, and the planned one is none."""
+    bucket = plan.buckets[0].name
+    text = (
+        f'{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},'
+        f'"Action":"s3:GetObject","Resource":"arn:aws:s3:::{bucket}/*"}}]}}'
+    )
+    facts = facts_of(plan)
+
+    found = verdict("others_audited", deployment, replace(facts, buckets={bucket: bucket_facts(policy=text)}))
+
+    assert found.status is Status.FAIL
+    assert found.found.startswith(f"{name}: ")
+    planned = bucket_facts(policy=as_json(bucket_policy(bucket)))
+    assert verdict("others_audited", deployment, replace(facts, buckets={bucket: planned})).status is Status.PASS
+
+
 def test_truth_has_a_line_for_everybody(plan: StorePlan, deployment: Deployment) -> None:
     """Each identity has its line, and so has whoever else reaches a bucket."""
     text = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*"],"Resource":["*"]}]}'
@@ -124,11 +166,7 @@ def test_truth_has_a_line_for_everybody(plan: StorePlan, deployment: Deployment)
 def test_tags_that_the_stack_did_not_publish_are_not_judged(plan: StorePlan, deployment: Deployment) -> None:
     """A deployment of before does not say which tags its buckets have."""
     tagged = "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
-    nothing: Answer[str] = Answer("")
-    audit = BucketAudit("", {"tags": Answer(tagged)})
-    facts = BucketFacts(
-        nothing, nothing, Answer(()), Answer(code="x"), nothing, Answer(()), nothing, nothing, Answer(0), audit=audit
-    )
+    facts = bucket_facts(BucketAudit("", {"tags": Answer(tagged)}))
     before = deployment.model_copy(update={"tags": None})
 
     assert settings_audited(before, plan.buckets[0], facts).status is Status.PASS

@@ -7,7 +7,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from model.policies import Cloud
-from tests.sizes import IS_LONG
+from tests.sizes import ELSEWHERE
 from trials.audit_damages import AUDIT_DAMAGES, AuditDamage
 from trials.remedy_lines import run_remedy
 from trials.stores import AUDITED_IDENTITIES, Store, running_store, small_plan
@@ -23,9 +23,6 @@ SELECTION = Selection(parts=frozenset({Part.AUDIT}))
 CHECKS = frozenset(
     name for name, (check, _) in (*BUCKET_CHECKS.items(), *STORE_CHECKS.items()) if check.part is Part.AUDIT
 )
-_LEFT = pytest.mark.skipif(
-    not IS_LONG, reason="for a change it is done on the other cloud; `make long` does it here, too"
-)
 
 
 def cases() -> Iterator[ParameterSet]:
@@ -33,7 +30,7 @@ def cases() -> Iterator[ParameterSet]:
     for number, damage in enumerate(AUDIT_DAMAGES):
         for cloud in damage.clouds:
             is_left = len(damage.clouds) > 1 and damage.clouds[number % len(damage.clouds)] != cloud
-            yield pytest.param(damage, cloud, id=f"{cloud}-{damage.name}", marks=[_LEFT] if is_left else [])
+            yield pytest.param(damage, cloud, id=f"{cloud}-{damage.name}", marks=[ELSEWHERE] if is_left else [])
 
 
 class Audited:

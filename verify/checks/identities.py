@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from model.allowed import Access, Request, example, more_allowed, sentence
+from model.allowed import STRANGER, Access, Request, example, for_strangers, more_allowed, sentence
 from model.deployment import Deployment
 from model.plan import IdentityPlan
 from model.policies import Cloud, as_json, bucket_policy, identity_policies, service_account_policy, trust_policy
@@ -139,7 +139,7 @@ def others(deployment: Deployment, facts: Facts) -> Iterator[Holder]:
     known = frozenset(deployment.administrators)
     policies, planned_policies = _live_policies(facts), _planned_policies(deployment, facts)
     if not _same(tuple(policies.values()), tuple(planned_policies.values())):
-        yield from _anonymous(deployment, policies, planned_policies)
+        yield from _strangers(deployment, facts, policies, planned_policies)
     for one in facts.audit.principals.value or () if facts.audit else ():
         if (one.kind, one.name) in own or one.name in known or not one.enabled:
             continue
@@ -333,13 +333,18 @@ def _elsewhere(deployment: Deployment) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
-def _anonymous(
-    deployment: Deployment, policies: Mapping[str, str], planned_policies: Mapping[str, str]
+def _strangers(
+    deployment: Deployment, facts: Facts, policies: Mapping[str, str], planned_policies: Mapping[str, str]
 ) -> Iterator[Holder]:
-    have, want = (Access("", deployment.cloud, (), held) for held in (policies, planned_policies))
-    request = more_allowed(have, want)
-    if request is not None:
-        yield Holder("anybody", "", (Difference(f"{_words(request)} (a bucket policy)", Remedy.CHANGED.value),))
+    """Principals outside this server or account whom a bucket policy allows more than planned, and anonymous callers."""
+    known = {one.arn for one in _found(facts).values() if one.arn}
+    roots = {f"arn:aws:iam::{arn.split(':')[4]}:root" for arn in known}
+    found = list(for_strangers(policies, planned_policies, deployment.cloud, frozenset(known | roots)))
+    for request in found:
+        if request.principal == STRANGER and any(not one.principal for one in found):
+            continue  # whoever has no key may do it, too
+        text = f"{_words(request)} (a bucket policy)"
+        yield Holder(request.principal or "anybody", "", (Difference(text, Remedy.CHANGED.value),))
 
 
 def _unplanned_remedy(live: Principal, unplanned: Sequence[HeldDocument], named: dict[str, str]) -> str:

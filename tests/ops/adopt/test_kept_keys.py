@@ -23,6 +23,7 @@ from ops.identities_in_state import Place, StateError
 from ops.keys_in_state import with_keys
 from sandbox.server.embedded import RunningServer, running_server
 from stack.state_secret import revealed, secret
+from tests.running_stores import config_of
 
 STATEMENT = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::b/*"]}
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [STATEMENT]})
@@ -38,16 +39,7 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 @pytest.fixture(name="settings")
 def _settings(server: RunningServer, tmp_path: Path) -> Settings:
-    values = {
-        "cloud": "aistor",
-        "env": "local",
-        "region": server.region,
-        "endpoint": server.endpoint,
-        "caBundle": server.ca_bundle,
-        "adminUser": server.admin.user,
-        "adminPassword": server.admin.password,
-    }
-    return settings_from({**values, **TWO_GENERATIONS}, "local", tmp_path, {})
+    return settings_from({**config_of(server), **TWO_GENERATIONS}, "local", tmp_path, {})
 
 
 def on_aws(**more: str) -> Settings:

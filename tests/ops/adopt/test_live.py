@@ -13,6 +13,7 @@ from model.problems import InvalidInputError
 from ops.adopt.adoptable import LiveBucket
 from ops.adopt.live import live_buckets
 from sandbox.server.embedded import RunningServer, running_server
+from tests.running_stores import config_of
 
 
 @pytest.fixture(scope="module", name="server")
@@ -23,16 +24,7 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 def settings_of(server: RunningServer, password: str) -> Settings:
     """The settings of a stack whose admin has a password."""
-    values = {
-        "cloud": "aistor",
-        "env": "local",
-        "region": server.region,
-        "endpoint": server.endpoint,
-        "caBundle": server.ca_bundle,
-        "adminUser": server.admin.user,
-        "adminPassword": password,
-    }
-    return settings_from(values, "local", Path.cwd(), {})
+    return settings_from(config_of(server, adminPassword=password), "local", Path.cwd(), {})
 
 
 def found(settings: Settings) -> dict[str, LiveBucket]:

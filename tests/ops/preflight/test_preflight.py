@@ -23,6 +23,7 @@ from sandbox.server.embedded import RunningServer, running_server
 from stack.config import project_folder
 from tests.certificates import ca_as_server
 from tests.console import command as console
+from tests.running_stores import config_of
 
 main = console("preflight")
 
@@ -91,20 +92,6 @@ def client(server: RunningServer) -> Any:  # noqa: ANN401 - boto3's clients are 
     )
 
 
-def config_of(server: RunningServer, **more: str) -> dict[str, str]:
-    """The config of a stack on an embedded server."""
-    return {
-        "cloud": "aistor",
-        "env": "test",
-        "region": server.region,
-        "endpoint": server.endpoint,
-        "caBundle": server.ca_bundle,
-        "adminUser": server.admin.user,
-        "adminPassword": server.admin.password,
-        **more,
-    }
-
-
 def state_of(
     endpoint: str, user: str, password: str, *buckets: str, pending: tuple[str, ...] = ()
 ) -> dict[str, object]:
@@ -146,7 +133,7 @@ def test_deployed_stack_passes(pulumi: FakePulumi, aistor: RunningServer, capsys
     admin = aistor.admin
     pulumi.holds(
         "local",
-        config_of(aistor),
+        config_of(aistor, env="test"),
         state_of(aistor.endpoint, admin.user, admin.password, "joelclaw-test-usw2-media-raw"),
     )
     status, found, text = run(capsys)
@@ -161,7 +148,7 @@ def test_bucket_of_somebody_else_stops(
     pulumi: FakePulumi, aistor: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Before the first `up` there is no state: a bucket with a planned name is a STOP, with the command to adopt it."""
-    pulumi.holds("local", config_of(aistor), {"version": 3, "deployment": None})
+    pulumi.holds("local", config_of(aistor, env="test"), {"version": 3, "deployment": None})
     status, found, text = run(capsys, "--before", "up", "--quiet")
 
     assert status == 1
@@ -176,7 +163,7 @@ def test_interrupted_update_is_told(
     """A bucket that a killed engine was creating is ours, and the repair command is named."""
     admin = aistor.admin
     state = state_of(aistor.endpoint, admin.user, admin.password, pending=("joelclaw-test-usw2-media-raw",))
-    pulumi.holds("local", config_of(aistor), state)
+    pulumi.holds("local", config_of(aistor, env="test"), state)
     status, found, text = run(capsys)
 
     assert (status, found["nothing_interrupted"][0]) == (0, "WARN")
@@ -188,7 +175,7 @@ def test_rotated_admin_stops_a_refresh(
 ) -> None:
     """The state holds the old password: a refresh stops, an `up` does not; neither password is printed."""
     state = state_of(aistor.endpoint, aistor.admin.user, PASSWORD, "joelclaw-test-usw2-media-raw")
-    pulumi.holds("local", config_of(aistor), state)
+    pulumi.holds("local", config_of(aistor, env="test"), state)
     status, found, text = run(capsys)
     before_up, _, _ = run(capsys, "--before", "up")
 
@@ -206,7 +193,7 @@ def test_wrong_admin_stops(
     """The environment's credentials are used if config has none; a refused pair is reported without its password."""
     monkeypatch.setenv("AISTOR_ROOT_USER", aistor.admin.user)
     monkeypatch.setenv("AISTOR_ROOT_PASSWORD", PASSWORD)
-    pulumi.holds("local", config_of(aistor, adminUser="", adminPassword=""), {})
+    pulumi.holds("local", config_of(aistor, env="test", adminUser="", adminPassword=""), {})
     status, found, text = run(capsys)
 
     assert (status, list(stops(found))) == (1, ["admin_accepted"])
@@ -643,7 +630,7 @@ def test_folder_is_where_pulumi_works(
     pulumi: FakePulumi, aistor: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`--folder` works from elsewhere: pulumi gets it as `--cwd`."""
-    pulumi.holds("local", config_of(aistor), {})
+    pulumi.holds("local", config_of(aistor, env="test"), {})
     shell = pulumi.folder / "pulumi"
     script = shell.read_text(encoding="utf-8").partition("\n")[2]
     pulumi.says(f'[ "$1 $2" = "--cwd {pulumi.folder}/project" ] || exit 9; shift 2\n{script}')
@@ -657,7 +644,7 @@ def test_report_that_cannot_be_written_is_said(
     pulumi: FakePulumi, aistor: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line, and status 2; the findings are printed."""
-    pulumi.holds("local", config_of(aistor), {})
+    pulumi.holds("local", config_of(aistor, env="test"), {})
 
     assert main(["--stack", "local", "--json", "/nope/x"]) == 2
     said = capsys.readouterr()
@@ -679,7 +666,7 @@ def test_variable_of_an_sdk_has_no_effect_on_aistor(
     monkeypatch.setenv(name, "/nowhere")
     admin = aistor.admin
     state = state_of(aistor.endpoint, admin.user, admin.password, "joelclaw-test-usw2-media-raw")
-    pulumi.holds("local", config_of(aistor), state)
+    pulumi.holds("local", config_of(aistor, env="test"), state)
 
     assert run(capsys)[0] == 0
 
@@ -716,7 +703,7 @@ def test_proxy_that_does_not_work_is_named(
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    pulumi.holds("local", config_of(aistor), {})
+    pulumi.holds("local", config_of(aistor, env="test"), {})
 
     ended, _, printed = run(capsys)
     assert (ended, said in printed) == (status, True), printed
@@ -728,7 +715,7 @@ def test_range_in_no_proxy_counts(
     """The server is reached directly, by every request."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.0/8,127.0.0.1")  # urllib, which asks the admin API, knows no range
-    pulumi.holds("local", config_of(aistor), {})
+    pulumi.holds("local", config_of(aistor, env="test"), {})
 
     _, found, printed = run(capsys)
     assert list(stops(found)) == ["buckets_ours"], printed
