@@ -336,7 +336,7 @@ def _elsewhere(deployment: Deployment) -> str:
 def _strangers(
     deployment: Deployment, facts: Facts, policies: Mapping[str, str], planned_policies: Mapping[str, str]
 ) -> Iterator[Holder]:
-    """Principals outside this server or account whom a bucket policy allows more than planned, and anonymous callers."""
+    """Other accounts, services and anonymous callers whom a bucket policy allows more than planned."""
     known = {one.arn for one in _found(facts).values() if one.arn}
     roots = {f"arn:aws:iam::{arn.split(':')[4]}:root" for arn in known}
     found = list(for_strangers(policies, planned_policies, deployment.cloud, frozenset(known | roots)))
