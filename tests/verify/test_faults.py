@@ -262,7 +262,8 @@ class TestSlowDown:
             found = run_through(store, SlowDown(when=On(skip=60)), selection=wish_for(store, "scratch", "archive"))
 
             assert found.seconds < BOUND_SECONDS
-            assert found.facts.gave_up == GAVE_UP.format("SlowDown")
+            # The answer to a HEAD has no body that names the code, so its status is named.
+            assert found.facts.gave_up in (GAVE_UP.format("SlowDown"), GAVE_UP.format("503"))
             assert set(found.failed) == {"endpoint_reached", "probes_removed"}
 
 
