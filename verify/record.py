@@ -142,7 +142,16 @@ def json_report(deployment: Deployment, selection: Selection, facts: Facts, find
         "untried_cells": selection.untried(deployment.plan),
         "counts": dict(sorted(counts.items())),
         "unsupported": [item.model_dump() for item in deployment.unsupported],
-        "by_plan_and_in_truth": [asdict(line) for line in truth_lines(deployment, facts)],
+        "by_plan_and_in_truth": [
+            {
+                "who": line.who,
+                "planned": line.planned,
+                "truth": line.truth,
+                "status": line.status,
+                "areas": [asdict(area) for area in line.areas],
+            }
+            for line in truth_lines(deployment, facts)
+        ],
         "findings": [asdict(finding) for finding in findings],
     }
     return json.dumps(report, indent=1, ensure_ascii=False) + "\n"

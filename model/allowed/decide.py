@@ -229,10 +229,11 @@ class _Comparison:
                 cell = {action: own & hit for action, own in of_actions.items()}
                 if question not in known:
                     known[question] = self._decided(operation, cell)
-                states = known[question]
-                for held in [*(self._live.layers[:1] or ((),))[0], *self._live.of_resources] if states else ():
+                if (states := known[question]) is None:
+                    continue
+                for held in (*(self._live.layers or ((),))[0], *self._live.of_resources):
                     named = any(own >> held.number & 1 for own in cell.values())
-                    if states and named and held.statement.allow and _holds(held, states) is not False:
+                    if named and held.statement.allow and _holds(held, states) is not False:
                         yield Right(operation, witness, held.statement)
 
     def _plainer(self, resource: str) -> str:

@@ -52,6 +52,7 @@ def literal(text: str) -> Pattern:
     return tuple(text)
 
 
+@lru_cache(maxsize=8192)
 def glob(text: str) -> Pattern:
     """A pattern in which `*` stands for any characters and `?` for one."""
     return joined(_wild(sign) for sign in text)

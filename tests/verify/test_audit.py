@@ -1,26 +1,34 @@
 """The audit's pure part: what no store of the trials has, and what a report says of it."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from model.deployment import Deployment, Role, build_deployment
 from model.plan import StorePlan
 from model.policies import as_json, bucket_policy, identity_policies, trust_policy
+from model.remedies import Remedy
 from model.trust import provider_arn
 from trials.stores import AUDITED_IDENTITIES, small_plan
 from verify.checks import STORE_CHECKS
 from verify.checks.finding import Status, Verdict
 from verify.checks.settings import settings_audited
 from verify.facts import Answer, AuditFacts, BucketAudit, BucketFacts, DoorFacts, Facts, HeldDocument, Principal
-from verify.report.truth import truth_lines
+from verify.record import json_report
+from verify.report.html import render_html
+from verify.report.truth import Area, truth_lines
+from verify.selection import Selection
 
 ACCOUNT = "123456789012"
+SUBJECT = "repo:joelclaw/media:ref:refs/heads/main"
 OIDC = {
     "oidc": {
         "issuer": "https://token.actions.githubusercontent.com",
         "audience": "sts.amazonaws.com",
-        "subject": "repo:joelclaw/media:ref:refs/heads/main",
+        "subject": SUBJECT,
     }
 }
 
@@ -87,19 +95,80 @@ def test_planned_trust_passes(plan: StorePlan, deployment: Deployment) -> None:
     assert verdict("trusts_audited", deployment, facts_of(plan)).status is Status.PASS
 
 
-def test_other_trust_is_found(plan: StorePlan, deployment: Deployment) -> None:
-    """A role that trusts another subject is named with the trust that it has."""
-    (role,) = [one for one in plan.identities if one.trust is not None]
-    assert role.trust is not None
-    wide = as_json(trust_policy(role.trust, provider_arn(role.trust, ACCOUNT))).replace(
-        "repo:joelclaw/media", "repo:x/y"
-    )
+def rewritten(statement: Mapping[str, Any]) -> str:
+    """The same in other words: other operators, and one statement as two, one of which is narrower."""
+    of_all = {**statement, "Condition": {"StringLike": statement["Condition"]["StringEquals"]}}
+    narrower = {
+        **statement,
+        "Sid": "Again",
+        "Condition": {**statement["Condition"], "Bool": {"aws:SecureTransport": "true"}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [of_all, narrower]})
 
-    found = verdict("trusts_audited", deployment, facts_of(plan, trust=wide))
+
+TRUSTS: dict[str, tuple[dict[str, object], str]] = {
+    "another subject": (
+        {"Condition": {"StringLike": {"token.actions.githubusercontent.com:sub": "repo:joelclaw/*"}}},
+        "`sts:AssumeRoleWithWebIdentity`",
+    ),
+    "any audience": (
+        {"Condition": {"StringEquals": {"token.actions.githubusercontent.com:sub": SUBJECT}}},
+        "`Federated arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com` may",
+    ),
+    "the account": ({"Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}, f"`arn:aws:iam::{ACCOUNT}:root` may"),
+    "another account's user": (
+        {"Principal": {"AWS": "arn:aws:iam::999999999999:user/x"}, "Action": "sts:AssumeRole"},
+        "`arn:aws:iam::999999999999:user/x` may",
+    ),
+    "a service": (
+        {"Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
+        "`Service ec2.amazonaws.com` may",
+    ),
+    "all but one": (
+        {"Principal": None, "NotPrincipal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "sts:AssumeRole"},
+        "may ask for `sts:AssumeRole`",
+    ),
+    "everybody": ({"Principal": "*", "Action": "sts:*"}, "may"),
+}
+
+
+def planned_statement(plan: StorePlan) -> dict[str, Any]:
+    """The statement of the planned trust of the only role."""
+    (trust,) = [one.trust for one in plan.identities if one.trust is not None]
+    (statement,) = trust_policy(trust, provider_arn(trust, ACCOUNT))["Statement"]
+    return {**statement}
+
+
+def test_trust_in_other_words_passes(plan: StorePlan, deployment: Deployment) -> None:
+    """A document that lets the same callers in is no difference."""
+    facts = facts_of(plan, trust=rewritten(planned_statement(plan)))
+
+    assert verdict("trusts_audited", deployment, facts).status is Status.PASS
+
+
+@pytest.mark.parametrize("name", TRUSTS)
+def test_wider_trust_is_found(name: str, plan: StorePlan, deployment: Deployment) -> None:
+    """A role that trusts more callers is named with one of them, and with the line that mends it."""
+    changes, told = TRUSTS[name]
+    statement = planned_statement(plan)
+    more = {key: value for key, value in {**statement, "Condition": {}, **changes}.items() if value is not None}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement, more]})
+
+    found = verdict("trusts_audited", deployment, facts_of(plan, trust=trust))
 
     assert found.status is Status.FAIL
-    assert "worker: trusts" in found.found
-    assert "repo:x/y" in found.found
+    assert told in found.found
+    assert "no longer so" not in found.found
+    assert found.remedy == f"run {Remedy.CHANGED.value}"
+
+
+def test_narrower_trust_is_found(plan: StorePlan, deployment: Deployment) -> None:
+    """A role that trusts nobody any more is named with the caller who is refused."""
+    found = verdict("trusts_audited", deployment, facts_of(plan, trust='{"Version":"2012-10-17","Statement":[]}'))
+
+    assert found.status is Status.FAIL
+    assert "worker: no longer so: `Federated arn:aws:iam::" in found.found
+    assert f"{SUBJECT}`" in found.found
 
 
 def test_administrators_are_no_finding(plan: StorePlan, deployment: Deployment) -> None:
@@ -161,6 +230,45 @@ def test_truth_has_a_line_for_everybody(plan: StorePlan, deployment: Deployment)
     assert lines["reader"].truth == "as planned, for every request"
     assert (lines["x"].planned, lines["x"].status) == ("nothing", Status.FAIL)
     assert truth_lines(deployment, replace(facts_of(plan), audit=AuditFacts("no key"))) == ()
+
+
+def test_areas_say_where_each_may_do_what(plan: StorePlan, deployment: Deployment) -> None:
+    """Below each name is each thing that it may do, by plan and in truth, once for all buckets that are alike."""
+    bucket = plan.buckets[1]
+    text = as_json(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "X",
+                    "Effect": "Allow",
+                    "Action": ["s3:PutObject"],
+                    "Resource": [f"arn:aws:s3:::{bucket.name}/2026/*"],
+                }
+            ],
+        }
+    )
+    planted = HeldDocument("inline", "planted", text)
+    facts = facts_of(plan, Principal("user", "x", f"arn:aws:iam::{ACCOUNT}:user/x", documents=(planted,)))
+    principals = (facts.audit and facts.audit.principals.value) or ()
+    damaged = tuple(
+        replace(one, documents=(*one.documents, planted)) if one.name.endswith("reader") else one for one in principals
+    )
+    facts = replace(facts, audit=AuditFacts("", Answer(damaged)))
+    names = tuple(one.name for one in plan.buckets)
+
+    lines = {line.who: line for line in truth_lines(deployment, facts)}
+
+    assert Area("list", ("*",), ("*",), names, elsewhere=False) in lines["reader"].areas
+    assert [one for one in lines["reader"].areas if one.planned != one.truth] == [
+        Area("put", (), ("2026/*",), (bucket.name,), elsewhere=False)
+    ]
+    assert lines["x"].areas == (Area("put", (), ("2026/*",), (bucket.name,), elsewhere=False),)
+    told = json.loads(json_report(deployment, Selection(), facts, []))["by_plan_and_in_truth"]
+    assert told[-1]["areas"] == [
+        {"does": "put", "planned": [], "truth": ["2026/*"], "buckets": [bucket.name], "elsewhere": False}
+    ]
+    assert "✗ 2026/*</td><td>nowhere</td><td>replay</td>" in render_html(deployment, facts, [], Selection())
 
 
 def test_tags_that_the_stack_did_not_publish_are_not_judged(plan: StorePlan, deployment: Deployment) -> None:

@@ -7,7 +7,7 @@ deployment names them as administrators.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from model.allowed import STRANGER, Access, Request, example, for_strangers, more_allowed, sentence
@@ -61,12 +61,14 @@ class Holder:
         planned: What the plan gives them; empty for somebody who is not in the plan.
         differences: What differs; empty if nothing does.
         unread: What could not be read; empty if all was.
+        access: What governs them in truth, and by plan; None where `differences` says all.
     """
 
     name: str
     planned: str
     differences: tuple[Difference, ...] = ()
     unread: str = ""
+    access: tuple[Access, Access] | None = None
 
     @property
     def truth(self) -> str:
@@ -130,7 +132,10 @@ def declared(deployment: Deployment, facts: Facts) -> Iterator[Holder]:
         differences = list(_differences(deployment, facts, identity, live))
         if not live.enabled:
             differences.insert(0, Difference("switched off", Remedy.LOST.value))
-        yield Holder(identity.name, planned, tuple(differences), "" if live.keys.ok else str(live.keys))
+        unread = "" if live.keys.ok else str(live.keys)
+        yield Holder(
+            identity.name, planned, tuple(differences), unread, _of_identity(deployment, facts, identity, live)
+        )
 
 
 def others(deployment: Deployment, facts: Facts) -> Iterator[Holder]:
@@ -146,15 +151,19 @@ def others(deployment: Deployment, facts: Facts) -> Iterator[Holder]:
         if one.kind == "account":
             yield from _root_keys(deployment, one, known)
             continue
-        own_policies = policies if deployment.cloud == "aws" else {}
+        live = _access(deployment, one, _layers(one), policies if deployment.cloud == "aws" else {})
         request = more_allowed(
-            _access(deployment, one, _layers(one), own_policies),
-            _access(deployment, one, ((_elsewhere(deployment),),), _planned_policies(deployment, facts)),
+            live, _access(deployment, one, ((_elsewhere(deployment),),), _planned_policies(deployment, facts))
         )
         if request is not None:
             at = ", ".join(map(str, one.documents)) or "a bucket policy"
             text = f"{one.kind} {one.name}, which is not in the plan: {_words(request)} ({at})"
-            yield Holder(one.name, "", (Difference(text, _remove(deployment, one)),))
+            yield Holder(
+                one.name,
+                "",
+                (Difference(text, _remove(deployment, one)),),
+                access=(live, replace(live, layers=((),), of_resources={})),
+            )
 
 
 def keys(deployment: Deployment, facts: Facts) -> Iterator[Holder]:
@@ -186,9 +195,17 @@ def trusts(deployment: Deployment, facts: Facts) -> Iterator[Holder]:
             continue  # `grants_audited` names it
         account = deployment.roles[identity.name].arn.split(":")[4]
         planned = as_json(trust_policy(identity.trust, provider_arn(identity.trust, account)))
-        same = same_meaning(live.trust, planned)
-        different = Difference(f"trusts {live.trust}", Remedy.CHANGED.value)
-        yield Holder(identity.name, "", () if same else (different,))
+        yield Holder(identity.name, "", tuple(_trust_differences(live.trust, planned)))
+
+
+def _trust_differences(live: str, planned: str) -> Iterator[Difference]:
+    """Who may take a role and should not, or no longer may; one request of each."""
+    if same_meaning(live, planned):
+        return
+    sides = {"": live}, {"": planned}
+    for words, (have, want) in {"{}": sides, "no longer so: {}": sides[::-1]}.items():
+        if (request := next(for_strangers(have, want, "aws"), None)) is not None:
+            yield Difference(words.format(_words(request)), Remedy.CHANGED.value)
 
 
 def _found(facts: Facts) -> dict[tuple[str, str], Principal]:
@@ -230,6 +247,23 @@ def _differences(deployment: Deployment, facts: Facts, identity: IdentityPlan, l
         yield from _compared(have, want, remedy, _places(unplanned, live, same_policies=same_policies))
     if cloud == "aistor":
         yield from _of_keys(deployment, facts, identity, live, planned)
+
+
+def _of_identity(
+    deployment: Deployment, facts: Facts, identity: IdentityPlan, live: Principal
+) -> tuple[Access, Access]:
+    """All that governs an identity in truth, and by plan."""
+    planned = tuple(map(as_json, identity_policies(deployment.plan, identity, deployment.cloud)))
+    if deployment.cloud == "aws":
+        have = _access(deployment, live, _layers(live), _live_policies(facts))
+        return have, _access(deployment, live, (planned,), _planned_policies(deployment, facts))
+    published = facts.audit.published.get(identity.name, ()) if facts.audit else ()
+    narrowed = [
+        (key.document,) for key in live.keys.value or () if key.access_key_id in published and key.document is not None
+    ]
+    own = as_json(service_account_policy(deployment.plan, identity))
+    have = _access(deployment, live, (*_layers(live), *narrowed[:1]), {})
+    return have, _access(deployment, live, (planned, (own,)), {})
 
 
 def _of_keys(
@@ -344,7 +378,14 @@ def _strangers(
         if request.principal == STRANGER and any(not one.principal for one in found):
             continue  # whoever has no key may do it, too
         text = f"{_words(request)} (a bucket policy)"
-        yield Holder(request.principal or "anybody", "", (Difference(text, Remedy.CHANGED.value),))
+        names = frozenset({request.principal} if request.principal else ())
+        access = Access(request.principal, deployment.cloud, (), policies, names)
+        yield Holder(
+            request.principal or "anybody",
+            "",
+            (Difference(text, Remedy.CHANGED.value),),
+            access=(access, replace(access, of_resources={})),
+        )
 
 
 def _unplanned_remedy(live: Principal, unplanned: Sequence[HeldDocument], named: dict[str, str]) -> str:

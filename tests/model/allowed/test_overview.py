@@ -2,7 +2,7 @@
 
 import pytest
 
-from model.allowed import Line, overview
+from model.allowed import Access, Line, overview
 from model.allowed.statements import Cloud
 from tests.model.allowed.plans import CLOUDS, governed, plan
 
@@ -42,3 +42,12 @@ def test_conditions_are_shown(cloud: Cloud) -> None:
     assert lines[RAW, "list"] == ("* if StringLike s3:prefix .verify/*",)
     assert lines[RAW, "bypass governance retention"] == (".verify/*",)
     assert lines["", "list the names of all buckets"] == ("*",)
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_right_without_a_condition_is_shown(cloud: Cloud) -> None:
+    """Documents without any condition have their lines, too."""
+    read = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{RAW}/*"}
+    access = Access("x", cloud, (({"Version": "2012-10-17", "Statement": [read]},),), names=frozenset({"x"}))
+
+    assert overview(access, access, [RAW]) == (Line(RAW, "read", ("*",), ("*",)),)
