@@ -78,9 +78,9 @@ def check_standing(plan: StorePlan, settings: Settings, resources: Sequence[Mapp
     there = existing_buckets({*locked, *(bucket.name for bucket in plan.buckets)}, settings, locked)
     problems += already_there(there - locked.keys(), settings.stack)
     own = settings.aistor
-    lost = gone_buckets(locked, there, own.endpoint.url if own else None, settings.where, settings.stack)
-    if locked.keys() & there and own is not None:
-        lost += _other_server(resources, own, settings)
+    lost = _other_server(resources, own, settings) if own is not None and locked.keys() & there else []
+    # Of another server it is no loss that it lacks buckets, too, and the way on is another.
+    lost = lost or gone_buckets(locked, there, own.endpoint.url if own else None, settings.where, settings.stack)
     if pulumi.runtime.is_dry_run():
         for problem in lost:
             pulumi.log.warn(str(problem))

@@ -1,13 +1,13 @@
 """`status`: each identity's keys with generation, age and last use, and what to do about them.
 
-The rule: it only reads, and shows access keys but never secrets. Ages come from the state, last use from the server if
-it records it.
+The rule: it only reads, and shows access keys but never secrets. Age and last use come from the server if it records
+them; else the age comes from the state, which has none for an adopted key. A key of unknown age may be too old.
 """
 
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 from rich.table import Table
@@ -17,7 +17,7 @@ from model.remedies import Remedy, for_stack
 from ops.keys.live_keys import LiveKeys, live_keys
 from ops.keys.settled import Stack, look
 
-_DAY = 86400
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -78,26 +78,41 @@ def _of(identity: IdentityPlan, stack: Stack, keys: LiveKeys, limit: int, now: d
                 name, generation, "wanted", "", None, "", f"not created yet: pulumi up --stack {stack.name}"
             )
             continue
-        age = None if key.made_at is None else int((now - key.made_at).total_seconds() // _DAY)
+        is_there = key.access_key_id in live
+        age = keys.age(identity.user_name, key.access_key_id) if is_there else None
+        if age is None and key.made_at is not None:
+            age = now - key.made_at
         use = keys.last_use(key.access_key_id)
         used = "not told" if use is None else "never" if use.at is None else f"{use.at:%Y-%m-%d %H:%M} UTC"
         role = {credential.current: "current", credential.previous: "previous"}.get(generation, "leftover")
-        if key.access_key_id not in live:
+        if not is_there:
             warning = f"it is not on the server: {for_stack(Remedy.LOST, stack.name)}"
         elif role == "leftover":
             warning = f"no longer in the config: pulumi up --stack {stack.name}"
         elif role == "previous":
             warning = f"once it is unused: object-store keys retire {name} --stack {stack.name}"
-        elif age is not None and age > limit:
-            warning = f"over {limit} d: object-store keys rotate {name} --stack {stack.name}"
+        elif too_old := _too_old(age, limit):
+            warning = f"{too_old}: object-store keys rotate {name} --stack {stack.name}"
         else:
             warning = ""
-        yield KeyStatus(name, generation, role, key.access_key_id, age, used, warning)
+        yield KeyStatus(name, generation, role, key.access_key_id, _days(age), used, warning)
     held = {key.access_key_id for key in standing.values()}
     for access_key_id in live:
         if access_key_id not in held:
             warning = f"not this stack's; if it is unused, remove it from user {identity.user_name}"
-            yield KeyStatus(name, None, "unknown", access_key_id, None, "", warning)
+            age = keys.age(identity.user_name, access_key_id)
+            yield KeyStatus(name, None, "unknown", access_key_id, _days(age), "", warning)
+
+
+def _too_old(age: timedelta | None, limit: int) -> str:
+    """What a warning says of an age; empty if it is within the limit."""
+    if age is None:
+        return f"its age is unknown and may be over {limit} d"
+    return f"over {limit} d" if age // _DAY > limit else ""
+
+
+def _days(age: timedelta | None) -> int | None:
+    return None if age is None else age // _DAY
 
 
 def as_json(found: Iterable[KeyStatus]) -> str:

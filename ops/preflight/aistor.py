@@ -32,8 +32,10 @@ UP_FIRST = (
 )
 
 
-def judge_aistor(stack: StackFacts, facts: AistorFacts, before: Before, now: datetime | None = None) -> list[Finding]:
-    """All findings on an AIStor or MinIO server."""
+def judge_aistor(
+    stack: StackFacts, facts: AistorFacts, before: Before, now: datetime | None = None, *, all_gone: bool = False
+) -> list[Finding]:
+    """All findings on an AIStor or MinIO server; `all_gone` as in `state_buckets_seen`."""
     return [
         _endpoint_reachable(stack, facts),
         *_certificate(stack, facts, now or datetime.now(UTC)),
@@ -45,7 +47,7 @@ def judge_aistor(stack: StackFacts, facts: AistorFacts, before: Before, now: dat
         *_identities_managed(stack),
         *_state_access_accepted(stack, facts, before),
         *buckets_ours(stack, facts.buckets),
-        state_buckets_seen(stack, facts.buckets, before),
+        state_buckets_seen(stack, facts.buckets, before, all_gone=all_gone),
         *nothing_interrupted(stack),
     ]
 

@@ -12,8 +12,8 @@ from ops.preflight.finding import Before, Finding, Level, passed, untold
 from verify.facts import Answer
 
 
-def judge_aws(stack: StackFacts, facts: AwsFacts, before: Before) -> list[Finding]:
-    """All findings on AWS."""
+def judge_aws(stack: StackFacts, facts: AwsFacts, before: Before, *, all_gone: bool = False) -> list[Finding]:
+    """All findings on AWS; `all_gone` as in `state_buckets_seen`."""
     return [
         _credentials_accepted(facts.account),
         _account_allowed(stack, facts.account),
@@ -21,7 +21,7 @@ def judge_aws(stack: StackFacts, facts: AwsFacts, before: Before) -> list[Findin
         *_code_of_region(stack),
         *buckets_ours(stack, facts.buckets),
         *_names_free(facts),
-        state_buckets_seen(stack, facts.buckets, before),
+        state_buckets_seen(stack, facts.buckets, before, all_gone=all_gone),
         *nothing_interrupted(stack),
     ]
 

@@ -49,8 +49,17 @@ def buckets_ours(stack: StackFacts, buckets: Answer[frozenset[str]]) -> Iterable
         yield passed(check, wanted, f"{len(stack.planned)} planned, {held} in the state")
 
 
-def state_buckets_seen(stack: StackFacts, buckets: Answer[frozenset[str]], before: Before) -> Finding:
-    """The state's buckets that the admin cannot see: a refresh would drop them, and an update stops."""
+def state_buckets_seen(
+    stack: StackFacts, buckets: Answer[frozenset[str]], before: Before, *, all_gone: bool = False
+) -> Finding:
+    """The state's buckets that the admin cannot see: a refresh would drop them, and an update stops.
+
+    Args:
+        stack: The stack.
+        buckets: The buckets that the admin sees.
+        before: What comes next.
+        all_gone: `object-store recover` takes the server for another one (`ops.preflight.losses`).
+    """
     check, wanted = "state_buckets_seen", "the admin sees every bucket of the state on the server"
     if buckets.value is None:
         level = harms_refresh(before) if stack.state.buckets else Level.WARN
@@ -61,10 +70,10 @@ def state_buckets_seen(stack: StackFacts, buckets: Answer[frozenset[str]], befor
     hidden = sorted(stack.state.buckets - buckets.value)
     if not hidden:
         return passed(check, wanted, f"{len(stack.state.buckets)} of {len(stack.state.buckets)}")
-    seen = stack.state.buckets & buckets.value
+    some_left = stack.state.buckets & buckets.value and not all_gone
     remedy = (
         f"do not refresh: it would drop them from the state. If they are permanently gone, "
-        f"{for_stack(Remedy.LOST if seen else Remedy.ALL_LOST, stack.name)} recreate them, empty"
+        f"{for_stack(Remedy.LOST if some_left else Remedy.ALL_LOST, stack.name)} recreate them, empty"
     )
     # The program stops at them, too.
     return Finding(check, Level.STOP, wanted, f"not seen: {some(hidden)}", remedy)

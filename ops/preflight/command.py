@@ -8,8 +8,9 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -84,14 +85,16 @@ def preflight(stack: str, before: Before, folder: Path | None = None) -> list[Fi
     from ops.preflight.losses import ask_losses, nothing_lost  # noqa: PLC0415
     from ops.preflight.names import ask_names, names_ours  # noqa: PLC0415
 
+    judge: Callable[..., list[Finding]]
     if own is not None:
         on_aistor = ask_aistor(read.facts, own, read.settings.region)
-        findings, let_in = judge_aistor(read.facts, on_aistor, before), on_aistor.buckets.ok
+        judge, buckets = partial(judge_aistor, read.facts, on_aistor, before), on_aistor.buckets
     else:
         on_aws = ask_aws(read.facts, read.settings)
-        findings, let_in = judge_aws(read.facts, on_aws, before), on_aws.buckets.ok
-    losses = ask_losses(read.settings, read.facts.state.held, let_in=let_in)
-    taken = ask_names(read.settings, read.plan, read.facts.state.names, let_in=let_in)
+        judge, buckets = partial(judge_aws, read.facts, on_aws, before), on_aws.buckets
+    losses = ask_losses(read.settings, read.facts.state.held, let_in=buckets.ok)
+    taken = ask_names(read.settings, read.plan, read.facts.state.names, let_in=buckets.ok)
+    findings = judge(all_gone=losses.value is not None and losses.value.all_gone)
     return [*findings, *names_ours(stack, read.plan, taken), nothing_lost(stack, losses, before)]
 
 

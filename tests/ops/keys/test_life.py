@@ -61,7 +61,8 @@ class World:
         pending: Other changes in the preview.
         broken: Existing access keys that do not work.
         updates: How often the stack was updated.
-        made_at: When its keys were created.
+        made_at: When its keys were created, by the state.
+        dated: How long ago the server made every key; None if it does not record it.
         published_generations: The published generations, if they differ from the config.
     """
 
@@ -74,6 +75,7 @@ class World:
     broken: set[str] = field(default_factory=set)
     updates: int = 0
     made_at: datetime | None = NOW
+    dated: timedelta | None = None
     published_generations: Generations | None = None
 
     def settings(self) -> Settings:
@@ -122,6 +124,12 @@ class World:
         del access_key_id
         return self.last_use
 
+    def age(self, user_name: str, access_key_id: str) -> timedelta | None:
+        """The age of a key; the server refuses the question about a key that it does not have."""
+        assert user_name.endswith("-worker")
+        assert access_key_id in self.live
+        return self.dated
+
     def remove(self, user_name: str, access_key_id: str) -> None:
         """Remove a key by hand."""
         del user_name
@@ -139,6 +147,7 @@ def _world(monkeypatch: pytest.MonkeyPatch) -> World:
         class Keys:
             of = staticmethod(world.of)
             last_use = staticmethod(world.use)
+            age = staticmethod(world.age)
             remove = staticmethod(world.remove)
 
         yield Keys()
@@ -491,6 +500,25 @@ def test_status_tells_what_is_to_be_done(world: World, capsys: pytest.CaptureFix
     assert (found["KEY2"]["role"], found["KEY2"]["last_used"]) == ("leftover", "not told")
     assert "not on the server" in found["KEY1"]["warning"]
     assert (found["BYHAND"]["role"], found["BYHAND"]["generation"]) == ("unknown", None)
+
+
+def test_age_is_the_one_of_the_server_else_of_the_state(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key that was adopted has a time in no state; one that nobody dates may be too old, and the warning says so."""
+    world.made_at, world.dated = None, timedelta(days=91, hours=5)
+    (found,) = told(capsys=capsys)
+    assert (found["age_days"], "over 90 d: object-store keys rotate worker" in found["warning"]) == (91, True)
+
+    world.made_at, world.dated = NOW - timedelta(days=200), timedelta(days=5)
+    (found,) = told(capsys=capsys)
+    assert (found["age_days"], found["warning"]) == (5, "")
+
+    world.made_at, world.dated = None, None
+    (found,) = told(capsys=capsys)
+    assert found["age_days"] is None
+    assert found["warning"].startswith("its age is unknown and may be over 90 d: object-store keys rotate worker")
+
+    world.live, world.dated = ["BYHAND"], timedelta(days=3)
+    assert [one["age_days"] for one in told(capsys=capsys)] == [None, 3]
 
 
 @pytest.mark.parametrize("terminal", [True, False])

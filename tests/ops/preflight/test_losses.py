@@ -10,8 +10,8 @@ from model.resources import About
 from ops.preflight import losses
 from ops.preflight.facts import NOT_ASKED
 from ops.preflight.finding import Before, Level
-from ops.preflight.losses import ask_losses, nothing_lost
-from ops.recover.lost import CannotTellError, Cause, Held, Live
+from ops.preflight.losses import Losses, ask_losses, nothing_lost
+from ops.recover.lost import CannotTellError, Cause, Held, Live, held_in
 from tests.ops.recover.states import exported, one_of
 from verify.facts import Answer
 
@@ -24,22 +24,22 @@ REMEDY = "run `object-store recover --stack local`, then `pulumi up --stack loca
 @pytest.mark.parametrize(("before", "level"), [("refresh", Level.STOP), ("up", Level.WARN)])
 def test_missing_user_stops_a_refresh(before: Before, level: Level) -> None:
     """A refresh cannot read what hangs on a missing user; the remedy is one line."""
-    found = nothing_lost("local", Answer((Cause(USER, Live.GONE),)), before)
+    found = nothing_lost("local", Answer(Losses((Cause(USER, Live.GONE),))), before)
 
     assert (found.level, found.found, found.remedy) == (level, "user u-worker is gone", REMEDY)
 
 
 def test_user_that_is_off_is_a_warning() -> None:
     """A refresh does no harm to it, and it does no good either."""
-    found = nothing_lost("local", Answer((Cause(USER, Live.OFF),)), "refresh")
+    found = nothing_lost("local", Answer(Losses((Cause(USER, Live.OFF),))), "refresh")
 
     assert (found.level, found.found, found.remedy) == (Level.WARN, "user u-worker is switched off", REMEDY)
 
 
 def test_missing_bucket_is_said_elsewhere() -> None:
     """`state_buckets_seen` says it, so that nothing is said twice."""
-    assert nothing_lost("local", Answer((Cause(BUCKET, Live.GONE),)), "up").level is Level.PASS
-    assert nothing_lost("local", Answer(()), "up").level is Level.PASS
+    assert nothing_lost("local", Answer(Losses((Cause(BUCKET, Live.GONE),))), "up").level is Level.PASS
+    assert nothing_lost("local", Answer(Losses()), "up").level is Level.PASS
 
 
 def test_server_that_refuses_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,4 +60,22 @@ def test_losses_are_those_of_recover(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same questions have the same meaning."""
     monkeypatch.setattr(losses, "live_of", lambda _settings, held: dict.fromkeys(held, Live.GONE))
 
-    assert ask_losses(SETTINGS, [USER], let_in=True).value == (Cause(USER, Live.GONE),)
+    assert ask_losses(SETTINGS, [USER, BUCKET], let_in=True).value == Losses(
+        (Cause(USER, Live.GONE), Cause(BUCKET, Live.GONE)), all_gone=True
+    )
+
+
+@pytest.mark.parametrize("before", ["refresh", "up"])
+def test_another_server_gets_the_line_that_recover_accepts(before: Before, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no user and no key is left, `recover` refuses without --all-gone, and an update serves no purpose."""
+    held = held_in(STATE)
+    gone = {one: Live.THERE if one.what is About.BUCKET else Live.GONE for one in held}
+    monkeypatch.setattr(losses, "live_of", lambda _settings, _held: gone)
+
+    answer = ask_losses(SETTINGS, held, let_in=True)
+    found = nothing_lost("local", answer, before)
+
+    assert found.level is Level.STOP
+    assert "the right endpoint" in found.remedy
+    assert "`object-store recover --stack local --all-gone`, then `pulumi up --stack local`" in found.remedy
+    assert "`object-store recover --stack local`" not in found.remedy

@@ -347,6 +347,16 @@ def test_unseen_buckets_of_the_state_stop_everything(before: Before) -> None:
     assert others(findings, "state_buckets_seen") == {Level.PASS}
 
 
+def test_half_filled_server_in_anothers_place_gets_the_line_that_recover_accepts() -> None:
+    """Some buckets are there, but `recover` takes the server for another one: it asks for --all-gone."""
+    more = replace(STACK, state=replace(STATE, buckets=frozenset({"a", "x"})))
+
+    finding = one(judge_aistor(more, GOOD, "up", NOW, all_gone=True), "state_buckets_seen")
+
+    assert "`object-store recover --stack local --all-gone`" in finding.remedy
+    assert "`object-store recover --stack local`" not in finding.remedy
+
+
 @pytest.mark.parametrize(
     ("change", "allowed", "check", "level", "text"),
     [
