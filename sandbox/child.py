@@ -36,7 +36,7 @@ def process_group(
 ) -> Iterator[subprocess.Popen[str]]:
     """Start a command in its own process group and kill the rest of the group at the end."""
     with ExitStack() as held:
-        held.enter_context(_signals_held())
+        held.enter_context(signals_held())
         with subprocess.Popen(  # noqa: S603 - the caller's own command, no shell
             list(command),
             cwd=cwd,
@@ -57,10 +57,11 @@ def process_group(
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
+def signals_held() -> Iterator[None]:
     """Delay SIGINT, SIGTERM and SIGHUP until the end of the block.
 
-    A signal that arrives while the process starts would leave the process behind, because it is not recorded yet.
+    A signal that arrives while a process starts would leave the process behind, because it is not recorded yet; one
+    that arrives during a removal would leave the rest.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals arrive only in the main thread

@@ -20,6 +20,7 @@ from infra.admin_api import AdminApi
 from sandbox.environment import stack_environment
 from sandbox.folder import SandboxError, StackFolder, StackName
 from sandbox.server.process import AdminCredentials, RunningServer, admin_credentials, running_server
+from trials.killing import kill_tree
 
 ROOT = Path(__file__).parents[1]
 # One domain of each band, with an identity of its own where there is one.
@@ -155,18 +156,22 @@ class Checkout:
     def run(
         self, command: Sequence[str], stack: str | None = None, more: Mapping[str, str] | None = None, text: str = ""
     ) -> Done:
-        """Run a command in the copy."""
-        done = subprocess.run(  # noqa: S603 - commands of a checkout
+        """Run a command in the copy; if that is cut short, by a signal or by its time, no process of it is left."""
+        with subprocess.Popen(  # noqa: S603 - commands of a checkout
             command,
             cwd=self.path,
             env={**self.environment(stack), **(more or {})},
-            input=text,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=self.timeout_seconds,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout + done.stderr)
+        ) as process:
+            try:
+                out, errors = process.communicate(text, self.timeout_seconds)
+            except BaseException:
+                kill_tree(process.pid)
+                raise
+        return Done(process.returncode, out + errors)
 
     def python(self, *arguments: str, stack: str | None = None) -> Done:
         """Run one of our modules: `python -m …`."""

@@ -32,7 +32,7 @@ def stop(process: int) -> None:
 
 
 def kill_tree(process: int) -> None:
-    """SIGKILL a stopped process and all processes that it started.
+    """SIGKILL a process and all processes that it started.
 
     A dynamic provider does not notice the end of its engine, and would survive.
     """

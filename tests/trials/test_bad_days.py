@@ -1,16 +1,19 @@
 """Bad days: the table agrees with the docs. tests/e2e/test_bad_days.py rehearses."""
 
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from model.resources import By
+from sandbox.child import signals_held
 from trials.bad_days import __main__ as rehearsals
 from trials.bad_days.__main__ import REMOVED
 from trials.bad_days.days import DAYS, BadDay
 from trials.bad_days.lines import DOCS, Section, lines_of
+from trials.bad_days.places import in_sandbox
 from trials.bad_days.rehearsal import Outcome
 from trials.bad_days.stack import BadDayError, Stack
 from trials.checkout import Checkout
@@ -99,3 +102,65 @@ def test_error_anywhere_is_a_result(
     assert {day.name for day in DAYS[:2]} <= {name for name, _, _ in found}
     assert steps.count("removed") == steps.count("deployed") - ("deployed" in fails)
     assert steps[-1] == "removed"
+
+
+@pytest.mark.parametrize("moment", ["deployed", "rehearsed"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_signal_ends_the_rehearsal_and_the_stack_is_removed(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    moment: str,
+    number: signal.Signals,
+    status: int,
+) -> None:
+    """The day ends, its stack and its folder are removed, also if a second signal comes meanwhile."""
+    steps: list[str] = []
+
+    def step(name: str) -> Outcome:
+        steps.append(name)
+        if name in (moment, "removing"):
+            signal.raise_signal(number)
+        return Outcome(())
+
+    @contextmanager
+    def place(folder: Path, by: By, domains: Sequence[str] | None) -> Iterator[Stack]:
+        folder.mkdir(parents=True)
+        steps.append(str(folder))
+        assert domains is None
+        try:
+            step("deployed")
+            yield Stack(Checkout(folder), by)
+        finally:
+            with signals_held():
+                step("removing")
+                step("removed")
+
+    monkeypatch.setattr(rehearsals, "rehearse", lambda *_: step("rehearsed"))
+    monkeypatch.setattr(rehearsals, "in_sandbox", place)
+
+    assert rehearsals.main(["--by", "v4"]) == status
+
+    folder, *done = steps
+    assert done == ["deployed", *(["rehearsed"] if moment == "rehearsed" else []), "removing", "removed"]
+    assert not Path(folder).exists()
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_removal_from_the_sandbox_is_not_interrupted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A signal waits until the server is down."""
+    done: list[str] = []
+
+    def run(_checkout: Checkout, *arguments: str) -> str:
+        if arguments[1] == "down":
+            signal.raise_signal(signal.SIGINT)
+        done.append(arguments[1])
+        return ""
+
+    monkeypatch.setattr(Checkout, "must", run)
+    monkeypatch.setattr(Stack, "set_config", lambda *_, **__: None)
+    monkeypatch.setattr(Stack, "must", lambda *_: "")
+
+    with pytest.raises(KeyboardInterrupt), in_sandbox(tmp_path / "new", "v4"):
+        pass
+
+    assert done == ["up", "down"]

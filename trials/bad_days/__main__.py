@@ -1,17 +1,19 @@
 """`python -m trials.bad_days`: rehearses bad days, a line for each; `make bad-days` rehearses them all on the sandbox.
 
-Exit status: 0 every day ended well; 1 one did not; 2 usage.
+Exit status: 0 every day ended well; 1 one did not; 2 usage; 130 or 143 after a signal, with the stack removed.
 """
 
 import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
 from functools import partial
 from pathlib import Path
 
+from cli.main import signals_noted
+from model.exit_codes import ExitCode
 from model.resources import By
 from model.secrecy.output_guard import guard_output
 from sandbox.folder import SandboxError
@@ -28,9 +30,18 @@ Place = Callable[[Path, By], AbstractContextManager[Stack]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Rehearse the chosen days on the chosen kinds of stack."""
+    """Rehearse the chosen days on the chosen kinds of stack; a signal ends the day and removes its stack."""
     guard_output()
     given = _parser().parse_args(arguments)
+    with signals_noted() as got:
+        try:
+            return _rehearse(given)
+        except KeyboardInterrupt:
+            sys.stderr.write("interrupted\n")
+    return 128 + got[0] if got else ExitCode.INTERRUPTED
+
+
+def _rehearse(given: argparse.Namespace) -> int:
     domains = FEW_DOMAINS if given.few else None
     place: Place = partial(in_sandbox, domains=domains)
     days = [day for day in DAYS if not given.day or day.name in given.day]
@@ -42,19 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     count = bad = 0
     with tempfile.TemporaryDirectory() as folder:
         for by in kinds:
-            for name, seconds, outcome in rehearsed(
-                by, [one for one in days if by in one.kinds], Path(folder) / by, place
-            ):
-                count += 1
-                bad += bool(outcome.wrong)
-                sys.stdout.write(f"{'BAD ' if outcome.wrong else 'good'} {by:<4}{seconds:5.0f} s  {name}\n")
-                sys.stdout.writelines(f"     {line}\n" for text in outcome.wrong for line in text.splitlines())
-                sys.stdout.flush()
+            chosen = [one for one in days if by in one.kinds]
+            with closing(rehearsed(by, chosen, Path(folder) / by, place)) as ended:
+                for name, seconds, outcome in ended:
+                    count += 1
+                    bad += bool(outcome.wrong)
+                    sys.stdout.write(f"{'BAD ' if outcome.wrong else 'good'} {by:<4}{seconds:5.0f} s  {name}\n")
+                    sys.stdout.writelines(f"     {line}\n" for text in outcome.wrong for line in text.splitlines())
+                    sys.stdout.flush()
     sys.stdout.write(f"days={count} good={count - bad} bad={bad}\n")
     return 1 if bad or not count else 0
 
 
-def rehearsed(by: By, days: Sequence[BadDay], folder: Path, place: Place) -> Iterator[tuple[str, float, Outcome]]:
+def rehearsed(
+    by: By, days: Sequence[BadDay], folder: Path, place: Place
+) -> Generator[tuple[str, float, Outcome], None, None]:
     """Rehearse days on one stack, and after a bad end on a new one; yields each day's name, seconds and outcome.
 
     A stack that cannot be removed is a result of its own, and the next day has a new one all the same.

@@ -18,6 +18,7 @@ import yaml
 from infra.admin_api import NotFoundError
 from infra.namespace import NAMESPACE
 from model.resources import By
+from sandbox.child import signals_held
 from sandbox.folder import write_private
 from sandbox.server.process import AdminCredentials
 from trials.bad_days.changes_of_access import remove_admin
@@ -106,7 +107,8 @@ def in_sandbox(folder: Path, by: By, domains: Sequence[str] | None = None) -> It
         stack.must("up", "--yes", "--skip-preview")
         yield stack
     finally:
-        checkout.must("sandbox", "down", "--stack", stack.name)
+        with signals_held():
+            checkout.must("sandbox", "down", "--stack", stack.name)
 
 
 @contextmanager
@@ -146,17 +148,22 @@ def on_server(folder: Path, by: By, given: Address, domains: Sequence[str] | Non
         stack.must("up", "--yes", "--skip-preview")
         yield stack
     finally:
-        remove_admin(stack)
-        # The config's own admin again, as a day may have ended in the middle.
-        _write_config(checkout.config_file("local"), {**config, "adminUser": None, "adminPassword": None})
-        stack.set_config(protect=False, emptyOnDestroy=True)
-        for command in ("up", "destroy"):
-            stack.pulumi(command, "--yes", "--skip-preview")
-        _remove_buckets(stack)
-        _remove_identities(stack)
-        stack.pulumi("refresh", "--yes", "--skip-preview")
-        stack.pulumi("destroy", "--yes", "--skip-preview")
-        _check_nothing_remains(stack)
+        with signals_held():
+            _remove(stack, {**config, "adminUser": None, "adminPassword": None})
+
+
+def _remove(stack: Stack, config: Mapping[str, Any]) -> None:
+    """Remove the stack from a given server; the config has the server's own admin, as a day may end in the middle."""
+    remove_admin(stack)
+    _write_config(stack.config_file, config)
+    stack.set_config(protect=False, emptyOnDestroy=True)
+    for command in ("up", "destroy"):
+        stack.pulumi(command, "--yes", "--skip-preview")
+    _remove_buckets(stack)
+    _remove_identities(stack)
+    stack.pulumi("refresh", "--yes", "--skip-preview")
+    stack.pulumi("destroy", "--yes", "--skip-preview")
+    _check_nothing_remains(stack)
 
 
 def _remove_buckets(stack: Stack) -> None:
