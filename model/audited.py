@@ -73,6 +73,14 @@ IAM_READS: tuple[str, ...] = (
     "iam:GetPolicyVersion",
     "iam:ListAccessKeys",
 )
+#: Of a bucket's objects only which there are, and what holds them.
+LOCK_READS: tuple[str, ...] = ("s3:GetObjectLegalHold", "s3:GetObjectRetention")
+
+
+def bucket_reads(cloud: str) -> tuple[str, ...]:
+    """The permissions on a bucket itself."""
+    settings = sorted({setting.action for setting in SETTINGS if cloud in setting.clouds})
+    return ("s3:GetBucketLocation", "s3:ListBucketVersions", *settings)
 
 
 def settings_of(cloud: str) -> tuple[Setting, ...]:

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Literal, NotRequired, TypedDict
 
-from model.audited import ADMIN_READS, IAM_READS, SETTINGS
+from model.audited import ADMIN_READS, IAM_READS, LOCK_READS, bucket_reads
 from model.plan import PROBE_PREFIX, IdentityPlan, StorePlan
 from model.refusals import REFUSALS
 from model.shared_issuers import wild
@@ -374,7 +374,6 @@ def _verifier_statements(plan: StorePlan, cloud: Cloud) -> list[Statement]:
 def _auditor_statements(plan: StorePlan, cloud: Cloud) -> list[Statement]:
     """Reads of all that governs buckets and identities; of objects only keys, retention and legal hold."""
     buckets = f"arn:aws:s3:::{plan.bucket_prefix}*"
-    settings = sorted({setting.action for setting in SETTINGS if cloud in setting.clouds})
     of_all: Statement = (
         {"Sid": "AuditIdentities", "Effect": "Allow", "Action": list(ADMIN_READS)}
         if cloud == "aistor"
@@ -384,14 +383,9 @@ def _auditor_statements(plan: StorePlan, cloud: Cloud) -> list[Statement]:
         {
             "Sid": "AuditBuckets",
             "Effect": "Allow",
-            "Action": ["s3:GetBucketLocation", "s3:ListBucketVersions", *settings],
+            "Action": list(bucket_reads(cloud)),
             "Resource": [buckets],
         },
-        {
-            "Sid": "AuditLocks",
-            "Effect": "Allow",
-            "Action": ["s3:GetObjectLegalHold", "s3:GetObjectRetention"],
-            "Resource": [f"{buckets}/*"],
-        },
+        {"Sid": "AuditLocks", "Effect": "Allow", "Action": list(LOCK_READS), "Resource": [f"{buckets}/*"]},
         of_all,
     ]

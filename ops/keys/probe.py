@@ -1,7 +1,7 @@
 """Tests whether a key pair works, on the live store and as its identity would use it.
 
-The rule: one harmless request, a listing of at most one key. Every identity with a grant may make it, so a refusal is
-about the key pair and not about the grant. AWS refuses a new key for some seconds, so a refusal counts only after it
+The rule: one harmless request, a listing of at most one key. Every identity may make it in its own form, so a refusal
+is about the key pair and not about the grant. AWS refuses a new key for some seconds, so a refusal counts only after it
 has lasted. No message contains a key. It leaves out the identity's other rights: `verify` proves them.
 """
 
@@ -69,7 +69,7 @@ def works(
 
     def attempt() -> tuple[str, str] | None:
         nonlocal answer
-        answer = _list_one(deployment, pair, bucket, prefix)
+        answer = _list_one(deployment, pair, bucket, prefix, of_versions=planned.audits)
         return answer
 
     with suppress(RetryError):
@@ -79,17 +79,22 @@ def works(
 
 def _place(deployment: Deployment, identity: IdentityPlan) -> tuple[str, str] | None:
     """A bucket and a prefix that the identity may list."""
-    if identity.verifies:
-        return next(((bucket.name, PROBE_PREFIX) for bucket in deployment.plan.buckets), None)
+    if identity.verifies or identity.audits:
+        prefix = PROBE_PREFIX if identity.verifies else ""
+        return next(((bucket.name, prefix) for bucket in deployment.plan.buckets), None)
     return next(((grant.bucket, "") for grant in identity.grants), None)
 
 
-def _list_one(deployment: Deployment, pair: KeyPair, bucket: str, prefix: str) -> tuple[str, str] | None:
+def _list_one(
+    deployment: Deployment, pair: KeyPair, bucket: str, prefix: str, *, of_versions: bool
+) -> tuple[str, str] | None:
     """The code and the sentence of a refusal; None if the store accepted the request."""
     at = deployment.provisioning_endpoint or deployment.endpoint or "AWS"
     try:
         with open_client(deployment, pair) as client:
-            client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+            # The auditor may list versions only.
+            ask = client.list_object_versions if of_versions else client.list_objects_v2
+            ask(Bucket=bucket, Prefix=prefix, MaxKeys=1)
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "no code")
         return code, f"{at} refuses to list {bucket} ({code}: {_MEANING.get(code, 'see the code')})"

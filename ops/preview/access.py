@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from model.audited import ADMIN_READS, IAM_READS, LOCK_READS, bucket_reads
 from model.plan import PROBE_PREFIX
 from model.policies import DELETE_ACTIONS, LIST_ACTIONS, PROBE_ACTIONS, PUT_ACTIONS, READ_ACTIONS
 from model.refusals import REFUSALS
@@ -22,6 +23,18 @@ _WORDS = (
     ("read", frozenset({*LIST_ACTIONS, *READ_ACTIONS})),
     ("put", frozenset(PUT_ACTIONS)),
     ("delete", frozenset(DELETE_ACTIONS)),
+)
+# All permissions of the auditor, by cloud: it reads no object.
+_AUDITS = tuple(
+    (word, frozenset(pairs))
+    for cloud, of_all in (("aistor", ADMIN_READS), ("aws", IAM_READS))
+    for word, pairs in (
+        (
+            "audit settings and locks",
+            [*((None, action) for action in bucket_reads(cloud)), *(("", action) for action in LOCK_READS)],
+        ),
+        ("audit identities", [(None, action) for action in of_all]),
+    )
 )
 
 
@@ -50,7 +63,7 @@ def allowed(documents: Iterable[Mapping[str, Any]], within: Sequence[Mapping[str
     found = {
         Allowed(*_area(resource), action + _condition(statement))
         for statement in _statements(documents, "Allow")
-        for resource in _listed(statement.get("Resource"))
+        for resource in _resources(statement)
         for action in _listed(statement.get("Action"))
     }
     denied = [statement for statement in _statements(documents, "Deny") if not statement.get("Condition")]
@@ -85,7 +98,7 @@ def denied(documents: Iterable[Mapping[str, Any]]) -> frozenset[Denied]:
         Denied("" if "*" in bucket else bucket, what)
         for statement in _statements(documents, "Deny")
         if not _is_about_plain_http(statement)
-        for resource in _listed(statement.get("Resource"))
+        for resource in _resources(statement)
         for bucket, _, keys in [resource.removeprefix(ARN).partition("/")]
         for what in _denied_by(statement, keys)
     )
@@ -132,6 +145,10 @@ def words(pairs: Iterable[Allowed], held: Iterable[Allowed]) -> str:
         # The verifier's rights to read the bucket's configuration belong to its probes.
         said.append("verify")
         wanted = {pair for pair in wanted - probes if not _of_verification(pair)}
+    for word, audited in _AUDITS:
+        if audited <= {(pair.prefix, pair.action) for pair in wanted}:
+            said.append(word)
+            wanted = {pair for pair in wanted if (pair.prefix, pair.action) not in audited}
     said += sorted(f"{pair.action} under {pair.prefix}" if pair.prefix else pair.action for pair in wanted)
     return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
 
@@ -154,6 +171,11 @@ def _statements(documents: Iterable[Mapping[str, Any]], effect: str) -> list[Map
             if statement.get("Effect") == effect
         ]
     return found
+
+
+def _resources(statement: Mapping[str, Any]) -> list[str]:
+    """The resources; MinIO's `admin:` actions have none, and hold for the whole server."""
+    return _listed(statement.get("Resource")) or ["*"]
 
 
 def _listed(value: object) -> list[str]:
@@ -186,5 +208,5 @@ def _covers(statement: Mapping[str, Any], pair: Allowed) -> bool:
     action = pair.action.partition(" if ")[0]
     place = f"{ARN}{pair.bucket}" if pair.prefix is None else f"{ARN}{pair.bucket}/{pair.prefix}*"
     return any(fnmatchcase(action, pattern) for pattern in _listed(statement.get("Action"))) and any(
-        fnmatchcase(place, pattern) for pattern in _listed(statement.get("Resource"))
+        fnmatchcase(place, pattern) for pattern in _resources(statement)
     )

@@ -264,11 +264,15 @@ def test_bad_input_is_refused_and_nothing_is_made(
 def test_protected_buckets_are_not_destroyed_and_disposable_ones_are(
     engine: None, tmp_path_factory: pytest.TempPathFactory, stack: str
 ) -> None:
-    """A killed `up` continues after `ops.recover`; `destroy` refuses protected buckets and empties disposable ones."""
+    """A killed `up` continues after `ops.recover`; `destroy` refuses protected buckets and empties disposable ones.
+
+    With an identity that audits, everything can be told that this server can tell.
+    """
     del engine
     checkout = copy_checkout(tmp_path_factory.mktemp(f"own-{stack}"), ONE_OF_EACH_BAND)
     try:
         assert checkout.python("cli", "sandbox", "up", "--stack", stack).status == 0
+        checkout.pulumi(stack, "config", "set", "--path", "object-store:identities.auditor.audits", "true")
         _kill_half_way(checkout, stack)
         taken_up = checkout.python("cli", "recover", "--stack", stack, stack=stack)
         assert taken_up.status == 0, taken_up.output
@@ -276,7 +280,10 @@ def test_protected_buckets_are_not_destroyed_and_disposable_ones_are(
         again = checkout.up(stack, "--stack", stack)
         assert again.status == 0, again.output
         assert "no operation is pending" in checkout.python("cli", "recover", "--stack", stack, stack=stack).output
-        assert checkout.python("verify", "--stack", stack, stack=stack).status == 0
+        proven = checkout.python("verify", "--stack", stack, stack=stack)
+        assert proven.status == 0, proven.output
+        assert set(re.findall(r"^cannot tell (\w+)", proven.output, re.MULTILINE)) == UNTOLD[stack] - AUDITS
+        assert re.search(r"^ +auditor +reads of .* as planned, for every request", proven.output, re.MULTILINE)
         users = checkout.client(stack, "iam").list_users()["Users"] if stack == "aws" else []
         assert len(users) == len({user["UserName"] for user in users})
 

@@ -13,7 +13,7 @@ from model.deployment import Deployment, KeyPair
 from tests.console import command as console
 from tests.infra.conftest import _identities, _no_pauses  # noqa: F401 - fixtures of the tests here, too
 from tests.ops.keys.fakes import exposed, fake_pulumi
-from trials.stores import Store, credentials_json, running_store
+from trials.stores import AUDITED_IDENTITIES, Store, credentials_json, running_store, small_plan
 
 main = console("keys")
 
@@ -23,14 +23,14 @@ CLUSTER_ENDPOINT = "https://aistor-s3-api.aistor"
 @pytest.fixture(scope="session", name="store")
 def _store() -> Iterator[Store]:
     """A small store on AIStor; a test that changes what its keys may do restores it."""
-    with running_store("aistor") as store:
+    with running_store("aistor", small_plan("aistor", identities=AUDITED_IDENTITIES)) as store:
         yield store
 
 
 @pytest.fixture(scope="session", name="aws_store")
 def _aws_store() -> Iterator[Store]:
     """The same store on AWS."""
-    with running_store("aws") as store:
+    with running_store("aws", small_plan("aws", identities=AUDITED_IDENTITIES)) as store:
         yield store
 
 

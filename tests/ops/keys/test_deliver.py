@@ -101,7 +101,7 @@ def test_on_aws(deliver: Deliver, stack: Stack, aws_store: Store, monkeypatch: p
 
     assert done.status == 0
     assert all("S3_ENDPOINT" not in one for one in json.loads(done.output).values())
-    assert done.errors.count("works") == 3
+    assert done.errors.count("works") == 4
 
 
 def test_interrupted(deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:

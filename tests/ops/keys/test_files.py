@@ -399,12 +399,12 @@ class TestJson:
 
         content = json.loads(done.output)
         assert done.status == 0
-        assert list(content) == ["worker", "reader", "verifier"]
+        assert list(content) == ["worker", "reader", "verifier", "auditor"]
         assert content["worker"]["AWS_SECRET_ACCESS_KEY"] == stack.secret("worker")
         assert content["worker"]["S3_CA_BUNDLE"] == stack.deployment.ca_pem
         assert "AWS_CA_BUNDLE" not in content["worker"]
         assert set(content["verifier"]["buckets"]) == {one.domain for one in stack.deployment.plan.buckets}
-        assert done.errors.count("works") == 3
+        assert done.errors.count("works") == 4
 
     def test_never_to_a_terminal(self, stack: Stack) -> None:
         """The check runs before the stack is read, and again before the write."""

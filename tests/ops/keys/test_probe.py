@@ -12,13 +12,13 @@ from trials.stores import Store
 PLANTED = "planted-Secret0123456789/abcdefghijklmnop"
 
 
-@pytest.mark.parametrize("identity", ["worker", "reader", "verifier"])
+@pytest.mark.parametrize("identity", ["worker", "reader", "verifier", "auditor"])
 def test_published_pair_works(store: Store, identity: str) -> None:
     """Every kind of identity may make the probe's request, on AIStor."""
     assert works(store.deployment, identity, store.target.credentials[identity]) is None
 
 
-@pytest.mark.parametrize("identity", ["worker", "verifier"])
+@pytest.mark.parametrize("identity", ["worker", "verifier", "auditor"])
 def test_published_pair_works_on_aws(aws_store: Store, identity: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same on AWS, whose endpoint the SDK finds."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws_store.server.endpoint)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from model.plan import PROBE_PREFIX, StorePlan, build_plan
+from model.plan import PROBE_PREFIX, IdentityPlan, StorePlan, build_plan
 from model.policies import POLICY_SIZE, Cloud, identity_policies, identity_policy, service_account_policy
 from model.taxonomy_file import load
 from ops.preview.access import Allowed, allowed, lets_anyone_in, refuses_plain_http, words
@@ -208,6 +208,33 @@ def test_verify_hides_nothing(further: set[Allowed], said: str) -> None:
     held = verifies("joelclaw-local-usw2-media-raw") | further
 
     assert words(held, held) == said
+
+
+@pytest.mark.parametrize("cloud", ["aistor", "aws"])
+def test_auditor_in_two_words(cloud: Cloud) -> None:
+    """The auditor's permissions are named as a whole, those on the server without a resource too; nothing is hidden."""
+    identity = IdentityPlan(name="auditor", user_name="auditor", grants=(), audits=True)
+    found: dict[str, set[Allowed]] = {}
+    for pair in allowed([identity_policy(plan(), identity, cloud)]):
+        found.setdefault(pair.bucket, set()).add(pair)
+    buckets = found[f"{plan().bucket_prefix}*"]
+    more = {Allowed("*", None, "admin:CreateUser"), *found["*"]}
+    less = {pair for pair in buckets if pair.action != "s3:GetObjectRetention"}
+
+    assert set(found) == {f"{plan().bucket_prefix}*", "*"}
+    assert words(buckets, buckets) == "audit settings and locks"
+    assert words(found["*"], found["*"]) == "audit identities"
+    assert words(more, more) == "audit identities and admin:CreateUser"
+    assert "s3:GetObjectLegalHold" in words(less, less)
+
+
+def test_statement_without_a_resource_is_about_the_server() -> None:
+    """MinIO's `admin:` actions take no resource: a permission, and one that a Deny takes away."""
+    statement = {"Effect": "Allow", "Action": ["admin:CreateUser", "admin:CreatePolicy"]}
+
+    found = allowed([policy(statement, {"Effect": "Deny", "Action": ["admin:CreatePolicy"]})])
+
+    assert found == {Allowed("*", None, "admin:CreateUser")}
 
 
 def test_part_of_the_probes_is_said_by_action() -> None:
