@@ -8,96 +8,154 @@ InfoServiceAccount).
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
+from pydantic.alias_generators import to_camel
+
 from verify.audit.signed import Auditor
 from verify.facts import Answer, HeldDocument, LiveKey, Principal
+from verify.probe.answers import UNEXPECTED
 
 # The end of a key that never expires, as MinIO writes it (timeSentinel).
 _NEVER = "1970-01-01T00:00:00Z"
 
 
+class _Told(BaseModel):
+    """A part of an answer: what it lacks, or has in another form, makes the answer unusable."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore")
+
+
+class _User(_Told):
+    status: str
+    policy_name: str = ""
+    member_of: list[str] | None = None
+
+
+class _Group(_Told):
+    status: str
+    members: list[str] | None = None
+    policy: str = ""
+
+
+class _Key(_Told):
+    access_key: str
+    expiration: str | None = None
+
+
+class _Keys(_Told):
+    service_accounts: list[_Key] | None = None
+
+
+class _KeyInfo(_Told):
+    account_status: str
+    implied_policy: bool
+    policy: str = ""
+    expiration: str | None = None
+
+
+_USERS, _POLICIES = TypeAdapter(dict[str, _User]), TypeAdapter(dict[str, JsonValue])
+# No group is null.
+_NAMES: TypeAdapter[list[str] | None] = TypeAdapter(list[str] | None)
+_KEYS_OF_ALL, _GROUP, _KEY_INFO = TypeAdapter(dict[str, _Keys]), TypeAdapter(_Group), TypeAdapter(_KeyInfo)
+
+
+class _UnreadError(Exception):
+    """Something could not be read."""
+
+    def __init__(self, call: str, answer: Answer[Any]) -> None:
+        super().__init__(call)
+        self.answer: Answer[tuple[Principal, ...]] = Answer(code=answer.code, said=f"{call}: {answer}")
+
+
 def read_principals(auditor: Auditor) -> Answer[tuple[Principal, ...]]:
     """Every user with its documents and keys, and root if it has access keys."""
-    lists = {
-        "list-users": auditor.admin("list-users", encrypted=True),
-        "groups": auditor.admin("groups", encrypted=False),
-        "list-canned-policies": auditor.admin("list-canned-policies", encrypted=False),
-        "list-access-keys-bulk": auditor.admin("list-access-keys-bulk?listType=svcacc-only&all=true", encrypted=True),
+    users = auditor.admin("list-users", _USERS, encrypted=True)
+    names = auditor.admin("groups", _NAMES, encrypted=False)
+    policies = auditor.admin("list-canned-policies", _POLICIES, encrypted=False)
+    keys = auditor.admin("list-access-keys-bulk?listType=svcacc-only&all=true", _KEYS_OF_ALL, encrypted=True)
+    lists: dict[str, Answer[Any]] = {
+        "list-users": users,
+        "groups": names,
+        "list-canned-policies": policies,
+        "list-access-keys-bulk": keys,
     }
-    unread = {command: answer for command, answer in lists.items() if not answer.ok}
-    if unread:
-        return _unread(unread)
-    users, names, policies, keys = (answer.value or {} for answer in lists.values())
-    groups = {str(name): auditor.admin(f"group?group={quote(str(name), safe='')}", encrypted=False) for name in names}
-    unread = {f"group {name}": answer for name, answer in groups.items() if not answer.ok}
-    if unread:
-        return _unread(unread)
-    known = {name: _policies(answer.value or {}, policies, name) for name, answer in groups.items()}
-    found = [
-        _user(
-            name,
-            user,
-            [*_policies(user, policies), *(one for group in _groups(user) for one in known.get(group, ()))],
-            _keys(auditor, keys.get(name)),
-        )
-        for name, user in users.items()
-    ]
-    found += [Principal("account", name, keys=_keys(auditor, held)) for name, held in keys.items() if name not in users]
-    return Answer(tuple(found))
+    if unread := {command: answer for command, answer in lists.items() if not answer.ok}:
+        said = "; ".join(f"{command}: {answer}" for command, answer in unread.items())
+        return Answer(code=next(iter(unread.values())).code, said=said)
+    try:
+        groups = {name: _group(auditor, name) for name in names.value or ()}
+        found = [
+            _user(auditor, name, user, groups, policies.value or {}, (keys.value or {}).get(name))
+            for name, user in (users.value or {}).items()
+        ]
+    except _UnreadError as error:
+        return error.answer
+    others = {name: held for name, held in (keys.value or {}).items() if name not in (users.value or {})}
+    return Answer((*found, *(Principal("account", name, keys=_keys(auditor, held)) for name, held in others.items())))
 
 
-def _unread(unread: Mapping[str, Answer[Any]]) -> Answer[tuple[Principal, ...]]:
-    first = next(iter(unread.values()))
-    return Answer(code=first.code, said="; ".join(f"{command}: {answer}" for command, answer in unread.items()))
+def _group(auditor: Auditor, name: str) -> _Group:
+    found = auditor.admin(f"group?group={quote(name, safe='')}", _GROUP, encrypted=False)
+    if found.value is None:
+        raise _UnreadError(f"group {name}", found)
+    return found.value
 
 
 def _user(
-    name: str, user: Mapping[str, Any], documents: Sequence[HeldDocument], keys: Answer[tuple[LiveKey, ...]]
+    auditor: Auditor,
+    name: str,
+    user: _User,
+    groups: Mapping[str, _Group],
+    policies: Mapping[str, JsonValue],
+    keys: _Keys | None,
 ) -> Principal:
+    # A group says whom it has, too: neither side alone is believed.
+    member_of = dict.fromkeys(
+        (*(user.member_of or ()), *(g for g, held in groups.items() if name in (held.members or ())))
+    )
+    documents = _policies(f"user {name}", user.policy_name, policies)
+    for group in member_of:
+        if group not in groups:
+            raise _UnreadError(f"group {group}", Answer(code=UNEXPECTED, said=f"{name} is in it, and it is not listed"))
+        if groups[group].status != "disabled":
+            documents += _policies(f"group {group}", groups[group].policy, policies, group)
     return Principal(
         "user",
         name,
-        enabled=user.get("status") != "disabled",
-        groups=tuple(_groups(user)),
+        enabled=user.status != "disabled",
+        groups=tuple(member_of),
         documents=tuple(documents),
-        keys=keys,
+        keys=_keys(auditor, keys),
     )
 
 
-def _groups(user: Mapping[str, Any]) -> list[str]:
-    return [str(group) for group in user.get("memberOf") or ()]
+def _policies(holder: str, named: str, policies: Mapping[str, JsonValue], group: str = "") -> list[HeldDocument]:
+    """The documents that a user or a group names, as a list with commas."""
+    names = [name.strip() for name in named.split(",") if name.strip()]
+    if unlisted := [name for name in names if name not in policies]:
+        said = f"{holder} has it, and it is not listed"
+        raise _UnreadError(f"policy {unlisted[0]}", Answer(code=UNEXPECTED, said=said))
+    return [HeldDocument("attached", name, json.dumps(policies[name]), group) for name in names]
 
 
-def _policies(holder: Mapping[str, Any], policies: Mapping[str, Any], group: str = "") -> list[HeldDocument]:
-    """The documents of a user or a group; none while a group is switched off."""
-    if group and holder.get("status") == "disabled":
-        return []
-    names = str(holder.get("policyName") or holder.get("policy") or "")
-    return [
-        HeldDocument("attached", name, json.dumps(policies[name]), group)
-        for name in names.split(",")
-        if name in policies
-    ]
-
-
-def _keys(auditor: Auditor, held: object) -> Answer[tuple[LiveKey, ...]]:
-    accounts = held.get("serviceAccounts") if isinstance(held, dict) else None
+def _keys(auditor: Auditor, held: _Keys | None) -> Answer[tuple[LiveKey, ...]]:
     found = []
-    for one in accounts or ():
-        key = str(one.get("accessKey"))
-        told = auditor.admin(f"info-service-account?accessKey={quote(key, safe='')}", encrypted=True)
+    for one in (held and held.service_accounts) or ():
+        command = f"info-service-account?accessKey={quote(one.access_key, safe='')}"
+        told = auditor.admin(command, _KEY_INFO, encrypted=True)
         if told.value is None:
             return Answer(code=told.code, said=f"info-service-account: {told.said}")
-        expires = str(told.value.get("expiration") or one.get("expiration") or "")
+        expires = told.value.expiration or one.expiration or ""
         found.append(
             LiveKey(
-                key,
-                enabled=told.value.get("accountStatus") != "off",
+                one.access_key,
+                enabled=told.value.account_status != "off",
                 expires="" if expires == _NEVER else expires,
-                document=None if told.value.get("impliedPolicy") else str(told.value.get("policy") or ""),
+                document=None if told.value.implied_policy else told.value.policy,
             )
         )
     return Answer(tuple(found))

@@ -16,8 +16,10 @@ from xml.etree import ElementTree as ET
 
 from verify.audit.signed import Auditor
 from verify.facts import Answer, HeldDocument, LiveKey, Principal
+from verify.probe.answers import UNEXPECTED
 
 _FILTERS = ("User", "Role", "Group", "LocalManagedPolicy")
+_DETAILS = "GetAccountAuthorizationDetails"
 _NO_LOGIN = "NoSuchEntity"
 
 
@@ -27,6 +29,10 @@ class _UnreadError(Exception):
     def __init__(self, answer: Answer[Any], call: str) -> None:
         super().__init__(call)
         self.answer: Answer[tuple[Principal, ...]] = Answer(code=answer.code, said=f"{call}: {answer.said}")
+
+
+def _unusable(said: str, call: str) -> _UnreadError:
+    return _UnreadError(Answer(code=UNEXPECTED, said=said), call)
 
 
 def read_principals(auditor: Auditor, *, asks_keys: Callable[[Principal], bool]) -> Answer[tuple[Principal, ...]]:
@@ -65,7 +71,7 @@ def _all(auditor: Auditor) -> Iterator[Principal]:
                 _text(user, "UserName"),
                 _text(user, "Arn"),
                 groups=names,
-                documents=(*own, *(one for name in names for one in groups.get(name, ()))),
+                documents=(*own, *(one for name in names for one in _of_group(name, groups))),
                 boundary=_boundary(auditor, user, managed),
             )
         for role in _members(page, "RoleDetailList"):
@@ -79,15 +85,23 @@ def _all(auditor: Auditor) -> Iterator[Principal]:
             )
 
 
+def _of_group(name: str, groups: Mapping[str, list[HeldDocument]]) -> list[HeldDocument]:
+    if name not in groups:
+        raise _unusable(f"a user is in group {name}, and it is not listed", _DETAILS)
+    return groups[name]
+
+
 def _pages(auditor: Auditor) -> Iterator[ET.Element]:
-    marker: dict[str, str] = {}
+    wanted = {f"Filter.member.{number}": name for number, name in enumerate(_FILTERS, start=1)}
+    markers = [""]
     while True:
-        wanted = {f"Filter.member.{number}": name for number, name in enumerate(_FILTERS, start=1)}
-        page = _called(auditor, "GetAccountAuthorizationDetails", {**wanted, **marker})
+        page = _called(auditor, _DETAILS, {**wanted, **({"Marker": markers[-1]} if markers[-1] else {})})
         yield page
         if _text(page, "IsTruncated") != "true":
             return
-        marker = {"Marker": _text(page, "Marker")}
+        if (marker := _text(page, "Marker")) in markers:
+            raise _unusable("it is cut short, and does not say how it goes on", _DETAILS)
+        markers.append(marker)
 
 
 def _documents(auditor: Auditor, holder: ET.Element, inline: str, managed: dict[str, str]) -> list[HeldDocument]:
@@ -111,12 +125,16 @@ def _managed(auditor: Auditor, arn: str, managed: dict[str, str]) -> str:
         version = next((one.text or "" for one in policy.iter("DefaultVersionId")), "")
         found = _called(auditor, "GetPolicyVersion", {"PolicyArn": arn, "VersionId": version})
         managed[arn] = unquote(next((one.text or "" for one in found.iter("Document")), ""))
+        if not managed[arn]:
+            raise _unusable(f"no document of {arn}", "GetPolicyVersion")
     return managed[arn]
 
 
 def _with_keys(auditor: Auditor, user: Principal) -> Principal:
     try:
         listed = _called(auditor, "ListAccessKeys", {"UserName": user.name})
+        if _text(listed, "IsTruncated") == "true":
+            raise _unusable("it is cut short", "ListAccessKeys")  # a user has two keys at most
         keys: Answer[tuple[LiveKey, ...]] = Answer(
             tuple(
                 LiveKey(_text(one, "AccessKeyId"), enabled=_text(one, "Status") == "Active")
@@ -125,13 +143,13 @@ def _with_keys(auditor: Auditor, user: Principal) -> Principal:
         )
     except _UnreadError as error:
         keys = Answer(code=error.answer.code, said=error.answer.said)
-    login = auditor.iam("GetLoginProfile", {"UserName": user.name})
-    has_login: Answer[bool] = (
-        Answer(login.ok)
-        if login.ok or login.code == _NO_LOGIN
-        else Answer(code=login.code, said=f"GetLoginProfile: {login.said}")
-    )
-    return replace(user, keys=keys, login=has_login)
+    try:
+        _called(auditor, "GetLoginProfile", {"UserName": user.name})
+        login: Answer[bool] = Answer(value=True)
+    except _UnreadError as error:
+        found = error.answer
+        login = Answer(value=False) if found.code == _NO_LOGIN else Answer(code=found.code, said=found.said)
+    return replace(user, keys=keys, login=login)
 
 
 def _called(auditor: Auditor, action: str, parameters: Mapping[str, str]) -> ET.Element:
@@ -141,11 +159,12 @@ def _called(auditor: Auditor, action: str, parameters: Mapping[str, str]) -> ET.
     try:
         root = ET.fromstring(found.value)  # noqa: S314 - of the server that the run trusts; expat bounds entities
     except ET.ParseError:
-        raise _UnreadError(Answer(code="UnexpectedAnswer", said="not XML"), action) from None
+        raise _unusable("not XML", action) from None
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
-    result = root.find(f"{action}Result")
-    return root if result is None else result
+    if (result := root.find(f"{action}Result")) is None:
+        raise _unusable(f"no {action}Result", action)
+    return result
 
 
 def _members(element: ET.Element, name: str) -> Iterable[ET.Element]:

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
+from pydantic import JsonValue, TypeAdapter
+
 from model.audited import QUOTA, settings_of
 from model.deployment import KeyPair
 from model.plan import PROBE_PREFIX, BucketPlan, StorePlan
 from verify.audit import aistor, aws
 from verify.audit.signed import Auditor
 from verify.facts import Answer, AuditFacts, BucketAudit, HeldVersion, Principal
+from verify.probe.answers import UNEXPECTED
 from verify.probe.session import StoreSession
 
 # How many versions of a locked bucket are looked at.
@@ -22,6 +25,7 @@ SAMPLE_VERSIONS = 20
 # Pages of the listing, of 1000 versions each; probes of other runs may fill some.
 _PAGES = 5
 _NOT_HELD = frozenset({"NoSuchObjectLockConfiguration", "NoSuchKey", "InvalidRequest"})
+_LIMITS = TypeAdapter(dict[str, JsonValue])
 NO_AUDITOR = "no identity audits this store"
 
 
@@ -55,10 +59,14 @@ class Audit:
         if self.auditor is None:
             return
         if self.auditor.session.target.deployment.cloud == "aistor":
-            self.principals = aistor.read_principals(self.auditor)
-            return
-        names = {identity.user_name for identity in plan.identities}
-        self.principals = aws.read_principals(self.auditor, asks_keys=lambda one: one.name in names)
+            found = aistor.read_principals(self.auditor)
+        else:
+            names = {identity.user_name for identity in plan.identities}
+            found = aws.read_principals(self.auditor, asks_keys=lambda one: one.name in names)
+        own = next(one.user_name for one in plan.identities if one.name == self.auditor.identity)
+        if found.value is not None and own not in {one.name for one in found.value if one.kind != "account"}:
+            found = Answer(code=UNEXPECTED, said=f"the list of users and roles lacks {own} itself, so it is not whole")
+        self.principals = found
 
     def read_bucket(self, bucket: BucketPlan) -> BucketAudit:
         """Read everything that governs a bucket."""
@@ -67,8 +75,10 @@ class Audit:
         auditor, cloud = self.auditor, self.auditor.session.target.deployment.cloud
         found = {setting.name: auditor.setting(bucket.name, setting.query) for setting in settings_of(cloud)}
         if cloud == "aistor":
-            quota = auditor.admin(f"get-bucket-quota?bucket={bucket.name}", encrypted=False)
-            found[QUOTA] = Answer(_quota(quota.value)) if quota.ok else Answer(code=quota.code, said=quota.said)
+            quota = auditor.admin(f"get-bucket-quota?bucket={bucket.name}", _LIMITS, encrypted=False)
+            found[QUOTA] = (
+                Answer(code=quota.code, said=quota.said) if quota.value is None else Answer(_quota(quota.value))
+            )
         return BucketAudit("", found, _versions(auditor, bucket.name) if bucket.locked else Answer(()))
 
 
@@ -81,9 +91,8 @@ def _published(credentials: Mapping[str, KeyPair]) -> dict[str, tuple[str, ...]]
     return found
 
 
-def _quota(answer: object) -> str:
+def _quota(limits: Mapping[str, JsonValue]) -> str:
     """The limits that are not zero, as `name value`; empty for none."""
-    limits = answer if isinstance(answer, dict) else {}
     return ", ".join(f"{name} {value}" for name, value in sorted(limits.items()) if value and name != "quotatype")
 
 

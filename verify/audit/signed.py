@@ -1,20 +1,21 @@
 """Signed GET requests of the auditor, for which botocore has no client or a client that drops what it does not know."""
 
-import json
 from collections.abc import Mapping
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import urllib3
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
+from pydantic import TypeAdapter
 
 from model.admin_versions import NOT_SPOKEN, NOT_SPOKEN_CODE, VERSIONS, command_url
 from verify.facts import Answer
 from verify.probe.answers import UNEXPECTED
 from verify.probe.session import StoreSession
 
+T = TypeVar("T")
 # IAM of the only partition that this project supports (`model.regions`) is in one region.
 _IAM_REGION = "us-east-1"
 _OTHER_VERSION = frozenset({NOT_SPOKEN_CODE, f"HTTP {NOT_SPOKEN}"})
@@ -35,8 +36,11 @@ class Auditor:
         found = self._s3(f"{endpoint}/{bucket}?{query}")
         return Answer(found.value.decode("utf-8", "replace")) if found.value is not None else _lost(found)
 
-    def admin(self, command: str, *, encrypted: bool) -> Answer[Any]:
-        """The JSON that a command of MinIO's admin API answers, by the newest version that the server supports."""
+    def admin(self, command: str, form: TypeAdapter[T], *, encrypted: bool) -> Answer[T]:
+        """What a command of MinIO's admin API answers, by the newest version that the server supports.
+
+        An answer of another form than `form` is none.
+        """
         endpoint = self.session.client(self.identity).meta.endpoint_url
         found: Answer[bytes] = Answer(code=NOT_SPOKEN_CODE)
         for version in tuple(self._versions):
@@ -47,7 +51,8 @@ class Auditor:
         if found.value is None:
             return _lost(found)
         try:
-            return Answer(json.loads(self._decrypted(found.value) if encrypted else found.value))
+            body = self._decrypted(found.value) if encrypted else found.value
+            return Answer(form.validate_json(body))
         except (OSError, ValueError) as error:
             return Answer(code=UNEXPECTED, said=f"no usable answer ({type(error).__name__})")
 
