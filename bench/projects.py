@@ -113,7 +113,7 @@ def place(stack: str, endpoint: str | None, folder: Path) -> Iterator[Place]:
             stack, endpoint, Path(ca) if ca else None, search.engine.executable, lasting=True, environment=environment
         )
         return
-    from sandbox.server.embedded import running_server  # noqa: PLC0415 - likewise
+    from sandbox.server.temporary import running_server  # noqa: PLC0415 - likewise
 
     with running_server(CLOUDS[stack], folder / "server", plugin=True) as own:
         plugin = {"local": "minio", "aws": "aws"}[stack]

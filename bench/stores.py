@@ -56,7 +56,7 @@ def server(endpoint: str | None) -> Iterator[tuple[str, str | None, KeyPair]]:
         key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
         yield endpoint, os.environ.get("S3_CA_BUNDLE"), KeyPair(access_key_id=key, secret_access_key=SecretStr(secret))
         return
-    from sandbox.server.embedded import running_server  # noqa: PLC0415 - another server does not need the sandbox
+    from sandbox.server.temporary import running_server  # noqa: PLC0415 - another server does not need the sandbox
 
     with tempfile.TemporaryDirectory() as folder, running_server("aistor", Path(folder)) as own:
         pair = KeyPair(access_key_id=own.admin.user, secret_access_key=SecretStr(own.admin.password))

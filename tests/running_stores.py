@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.server.embedded import RunningServer
+from sandbox.server.temporary import RunningServer
 from trials.stores import Store, running_store
 
 

@@ -226,7 +226,7 @@ def given_server(endpoint: str, bucket: str | None, environ: Mapping[str, str]) 
 
 @contextmanager
 def _embedded(name: str, cloud: str) -> Iterator[Server]:
-    from sandbox.server.embedded import running_server  # noqa: PLC0415 - only where this server is started
+    from sandbox.server.temporary import running_server  # noqa: PLC0415 - only where this server is started
 
     with TemporaryDirectory() as folder, running_server(cloud, Path(folder)) as running:
         config = StoreConfig(

@@ -37,8 +37,8 @@ from model.policies import (
 )
 from model.resources import numbered, with_numbers
 from model.taxonomy_file import load, parse
-from sandbox.server.embedded import RunningServer, running_server
 from sandbox.server.minio_iam_client import MinioIamClient
+from sandbox.server.temporary import RunningServer, running_server
 from verify.target import Target
 
 Statements = Sequence[Mapping[str, Any]]

@@ -1,23 +1,18 @@
 """The embedded server: moto behind the gate, over TLS, only on this machine.
 
-The rule: a process serves one cloud, because moto's state and amendments belong to the process. `EmbeddedServer` runs
-in the process of `sandbox.server.serve`; `running_server` starts such a process and waits for it, for tests. The folder
-holds all state: certificates, administrator, snapshot, and `server.json` while the server runs.
+The rule: a process serves one cloud, because moto's state and amendments belong to the process. The folder holds all
+state: certificates, administrator, snapshot, and `server.json` while the server runs. Left out: the process, which is
+`sandbox.server.serve`, and for tests `sandbox.server.temporary`.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import secrets
 import socket
 import string
-import subprocess
-import sys
 import threading
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +21,7 @@ from cheroot.makefile import StreamReader, StreamWriter
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from moto.moto_server.werkzeug_app import create_backend_app
 
-from sandbox.server import moto_amendments, moto_store
+from sandbox.server import moto_amendments
 from sandbox.server.authority import AistorAuthority, Authority, AwsAuthority
 from sandbox.server.certificates import HOST, make_certificates, write_private
 from sandbox.server.clock import clock_of
@@ -37,7 +32,6 @@ from sandbox.server.snapshot import Saver, Snapshot
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -46,7 +40,6 @@ log = logging.getLogger(__name__)
 THREADS = 128
 #: Seconds before an idle connection closes; longer than in clients, which would otherwise use a closing connection.
 IDLE = 120
-START_TIMEOUT = 60.0
 STOP_TIMEOUT = 30.0
 
 
@@ -184,61 +177,3 @@ class EmbeddedServer:
 
 def _log_server_error(message: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002 - cheroot's signature
     log.log(level, "%s", message, exc_info=traceback)
-
-
-@dataclass(frozen=True, slots=True)
-class RunningServer:
-    """A server in its own process."""
-
-    pid: int
-    endpoint: str
-    ca_bundle: str
-    admin: Admin
-    plugin_port: int | None
-    region: str = moto_store.REGION
-
-
-@contextmanager
-def running_server(
-    cloud: Cloud | str, directory: Path, *, plugin: bool = False, admin_api: str | None = None
-) -> Iterator[RunningServer]:
-    """Start the server process of a folder, wait until it answers, and stop it at the end of the block."""
-    cloud = Cloud(cloud)
-    command = [sys.executable, "-m", "sandbox.server.serve", "--cloud", cloud, "--directory", str(directory)]
-    command += ["--parent-pid", str(os.getpid())]
-    if not plugin:
-        command.append("--no-plugin")
-    if admin_api is not None:
-        command += ["--admin-api", admin_api]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603 - our own module
-    try:
-        yield _wait_until_ready(process, directory, cloud)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], directory: Path, cloud: Cloud) -> RunningServer:
-    path, deadline = directory / "server.json", time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended with {process.returncode}; see {directory / 'serve.log'}")
-        try:
-            state = json.loads(path.read_text())
-        except (FileNotFoundError, ValueError):
-            state = {}
-        if state.get("pid") == process.pid:
-            return RunningServer(
-                process.pid,
-                state["endpoint"],
-                state["ca_bundle"],
-                read_admin(directory, cloud),
-                state.get("plugin_port"),
-            )
-        time.sleep(0.05)
-    raise TimeoutError(f"the server was not ready after {START_TIMEOUT:.0f} s; see {directory / 'serve.log'}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from sandbox.server.embedded import RunningServer, running_server
+from sandbox.server.temporary import RunningServer, running_server
 from tests.documented import blocks_of
 from tests.sizes import IS_LONG
 from trials.bad_days.stack import Stack

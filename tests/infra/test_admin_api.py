@@ -29,8 +29,8 @@ from infra.admin_api import (
     VersionRefusedError,
     versions_spoken,
 )
-from sandbox.server.embedded import RunningServer, running_server
 from sandbox.server.s3_actions import Cloud
+from sandbox.server.temporary import RunningServer, running_server
 from tests.infra.identity_server import (
     ADMIN,
     HOST,

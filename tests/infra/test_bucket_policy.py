@@ -11,7 +11,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from infra.bucket_policy import NoBucketPolicyProvider
 from infra.s3_client import open_client
-from sandbox.server.embedded import RunningServer, running_server
+from sandbox.server.temporary import RunningServer, running_server
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

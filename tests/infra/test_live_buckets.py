@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from infra.live_buckets import _exists, admin_client, existing_buckets
 from infra.settings import AwsSettings, Settings, settings_from
 from model.problems import InvalidInputError
-from sandbox.server.embedded import running_server
+from sandbox.server.temporary import running_server
 from tests.running_stores import config_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-    from sandbox.server.embedded import RunningServer
+    from sandbox.server.temporary import RunningServer
 
 
 @pytest.fixture(scope="module", name="server")

@@ -9,7 +9,7 @@ from infra.admin_api import AdminApi
 from infra.live_keys import knows_a_key
 from infra.settings import settings_from
 from model.problems import InvalidInputError
-from sandbox.server.embedded import running_server
+from sandbox.server.temporary import running_server
 from tests.running_stores import config_of
 
 

@@ -11,7 +11,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from infra.retention import DefaultRetentionProvider
 from model.problems import InvalidInputError
-from sandbox.server.embedded import RunningServer, running_server
+from sandbox.server.temporary import RunningServer, running_server
 
 
 @pytest.fixture(scope="module", name="server")

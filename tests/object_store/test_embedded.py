@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 import object_store
 from object_store import MULTIPART_THRESHOLD, Download, ObjectRef, ObjectStore, StoreConfig
 from object_store.keys import check_key
-from sandbox.server.embedded import RunningServer, running_server
 from sandbox.server.minio_iam_client import MinioIamClient
+from sandbox.server.temporary import RunningServer, running_server
 from tests.sizes import sized
 
 if TYPE_CHECKING:

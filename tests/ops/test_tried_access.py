@@ -12,7 +12,7 @@ from infra.settings import Settings
 from model.problems import InvalidInputError
 from ops.stack_settings import read_stack
 from ops.tried_access import write_tried_access
-from sandbox.server.embedded import RunningServer, running_server
+from sandbox.server.temporary import RunningServer, running_server
 from stack.state_secret import revealed, secret
 
 FAKE = """#!/usr/bin/env python3

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.server.embedded import running_server
+from sandbox.server.temporary import running_server
 from tests.sandbox.serving import Aistor, Aws, Stack
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from sandbox.server.minio_iam_client import MinioIamClient
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.server.embedded import RunningServer
+    from sandbox.server.temporary import RunningServer
 
 REGION = "us-west-2"
 

@@ -28,7 +28,7 @@ from sandbox.engine.finder import existing_engine
 from sandbox.go_program import NoProgramError
 from sandbox.progress import Progress
 from sandbox.project import ACCOUNT_ID
-from sandbox.server.embedded import RunningServer, running_server
+from sandbox.server.temporary import RunningServer, running_server
 from tests.workflows.acting import STAND_IN, Acted, Actor, write_private
 from trials.checkout import keep_domains
 

@@ -11,7 +11,7 @@ from tests.workflows.conftest import DOMAINS, damaged
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.server.embedded import RunningServer
+    from sandbox.server.temporary import RunningServer
     from tests.workflows.acting import Acted
     from tests.workflows.conftest import Site
 

@@ -33,8 +33,8 @@ from ops.admin_policy import Right, policy_of
 from ops.adopt.live import account_id, live_buckets
 from ops.preflight.facts import AistorFacts, StackFacts, StateFacts
 from ops.preflight.server import ask_aistor, ask_aws
-from sandbox.server.embedded import RunningServer
 from sandbox.server.minio_iam_client import MinioIamClient, MinioIamError
+from sandbox.server.temporary import RunningServer
 from sandbox.standin.aws import AwsConnection, aws_stand_in
 from sandbox.standin.minio import minio_stand_in
 from tests.infra.components.conftest import Declared

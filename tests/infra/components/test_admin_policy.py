@@ -16,7 +16,7 @@ from botocore.loaders import create_loader
 
 from model.policies import Cloud
 from ops.admin_policy import Right, rights
-from sandbox.server.embedded import RunningServer, running_server
+from sandbox.server.temporary import RunningServer, running_server
 from tests.infra.components.admin_life import SHORT, FailedError, Life, make_admin, small_taxonomy
 from tests.infra.components.conftest import Declared, Run
 

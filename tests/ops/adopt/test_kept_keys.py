@@ -21,7 +21,7 @@ from ops.adopt.kept_keys import KeptKey, missing_keys, pairs_in_file, pairs_in_s
 from ops.adopt.live import AdoptionError
 from ops.identities_in_state import Place, StateError
 from ops.keys_in_state import with_keys
-from sandbox.server.embedded import RunningServer, running_server
+from sandbox.server.temporary import RunningServer, running_server
 from stack.state_secret import revealed, secret
 from tests.running_stores import config_of
 

@@ -12,7 +12,7 @@ from infra.settings import Settings, settings_from
 from model.problems import InvalidInputError
 from ops.adopt.adoptable import LiveBucket
 from ops.adopt.live import live_buckets
-from sandbox.server.embedded import RunningServer, running_server
+from sandbox.server.temporary import RunningServer, running_server
 from tests.running_stores import config_of
 
 

@@ -19,7 +19,7 @@ import trustme
 
 from ops.preflight import server as preflight_server
 from ops.preflight.stack import state_facts
-from sandbox.server.embedded import RunningServer, running_server
+from sandbox.server.temporary import RunningServer, running_server
 from stack.config import project_folder
 from tests.certificates import ca_as_server
 from tests.console import command as console

@@ -21,9 +21,9 @@ from typing import Any
 
 from moto.s3.models import FakeKey
 
-from sandbox.server.embedded import RunningServer, running_server
 from sandbox.server.moto_store import ACCOUNT, REGION, bucket
 from sandbox.server.snapshot import Snapshot
+from sandbox.server.temporary import RunningServer, running_server
 
 ROOT = Path(__file__).parents[3]
 STOP_SECONDS = 30.0

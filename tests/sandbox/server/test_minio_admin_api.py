@@ -15,9 +15,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from minio.crypto import decrypt, encrypt
 
-from sandbox.server.embedded import RunningServer, running_server
 from sandbox.server.minio_iam_client import MinioIamClient, MinioIamError
 from sandbox.server.s3_actions import Cloud
+from sandbox.server.temporary import RunningServer, running_server
 from tests.sandbox.server.test_minio_iam import RECORDED, assert_same, comparable
 
 OF_ANOTHER_VERSION = "unsigned info on"

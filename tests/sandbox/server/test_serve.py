@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from sandbox.server import serve
-from sandbox.server.embedded import running_server
+from sandbox.server.temporary import running_server
 from tests.sandbox.serving import Aistor, Aws, Stack, refused
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from mypy_boto3_s3 import S3Client
 
-    from sandbox.server.embedded import RunningServer
+    from sandbox.server.temporary import RunningServer
 
 DATA = Path(__file__).parent / "data"
 PREFIX = "joelclaw-local-usw2-"

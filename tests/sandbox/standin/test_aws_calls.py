@@ -24,7 +24,7 @@ from botocore.config import Config
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from sandbox.server.embedded import running_server
+from sandbox.server.temporary import running_server
 from sandbox.standin.aws import AwsConnection, aws_stand_in
 from sandbox.standin.rpc import ProviderError, serve_plugin
 from sandbox.standin.values import UNKNOWN, Secret, from_wire, to_wire

@@ -11,8 +11,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from sandbox.server.embedded import running_server
 from sandbox.server.minio_iam_client import MinioIamClient
+from sandbox.server.temporary import running_server
 from sandbox.standin.minio import MinioConnection, minio_stand_in
 from sandbox.standin.minio.lost_update import BucketWrites
 from sandbox.standin.rpc import ProviderError, StandIn
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from sandbox.server.embedded import RunningServer
+    from sandbox.server.temporary import RunningServer
 
 BUCKET = "minio:index/s3Bucket:S3Bucket"
 VERSIONING = "minio:index/s3BucketVersioning:S3BucketVersioning"

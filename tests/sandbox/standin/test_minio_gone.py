@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi.runtime.proto import provider_pb2
 
-from sandbox.server.embedded import running_server
+from sandbox.server.temporary import running_server
 from sandbox.standin.values import Secret, to_wire
 from tests.sandbox.standin.replaying import PREFIX, Recording, Replay, Store, running_plugin
 

@@ -15,7 +15,7 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from sandbox.server.embedded import running_server
+from sandbox.server.temporary import running_server
 from sandbox.standin.values import UNKNOWN
 from tests.sandbox.standin.replaying import PREFIX, Recording, Replay, Store, running_plugin
 
