@@ -36,6 +36,7 @@ from object_store.errors import (
     CertificateUnusable,
     ClockSkew,
     ConfigurationError,
+    CorruptBody,
     DualWriteFailed,
     EndpointUnreachable,
     IncompleteTransfer,
@@ -59,6 +60,7 @@ from object_store.errors import (
     Unavailable,
     UnexpectedAnswer,
     UnsafePath,
+    UnverifiedBody,
     WrongRegion,
 )
 from object_store.folders import LeftOut, Transfer
@@ -84,6 +86,7 @@ __all__ = [
     "CertificateUnusable",
     "ClockSkew",
     "ConfigurationError",
+    "CorruptBody",
     "Download",
     "DualWrite",
     "DualWriteFailed",
@@ -119,6 +122,7 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "UnsafePath",
+    "UnverifiedBody",
     "WrongRegion",
     "default_store",
     "delete_object",

@@ -1,53 +1,115 @@
-"""What the adapter reads from an answer of obstore: reference, metadata, and whether it is what was requested."""
+"""What the adapter reads from an answer: reference, metadata, and whether it is what was requested."""
 
 from __future__ import annotations
 
+import hashlib
 import re
-from typing import TYPE_CHECKING
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
 
 from object_store.errors import (
     AccessDenied,
     AlreadyExists,
     BucketNotFound,
-    IncompleteTransfer,
+    CorruptBody,
     NotFound,
     ObjectStoreError,
     RequestRefused,
     StaleReference,
     UnexpectedAnswer,
 )
-from object_store.reference import ETAG_PATTERN, Download, ObjectInfo, ObjectRef
+from object_store.reference import ETAG_PATTERN, ObjectInfo, ObjectRef
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectTypeDef
-    from obstore import GetResult
 
     from object_store.translation import Place
+    from object_store.wire import Answer, Ask
 
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html (system-defined)
-_SYSTEM = {"Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Cache-Control"}
-_SYSTEM |= {"Storage-Class"}
+_METADATA: Final = "x-amz-meta-"
+_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})")
+_LENGTH = re.compile(r"[0-9]{1,19}")
+_MD5 = re.compile(r"[0-9a-f]{32}")
+_WHOLE, _PART = 200, 206
 _CONDITION_FAILED = 412
 
 
-def info_of(bucket: str, key: str, result: GetResult, etag: str | None = None) -> ObjectInfo:
-    """Read the reference, metadata and time from an answer.
+def info_of(
+    bucket: str, key: str, answer: Answer, etag: str | None = None, span: tuple[int, int] | None = None
+) -> ObjectInfo:
+    """Read the reference, metadata and time from the answer to a GET or HEAD.
+
+    Args:
+        bucket: the bucket that was asked for.
+        key: the key that was asked for.
+        answer: the answer.
+        etag: the etag that was asked for.
+        span: the first byte that was asked for and the one after the last; None for the whole body.
 
     Raises:
         StaleReference: its etag is not the requested one; a server that does not know If-Match sends such an answer.
-        UnexpectedAnswer: it has no etag.
+        UnexpectedAnswer: it has no etag, length or time, or it is another part of the body than was asked for.
     """
     ref = ObjectRef(
         bucket=bucket,
         key=key,
-        etag=bare_etag(result.meta["e_tag"], bucket, key),
-        size=result.meta["size"],
-        content_type=result.attributes.get("Content-Type") or None,
+        etag=bare_etag(answer.headers.get("etag"), bucket, key),
+        size=_size(answer, span, bucket, key),
+        content_type=answer.headers.get("content-type") or None,
     )
     if etag is not None and ref.etag != etag:
         raise stale(bucket, key, etag, ref.etag)
-    metadata = {str(name).lower(): value for name, value in result.attributes.items() if name not in _SYSTEM}
-    return ObjectInfo(ref=ref, metadata=metadata, modified=result.meta["last_modified"])
+    metadata = {
+        name.removeprefix(_METADATA): value for name, value in answer.headers.items() if name.startswith(_METADATA)
+    }
+    try:
+        modified = parsedate_to_datetime(answer.headers.get("last-modified", ""))
+    except ValueError:
+        raise UnexpectedAnswer("the answer has no usable Last-Modified", bucket=bucket, key=key) from None
+    return ObjectInfo(ref=ref, metadata=metadata, modified=modified)
+
+
+def _size(answer: Answer, span: tuple[int, int] | None, bucket: str, key: str) -> int:
+    """The length of the whole body."""
+    length = answer.headers.get("content-length", "")
+    if not _LENGTH.fullmatch(length):
+        raise UnexpectedAnswer("the answer has no usable Content-Length", bucket=bucket, key=key)
+    if span is None:
+        if answer.status != _WHOLE:
+            raise UnexpectedAnswer(
+                f"the answer is {answer.status}, not 200 as for a whole body", bucket=bucket, key=key
+            )
+        return int(length)
+    found = _RANGE.fullmatch(answer.headers.get("content-range", ""))
+    asked = (span[0], span[1] - 1, span[1] - span[0])
+    if answer.status != _PART or found is None or (int(found[1]), int(found[2]), int(length)) != asked:
+        raise UnexpectedAnswer(
+            f"the answer is not bytes {span[0]} to {span[1] - 1} of the body, which were asked for",
+            bucket=bucket,
+            key=key,
+        )
+    return int(found[3])
+
+
+def acknowledged(answer: Answer, ask: Ask, name: str = "the answer") -> str:
+    """Return the etag of a stored body or part, without its quotes; the connection is let go.
+
+    Raises:
+        UnexpectedAnswer: it is not the answer to a put, or has no etag.
+        CorruptBody: the server names another checksum than that of the body that was sent.
+    """
+    answer.close()
+    bucket, key = ask.bucket, ask.key
+    if answer.status != _WHOLE:
+        raise UnexpectedAnswer(f"{name} is {answer.status}, not 200 as for a put", bucket=bucket, key=key)
+    etag = bare_etag(answer.headers.get("etag"), bucket, key)
+    sent = ask.headers.get("x-amz-checksum-sha256")
+    if answer.headers.get("x-amz-checksum-sha256", sent) != sent:
+        raise CorruptBody(f"{name} names another SHA-256 than that of the body", bucket=bucket, key=key)
+    named = answer.headers.keys() & {"x-amz-checksum-sha256", "x-amz-server-side-encryption"}
+    if not named and _MD5.fullmatch(etag) and etag != hashlib.md5(ask.body, usedforsecurity=False).hexdigest():
+        raise CorruptBody(f"{name} names another MD5 than that of the body", bucket=bucket, key=key)
+    return etag
 
 
 def listed(bucket: str, entry: ObjectTypeDef) -> ObjectRef:
@@ -95,15 +157,6 @@ def condition_of_put(failure: ObjectStoreError, bucket: str, key: str, *, if_abs
     if if_absent and isinstance(failure, RequestRefused) and failure.status == _CONDITION_FAILED:
         return AlreadyExists("an object with this key already exists", bucket=bucket, key=key, status=failure.status)
     return failure
-
-
-def whole_body(info: ObjectInfo, body: bytes) -> Download:
-    """Return a body that has the announced length. Raise IncompleteTransfer for any other length."""
-    if len(body) != info.ref.size:
-        raise IncompleteTransfer(
-            f"received {len(body)} bytes instead of {info.ref.size}", bucket=info.ref.bucket, key=info.ref.key
-        )
-    return Download(ref=info.ref, body=body, metadata=info.metadata)
 
 
 def is_no_object(failure: NotFound) -> bool:

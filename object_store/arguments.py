@@ -16,8 +16,6 @@ from object_store.reference import ObjectRef, check_etag
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from obstore import GetOptions
-
 MAX_EXPIRY: Final = timedelta(days=7)
 """Longest lifetime of a presigned URL; Signature Version 4 allows no more."""
 
@@ -34,9 +32,9 @@ class Put:
     metadata: dict[str, str]
 
     @property
-    def attributes(self) -> dict[str, str]:
-        """The attributes that obstore turns into headers."""
-        return {"Content-Type": self.content_type, **self.metadata}
+    def headers(self) -> dict[str, str]:
+        """Content type and metadata as headers."""
+        return {"content-type": self.content_type, **{f"x-amz-meta-{n}": value for n, value in self.metadata.items()}}
 
     def stored(self, etag: str | None, size: int) -> ObjectRef:
         """Return the reference to the stored object. Raise UnexpectedAnswer if the server sent no etag."""
@@ -59,22 +57,20 @@ def checked_put(
     return Put(bucket, key, media_type, check_metadata(bucket, key, metadata))
 
 
-def checked_get(bucket: str, key: str, etag: str | None) -> GetOptions:
-    """Check the arguments of a download, and return its condition."""
+def checked_get(bucket: str, key: str, etag: str | None) -> dict[str, str]:
+    """Check the arguments of a download, and return its condition as headers."""
     check_bucket(bucket)
     check_key(bucket, key)
     if etag is None:
         return {}
     check_etag(bucket, key, etag)
-    return {"if_match": quoted(etag)}
+    return {"if-match": quoted(etag)}
 
 
-def checked_delete(bucket: str, key: str) -> bool:
-    """Check the arguments of a removal, and return whether the key is a marker, which only botocore can name."""
+def checked_delete(bucket: str, key: str) -> None:
+    """Check the arguments of a removal; the key may be a marker, which ends in a slash."""
     check_bucket(bucket)
-    marker = isinstance(key, str) and key.endswith("/")
-    check_key(bucket, key[:-1] if marker else key)
-    return marker
+    check_key(bucket, key[:-1] if isinstance(key, str) and key.endswith("/") else key)
 
 
 def lifetime_of(bucket: str, key: str, expiry: timedelta | float) -> timedelta:

@@ -19,6 +19,7 @@ must agree. `MINIO_ENDPOINT` may be a bare host, with `MINIO_PORT` and `MINIO_US
 | `AWS_SECRET_ACCESS_KEY` | its secret | required |
 | `AWS_SESSION_TOKEN` | the session token of a temporary credential | optional |
 | `S3_WRITE_ONCE` | buckets that refuse a put over an object: every upload there is `if_absent` | names with `,` |
+| `S3_ONLY_VERIFIED` | whether a body that no digest of the server's proves is an error | `true`, `false` |
 | `S3_CA_BUNDLE` | CA that signed the server's certificate | path of a PEM file, or the PEM text itself |
 | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` | the proxy to the server | `http://[USER:PASSWORD@]HOST[:PORT]` |
 | `NO_PROXY` | servers that are reached without it | names, addresses and ranges: `proxies` |
@@ -35,6 +36,7 @@ import re
 import ssl
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -74,6 +76,7 @@ class StoreConfig:
         ca_bundle: CA certificates that may have signed the server's certificate, as a path or as PEM text. Each new
             store reads them again. Not read for `http://`.
         write_once: buckets whose server refuses a put over an object; every upload there is `if_absent`.
+        only_verified: whether a body that no digest of the server's proves is an error.
         connect_timeout: longest wait for one connection. With the retries it limits the time until
             `EndpointUnreachable`: under 10 s by default.
         stall_timeout: longest wait for the next bytes of an answer; a whole transfer may take longer.
@@ -90,6 +93,7 @@ class StoreConfig:
     session_token: str | None = field(default=None, repr=False)
     ca_bundle: str | Path | None = field(default=None, repr=False)
     write_once: frozenset[str] = frozenset()
+    only_verified: bool = False
     connect_timeout: timedelta = timedelta(seconds=2)
     stall_timeout: timedelta = timedelta(seconds=60)
     max_retries: int = 3
@@ -113,11 +117,6 @@ class StoreConfig:
                 "everyone knows; legal: a credential that the deployment published"
             )
         _check_limits(self)
-        if os.environ.get("AWS_SERVER_SIDE_ENCRYPTION"):
-            raise ConfigurationError(
-                "AWS_SERVER_SIDE_ENCRYPTION is set, which only one of the adapter's two clients would obey; the "
-                "bucket's own setting says how objects are encrypted: unset AWS_SERVER_SIDE_ENCRYPTION"
-            )
         _ = self.proxy  # refused here, not at the first request
         self.read_ca()
 
@@ -144,6 +143,7 @@ class StoreConfig:
             session_token=env.get("AWS_SESSION_TOKEN") or None,
             ca_bundle=ca_bundle,
             write_once=_buckets(env.get("S3_WRITE_ONCE", "")),
+            only_verified=_is_true(env, "S3_ONLY_VERIFIED"),
             proxies=Proxies.named_in(env),
         )
 
@@ -170,7 +170,7 @@ class StoreConfig:
         """Whether requests are encrypted; always true on AWS."""
         return self.endpoint is None or self.endpoint.startswith("https://")
 
-    @property
+    @cached_property
     def proxy(self) -> Proxy | None:
         """The proxy through which both clients reach the server; None if they reach it directly."""
         return self.proxies.of(self.endpoint or aws_endpoint(self.region))
@@ -222,16 +222,22 @@ def aws_endpoint(region: str) -> str:
 
 
 def _path_style(env: Mapping[str, str], *, has_endpoint: bool) -> bool:
-    value = env.get("AWS_S3_FORCE_PATH_STYLE", "").strip().lower()
-    if value not in {"", "true", "1", "false", "0"}:
-        raise ConfigurationError(
-            f"AWS_S3_FORCE_PATH_STYLE {value!r} is neither true nor false; legal: true, false: "
-            "export AWS_S3_FORCE_PATH_STYLE=true"
-        )
-    if has_endpoint and value in {"false", "0"}:
+    name = "AWS_S3_FORCE_PATH_STYLE"
+    in_path = _is_true(env, name)
+    if has_endpoint and not in_path and env.get(name, "").strip():
         raise ConfigurationError(
             "AWS_S3_FORCE_PATH_STYLE is false, but with an endpoint set the bucket is always in the path; legal: true, "
             "or not set: unset AWS_S3_FORCE_PATH_STYLE"
+        )
+    return in_path
+
+
+def _is_true(env: Mapping[str, str], variable: str) -> bool:
+    """Whether a variable says true; not set, or empty, is false."""
+    value = env.get(variable, "").strip().lower()
+    if value not in {"", "true", "1", "false", "0"}:
+        raise ConfigurationError(
+            f"{variable} {value!r} is neither true nor false; legal: true, false: export {variable}=true"
         )
     return value in {"true", "1"}
 

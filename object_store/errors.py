@@ -1,4 +1,4 @@
-"""The errors of the adapter: its own small tree, so that no caller depends on obstore's or botocore's errors.
+"""The errors of the adapter: its own small tree, so that no caller depends on botocore's errors.
 
 A message names bucket and key, says what is wrong and what to do. It never holds a secret, a signed URL, or unchecked
 text of a server's answer. `translation` sorts answers into this tree.
@@ -19,6 +19,8 @@ text of a server's answer. `translation` sorts answers into this tree.
     ├── AlreadyExists                           `if_absent`, and the object exists
     ├── StaleReference                          the object is not the one that the reference was made from
     ├── IncompleteTransfer                      the body is shorter or longer than announced
+    ├── CorruptBody                             the body is not the one that the server's own digest names
+    ├── UnverifiedBody                          nothing proves the body, and the settings demand a proof
     ├── PayloadUnresolved                       an event that does not lead to bytes
     ├── LocalFault                              this machine failed, not the server: descriptors, memory, the clients
     │   └── LocalFileError                      a file or folder of this machine, or of the NAS
@@ -151,6 +153,18 @@ class IncompleteTransfer(ObjectStoreError):  # noqa: N818  # the tree names stat
     """A body that does not have the announced length; nothing of it was kept."""
 
     remedy = "Try again."
+
+
+class CorruptBody(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
+    """The body that arrived, or that the server acknowledged, is not the one that its digest names; nothing counts."""
+
+    remedy = "Try again; if it happens again, ask what stands between this machine and the server (a proxy, a cache)."
+
+
+class UnverifiedBody(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does
+    """The server names no digest that could be computed again, and `only_verified` demands one."""
+
+    remedy = "Store the object again with this adapter, which gives it a SHA-256, or read it without the demand."
 
 
 class PayloadUnresolved(ObjectStoreError):  # noqa: N818  # the tree names states, as S3 does

@@ -55,6 +55,13 @@ class Partial:
         except OSError as raw:
             raise self._fault(raw) from None
 
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Read again what was written."""
+        try:
+            return os.pread(self._descriptor, size, offset)
+        except OSError as raw:
+            raise self._fault(raw) from None
+
 
 @contextmanager
 def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) -> Iterator[Partial]:

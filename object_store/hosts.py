@@ -1,8 +1,8 @@
 """The URL of a server or a proxy, checked and in one spelling.
 
-The rule: both clients must read the same host in it. obstore panics at a name that is not ASCII, or not valid IDNA;
-botocore refuses `_`; the two read `127.1` and a closing dot differently. So the host is an address in its full form,
-or a name of letters, digits and '-'.
+The rule: every client must read the same host in it. Clients in other languages fail at a name that is not ASCII, or
+not valid IDNA; botocore refuses `_`; they read `127.1` and a closing dot differently. So the host is an address in its
+full form, or a name of letters, digits and '-'.
 
 Sources: https://www.rfc-editor.org/rfc/rfc1123#section-2, https://www.rfc-editor.org/rfc/rfc5890#section-2.3.2.1
 """

@@ -2,15 +2,14 @@
 
 The rule for a key: every S3 server returns it exactly as given, or the adapter refuses it. AWS stores any UTF-8 of up
 to 1024 bytes. A MinIO server strips a leading slash, and refuses `//` and the segments `.` and `..` (also with white
-space around them). SeaweedFS makes a `/` of each backslash. obstore strips slashes at both ends and refuses control
+space around them). SeaweedFS makes a `/` of each backslash. Others strip slashes at both ends or refuse control
 characters. The adapter refuses a key that one of them would change. A server may refuse more (MinIO: a segment over
 255 bytes); then its refusal is the `InvalidKey`. A prefix may be any UTF-8: it must find other writers' keys too. Left
 out: `a/b` beside an object `a`, which one key does not show. AWS lists both, MinIO only `a`, versitygw refuses it.
 `folders` refuses it where a listing shows it, and the command `put` warns.
 
 Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html,
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html,
-https://docs.rs/object_store/latest/object_store/path/struct.Path.html
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 """
 
 from __future__ import annotations

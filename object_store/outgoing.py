@@ -1,8 +1,7 @@
 """What may leave in a header, a URL or a path: `fault_of` checks each such value before a client gets it.
 
 The rule: every value of a caller, of the environment or of an event that a request will hold passes `fault_of` first.
-obstore does not refuse such a value: it panics, and a panic is not an `Exception`, so a worker's `except Exception`
-would miss it. The message never holds the value, which may be a secret.
+A client would refuse such a value late, or send another one. The message never holds the value, which may be a secret.
 
 Sources: https://www.rfc-editor.org/rfc/rfc9110#section-5.5 (values of headers),
 https://www.rfc-editor.org/rfc/rfc3986#section-2.5 (UTF-8 in URLs)

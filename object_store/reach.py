@@ -1,19 +1,18 @@
 """Whether the adapter can connect to an endpoint: for programs that must know it before they rely on it.
 
-The rule: only the adapter's own transport can tell. It trusts by rustls, which refuses certificates that OpenSSL
-accepts: a CA's own (`openssl req -x509` without more makes one), one without subjectAltName, one of version 1.
+The rule: only the adapter's own transport can tell, with its CA and its proxy.
 """
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import obstore
-
-from object_store.clients import bare_client
 from object_store.config import StoreConfig
-from object_store.translation import Place, answer_of, is_of_a_client, translated
+from object_store.connections import Connections, ca_file_of
+from object_store.translation import Place, is_of_a_client, refused, translated
+from object_store.wire import said_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,17 +47,14 @@ def try_connection(
 
 
 def _failure(config: StoreConfig) -> ObjectStoreError | None:
+    proxy = config.proxy
+    place = Place(str(config.endpoint), None, None, config.secrets(), proxy.shown if proxy else None)
     try:
-        obstore.head(bare_client(config), "unsigned")
-    except BaseException as raw:  # a panic of obstore is no Exception
+        with ca_file_of(config) as ca_file, closing(Connections(config, ca_file)) as connections:
+            said = said_in(connections.send("GET", str(config.endpoint), "/unsigned", {}))
+    except Exception as raw:
         if not is_of_a_client(raw):
             raise
-        answer = answer_of(raw)
-        # A proxy, too, answers: 407 is its own.
-        if isinstance(raw, FileNotFoundError) or "redirect" in str(raw) or (answer and answer.status != 407):  # noqa: PLR2004
-            return None
-        proxy = config.proxy
-        return translated(
-            raw, Place(str(config.endpoint), None, None, config.secrets(), proxy.shown if proxy else None)
-        )
-    return None
+        return translated(raw, place)
+    # A proxy, too, answers: 407 is its own. A port that speaks TLS answers plain HTTP.
+    return refused(said, place) if said.status == 407 or (said.speaks_tls and not config.is_tls) else None  # noqa: PLR2004  # HTTP

@@ -128,11 +128,13 @@ class Download:
         ref: bucket, key, etag, size and content type as the server sent them with the body.
         body: the whole body.
         metadata: the writer's metadata, by lower-case name.
+        verified: whether a digest of the server's proved the body; False if it named none that can be computed.
     """
 
     ref: ObjectRef
     body: bytes = field(repr=False)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    verified: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -7,48 +7,54 @@ The deployment, not the adapter, manages buckets, lifecycle, locks and policies.
 
 from __future__ import annotations
 
-import tempfile
+import hashlib
 import weakref
-from contextlib import ExitStack, contextmanager, suppress
+from base64 import b64encode
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from threading import Lock
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
 
-import obstore
-from obstore.exceptions import BaseError
+from botocore.exceptions import BotoCoreError
 
 from object_store import ranges
-from object_store.answers import condition_of_get, condition_of_put, info_of, is_no_object, listed, whole_body
+from object_store.answers import acknowledged, condition_of_get, condition_of_put, info_of, is_no_object, listed
 from object_store.arguments import Put, checked_delete, checked_get, checked_put, lifetime_of
 from object_store.body import MULTIPART_THRESHOLD, PART_SIZE, Blocks, Body, as_bytes, opened
-from object_store.clients import listing_client, object_client
+from object_store.clients import listing_client
 from object_store.config import StoreConfig
+from object_store.connections import ca_file_of
 from object_store.errors import (
     AccessDenied,
     ConfigurationError,
+    CorruptBody,
     EndpointUnreachable,
     InvalidArgument,
     NotFound,
     ObjectLocked,
     ObjectStoreError,
+    RequestRefused,
     UnexpectedAnswer,
+    UnverifiedBody,
 )
-from object_store.files import replacing
+from object_store.files import Partial, replacing
 from object_store.folders import JOBS, Transfer, download_dir, upload_dir
 from object_store.keys import check_bucket, check_key, check_key_of_put, check_prefix
 from object_store.partials import sweep
-from object_store.parts import PARTS_AT_ONCE, is_misread_by_obstore, upload_in_parts
+from object_store.parts import upload_in_parts
+from object_store.proof import Proof, expected
+from object_store.reference import Download
+from object_store.signing import presigned
 from object_store.stream import ObjectStream
 from object_store.translation import (
     BOTOCORE_ERRORS,
     KEPT,
-    OBSTORE_ERRORS,
     Place,
-    answer_of,
     is_of_a_client,
     translated,
     without_secrets,
 )
+from object_store.wire import Answer, Ask, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -59,12 +65,12 @@ if TYPE_CHECKING:
     from botocore.paginate import PageIterator
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
-    from obstore import GetResult, PutMode
-    from obstore.store import S3Store
 
-    from object_store.reference import Download, ObjectInfo, ObjectRef
+    from object_store.reference import ObjectInfo, ObjectRef
 
 T = TypeVar("T")
+_REMOVED: Final = 204
+_EMPTY_PAGES_AT_MOST: Final = 100
 
 
 class ObjectStore:
@@ -88,7 +94,8 @@ class ObjectStore:
         self.config = config
         self._probes = probes
         self._lock = Lock()
-        self._object_clients: dict[tuple[str | None, str], S3Store] = {}
+        self._wire: Wire | None = None
+        self._ca: str | None = ""  # not read yet
         self._listing_client: S3Client | None = None
         self._resources = ExitStack()
         weakref.finalize(self, self._resources.close)
@@ -158,10 +165,8 @@ class ObjectStore:
             if not more:
                 etag = self._put(wanted, start, if_absent=if_absent)
                 blocks.count(len(start))
-            elif if_absent or is_misread_by_obstore(self._endpoint, bucket, key):
-                etag = self._put_parts_by_botocore(wanted, blocks, if_absent=if_absent)
             else:
-                etag = self._put_parts(wanted, blocks)
+                etag = self._put_parts(wanted, blocks, if_absent=if_absent)
         return wanted.stored(etag, blocks.sent)
 
     def download(self, bucket: str, key: str, *, etag: str | None = None) -> bytes:
@@ -189,8 +194,9 @@ class ObjectStore:
             StaleReference: its etag is not the given one.
             IncompleteTransfer: the body does not have the announced length.
         """
-        result, info = self._get(bucket, key, etag)
-        return whole_body(info, self._do(bucket, key, lambda: bytes(result.bytes())))
+        stream = self.stream(bucket, key, etag=etag)
+        body = b"".join(stream)
+        return Download(ref=stream.ref, body=body, metadata=stream.metadata, verified=stream.verified)
 
     def stream(self, bucket: str, key: str, *, etag: str | None = None) -> ObjectStream:
         """Return an object's body as an iterator of blocks of about 1 MiB, with its reference in `ref`.
@@ -201,8 +207,8 @@ class ObjectStore:
             NotFound: the object does not exist (on AWS AccessDenied, for an identity that may not list the bucket).
             StaleReference: its etag is not the given one.
         """
-        result, info = self._get(bucket, key, etag)
-        return ObjectStream(result, info.ref, info.metadata, self.place(bucket, key), info.ref.size)
+        answer, info = self._get(bucket, key, etag)
+        return self._streamed(answer, info, self._proof_of(answer, info.ref))
 
     def download_file(
         self,
@@ -213,6 +219,7 @@ class ObjectStore:
         etag: str | None = None,
         streams: int = ranges.STREAMS,
         progress: Callable[[int], None] | None = None,
+        unverified: Callable[[ObjectRef], None] | None = None,
     ) -> ObjectRef:
         """Write an object's body to a file, which then holds the whole body or is unchanged.
 
@@ -227,6 +234,7 @@ class ObjectStore:
             etag: the etag that the object must have, as in a reference; None for any.
             streams: connections at the same time, for an object of 64 MiB or more.
             progress: called with the number of bytes written since the last call, from several threads.
+            unverified: called with the reference of a body that no digest of the server's proves.
 
         Raises:
             InvalidArgument: `streams` is less than 1.
@@ -239,28 +247,29 @@ class ObjectStore:
         """
         if streams < 1:
             raise InvalidArgument(f"streams is {streams}; legal: 1 or more", bucket=bucket, key=key)
-        stream = self.stream(bucket, key, etag=etag)
+        answer, info = self._get(bucket, key, etag)
+        proof = self._proof_of(answer, info.ref)
         tell = progress or (lambda _: None)
         with suppress(
             OSError, RuntimeError
         ):  # a folder that cannot be read may still be writable; pathlib: links in a cycle
             sweep(path.resolve().parent)
-        with replacing(path, bucket=bucket, key=key) as partial:
-            if streams == 1 or partial.sequential or stream.ref.size < ranges.RANGES_THRESHOLD:
+        with closing(answer), replacing(path, bucket=bucket, key=key) as partial:
+            if streams == 1 or partial.sequential or info.ref.size < ranges.RANGES_THRESHOLD:
+                stream = self._streamed(answer, info, proof)
                 for block in stream:
                     partial.write(block)
                     tell(len(block))
-                return stream.ref
-
-            def ranged(start: int, end: int) -> Iterator[bytes]:
-                return iter(self._ranged(stream.ref, start, end))
-
-            def write_at(offset: int, block: bytes) -> None:
-                partial.write_at(offset, block)
-                tell(len(block))
-
-            ranges.in_ranges(stream, ranged, write_at, streams=streams, range_size=ranges.RANGE_SIZE)
-        return stream.ref
+                verified = stream.verified
+            else:
+                self._download_ranges(self._streamed(answer, info, None), partial, tell, streams)
+                ref = info.ref
+                verified = self._proven(
+                    ref, lambda: proof.of_file(partial.read_at, ref.size, ref.bucket, ref.key), proof
+                )
+        if not verified and unverified is not None:
+            unverified(info.ref)
+        return info.ref
 
     def head(self, bucket: str, key: str) -> ObjectRef:
         """Return the reference to an object without transferring its body.
@@ -281,20 +290,18 @@ class ObjectStore:
         check_bucket(bucket)
         check_key(bucket, key)
 
-        def head() -> GetResult:
-            client = self._objects_of(bucket)
-            try:
-                return obstore.get(client, key, options={"head": True})
-            except OBSTORE_ERRORS as raw:
-                answer = answer_of(raw)
-                if answer is None or answer.status >= 500:  # noqa: PLR2004  # HTTP: server's fault
-                    raise
+        def head() -> Answer:
+            place = self.place(bucket, key)
+            with suppress(AccessDenied, NotFound, RequestRefused, UnexpectedAnswer):
+                return self._wires().send(Ask("HEAD", bucket, key), place)
             # The answer to HEAD has no body, so it has no error code: 403 may be a wrong key or a missing grant,
             # and 404 a missing bucket. The same request as GET, under the same permission, says which.
-            return obstore.get(client, key)
+            return self._wires().send(Ask("GET", bucket, key), place)
 
         try:
-            return info_of(bucket, key, self._do(bucket, key, head))
+            answer = self._do(bucket, key, head)
+            answer.close()
+            return info_of(bucket, key, answer)
         except AccessDenied as failure:
             raise condition_of_get(failure, self.place(bucket, key), None) from None
 
@@ -352,7 +359,9 @@ class ObjectStore:
         else:
             check_key(bucket, key)
         lifetime = lifetime_of(bucket, key, expiry)
-        return self._do(bucket, key, lambda: obstore.sign(self._signer_of(bucket), method, key, lifetime))
+        theirs = self.config.client_endpoint
+        config = replace(self.config, endpoint=theirs) if theirs else self.config
+        return presigned(config, method, bucket, key, int(lifetime.total_seconds()))
 
     def delete_object(self, bucket: str, key: str) -> None:
         """Remove an object; a missing object is not an error.
@@ -363,16 +372,22 @@ class ObjectStore:
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
         """
-        marker = checked_delete(bucket, key)
+        checked_delete(bucket, key)
         try:
-            if marker:  # obstore would strip the slash, and remove another object
-                self._do(bucket, key, lambda: self._listings().delete_object(Bucket=bucket, Key=key))
-            else:
-                self._do(bucket, key, lambda: obstore.delete(self._objects_of(bucket), key))
+            answer = self._do(bucket, key, lambda: self._listings().delete_object(Bucket=bucket, Key=key))
         except NotFound as failure:
             # AWS and MinIO answer 204, some other servers 404.
             if not is_no_object(failure):
                 raise
+            return
+        status = answer["ResponseMetadata"]["HTTPStatusCode"]
+        if status != _REMOVED and self._is_there(bucket, key):
+            raise UnexpectedAnswer(
+                f"the answer is {status}, not 204 as for a removal, and the object is still there",
+                bucket=bucket,
+                key=key,
+                status=status,
+            )
 
     def upload_dir(
         self,
@@ -409,8 +424,9 @@ class ObjectStore:
     def close(self) -> None:
         """Release the connections and the copy of the CA; the store makes new ones if it is used again."""
         with self._lock:
-            self._object_clients.clear()
+            self._wire = None
             self._listing_client = None
+            self._ca = ""
             self._resources.close()
 
     def __enter__(self) -> Self:
@@ -434,7 +450,7 @@ class ObjectStore:
     def _do(self, bucket: str, key: str | None, action: Callable[[], T]) -> T:
         try:
             return action()
-        except BaseException as raw:  # a panic of obstore is no Exception
+        except BaseException as raw:
             if not is_of_a_client(raw):
                 raise
             failure = translated(raw, self.place(bucket, key))
@@ -443,91 +459,166 @@ class ObjectStore:
         # Raised outside of the except clause, so that the raw error, whose text may hold anything, is not its context.
         raise failure
 
-    def _put(self, wanted: Put, body: bytes, *, if_absent: bool) -> str | None:
+    def _put(self, wanted: Put, body: bytes, *, if_absent: bool) -> str:
         bucket, key = wanted.bucket, wanted.key
-        mode: PutMode | None = "create" if if_absent else None
-        client = self.objects_of(bucket, key)
+        sha256 = hashlib.sha256(body)
+        headers = {**wanted.headers, "x-amz-checksum-sha256": b64encode(sha256.digest()).decode()}
+        if if_absent:
+            headers["if-none-match"] = "*"
+        ask = Ask("PUT", bucket, key, headers=headers, body=body, sha256=sha256.hexdigest())
         try:
-            return self._do(
-                bucket,
-                key,
-                lambda: obstore.put(client, key, body, attributes=wanted.attributes, mode=mode, use_multipart=False),
-            )["e_tag"]
+            return acknowledged(self._do(bucket, key, lambda: self._wires().send(ask, self.place(bucket, key))), ask)
         except ObjectStoreError as failure:
             raise condition_of_put(failure, bucket, key, if_absent=if_absent) from None
 
-    def _put_parts(self, wanted: Put, blocks: Blocks) -> str | None:
+    def _put_parts(self, wanted: Put, blocks: Blocks, *, if_absent: bool) -> str:
         bucket, key = wanted.bucket, wanted.key
-        client = self.objects_of(bucket, key)
+        place = self.place(bucket, key)
         try:
-            return self._do(
+            etag = self._do(
                 bucket,
                 key,
-                lambda: obstore.put(
-                    client,
-                    key,
-                    iter(blocks),
-                    attributes=wanted.attributes,
-                    use_multipart=True,
-                    chunk_size=PART_SIZE,
-                    max_concurrency=PARTS_AT_ONCE,
-                ),
-            )["e_tag"]
-        except ObjectStoreError as failure:
-            # If the answer that joins the parts is lost, obstore aborts an upload that is gone, and reports that.
-            lost = failure.code == "NoSuchUpload"
-            fault = blocks.fault or (_lost_end(bucket, key) if lost else failure)
-        raise fault
-
-    def _put_parts_by_botocore(self, wanted: Put, blocks: Blocks, *, if_absent: bool) -> str | None:
-        bucket, key = wanted.bucket, wanted.key
-        try:
-            return self._do(bucket, key, lambda: upload_in_parts(self._listings(), wanted, blocks, if_absent=if_absent))
+                lambda: upload_in_parts(self._listings(), self._wires(), wanted, blocks, place, if_absent=if_absent),
+            )
         except BaseException as failure:
             if blocks.fault is not None:
                 raise blocks.fault from None
             if not isinstance(failure, ObjectStoreError):
                 raise
-            if failure.code == "NoSuchUpload":  # likewise, after a retry of botocore
+            # If the answer that joins the parts is lost, botocore asks again for an upload that is gone.
+            if failure.code == "NoSuchUpload":
                 raise _lost_end(bucket, key) from None
             raise condition_of_put(failure, bucket, key, if_absent=if_absent) from None
+        return etag or self.head(bucket, key).etag  # Ceph's RGW sends an empty one
 
     def _get(
         self, bucket: str, key: str, etag: str | None, span: tuple[int, int] | None = None
-    ) -> tuple[GetResult, ObjectInfo]:
-        options = checked_get(bucket, key, etag)
-        if span is not None:
-            options["range"] = span
-        client = self.objects_of(bucket, key)
+    ) -> tuple[Answer, ObjectInfo]:
+        headers = checked_get(bucket, key, etag)
+        if span is None:
+            headers["x-amz-checksum-mode"] = "ENABLED"
+        else:
+            headers["range"] = f"bytes={span[0]}-{span[1] - 1}"
+        ask, place = Ask("GET", bucket, key, headers=headers), self.place(bucket, key)
         try:
-            result = self._do(bucket, key, lambda: obstore.get(client, key, options=options))
+            answer = self._do(bucket, key, lambda: self._wires().send(ask, place))
         except ObjectStoreError as failure:
-            raise condition_of_get(failure, self.place(bucket, key), etag) from None
-        return result, info_of(bucket, key, result, etag)
+            raise condition_of_get(failure, place, etag) from None
+        try:
+            return answer, info_of(bucket, key, answer, etag, span)
+        except BaseException:
+            answer.close()
+            raise
 
     def _ranged(self, ref: ObjectRef, start: int, end: int) -> ObjectStream:
         """Part of an object, on the condition that it is still the same."""
-        result, info = self._get(ref.bucket, ref.key, ref.etag, (start, end))
-        return ObjectStream(result, info.ref, info.metadata, self.place(ref.bucket, ref.key), end - start)
+        answer, info = self._get(ref.bucket, ref.key, ref.etag, (start, end))
+        if info.ref.size != ref.size:
+            answer.close()
+            raise UnexpectedAnswer(
+                f"the object has {info.ref.size} bytes in one answer and {ref.size} in another",
+                bucket=ref.bucket,
+                key=ref.key,
+            )
+        return self._streamed(answer, info, None, (start, end))
+
+    def _streamed(
+        self, answer: Answer, info: ObjectInfo, proof: Proof | None, span: tuple[int, int] | None = None
+    ) -> ObjectStream:
+        ref = info.ref
+        start, end = span or (0, ref.size)
+
+        def reopen(at: int) -> Answer:
+            return self._get(ref.bucket, ref.key, ref.etag, (at, end))[0]
+
+        def ended() -> bool:
+            return proof is not None and self._proven(ref, lambda: proof.end(ref.bucket, ref.key), proof)
+
+        place = self.place(ref.bucket, ref.key)
+        return ObjectStream(answer, info, place, (start, end), reopen, ended, proof, retries=self.config.max_retries)
+
+    def _proof_of(self, answer: Answer, ref: ObjectRef) -> Proof:
+        return Proof(expected(answer.headers, ref.etag, ref.size))
+
+    def _download_ranges(
+        self, stream: ObjectStream, partial: Partial, tell: Callable[[int], None], streams: int
+    ) -> None:
+        """Write a large body by several connections."""
+        ref = stream.ref
+
+        def ranged(start: int, end: int) -> Iterator[bytes]:
+            return iter(self._ranged(ref, start, end))
+
+        def write_at(offset: int, block: bytes) -> None:
+            partial.write_at(offset, block)
+            tell(len(block))
+
+        ranges.in_ranges(stream, ranged, write_at, streams=streams, range_size=ranges.RANGE_SIZE)
+
+    def _proven(self, ref: ObjectRef, judge: Callable[[], None], proof: Proof) -> bool:
+        """Judge a whole body. Raise CorruptBody, or UnverifiedBody if the settings demand a proof."""
+        try:
+            judge()
+        except CorruptBody:
+            if not proof.is_of_parts or self._first_part(ref) in {None, PART_SIZE}:
+                raise
+        if not proof.proven and self.config.only_verified:
+            raise UnverifiedBody("no digest of the server's proves the body", bucket=ref.bucket, key=ref.key)
+        return proof.proven
+
+    def _first_part(self, ref: ObjectRef) -> int | None:
+        """Bytes of an object's first part: another program may have cut it into other parts than this adapter."""
+        ask = Ask("HEAD", ref.bucket, ref.key, {"partNumber": "1"})
+        with suppress(ObjectStoreError):
+            answer = self._do(ref.bucket, ref.key, lambda: self._wires().send(ask, self.place(ref.bucket, ref.key)))
+            answer.close()
+            length = answer.headers.get("content-length", "")
+            if answer.headers.get("x-amz-mp-parts-count") and length.isdecimal():
+                return int(length)
+        return None
+
+    def _is_there(self, bucket: str, key: str) -> bool:
+        try:
+            self._do(bucket, key, lambda: self._listings().head_object(Bucket=bucket, Key=key))
+        except NotFound:
+            return False
+        return True
 
     def _listed(self, bucket: str, prefix: str, after: str | None) -> Iterator[ObjectRef]:
         place = prefix or None
+        last, empty = None if after is None else after.encode(), 0
         pages = self._do(bucket, place, lambda: iter(self._pages_of(bucket, prefix, after)))
-        while page := self._do(bucket, place, lambda: next(pages, None)):
+
+        def next_page() -> ListObjectsV2OutputTypeDef | None:
+            try:
+                return next(pages, None)
+            except ValueError:  # of botocore, which turns texts into numbers
+                raise UnexpectedAnswer("the answer is not a listing", bucket=bucket, key=place) from None
+
+        while page := self._do(bucket, place, next_page):
             if "IsTruncated" not in page:  # botocore accepts any XML as an empty listing
                 raise UnexpectedAnswer("the answer is not a listing", bucket=bucket, key=place)
-            for entry in page.get("Contents", ()):
-                yield listed(bucket, entry)
+            entries = page.get("Contents", ())
+            empty = 0 if entries else empty + 1
+            if empty > _EMPTY_PAGES_AT_MOST:
+                raise UnexpectedAnswer("the listing does not end", bucket=bucket, key=place)
+            for entry in entries:
+                ref = listed(bucket, entry)
+                at = ref.key.encode("utf-8", "surrogatepass")
+                if not ref.key.startswith(prefix) or (last is not None and at <= last):
+                    raise UnexpectedAnswer(
+                        "the listing repeats a key, or has one out of order or outside of what was asked for",
+                        bucket=bucket,
+                        key=ref.key,
+                    )
+                last = at
+                yield ref
 
     def _pages_of(self, bucket: str, prefix: str, after: str | None) -> PageIterator[ListObjectsV2OutputTypeDef]:
         pages = self._listings().get_paginator("list_objects_v2")
         if after is None:
             return pages.paginate(Bucket=bucket, Prefix=prefix)
         return pages.paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
-
-    def objects_of(self, bucket: str, key: str) -> S3Store:
-        """Return obstore's client for a bucket, made on its first use. Raise the errors of any operation."""
-        return self._do(bucket, key, lambda: self._objects_of(bucket))
 
     def with_end_of_lock(self, failure: ObjectLocked) -> ObjectLocked:
         """Return the error with the time until which the object is kept, if the credential may read it."""
@@ -548,21 +639,13 @@ class ObjectStore:
         proxy = self.config.proxy
         return Place(self._endpoint, bucket, key, self.config.secrets(), proxy.shown if proxy else None)
 
-    def _objects_of(self, bucket: str) -> S3Store:
-        return self._client_of(bucket, self.config)
-
-    def _signer_of(self, bucket: str) -> S3Store:
-        """The client whose URLs work for their users."""
-        theirs = self.config.client_endpoint
-        return self._client_of(bucket, replace(self.config, endpoint=theirs) if theirs else self.config)
-
-    def _client_of(self, bucket: str, config: StoreConfig) -> S3Store:
+    def _wires(self) -> Wire:
         with self._lock:
-            client = self._object_clients.get((config.endpoint, bucket))
-            if client is None:
-                with _configuring(config):
-                    client = self._object_clients[config.endpoint, bucket] = object_client(config, bucket)
-            return client
+            if self._wire is None:
+                with _configuring(self.config):
+                    self._wire = Wire(self.config, self._ca_file())
+                self._resources.callback(self._wire.close)
+            return self._wire
 
     def _listings(self) -> S3Client:
         with self._lock:
@@ -573,18 +656,10 @@ class ObjectStore:
             return self._listing_client
 
     def _ca_file(self) -> str | None:
-        """Path of a copy of the CA, because botocore does not take text; it is removed with the store."""
-        pem = self.config.read_ca()
-        if pem is None:
-            return None
-        copy = self._resources.enter_context(
-            tempfile.NamedTemporaryFile(  # noqa: SIM115  # the store's stack closes and so removes it
-                "w", encoding="utf-8", prefix="object-store-ca-", suffix=".pem"
-            )
-        )
-        copy.write(pem)
-        copy.flush()
-        return copy.name
+        """Path of a copy of the CA; it is removed with the store."""
+        if self._ca == "":
+            self._ca = self._resources.enter_context(ca_file_of(self.config))
+        return self._ca
 
 
 @contextmanager
@@ -592,7 +667,7 @@ def _configuring(config: StoreConfig) -> Iterator[None]:
     """A client that cannot be made is a matter of its settings: nothing was sent."""
     try:
         yield
-    except (BaseError, ValueError) as raw:
+    except (BotoCoreError, ValueError) as raw:
         first_line = without_secrets(str(raw).partition("\n")[0], config.secrets())
         failure = ConfigurationError(f"no client can be made from these settings: {first_line}")
     else:

@@ -1,105 +1,133 @@
 """An object's body as it arrives: blocks of about 1 MiB, one of which is held at a time.
 
-The rule: the iteration succeeds only if the body was exactly as long as its reference says. If a connection breaks in
-the middle, obstore itself requests the rest again.
+The rule: the iteration succeeds only if the body was exactly as long as its reference says, and is not certainly
+another one (`proof`). If a connection breaks in the middle, the rest is requested again, on the condition that the
+object is still the same.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
+from urllib3.exceptions import HTTPError
+
 from object_store.errors import IncompleteTransfer
-from object_store.translation import is_of_a_client, translated
+from object_store.proof import Proof
+from object_store.translation import translated
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from concurrent.futures import Executor
 
-    from obstore import GetResult
-
-    from object_store.reference import ObjectRef
+    from object_store.reference import ObjectInfo, ObjectRef
     from object_store.translation import Place
+    from object_store.wire import Answer
 
 BLOCK_SIZE: Final = 1024 * 1024
-"""Bytes in a block, at least; the last one may be shorter."""
+"""Bytes in a block, at most."""
 
 
-class _Stream:
-    """What is known before the first block."""
-
-    def __init__(
-        self, result: GetResult, ref: ObjectRef, metadata: Mapping[str, str], place: Place, length: int
-    ) -> None:
-        self.ref = ref
-        self.metadata = metadata
-        self._result = result
-        self._place = place
-        self._length = length
-        self._received = 0
-
-    def _count(self, block: bytes) -> bytes:
-        self._received += len(block)
-        if self._received > self._length:
-            self._check_length()
-        return block
-
-    def _check_length(self) -> None:
-        if self._received != self._length:
-            raise IncompleteTransfer(
-                f"received {self._received} bytes instead of {self._length}",
-                bucket=self.ref.bucket,
-                key=self.ref.key,
-            )
-
-
-class ObjectStream(_Stream):
+class ObjectStream:
     """Iterate it once to read the body.
 
     Attributes:
         ref: the reference from the same answer.
         metadata: the writer's metadata, by lower-case name.
+        proof: the digest beside the transfer.
+        verified: after the last block, whether a digest of the server's proved the body; False if it named none.
     """
+
+    def __init__(
+        self,
+        answer: Answer,
+        info: ObjectInfo,
+        place: Place,
+        span: tuple[int, int],
+        reopen: Callable[[int], Answer],
+        ended: Callable[[], bool],
+        proof: Proof | None = None,
+        *,
+        retries: int,
+    ) -> None:
+        """Take an answer whose body has not been read.
+
+        Args:
+            answer: the answer.
+            info: what it says of the object.
+            place: the subject of errors.
+            span: the first byte of the body that it sends, and the one after the last.
+            reopen: requests the body from a byte on.
+            ended: judges the whole body after the last block, and says whether it is proven.
+            proof: gets each block.
+            retries: how often the rest is requested again before the next block.
+        """
+        self.ref: ObjectRef = info.ref
+        self.metadata: Mapping[str, str] = info.metadata
+        self.verified = False
+        self._answer = answer
+        self._place = place
+        self._start, self._end = span
+        self._at = self._start
+        self._reopen = reopen
+        self._ended = ended
+        self.proof = proof or Proof(None)
+        self._retries = retries
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body. Raise the errors of any operation, and IncompleteTransfer."""
-        blocks = iter(self._result.stream(BLOCK_SIZE))
-        while True:
+        """Yield the body. Raise the errors of any operation, IncompleteTransfer and CorruptBody."""
+        try:
+            while self._at < self._end:
+                block = self._next()
+                self.proof.update(block)
+                yield block
+        finally:
+            self._answer.close()
+        self.verified = self._ended()
+
+    def _next(self) -> bytes:
+        """The next block; after a loss, from a further answer."""
+        for left in range(self._retries, -1, -1):
             try:
-                block = next(blocks, None)
-            except BaseException as raw:  # a panic of obstore is no Exception
-                if not is_of_a_client(raw):
-                    raise
+                block = self._answer.raw.read(min(BLOCK_SIZE, self._end - self._at), decode_content=False)
+            except (HTTPError, OSError) as raw:
                 failure = translated(raw, self._place)
             else:
-                if block is None:
-                    break
-                yield self._count(bytes(block))
-                continue
-            raise failure
-        self._check_length()
+                if block:
+                    self._at += len(block)
+                    return block
+                failure = self._incomplete()
+            self._answer.close()
+            if not left:
+                break
+            self._answer = self._reopen(self._at)
+        raise failure
+
+    def _incomplete(self) -> IncompleteTransfer:
+        return IncompleteTransfer(
+            f"received {self._at - self._start} bytes instead of {self._end - self._start}",
+            bucket=self.ref.bucket,
+            key=self.ref.key,
+        )
 
 
-class AsyncObjectStream(_Stream):
-    """Iterate it once, with `async for`, to read the body.
+class AsyncObjectStream:
+    """Iterate it once, with `async for`, to read the body: `ObjectStream`, read by a thread."""
 
-    Attributes:
-        ref: the reference from the same answer.
-        metadata: the writer's metadata, by lower-case name.
-    """
+    def __init__(self, stream: ObjectStream, threads: Executor) -> None:
+        """Take a stream that has not been iterated."""
+        self.ref = stream.ref
+        self.metadata = stream.metadata
+        self._stream = stream
+        self._threads = threads
+
+    @property
+    def verified(self) -> bool:
+        """`ObjectStream.verified`."""
+        return self._stream.verified
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the body. Raise the errors of any operation, and IncompleteTransfer."""
-        blocks = aiter(self._result.stream(BLOCK_SIZE))
-        while True:
-            try:
-                block = await anext(blocks, None)
-            except BaseException as raw:  # a panic of obstore is no Exception
-                if not is_of_a_client(raw):
-                    raise
-                failure = translated(raw, self._place)
-            else:
-                if block is None:
-                    break
-                yield self._count(bytes(block))
-                continue
-            raise failure
-        self._check_length()
+        """Yield the body. Raise the errors of any operation, IncompleteTransfer and CorruptBody."""
+        loop, blocks = asyncio.get_running_loop(), iter(self._stream)
+        while (block := await loop.run_in_executor(self._threads, next, blocks, None)) is not None:
+            yield block

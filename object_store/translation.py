@@ -1,12 +1,11 @@
-"""Sorts the errors of obstore and botocore into the tree of `errors`.
+"""Sorts the errors of botocore, and the answers that are errors, into the tree of `errors`.
 
 The S3 error code from the server decides. The HTTP status decides only if a server sent a code that is not known here.
 Of the raw text only the code, the server's own message and, if there was no answer, one line of ours pass: the rest may
-hold URLs, headers and signed data. Secrets are removed from the message too. obstore gives an answer only as text
-(version 0.12.1), so this module reads the answer from that text; the tests hold every form of it.
+hold URLs, headers and signed data. Secrets are removed from the message too.
 
-A fault of this machine is never the server's answer: `LocalFault` (no descriptor, no memory, no temporary folder, a
-panic of obstore). botocore wraps it in an error of its own, so its causes are searched too.
+A fault of this machine is never the server's answer: `LocalFault` (no descriptor, no memory, no temporary folder).
+botocore wraps it in an error of its own, so its causes are searched too.
 
 Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList, and MinIO's own (`XMinio…`).
 """
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus
 
+import urllib3.exceptions
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -31,7 +31,7 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.parsers import ResponseParserError
-from obstore.exceptions import BaseError
+from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError
 
 from object_store import errors
 from object_store.plain import escaped
@@ -39,17 +39,13 @@ from object_store.plain import escaped
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-BOTOCORE_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
-"""botocore's errors; they have no common base."""
-
-OBSTORE_ERRORS = (BaseError, OSError, ValueError)
-"""obstore's errors: its own tree, FileNotFoundError for a 404, ValueError for a client that cannot be made."""
+BOTOCORE_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
+"""The errors of botocore and of its HTTP library; they have no common base."""
 
 _LOCAL_ERRNOS = frozenset({
     errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EADDRNOTAVAIL, errno.EACCES,
 })  # fmt: skip
 _NO_NETWORK = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
-_OS_ERROR = re.compile(r"Os \{\s*code: (\d+)")
 
 _MAX_MESSAGE = 300
 
@@ -84,46 +80,26 @@ _CODES: Final[dict[str, type[errors.ObjectStoreError]]] = {
     for code in codes.split()
 }
 
-_ANSWER = re.compile(r"Server returned non-2xx status code: (?P<status>\d{3})[^:\n]*: (?P<body>.*)", re.DOTALL)
-_NO_ANSWER = re.compile(r"HttpError|reqwest::Error")
-_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)")
 _CERTIFICATE_BY_PYTHON = re.compile(r"(?:certificate verify failed: |(?=hostname|no appropriate subject))([^(]+)")
 _UNUSABLE: Final = (
-    ("CaUsedAsEndEntity", "it is a CA's own certificate (CA:TRUE), which no server may present"),
-    ("UnsupportedCertVersion", "it is of version 1, which names no host"),
-    ("presented: []", "there is no name in the certificate (no subjectAltName)"),
     ("no appropriate subjectAltName", "there is no name in the certificate (no subjectAltName)"),
     ("key too weak", "its key is too short"),
-    ("Expired", "it has expired, or this machine's clock is ahead"),
     ("certificate has expired", "it has expired, or this machine's clock is ahead"),
-    ("NotValidYet", "it is not valid yet, or this machine's clock is behind"),
     ("certificate is not yet valid", "it is not valid yet, or this machine's clock is behind"),
 )
+# As Go's servers, nginx, Apache and Tomcat say it.
+_TLS_PORT = re.compile(r"HTTPS (?:server|port)|only speaks HTTPS|SSL-enabled|requires TLS", re.IGNORECASE)
 _BROKEN_OFF = re.compile(r"EOF occurred|UNEXPECTED_EOF|reset by peer", re.IGNORECASE)
 _LOST = "the connection was lost before the answer was complete"
 _NO_TLS = "the server there does not speak TLS; is it an http:// endpoint?"
 _SIGNED_QUERY = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"'<>]+", re.IGNORECASE)
 
-# Searched in the part of obstore's text about the connection; the first match is the reason.
-_CONNECTION_FAULTS = (
-    ("ProxyAuthRequired", "the proxy wants a user and a password, or others than these"),
-    ("TunnelUnsuccessful", "the proxy lets no connection to it through"),
-    ("dns error", "the host name does not resolve"),
-    ("ConnectionRefused", "nothing listens there (connection refused)"),
-    ("InvalidContentType", _NO_TLS),
-    ("TimedOut", "no answer in time"),
-    ("kind: Timeout", "no answer in time"),
-    ("ConnectionReset", _LOST),
-    ("IncompleteMessage", _LOST),
-    ("UnexpectedEof", _LOST),
-    ("BrokenPipe", _LOST),
-)
-
-_BOTOCORE_FAULTS = (
-    (EndpointConnectionError, "nothing listens there, or its name does not resolve"),
-    (ConnectTimeoutError, "no answer in time"),
-    (ProxyConnectionError, "the proxy cannot be reached, or lets no connection through"),
-    (HTTPClientError, _LOST),
+# Of botocore and of urllib3, in this order: the first that fits.
+_NO_ANSWER: Final = (
+    ((EndpointConnectionError, NewConnectionError), "nothing listens there, or its name does not resolve"),
+    ((ConnectTimeoutError, urllib3.exceptions.ConnectTimeoutError), "no answer in time"),
+    ((ProxyConnectionError, ProxyError), "the proxy cannot be reached, or lets no connection through"),
+    ((HTTPClientError, HTTPError), _LOST),
 )
 
 
@@ -149,18 +125,35 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a server said when it refused a request."""
+class Said:
+    """What a server said when it refused a request.
+
+    Attributes:
+        status: the HTTP status.
+        code: the S3 error code; None if there is none.
+        message: the server's own words.
+        location: where a redirect leads.
+        speaks_tls: whether the body says that the port expects TLS; None if the body is not known.
+    """
 
     status: int
     code: str | None
     message: str
+    location: str | None = None
+    speaks_tls: bool | None = None
+
+    @classmethod
+    def of(cls, status: int, body: str, location: str | None = None) -> Said:
+        """Read the body of an answer, which is XML if S3 sent it."""
+        code, message = (re.search(rf"<{name}>([^<]*)</{name}>", body) for name in ("Code", "Message"))
+        said = html.unescape(message[1]) if message else ""
+        return cls(status, code[1] if code else None, said, location, _TLS_PORT.search(body) is not None)
 
 
 def is_of_a_client(raw: BaseException) -> bool:
     """Whether an exception is to be translated; all others (an interruption, a fault of the program) pass unchanged."""
-    known = (*OBSTORE_ERRORS, *BOTOCORE_ERRORS, errors.ObjectStoreError, MemoryError)
-    return isinstance(raw, known) or _is_panic(raw) or _is_without_thread(raw)
+    known = (*BOTOCORE_ERRORS, errors.ObjectStoreError, OSError, MemoryError)
+    return isinstance(raw, known) or _is_without_thread(raw)
 
 
 def translated(raw: BaseException, place: Place) -> errors.ObjectStoreError:
@@ -172,18 +165,13 @@ def translated(raw: BaseException, place: Place) -> errors.ObjectStoreError:
         return errors.LocalFault(fault, bucket=place.bucket, key=place.key)
     if _errno_of(raw) in _NO_NETWORK:
         return _unreachable("no network leads there from this machine", place)
-    if isinstance(raw, BOTOCORE_ERRORS):
-        return _from_botocore(raw, place)
-    return _from_obstore(raw, place)
+    return _from_botocore(raw, place)
 
 
 def _fault_of_this_machine(raw: BaseException) -> str | None:
     """Why this machine could not do it; None if it could."""
-    if _is_panic(raw):
-        return "a client of the adapter broke off, so it is unknown whether the request was sent"
     if isinstance(raw, MemoryError) or _is_without_thread(raw):
         return f"this machine has too little left: {raw or 'no memory'}"
-    # obstore's own FileNotFoundError, for a 404, has no number.
     if isinstance(raw, OSError) and raw.errno is not None and not isinstance(raw, ConnectionError | TimeoutError):
         where = f" ({raw.filename})" if raw.filename else ""
         return f"this machine cannot do it: {raw.strerror}{where}"
@@ -193,12 +181,7 @@ def _fault_of_this_machine(raw: BaseException) -> str | None:
 
 def _errno_of(raw: BaseException) -> int | None:
     """The system's number for the fault of a connection, wherever a client keeps it."""
-    found = _OS_ERROR.search(str(raw)) if isinstance(raw, BaseError) else None
-    return int(found[1]) if found else next((each.errno for each in _causes(raw) if isinstance(each, OSError)), None)
-
-
-def _is_panic(raw: BaseException) -> bool:
-    return type(raw).__module__ in {"pyo3_runtime", "pyo3_async_runtimes"}  # the classes are not exported
+    return next((each.errno for each in _causes(raw) if isinstance(each, OSError)), None)
 
 
 def _is_without_thread(raw: BaseException) -> bool:
@@ -206,30 +189,14 @@ def _is_without_thread(raw: BaseException) -> bool:
 
 
 def _causes(raw: BaseException | None) -> Iterator[BaseException]:
-    """The errors behind one of botocore's, which holds the first as an argument."""
+    """The errors behind one of botocore's or urllib3's, which hold the first as an argument."""
     while raw is not None:
         yield raw
-        inner = getattr(raw, "kwargs", {}).get("error")
-        raw = inner if isinstance(inner, BaseException) else raw.__cause__
+        held = (getattr(raw, "kwargs", {}).get("error"), *raw.args)
+        raw = next((each for each in held if isinstance(each, BaseException)), raw.__cause__)
 
 
-def _from_obstore(raw: BaseException, place: Place) -> errors.ObjectStoreError:
-    text = str(raw)
-    answer = answer_of(raw)
-    if answer is not None:
-        return _from_answer(answer, place)
-    if "incorrectly configured region" in text:
-        return errors.WrongRegion("the server redirected the request", bucket=place.bucket, key=place.key)
-    connection = _NO_ANSWER.search(text)
-    if connection is not None:
-        return _from_connection(text[connection.start() :], place)
-    first_line = without_secrets(text.partition("\n")[0], place.secrets)
-    return errors.UnexpectedAnswer(
-        f"the answer of {place.server} is not understood: {first_line}", bucket=place.bucket, key=place.key
-    )
-
-
-def _from_botocore(raw: Exception, place: Place) -> errors.ObjectStoreError:
+def _from_botocore(raw: BaseException, place: Place) -> errors.ObjectStoreError:
     if isinstance(raw, ClientError):
         given = raw.response["Error"]
         code, status = given.get("Code") or "", raw.response["ResponseMetadata"]["HTTPStatusCode"]
@@ -240,14 +207,14 @@ def _from_botocore(raw: Exception, place: Place) -> errors.ObjectStoreError:
                 key=place.key,
             )
         # botocore sets the status as the code if an answer has no code.
-        return _from_answer(Answer(status, None if code.isdigit() else code or None, given.get("Message") or ""), place)
-    if isinstance(raw, SSLError):
+        return refused(Said(status, None if code.isdigit() else code or None, given.get("Message") or ""), place)
+    if isinstance(raw, SSLError | urllib3.exceptions.SSLError):
         certificate = _CERTIFICATE_BY_PYTHON.search(str(raw))
         if certificate:
             return _untrusted(certificate[1], str(raw), place)
-        return _unreachable(_LOST if _BROKEN_OFF.search(str(raw)) else _NO_TLS, place)
-    for kind, reason in _BOTOCORE_FAULTS:
-        if isinstance(raw, kind):
+        return _unreachable(_LOST if broke_off(raw) else _NO_TLS, place)
+    for kinds, reason in _NO_ANSWER:
+        if isinstance(raw, kinds):
             return _unreachable(reason, place)
     return errors.UnexpectedAnswer(
         f"the answer of {place.server} is not understood ({type(raw).__name__})",
@@ -256,24 +223,15 @@ def _from_botocore(raw: Exception, place: Place) -> errors.ObjectStoreError:
     )
 
 
-def answer_of(raw: BaseException) -> Answer | None:
-    """Read a server's answer from obstore's text; None if there was no answer."""
-    text = str(raw).partition("\n\nDebug source:")[0]
-    found = _ANSWER.search(text)
-    if found is None:
-        return None
-    body = found["body"]
-    code, message = (re.search(rf"<{name}>([^<]*)</{name}>", body) for name in ("Code", "Message"))
-    return Answer(
-        status=int(found["status"]),
-        code=code[1] if code else None,
-        message=html.unescape(message[1]) if message else "",
-    )
+def broke_off(raw: BaseException) -> bool:
+    """Whether a TLS connection ended too early, rather than that the certificate is wrong."""
+    return _BROKEN_OFF.search(str(raw)) is not None
 
 
-def _from_answer(answer: Answer, place: Place) -> errors.ObjectStoreError:
+def refused(answer: Said, place: Place) -> errors.ObjectStoreError:
+    """Turn an answer other than a success into one of our errors."""
     if answer.code is None:
-        return _without_code(answer.status, place)
+        return _without_code(answer, place)
     message = without_secrets(answer.message, place.secrets)
     error = _CODES.get(answer.code) or _by_status(answer.status)
     if _LOCKED.search(answer.message):
@@ -298,24 +256,21 @@ def _by_status(status: int) -> type[errors.ObjectStoreError]:
     return by_status.get(status, errors.Unavailable if status >= 500 else errors.RequestRefused)  # noqa: PLR2004  # HTTP
 
 
-def _without_code(status: int, place: Place) -> errors.ObjectStoreError:
+def _without_code(answer: Said, place: Place) -> errors.ObjectStoreError:
     """Translate an answer that no S3 server gives: from a proxy, a console, or a port that speaks TLS."""
+    status = answer.status
     if status == 407:  # noqa: PLR2004  # HTTP: from a proxy, never from a server
         return _unreachable("the proxy wants a user and a password, or others than these", place)
-    if status == 400 and place.endpoint.startswith("http://"):  # noqa: PLR2004  # HTTP
+    if status == 400 and answer.speaks_tls is not False and place.endpoint.startswith("http://"):  # noqa: PLR2004  # HTTP
         return _unreachable("the server there does not speak plain HTTP; is it an https:// endpoint?", place)
     error = errors.Unavailable if status >= 500 else errors.UnexpectedAnswer  # noqa: PLR2004  # HTTP
+    leads = f", a redirect to {without_secrets(answer.location, place.secrets)}," if answer.location else ""
     return error(
-        f"{place.server} answered {status} without an S3 error", bucket=place.bucket, key=place.key, status=status
+        f"{place.server} answered {status}{leads} without an S3 error",
+        bucket=place.bucket,
+        key=place.key,
+        status=status,
     )
-
-
-def _from_connection(text: str, place: Place) -> errors.ObjectStoreError:
-    certificate = _CERTIFICATE.search(text)
-    if certificate is not None:
-        return _untrusted(certificate[1], text, place)
-    reasons = (reason for mark, reason in _CONNECTION_FAULTS if mark in text)
-    return _unreachable(next(reasons, "the connection failed"), place)
 
 
 def _untrusted(detail: str, text: str, place: Place) -> errors.CertificateNotTrusted:

@@ -34,7 +34,7 @@ MUTEX = ROOT / ".venv.lock"
 LOCK = "requirements.txt"
 DEVELOPMENT_LOCK = "requirements-dev.txt"
 # Packages that the servers and the engine do not need.
-LATER = ("obstore", "pulumi-aws", "pulumi-minio", "pulumi-policy")
+LATER = ("pulumi-aws", "pulumi-minio", "pulumi-policy")
 # The pip settings that say where packages come from. Every other setting, in a file or a variable, could install the
 # packages elsewhere or change them (`target`, `user`, `constraint`, `no-binary`, …). It is ignored here.
 KEPT = (

@@ -111,6 +111,22 @@ def test_fifty_at_a_time(config: StoreConfig, bucket: str) -> None:
     _run(config, action)
 
 
+def test_streams_into_uploads(config: StoreConfig, bucket: str) -> None:
+    """As many copies as there are threads: each upload waits for a stream, and none for another upload."""
+
+    async def action(store: AsyncObjectStore) -> None:
+        await store.upload(bucket, "from", b"body")
+
+        async def copy(number: int) -> None:
+            await store.upload(bucket, f"to/{number}", await store.stream(bucket, "from"))
+
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(copy(number) for number in range(40)))
+        assert await store.download(bucket, "to/39") == b"body"
+
+    _run(config, action)
+
+
 @pytest.mark.parametrize("size", [3, MULTIPART_THRESHOLD + 1])
 def test_if_absent(config: StoreConfig, bucket: str, size: int) -> None:
     """The second writer gets AlreadyExists."""

@@ -60,7 +60,7 @@ def test_takes_every_key_that_comes_back_as_given(key: str) -> None:
     ],
     ids=repr,
 )
-def test_refuses_what_a_server_or_obstore_would_change(key: str, fault: str) -> None:
+def test_refuses_what_a_server_would_change(key: str, fault: str) -> None:
     """The message says what is wrong and what is legal."""
     with pytest.raises(InvalidKey, match=f"{fault}.*legal: 1 to 1024 bytes") as refused:
         check_key("probe", key)

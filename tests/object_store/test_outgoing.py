@@ -1,21 +1,20 @@
-"""What leaves in a header, a URL or a path is checked first, and no panic of obstore comes out."""
+"""What leaves in a header, a URL or a path is checked first."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import object_store
-from object_store import AsyncObjectStore, ObjectRef, ObjectStore
+from object_store import ObjectRef, ObjectStore
 from object_store.outgoing import Form, fault_of
 from tests.object_store.conftest import SECRET_KEY, config_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.object_store.conftest import Answer, MakeStore, ScriptedServer
+    from tests.object_store.conftest import MakeStore
 
 CALLS: dict[str, tuple[type[object_store.ObjectStoreError], Callable[[ObjectStore], object]]] = {
     "etag with a control character": (
@@ -154,71 +153,13 @@ def test_fault_never_holds_the_value(form: Form) -> None:
         assert SECRET_KEY not in str(fault_of(value, form))
 
 
-PANICS: dict[str, Callable[[ObjectStore], object]] = {
-    "upload": lambda store: store.upload("probe", "k", b"1"),
-    "download": lambda store: store.download("probe", "k"),
-    "head": lambda store: store.head("probe", "k"),
-    "delete": lambda store: store.delete_object("probe", "k"),
-}
-
-
-def _with_a_token_that_panics(store: ObjectStore) -> ObjectStore:
-    object.__setattr__(store.config, "session_token", "abc\n")  # past the check
-    return store
-
-
-@pytest.mark.parametrize("operation", PANICS)
-def test_panic_is_a_typed_error(store_at: MakeStore, operation: str) -> None:
-    """A panic of obstore is a BaseException, which `except Exception` in a worker misses: it becomes LocalFault."""
-    store = _with_a_token_that_panics(store_at("http://127.0.0.1:9", max_retries=0))
-
-    with pytest.raises(object_store.LocalFault, match="a client of the adapter broke off"):
-        PANICS[operation](store)
-
-
-def test_panic_in_a_coroutine_is_a_typed_error() -> None:
-    """Obstore has another class for it there."""
-
-    async def panicking() -> None:
-        async with AsyncObjectStore(config_for("http://127.0.0.1:9", max_retries=0)) as store:
-            _with_a_token_that_panics(store.sync)
-            with pytest.raises(object_store.LocalFault, match="a client of the adapter broke off"):
-                await store.download("probe", "k")
-
-    asyncio.run(panicking())
-
-
-def test_panic_in_the_middle_of_a_body(
-    scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So too while a body is read."""
-    panic = type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})
-    scripted.always(answer(body=b"1", headers={"ETag": '"e"', "Last-Modified": "Mon, 24 Nov 2025 10:00:00 GMT"}))
-    stream = store_at(scripted.endpoint).stream("probe", "k")
-
-    class Panicking:
-        def stream(self, _: int) -> Panicking:
-            return self
-
-        def __iter__(self) -> Panicking:
-            return self
-
-        def __next__(self) -> bytes:
-            raise panic
-
-    monkeypatch.setattr(stream, "_result", Panicking())
-
-    with pytest.raises(object_store.LocalFault):
-        list(stream)
-
-
 def test_interruption_passes_unchanged(store_at: MakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ends the program is not an error of the store."""
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("object_store.store.object_client", interrupted)
+    monkeypatch.setattr("object_store.store.Wire", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
         store_at("http://127.0.0.1:9").download("probe", "k")

@@ -10,7 +10,7 @@ import pytest
 from model.plan import PROBE_PREFIX as PROBE_PREFIX_OF_THE_PLAN
 from object_store import AsyncObjectStore, DualWriter, InvalidKey, ObjectStore, StoreConfig
 from object_store.keys import PROBE_PREFIX, check_key_of_put
-from tests.object_store.conftest import scripted_server
+from tests.object_store.conftest import Answer, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,6 +88,7 @@ def test_upload_is_refused_before_anything_is_sent(
 
 def test_reading_and_removing_are_allowed(server: ScriptedServer) -> None:
     """What is there by mistake can be read and taken away."""
+    server.always(Answer(204))
     with ObjectStore(config_of(server)) as store:
         store.presign("bucket", KEY, 60)
         store.delete_object("bucket", KEY)

@@ -22,7 +22,7 @@ LISTING = (
     b'<Contents><Key>k</Key><ETag>"e"</ETag><Size>1</Size></Contents></ListBucketResult>'
 )
 HALVES: dict[str, Callable[[ObjectStore], object]] = {
-    "obstore": lambda store: store.download("probe", "k"),
+    "urllib3": lambda store: store.download("probe", "k"),
     "botocore": lambda store: list(store.list("probe")),
 }
 either_half = pytest.mark.parametrize("half", HALVES)
@@ -54,7 +54,7 @@ def test_both_halves_use_the_proxy(
 def test_both_halves_pass_the_proxy_by(
     listening: ScriptedServer, store_at: MakeStore, monkeypatch: pytest.MonkeyPatch, half: str, past: str
 ) -> None:
-    """NO_PROXY with a range too; obstore's own variable does not bring the proxy back."""
+    """NO_PROXY with a range too; no other variable brings the proxy back."""
     for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "AWS_PROXY_URL"):
         monkeypatch.setenv(variable, DEAD)
     monkeypatch.setenv("NO_PROXY", past)

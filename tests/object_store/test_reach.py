@@ -64,11 +64,10 @@ def _serve(tmp_path: Path) -> Iterator[Callable[[bytes], tuple[ScriptedServer, P
 @pytest.mark.parametrize(
     ("ca", "name", "days", "words"),
     [
-        (True, True, 1, r"a CA's own certificate \(CA:TRUE\)"),
         (False, False, 1, "no name in the certificate"),
         (False, True, -1, "it has expired"),
     ],
-    ids=["CA:TRUE", "no name", "ended"],
+    ids=["no name", "ended"],
 )
 def test_certificate_that_no_server_may_have(  # the table's columns
     serve: Callable[[bytes], tuple[ScriptedServer, Path]],

@@ -208,7 +208,7 @@ def test_refused_part_fails_the_whole_upload(
     """A part that is refused ends the upload with the server's reason, and the upload is aborted."""
 
     def multipart(request: Request) -> Answer:
-        if request.path.endswith("?uploads="):
+        if request.path.endswith("?uploads"):
             return answer(
                 body=b"<InitiateMultipartUploadResult><Bucket>probe</Bucket><Key>k</Key><UploadId>U</UploadId>"
                 b"</InitiateMultipartUploadResult>"
@@ -288,15 +288,17 @@ def test_burst_of_503_is_ridden_out(
     """Two refusals because of load, then the answer: the caller does not notice them."""
     lock, count = threading.Lock(), 0
 
-    def busy(_: Request) -> Answer:
+    def busy(request: Request) -> Answer:
         nonlocal count
         with lock:
             count += 1
         if count <= 2:
             return answer.refusal(503, "SlowDown")
+        if request.method == "DELETE":
+            return answer(204)
         body = (
             b"<ListBucketResult><IsTruncated>false</IsTruncated>"
-            b'<Contents><Key>k</Key><ETag>"e"</ETag><Size>1</Size></Contents></ListBucketResult>'
+            b'<Contents><Key>a/k</Key><ETag>"e"</ETag><Size>1</Size></Contents></ListBucketResult>'
         )
         return answer(body=body, headers={"ETag": '"e"', "Last-Modified": "Mon, 24 Nov 2025 10:00:00 GMT"})
 

@@ -98,11 +98,11 @@ def test_raw_error_does_not_hang_on_ours(store_at: MakeStore, operation: str) ->
 
 
 def test_store_and_its_clients_show_none(store_at: MakeStore) -> None:
-    """This holds for the repr of store, configuration and obstore's client, and for that client's settings."""
+    """This holds for the repr of store, configuration and connections."""
     store = store_at("http://127.0.0.1:9", session_token=TOKEN)
-    client = store._objects_of("probe")
+    wire = store._wires()
 
-    _assert_clean(repr((store, store.config, client, client.config, client.client_options)))
+    _assert_clean(repr((store, store.config, wire, vars(wire))))
 
 
 @pytest.mark.parametrize(
