@@ -4,14 +4,16 @@ It says what it did, and shows progress only on a terminal.
 
 The rule: no argument holds a secret. The store comes from the environment (`object_store.config`), or from
 `--deployment` and `--credentials`, files that a stack published. Results go to standard output, progress and errors to
-standard error. Exit status: 0 done, 1 the two sides differ, 2 the command failed. The application's console command has
-these commands too.
+standard error. Exit status: 0 done, 1 the two sides differ, 2 the command failed, 128 and the signal's number if a
+signal ended it: then an upload is aborted, and no temporary file stays. The application's console command has these
+commands too.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 from contextlib import suppress
 from datetime import UTC, timedelta
@@ -52,6 +54,7 @@ Identity = Annotated[str | None, typer.Option(help="With --deployment: the ident
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Let it be right that nothing is there.")]
+OnlyVerified = Annotated[bool, typer.Option("--only-verified", help="Refuse a body that no digest proves.")]
 Jobs = Annotated[int, typer.Option(min=1, max=64, help="Files of a folder to transfer at the same time.")]
 Uri = Annotated[str, typer.Argument(metavar="s3://BUCKET/KEY")]
 DIFFERENT, CANNOT = 1, 2
@@ -135,10 +138,11 @@ def put(  # noqa: PLR0913, PLR0917  # the command's options
 
 
 @app.command(cls=Command)
-def get(  # the command's options
+def get(  # noqa: PLR0913, PLR0917  # the command's options
     source: Uri,
     target: Annotated[str, typer.Argument(metavar="FILE|FOLDER|-")],
     etag: Annotated[str | None, typer.Option(help="Read only if the object has this etag.")] = None,
+    only_verified: OnlyVerified = False,  # noqa: FBT002
     allow_empty: AllowEmpty = False,  # noqa: FBT002
     jobs: Jobs = JOBS,
     deployment: Deployment = None,
@@ -150,11 +154,11 @@ def get(  # the command's options
     """Read an object, or all below a prefix.
 
     FILE or FOLDER is written; - is standard output. A URI that ends in a slash is a prefix. A target that ends in a
-    slash is a folder, and is created.
+    slash is a folder, and is created. A body that no digest of the server's proves is named.
     """
     path = _local(target)
     to_stdout = target == "-" or own_descriptor(path) == 1  # the result of `get` does not go among the bytes
-    with store_of(deployment, credentials, identity) as store:
+    with store_of(deployment, credentials, identity, only_verified=only_verified) as store:
         if source.endswith("/"):
             if etag or to_stdout:
                 raise InvalidArgument("--etag and - are for one object, not for a folder")
@@ -165,15 +169,20 @@ def get(  # the command's options
             return
         bucket, key = parse_uri(source)
         if to_stdout:
-            for block in store.stream(bucket, key, etag=etag):
+            stream = store.stream(bucket, key, etag=etag)
+            for block in stream:
                 sys.stdout.buffer.write(block)
+            if not stream.verified:
+                _say_unverified(key)
             return
         if target.endswith(("/", "/.")) and not is_folder(path):
             store.head(bucket, key)  # no folder for an object that does not exist
             _make_folder(path)
         path = path / key.rpartition("/")[2] if is_folder(path) else path
         with moving(f"reading {source}", None, quiet=quiet) as progress:
-            ref = store.download_file(bucket, key, path, etag=etag, progress=progress)
+            ref = store.download_file(
+                bucket, key, path, etag=etag, progress=progress, unverified=lambda read: _say_unverified(read.key)
+            )
         _say_ref(ref, as_json=as_json)
 
 
@@ -368,6 +377,10 @@ def _say_hidden(store: ObjectStore, bucket: str, key: str) -> None:
             sys.stderr.write(f"warning: {_HIDDEN.format(below=plain(key), above=plain(parent))}\n")
 
 
+def _say_unverified(key: str) -> None:
+    sys.stderr.write(f"not verified: {plain(key)}: the server names no digest that the adapter can compute\n")
+
+
 def _say_transfer(moved: Transfer, *, as_json: bool) -> None:
     if as_json:
         content: dict[str, object] = {
@@ -377,14 +390,34 @@ def _say_transfer(moved: Transfer, *, as_json: bool) -> None:
         }
         if moved.left_out:
             content["leftOut"] = [{"name": each.name, "reason": each.reason} for each in moved.left_out]
+        if moved.unverified:
+            content["notVerified"] = list(moved.unverified)
         sys.stdout.write(json.dumps(content) + "\n")
         return
     for each in moved.left_out:
         sys.stderr.write(f"left out: {plain(each.name)}: {each.reason}\n")
-    left_out = f", {len(moved.left_out)} left out" if moved.left_out else ""
-    sys.stdout.write(
-        f"{moved.copied} copied ({plain_size(moved.transferred_bytes)}), {moved.skipped} already the same{left_out}\n"
+    for key in moved.unverified:
+        _say_unverified(key)
+    rest = "".join(
+        f", {len(some)} {what}"
+        for some, what in ((moved.left_out, "left out"), (moved.unverified, "not verified"))
+        if some
     )
+    sys.stdout.write(
+        f"{moved.copied} copied ({plain_size(moved.transferred_bytes)}), {moved.skipped} already the same{rest}\n"
+    )
+
+
+def end_in_order() -> None:
+    """Let SIGINT, SIGTERM and SIGHUP end the command as an error does: what it has begun is taken back."""
+
+    def end(number: int, _: object) -> NoReturn:
+        sys.stderr.write("interrupted\n")
+        sys.exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, end)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -401,5 +434,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 if __name__ == "__main__":
     open_closed()
+    end_in_order()
     put_up()
     main()

@@ -71,9 +71,12 @@ def download_file(
     etag: str | None = None,
     streams: int = STREAMS,
     progress: Callable[[int], None] | None = None,
+    unverified: Callable[[ObjectRef], None] | None = None,
 ) -> ObjectRef:
     """Write an object's body to a file, completely or not at all: `ObjectStore.download_file`."""
-    return default_store().download_file(bucket, key, path, etag=etag, streams=streams, progress=progress)
+    return default_store().download_file(
+        bucket, key, path, etag=etag, streams=streams, progress=progress, unverified=unverified
+    )
 
 
 def head(bucket: str, key: str) -> ObjectRef:

@@ -72,12 +72,14 @@ class Transfer:
         skipped: files that were already the same.
         transferred_bytes: length of what was transferred.
         left_out: what is there and was not transferred.
+        unverified: keys of the bodies that were read and that no digest of the server's proves.
     """
 
     copied: int = 0
     skipped: int = 0
     transferred_bytes: int = 0
     left_out: tuple[LeftOut, ...] = ()
+    unverified: tuple[str, ...] = ()
 
 
 def upload_dir(
@@ -195,20 +197,32 @@ def download_dir(
         place = fault.filename or folder
         raise LocalFileError(f"{place} cannot be created or read: {fault.strerror}", bucket=bucket) from None
 
+    unverified: list[str] = []
+
     def one(key: str) -> int | None:
         path, ref = paths[key], refs[key]
         if skip_same and _is_there(path, ref):
             return None
         if ref.size > WHOLE_BYTES:
-            return store.download_file(bucket, key, path, etag=ref.etag, streams=1, progress=progress).size
-        body = store.download(bucket, key, etag=ref.etag)  # one block, without the overhead of many
+            return store.download_file(
+                bucket,
+                key,
+                path,
+                etag=ref.etag,
+                streams=1,
+                progress=progress,
+                unverified=lambda found: unverified.append(found.key),
+            ).size
+        got = store.fetch(bucket, key, etag=ref.etag)  # one block, without the overhead of many
         with replacing(path, bucket=bucket, key=key) as partial:
-            partial.write(body)
+            partial.write(got.body)
+        if not got.verified:
+            unverified.append(key)
         if progress is not None:
-            progress(len(body))
-        return len(body)
+            progress(len(got.body))
+        return len(got.body)
 
-    return replace(_each(one, list(refs), jobs), left_out=left_out)
+    return replace(_each(one, list(refs), jobs), left_out=left_out, unverified=tuple(sorted(unverified)))
 
 
 def length_of(path: Path) -> int:

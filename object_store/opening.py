@@ -6,6 +6,7 @@ The rule: a credentials file that other users can read is refused, and its conte
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from object_store.config import StoreConfig
@@ -18,8 +19,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def store_of(deployment: Path | None, credentials: Path | None, identity: str | None) -> ObjectStore:
+def store_of(
+    deployment: Path | None, credentials: Path | None, identity: str | None, *, only_verified: bool = False
+) -> ObjectStore:
     """Return the store of the environment, or of a deployment with its credentials and an identity.
+
+    Args:
+        deployment: a published deployment.
+        credentials: its credentials file.
+        identity: whose credential it is.
+        only_verified: a body that nothing proves is an error, also if the environment does not demand it.
 
     Raises:
         ConfigurationError: only some of the three are given, or one of them cannot be used.
@@ -30,18 +39,19 @@ def store_of(deployment: Path | None, credentials: Path | None, identity: str | 
             raise ConfigurationError(
                 "--deployment, --credentials and --identity go together; legal: all three, or none for the environment"
             )
-        return _hidden(ObjectStore.from_environment())
+        return _opened(StoreConfig.from_environment(), only_verified=only_verified)
     if stat.S_IMODE(_status(credentials)) & 0o077:
         raise ConfigurationError(f"other users can read {credentials}; legal: mode 0600: chmod 600 {credentials}")
-    return _hidden(
-        ObjectStore(StoreConfig.from_deployment(published_object(deployment), published_object(credentials), identity))
+    return _opened(
+        StoreConfig.from_deployment(published_object(deployment), published_object(credentials), identity),
+        only_verified=only_verified,
     )
 
 
-def _hidden(store: ObjectStore) -> ObjectStore:
+def _opened(config: StoreConfig, *, only_verified: bool) -> ObjectStore:
     """Return the store; from now on the command hides its secrets."""
-    SCREEN.hide(store.config.secrets())
-    return store
+    SCREEN.hide(config.secrets())
+    return ObjectStore(replace(config, only_verified=config.only_verified or only_verified))
 
 
 def _status(path: Path) -> int:
