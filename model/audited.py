@@ -23,38 +23,54 @@ class Setting:
         name: Its name in findings.
         query: The query of the GET request that reads it.
         action: The permission to read it.
+        root: What the name of the answer's root element holds; servers name the same root in several ways, and an
+            answer without it is none. Empty for the bucket policy, which is JSON.
         clouds: The clouds that have it.
     """
 
     name: str
     query: str
     action: str
+    root: str
     clouds: Sequence[str] = _BOTH
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("versioning", "versioning", "s3:GetBucketVersioning"),
-    Setting("lifecycle", "lifecycle", "s3:GetLifecycleConfiguration"),
-    Setting("object lock", "object-lock", "s3:GetBucketObjectLockConfiguration"),
-    Setting("encryption", "encryption", "s3:GetEncryptionConfiguration"),
-    Setting("bucket policy", "policy", "s3:GetBucketPolicy"),
-    Setting("replication", "replication", "s3:GetReplicationConfiguration"),
-    Setting("notification", "notification", "s3:GetBucketNotification"),
-    Setting("tags", "tagging", "s3:GetBucketTagging"),
-    Setting("CORS", "cors", "s3:GetBucketCors", ("aistor",)),
-    Setting("CORS", "cors", "s3:GetBucketCORS", _AWS),
-    Setting("ACL", "acl", "s3:GetBucketAcl", _AWS),
-    Setting("website", "website", "s3:GetBucketWebsite", _AWS),
-    Setting("logging", "logging", "s3:GetBucketLogging", _AWS),
-    Setting("inventory", "inventory", "s3:GetInventoryConfiguration", _AWS),
-    Setting("metrics", "metrics", "s3:GetMetricsConfiguration", _AWS),
-    Setting("analytics", "analytics", "s3:GetAnalyticsConfiguration", _AWS),
-    Setting("intelligent tiering", "intelligent-tiering", "s3:GetIntelligentTieringConfiguration", _AWS),
-    Setting("acceleration", "accelerate", "s3:GetAccelerateConfiguration", _AWS),
-    Setting("request payment", "requestPayment", "s3:GetBucketRequestPayment", _AWS),
-    Setting("public access block", "publicAccessBlock", "s3:GetBucketPublicAccessBlock", _AWS),
-    Setting("ownership", "ownershipControls", "s3:GetBucketOwnershipControls", _AWS),
+    Setting("versioning", "versioning", "s3:GetBucketVersioning", "Versioning"),
+    Setting("lifecycle", "lifecycle", "s3:GetLifecycleConfiguration", "Lifecycle"),
+    Setting("object lock", "object-lock", "s3:GetBucketObjectLockConfiguration", "ObjectLock"),
+    Setting("encryption", "encryption", "s3:GetEncryptionConfiguration", "ServerSideEncryption"),
+    Setting("bucket policy", "policy", "s3:GetBucketPolicy", ""),
+    Setting("replication", "replication", "s3:GetReplicationConfiguration", "Replication"),
+    Setting("notification", "notification", "s3:GetBucketNotification", "Notification"),
+    Setting("tags", "tagging", "s3:GetBucketTagging", "Tagging"),
+    Setting("CORS", "cors", "s3:GetBucketCors", "CORS", ("aistor",)),
+    Setting("CORS", "cors", "s3:GetBucketCORS", "CORS", _AWS),
+    Setting("ACL", "acl", "s3:GetBucketAcl", "AccessControl", _AWS),
+    Setting("website", "website", "s3:GetBucketWebsite", "Website", _AWS),
+    Setting("logging", "logging", "s3:GetBucketLogging", "Logging", _AWS),
+    Setting("inventory", "inventory", "s3:GetInventoryConfiguration", "Inventory", _AWS),
+    Setting("metrics", "metrics", "s3:GetMetricsConfiguration", "Metrics", _AWS),
+    Setting("analytics", "analytics", "s3:GetAnalyticsConfiguration", "Analytics", _AWS),
+    Setting(
+        "intelligent tiering",
+        "intelligent-tiering",
+        "s3:GetIntelligentTieringConfiguration",
+        "IntelligentTiering",
+        _AWS,
+    ),
+    Setting("acceleration", "accelerate", "s3:GetAccelerateConfiguration", "Accelerate", _AWS),
+    Setting("request payment", "requestPayment", "s3:GetBucketRequestPayment", "RequestPayment", _AWS),
+    Setting(
+        "public access block",
+        "publicAccessBlock",
+        "s3:GetBucketPublicAccessBlock",
+        "PublicAccessBlock",
+        _AWS,
+    ),
+    Setting("ownership", "ownershipControls", "s3:GetBucketOwnershipControls", "Ownership", _AWS),
 )
+ROOTS = {setting.name: setting.root for setting in SETTINGS}
 #: On AIStor a bucket's quota is a setting of the admin API.
 QUOTA = "quota"
 ADMIN_READS: tuple[str, ...] = (

@@ -7,7 +7,7 @@ principal is read by `verify.audit`.
 
 from model.allowed.decide import Access, Request, differences, more_allowed
 from model.allowed.overview import Line, overview
-from model.allowed.strangers import STRANGER, for_strangers
+from model.allowed.strangers import STRANGER, for_strangers, same_for_everybody
 from model.allowed.words import example, sentence
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "for_strangers",
     "more_allowed",
     "overview",
+    "same_for_everybody",
     "sentence",
 ]

@@ -45,6 +45,22 @@ def for_strangers(
         yield found
 
 
+def same_for_everybody(live: Document, planned: Document, bucket: str, cloud: Cloud) -> bool:
+    """Whether two policies of a bucket allow and deny everybody the same, whatever else allows it."""
+    sides = {bucket: live}, {bucket: planned}
+    names = [*sorted(_named(sides[0], cloud) | _named(sides[1], cloud)), STRANGER] if cloud == "aws" else []
+    for name in (*names, ""):
+        for layers in ((), _EVERYTHING) if name else ((),):
+            have, want = (Access(name, cloud, layers, one, frozenset({name} if name else ())) for one in sides)
+            if more_allowed(have, want) is not None or more_allowed(want, have) is not None:
+                return False
+    return True
+
+
+#: What lets a principal do everything that a bucket's policy does not deny.
+_EVERYTHING = (({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},),)
+
+
 def _named(documents: Mapping[str, Document], cloud: Cloud) -> set[str]:
     found = {
         name

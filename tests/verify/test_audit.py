@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from model.audited import ROOTS, Setting
+from model.audited import settings_of as settings_of_cloud
 from model.deployment import Deployment, Role, build_deployment
 from model.plan import StorePlan
 from model.policies import as_json, bucket_policy, identity_policies, trust_policy
@@ -16,13 +18,24 @@ from trials.stores import AUDITED_IDENTITIES, small_plan
 from verify.checks import STORE_CHECKS
 from verify.checks.finding import Status, Verdict
 from verify.checks.settings import settings_audited
-from verify.facts import Answer, AuditFacts, BucketAudit, BucketFacts, DoorFacts, Facts, HeldDocument, Principal
+from verify.facts import (
+    Answer,
+    AuditFacts,
+    BucketAudit,
+    BucketFacts,
+    DoorFacts,
+    Facts,
+    HeldDocument,
+    LiveKey,
+    Principal,
+)
 from verify.record import json_report
 from verify.report.html import render_html
 from verify.report.truth import Area, truth_lines
 from verify.selection import Selection
 
 ACCOUNT = "123456789012"
+DOOR = DoorFacts("https://s3.example", Answer("done"), None)
 SUBJECT = "repo:joelclaw/media:ref:refs/heads/main"
 OIDC = {
     "oidc": {
@@ -62,9 +75,8 @@ def facts_of(plan: StorePlan, *others: Principal, trust: str = "") -> Facts:
         )
         for one in plan.identities
     ]
-    door = DoorFacts("https://s3.example", Answer("done"), None)
     return Facts(
-        "20261130-000000", "2026-11-30T00:00:00+00:00", door, audit=AuditFacts("", Answer((*planned, *others)))
+        "20261130-000000", "2026-11-30T00:00:00+00:00", DOOR, audit=AuditFacts("", Answer((*planned, *others)))
     )
 
 
@@ -284,3 +296,159 @@ def test_tags_that_the_stack_did_not_publish_are_not_judged(plan: StorePlan, dep
 def test_role_is_published(deployment: Deployment) -> None:
     """The deployment has the role, whose account the planned trust names."""
     assert isinstance(deployment.roles["worker"], Role)
+
+
+def settings_of(answers: dict[str, Answer[str]], plan: StorePlan, deployment: Deployment) -> Verdict:
+    """The audit's verdict on these settings of the first bucket."""
+    return settings_audited(deployment, plan.buckets[0], bucket_facts(BucketAudit("", answers)))
+
+
+@pytest.mark.parametrize("setting", settings_of_cloud("aws"), ids=lambda one: one.name)
+@pytest.mark.parametrize("body", ["", "<html/>", "<html>", "<Error><Code>x</Code></Error>", "<ListBucketResult/>"])
+def test_page_of_something_else_is_no_setting(
+    setting: Setting, body: str, plan: StorePlan, deployment: Deployment
+) -> None:
+    """A 200 without the setting proves nothing about it, and is named."""
+    found = settings_of({setting.name: Answer(body)}, plan, deployment)
+
+    if setting.root or not body:
+        assert found.status is Status.CANNOT_TELL
+        assert found.found.startswith(f"{setting.name}: UnexpectedAnswer")
+    else:
+        assert found.status is Status.FAIL
+
+
+@pytest.mark.parametrize("name", ["inventory", "metrics", "analytics", "intelligent tiering"])
+def test_first_of_several_pages_is_not_all(name: str, plan: StorePlan, deployment: Deployment) -> None:
+    """An empty page that another one follows is a difference; an empty page alone is none."""
+
+    def page(cut: str) -> dict[str, Answer[str]]:
+        return {name: Answer(f"<{ROOTS[name]}><IsTruncated>{cut}</IsTruncated></{ROOTS[name]}>")}
+
+    assert settings_of(page("false"), plan, deployment).status is Status.PASS
+    assert settings_of(page("true"), plan, deployment).found == f"{name}: IsTruncated true"
+
+
+def test_bucket_policy_in_other_words_passes(plan: StorePlan, deployment: Deployment) -> None:
+    """A policy that denies and allows everybody the same is no difference; without its Deny, or a part of it, it is."""
+    bucket = plan.buckets[0].name
+    (deny,) = bucket_policy(bucket)["Statement"]
+    arns = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    two = [{**deny, "Sid": f"Part{n}", "Resource": arn} for n, arn in enumerate(arns)]
+    allow = {**deny, "Effect": "Allow"}  # what is denied as well
+
+    def status(*statements: object) -> Status:
+        text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        return settings_of({"bucket policy": Answer(text)}, plan, deployment).status
+
+    assert status(*two) is Status.PASS
+    assert status(deny, allow) is Status.PASS
+    assert status(two[0]) is Status.FAIL
+    assert status() is Status.FAIL
+    assert status({**deny, "Principal": {"AWS": ACCOUNT}}) is Status.FAIL
+
+
+def test_policy_of_another_bucket_is_a_difference(plan: StorePlan, deployment: Deployment) -> None:
+    """The planned policies on the wrong buckets deny plain http to nobody."""
+    names = [bucket.name for bucket in plan.buckets[:2]]
+    swapped = {
+        name: bucket_facts(policy=as_json(bucket_policy(other))) for name, other in zip(names, names[::-1], strict=True)
+    }
+
+    found = verdict("grants_audited", deployment, replace(facts_of(plan), buckets=swapped))
+
+    assert found.status is Status.FAIL
+    assert "aws:SecureTransport `false`" in found.found
+
+
+def test_policy_that_only_the_auditor_read_counts(plan: StorePlan, deployment: Deployment) -> None:
+    """The auditor's answer counts before the verifier's; without either it is named, and nothing is proven."""
+    bucket = plan.buckets[0].name
+    public = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"*"}]}'
+    denied: Answer[str] = Answer(code="AccessDenied", said="no")
+    read = replace(bucket_facts(BucketAudit("", {"bucket policy": Answer(public)})), policy=denied)
+    unread = replace(read, audit=BucketAudit("", {"bucket policy": denied}))
+    facts = facts_of(plan)
+
+    found = verdict("others_audited", deployment, replace(facts, buckets={bucket: read}))
+    for check in ("others_audited", "grants_audited"):
+        untold = verdict(check, deployment, replace(facts, buckets={bucket: unread}))
+
+        assert untold.status is Status.CANNOT_TELL
+        assert f"policy of {bucket}: AccessDenied" in untold.found
+    assert found.status is Status.FAIL
+    assert found.found.startswith("anybody: ")
+
+
+PRINCIPALS = {
+    '{"CanonicalUser":"79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"}': "CanonicalUser 79a59df9",
+    '{"AWS":"arn:aws:sts::123456789012:assumed-role/joelclaw-test-usw2-worker/somebody"}': "assumed-role/joelclaw",
+    '{"AWS":"arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1"}': "CloudFront Origin Access",
+    '{"AWS":"AIDAQ3EGRIVYEXAMPLE11"}': "AIDAQ3EGRIVYEXAMPLE11",
+    '{"Federated":"cognito-identity.amazonaws.com"}': "Federated cognito",
+    '{"AWS":["arn:aws:iam::123456789012:root","999999999999"]}': "arn:aws:iam::999999999999:root",
+}
+
+
+@pytest.mark.parametrize("principal", PRINCIPALS)
+@pytest.mark.parametrize("element", ["Principal", "NotPrincipal"])
+def test_every_form_of_a_principal_is_named(
+    principal: str, element: str, plan: StorePlan, deployment: Deployment
+) -> None:
+    """Whoever a bucket policy lets in by whatever name is found; all but one are everybody else."""
+    bucket = plan.buckets[0].name
+    text = (
+        f'{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","{element}":{principal},'
+        f'"Action":"s3:PutObject","Resource":"arn:aws:s3:::{bucket}/*"}}]}}'
+    )
+
+    found = verdict("others_audited", deployment, replace(facts_of(plan), buckets={bucket: bucket_facts(policy=text)}))
+
+    assert found.status is Status.FAIL
+    assert (PRINCIPALS[principal] if element == "Principal" else "anybody: ") in found.found
+
+
+def test_keys_of_root_are_named_though_root_is_an_administrator(plan: StorePlan) -> None:
+    """`adminUser` may be root: a key that somebody made for it opens everything, and is declared by its own name."""
+    deployment = build_deployment(plan, stack="local", cloud="aistor", region="us-east-1", endpoint="https://x")
+    deployment = deployment.model_copy(update={"administrators": ("root",)})
+    root = Principal("account", "root", keys=Answer((LiveKey("PLANTED"),)))
+    facts = Facts("r", "2026-11-30T00:00:00+00:00", DOOR, audit=AuditFacts("", Answer((root,))))
+
+    found = verdict("others_audited", deployment, facts)
+
+    assert found.status is Status.FAIL
+    assert found.found == "root: key PLANTED of root: everything, as root"
+    named = deployment.model_copy(update={"administrators": ("root", "PLANTED")})
+    assert verdict("others_audited", named, facts).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "status"),
+    [
+        ("iam:PutUserPolicy", "*", Status.FAIL),
+        ("iam:PutUserPolicy", f"arn:aws:iam::{ACCOUNT}:user/x", Status.FAIL),
+        ("iam:CreatePolicyVersion", f"arn:aws:iam::{ACCOUNT}:policy/x", Status.FAIL),
+        ("iam:AttachRolePolicy", f"arn:aws:iam::{ACCOUNT}:role/x", Status.FAIL),
+        ("iam:UpdateAssumeRolePolicy", f"arn:aws:iam::{ACCOUNT}:role/on-call/*", Status.FAIL),
+        ("iam:UpdateAssumeRolePolicy", f"arn:aws:iam::{ACCOUNT}:role/joelclaw-test-usw2-worker", Status.FAIL),
+        ("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/joelclaw-test-usw2-worker", Status.FAIL),
+        ("iam:CreateAccessKey", f"arn:aws:iam::{ACCOUNT}:user/x", Status.PASS),
+        ("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/x", Status.PASS),
+        ("iam:ChangePassword", "*", Status.PASS),
+    ],
+)
+def test_whoever_can_give_itself_a_bucket_is_found(
+    action: str, resource: str, status: Status, plan: StorePlan, deployment: Deployment
+) -> None:
+    """Whoever may change policies, or get the key or role of an identity or an administrator, reaches the buckets."""
+    text = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": [action], "Resource": [resource]}]}
+    )
+    other = Principal("user", "x", f"arn:aws:iam::{ACCOUNT}:user/x", documents=(HeldDocument("inline", "all", text),))
+    ops = Principal("role", "ops", f"arn:aws:iam::{ACCOUNT}:role/on-call/ops")
+    named = deployment.model_copy(update={"administrators": ("ops",)})
+
+    found = verdict("others_audited", named, facts_of(plan, other, ops))
+
+    assert found.status is status, found.found

@@ -20,7 +20,7 @@ from model.resources import numbered, with_numbers
 from model.trust import provider_arn
 from verify.checks.finding import Status, Verdict, cannot_tell, fail, not_asked
 from verify.checks.settings import GIVE_AUDITOR, RESTORE_AUDITOR
-from verify.facts import Facts, HeldDocument, LiveKey, Principal
+from verify.facts import Answer, BucketFacts, Facts, HeldDocument, LiveKey, Principal
 
 _S3 = "arn:aws:s3:::"
 AS_PLANNED = "as planned, for every request"
@@ -40,8 +40,23 @@ _HARMLESS: dict[Cloud, list[str]] = {
         "admin:StorageInfo",
         "admin:TopLocksInfo",
     ],
-    "aws": ["iam:Generate*", "iam:Get*", "iam:List*", "iam:Simulate*"],
+    "aws": ["iam:ChangePassword", "iam:Generate*", "iam:Get*", "iam:List*", "iam:Simulate*"],
 }
+
+
+# Whoever may do one of these to anybody can give itself every right.
+_ESCALATIONS = [
+    "iam:AttachGroupPolicy",
+    "iam:AttachRolePolicy",
+    "iam:AttachUserPolicy",
+    "iam:CreatePolicyVersion",
+    "iam:DeleteRolePermissionsBoundary",
+    "iam:DeleteUserPermissionsBoundary",
+    "iam:PutGroupPolicy",
+    "iam:PutRolePolicy",
+    "iam:PutUserPolicy",
+    "iam:SetDefaultPolicyVersion",
+]
 
 
 @dataclass(frozen=True)
@@ -122,6 +137,7 @@ def _told(facts: Facts, wanted: str, compare: Callable[[], Iterable[Holder]]) ->
 def declared(deployment: Deployment, facts: Facts) -> Iterator[Holder]:
     """Each identity of the plan, with what its documents allow more or less than the plan."""
     found = _found(facts)
+    of_policies = [unread] if deployment.cloud == "aws" and (unread := _unread_policies(facts)) else []
     for identity in deployment.plan.identities:
         live = found.get((_kind(identity), identity.user_name))
         planned = _planned_in_words(identity)
@@ -132,7 +148,7 @@ def declared(deployment: Deployment, facts: Facts) -> Iterator[Holder]:
         differences = list(_differences(deployment, facts, identity, live))
         if not live.enabled:
             differences.insert(0, Difference("switched off", Remedy.LOST.value))
-        unread = "" if live.keys.ok else str(live.keys)
+        unread = "; ".join([*([] if live.keys.ok else [str(live.keys)]), *of_policies])
         yield Holder(
             identity.name, planned, tuple(differences), unread, _of_identity(deployment, facts, identity, live)
         )
@@ -143,18 +159,19 @@ def others(deployment: Deployment, facts: Facts) -> Iterator[Holder]:
     own = {(_kind(identity), identity.user_name) for identity in deployment.plan.identities}
     known = frozenset(deployment.administrators)
     policies, planned_policies = _live_policies(facts), _planned_policies(deployment, facts)
-    if not _same(tuple(policies.values()), tuple(planned_policies.values())):
+    if unread := _unread_policies(facts):
+        yield Holder("the bucket policies", "", unread=unread)
+    if not _same_policies(policies, planned_policies):
         yield from _strangers(deployment, facts, policies, planned_policies)
     for one in facts.audit.principals.value or () if facts.audit else ():
+        if one.kind == "account":  # an administrator's keys are named one by one: each is a door of its own
+            yield from _root_keys(deployment, one, _elsewhere(deployment, facts, ""))
+            continue
         if (one.kind, one.name) in own or one.name in known or not one.enabled:
             continue
-        if one.kind == "account":
-            yield from _root_keys(deployment, one, known)
-            continue
         live = _access(deployment, one, _layers(one), policies if deployment.cloud == "aws" else {})
-        request = more_allowed(
-            live, _access(deployment, one, ((_elsewhere(deployment),),), _planned_policies(deployment, facts))
-        )
+        elsewhere = _elsewhere(deployment, facts, _account(one))
+        request = more_allowed(live, _access(deployment, one, ((elsewhere,),), _planned_policies(deployment, facts)))
         if request is not None:
             at = ", ".join(map(str, one.documents)) or "a bucket policy"
             text = f"{one.kind} {one.name}, which is not in the plan: {_words(request)} ({at})"
@@ -238,7 +255,7 @@ def _differences(deployment: Deployment, facts: Facts, identity: IdentityPlan, l
     policies, planned_policies = _live_policies(facts), _planned_policies(deployment, facts)
     if cloud == "aistor":  # there a bucket policy is for anonymous callers alone
         policies, planned_policies = {}, {}
-    same_policies = _same(tuple(policies.values()), tuple(planned_policies.values()))
+    same_policies = _same_policies(policies, planned_policies)
     unplanned = [one for one in live.documents if not any(same_meaning(one.text, text) for text in planned)]
     if not same_policies or live.boundary is not None or not _same(_texts(live.documents), planned):
         have = _access(deployment, live, _layers(live), policies)
@@ -301,6 +318,11 @@ def _same(some: Sequence[str], others: Sequence[str]) -> bool:
     )
 
 
+def _same_policies(some: Mapping[str, str], others: Mapping[str, str]) -> bool:
+    """Whether each bucket's policy means the same on both sides."""
+    return all(same_meaning(some.get(name, ""), others.get(name, "")) for name in {*some, *others})
+
+
 def _texts(documents: Iterable[HeldDocument]) -> tuple[str, ...]:
     return tuple(one.text for one in documents)
 
@@ -314,10 +336,15 @@ def _layers(live: Principal) -> tuple[tuple[str, ...], ...]:
     return (_texts(live.documents), *bound)
 
 
+def _account(live: Principal) -> str:
+    """The number of its AWS account; empty on AIStor."""
+    return live.arn.split(":")[4] if live.arn else ""
+
+
 def _access(
     deployment: Deployment, live: Principal, layers: tuple[tuple[str, ...], ...], policies: Mapping[str, str]
 ) -> Access:
-    account = live.arn.split(":")[4] if live.arn else ""
+    account = _account(live)
     own = {identity.user_name: identity.name for identity in deployment.plan.identities}
     return Access(
         own.get(live.name, live.name),
@@ -330,19 +357,34 @@ def _access(
     )
 
 
+def _policy(bucket: BucketFacts) -> Answer[str]:
+    """A bucket's policy, empty for none: as the auditor read it, else as the verifier did."""
+    found = bucket.audit.settings.get("bucket policy") if bucket.audit is not None else None
+    if found is None or (not found.ok and found.code != "NoSuchBucketPolicy"):
+        return bucket.policy
+    return Answer(found.value or "")
+
+
 def _live_policies(facts: Facts) -> dict[str, str]:
-    return {name: bucket.policy.value for name, bucket in facts.buckets.items() if bucket.policy.value}
+    found = {name: _policy(bucket) for name, bucket in facts.buckets.items()}
+    return {name: policy.value for name, policy in found.items() if policy.value}
+
+
+def _unread_policies(facts: Facts) -> str:
+    """The buckets whose policy nobody could read; empty if there is none."""
+    found = {name: _policy(bucket) for name, bucket in facts.buckets.items()}
+    return "; ".join(f"policy of {name}: {policy}" for name, policy in found.items() if not policy.ok)
 
 
 def _planned_policies(deployment: Deployment, facts: Facts) -> dict[str, str]:
     """Of the buckets whose policy was read; a run may be about some buckets alone."""
     if deployment.cloud == "aistor" or not deployment.plan.tls_only:
         return {}
-    return {name: as_json(bucket_policy(name)) for name, bucket in facts.buckets.items() if bucket.policy.ok}
+    return {name: as_json(bucket_policy(name)) for name, bucket in facts.buckets.items() if _policy(bucket).ok}
 
 
-def _elsewhere(deployment: Deployment) -> str:
-    """A document that allows everything that does not concern the plan's buckets and identities."""
+def _elsewhere(deployment: Deployment, facts: Facts, account: str) -> str:
+    """A document that allows all that does not lead to the plan's buckets, its identities or its administrators."""
     plan, cloud = deployment.plan, deployment.cloud
     buckets = [arn for bucket in plan.buckets for arn in (f"{_S3}{bucket.name}", f"{_S3}{bucket.name}/*")]
     statements: list[dict[str, object]] = [
@@ -358,10 +400,12 @@ def _elsewhere(deployment: Deployment) -> str:
         ]
     else:
         names = [identity.user_name for identity in plan.identities]
-        ours = [f"arn:aws:iam::*:{kind}/{name}*" for name in names for kind in ("user", "role", "policy")]
+        ours = [f"arn:aws:iam::{account}:{kind}/{name}*" for name in names for kind in ("user", "role", "policy")]
+        ours += [one.arn for one in _found(facts).values() if one.name in deployment.administrators]
         statements += [
             {"Effect": "Allow", "Action": _HARMLESS[cloud], "Resource": ["*"]},
             {"Effect": "Allow", "Action": ["iam:*"], "NotResource": ours},
+            {"Effect": "Deny", "Action": _ESCALATIONS, "Resource": ["*"]},
             {"Effect": "Allow", "NotAction": ["iam:*", "s3:*"], "Resource": ["*"]},
         ]
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
@@ -414,15 +458,15 @@ def _taken_away(live: Principal, one: HeldDocument) -> str:
     return f"aws iam detach-{live.kind}-policy {whose} --policy-arn {one.name}"
 
 
-def _root_keys(deployment: Deployment, root: Principal, known: frozenset[str]) -> Iterator[Holder]:
+def _root_keys(deployment: Deployment, root: Principal, elsewhere: str) -> Iterator[Holder]:
     if not root.keys.ok:
         yield Holder(root.name, "", unread=str(root.keys))
     for key in root.keys.value or ():
-        if key.access_key_id in known or not key.enabled:
+        if key.access_key_id in deployment.administrators or not key.enabled:
             continue
         request = key.document and more_allowed(
             _access(deployment, root, ((key.document,),), {}),
-            _access(deployment, root, ((_elsewhere(deployment),),), {}),
+            _access(deployment, root, ((elsewhere,),), {}),
         )
         if key.document and request is None:
             continue

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from xml.etree import ElementTree as ET
 
-from model.audited import QUOTA
+from model.allowed import same_for_everybody
+from model.audited import QUOTA, ROOTS
 from model.deployment import Deployment
 from model.plan import BucketPlan, LifecycleRule
 from model.policies import as_json, bucket_policy
@@ -18,6 +19,7 @@ from model.remedies import AUDITOR_LINE, Remedy, s3api
 from verify.checks.configuration import realisable
 from verify.checks.finding import Status, Verdict, cannot_tell, fail, not_asked
 from verify.facts import BucketAudit, BucketFacts, HeldVersion
+from verify.probe.answers import UNEXPECTED
 
 GIVE_AUDITOR = (
     f"add `{AUDITOR_LINE}` to `identities` in infra/taxonomy.yaml, then run `pulumi up`; with --deployment, give its "
@@ -65,6 +67,8 @@ def settings_audited(deployment: Deployment, plan: BucketPlan, facts: BucketFact
     for name, answer in facts.audit.settings.items():
         if answer.code is not None and answer.code not in _ABSENT:
             unread.append(f"{name}: {answer}")
+        elif answer.ok and not _is_answer(name, answer.value or ""):
+            unread.append(f"{name}: {UNEXPECTED}: {(answer.value or 'an empty body')[:80]}")
         elif difference := _difference(place, name, answer.value or ""):
             wrong[name] = difference
     if wrong:
@@ -127,6 +131,16 @@ def _held_remedy(place: _Place, version: HeldVersion) -> str:
     return f"`{s3api('put-object-retention', place.plan.name, endpoint, *at, '--retention', retention)}`"
 
 
+def _is_answer(name: str, text: str) -> bool:
+    """Whether a 200 holds the setting; a page of another program, or a list of objects, holds none."""
+    if not (root := ROOTS.get(name)):
+        return bool(text) or name == QUOTA
+    try:
+        return root in _root(text).tag
+    except ET.ParseError:
+        return False
+
+
 def _difference(place: _Place, name: str, text: str) -> str:
     """How a setting differs from the plan, in words; empty if it does not."""
     if name == QUOTA:
@@ -135,15 +149,17 @@ def _difference(place: _Place, name: str, text: str) -> str:
         planned = ""
         if place.deployment.cloud == "aws" and place.deployment.plan.tls_only:
             planned = as_json(bucket_policy(place.plan.name))
-        return "" if same_meaning(text, planned) else text or "none"
-    try:
-        root = _root(text)
-    except ET.ParseError:
-        return f"not XML: {text[:80]}"
+        return "" if same_meaning(text, planned) or _same_in_other_words(place, text, planned) else text or "none"
+    root = _root(text)
     if name in _DIFFERENCES:
         return _DIFFERENCES[name](place, root)
-    found, wanted = _leaves(root, _IGNORED.get(name, frozenset())), _WANTED.get(name, _nothing)(place)
+    found, wanted = _leaves(root), _WANTED.get(name, _nothing)(place)
     return _beyond(found - _HARMLESS.get(name, frozenset()), wanted)
+
+
+def _same_in_other_words(place: _Place, text: str, planned: str) -> bool:
+    """Whether both are there and allow and deny everybody the same; a policy that is not planned must be absent."""
+    return bool(text and planned) and same_for_everybody(text, planned, place.plan.name, place.deployment.cloud)
 
 
 def _beyond(found: Leaves, wanted: Leaves) -> str:
@@ -283,14 +299,16 @@ _WANTED: Mapping[str, Callable[[_Place], Leaves]] = {
     "public access block": _public_access,
     "ownership": lambda _: frozenset({("Rule/ObjectOwnership", "BucketOwnerEnforced")}),
 }
-_PAGE = frozenset({"IsTruncated", "ContinuationToken", "NextContinuationToken"})
+# Settings of which a bucket has several.
+_SEVERAL = frozenset({"inventory", "metrics", "analytics", "intelligent tiering"})
 # What a server writes where nothing is set, or where something was set and is off again.
 _OFF = frozenset({("Status", ""), ("Status", "Suspended")})
-_HARMLESS: Mapping[str, Leaves] = {"versioning": _OFF | {("MfaDelete", "Disabled")}, "acceleration": _OFF}
-# Elements that carry no setting.
-_IGNORED: Mapping[str, frozenset[str]] = dict.fromkeys(
-    ("inventory", "metrics", "analytics", "intelligent tiering"), _PAGE
-)
+_HARMLESS: Mapping[str, Leaves] = {
+    "versioning": _OFF | {("MfaDelete", "Disabled")},
+    "acceleration": _OFF,
+    # All of it is on this page.
+    **dict.fromkeys(_SEVERAL, frozenset({("IsTruncated", "false")})),
+}
 
 
 def _lines(place: _Place, name: str, text: str) -> list[str]:
@@ -308,8 +326,6 @@ def _lines(place: _Place, name: str, text: str) -> list[str]:
     return [*lines, up] if name in _DECLARED else lines
 
 
-# Settings of which a bucket has several.
-_SEVERAL = frozenset({"inventory", "metrics", "analytics", "intelligent tiering"})
 # Settings that the program declares: removing the whole one lets it put the planned one.
 _DECLARED = frozenset({"lifecycle", "bucket policy", "tags"})
 _LINES: Mapping[str, Iterable[str]] = {
