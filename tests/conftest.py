@@ -11,10 +11,12 @@ import pytest
 from botocore.loaders import JSONFileLoader
 
 from model.secrecy.redaction import KEPT
+from sandbox.server.one_salt import use_one_salt
 from tests.sizes import load_examples
 from tests.workers import LONG, Groups, file_of
 
 load_examples()
+use_one_salt()
 
 # Each session parses its service descriptions again, which takes five times as long as the rest of a client.
 _parsed = cache(JSONFileLoader().load_file)

@@ -1,16 +1,11 @@
 """A server of the admin API for the tests of its clients."""
 
 from collections.abc import Iterator
-from functools import cache
 
 import pytest
-from minio import crypto
 
 from infra import admin_api
 from tests.infra.identity_server import IdentityServer, running
-
-# A message's key takes a tenth of a second; here the client and the server are one process and need the same one.
-crypto._generate_key = cache(crypto._generate_key)
 
 
 @pytest.fixture(name="no_pauses")
