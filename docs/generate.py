@@ -27,7 +27,7 @@ from model.plan import StorePlan, build_plan
 from model.taxonomy import Access
 from model.taxonomy_file import load
 from object_store import payload, reference
-from trials import ways_of_loss
+from trials import faulty_answers, ways_of_loss
 
 ROOT = Path(__file__).parent.parent
 HEAD = "<!-- Written by `make docs`; `make lint` compares it. -->\n\n"
@@ -180,6 +180,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs" / "provisioning-admin.md": HEAD + admin_page(shipped_plan()),
         ROOT / "docs" / "limits.md": _below_prose("limits.md", policy_sizes()),
         ROOT / "docs" / "losses.md": _below_prose("losses.md", ways_of_loss.page()),
+        ROOT / "docs" / "faults.md": _below_prose("faults.md", faulty_answers.table()),
         ROOT / "docs" / "operations.md": _below_prose("operations.md", bad_days()),
         ROOT / "docs" / "adapter.md": _below_prose("adapter.md", adapter_operations()),
         ROOT / "schemas" / "object-ref.schema.json": json.dumps(reference.json_schema(), indent=2) + "\n",

@@ -18,6 +18,7 @@ from object_store.errors import (
     StaleReference,
     UnexpectedAnswer,
 )
+from object_store.proof import may_be_md5
 from object_store.reference import ETAG_PATTERN, ObjectInfo, ObjectRef
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def acknowledged(answer: Answer, ask: Ask, name: str = "the answer") -> str:
     sent = ask.headers.get("x-amz-checksum-sha256")
     if answer.headers.get("x-amz-checksum-sha256", sent) != sent:
         raise CorruptBody(f"{name} names another SHA-256 than that of the body", bucket=bucket, key=key)
-    named = answer.headers.keys() & {"x-amz-checksum-sha256", "x-amz-server-side-encryption"}
+    named = "x-amz-checksum-sha256" in answer.headers or not may_be_md5(answer.headers)
     if not named and _MD5.fullmatch(etag) and etag != hashlib.md5(ask.body, usedforsecurity=False).hexdigest():
         raise CorruptBody(f"{name} names another MD5 than that of the body", bucket=bucket, key=key)
     return etag

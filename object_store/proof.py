@@ -4,8 +4,8 @@ The rule: a body passes as proven only if a digest of the server's own was compu
 digests in several ways. A SHA-256, which this adapter stores with every object, is of the whole body, or of the SHA-256
 of each part with `-N`. An etag is the MD5 of the body, or of the MD5 of each part with `-N`, but not with a key of KMS
 or of the client, and on other servers it can be anything. So a SHA-256 that does not fit is a fault, and so is an MD5
-that does not fit an etag without encryption; any other etag proves nothing. Left out: CRC32C and CRC64NVME, which
-Python has not.
+that does not fit an etag in the form of one; an etag of parts that does not fit proves nothing, because the parts may
+have had another size. Left out: CRC32C and CRC64NVME, which Python has not.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
 """
@@ -100,13 +100,18 @@ def expected(headers: Mapping[str, str], etag: str, size: int) -> Expected | Non
             if named.of_this_size(size):
                 return named
     found = _ETAG.fullmatch(etag)
-    encryption = headers.get("x-amz-server-side-encryption", "")
-    if found is None or encryption not in _PLAIN or "x-amz-server-side-encryption-customer-algorithm" in headers:
+    if found is None or not may_be_md5(headers):
         return None
-    named = Expected(
-        "md5", bytes.fromhex(found[1]), int(found[2]) if found[2] else None, certain=not (found[2] or encryption)
-    )
+    named = Expected("md5", bytes.fromhex(found[1]), int(found[2]) if found[2] else None, certain=not found[2])
     return named if named.of_this_size(size) else None
+
+
+def may_be_md5(headers: Mapping[str, str]) -> bool:
+    """Whether an etag is of the body itself: it is none with a key of KMS or of the client."""
+    return (
+        headers.get("x-amz-server-side-encryption", "") in _PLAIN
+        and "x-amz-server-side-encryption-customer-algorithm" not in headers
+    )
 
 
 class Proof:

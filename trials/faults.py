@@ -79,12 +79,23 @@ class Ending(Enum):
 
 @dataclass(frozen=True)
 class Response:
-    """An answer; its Content-Length is the body's length, or the header's value for a HEAD."""
+    """An answer; its Content-Length is the body's length, or the header's value for a HEAD.
+
+    Attributes:
+        status: Of HTTP.
+        headers: In their order.
+        body: Without the chunk framing of HTTP.
+        ending: How it ends.
+        as_is: Headers and body are sent without a Content-Length of the proxy's, and the connection is closed after it.
+        version: Of HTTP.
+    """
 
     status: int
     headers: Headers = ()
     body: bytes = field(default=b"", repr=False)
     ending: Ending = Ending.WELL
+    as_is: bool = False
+    version: str = "HTTP/1.1"
 
 
 When = Callable[[Request], bool]

@@ -47,12 +47,12 @@ class FaultyProxy:
         ca_pem: The CA certificate that a client must trust.
     """
 
-    def __init__(self, upstream: str, upstream_ca: str, *faults: Fault, plain: bool = False) -> None:
+    def __init__(self, upstream: str, upstream_ca: str | None, *faults: Fault, plain: bool = False) -> None:
         """Prepare the proxy; it does not listen yet.
 
         Args:
-            upstream: The store's `https://` URL.
-            upstream_ca: The file with the CA certificates of the store.
+            upstream: The store's URL.
+            upstream_ca: The file with the CA certificates of the store; None for a store without TLS.
             faults: The faults.
             plain: Accept plain http on the same port.
         """
@@ -67,7 +67,7 @@ class FaultyProxy:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(HOST, "localhost").configure_cert(self._context)
         self._upstream = urlsplit(upstream).netloc
-        self._upstream_context = ssl.create_default_context(cafile=upstream_ca)
+        self._upstream_context = None if upstream_ca is None else ssl.create_default_context(cafile=upstream_ca)
         self._lock = threading.Lock()
         self._live: set[socket.socket] = set()
         self._gone = threading.Event()
@@ -141,8 +141,10 @@ class FaultyProxy:
             self.requests.append(numbered)
         return numbered, [fault for fault in self.faults if fault.when(numbered)]
 
-    def upstream(self) -> http.client.HTTPSConnection:
+    def upstream(self) -> http.client.HTTPConnection:
         """A new connection to the store."""
+        if self._upstream_context is None:
+            return http.client.HTTPConnection(self._upstream, timeout=UPSTREAM_SECONDS)
         return http.client.HTTPSConnection(self._upstream, context=self._upstream_context, timeout=UPSTREAM_SECONDS)
 
     def stall(self, seconds: float) -> None:
@@ -194,7 +196,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def __init__(self, proxy: FaultyProxy, request: socket.socket, address: object, server: _Server) -> None:
         self._proxy = proxy
-        self._upstream: http.client.HTTPSConnection | None = None
+        self._upstream: http.client.HTTPConnection | None = None
         super().__init__(request, address, server)
 
     def handle(self) -> None:
@@ -302,6 +304,11 @@ class _Connection(socketserver.BaseRequestHandler):
         return Response(got.status, tuple(got.headers.items()), content)
 
     def _send(self, request: Request, response: Response) -> bool:
+        if response.as_is:
+            lines = "".join(f"{n}: {v}\r\n" for n, v in response.headers)
+            head = f"{response.version} {response.status} As it is\r\n{lines}\r\n"
+            self._out.sendall(head.encode("latin-1") + (b"" if request.method == "HEAD" else response.body))
+            return False
         bodiless = request.method == "HEAD" or response.status in (204, 304)
         body = b"" if bodiless else response.body
         length = str(len(body))

@@ -105,7 +105,7 @@ def test_proven(scripted: ScriptedServer, store_at: MakeStore, tmp_path: Path, b
     )
 
 
-@pytest.mark.parametrize("by", [by for by in PROVING if by != "own keys"])
+@pytest.mark.parametrize("by", PROVING)
 def test_another_body(scripted: ScriptedServer, store_at: MakeStore, tmp_path: Path, by: str) -> None:
     """One other byte: CorruptBody for every way to read it, and the old file stays."""
     _served(scripted, OTHER, PROVING[by])
