@@ -9,18 +9,23 @@ from __future__ import annotations
 import os
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import botocore.session
 from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
+from object_store.translation import SPEAKS_TLS, says_tls
+
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
     from mypy_boto3_s3 import S3Client
 
     from object_store.config import StoreConfig
+
+
+_BAD_REQUEST: Final = 400
 
 
 def listing_client(config: StoreConfig, ca_file: str | None) -> S3Client:
@@ -52,12 +57,21 @@ def listing_client(config: StoreConfig, ca_file: str | None) -> S3Client:
             ),
         )
     client.meta.events.register("before-call.s3", _signed_for_one_region)
+    client.meta.events.register("before-parse.s3", _with_what_was_said)
     return cast("S3Client", client)
 
 
 def _signed_for_one_region(context: MutableMapping[str, Any], **_: object) -> None:
     """Mark the request as sent to another region already: `wire` follows to none, so botocore must not, either."""
     context.setdefault("s3_redirect", {})["redirected"] = True
+
+
+def _with_what_was_said(
+    response_dict: Mapping[str, Any], customized_response_dict: MutableMapping[str, Any], **_: object
+) -> None:
+    """Keep what botocore's error leaves out of an answer that is not S3's: whether its port wants TLS."""
+    if response_dict["status_code"] == _BAD_REQUEST:
+        customized_response_dict[SPEAKS_TLS] = says_tls(response_dict["body"].decode("utf-8", "replace"))
 
 
 # Threads may share botocore's clients, but not the session that makes them.

@@ -1,11 +1,11 @@
 """`parity`: whether a folder of the NAS and a prefix of the store hold the same, proven file by file.
 
 The rule: "the same" is proven by checksum, or by reading the bytes of both sides. What could be neither proven nor
-refuted (links, files that change during the comparison, folders that cannot be read) is `undecided`, and then the
-report is not ok. Both sides are walked side by side in the order of their keys, so neither is held in memory. Neither
-side is changed. A file whose name the file system spells in another Unicode form than the key is compared with that
-key's object. Left out: a write during the comparison may show on one side only. Compare while no program writes, or
-compare again.
+refuted (links, files that change during the comparison, folders that cannot be read, objects that the server does not
+list) is `undecided`, and then the report is not ok. Both sides are walked side by side in the order of their keys, so
+neither is held in memory. Neither side is changed. A file whose name the file system spells in another Unicode form
+than the key is compared with that key's object. Left out: a write during the comparison may show on one side only.
+Compare while no program writes, or compare again.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from unicodedata import normalize
 
 from object_store.checksums import etag_of_file
 from object_store.errors import (
+    AccessDenied,
     IncompleteTransfer,
     InvalidArgument,
     InvalidKey,
@@ -29,6 +30,7 @@ from object_store.errors import (
 )
 from object_store.folders import NOTHING_THERE
 from object_store.journal import Finding, opened_journal
+from object_store.keys import parents_of
 from object_store.parity_report import ParityReport
 from object_store.sides import Entry, digest_of, digest_of_file, mount_of, walk
 from object_store.twins import same_file
@@ -107,6 +109,7 @@ def parity(
             passed.keep()
         nas.check()
         _settle_spellings(store, nas_dir, bucket, start, written.progress)
+        _settle_hidden(store, bucket, written.progress)
         written.finish()
         if not (written.progress.same or written.progress.findings or allow_empty):
             raise NotFound(f"{nas_dir} has no file, and {NOTHING_THERE}", bucket=bucket, key=start or None)
@@ -240,6 +243,23 @@ def _settle_spellings(store: ObjectStore, nas_dir: Path, bucket: str, start: str
         else:
             outcomes.append(Finding(outcome.kind, extra.key, outcome.reason))
     progress.findings = [found for found in progress.findings if found not in settled] + outcomes
+
+
+def _settle_hidden(store: ObjectStore, bucket: str, progress: Checkpoint) -> None:
+    """Say which objects the server holds and does not list, as MinIO does with `a/b` beside an object `a`."""
+    extra = {found.key for found in progress.findings if found.kind == "extra"}
+
+    def settled(found: Finding) -> Finding:
+        above = next((parent for parent in parents_of(found.key) if parent in extra), None)
+        if found.kind != "missing" or above is None:
+            return found
+        try:
+            store.head(bucket, found.key)
+        except (AccessDenied, NotFound, InvalidKey):
+            return found
+        return Finding("undecided", found.key, f"the store holds it, but does not list it beside the object {above!r}")
+
+    progress.findings = [settled(found) for found in progress.findings]
 
 
 def _judge(store: ObjectStore, entry: Entry | None, ref: ObjectRef | None) -> _Outcome:

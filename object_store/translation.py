@@ -48,6 +48,8 @@ _LOCAL_ERRNOS = frozenset({
 _NO_NETWORK = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
 
 _MAX_MESSAGE = 300
+SPEAKS_TLS: Final = "SpeaksTls"
+"""What `clients` adds to an answer that botocore parses."""
 
 # One code for many refusals (InvalidRequest, AccessDenied), so only the text says that it is the lock's: of MinIO and
 # versitygw ("WORM protected"), and of AWS ("because object protected by object lock").
@@ -133,21 +135,26 @@ class Said:
         code: the S3 error code; None if there is none.
         message: the server's own words.
         location: where a redirect leads.
-        speaks_tls: whether the body says that the port expects TLS; None if the body is not known.
+        speaks_tls: whether the body says that the port expects TLS.
     """
 
     status: int
     code: str | None
     message: str
     location: str | None = None
-    speaks_tls: bool | None = None
+    speaks_tls: bool = False
 
     @classmethod
     def of(cls, status: int, body: str, location: str | None = None) -> Said:
         """Read the body of an answer, which is XML if S3 sent it."""
         code, message = (re.search(rf"<{name}>([^<]*)</{name}>", body) for name in ("Code", "Message"))
         said = html.unescape(message[1]) if message else ""
-        return cls(status, code[1] if code else None, said, location, _TLS_PORT.search(body) is not None)
+        return cls(status, code[1] if code else None, said, location, says_tls(body))
+
+
+def says_tls(body: str) -> bool:
+    """Whether an answer to plain HTTP says that its port expects TLS."""
+    return _TLS_PORT.search(body) is not None
 
 
 def is_of_a_client(raw: BaseException) -> bool:
@@ -207,7 +214,8 @@ def _from_botocore(raw: BaseException, place: Place) -> errors.ObjectStoreError:
                 key=place.key,
             )
         # botocore sets the status as the code if an answer has no code.
-        return refused(Said(status, None if code.isdigit() else code or None, given.get("Message") or ""), place)
+        named, message = None if code.isdigit() else code or None, given.get("Message") or ""
+        return refused(Said(status, named, message, speaks_tls=bool(raw.response.get(SPEAKS_TLS))), place)
     if isinstance(raw, SSLError | urllib3.exceptions.SSLError):
         certificate = _CERTIFICATE_BY_PYTHON.search(str(raw))
         if certificate:
@@ -261,7 +269,7 @@ def _without_code(answer: Said, place: Place) -> errors.ObjectStoreError:
     status = answer.status
     if status == 407:  # noqa: PLR2004  # HTTP: from a proxy, never from a server
         return _unreachable("the proxy wants a user and a password, or others than these", place)
-    if status == 400 and answer.speaks_tls is not False and place.endpoint.startswith("http://"):  # noqa: PLR2004  # HTTP
+    if status == 400 and answer.speaks_tls and place.endpoint.startswith("http://"):  # noqa: PLR2004  # HTTP
         return _unreachable("the server there does not speak plain HTTP; is it an https:// endpoint?", place)
     error = errors.Unavailable if status >= 500 else errors.UnexpectedAnswer  # noqa: PLR2004  # HTTP
     leads = f", a redirect to {without_secrets(answer.location, place.secrets)}," if answer.location else ""
