@@ -697,6 +697,17 @@ MUTATIONS: tuple[Mutation, ...] = (
         AISTOR,
     ),
     Mutation(
+        "server: condition ignored at the join of parts",
+        through(
+            lambda s: [
+                IgnoreHeader("If-None-Match", keys_of(s.target), s.deployment.region, when=On("POST", "/size-1$"))
+            ]
+        ),
+        frozenset({"overwrite_refused_on_condition"}),
+        AISTOR,
+        domains=("orphan",),
+    ),
+    Mutation(
         "server: condition answered as refused, and the object overwritten",
         through(
             lambda s: [

@@ -135,6 +135,7 @@ class ObjectFacts:
         keys: By what is unusual about the key.
         metadata: `content type; name=value`, as HEAD returned it.
         conditional: The answer to a second put with `If-None-Match: *`.
+        conditional_join: The answer to an upload in parts over the same object, with that condition at its end.
         ranged: The bytes of a range read, as text.
         listed: How many of `LISTED_KEYS` keys a listing returned; None without `--deep`.
         odd_keys: By key: the adapter's answer to keys that servers would change.
@@ -147,6 +148,7 @@ class ObjectFacts:
     keys: Mapping[str, Carried]
     metadata: Answer[str]
     conditional: Tried
+    conditional_join: Tried
     ranged: Answer[str]
     listed: Answer[int] | None
     odd_keys: Mapping[str, Tried]

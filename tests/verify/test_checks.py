@@ -232,6 +232,12 @@ WRONG: list[tuple[str, str, Damage, str]] = [
         part("objects", conditional=LET_IN),
         "found If-None-Match: *: allowed",
     ),
+    (
+        "overwrite_refused_on_condition",
+        "archive",
+        part("objects", conditional_join=LET_IN),
+        "found If-None-Match: * at the join of parts: allowed",
+    ),
     ("range_read", "scratch", part("objects", ranged=Answer("0123")), "found 0123"),
     ("listing_complete", "scratch", part("objects", listed=Answer(1000)), "found 1000"),
     ("presign_works", "scratch", part("links", put=REFUSED), "found PUT: AccessDenied"),

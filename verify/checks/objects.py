@@ -158,14 +158,17 @@ def metadata_survives(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> V
 
 
 def overwrite_refused_on_condition(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
-    """The server refuses a put with `If-None-Match: *` for a key that exists."""
+    """The server refuses `If-None-Match: *` for a key that exists, at a put and at the join of parts."""
     if facts.objects is None:
         return not_asked("not tried")
     first = facts.objects.sizes["1 byte"].came
     if not first.ok and facts.objects.conditional.code == "PreconditionFailed":
         return cannot_tell("refused", f"the put without the condition was not allowed either ({first})")
     return _each_refused(
-        {"If-None-Match: *": facts.objects.conditional},
+        {
+            "If-None-Match: *": facts.objects.conditional,
+            "If-None-Match: * at the join of parts": facts.objects.conditional_join,
+        },
         frozenset({"PreconditionFailed"}),
         "refused",
         "producers cannot rely on conditional puts on this server: check its version",
