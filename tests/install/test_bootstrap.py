@@ -140,9 +140,27 @@ def _shrink(clone: Path) -> None:
     wanted = re.sub(r'(?m)^    "(configup|pulumi|python-dot).*\n', "", project.read_text(encoding="utf-8"))
     project.write_text(wanted, encoding="utf-8")
     lock = clone / "requirements.txt"
-    backend = re.search(r"(?m)^setuptools==.*\n(?:    --hash.*\n)+", lock.read_text(encoding="utf-8"))
-    assert backend is not None
-    lock.write_text((ROOT / "requirements-verify.txt").read_text(encoding="utf-8") + backend[0], encoding="utf-8")
+    image = (ROOT / "requirements-verify.txt").read_text(encoding="utf-8")
+    lock.write_text(image + _entry(lock, "setuptools"), encoding="utf-8")
+
+
+def _shrink_to_one(clone: Path) -> None:
+    """Give the clone one dependency, its own dependencies and the build backend, where the number means nothing."""
+    project = clone / "pyproject.toml"
+    text = project.read_text(encoding="utf-8")
+    wanted = re.sub(r"(?ms)^dependencies = \[.*?^\]", 'dependencies = ["rich"]', text, count=1)
+    assert wanted != text
+    project.write_text(wanted, encoding="utf-8")
+    lock = clone / "requirements.txt"
+    names = ("rich", "markdown-it-py", "mdurl", "pygments", "setuptools")
+    lock.write_text("".join(_entry(lock, name) for name in names), encoding="utf-8")
+
+
+def _entry(lock: Path, name: str) -> str:
+    """A package's lines of a lock."""
+    found = re.search(rf"(?m)^{name}==.*\n(?:    --hash.*\n)+", lock.read_text(encoding="utf-8"))
+    assert found is not None, name
+    return found[0]
 
 
 def test_image_is_made_by_its_lock(tmp_path: Path, this_python: str, wheels_for: Callable[[Path | str], Path]) -> None:
@@ -161,7 +179,7 @@ def test_image_is_made_by_its_lock(tmp_path: Path, this_python: str, wheels_for:
 
 def test_missing_package_is_an_error(clone: Path, this_python: str, wheels_for: Callable[[Path | str], Path]) -> None:
     """A lock without a required dependency does not give an environment, and the next attempt starts again."""
-    _shrink(clone)
+    _shrink_to_one(clone)
     lock = clone / "requirements.txt"
     lock.write_text(re.sub(r"(?m)^mdurl==.*\n(?:    --hash.*\n)+", "", lock.read_text(encoding="utf-8")))
     with index_of(wheels_for(this_python)) as index:
@@ -191,7 +209,7 @@ def test_only_where_packages_come_from_counts_of_a_configuration(
     clone: Path, tmp_path: Path, this_python: str, wheels_for: Callable[[Path | str], Path]
 ) -> None:
     """The index in a pip settings file is used; its target folders are ignored."""
-    _shrink(clone)
+    _shrink_to_one(clone)
     settings, elsewhere = tmp_path / "pip.conf", tmp_path / "elsewhere"
     with index_of(wheels_for(this_python)) as index:
         settings.write_text(
@@ -209,9 +227,9 @@ def test_nothing_is_written_into_the_environment_of_another_clone(
     clone: Path, tmp_path: Path, this_python: str, wheels_for: Callable[[Path | str], Path]
 ) -> None:
     """A link to an environment is enough for `env`; `dev` installs into our own environment."""
-    _shrink(clone)
+    _shrink_to_one(clone)
     lock = clone / "requirements-dev.txt"
-    lock.write_text("".join(re.findall(r"(?m)^coverage==.*\n(?:    --hash.*\n)+", lock.read_text(encoding="utf-8"))))
+    lock.write_text(_entry(lock, "coverage"), encoding="utf-8")
     other = tmp_path / "other"
     shutil.copytree(clone, other)
     with index_of(wheels_for(this_python)) as index:
@@ -247,7 +265,7 @@ def test_python_that_is_gone_is_noticed(
     clone: Path, this_python: str, wheels_for: Callable[[Path | str], Path]
 ) -> None:
     """After an upgrade of its Python, the environment is recreated."""
-    _shrink(clone)
+    _shrink_to_one(clone)
     with index_of(wheels_for(this_python)) as index:
         assert made(this_python, clone, "-m", "sandbox.bootstrap", "env", index=index).returncode == 0
         (library,) = (clone / ".venv" / "lib").iterdir()
