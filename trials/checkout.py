@@ -42,18 +42,8 @@ COPIED = (
 TIMEOUT_SECONDS = 240
 # What asks a person; here the answer is yes.
 ASKING = ("adopt", "keys rotate", "keys retire", "keys revoke", "switch-admin-api")
-#: Functions of the shell, which no PATH of a page hides: this checkout's commands, answering yes.
-COMMANDS = f"""
-object-store() {{
-    case "$* " in {"|".join(f'"{words} "*' for words in ASKING)}) set -- "$@" --yes;; esac
-    {sys.executable} -m cli "$@"
-}}
-make() {{
-    [ "$*" = docs ] || {{ echo "only make docs is tried here" >&2; return 2; }}
-    {sys.executable} -m docs.generate
-}}
-python() {{ {sys.executable} "$@"; }}
-"""
+#: The Python of a copy; the end-to-end tests set one that has loaded the packages (tests.warm).
+PYTHON = sys.executable
 # The whole environment of a user's shell, without variables that could lead to a real account.
 SHELL = {key: os.environ[key] for key in ("PATH", "HOME", "XDG_CACHE_HOME", "LANG") if key in os.environ} | {
     # A key of the admin API's encryption fills 64 MiB: half of its time goes into new pages, unless malloc keeps them.
@@ -63,6 +53,21 @@ SHELL = {key: os.environ[key] for key in ("PATH", "HOME", "XDG_CACHE_HOME", "LAN
 }
 
 Cloud = Literal["local", "aws"]
+
+
+def commands() -> str:
+    """Functions of the shell, which no PATH of a page hides: this checkout's commands, answering yes."""
+    return f"""
+object-store() {{
+    case "$* " in {"|".join(f'"{words} "*' for words in ASKING)}) set -- "$@" --yes;; esac
+    {PYTHON} -m cli "$@"
+}}
+make() {{
+    [ "$*" = docs ] || {{ echo "only make docs is tried here" >&2; return 2; }}
+    {PYTHON} -m docs.generate
+}}
+python() {{ {PYTHON} "$@"; }}
+"""
 
 
 @dataclass(frozen=True)
@@ -175,7 +180,7 @@ class Checkout:
 
     def python(self, *arguments: str, stack: str | None = None) -> Done:
         """Run one of our modules: `python -m …`."""
-        return self.run([sys.executable, "-m", *arguments], stack)
+        return self.run([PYTHON, "-m", *arguments], stack)
 
     def must(self, *arguments: str) -> str:
         """Run one of our commands, which must succeed; returns its output.

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+import trials.checkout
 from sandbox.child import exclusive
 from sandbox.engine.finder import existing_engine
 from sandbox.progress import Progress
+from tests.warm import warm_environment
 from trials.checkout import SHELL, Checkout, copy_checkout, copy_deployed
 
 
@@ -25,6 +27,14 @@ def lead_here(checkout: Checkout, stack: str, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delenv(name)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session", autouse=True, name="warm_python")
+def _warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The Python of all copies has loaded the packages."""
+    with warm_environment(tmp_path_factory.mktemp("warm") / "venv") as python, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(trials.checkout, "PYTHON", str(python))
+        yield
 
 
 @pytest.fixture(scope="session", name="engine")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.documented import PAGES, ROOT, blocks_of, runs_anything, script_of
-from trials.checkout import COMMANDS, TIMEOUT_SECONDS, Checkout, copy_deployed, write_few_domains
+from trials.checkout import TIMEOUT_SECONDS, Checkout, commands, copy_deployed, write_few_domains
 
 MORE_FILES = ("Makefile", "README.md", "bench", "docs", "schemas", "trials", ".gitignore")
 
@@ -62,7 +62,7 @@ def test_commands_of_a_page_run(page: str, reader: Checkout, tmp_path: Path) -> 
     (tmp_path / ".config").mkdir()
     done = subprocess.run(
         ["bash"],  # noqa: S607 - the shell of the pages
-        input=COMMANDS + script_of(page),
+        input=commands() + script_of(page),
         cwd=reader.path,
         env={
             **reader.environment("local"),

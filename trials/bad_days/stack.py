@@ -4,7 +4,6 @@ The rule: damage is done past Pulumi, with the server's own APIs or in the state
 """
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from model.plan import PROBE_PREFIX, BucketPlan, StorePlan, build_plan
 from model.policies import refuses_overwrites
 from model.resources import By
 from model.taxonomy_file import extended, load
-from trials.checkout import COMMANDS, Checkout, Done
+from trials.checkout import Checkout, Done, commands
 
 STACKS: Mapping[By, str] = {"v3": "local", "v4": "local", "aws": "aws"}
 #: The issuer that the `reader` of the aws stack trusts, so that the stack has a role.
@@ -179,13 +178,13 @@ class Stack:
 
     def script(self, lines: str, more: Mapping[str, str] | None = None) -> Done:
         """Run lines of the docs in one shell that leads to the stack; the first that fails ends it."""
-        shell = f"set -euo pipefail\n{COMMANDS}\n{lines}"
+        shell = f"set -euo pipefail\n{commands()}\n{lines}"
         asked = {"PULUMI_SKIP_CONFIRMATIONS": "true", "PULUMI_NON_INTERACTIVE": "true"}
         return self.checkout.run(["bash"], self.name, {**asked, **(more or {})}, shell)
 
     def verify(self) -> Done:
         """A verification of everything."""
-        return self.checkout.run([sys.executable, "-m", "verify", "--stack", self.name, "--quiet"], self.name)
+        return self.checkout.python("verify", "--stack", self.name, "--quiet", stack=self.name)
 
     @property
     def state_file(self) -> Path:

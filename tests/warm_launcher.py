@@ -1,0 +1,62 @@
+"""The `python` of a warm environment: hands its arguments, environment, folder and streams to the warm process.
+
+The rule: it imports as little as it can, because it starts for each process. tests/warm.py copies it into the folder
+`bin` of the environment.
+"""
+
+import _socket
+import os
+import signal
+import sys
+
+# `-u` and `-P` change nothing for these: streams are unbuffered anyway, and no folder of a script is on their path.
+_MODULES = ("cli", "verify", "pulumi.dynamic")
+_SCRIPTS = ("/pulumi-language-python-exec", "/language_host.py")
+
+
+def is_known(arguments: list[str]) -> bool:
+    """Whether the warm process runs it."""
+    words = arguments[1:] if arguments[:1] in (["-u"], ["-P"]) else arguments
+    if words[:1] == ["-m"]:
+        return words[1] in _MODULES if len(words) > 1 else False
+    return bool(words) and words[0].endswith(_SCRIPTS)
+
+
+def main() -> None:
+    """Run the arguments, and end as they end."""
+    arguments, place = sys.argv[1:], os.path.dirname(os.path.dirname(os.path.abspath(sys.argv[0])))  # noqa: PTH100, PTH120 - pathlib takes longer than all the rest
+    if not is_known(arguments):
+        real = os.readlink(f"{place}/real")  # noqa: PTH115 - likewise
+        os.execv(real, [real, *arguments])  # noqa: S606 - no shell is wanted
+    link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    link.connect(f"{place}/warm.socket")
+    environ = [f"{name}={value}" for name, value in os.environ.items()]
+    folder = os.getcwd()  # noqa: PTH109 - likewise
+    asked = "\0".join([folder, str(len(arguments)), *arguments, *environ]).encode("utf-8", "surrogateescape")
+    streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
+    link.sendmsg([len(asked).to_bytes(8, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
+    view = memoryview(asked)
+    while view:
+        view = view[link.send(view) :]
+    pid = int.from_bytes(_received(link, 8), "big")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, lambda given, _frame: os.kill(pid, given))
+    status = int.from_bytes(_received(link, 8), "big", signed=True)
+    if status < 0:
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    os._exit(status)
+
+
+def _received(link: _socket.socket, size: int) -> bytes:
+    body = b""
+    while len(body) < size:
+        more = link.recv(size - len(body))
+        if not more:
+            os._exit(137)
+        body += more
+    return body
+
+
+if __name__ == "__main__":
+    main()
