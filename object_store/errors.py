@@ -273,7 +273,7 @@ class CertificateNotTrusted(EndpointUnreachable):
 
 
 class CertificateUnusable(CertificateNotTrusted):
-    """The endpoint's certificate cannot be a server's now: it is a CA's own, holds no name, or its time is over."""
+    """The endpoint's certificate cannot be a server's now: it holds no name, is too weak, or its time is over."""
 
     remedy = (
         "Give the server a certificate of its own, signed by your CA; or, for one server, make one that is its own CA, "

@@ -456,6 +456,6 @@ class Facts:
         """Why the run could not finish; empty if it did."""
         if self.gave_up or self.door.open:
             return self.gave_up
-        if self.door.certificate is None:
+        if self.door.certificate is None or self.door.certificate.ok:
             return self.door.reached.said
         return f"{self.door.endpoint} has no usable certificate ({self.door.certificate})"

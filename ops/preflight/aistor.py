@@ -73,7 +73,7 @@ def _certificate(stack: StackFacts, facts: AistorFacts, now: datetime) -> Iterab
     if held is None:
         found = str(answer)
         remedy = (
-            "issue the server's certificate by a CA, with its names as subjectAltName and without CA:TRUE"
+            "give the server a certificate with its names as subjectAltName, whose time has begun and has not ended"
             if answer.code == UNUSABLE
             else "add the CA that signed it to the file of object-store:caBundle, or renew an expired certificate"
         )

@@ -124,7 +124,7 @@ def look_at_door(endpoint: Endpoint, ca_pem: str | None) -> tuple[Tried, Answer[
 def _as_the_adapter(
     endpoint: Endpoint, ca_file: str | None, certificate: Answer[ServerCertificate] | None, *, proxied: bool
 ) -> tuple[Tried, Answer[ServerCertificate] | None]:
-    """What the adapter, which has its own TLS and heeds proxies, finds where this module could connect."""
+    """What the adapter, which heeds proxies, finds where this module could connect."""
     try:
         try_connection(endpoint.url, ca_file, connect_timeout=timedelta(seconds=CONNECT_TIMEOUT_SECONDS))
     except CertificateUnusable as error:

@@ -16,7 +16,6 @@ import botocore.exceptions
 import pytest
 import urllib3
 
-from tests.certificates import ca_as_server
 from tests.console import command
 from verify.__main__ import main
 from verify.probe.answers import LocalFaultError, answer
@@ -131,33 +130,6 @@ def test_range_in_no_proxy_counts_for_every_request(files: list[str], monkeypatc
     monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")
 
     assert main([*files, "--bucket", "scratch", "--only", "object_presigned", "--only", "bucket_in_region"]) == 0
-
-
-def test_certificate_is_the_reason_if_only_the_adapter_refuses_it(
-    store: "Store", files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The run names the certificate, and no policy or key."""
-    context = ca_as_server(tmp_path / "ca.pem")
-    pem = (tmp_path / "ca.pem").read_text(encoding="ascii")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Portal)
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    changed = {"endpoint": f"https://127.0.0.1:{server.server_port}", "provisioning_endpoint": None, "ca_pem": pem}
-    try:
-        deployment = store.deployment.model_copy(update=changed)
-        (tmp_path / "deployment.json").write_text(deployment.model_dump_json(), encoding="utf-8")
-        assert main(files) == 2
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    said = capsys.readouterr()
-    assert "CA:TRUE" in said.err
-    assert "has no usable certificate" in said.err
-    assert "certificate_valid" in said.out
-    assert "policy" not in said.out
 
 
 def test_via_without_two_endpoints_is_said(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:

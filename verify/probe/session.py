@@ -189,6 +189,7 @@ class StoreSession:
             aws_secret_access_key=keys[1] if keys else None,
             aws_session_token=keys[2] if keys else None,
         )
+        made.meta.events.register("before-call.s3", _stays)
         made.meta.events.register("before-send.s3", self._count)
         for operation in ("PutObject", "CreateMultipartUpload"):
             made.meta.events.register(f"before-parameter-build.s3.{operation}", add_mark)
@@ -330,6 +331,14 @@ def clock_ahead(date: str, sent_at: datetime, answered_at: datetime) -> timedelt
 def body_of(client: "S3Client", bucket: str, key: str, **more: Any) -> bytes:  # noqa: ANN401 - boto3's own arguments
     """An object's bytes, read to the end."""
     return client.get_object(Bucket=bucket, Key=key, **more)["Body"].read()
+
+
+def _stays(context: dict[str, Any], **_: object) -> None:
+    """Mark the request as redirected already: a redirect leads out of the store that is verified, or to itself.
+
+    botocore asks for the bucket's region at each redirect, which is redirected too.
+    """
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def abort_upload(session: StoreSession, upload: tuple[str, str, str]) -> None:
