@@ -17,9 +17,11 @@ import socket
 import sys
 from contextlib import suppress
 from functools import cache, partial
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import NamedTuple
 
+_ONE_SALT = Path(__file__).parents[1] / "sandbox" / "server" / "one_salt.py"
 _PACKAGES = (
     "pulumi",
     "pulumi.dynamic",
@@ -65,6 +67,13 @@ def load() -> None:
     JSONFileLoader.load_file = lambda _, file_path: parsed(file_path)  # type: ignore[assignment,method-assign]
     import boto3  # noqa: PLC0415 - likewise
 
+    # By its path: a package of this project, once loaded, would hide the checkout's own.
+    spec = spec_from_file_location("one_salt", _ONE_SALT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.use_one_salt()
     session = boto3.session.Session("none", "none", region_name="us-west-2")
     for service in ("s3", "iam", "sts"):
         session.client(service)

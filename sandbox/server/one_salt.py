@@ -1,7 +1,7 @@
 """One salt for all messages of MinIO's admin API that a process encrypts, so that it derives each key once.
 
-The rule: for tests alone. A key of this API takes a tenth of a second and 64 MiB, by design, and each message has a key
-of its own because its salt is random. Nonces stay random.
+The rule: for the sandbox and tests alone. A key of this API takes a tenth of a second and 64 MiB, by design, and each
+message has a key of its own because its salt is random. Nonces stay random, and any client reads the messages.
 """
 
 import os

@@ -28,6 +28,7 @@ from model.secrecy.redaction import keep_secret
 from sandbox.server import moto_store
 from sandbox.server.certificates import write_private
 from sandbox.server.embedded import Admin, EmbeddedServer
+from sandbox.server.one_salt import use_one_salt
 from sandbox.server.s3_actions import Cloud
 
 log = logging.getLogger("sandbox.server.serve")
@@ -214,6 +215,7 @@ def main(
     ] = None,
 ) -> None:
     """Serve one sandbox stack until a signal ends this process."""
+    use_one_salt()
     try:
         run(cloud, directory, parent_pid=parent_pid, with_plugin=plugin, admin_api=admin_api)
     except Exception:
