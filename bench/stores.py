@@ -31,8 +31,8 @@ JOBS = 16
 BANDS = ("cold", "warm", "cold", "warm", "warm", "cold", "cold", "hot", "warm")
 
 
-def plan_of(domains: int) -> StorePlan:
-    """A plan with this number of domains, and with the identities in use."""
+def plan_of(domains: int, *, audited: bool = False) -> StorePlan:
+    """A plan with this number of domains, and with the identities in use; one that audits, if wanted."""
     names = {f"domain-{number:03}": BANDS[number % len(BANDS)] for number in range(domains)}
     first = list(names)
     content = {
@@ -43,6 +43,7 @@ def plan_of(domains: int) -> StorePlan:
             **{f"producer-{n}": {"grants": {first[n]: "append"}} for n in range(3)},
             "reader": {"grants": {"*": "read"}},
             "verifier": {"verifies": True},
+            **({"auditor": {"audits": True}} if audited else {}),
         },
     }
     taxonomy = parse(content, "bench")
@@ -64,9 +65,11 @@ def server(endpoint: str | None) -> Iterator[tuple[str, str | None, KeyPair]]:
 
 
 @contextmanager
-def store(endpoint: str, ca_file: str | None, pair: KeyPair, domains: int, region: str) -> Iterator[Target]:
+def store(
+    endpoint: str, ca_file: str | None, pair: KeyPair, domains: int, region: str, *, audited: bool = False
+) -> Iterator[Target]:
     """A store with this number of domains; its buckets are removed at the end."""
-    plan = plan_of(domains)
+    plan = plan_of(domains, audited=audited)
     ca_pem = Path(ca_file).read_text(encoding="ascii") if ca_file else None
     deployment = build_deployment(
         plan,

@@ -170,8 +170,8 @@ def _gather(run: _Run, pool: ThreadPoolExecutor) -> None:
         tasks.append(partial(_store, run))
         asked = run.selection.identities
         tasks += [partial(_admin, run, one) for one in run.plan.identities if asked is None or one.name in asked]
-    if run.audit is not None:
-        tasks.append(partial(run.audit.read_principals, run.plan))
+    if run.audit is not None:  # first: it is the longest task, and depends on no seed
+        tasks.insert(0, partial(run.audit.read_principals, run.plan))
     used = run.plan.identities if run.selection.parts else (run.verifier,)
     introductions = [partial(_introduce, run, identity) for identity in used if identity.name not in run.absent]
     run.progress.total(len(introductions) + len(tasks))

@@ -73,6 +73,16 @@ def test_whole_answers_are_read() -> None:
     assert [key.access_key_id for key in found.keys.value or ()] == ["K"]
 
 
+def test_keys_of_others_are_not_asked_for() -> None:
+    """A server may have thousands of users; only those of the plan, and root, have keys to look at."""
+    fake = Fake(AISTOR)
+
+    (found,) = aistor.read_principals(fake, asks_keys=lambda _: False).value or ()
+
+    assert found.keys == Answer(())
+    assert not [one for one in fake.asked if one.startswith("info-service-account")]
+
+
 def test_group_that_names_a_user_has_it() -> None:
     """A user whose own entry leaves out a group is in it all the same."""
     told = {**AISTOR, "list-users": {"joelclaw-test-usw2-auditor": {"status": "enabled"}}}
@@ -124,7 +134,7 @@ def test_half_an_answer_of_aistor_is_none(name: str) -> None:
 
 def test_key_that_is_not_described_is_not_read() -> None:
     """A key without its status and policy is named as unread."""
-    found = aistor.read_principals(Fake({**AISTOR, "info-service-account?accessKey=K": {}}))
+    found = aistor.read_principals(Fake({**AISTOR, "info-service-account?accessKey=K": {}}), asks_keys=lambda _: True)
 
     assert [one.keys.code for one in found.value or ()] == [UNEXPECTED]
 

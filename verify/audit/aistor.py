@@ -1,14 +1,15 @@
 """Everybody that an AIStor server knows: users, their groups, the policies of both, and all access keys.
 
-The rule: root has no document and is in no list of users; its access keys are in the list of keys. Left out: sessions
-of LDAP, OpenID and AssumeRole, which end by themselves.
+The rule: root has no document and is in no list of users; its access keys are in the list of keys. Keys are looked at
+one by one, each for a tenth of a second of encryption, so only those of the users that a caller names and of root. Left
+out: sessions of LDAP, OpenID and AssumeRole, which end by themselves.
 
 Source: cmd/admin-handlers-users.go of MinIO (ListUsers, ListGroups, GetGroup, ListCannedPolicies, ListAccessKeysBulk,
 InfoServiceAccount).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -71,8 +72,8 @@ class _UnreadError(Exception):
         self.answer: Answer[tuple[Principal, ...]] = Answer(code=answer.code, said=f"{call}: {answer}")
 
 
-def read_principals(auditor: Auditor) -> Answer[tuple[Principal, ...]]:
-    """Every user with its documents and keys, and root if it has access keys."""
+def read_principals(auditor: Auditor, *, asks_keys: Callable[[str], bool]) -> Answer[tuple[Principal, ...]]:
+    """Every user with its documents, root if it has access keys, and the keys of root and of the users asked for."""
     users = auditor.admin("list-users", _USERS, encrypted=True)
     names = auditor.admin("groups", _NAMES, encrypted=False)
     policies = auditor.admin("list-canned-policies", _POLICIES, encrypted=False)
@@ -89,7 +90,14 @@ def read_principals(auditor: Auditor) -> Answer[tuple[Principal, ...]]:
     try:
         groups = {name: _group(auditor, name) for name in names.value or ()}
         found = [
-            _user(auditor, name, user, groups, policies.value or {}, (keys.value or {}).get(name))
+            _user(
+                auditor,
+                name,
+                user,
+                groups,
+                policies.value or {},
+                (keys.value or {}).get(name) if asks_keys(name) else None,
+            )
             for name, user in (users.value or {}).items()
         ]
     except _UnreadError as error:

@@ -35,11 +35,13 @@ def _unusable(said: str, call: str) -> _UnreadError:
     return _UnreadError(Answer(code=UNEXPECTED, said=said), call)
 
 
-def read_principals(auditor: Auditor, *, asks_keys: Callable[[Principal], bool]) -> Answer[tuple[Principal, ...]]:
+def read_principals(auditor: Auditor, *, asks_keys: Callable[[str], bool]) -> Answer[tuple[Principal, ...]]:
     """Every user and role with its documents; keys and passwords of the users that are asked for."""
     try:
         return Answer(
-            tuple(_with_keys(auditor, one) if one.kind == "user" and asks_keys(one) else one for one in _all(auditor))
+            tuple(
+                _with_keys(auditor, one) if one.kind == "user" and asks_keys(one.name) else one for one in _all(auditor)
+            )
         )
     except _UnreadError as error:
         return error.answer

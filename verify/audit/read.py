@@ -58,11 +58,9 @@ class Audit:
         """Read everybody that the server knows."""
         if self.auditor is None:
             return
-        if self.auditor.session.target.deployment.cloud == "aistor":
-            found = aistor.read_principals(self.auditor)
-        else:
-            names = {identity.user_name for identity in plan.identities}
-            found = aws.read_principals(self.auditor, asks_keys=lambda one: one.name in names)
+        cloud = aistor if self.auditor.session.target.deployment.cloud == "aistor" else aws
+        names = {identity.user_name for identity in plan.identities}
+        found = cloud.read_principals(self.auditor, asks_keys=names.__contains__)
         own = next(one.user_name for one in plan.identities if one.name == self.auditor.identity)
         if found.value is not None and own not in {one.name for one in found.value if one.kind != "account"}:
             found = Answer(code=UNEXPECTED, said=f"the list of users and roles lacks {own} itself, so it is not whole")
