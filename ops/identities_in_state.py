@@ -151,7 +151,14 @@ def added(
 def properties_of(
     word: About, version: AdminApiVersion, own_id: str, values: Mapping[str, Any], place: Place
 ) -> dict[str, Any]:
-    """Inputs, outputs and the names of the secret outputs, as the engine has them."""
+    """Inputs, outputs and the names of the secret outputs, as the engine has them.
+
+    Raises:
+        StateError: A value is missing.
+    """
+    missing = [key for key in _OWN_INPUTS[word] if key not in values and key != "status"]
+    if missing:
+        raise StateError(f"{own_id} has no {' and no '.join(missing)} in the state; first run: pulumi up --refresh")
     outputs = {key: values[key] for key in _OUTPUTS[word] if key in values}
     wanted = {**outputs, "status": _WANTED_STATUS.get(word)}
     inputs: dict[str, Any]

@@ -10,9 +10,9 @@ names this command, which then completes the move; nothing is lost.
 Exit status: 0 moved, or nothing to move; 1 not moved, because the answer was no; 2 it could not run.
 """
 
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from infra.admin_api import AdminApiError, versions_spoken
 from infra.identity.connection import connection_inputs
@@ -30,7 +30,7 @@ from ops.stack_settings import read_stack
 from ops.usage import NobodyToAskError, agreed
 from stack.config import read_config
 from stack.runner import EngineError, run_pulumi
-from stack.state import read_state, resources_of, under_way
+from stack.state import read_state, replace_state, resources_of, under_way
 
 KEY = f"{NAMESPACE}:adminApi"
 
@@ -39,17 +39,19 @@ class SwitchError(Exception):
     """The stack cannot be moved in its present state; nothing was changed."""
 
 
-def place_of(settings: Settings, own: AistorSettings | None) -> Place:
+def place_of(settings: Settings, own: AistorSettings | None, config: Mapping[str, Any]) -> Place:
     """The stack and the server of a state; on AWS there is no address.
 
-    Raises:
-        EngineError: The config cannot be read.
+    Args:
+        settings: The stack's settings.
+        own: Those of an AIStor.
+        config: The stack's config as the engine passes it to a provider (`engine_config`).
     """
     return Place(
         stack=short_name(settings.stack),
         project=NAMESPACE,
         connection=connection_inputs(own, settings.region) if own else {},
-        config=engine_config(read_config(settings.stack)),
+        config=config,
     )
 
 
@@ -86,8 +88,8 @@ def _run(stack: str, to: AdminApiVersion, *, yes: bool) -> ExitCode:
         if not agreed("Move them?", yes=yes):
             sys.stdout.write("Nothing was moved.\n")
             return ExitCode.WRONG
-        state = moved(exported, to, place_of(settings, own))
-        run_pulumi("stack", "import", "--stack", stack, text=json.dumps(state))
+        state = moved(exported, to, place_of(settings, own, engine_config(read_config(stack))))
+        replace_state(stack, exported, state)
     run_pulumi("config", "set", KEY, to, "--stack", stack)
     sys.stdout.write(
         f"{stack}: {len(urns)} resources moved to {to}, and {KEY} is {to} in {stack_file(stack)}. "

@@ -6,6 +6,8 @@ changes nothing on the server.
 """
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from infra.live_buckets import existing_buckets
 from infra.program import plan_for
@@ -18,8 +20,12 @@ from stack.runner import run_pulumi
 from stack.state import read_state_in_clear
 
 
-def write_tried_access(settings: Settings) -> bool:
+def write_tried_access(settings: Settings, config: Mapping[str, Any] | None = None) -> bool:
     """Try the config's endpoint and key pair, and write them into the stack's state if it has others.
+
+    Args:
+        settings: The stack's settings.
+        config: Its config as the engine passes it to a provider (`engine_config`); None reads it.
 
     Returns:
         Whether the state changed. On AWS the state holds no credentials, so it never does.
@@ -34,7 +40,9 @@ def write_tried_access(settings: Settings) -> bool:
     check_reachable(own.endpoint, own.ca_pem, f"{settings.where}endpoint")
     existing_buckets([bucket.name for bucket in plan_for(settings, None).buckets][:1], settings)
     exported = read_state_in_clear(settings.stack)
-    state = with_access(exported, settings, engine_config(read_config(settings.stack)))
+    if config is None:
+        config = engine_config(read_config(settings.stack))
+    state = with_access(exported, settings, config)
     if state == exported:
         return False
     run_pulumi("stack", "import", "--stack", settings.stack, text=json.dumps(state))

@@ -53,7 +53,7 @@ from ops.adopt.kept_keys import (
     working_keys,
 )
 from ops.adopt.live import AdoptionError, account_id, existing, live_buckets, live_identities
-from ops.identities_in_state import StateError, added
+from ops.identities_in_state import StateError, added, engine_config
 from ops.keys.live_keys import KeysError
 from ops.keys_in_state import with_keys
 from ops.provider_in_state import ca_file_of_state, names_another_server, provider_inputs
@@ -61,8 +61,9 @@ from ops.stack_settings import read_stack
 from ops.switch_admin_api import place_of
 from ops.tried_access import write_tried_access
 from ops.usage import NobodyToAskError, agreed
+from stack.config import read_config
 from stack.runner import EngineError, run_pulumi
-from stack.state import read_state, read_state_in_clear, resources_of
+from stack.state import check_unchanged, read_state, read_state_in_clear, replace_state, resources_of
 
 _ERRORS = (
     AdminApiError,
@@ -183,21 +184,21 @@ def adopt(settings: Settings, state: Held, adopted: Sequence[Adoptable], keys: S
         InvalidInputError: The server refuses the config's key pair.
         StateError: The state lacks the store of the keys.
     """
-    write_tried_access(settings)
+    config = engine_config(read_config(settings.stack))
+    write_tried_access(settings, config)
     by_engine = [one for one in adopted if not one.own]
     if by_engine:
         _import(settings, state, by_engine)
     own = [one for one in adopted if one.own]
-    if own and settings.aistor is not None:
-        # The engine cannot import a dynamic resource: before it is in the state, there is no provider to read it.
-        found = [(one.what, one.name, one.id, values) for one, values in live_identities(settings, own).items()]
-        exported = read_state(settings.stack)
-        state_with = added(exported, found, place_of(settings, settings.aistor))
-        run_pulumi("stack", "import", "--stack", settings.stack, text=json.dumps(state_with))
-    if keys:
-        place = place_of(settings, settings.aistor)
-        state_with = with_keys(read_state(settings.stack), keys, _implemented_by(settings, state), place)
-        run_pulumi("stack", "import", "--stack", settings.stack, text=json.dumps(state_with))
+    if not own and not keys:
+        return
+    # The engine cannot import a dynamic resource: before it is in the state, there is no provider to read it.
+    found = [(one.what, one.name, one.id, values) for one, values in live_identities(settings, own).items()]
+    place = place_of(settings, settings.aistor, config)
+    exported = read_state(settings.stack)
+    state_with = added(exported, found, place) if found else exported
+    state_with = with_keys(state_with, keys, _implemented_by(settings, state), place)
+    replace_state(settings.stack, exported, state_with)
 
 
 def _admin_api(settings: Settings, state: Held) -> AdminApiVersion:
@@ -260,7 +261,7 @@ def _is_the_same_server(exported: Mapping[str, Any], settings: Settings) -> bool
     keys = [one["id"] for one in resources if one["type"] in KEY_TYPES and one.get("id")]
     if keys:
         return knows_a_key(keys, settings)
-    buckets = {one["inputs"]["bucket"] for one in resources if about(one["type"]) is About.BUCKET}
+    buckets = {str(one.get("id")) for one in resources if about(one["type"]) is About.BUCKET}
     return existing_buckets(buckets, settings) == buckets
 
 
@@ -298,6 +299,7 @@ def _run(stack: str, out: Path, credentials: Path | None, *, yes: bool) -> ExitC
     if not agreed("Adopt them?", yes=yes):
         sys.stdout.write("Nothing was adopted.\n")
         return ExitCode.WRONG
+    check_unchanged(exported, read_state_in_clear(stack))
     adopt(settings, state, found.adopted, found.keys)
     sys.stdout.write(
         f"{stack}: {len(found.adopted) + len(found.keys)} resources adopted. "

@@ -37,7 +37,7 @@ from ops.recover.words import consequences, said_of
 from ops.stack_settings import read_stack
 from ops.tried_access import write_tried_access
 from stack.runner import EngineError, run_pulumi
-from stack.state import read_state, resources_of, under_way
+from stack.state import StateChangedError, read_state, replace_state, resources_of, under_way
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def recover(stack: str, *, unlock: bool = True) -> Path | None:
             )
         explained = tuple(cause for cause in found.causes if cause not in found.lost and cause.live is Live.GONE)
         saved = _save(stack, found.before)
-        _write(stack, replace(found, causes=explained), _import)
+        _write(stack, replace(found, causes=explained), replace_state)
     except (AdoptionError, CannotTellError) as error:
         raise EngineError(str(error)) from None
     return saved
@@ -146,7 +146,7 @@ def run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
     """
     try:
         return _run(stack, all_gone=all_gone, dry_run=dry_run)
-    except CannotTellError as error:
+    except (CannotTellError, StateChangedError) as error:
         sys.stderr.write(f"{printable(error)}\nNothing was changed; see also: object-store preflight --stack {stack}\n")
     except (AdoptionError, EngineError, InvalidInputError, OSError) as error:
         sys.stderr.write(f"{printable(error)}\n")
@@ -211,24 +211,12 @@ def _write(stack: str, found: Found, put: Callable[[str, Mapping[str, Any], Mapp
 def _import_unlocked(stack: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Import a state; a lock is removed, unless a process of this machine still works under it."""
     try:
-        _import(stack, before, after)
+        replace_state(stack, before, after)
     except EngineError as error:
         if not is_locked(str(error)) or is_held_here(str(error)):
             raise
         _unlock(stack)
-        _import(stack, before, after)
-
-
-def _import(stack: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Import a state in place of the one that was read before.
-
-    Raises:
-        CannotTellError: The stack has another state by now.
-        EngineError: The engine failed, or the stack is locked.
-    """
-    if read_state(stack) != before:
-        raise CannotTellError("the state changed meanwhile; run it again")
-    run_pulumi("stack", "import", "--stack", stack, text=json.dumps(after))
+        replace_state(stack, before, after)
 
 
 def _save(stack: str, exported: Mapping[str, Any]) -> Path:

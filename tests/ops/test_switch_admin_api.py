@@ -38,6 +38,7 @@ elif command == "stack import":
 """
 URN = "urn:pulumi:local::object-store::object-store:storage:AistorStore$minio:index/iamUser:IamUser::worker-user"
 PLUGIN = "urn:pulumi:local::object-store::pulumi:providers:minio::aistor"
+KEY = {"urn": "urn::worker-key-2", "type": "minio:index/iamServiceAccount:IamServiceAccount", "id": "KEY2"}
 STATE: dict[str, Any] = {
     "version": 3,
     "deployment": {
@@ -137,6 +138,26 @@ def test_new_stack_is_set_to_what_it_would_not_get(folder: Path, to: str, sets: 
     assert calls(folder).count(f"config set object-store:adminApi {to} --stack local") == sets
 
 
+def test_state_that_changes_meanwhile_is_not_overwritten(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An update of somebody else, during the question, made a key: the move would have taken it out of the state."""
+    newer = json.dumps({**STATE, "deployment": {"resources": [*STATE["deployment"]["resources"], KEY]}})
+
+    def answer(_: object) -> str:
+        (folder / "state.json").write_text(newer, encoding="utf-8")
+        return "y"
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", answer)
+
+    assert main(["--stack", "local", "--to", "v4"]) == 2
+
+    assert (folder / "state.json").read_text(encoding="utf-8") == newer
+    assert "the state changed meanwhile; run it again" in capsys.readouterr().err
+    assert not [call for call in calls(folder) if "import" in call or "set" in call]
+
+
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("", 1), ("no", 1)])
 def test_person_is_asked(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, status: int
@@ -200,7 +221,7 @@ def test_server_that_is_silent_is_told(
 def test_interrupted_update_is_recovered_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A state with pending operations is not edited."""
     content = json.loads(json.dumps(STATE))
-    content["deployment"]["pending_operations"] = [{"type": "creating", "resource": {}}]
+    content["deployment"]["pending_operations"] = [{"type": "creating", "resource": {"urn": "u", "type": "t"}}]
     (folder / "state.json").write_text(json.dumps(content), encoding="utf-8")
 
     assert main(["--stack", "local", "--to", "v4", "--yes"]) == 2

@@ -139,6 +139,25 @@ def test_person_is_asked(
     assert ("Nothing was adopted." in capsys.readouterr().out) is (status == 1)
 
 
+def test_state_that_changes_meanwhile_is_read_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody else adopted the bucket during the question: nothing is imported twice."""
+    make(BUCKET)
+
+    def answer(_: object) -> str:
+        held = {"urn": "urn::session-archive", "type": TYPES["aws"][About.BUCKET], "id": BUCKET}
+        (folder / "stack.json").write_text(json.dumps({"deployment": {"resources": [held]}}), encoding="utf-8")
+        return "y"
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", answer)
+
+    assert main(["--stack", "aws"]) == 2
+    assert "the state changed meanwhile; run it again" in capsys.readouterr().err
+    assert not (folder / "imported.json").exists()
+
+
 def test_nobody_to_ask_is_no(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a terminal and without --yes nothing is imported."""
     make(BUCKET)
@@ -191,7 +210,10 @@ def test_refused_read_is_not_taken_for_gone(
 
 def test_interrupted_update_comes_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The message names the command that repairs an interrupted update."""
-    (folder / "stack.json").write_text('{"deployment": {"pending_operations": [{}]}}', encoding="utf-8")
+    (folder / "stack.json").write_text(
+        '{"deployment": {"pending_operations": [{"type": "creating", "resource": {"urn": "u", "type": "t"}}]}}',
+        encoding="utf-8",
+    )
 
     assert main(["--stack", "aws", "--yes"]) == 2
     assert "object-store recover --stack aws" in capsys.readouterr().err
@@ -238,7 +260,7 @@ def _aistor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, LiveBuck
     )
     live = {BUCKET: LiveBucket(locked=False, policy=True)}
     monkeypatch.setattr("ops.adopt.command.live_buckets", lambda _plan, _settings: live)
-    monkeypatch.setattr("ops.adopt.command.write_tried_access", lambda _: True)
+    monkeypatch.setattr("ops.adopt.command.write_tried_access", lambda *_: True)
     monkeypatch.setattr("ops.adopt.command.check_reachable", lambda *_: None)
     monkeypatch.setattr("ops.adopt.command.taken_names", lambda *_: [])
     return live
@@ -337,7 +359,7 @@ def test_access_is_tried_before_the_engine_asks(
     """A server that refuses the config's pair ends it, and the engine imports nothing."""
     assert aistor
 
-    def refused(_: object) -> bool:
+    def refused(*_: object) -> bool:
         raise InvalidInputError([Problem("adminPassword", "refused", "", "the right one")])
 
     monkeypatch.setattr("ops.adopt.command.write_tried_access", refused)

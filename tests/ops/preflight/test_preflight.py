@@ -108,7 +108,8 @@ def state_of(
     }
     kind = "minio:index/s3Bucket:S3Bucket"
     made = [{"urn": f"urn::{name}", "type": kind, "id": name, "inputs": {"bucket": name}} for name in buckets]
-    under_way = [{"type": "creating", "resource": {"type": kind, "inputs": {"bucket": name}}} for name in pending]
+    half = [{"urn": f"urn::{name}", "type": kind, "inputs": {"bucket": name}} for name in pending]
+    under_way = [{"type": "creating", "resource": one} for one in half]
     return {"deployment": {"resources": [provider, *made], "pending_operations": under_way}}
 
 
