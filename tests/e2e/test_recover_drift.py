@@ -55,12 +55,6 @@ class Store:
         )
         return found
 
-    def resources(self) -> dict[str, tuple[str, str]]:
-        """The id and the time of creation of each resource, by URN: a replaced one has other ones."""
-        return {
-            one["urn"]: (one.get("id", ""), one.get("created", "")) for one in self.state()["deployment"]["resources"]
-        }
-
     def s3(self) -> "S3Client":
         """An S3 client with the admin's key."""
         client: S3Client = self.checkout.client(self.stack)
@@ -109,6 +103,11 @@ def _store(request: pytest.FixtureRequest, snapshot: Path, tmp_path_factory: pyt
         store.checkout.python("cli", "sandbox", "down", "--stack", store.stack)
 
 
+def made(state: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """The id and the time of creation of each resource of a state, by URN: a replaced one has other ones."""
+    return {one["urn"]: (one.get("id", ""), one.get("created", "")) for one in state["deployment"]["resources"]}
+
+
 def the(held: list[Held], what: About, subject: str) -> Held:
     """A resource by what it configures and whose it is."""
     return next(one for one in held if (one.what, one.subject) == (what, subject))
@@ -136,7 +135,8 @@ def test_many_losses_at_once_are_mended(
     The other keys stay, nothing else is replaced, and the preview is empty.
     """
     lead_here(store.checkout, store.stack, monkeypatch)
-    before, held = store.resources(), held_in(store.state())
+    state = store.state()
+    before, held = made(state), held_in(state)
     gone = [
         the(held, About.BUCKET, "docs-derived"),
         the(held, About.LIFECYCLE, "media-derived"),
@@ -155,7 +155,7 @@ def test_many_losses_at_once_are_mended(
 
     said = capsys.readouterr().out
     assert "New access keys: otel-exporter, worker" in said
-    after = store.resources()
+    after = made(store.state())
     assert after.keys() == before.keys()
     assert {urn: after[urn] for urn in survivors(held, gone)} == {urn: before[urn] for urn in survivors(held, gone)}
     store.check_unchanged()
@@ -188,19 +188,21 @@ def test_any_losses_come_back_and_nothing_else_changes(store: Store, monkeypatch
     After `recover` a refresh does no harm either: both lines of `model.remedies` end the same way.
     """
     lead_here(store.checkout, store.stack, monkeypatch)
+    state = store.state()
     for seed in range(SEEDS[store.by]):
         chosen = random.Random(f"{store.by} {seed}")  # noqa: S311 - a seed makes the same choice each time
-        before, held = store.resources(), held_in(store.state())
+        before, held = made(state), held_in(state)
         gone, off = choice(held, chosen)
         store.damage(gone, off)
 
         assert recover(["--stack", store.stack]) == 0, (seed, gone, off)
         store.up(refresh=seed % 2 == 1)
 
-        after, kept = store.resources(), survivors(held, gone)
+        found = find(store.stack, all_gone=False)
+        state = dict(found.before)
+        after, kept = made(state), survivors(held, gone)
         assert {urn: after[urn] for urn in kept} == {urn: before[urn] for urn in kept}, (seed, gone, off)
         assert after.keys() == before.keys(), (seed, gone, off)
-        found = find(store.stack, all_gone=False)
         assert found.causes == (), (seed, gone, off)
         if IS_LONG or seed == SEEDS[store.by] - 1:
             store.check_unchanged()

@@ -1,7 +1,7 @@
 """Rehearses a bad day: damage, the documented lines, and the three conditions of a good end.
 
-The rule: a good end is an empty preview after a refresh, a `verify` without a failure, and the access keys that the day
-did not cost are the same as before and let their identity in.
+The rule: a good end is a `verify` without a failure, with which the documented lines end, an empty preview after a
+refresh, and the access keys that the day did not cost are the same as before and let their identity in.
 """
 
 import re
@@ -49,9 +49,6 @@ def _wrong(day: BadDay, stack: Stack, before: Mapping[str, Pair]) -> list[str]:
     preview = stack.pulumi("preview", "--refresh", "--expect-no-changes")
     if preview.status:
         wrong.append(f"the preview is not empty: {preview.output[-_TAIL_CHARACTERS:]}")
-    proof = stack.verify()
-    if proof.status:
-        wrong.append(f"verify ends with status {proof.status}: {proof.output[-_TAIL_CHARACTERS:]}")
     after = stack.credentials()
     cost = {"none": set(), "one": {IDENTITY}, "all": set(before)}[day.keys]
     for identity, pair in before.items():

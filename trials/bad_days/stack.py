@@ -182,10 +182,6 @@ class Stack:
         asked = {"PULUMI_SKIP_CONFIRMATIONS": "true", "PULUMI_NON_INTERACTIVE": "true"}
         return self.checkout.run(["bash"], self.name, {**asked, **(more or {})}, shell)
 
-    def verify(self) -> Done:
-        """A verification of everything."""
-        return self.checkout.python("verify", "--stack", self.name, "--quiet", stack=self.name)
-
     @property
     def state_file(self) -> Path:
         """The file of the state."""
