@@ -90,14 +90,14 @@ def _well_formed(stack: str, state: dict[str, Any]) -> dict[str, Any]:
 def _faults(state: State) -> Iterator[str]:
     deployment = state.get("deployment")
     if not isinstance(deployment, dict | None):
-        yield "deployment is no object"
+        yield "deployment is not an object"
         return
     parts = deployment or {}
     if not isinstance(parts.get("manifest"), dict | None):
-        yield "deployment.manifest is no object"
+        yield "deployment.manifest is not an object"
     for name in ("resources", "pending_operations"):
         if not isinstance(parts.get(name), list | None):
-            yield f"deployment.{name} is no list"
+            yield f"deployment.{name} is not a list"
             return
     for number, one in enumerate(resources_of(state)):
         yield from _faults_of_resource(f"deployment.resources[{number}]", one)
@@ -112,23 +112,23 @@ def _faults(state: State) -> Iterator[str]:
 def _faults_of_resource(where: str, one: object) -> Iterator[str]:
     """What differs from ResourceV3: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go."""
     if not isinstance(one, dict):
-        yield f"{where} is no object"
+        yield f"{where} is not an object"
         return
     for name in ("urn", "type"):
         if not isinstance(one.get(name), str) or not one[name]:
             yield f"{where} has no {name}"
     for name in ("id", "parent", "provider", "deletedWith", "created"):
         if not isinstance(one.get(name), str | None):
-            yield f"{where}.{name} is no text"
+            yield f"{where}.{name} is not a text"
     for name in ("inputs", "outputs", "propertyDependencies"):
         if not isinstance(one.get(name), dict | None):
-            yield f"{where}.{name} is no object"
+            yield f"{where}.{name} is not an object"
             return
     lists = {"dependencies": one.get("dependencies"), "replaceWith": one.get("replaceWith")}
     lists |= {f"propertyDependencies.{name}": urns for name, urns in (one.get("propertyDependencies") or {}).items()}
     for name, urns in lists.items():
         if not isinstance(urns, list | None) or not all(isinstance(urn, str) for urn in urns or ()):
-            yield f"{where}.{name} is no list of texts"
+            yield f"{where}.{name} is not a list of texts"
 
 
 def resources_of(state: State) -> list[dict[str, Any]]:
