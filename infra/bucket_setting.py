@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pulumi import dynamic
 
 from infra.admin_credentials import admin_credentials
+from infra.engine_watch import end_with_engine
 from infra.namespace import NAMESPACE
 from infra.s3_client import open_client
 
@@ -36,6 +37,7 @@ class BucketSettingProvider(dynamic.ResourceProvider):
 
     def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Read the admin's keys from the stack's config or the environment."""
+        end_with_engine()
         self._user, self._password = admin_credentials(req.config.get, os.environ, f"{NAMESPACE}:")
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:

@@ -13,6 +13,7 @@ from pulumi import dynamic
 
 from infra.admin_api import AdminApi, AdminApiError, NotFoundError
 from infra.admin_credentials import admin_credentials
+from infra.engine_watch import end_with_engine
 from infra.namespace import NAMESPACE
 from model.policy_meaning import same_meaning
 from model.remedies import Remedy, for_stack
@@ -45,6 +46,7 @@ class IdentityProvider(dynamic.ResourceProvider):
 
     def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Read the admin's keys from the stack's config or the environment."""
+        end_with_engine()
         self._user, self._password = admin_credentials(req.config.get, os.environ, f"{NAMESPACE}:")
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
