@@ -82,8 +82,8 @@ def _well_formed(stack: str, state: dict[str, Any]) -> dict[str, Any]:
         return state
     raise EngineError(
         f"the state of {stack} is malformed: {fault}. Put a copy back (docs/operations.md, The state is lost), or "
-        f"correct it: pulumi stack export --stack {stack} --file state.json, then pulumi stack import with the same "
-        "options"
+        f"correct it: pulumi stack export --file state.json --stack {stack}, then "
+        f"pulumi stack import --file state.json --stack {stack}"
     )
 
 
