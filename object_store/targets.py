@@ -80,5 +80,7 @@ def replaceable(path: Path) -> os.stat_result | None:
     if found.st_nlink > 1:
         raise NotReplaceable("it is a hard link, and its other names would keep the old content: remove it first")
     if not os.access(path, os.W_OK):
+        if os.statvfs(path).f_flag & os.ST_RDONLY:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         raise NotReplaceable("it is read-only: run chmod u+w on it first")
     return found
