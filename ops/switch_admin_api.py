@@ -26,6 +26,7 @@ from model.resources import AdminApiVersion
 from model.stack_names import short_name, stack_file
 from model.terminal_text import printable
 from ops.identities_in_state import Place, StateError, engine_config, identities_of, moved
+from ops.same_server import AnotherServerError, check_same_server
 from ops.stack_settings import read_stack
 from ops.usage import NobodyToAskError, agreed
 from stack.config import read_config
@@ -37,6 +38,17 @@ KEY = f"{NAMESPACE}:adminApi"
 
 class SwitchError(Exception):
     """The stack cannot be moved in its present state; nothing was changed."""
+
+
+_ERRORS = (
+    AdminApiError,
+    AnotherServerError,
+    EngineError,
+    InvalidInputError,
+    NobodyToAskError,
+    StateError,
+    SwitchError,
+)
 
 
 def place_of(settings: Settings, own: AistorSettings | None, config: Mapping[str, Any]) -> Place:
@@ -65,7 +77,7 @@ def run(stack: str, to: AdminApiVersion, *, yes: bool) -> ExitCode:
     """
     try:
         return _run(stack, to, yes=yes)
-    except (AdminApiError, EngineError, InvalidInputError, NobodyToAskError, StateError, SwitchError) as error:
+    except _ERRORS as error:
         sys.stderr.write(f"{printable(error)}\nNothing was moved.\n")
         return ExitCode.CANNOT
 
@@ -84,6 +96,8 @@ def _run(stack: str, to: AdminApiVersion, *, yes: bool) -> ExitCode:
         return ExitCode.DONE
     _check_spoken(settings, own, to)
     if urns:
+        # Our own resources hold the server's address: it would be that of a server without these identities.
+        check_same_server(exported, settings)
         _say(stack, urns, to)
         if not agreed("Move them?", yes=yes):
             sys.stdout.write("Nothing was moved.\n")

@@ -18,17 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from infra.admin_api import AdminApiError
-from infra.live_buckets import existing_buckets
-from infra.live_keys import knows_a_key
 from infra.live_names import planned_names, taken_names
-from infra.moves import KEY_TYPES, admin_api_of, managed_by, names_taken, unswitched
+from infra.moves import admin_api_of, managed_by, names_taken, unswitched
 from infra.program import plan_for
 from infra.reachable import check_reachable
 from infra.settings import Settings
 from model.exit_codes import ExitCode
 from model.plan import StorePlan
 from model.problems import InvalidInputError
-from model.resources import About, AdminApiVersion, By, about, subject_of
+from model.resources import About, AdminApiVersion, By, subject_of
 from model.terminal_text import printable
 from model.user_names import Taken, UserNames, form_in
 from model.whole_file import write_whole
@@ -56,7 +54,8 @@ from ops.adopt.live import AdoptionError, account_id, existing, live_buckets, li
 from ops.identities_in_state import StateError, added, engine_config
 from ops.keys.live_keys import KeysError
 from ops.keys_in_state import with_keys
-from ops.provider_in_state import ca_file_of_state, names_another_server, provider_inputs
+from ops.provider_in_state import ca_file_of_state, provider_inputs
+from ops.same_server import AnotherServerError, check_same_server
 from ops.stack_settings import read_stack
 from ops.switch_admin_api import place_of
 from ops.tried_access import write_tried_access
@@ -68,6 +67,7 @@ from stack.state import check_unchanged, read_state, read_state_in_clear, replac
 _ERRORS = (
     AdminApiError,
     AdoptionError,
+    AnotherServerError,
     EngineError,
     InvalidInputError,
     KeysError,
@@ -251,31 +251,13 @@ def run(stack: str, out: Path | None, credentials: Path | None, *, yes: bool) ->
         return ExitCode.CANNOT
 
 
-def _is_the_same_server(exported: Mapping[str, Any], settings: Settings) -> bool:
-    """Whether the server of the config has what the state still holds, so that it is the state's under a new address.
-
-    An access key is random, so one that is known suffices. A state without access keys is known by its buckets; one
-    without buckets, too, refers to no server.
-    """
-    resources = [one for one in resources_of(exported) if not one.get("delete")]
-    keys = [one["id"] for one in resources if one["type"] in KEY_TYPES and one.get("id")]
-    if keys:
-        return knows_a_key(keys, settings)
-    buckets = {str(one.get("id")) for one in resources if about(one["type"]) is About.BUCKET}
-    return existing_buckets(buckets, settings) == buckets
-
-
 def _run(stack: str, out: Path, credentials: Path | None, *, yes: bool) -> ExitCode:
     settings = read_stack(stack)
     exported = read_state_in_clear(stack)
     state = held(exported)
     if state.interrupted:
         raise AdoptionError(f"an update was interrupted; first run: object-store recover --stack {stack}")
-    if (former := names_another_server(exported, settings)) and not _is_the_same_server(exported, settings):
-        raise AdoptionError(
-            f"the state describes the server {former}, and the config names another one; first run: "
-            f"object-store recover --stack {stack}"
-        )
+    check_same_server(exported, settings)
     managed = managed_by(kind for kind, _ in state.keys)
     if settings.aistor is not None and (
         problems := unswitched(managed, _admin_api(settings, state), settings.where, stack)

@@ -138,6 +138,29 @@ def test_new_stack_is_set_to_what_it_would_not_get(folder: Path, to: str, sets: 
     assert calls(folder).count(f"config set object-store:adminApi {to} --stack local") == sets
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_identities_of_another_server_do_not_get_its_address(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    known: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """The config names another server: the state stays, unless that one has a key of the stack under a new address."""
+    provider = {**STATE["deployment"]["resources"][0], "inputs": {"minioServer": "old.example.com:9000"}}
+    before = {**STATE, "deployment": {"resources": [provider, STATE["deployment"]["resources"][1], KEY]}}
+    before["deployment"]["resources"][-1]["inputs"] = {"targetUser": "u", "policy": "{}"}
+    (folder / "state.json").write_text(json.dumps(before), encoding="utf-8")
+    monkeypatch.setattr("ops.same_server.knows_a_key", lambda keys, _: keys == ["KEY2"] and known)
+
+    assert main(["--stack", "local", "--to", "v4", "--yes"]) == (0 if known else 2)
+
+    moved = json.loads((folder / "state.json").read_text(encoding="utf-8")) != before
+    assert moved is known
+    said = capsys.readouterr().err
+    assert ("the state describes the server old.example.com:9000" in said) is not known
+    assert ("object-store recover --stack local" in said) is not known
+
+
 def test_state_that_changes_meanwhile_is_not_overwritten(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -370,7 +370,7 @@ def test_access_is_tried_before_the_engine_asks(
 
 
 KEY_OF_BEFORE = {"urn": "urn::worker-key-1", "type": TYPES["v3"][About.KEY], "id": "KEYOFBEFORE"}
-BUCKET_OF_BEFORE = {"urn": "urn::x", "type": TYPES["v3"][About.BUCKET], "id": "b", "inputs": {"bucket": "b"}}
+BUCKET_OF_BEFORE = {"urn": "urn::x", "type": TYPES["v3"][About.BUCKET], "id": "b"}
 
 
 @pytest.mark.parametrize(
@@ -401,8 +401,8 @@ def test_state_of_another_server_is_recovered_first(
     provider = {"urn": "urn::aistor", "type": "pulumi:providers:minio", "inputs": inputs}
     content = {"deployment": {"resources": [provider, *held]}}
     (folder / "stack.json").write_text(json.dumps(content), encoding="utf-8")
-    monkeypatch.setattr("ops.adopt.command.knows_a_key", lambda keys, _: keys == ["KEYOFBEFORE"] and server_has)
-    monkeypatch.setattr("ops.adopt.command.existing_buckets", lambda names, _: set(names) if server_has else set())
+    monkeypatch.setattr("ops.same_server.knows_a_key", lambda keys, _: keys == ["KEYOFBEFORE"] and server_has)
+    monkeypatch.setattr("ops.same_server.existing_buckets", lambda names, _: set(names) if server_has else set())
 
     assert main(["--stack", "local", "--yes"]) == status
     said = capsys.readouterr().err
