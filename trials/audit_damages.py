@@ -284,6 +284,15 @@ def _bounded(store: Store, bucket: str) -> None:
     _iam(store).put_user_permissions_boundary(UserName=_user(store, "worker"), PermissionsBoundary=made["Arn"])
 
 
+def _other_version(store: Store, bucket: str) -> None:
+    """The policy that is attached as planned, with another default version."""
+    (attached,) = _iam(store).list_attached_user_policies(UserName=_user(store, "reader"))["AttachedPolicies"]
+    document = _document(
+        *store.planned_policy("reader")["Statement"], _statement(["s3:PutObject"], [_arn(bucket, "*")])
+    )
+    _iam(store).create_policy_version(PolicyArn=attached["PolicyArn"], PolicyDocument=document, SetAsDefault=True)
+
+
 def _role(store: Store, bucket: str) -> None:
     trust = _document({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"})
     iam = _iam(store)
@@ -730,6 +739,13 @@ AUDIT_DAMAGES: tuple[AuditDamage, ...] = (
     AuditDamage(
         "a permissions boundary on worker", _bounded, GRANTS, "permissions boundary", AWS, undo=_planted_policy_gone
     ),
+    AuditDamage(
+        "another version of reader's policy in force",
+        _other_version,
+        GRANTS,
+        "may put",
+        AWS,
+    ),
     AuditDamage("the own policy of worker's key narrowed", _narrowed_key, GRANTS, "own policy of key", AISTOR),
     AuditDamage("reader switched off", _user_off, GRANTS, "switched off", AISTOR, undo=_user_on),
     AuditDamage("a second key of worker", _second_key, KEYS, "another key"),
@@ -770,6 +786,12 @@ AUDIT_DAMAGES: tuple[AuditDamage, ...] = (
         "a user by hand who may make keys of worker",
         lambda store, _: _document(_statement(["iam:CreateAccessKey"], [f"{_ACCOUNT}:user/{_user(store, 'worker')}"])),
         "CreateAccessKey",
+        AWS,
+    ),
+    _other(
+        "a user by hand who may change any policy",
+        lambda *_: _document(_statement(["iam:PutUserPolicy"], ["*"])),
+        "PutUserPolicy",
         AWS,
     ),
     AuditDamage("a role by hand that every account may assume", _role, OTHERS, "role by-hand", AWS, undo=_role_gone),

@@ -132,8 +132,12 @@ class AwsIdentities(Identities):
         """Replace the policies; for a moment between the old and the new ones the identity may do nothing."""
         user = identity.user_name
         for attached in self.iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]:
-            self.iam.detach_user_policy(UserName=user, PolicyArn=attached["PolicyArn"])
-            self.iam.delete_policy(PolicyArn=attached["PolicyArn"])
+            arn = attached["PolicyArn"]
+            self.iam.detach_user_policy(UserName=user, PolicyArn=arn)
+            for version in self.iam.list_policy_versions(PolicyArn=arn)["Versions"]:
+                if not version["IsDefaultVersion"]:
+                    self.iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
+            self.iam.delete_policy(PolicyArn=arn)
         self._attach(identity, [(user, document)] if document else self._planned(identity))
 
     def _attach(self, identity: IdentityPlan, policies: Iterable[tuple[str, PolicyDocument]]) -> None:

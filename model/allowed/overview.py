@@ -6,6 +6,7 @@ least one request in it is allowed. Whether the areas of both sides allow the sa
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from model.allowed.decide import Right, rights
@@ -58,10 +59,16 @@ def _held(access: Access, buckets: tuple[str, ...]) -> dict[tuple[str, str], set
 
 def _areas(right: Right, *, has_key: bool) -> Iterator[str]:
     """The patterns of the statement that match the resource, as patterns of keys."""
-    texts = [one for one in right.statement.areas if one == "*" or matches(glob(one), right.resource)]
+    texts = _matching(right.statement.areas, right.resource)
     when = "".join(
         f" if {one.operator} {one.shown} {' or '.join(one.values)}" for one in right.statement.tests
     ) + "".join(f" if this holds: {one}" for one in right.statement.unknowns)
     for text in texts or ["*"]:
         keys = text.removeprefix(S3).partition("/")[2]
         yield f"{(keys or '*') if has_key else '*'}{when}"
+
+
+@lru_cache(maxsize=4096)
+def _matching(areas: tuple[str, ...], resource: str) -> list[str]:
+    """The patterns that match a resource; each operation of a statement asks for the same."""
+    return [one for one in areas if one == "*" or matches(glob(one), resource)]

@@ -17,6 +17,7 @@ from verify.facts import Facts
 from verify.gather import gather_facts
 from verify.probe import reading
 from verify.probe.session import StoreSession
+from verify.report.summary import NOT_LOOKED_AT
 from verify.selection import Part, Selection
 
 SELECTION = Selection(parts=frozenset({Part.AUDIT}))
@@ -104,6 +105,21 @@ def test_damage_is_found_and_mended(damage: AuditDamage, cloud: Cloud, request: 
         damage.undo(store, store.plan.bucket(damage.domain).name)
     left = [str(one) for one in audited.findings(damage) if one.status is Status.FAIL]
     assert not left, left
+
+
+@pytest.mark.parametrize("cloud", ["aistor", "aws"])
+def test_bucket_outside_the_prefix_is_not_looked_at(cloud: Cloud, request: pytest.FixtureRequest) -> None:
+    """No check is about it, the report says so, and the identities are proven not to reach it."""
+    audited: Audited = request.getfixturevalue(f"audited_{cloud}")
+    store, name = audited.store, "somebody-elses-bucket"
+    store.client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": store.deployment.region})
+    try:
+        facts = gather_facts(store.target, selection=SELECTION)
+    finally:
+        store.client.delete_bucket(Bucket=name)
+
+    assert not [str(one) for one in audited.judged(facts) if one.status is Status.FAIL]
+    assert "buckets outside the prefix" in NOT_LOOKED_AT
 
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])

@@ -21,8 +21,8 @@ from verify.selection import SAMPLE, Selection
 
 _JUDGED = frozenset({Status.PASS, Status.FAIL})
 NOT_LOOKED_AT = (
-    "the content of objects, versions beyond a sample, temporary sessions, access points, other accounts, and the "
-    "server's own configuration"
+    "the content of objects, versions beyond a sample, buckets outside the prefix, temporary sessions, access points, "
+    "other accounts, and the server's own configuration"
 )
 
 
