@@ -46,7 +46,7 @@ def for_strangers(
 
 
 def same_for_everybody(live: Document, planned: Document, bucket: str, cloud: Cloud) -> bool:
-    """Whether two policies of a bucket allow and deny everybody the same, whatever else allows it."""
+    """Whether two policies of a bucket allow and deny everybody the same, beside all else that allows it."""
     sides = {bucket: live}, {bucket: planned}
     names = [*sorted(_named(sides[0], cloud) | _named(sides[1], cloud)), STRANGER] if cloud == "aws" else []
     for name in (*names, ""):

@@ -371,7 +371,7 @@ def _live_policies(facts: Facts) -> dict[str, str]:
 
 
 def _unread_policies(facts: Facts) -> str:
-    """The buckets whose policy nobody could read; empty if there is none."""
+    """The buckets whose policy neither the auditor nor the verifier could read; empty if there is none."""
     found = {name: _policy(bucket) for name, bucket in facts.buckets.items()}
     return "; ".join(f"policy of {name}: {policy}" for name, policy in found.items() if not policy.ok)
 
