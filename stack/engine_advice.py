@@ -27,6 +27,10 @@ _ADVICE = (
         "a secret is encrypted with another passphrase or `encryptionsalt`: set again each config value with `secure:`",
     ),
     (
+        r"stack is currently locked by",
+        "if that process no longer runs, this removes its lock: object-store recover --stack STACK",
+    ),
+    (
         r"failed to load checkpoint",
         "if the state's file is torn, a whole one lies beside it: docs/operations.md, The checkpoint cannot be loaded",
     ),

@@ -8,6 +8,7 @@ WRONG = "error: failed to decrypt: incorrect passphrase, please set PULUMI_CONFI
 NONE = "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
 FOREIGN = "error: could not decrypt configuration values: cipher: message authentication failed"
 TORN = "error: failed to load checkpoint: place 1: unexpected end of JSON input"
+LOCKED = "error: the stack is currently locked by 1 lock(s). Either wait or delete the lock file with `pulumi cancel`."
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,7 @@ TORN = "error: failed to load checkpoint: place 1: unexpected end of JSON input"
         (WRONG, "docs/operations.md, The passphrase is lost"),
         (NONE, "docs/operations.md, The passphrase is lost"),
         (FOREIGN, "set again each config value with `secure:`"),
+        (LOCKED, "object-store recover --stack STACK"),
         (TORN, "docs/operations.md, The checkpoint cannot be loaded"),
     ],
 )
