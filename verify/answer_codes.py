@@ -24,5 +24,17 @@ NO_ANSWER = frozenset(
 ADMIN_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 BUSY = frozenset(
-    {"503", "HTTP 503", "ServiceUnavailable", "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "Unavailable"}
+    {
+        "429",
+        "503",
+        "HTTP 429",
+        "HTTP 503",
+        "ServiceUnavailable",
+        "SlowDown",
+        "SlowDownRead",
+        "SlowDownWrite",
+        "Throttling",
+        "TooManyRequests",
+        "Unavailable",
+    }
 )

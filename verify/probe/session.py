@@ -44,6 +44,8 @@ _Keys = tuple[str, str, str | None]
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 15
 ATTEMPTS = 4
+# So many pages of a listing in a row may be empty, or begin alike.
+_PAGES_ALIKE = 100
 # After this number of consecutive requests without an answer, each already retried, the run stops sending.
 SILENT_AFTER = 6
 # The pauses before further attempts if the server is still too busy after the client's own retries.
@@ -190,6 +192,8 @@ class StoreSession:
             aws_session_token=keys[2] if keys else None,
         )
         made.meta.events.register("before-call.s3", _stays)
+        for listing in ("ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"):
+            made.meta.events.register(f"after-call.s3.{listing}", _Ending())
         made.meta.events.register("before-send.s3", self._count)
         for operation in ("PutObject", "CreateMultipartUpload"):
             made.meta.events.register(f"before-parameter-build.s3.{operation}", add_mark)
@@ -331,6 +335,25 @@ def clock_ahead(date: str, sent_at: datetime, answered_at: datetime) -> timedelt
 def body_of(client: "S3Client", bucket: str, key: str, **more: Any) -> bytes:  # noqa: ANN401 - boto3's own arguments
     """An object's bytes, read to the end."""
     return client.get_object(Bucket=bucket, Key=key, **more)["Body"].read()
+
+
+class _Ending:
+    """Ends a listing that does not end: whose pages are empty or begin alike, each with another token."""
+
+    def __init__(self) -> None:
+        self._first: object = None
+        self._alike = 0
+
+    def __call__(self, parsed: Mapping[str, Any], **_: object) -> None:
+        """Look at one page."""
+        entries = [
+            entry for kind in ("Contents", "Versions", "DeleteMarkers", "Uploads") for entry in parsed.get(kind, ())
+        ]
+        first = [(entry.get("Key"), entry.get("VersionId"), entry.get("UploadId")) for entry in entries[:1]]
+        self._alike = self._alike + 1 if parsed.get("IsTruncated") and first == self._first else 0
+        self._first = first
+        if self._alike > _PAGES_ALIKE:
+            raise ValueError("the listing does not end")
 
 
 def _stays(context: dict[str, Any], **_: object) -> None:
