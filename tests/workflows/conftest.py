@@ -203,7 +203,7 @@ def _site(engine: Engine, act: Path, tmp_path_factory: pytest.TempPathFactory) -
         main = folder / "main"
         copy_files(main)
         with pytest.MonkeyPatch.context() as patch:
-            # The plugin uses the code and the CA path of the checkout in which its process starts.
+            # The plugin finds the CA's file from the checkout in which its process starts.
             patch.chdir(main)
             local = ending.enter_context(running_server("aistor", folder / "aistor", plugin=True))
         aws = ending.enter_context(running_server("aws", folder / "aws", plugin=True))

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, SSLError
 
-import infra
 from infra.s3_client import new_session
 from sandbox.server.minio_iam_client import MinioIamClient, MinioIamError
 from sandbox.server.minio_iam_commands import PREFIX
@@ -161,10 +160,13 @@ def _is_address(host: str) -> bool:
 
 
 def _ca_bundle(name: str | None) -> str | None:
-    """Resolve against `infra/`, the working directory of the real plugin, and refuse a file without a certificate."""
+    """Resolve against `infra/`, the working directory of the real plugin, and refuse a file without a certificate.
+
+    The server runs in the folder of its checkout, whose code may be another's.
+    """
     if not name:
         return None
-    path = Path(infra.__file__).parent / name
+    path = Path.cwd() / "infra" / name
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=path.read_text(encoding="ascii"))
     except FileNotFoundError:
