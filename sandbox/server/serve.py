@@ -153,6 +153,7 @@ def run(
     cloud: Cloud, directory: Path, *, parent_pid: int | None, with_plugin: bool, admin_api: AdminApi | None
 ) -> None:
     """Serve until a signal or the end of the parent."""
+    use_one_salt()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     _log_to(directory / "serve.log")
     with _alone(directory):
@@ -215,7 +216,6 @@ def main(
     ] = None,
 ) -> None:
     """Serve one sandbox stack until a signal ends this process."""
-    use_one_salt()
     try:
         run(cloud, directory, parent_pid=parent_pid, with_plugin=plugin, admin_api=admin_api)
     except Exception:

@@ -1,8 +1,7 @@
 """A server for the time of a block, in a process of its own: for tests and benchmarks.
 
 The rule: its process is forked from one that has loaded the modules of a server, because loading takes a second and the
-tests start over a hundred servers. It encrypts with one salt (`sandbox.server.one_salt`), because the tests send
-thousands of encrypted messages. It differs from `python -m sandbox.server.serve` in nothing else.
+tests start over a hundred servers. It differs from `python -m sandbox.server.serve` in nothing else.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from moto.moto_api._internal import mock_random
 from model.secrecy.output_guard import guard_output
 from sandbox.server import moto_store, serve
 from sandbox.server.embedded import STOP_TIMEOUT, Admin, read_admin
-from sandbox.server.one_salt import use_one_salt
 from sandbox.server.s3_actions import Cloud
 
 if TYPE_CHECKING:
@@ -74,7 +72,6 @@ def _serve(environ: Mapping[str, str], cloud: Cloud, directory: Path, **options:
     # Two servers that are forked from one process would create the same ids.
     mock_random.seed()
     guard_output()
-    use_one_salt()
     serve.run(cloud, directory, **options)
 
 

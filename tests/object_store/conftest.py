@@ -21,6 +21,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from object_store import ObjectStore, StoreConfig
+from trials.servers import OWN, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +39,21 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in list(os.environ):
         if variable.startswith(("AWS_", "S3_")) or variable.upper().endswith("_PROXY"):
             monkeypatch.delenv(variable)
+
+
+@pytest.fixture(name="server", scope="module")
+def _server() -> Iterator[Server]:
+    """The sandbox's server for AIStor, for the tests that need its whole behaviour."""
+    with OWN["local"]() as server:
+        yield server
+
+
+@pytest.fixture(name="witness", scope="module")
+def _witness(server: Server) -> Iterator[S3Client]:
+    """A client other than the adapter, past any proxy."""
+    client = server.client()
+    yield client
+    client.close()
 
 
 def config_for(endpoint: str | None, **changes: object) -> StoreConfig:

@@ -14,7 +14,7 @@ from object_store import PART_SIZE, AsyncObjectStore, DualWriteFailed, DualWrite
 from object_store.partials import PARTIAL_PREFIX
 from trials.faults import Fault, Gone, On, ResetAnswer, ResetRequest, SlowDown, TruncateAnswer, WrongEtag
 from trials.faulty_proxy import FaultyProxy
-from trials.servers import OWN, Server, keys_of, made_bucket, uploads_of
+from trials.servers import Server, keys_of, made_bucket, uploads_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,19 +24,6 @@ if TYPE_CHECKING:
 
 BODY = os.urandom(4 * PART_SIZE + 99)
 FOREVER = None
-
-
-@pytest.fixture(name="server", scope="module")
-def _server() -> Iterator[Server]:
-    with OWN["local"]() as server:
-        yield server
-
-
-@pytest.fixture(name="witness", scope="module")
-def _witness(server: Server) -> Iterator[S3Client]:
-    client = server.client()
-    yield client
-    client.close()
 
 
 @pytest.fixture(name="place", scope="module")

@@ -20,7 +20,7 @@ from object_store.partials import PARTIAL_PREFIX
 from tests.sizes import sized
 from trials.faults import Hook, On, Request
 from trials.faulty_proxy import FaultyProxy
-from trials.servers import OWN, Server, keys_of, made_bucket, remove_objects, uploads_of
+from trials.servers import Server, keys_of, made_bucket, remove_objects, uploads_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,19 +39,6 @@ MOMENTS = [
     for seed in range(sized(4, 30))
     for operation in (list(REQUESTS)[seed % 4],)
 ]
-
-
-@pytest.fixture(name="server", scope="module")
-def _server() -> Iterator[Server]:
-    with OWN["local"]() as server:
-        yield server
-
-
-@pytest.fixture(name="witness", scope="module")
-def _witness(server: Server) -> Iterator[S3Client]:
-    client = server.client()
-    yield client
-    client.close()
 
 
 @pytest.fixture(name="place")
