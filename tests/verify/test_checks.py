@@ -1,8 +1,8 @@
 """verify.checks: each check passes on a correct store, fails on a wrong one, and reports when it cannot tell."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -197,7 +197,8 @@ WRONG: list[tuple[str, str, Damage, str]] = [
     ),
     ("object_uploaded", "scratch", probe(uploaded=REFUSED), "found AccessDenied: no"),
     ("object_uploaded", "scratch", probe(uploaded=Answer(Described(etag="e", size=1))), "found 1 bytes"),
-    ("object_read_back", "scratch", probe(uploaded=REFUSED), "FAIL"),
+    ("object_read_back", "scratch", probe(uploaded=REFUSED), "the upload: AccessDenied"),
+    ("object_listed", "scratch", probe(uploaded=REFUSED), "the upload: AccessDenied"),
     ("object_read_back", "scratch", probe(downloaded=Answer(Described(size=2048, sha256="other"))), "sha256 other"),
     (
         "object_read_back",
@@ -373,6 +374,40 @@ def test_bucket_without_facts_fails(store: "Store", facts: Facts, check: str) ->
     assert {finding.status for finding in findings} == {Status.FAIL}
 
 
+#: The answer to each request that a run does not send any more.
+NO_MORE: Answer[Any] = Answer(code=SILENT, said="the run sent no more requests")
+
+
+def without_one_answer(held: object, *place: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """For each answer in the facts: its place, and the facts without it."""
+    if isinstance(held, Answer):
+        yield place, NO_MORE
+    elif isinstance(held, Mapping):
+        for key, value in held.items():
+            for deeper, less in without_one_answer(value, *place, str(key)):
+                yield deeper, {**held, key: less}
+    elif is_dataclass(held) and not isinstance(held, type):
+        for one in fields(held):
+            for deeper, less in without_one_answer(getattr(held, one.name), *place, one.name):
+                yield deeper, replace(held, **{one.name: less})
+
+
+@pytest.mark.parametrize("domain", ["scratch", "archive"])
+def test_no_answer_is_no_fault_of_the_store(store: "Store", facts: Facts, domain: str) -> None:
+    """Whichever request got no answer when the server stopped answering, no check fails of what was not answered."""
+    name = store.plan.bucket(domain).name
+    selection = Selection(buckets=frozenset({name}))
+    bare = replace(facts, buckets={name: facts.buckets[name]})
+    failed = {
+        (*place, finding.check)
+        for place, less in without_one_answer(bare)
+        for finding in judge(store.deployment, replace(less, gave_up="no answer"), selection)
+        if finding.status is Status.FAIL and finding.check != "endpoint_reached"
+    }
+
+    assert failed == {("buckets", name, "left", "probes_removed")}
+
+
 class TestStore:
     """Checks of the store as a whole."""
 
@@ -387,8 +422,8 @@ class TestStore:
 
     def test_silence_fails_once(self, store: "Store", facts: Facts) -> None:
         """If the server stops answering, only `endpoint_reached` fails; checks without an answer are not asked."""
-        silent: Answer[Any] = Answer(code=SILENT, said="the run sent no more requests")
         name = store.plan.bucket("scratch").name
+        silent: Answer[Any] = NO_MORE
         broken = replace(facts, gave_up="no answer", buckets={name: replace(facts.buckets[name], location=silent)})
         selection = Selection(buckets=frozenset({name}))
         found = judge(store.deployment, broken, selection, frozenset({"bucket_in_region", "endpoint_reached"}))

@@ -18,6 +18,7 @@ from verify.checks.finding import (
     Status,
     Verdict,
     cannot_tell,
+    fail,
     judged,
     not_asked,
     outcome,
@@ -57,18 +58,17 @@ def object_read_back(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Ve
     if probe is None:
         return _NO_PROBE
     etag = _etag(probe)
-    wanted = Described(etag=etag, size=probe.sent.size, content_type=probe.sent.content_type, sha256=probe.sent.sha256)
-    came = probe.downloaded.value
-    told = probe.headed.value
-    right = (
-        came is not None
-        and told is not None
-        and etag is not None
-        and (came.sha256, came.size) == (wanted.sha256, wanted.size)
-        and (told.etag, told.size, told.content_type) == (wanted.etag, wanted.size, wanted.content_type)
-    )
-    found = f"{described(probe.downloaded)}; HEAD: {described(probe.headed)}"
-    return judged(right, described(Answer(wanted)), found, RENEW.format(probe.identity))
+    sent = probe.sent
+    wanted = described(Answer(Described(etag=etag, size=sent.size, content_type=sent.content_type, sha256=sent.sha256)))
+    if etag is None:
+        return _not_put(probe, wanted)
+    told = Described(etag=etag, size=sent.size, content_type=sent.content_type)
+    tried = {
+        described(probe.downloaded): probe.downloaded.value == Described(size=sent.size, sha256=sent.sha256),
+        f"HEAD: {described(probe.headed)}": probe.headed.value == told,
+    }
+    wrong = [found for found, right in tried.items() if not right]
+    return judged(not wrong, wanted, "; ".join(wrong or tried), RENEW.format(probe.identity))
 
 
 def object_listed(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
@@ -78,9 +78,14 @@ def object_listed(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdi
         return _NO_PROBE
     etag = _etag(probe)
     wanted = Described(etag=etag, size=probe.sent.size)
+    if etag is None:
+        return _not_put(probe, described(Answer(wanted)))
     found = "not listed" if probe.listed.ok and probe.listed.value is None else described(probe.listed)
-    right = etag is not None and probe.listed.value == wanted
-    return judged(right, described(Answer(wanted)), found, RENEW.format(probe.identity))
+    return judged(probe.listed.value == wanted, described(Answer(wanted)), found, RENEW.format(probe.identity))
+
+
+def _not_put(probe: ProbeFacts, wanted: str) -> Verdict:
+    return fail(wanted, f"the upload: {described(probe.uploaded)}", RENEW.format(probe.identity))
 
 
 def object_presigned(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
