@@ -16,6 +16,7 @@ OPERATIONS = (
     ObjectStore.download,
     ObjectStore.fetch,
     ObjectStore.stream,
+    ObjectStore.read_range,
     ObjectStore.download_file,
     ObjectStore.head,
     ObjectStore.stat,

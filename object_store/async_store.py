@@ -90,6 +90,12 @@ class AsyncObjectStore:
         """Return an object's body for `async for`, with its reference in `ref`: `ObjectStore.stream`."""
         return AsyncObjectStream(await self._in_thread(self.sync.stream, bucket, key, etag=etag), self._readers)
 
+    async def read_range(self, bucket: str, key: str, start: int, end: int, *, etag: str) -> AsyncObjectStream:
+        """Return a part of an object's body for `async for`: `ObjectStore.read_range`."""
+        return AsyncObjectStream(
+            await self._in_thread(self.sync.read_range, bucket, key, start, end, etag=etag), self._readers
+        )
+
     async def download_file(
         self,
         bucket: str,

@@ -210,6 +210,37 @@ class ObjectStore:
         answer, info = self._get(bucket, key, etag)
         return self._streamed(answer, info, self._proof_of(answer, info.ref))
 
+    def read_range(self, bucket: str, key: str, start: int, end: int, *, etag: str) -> ObjectStream:
+        """Return a part of an object's body as an iterator of blocks of about 1 MiB.
+
+        The iteration yields exactly the bytes that were asked for, or raises an error. No digest proves a part, so
+        compare it with one of your own.
+
+        Args:
+            bucket: the bucket's name.
+            key: the whole key.
+            start: the first byte, from 0.
+            end: the byte after the last one; at most the body's length.
+            etag: the etag that the object must have, as in a reference.
+
+        Raises:
+            InvalidArgument: `start` is negative, or `end` is not above it.
+            NotFound: the object does not exist (on AWS AccessDenied, for an identity that may not list the bucket).
+            StaleReference: its etag is not the given one.
+            RequestRefused: `start` is not below the body's length.
+            UnexpectedAnswer: the answer has other bytes than these, for example because the body ends before `end`.
+
+        Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+        """
+        if isinstance(start, bool) or isinstance(end, bool) or not 0 <= start < end:
+            raise InvalidArgument(
+                f"cannot read bytes {start!r} to {end!r}; legal: a first byte from 0, and a larger end",
+                bucket=bucket,
+                key=key,
+            )
+        answer, info = self._get(bucket, key, etag, (start, end))
+        return self._streamed(answer, info, None, (start, end))
+
     def download_file(
         self,
         bucket: str,

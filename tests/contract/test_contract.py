@@ -31,7 +31,9 @@ from object_store import (
     InvalidKey,
     NotFound,
     ObjectStore,
+    RequestRefused,
     StaleReference,
+    UnexpectedAnswer,
 )
 from object_store.keys import check_key
 from tests.sizes import IS_LONG, sized
@@ -180,6 +182,46 @@ class TestRoundTrip:
         back = {p.relative_to(tmp_path / "to").as_posix(): p for p in (tmp_path / "to").rglob("*") if p.is_file()}
         assert {name: path.read_bytes() for name, path in back.items()} == files
         assert [(one.copied, one.skipped) for one in (*up, *down)] == [(3, 0), (0, 3)] * 2
+
+
+class TestRanges:
+    """A part of a body."""
+
+    @pytest.mark.parametrize("size", [10, LARGE])
+    def test_bytes_in_the_middle(self, store: ObjectStore, bucket: str, prefix: str, size: int) -> None:
+        """Exactly the bytes that were asked for come back: the first, the last, some, all; also asynchronously."""
+        body, key = content(size), f"{prefix}body"
+        ref = store.upload(bucket, key, body)
+        spans = [(0, 1), (size - 1, size), (3, size - 2), (0, size)]
+
+        async def read() -> list[bytes]:
+            async with AsyncObjectStore(store.config) as asynchronous:
+                streams = [await asynchronous.read_range(bucket, key, *span, etag=ref.etag) for span in spans]
+                return [b"".join([block async for block in stream]) for stream in streams]
+
+        wanted = [body[start:end] for start, end in spans]
+
+        assert [b"".join(store.read_range(bucket, key, *span, etag=ref.etag)) for span in spans] == wanted
+        assert asyncio.run(read()) == wanted
+
+    def test_another_object(self, store: ObjectStore, bucket: str, prefix: str) -> None:
+        """Of an object that was replaced no byte comes back; of a missing one neither."""
+        key = f"{prefix}k"
+        old = store.upload(bucket, key, content(10))
+        store.upload(bucket, key, content(10)[::-1])
+
+        with pytest.raises(StaleReference):
+            store.read_range(bucket, key, 0, 5, etag=old.etag)
+        with pytest.raises(NotFound):
+            store.read_range(bucket, f"{prefix}missing", 0, 5, etag=old.etag)
+
+    @pytest.mark.parametrize(("start", "end"), [(5, 11), (10, 11), (1000, 2000)])
+    def test_beyond_the_end(self, store: ObjectStore, bucket: str, prefix: str, start: int, end: int) -> None:
+        """A range that the body does not wholly have is an error, never fewer bytes."""
+        ref = store.upload(bucket, f"{prefix}k", content(10))
+
+        with pytest.raises((RequestRefused, UnexpectedAnswer)):
+            b"".join(store.read_range(bucket, f"{prefix}k", start, end, etag=ref.etag))
 
 
 class TestAbsence:

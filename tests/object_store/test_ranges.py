@@ -118,3 +118,65 @@ def test_no_connection_is_refused(store: ObjectStore, bucket: str, tmp_path: Pat
     """At least one connection is needed."""
     with pytest.raises(object_store.InvalidArgument, match="legal: 1 or more"):
         store.download_file(bucket, "large", tmp_path / "f", streams=0)
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 5), (5, 5), (5, 4), (False, 5)])
+def test_range_without_bytes_is_refused(store: ObjectStore, bucket: str, start: int, end: int) -> None:
+    """A range that cannot be asked for is refused before anything is sent."""
+    with pytest.raises(object_store.InvalidArgument, match="legal"):
+        store.read_range(bucket, "k", start, end, etag="e")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ({"etag": '"other"'}, object_store.StaleReference),
+        ({"status": 412}, object_store.StaleReference),
+        ({"cut": 1}, object_store.UnexpectedAnswer),
+    ],
+    ids=["another object", "stored anew", "too short"],
+)
+def test_fault_of_a_range_is_an_error(
+    scripted: ScriptedServer,
+    answer: type[Answer],
+    store_at: MakeStore,
+    fault: dict[str, str | int],
+    error: type[Exception],
+) -> None:
+    """No caller gets other or fewer bytes than it asked for."""
+    scripted.answer = _ranged(answer, **fault)  # type: ignore[arg-type, assignment]  # the faults' own types
+
+    with pytest.raises(error):
+        store_at(scripted.endpoint).read_range("probe", "k", 10, 20, etag="e")
+
+
+def test_server_without_ranges(scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore) -> None:
+    """A server that answers with the whole body has not answered a range."""
+    dated = {"Last-Modified": "Mon, 24 Nov 2025 10:00:00 GMT", "ETag": '"e"'}
+    scripted.always(answer(200, b"0123456789", dated))
+
+    with pytest.raises(object_store.UnexpectedAnswer, match="bytes 3 to 4"):
+        store_at(scripted.endpoint).read_range("probe", "k", 3, 5, etag="e")
+
+
+def test_range_whose_connection_breaks_is_read_to_its_end(
+    scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore
+) -> None:
+    """The rest is asked for again, under the same etag; without an end it is IncompleteTransfer."""
+    body, asked = b"0123456789", []
+
+    def reply(request: Request) -> Answer:
+        start, last = (int(part) for part in request.headers["range"].removeprefix("bytes=").split("-"))
+        asked.append((start, last, request.headers["if-match"]))
+        headers = {
+            "Last-Modified": "Mon, 24 Nov 2025 10:00:00 GMT",
+            "ETag": '"e"',
+            "Content-Range": f"bytes {start}-{last}/10",
+        }
+        sent = body[start : last + 1]
+        return answer(206, sent[:2] if len(asked) == 1 else sent, headers, declared_length=len(sent))
+
+    scripted.answer = reply
+
+    assert b"".join(store_at(scripted.endpoint).read_range("probe", "k", 2, 8, etag="e")) == body[2:8]
+    assert asked == [(2, 7, '"e"'), (4, 7, '"e"')]
