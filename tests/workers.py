@@ -57,8 +57,15 @@ _BY_PARAMETER = {
     "e2e/test_preview.py": ("local", "aws"),
     "e2e/test_stacks.py": ("local", "aws"),
 }
-# Files that share fixtures.
-_TOGETHER = {"workflows/test_preview.py": "workflows/test_deploy.py"}
+# Files that share fixtures, or a large package that a run of the program loads.
+_TOGETHER = {
+    "workflows/test_preview.py": "workflows/test_deploy.py",
+    **{
+        f"infra/components/test_{name}.py": "infra/components/test_standing.py"
+        for name in ("adoptable", "aistor", "aws", "identity")
+    },
+    **{f"verify/test_{name}.py": "verify/test_checks.py" for name in ("audit", "html", "summary")},
+}
 
 
 def file_of(nodeid: str) -> str:

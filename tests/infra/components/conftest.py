@@ -23,6 +23,7 @@ from infra.program import main
 from infra.settings import Settings
 from infra.standing import STATE_FUNCTION
 from model.plan import StorePlan
+from model.policies import POLICY_SIZE
 from model.user_names import ServerName, Taken
 
 ROOT = Path(__file__).parents[3]
@@ -158,6 +159,13 @@ def _run_program() -> Iterator[Callable[..., Run]]:
                 return _run(values, Recorder(state or {}, unreadable))
 
         yield run
+
+
+@pytest.fixture(name="small_policies")
+def _small_policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Policies of half the size, or less: a plan of a few domains needs two."""
+    for cloud in POLICY_SIZE:
+        monkeypatch.setitem(POLICY_SIZE, cloud, 3000)
 
 
 def _run(values: dict[str, object], recorder: Recorder) -> Run:

@@ -20,6 +20,9 @@ COLD = {"media-raw", "docs-raw", "otel-archive", "vault-backups"}
 WARM = {"media-derived", "docs-derived", "session-archive", "discovery-raw"}
 ALL = COLD | WARM | {"agent-loop-artifacts"}
 
+# With names of this length the reader gets two small policies.
+MANY = {f"{'long' * 8}-{number:03}": {"band": "hot"} for number in range(14)}
+
 
 @pytest.fixture(scope="module", name="run")
 def _run(run_program: "Callable[..., Run]") -> "Run":
@@ -107,9 +110,10 @@ def test_identities_have_user_policy_attachment_and_key(run: "Run") -> None:
     assert "worker-attachment" in run.of("AccessKey")["worker-key-1"].depends_on
 
 
+@pytest.mark.usefixtures("small_policies")
 def test_large_policies_are_split(run_program: "Callable[..., Run]") -> None:
-    """Above 6144 characters an identity gets several managed policies."""
-    run = run_program("aws", domains={f"domain-{number}": {"band": "hot"} for number in range(100)})
+    """Above the size of a policy an identity gets several managed policies."""
+    run = run_program("aws", domains=MANY)
 
     assert {"reader-policy", "reader-policy-2"} <= set(run.of("Policy"))
     assert {"reader-attachment", "reader-attachment-2"} <= set(run.of("UserPolicyAttachment"))
@@ -204,10 +208,10 @@ def test_the_role_is_published_and_has_no_credential(with_role: "Run", run: "Run
     assert run.outputs["deployment"]["roles"] == {}
 
 
+@pytest.mark.usefixtures("small_policies")
 def test_large_policies_of_a_role_are_split(run_program: "Callable[..., Run]") -> None:
     """A role has as many managed policies as a user."""
-    domains = {f"domain-{number}": {"band": "hot"} for number in range(100)}
-    run = run_program("aws", identities=TRUSTING, allowedAccountIds=["123456789012"], domains=domains)
+    run = run_program("aws", identities=TRUSTING, allowedAccountIds=["123456789012"], domains=MANY)
 
     assert set(run.of("RolePolicyAttachment")) == {"reader-attachment", "reader-attachment-2"}
 
