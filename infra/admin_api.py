@@ -33,6 +33,8 @@ LONGEST_PAUSE_SECONDS = 3.0
 TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
 QUESTION_TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
 _PAGE = "text/html"
+# MinIO applies a policy with NotAction, and fails to show it (MarshalJSON of an empty ActionSet, tried).
+_CANNOT_SHOW = "empty actions not allowed"
 _CUT_SHORT = "the answer was cut short or is encrypted with another secret"
 
 
@@ -53,6 +55,10 @@ class AdminApiError(Exception):
 
 class NotFoundError(AdminApiError):
     """The user, policy or service account does not exist."""
+
+
+class CannotShowError(AdminApiError):
+    """The policy exists, and the server cannot show it, because it has NotAction."""
 
 
 class AlreadyAppliedError(AdminApiError):
@@ -174,6 +180,7 @@ class AdminApi:
         """A policy's document.
 
         Raises:
+            CannotShowError: The server cannot show it.
             NotFoundError: The policy does not exist.
         """
         return _object("info-canned-policy", self._call("GET", "info-canned-policy", {"name": name}))
@@ -408,7 +415,9 @@ def _refusal(command: str, status: int, body: bytes) -> AdminApiError:
     except (WrittenError, KeyError, TypeError):
         code, message = f"HTTP {status}", "this is not an answer of a MinIO server; is there a proxy in front of it?"
     kind = _BY_CODE.get(code, AdminApiError)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.MULTIPLE_CHOICES:
+    if _CANNOT_SHOW in message:
+        kind = CannotShowError
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.MULTIPLE_CHOICES:
         kind = UnavailableError
     elif status == NOT_SPOKEN:
         kind = VersionRefusedError

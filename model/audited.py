@@ -76,6 +76,7 @@ QUOTA = "quota"
 ADMIN_READS: tuple[str, ...] = (
     "admin:GetBucketQuota",
     "admin:GetGroup",
+    "admin:GetPolicy",
     "admin:ListGroups",
     "admin:ListServiceAccounts",
     "admin:ListUserPolicies",

@@ -263,6 +263,21 @@ def _second_policy(store: Store, bucket: str) -> None:
     iam.attach_policy(user, ["planted"])
 
 
+def _not_action(store: Store, bucket: str) -> None:
+    """A statement with NotAction in reader's policy: MinIO applies it, and can show neither it nor the list of all."""
+    own = {"Effect": "Allow", "NotAction": ["s3:GetObject"], "Resource": [_arn(bucket, "*")]}
+    document = _document(*store.planned_policy("reader")["Statement"], own)
+    _iam(store).add_canned_policy(_user(store, "reader"), document)
+
+
+def _in_odd_group(store: Store, bucket: str) -> None:
+    """A group whose name a shell would split."""
+    iam = _iam(store)
+    iam.add_canned_policy("planted", _document(_statement(["s3:PutObject"], [_arn(bucket, "*")])))
+    iam.call("update-group-members", group="o'p é", members=[_user(store, "reader")], isRemove=False)
+    iam.call("attach-policy", group="o'p é", policies=["planted"])
+
+
 def _planted_policy_gone(store: Store, _: str) -> None:
     if isinstance(store.identities, AwsIdentities):
         _iam(store).delete_policy(PolicyArn=f"{_ACCOUNT}:policy/planted")
@@ -722,6 +737,8 @@ AUDIT_DAMAGES: tuple[AuditDamage, ...] = (
     AuditDamage("the auditor's reads of identities removed", _without("auditor", "AuditLocks"), GRANTS, "no longer so"),
     AuditDamage("a second policy on reader", _second_policy, GRANTS, "may delete", undo=_planted_policy_gone),
     AuditDamage("reader in a group that may put", _in_group, GRANTS, "group planted", undo=_group_gone),
+    AuditDamage("reader in a group with an odd name", _in_odd_group, GRANTS, "group o'p é", AISTOR),
+    AuditDamage("NotAction in the policy of reader", _not_action, GRANTS, "cannot show", AISTOR),
     AuditDamage(
         "an inline policy with NotAction on reader",
         _inline({"NotAction": ["iam:*"], "Resource": ["*"]}),

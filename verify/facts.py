@@ -40,6 +40,8 @@ class Answer(Generic[T]):
 
 
 DONE = "done"
+#: In place of a policy document that the server applies and cannot show.
+UNSHOWN = "a policy with NotAction, which the server applies and cannot show"
 # Instead of an error's code: nothing was sent, and `said` gives the reason.
 NOT_TRIED = "NotTried"
 # The server refuses signed requests because the clocks differ too much.

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pulumi
 from pulumi import dynamic
 
-from infra.admin_api import AdminApi, NotFoundError
+from infra.admin_api import AdminApi, CannotShowError, NotFoundError
 from infra.identity.connection import IdentityError, IdentityProvider, gone
 from model.policy_meaning import same_meaning
 
@@ -77,7 +77,10 @@ class Policy(dynamic.Resource, module="identity", name="Policy"):
 
 
 def _document(api: AdminApi, name: str) -> str | None:
+    """The live document; None if there is none, and empty, so that it differs from every plan, if it is not shown."""
     try:
         return json.dumps(api.policy(name))
+    except CannotShowError:
+        return ""
     except NotFoundError:
         return None

@@ -22,7 +22,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.admin_api import AdminApi, AdminApiError, NotFoundError
+from infra.admin_api import AdminApi, AdminApiError, CannotShowError, NotFoundError
 from infra.live_buckets import admin_client, existing_buckets
 from model.resources import PROVIDER, STACK, About
 from model.secrecy.redaction import keep_secret, redacted
@@ -124,7 +124,7 @@ def _identity(api: AdminApi, one: Adoptable) -> dict[str, Any] | None:
         if one.what is About.USER:
             return {"name": one.id, "status": api.user(one.id)["status"]}
         if one.what is About.POLICY:
-            return {"name": one.id, "policy": json.dumps(api.policy(one.id))}
+            return {"name": one.id, "policy": _document(api, one.id)}
         user, _, policy = one.id.partition("/")
         attached = policy in str(api.user(user).get("policyName", "")).split(",")
     except NotFoundError:
@@ -132,6 +132,14 @@ def _identity(api: AdminApi, one: Adoptable) -> dict[str, Any] | None:
     except AdminApiError as error:
         raise AdoptionError(f"cannot read the {one.what.value} of {one.of}: {error}") from None
     return {"userName": user, "policyName": policy} if attached else None
+
+
+def _document(api: AdminApi, name: str) -> str:
+    """A policy's document; empty, so that the next update writes the planned one, if the server cannot show it."""
+    try:
+        return json.dumps(api.policy(name))
+    except CannotShowError:
+        return ""
 
 
 @contextmanager

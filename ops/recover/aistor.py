@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from infra.admin_api import AdminApi, AdminApiError, NotFoundError
+from infra.admin_api import AdminApi, AdminApiError, CannotShowError, NotFoundError
 from infra.identity.service_account import ON
 from infra.identity.user import ENABLED
-from model.resources import About
+from model.resources import TYPES, About
 from ops.recover.lost import CannotTellError, Held, Live
 
 AT_ONCE = 8
@@ -54,7 +54,11 @@ def _of_user(user: dict[str, Any] | None, one: Held) -> Live:
 
 
 def _policy(api: AdminApi, one: Held) -> Live:
-    policy = _found(f"policy {one.id}", api.policy, one.id)
+    try:
+        policy = _found(f"policy {one.id}", api.policy, one.id)
+    except CannotShowError:
+        # The plugin cannot read it, but creates over it; our own resource reads it as another document.
+        return Live.GONE if one.kind == TYPES["v3"][About.POLICY] else Live.THERE
     if policy is None:
         return Live.GONE
     _decided(f"policy {one.id}", policy, "Statement")
@@ -91,5 +95,7 @@ def _found(what: str, question: Callable[[str], dict[str, Any]], name: str) -> d
         return question(name)
     except NotFoundError:
         return None
+    except CannotShowError:
+        raise
     except AdminApiError as error:
         raise CannotTellError(f"cannot tell whether {what} is there: {error}") from None

@@ -83,6 +83,14 @@ def _no_such_user() -> ApiError:
     return ApiError("XMinioAdminNoSuchUser", "The specified user does not exist. (Specified user does not exist)", 404)
 
 
+def _shown(policy: Document) -> Document:
+    """A document as the server shows it: MinIO applies one with NotAction, and cannot write it as JSON (tried)."""
+    if any("NotAction" in statement for statement in policy["Statement"]):
+        said = "We encountered an internal error, please try again. (json: error calling MarshalJSON for type "
+        raise ApiError("InternalError", f"{said}policy.ActionSet: empty actions not allowed)", 500)
+    return policy
+
+
 def _no_such_policy() -> ApiError:
     return ApiError(
         "XMinioAdminNoSuchPolicy",
@@ -358,12 +366,12 @@ class MinioIam:
         with self._lock:
             if name not in self._policies:
                 raise _no_such_policy()
-            return self._policies[name]
+            return _shown(self._policies[name])
 
     def list_canned_policies(self) -> Document:
-        """Every document by name."""
+        """Every document by name; one that cannot be shown hides them all."""
         with self._lock:
-            return dict(self._policies)
+            return {name: _shown(policy) for name, policy in self._policies.items()}
 
     # Attachments
 

@@ -137,6 +137,20 @@ class TestRead:
         difference = provider.diff(NAME, found, made)
         assert (difference.changes, difference.replaces) == (True, [])
 
+    def test_policy_that_the_server_cannot_show_is_replaced(
+        self, provider: PolicyProvider, made: dict[str, Any], identities: IdentityServer
+    ) -> None:
+        """MinIO applies a document with NotAction and fails to show it; the next update writes the planned one."""
+        hidden = {"Effect": "Allow", "NotAction": ["s3:GetObject"], "Resource": ["arn:aws:s3:::media-raw/*"]}
+        identities.iam.add_canned_policy(NAME, {"Version": "2012-10-17", "Statement": [hidden]})
+
+        found = provider.read(NAME, made).outs
+        assert found is not None
+        assert provider.diff(NAME, found, made).changes
+        provider.update(NAME, found, made)
+
+        assert is_live(identities, made["policy"])
+
     def test_policy_that_was_removed_is_gone(
         self, provider: PolicyProvider, made: dict[str, Any], identities: IdentityServer
     ) -> None:

@@ -1,15 +1,16 @@
 """Everybody that an AIStor server knows: users, their groups, the policies of both, and all access keys.
 
 The rule: root has no document and is in no list of users; its access keys are in the list of keys. Keys are looked at
-one by one, each for a tenth of a second of encryption, so only those of the users that a caller names and of root. Left
+one by one, each for a tenth of a second of encryption, so only those of the users that a caller names and of root. One
+policy with NotAction makes MinIO refuse the list of all; then each that somebody has is asked for by its name. Left
 out: sessions of LDAP, OpenID and AssumeRole, which end by themselves.
 
 Source: cmd/admin-handlers-users.go of MinIO (ListUsers, ListGroups, GetGroup, ListCannedPolicies, ListAccessKeysBulk,
-InfoServiceAccount).
+InfoServiceAccount, InfoCannedPolicy).
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -17,11 +18,13 @@ from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 from pydantic.alias_generators import to_camel
 
 from verify.audit.signed import Auditor
-from verify.facts import Answer, HeldDocument, LiveKey, Principal
+from verify.facts import UNSHOWN, Answer, HeldDocument, LiveKey, Principal
 from verify.probe.answers import UNEXPECTED
 
 # The end of a key that never expires, as MinIO writes it (timeSentinel).
 _NEVER = "1970-01-01T00:00:00Z"
+# What MinIO says where a policy with NotAction must be written as JSON.
+_CANNOT_SHOW = "empty actions not allowed"
 
 
 class _Told(BaseModel):
@@ -58,7 +61,8 @@ class _KeyInfo(_Told):
     expiration: str | None = None
 
 
-_USERS, _POLICIES = TypeAdapter(dict[str, _User]), TypeAdapter(dict[str, JsonValue])
+_POLICY = TypeAdapter(dict[str, JsonValue])
+_USERS, _POLICIES = TypeAdapter(dict[str, _User]), _POLICY
 # No group is null.
 _NAMES: TypeAdapter[list[str] | None] = TypeAdapter(list[str] | None)
 _KEYS_OF_ALL, _GROUP, _KEY_INFO = TypeAdapter(dict[str, _Keys]), TypeAdapter(_Group), TypeAdapter(_KeyInfo)
@@ -84,18 +88,22 @@ def read_principals(auditor: Auditor, *, asks_keys: Callable[[str], bool]) -> An
         "list-canned-policies": policies,
         "list-access-keys-bulk": keys,
     }
+    if _CANNOT_SHOW in policies.said:
+        del lists["list-canned-policies"]
     if unread := {command: answer for command, answer in lists.items() if not answer.ok}:
         said = "; ".join(f"{command}: {answer}" for command, answer in unread.items())
         return Answer(code=next(iter(unread.values())).code, said=said)
     try:
         groups = {name: _group(auditor, name) for name in names.value or ()}
+        held = [one.policy_name for one in (users.value or {}).values()] + [one.policy for one in groups.values()]
+        documents = _one_by_one(auditor, held) if policies.value is None else policies.value
         found = [
             _user(
                 auditor,
                 name,
                 user,
                 groups,
-                policies.value or {},
+                documents,
                 (keys.value or {}).get(name) if asks_keys(name) else None,
             )
             for name, user in (users.value or {}).items()
@@ -111,6 +119,17 @@ def _group(auditor: Auditor, name: str) -> _Group:
     if found.value is None:
         raise _UnreadError(f"group {name}", found)
     return found.value
+
+
+def _one_by_one(auditor: Auditor, held: Iterable[str]) -> dict[str, JsonValue]:
+    """The documents that users and groups name; in place of one that the server cannot show, words that say so."""
+    found: dict[str, JsonValue] = {}
+    for name in dict.fromkeys(name for named in held for name in _names(named)):
+        told = auditor.admin(f"info-canned-policy?name={quote(name, safe='')}", _POLICY, encrypted=False)
+        if told.value is None and _CANNOT_SHOW not in told.said:
+            raise _UnreadError(f"policy {name}", told)
+        found[name] = UNSHOWN if told.value is None else told.value
+    return found
 
 
 def _user(
@@ -143,11 +162,15 @@ def _user(
 
 def _policies(holder: str, named: str, policies: Mapping[str, JsonValue], group: str = "") -> list[HeldDocument]:
     """The documents that a user or a group names, as a list with commas."""
-    names = [name.strip() for name in named.split(",") if name.strip()]
+    names = _names(named)
     if unlisted := [name for name in names if name not in policies]:
         said = f"{holder} has it, and it is not listed"
         raise _UnreadError(f"policy {unlisted[0]}", Answer(code=UNEXPECTED, said=said))
     return [HeldDocument("attached", name, json.dumps(policies[name]), group) for name in names]
+
+
+def _names(named: str) -> list[str]:
+    return [name.strip() for name in named.split(",") if name.strip()]
 
 
 def _keys(auditor: Auditor, held: _Keys | None) -> Answer[tuple[LiveKey, ...]]:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from shlex import quote
 
 from model.allowed import STRANGER, Access, Request, example, for_strangers, more_allowed, sentence
 from model.deployment import Deployment
@@ -20,7 +21,7 @@ from model.resources import numbered, with_numbers
 from model.trust import provider_arn
 from verify.checks.finding import Status, Verdict, cannot_tell, fail, not_asked
 from verify.checks.settings import GIVE_AUDITOR, RESTORE_AUDITOR
-from verify.facts import Answer, BucketFacts, Facts, HeldDocument, LiveKey, Principal
+from verify.facts import UNSHOWN, Answer, BucketFacts, Facts, HeldDocument, LiveKey, Principal
 
 _S3 = "arn:aws:s3:::"
 AS_PLANNED = "as planned, for every request"
@@ -437,7 +438,8 @@ def _unplanned_remedy(live: Principal, unplanned: Sequence[HeldDocument], named:
     lines = []
     for one in unplanned:
         if one.name.rpartition("/")[2] in named and not one.group:
-            lines.append(Remedy.CHANGED.value)
+            # The plugin of `adminApi: v3` cannot read what the server cannot show.
+            lines.append(Remedy.EITHER.value if one.text == json.dumps(UNSHOWN) else Remedy.CHANGED.value)
         else:
             lines.append(f"`{_taken_away(live, one)}`")
     if live.boundary is not None:
@@ -446,16 +448,17 @@ def _unplanned_remedy(live: Principal, unplanned: Sequence[HeldDocument], named:
 
 
 def _taken_away(live: Principal, one: HeldDocument) -> str:
+    name, group, policy = quote(live.name), quote(one.group), quote(one.name)
     if not live.arn:  # AIStor
         if one.group:
-            return f"mc admin group remove ALIAS {one.group} {live.name}"
-        return f"mc admin policy detach ALIAS {one.name} --user {live.name}"
+            return f"mc admin group remove ALIAS {group} {name}"
+        return f"mc admin policy detach ALIAS {policy} --user {name}"
     if one.group:
-        return f"aws iam remove-user-from-group --group-name {one.group} --user-name {live.name}"
-    whose = f"--{live.kind}-name {live.name}"
+        return f"aws iam remove-user-from-group --group-name {group} --user-name {name}"
+    whose = f"--{live.kind}-name {name}"
     if one.kind == "inline":
-        return f"aws iam delete-{live.kind}-policy {whose} --policy-name {one.name}"
-    return f"aws iam detach-{live.kind}-policy {whose} --policy-arn {one.name}"
+        return f"aws iam delete-{live.kind}-policy {whose} --policy-name {policy}"
+    return f"aws iam detach-{live.kind}-policy {whose} --policy-arn {policy}"
 
 
 def _root_keys(deployment: Deployment, root: Principal, elsewhere: str) -> Iterator[Holder]:
@@ -471,16 +474,18 @@ def _root_keys(deployment: Deployment, root: Principal, elsewhere: str) -> Itera
         if key.document and request is None:
             continue
         may = _words(request) if request else _ANYWHERE
-        line = f"`mc admin user svcacct rm ALIAS {key.access_key_id}`{_or_declare(deployment, key.access_key_id)}"
+        line = (
+            f"`mc admin user svcacct rm ALIAS {quote(key.access_key_id)}`{_or_declare(deployment, key.access_key_id)}"
+        )
         yield Holder(root.name, "", (Difference(f"key {key.access_key_id} of {root.name}: {may}", line),))
 
 
 def _remove(deployment: Deployment, one: Principal) -> str:
     lines = {
-        "user": f"mc admin user remove ALIAS {one.name}"
+        "user": f"mc admin user remove ALIAS {quote(one.name)}"
         if not one.arn
-        else f"aws iam delete-user --user-name {one.name}",
-        "role": f"aws iam delete-role --role-name {one.name}",
+        else f"aws iam delete-user --user-name {quote(one.name)}",
+        "role": f"aws iam delete-role --role-name {quote(one.name)}",
     }
     taken = [_taken_away(one, document) for document in one.documents]
     line = lines[one.kind] if not one.arn else " && ".join(dict.fromkeys(taken))
@@ -491,7 +496,7 @@ def _or_declare(deployment: Deployment, name: str) -> str:
     number = len(deployment.administrators)
     return (
         f", or name an administrator: `pulumi config set --stack {deployment.stack} --path "
-        f"'object-store:administrators[{number}]' {name}`, then `pulumi up`"
+        f"'object-store:administrators[{number}]' {quote(name)}`, then `pulumi up`"
     )
 
 
@@ -508,9 +513,9 @@ def _key_differences(
     unknown = [key for key in live if key.access_key_id not in published][unpublished:]
     for key in unknown:
         line = (
-            f"aws iam delete-access-key --user-name {identity.user_name} --access-key-id {key.access_key_id}"
+            f"aws iam delete-access-key --user-name {identity.user_name} --access-key-id {quote(key.access_key_id)}"
             if aws
-            else f"mc admin user svcacct rm ALIAS {key.access_key_id}"
+            else f"mc admin user svcacct rm ALIAS {quote(key.access_key_id)}"
         )
         yield Difference(f"another key {key.access_key_id}", f"`{line}`")
     known = {key.access_key_id: key for key in live}

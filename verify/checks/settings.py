@@ -7,6 +7,7 @@ that the plan does not have must be absent. What could not be read is CANNOT TEL
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from shlex import quote
 from xml.etree import ElementTree as ET
 
 from model.allowed import same_for_everybody
@@ -121,7 +122,7 @@ def _held_fault(plan: BucketPlan, version: HeldVersion) -> str:
 
 
 def _held_remedy(place: _Place, version: HeldVersion) -> str:
-    at = ("--key", f"'{version.key}'", "--version-id", version.version_id)
+    at = ("--key", quote(version.key), "--version-id", version.version_id)
     endpoint = place.deployment.endpoint
     if version.hold:
         return f"`{s3api('put-object-legal-hold', place.plan.name, endpoint, *at, '--legal-hold', 'Status=OFF')}`"

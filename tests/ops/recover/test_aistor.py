@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from infra.admin_api import AdminApi, CredentialsRefusedError, NotFoundError
+from infra.admin_api import AdminApi, CannotShowError, CredentialsRefusedError, NotFoundError
 from model.resources import About, By
 from ops.recover.aistor import live_identities
 from ops.recover.lost import CannotTellError, Live, held_in
@@ -94,6 +94,19 @@ def test_what_is_switched_off_is_off(by: By) -> None:
     server.accounts[key_id(by, "reader")]["accountStatus"] = "off"
 
     assert changed(by, server) == {(About.USER, "worker"): Live.OFF, (About.KEY, "reader"): Live.OFF}
+
+
+@pytest.mark.parametrize(("by", "live"), [("v3", {(About.POLICY, "worker"): Live.GONE}), ("v4", {})])
+def test_policy_that_the_server_cannot_show(by: By, live: dict[tuple[About, str], Live]) -> None:
+    """The plugin cannot read it, so it leaves the state and is made anew; our own resource replaces it."""
+
+    class Hiding(Server):
+        def policy(self, name: str) -> dict[str, Any]:
+            if name == "u-worker":
+                raise CannotShowError("info-canned-policy", "InternalError", "empty actions not allowed")
+            return super().policy(name)
+
+    assert changed(by, Hiding(by)) == live
 
 
 def test_refusal_is_never_gone() -> None:
