@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from botocore.loaders import JSONFileLoader
 from model.secrecy.redaction import KEPT
 from sandbox.server.one_salt import use_one_salt
 from tests.sizes import load_examples
+from tests.warm import warm_environment
 from tests.workers import LONG, Groups, file_of
 
 load_examples()
@@ -71,6 +73,13 @@ def _nothing_kept() -> Iterator[None]:
     """A text that one test has read as a secret is an ordinary text in the next test."""
     yield
     KEPT.forget()
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A Python that has loaded the packages (tests.warm)."""
+    with warm_environment(tmp_path_factory.mktemp("warm") / "venv") as python:
+        yield python
 
 
 @pytest.hookimpl(optionalhook=True)

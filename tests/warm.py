@@ -1,8 +1,8 @@
 """A virtual environment whose `python` forks from a process that has loaded the packages already.
 
-The rule: only the end-to-end tests use it, because they start over a thousand Pythons and each loads the same packages
-for a second. It runs the same modules with the same arguments, environment, folder and streams; what it does not know
-(a server, which must keep its process id; any other script) is given to the real Python. Whoever ends the started
+The rule: only tests that start many Pythons use it, because each loads the same packages for a second; no test of the
+start itself does. It runs the same modules with the same arguments, environment, folder and streams; what it does not
+know (a server, which must keep its process id; any other script) is given to the real Python. Whoever ends the started
 `python` ends the process behind it, even with SIGKILL.
 """
 

@@ -10,7 +10,7 @@ import signal
 import sys
 
 # `-u` and `-P` change nothing for these: streams are unbuffered anyway, and no folder of a script is on their path.
-_MODULES = ("cli", "verify", "pulumi.dynamic")
+_MODULES = ("bench", "cli", "docs", "infra", "object_store", "pulumi", "verify")
 _SCRIPTS = ("/pulumi-language-python-exec", "/language_host.py")
 
 
@@ -18,7 +18,7 @@ def is_known(arguments: list[str]) -> bool:
     """Whether the warm process runs it."""
     words = arguments[1:] if arguments[:1] in (["-u"], ["-P"]) else arguments
     if words[:1] == ["-m"]:
-        return words[1] in _MODULES if len(words) > 1 else False
+        return len(words) > 1 and words[1].partition(".")[0] in _MODULES
     return bool(words) and words[0].endswith(_SCRIPTS)
 
 

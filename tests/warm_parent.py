@@ -15,9 +15,10 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 from contextlib import suppress
 from functools import cache, partial
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,6 +121,9 @@ def become(asked: Asked, python: str) -> None:
     sys.executable, sys.prefix, sys.exec_prefix = f"{python}/bin/python", python, python
     more = [path for path in asked.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.path[:0] = more
+    tempfile.tempdir = None
+    if find_spec("sitecustomize"):
+        importlib.import_module("sitecustomize")
 
 
 def run(arguments: list[str]) -> None:

@@ -15,7 +15,6 @@ import trials.checkout
 from sandbox.child import exclusive
 from sandbox.engine.finder import existing_engine
 from sandbox.progress import Progress
-from tests.warm import warm_environment
 from trials.checkout import SHELL, Checkout, copy_checkout, copy_deployed
 
 
@@ -29,11 +28,11 @@ def lead_here(checkout: Checkout, stack: str, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, value)
 
 
-@pytest.fixture(scope="session", autouse=True, name="warm_python")
-def _warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+@pytest.fixture(scope="session", autouse=True, name="_warm_copies")
+def _are_warm(warm_python: Path) -> Iterator[None]:
     """The Python of all copies has loaded the packages."""
-    with warm_environment(tmp_path_factory.mktemp("warm") / "venv") as python, pytest.MonkeyPatch.context() as patched:
-        patched.setattr(trials.checkout, "PYTHON", str(python))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(trials.checkout, "PYTHON", str(warm_python))
         yield
 
 

@@ -27,22 +27,24 @@ def _waiting(tmp_path: Path) -> subprocess.Popen[bytes]:
 def test_it_runs_with_the_arguments_environment_folder_and_streams(tmp_path: Path) -> None:
     """What a module sees and says is as with the real Python, its exit status too."""
     (tmp_path / "cli.py").write_text(
-        "import os, sys\n"
-        "print(sys.argv[1:], os.environ['TRIED'], os.getcwd(), sys.stdin.read(), __name__)\n"
+        "import os, sys, tempfile\n"
+        "print(sys.argv[1:], os.environ['TRIED'], os.getcwd(), sys.stdin.read(), __name__, tempfile.gettempdir())\n"
         "print('said', file=sys.stderr)\nsys.exit(5)\n"
     )
+    (tmp_path / "sitecustomize.py").write_text("import os\nos.environ['TRIED'] += ', seen by sitecustomize'\n")
     for python in (trials.checkout.PYTHON, sys.executable):
         done = subprocess.run(  # noqa: S603 - our own
             [python, "-m", "cli", "a b", "ü"],
             cwd=tmp_path,
-            env={"TRIED": "x=y", "PYTHONPATH": str(tmp_path)},
+            env={"TRIED": "x=y", "PYTHONPATH": str(tmp_path), "TMPDIR": str(tmp_path)},
             input="given",
             capture_output=True,
             text=True,
             check=False,
         )
 
-        assert done.stdout == f"['a b', 'ü'] x=y {tmp_path} given __main__\n", python
+        tried = "x=y, seen by sitecustomize"
+        assert done.stdout == f"['a b', 'ü'] {tried} {tmp_path} given __main__ {tmp_path}\n", python
         assert (done.stderr, done.returncode) == ("said\n", 5), python
 
 

@@ -15,7 +15,8 @@ from cli.commands import COMMANDS as NAMES
 Lane = Literal["local", "aws", "none"]
 HANDED_OUT = "handed out"
 TOKEN = "environment: AWS_SESSION_TOKEN"  # noqa: S105 - a name
-ABORT = (4, signal.SIGABRT)
+ABORT, END = (2, signal.SIGABRT), (2, signal.SIGTERM)
+SLOWLY = "verify --stack local --jobs 1"
 WRONG_KEY = {"AWS_ACCESS_KEY_ID": "AKIAPLANTEDPLANTED00"}  # its secret is the planted secret
 ROOT_PASSWORD = "planted/Root+Password=0123456789abcdefgh"  # noqa: S105 - planted, to be searched for
 NOBODY = "http://127.0.0.1:9"
@@ -37,7 +38,7 @@ class Command:
         says: A text of its output that shows that this path ran.
         environ: Further variables.
         text: Its standard input.
-        kill: The seconds after which it gets a signal, and the signal.
+        kill: The seconds from its first child to the signal that it gets, and the signal.
         debug: Every Python process of it logs everything at debug level.
         makes_keys: It creates keys: the secrets that the stack publishes are planted before its output is searched.
     """
@@ -102,9 +103,9 @@ COMMANDS = (
     line("pulumi export", "pulumi stack export", lane="local", says="ciphertext"),
     line("verify", f"verify --stack local --bucket agent-loop-artifacts {REPORTS}", lane="local", debug=True),
     line("verify, pytest's log", f"verify --stack local {VERIFY} {LOGGED}", lane="local"),
-    line("verify, aborted", "verify --stack local", -6, lane="local", kill=ABORT, says="Fatal Python error"),
+    line("verify, aborted", SLOWLY, -6, lane="local", kill=ABORT, says="Fatal Python error"),
     line("verify by the console", f"cli verify --stack local {VERIFY}", lane="local", says="0 failed"),
-    line("verify, ended", "verify --stack local", 143, lane="local", kill=(4, signal.SIGTERM)),
+    line("verify, ended", SLOWLY, 143, lane="local", kill=END),
     line("verify, no such stack", "verify --stack nowhere", 2, lane="local"),
     line("preflight", "cli preflight --stack local --json {out}/preflight.json", lane="local", debug=True),
     line("job", "cli verify-job --stack local", lane="local", says="kind: Job"),
@@ -160,7 +161,8 @@ COMMANDS = (
     line("verify, wrong keys", f"verify {SWAPPED} {VERIFY} {REPORTS}", 1, debug=True),
     line("verify, variables", f"verify --deployment {{deployment}} {VERIFY}", 2, environ=HALF),
     line("job, file", "cli verify-job --deployment {deployment}"),
-    line("docs.generate", "docs.generate --check"),
+    line("docs.generate", "docs.generate"),
+    line("docs.generate, checked", "docs.generate --check"),
     line("docs.prose", "docs.prose"),
     line("docs.aws_policies", "docs.aws_policies"),
     line("docs.differences, nobody there", f"docs.differences --endpoint {NOBODY}", 1, environ=WRONG_KEY),

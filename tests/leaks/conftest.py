@@ -35,6 +35,7 @@ STORES = {
 }
 LOGS = ("*.log", "*.log.*")  # never stores of secrets, in any folder
 ALL_LANES = ("local", "aws", "none")
+DOMAINS = ("agent-loop-artifacts", "discovery-raw")  # a hot and a warm one; the documentation names both
 PASSPHRASE = 'planted/Passphrase+"of" the=state 4f1d'  # noqa: S105 - planted, to be searched for
 VARIABLES = {
     "AWS_SECRET_ACCESS_KEY": "planted/Aws+Secret=Key/0123456789abcdefgh",
@@ -63,6 +64,7 @@ class Site:
     checkout: Checkout
     home: Path
     notes: Path
+    python: Path
     planted: list[Planted] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
     servers: dict[str, RunningServer] = field(default_factory=dict)
@@ -107,7 +109,8 @@ class Site:
         if words[0] == "pulumi":
             full = [str(self.checkout.folder(lane).wrapper), *words[1:], "--non-interactive"]
         else:
-            full = [sys.executable, "-m", *words]
+            # A traceback of the interpreter's own, and a core file, are only the real one's.
+            full = [sys.executable if command.kill else str(self.python), "-m", *words]
         left = run(
             full, cwd=self.checkout.path, environ=environ, notes=self.notes / lane, text=command.text, kill=command.kill
         )
@@ -150,18 +153,18 @@ class Site:
 
 
 @pytest.fixture(scope="module", name="site")
-def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def _site(warm_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     search = existing_engine(SHELL)
     if search.engine is None:
         pytest.skip("no Pulumi engine on this machine: " + "; ".join(search.tried))
-    checkout = copy_checkout(tmp_path_factory.mktemp("checkout"))
+    checkout = copy_checkout(tmp_path_factory.mktemp("checkout"), DOMAINS)
     for name in ("bench", "docs", "schemas", "tests", "trials"):
         # Without this package, because it holds the planted secrets in clear.
         shutil.copytree(ROOT / name, checkout.path / name, ignore=shutil.ignore_patterns("__pycache__", "leaks"))
     home = tmp_path_factory.mktemp("home")
     for name in ("tmp", "out", "debug"):
         (home / name).mkdir()
-    site = Site(checkout, home, tmp_path_factory.mktemp("notes"))
+    site = Site(checkout, home, tmp_path_factory.mktemp("notes"), warm_python)
     site.plant("passphrase of the state", PASSPHRASE)
     site.plant("config of another namespace", FOREIGN_CONFIG)
     for name, value in VARIABLES.items():
@@ -185,7 +188,7 @@ def _deployed(site: Site, sampler: Sampler) -> Left:
     """The traces of `sandbox deploy`; its secrets were unknown in advance and are planted now."""
     del sampler
     left = run(
-        [sys.executable, "-m", "cli", "sandbox", "deploy", "--stack", "all"],
+        [str(site.python), "-m", "cli", "sandbox", "deploy", "--stack", "all"],
         cwd=site.checkout.path,
         environ=site.environment("none"),
         notes=site.notes / "deploy",

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import quote, quote_plus
 
 LEAST_CHARACTERS = 16
@@ -33,6 +34,7 @@ class Planted:
             raise ValueError(f"{self.name}: {len(self.value)} characters could be anything")
 
 
+@cache
 def forms(value: str) -> dict[bytes, str]:
     """Each encoding of a value, with its name."""
     found = {
@@ -59,5 +61,10 @@ def shown(content: bytes, planted: Iterable[Planted]) -> set[str]:
         f"{one.name}, {how}"
         for one in planted
         for form, how in forms(one.value).items()
-        if form in content or _BETWEEN.sub(b"", form) in squeezed
+        if form in content or _squeezed(form) in squeezed
     }
+
+
+@cache
+def _squeezed(form: bytes) -> bytes:
+    return _BETWEEN.sub(b"", form)

@@ -116,7 +116,7 @@ def test_a_leak_to_the_log_at_debug_level_is_caught(folder: Path) -> None:
 
 def test_a_core_file_is_caught(folder: Path) -> None:
     """A core file beside the process is searched, if the machine writes one; a traceback shows no values."""
-    left = left_by(folder, "time.sleep(60)", kill=(0.7, signal.SIGABRT))
+    left = left_by(folder, "subprocess.run(['true']); time.sleep(60)", kill=(0, signal.SIGABRT))
 
     assert left.status == -signal.SIGABRT
     assert b"Fatal Python error" in left.errors

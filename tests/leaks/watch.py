@@ -56,7 +56,21 @@ def run(
     kill: tuple[float, signal.Signals] | None = None,
     seconds: float = 240,
 ) -> Left:
-    """Run a command to its end, or until it is killed; core files are allowed."""
+    """Run a command to its end, or until it is killed; core files are allowed.
+
+    Args:
+        command: The command.
+        cwd: Its folder.
+        environ: Its environment.
+        notes: Where its Python processes report the children that they start.
+        text: Its standard input.
+        kill: The seconds from the first reported child to a signal, and the signal. Then the command is at work, on a
+            loaded machine too.
+        seconds: How long it may take.
+
+    Raises:
+        subprocess.TimeoutExpired: It takes longer.
+    """
     began = time.time() - 0.1  # file systems have coarse clocks
     notes.write_bytes(b"")
     environ = {**environ, "LEAKS_ARGUMENTS": str(notes)}
@@ -70,13 +84,20 @@ def run(
         preexec_fn=_allow_cores,  # noqa: PLW1509 - only sets a limit
     ) as process:
         if kill is not None:
-            threading.Timer(kill[0], process.send_signal, [kill[1]]).start()
+            threading.Thread(target=_kill_at_work, args=(process, notes, *kill)).start()
         try:
             output, errors = process.communicate(text.encode(), timeout=seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
     return Left(process.returncode, output, errors, notes.read_bytes(), began)
+
+
+def _kill_at_work(process: subprocess.Popen[bytes], notes: Path, seconds: float, number: signal.Signals) -> None:
+    while process.poll() is None and notes.stat().st_size == 0:
+        time.sleep(PAUSE_SECONDS)
+    time.sleep(seconds)
+    process.send_signal(number)
 
 
 def _allow_cores() -> None:

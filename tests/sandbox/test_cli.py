@@ -11,7 +11,6 @@ import re
 import shutil
 import stat
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,11 +64,12 @@ class Clone:
 
     path: Path
     environ: dict[str, str]
+    python: Path
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a sandbox command in the clone."""
         return subprocess.run(  # noqa: S603 - our own code
-            [sys.executable, "-m", "cli", "sandbox", *arguments],
+            [self.python, "-m", "cli", "sandbox", *arguments],
             cwd=self.path,
             env={**self.environ, **variables},
             stdin=subprocess.DEVNULL,
@@ -81,7 +81,7 @@ class Clone:
 
     def shell(self, stack: str, script: str) -> subprocess.CompletedProcess[str]:
         """Run a shell script in the environment of a stack, as a user would."""
-        lines = f'set -e; eval "$({sys.executable} -m cli sandbox env {stack})"; {script}'
+        lines = f'set -e; eval "$({self.python} -m cli sandbox env {stack})"; {script}'
         return subprocess.run(  # noqa: S603 - what a person would type
             ["/bin/sh", "-c", lines],
             cwd=self.path,
@@ -100,18 +100,19 @@ class Clone:
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Iterator[Clone]:
+def clone(tmp_path: Path, warm_python: Path) -> Iterator[Clone]:
     """A clone; at its end, none of its processes is left."""
     path = tmp_path / "a clone"
     package = Path(sandbox.__file__).parent
-    shutil.copytree(package, path / "sandbox", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(package.parent / "cli", path / "cli", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("sandbox", "cli"):
+        shutil.copytree(package.parent / name, path / name)  # compiled too: every clone would compile it again
     shutil.copyfile(Path(__file__).parent / "fake_serve.py", path / "sandbox" / "server" / "serve.py")
     for name in ("Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.aws.yaml"):
         shutil.copyfile(package.parent / name, path / name)
     (path / "infra").mkdir()
     (path / "infra" / "__main__.py").write_text(PROGRAM)
-    clone = Clone(path, {key: value for key, value in os.environ.items() if not key.startswith("PULUMI")})
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI")}
+    clone = Clone(path, environ, warm_python)
     yield clone
     clone.run("down")
 

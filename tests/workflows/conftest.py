@@ -13,7 +13,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import sysconfig
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,7 +196,7 @@ def _act() -> Path:
 
 
 @pytest.fixture(scope="session", name="site")
-def _site(engine: Engine, act: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def _site(engine: Engine, act: Path, warm_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     with ExitStack() as ending:
         main = folder / "main"
@@ -230,7 +229,7 @@ def _site(engine: Engine, act: Path, tmp_path_factory: pytest.TempPathFactory) -
         settings = {
             "python": sys.executable,
             "stand_in": STAND_IN,
-            "packages": sysconfig.get_path("purelib"),
+            "warm_python": str(warm_python),
             "parent": os.getpid(),
             "path": os.pathsep.join([*([str(engine.plugins)] if engine.plugins else []), PYTHONS, os.defpath]),
             "engine": str(engine.executable),

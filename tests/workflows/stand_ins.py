@@ -68,18 +68,15 @@ def checkout(run: Run, given: dict[str, str]) -> None:
 
 
 def make_venv(run: Run, workspace: Path) -> None:
-    """A .venv with the workspace's code, and with the packages of the Python that runs the tests."""
+    """A .venv with the workspace's code, and with the packages of the Python that runs the tests, loaded already."""
     folder = workspace / ".venv"
     if run.is_hollow:
         (folder / "bin").mkdir(parents=True)
         for name in ("python", "object-store"):
             _script(folder / "bin" / name, f'exec {run.settings["stand_in"]} hollow-{name} "$@"')
     else:
-        command = [run.settings["python"], "-m", "venv", "--without-pip", str(folder)]
-        subprocess.run(command, check=True)  # noqa: S603 - this Python
-        (site,) = folder.glob("lib/python*/site-packages")
-        lines = [str(workspace), f"import site; site.addsitedir({run.settings['packages']!r})"]
-        (site / "workspace.pth").write_text("\n".join(lines) + "\n")
+        code = f'export PYTHONPATH="{workspace}${{PYTHONPATH:+:$PYTHONPATH}}"'
+        _script(folder / "bin" / "python", code, f'exec "{run.settings["warm_python"]}" "$@"')
         _script(folder / "bin" / "object-store", f'exec "{folder}/bin/python" -m cli "$@"')
     mark = "from sandbox import bootstrap as b; b._mark(b.LOCK).write_text(b._fingerprint(b.LOCK))"
     subprocess.run([run.settings["python"], "-c", mark], cwd=workspace, check=True)  # noqa: S603 - this Python
