@@ -72,7 +72,7 @@ lint: dev ## Check style, types, import rules, generated files, the docs site an
 # The types take as long as all the rest.
 .PHONY: lint-types lint-rest
 lint-types:
-	@$(BIN)/mypy cli infra model object_store ops policy sandbox stack trials verify tests docs bench
+	@$(BIN)/mypy cli infra model object_store ops policy sandbox stack trials verify workloads tests docs bench
 lint-rest:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

@@ -47,6 +47,8 @@ COMMANDS = {
     "presign": Line(OBJECTS, "object_store.__main__", "Print a URL that reads or stores until it expires."),
     "rm": Line(OBJECTS, "object_store.__main__", "Remove objects."),
     "parity": Line(OBJECTS, "object_store.__main__", "Compare a folder with what the store holds."),
+    "sessions": Line(OBJECTS, "cli.sessions", "Archive the agents' transcripts, and bring them back."),
+    "receipts": Line(OBJECTS, "cli.receipts", "List what the workloads' runs did, newest first."),
 }
 
 

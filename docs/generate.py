@@ -28,6 +28,8 @@ from model.taxonomy import Access
 from model.taxonomy_file import load
 from object_store import payload, reference
 from trials import faulty_answers, ways_of_loss
+from workloads import receipt
+from workloads.settings import json_schema as workloads_schema
 
 ROOT = Path(__file__).parent.parent
 HEAD = "<!-- Written by `make docs`; `make lint` compares it. -->\n\n"
@@ -185,6 +187,8 @@ def generated() -> dict[Path, str]:
         ROOT / "docs" / "adapter.md": _below_prose("adapter.md", adapter_operations()),
         ROOT / "schemas" / "object-ref.schema.json": json.dumps(reference.json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "payload.schema.json": json.dumps(payload.json_schema(), indent=2) + "\n",
+        ROOT / "schemas" / "receipt.schema.json": json.dumps(receipt.json_schema(), indent=2) + "\n",
+        ROOT / "schemas" / "workloads.schema.json": json.dumps(workloads_schema(), indent=2) + "\n",
         ROOT / "schemas" / "deployment.schema.json": json.dumps(json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "taxonomy.schema.json": json.dumps(taxonomy_schema(), indent=2) + "\n",
         ROOT / "schemas" / "stack.schema.json": json.dumps(stack_schema(declared_config()), indent=2) + "\n",

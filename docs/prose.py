@@ -12,7 +12,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("*.md", "docs/**/*.md", "object_store/*.md", ".github/**/*.md")
-CODE = ("bench", "cli", "infra", "model", "object_store", "ops", "policy", "sandbox", "stack", "trials", "verify")
+CODE = (
+    "bench",
+    "cli",
+    "infra",
+    "model",
+    "object_store",
+    "ops",
+    "policy",
+    "sandbox",
+    "stack",
+    "trials",
+    "verify",
+    "workloads",
+)
 LEFT_OUT = frozenset({"CHANGELOG.md"})
 # A pattern, and what to write in its place.
 RULES: dict[str, str] = {

@@ -17,6 +17,7 @@ from tests.cli.test_commands import GROUPS, LEAVES
 
 ROOT = Path(__file__).parents[2]
 STACK = ("--stack", "nowhere")
+CONFIG = ("--config", "/nonexistent/workloads.yaml")
 FILES = ("--deployment", "/nonexistent/d.json", "--credentials", "/nonexistent/c.json", "--identity", "worker")
 # Arguments with which each command fails before it does anything: a missing stack, file or server.
 CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
@@ -40,6 +41,11 @@ CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("presign",): ("s3://bucket/key", *FILES),
     ("rm",): ("s3://bucket/key", *FILES),
     ("parity",): ("/nonexistent", "s3://bucket/prefix", *FILES),
+    ("sessions", "archive"): CONFIG,
+    ("sessions", "coverage"): CONFIG,
+    ("sessions", "restore"): (*CONFIG, "--to", "/nonexistent/folder"),
+    ("sessions", "cat"): ("name", *CONFIG),
+    ("receipts",): CONFIG,
     ("sandbox", "env"): ("local",),
     ("sandbox", "rehearse"): ("--stack", "local"),
 }

@@ -75,11 +75,15 @@ PUBLISHED = "--deployment {deployment} --credentials {credentials}"
 SWAPPED = "--deployment {deployment} --credentials {swapped}"
 OPEN = "--deployment {deployment} --credentials {open}"
 AS_WORKER = f"{PUBLISHED} --identity worker"
+ARCHIVER = f"{KEYS} deliver --stack local --identity session-archiver --to dotenv"
+AS_ARCHIVER = "--store {published}/archiver.env"
+ONE_SOURCE = "--source codex-session-index"
 HELPED = (
     "cli",
     *(f"cli {name}" for name in NAMES),
     *(f"cli keys {name}" for name in ("status", "rotate", "retire", "revoke", "deliver")),
     *(f"cli sandbox {name}" for name in ("up", "down", "status", "env", "deploy", "verify", "engine", "rehearse")),
+    *(f"cli sessions {name}" for name in ("archive", "coverage", "restore", "cat")),
     "object_store",
     "sandbox.server.serve",
     "verify",
@@ -121,6 +125,13 @@ COMMANDS = (
     line("keys, third", f"{KEYS} rotate reader {YES}", 1, lane="local", says="cannot have a third"),
     line("keys, json", f"{KEYS} deliver --stack local --to json", lane="local", shows=(HANDED_OUT,), debug=True),
     line("keys, dotenv", f"{DELIVER} dotenv --file {{published}}/reader.env", lane="local", says="added", debug=True),
+    line("sessions, key", f"{ARCHIVER} --file {{published}}/archiver.env", lane="local", says="added"),
+    line("sessions archive", f"cli sessions archive {AS_ARCHIVER} {ONE_SOURCE}", 1, lane="local", debug=True),
+    line("sessions coverage", f"cli sessions coverage {AS_ARCHIVER} {ONE_SOURCE}", 1, lane="local", debug=True),
+    line("sessions restore", f"cli sessions restore {AS_ARCHIVER} --to {{out}}/b", 1, lane="local", says="no commit"),
+    line("sessions cat", f"cli sessions cat {AS_ARCHIVER} some-session", 1, lane="local", says="no commit"),
+    line("receipts", f"cli receipts {AS_ARCHIVER}", 1, lane="local", says="sessions.archive", debug=True),
+    line("sessions, no key", "cli sessions archive --store {out}/nothing", 2, lane="local", says="cannot be read"),
     line("keys, aws", f"{DELIVER} aws-profile --file {{published}}/credentials", lane="local", says="works"),
     line("keys, rclone", f"{DELIVER} rclone --file {{published}}/rclone.conf", lane="local", says="works", debug=True),
     line("keys, mc", f"{DELIVER} mc --file {{published}}/mc.json", lane="local", says="works", debug=True),

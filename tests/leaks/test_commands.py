@@ -29,6 +29,7 @@ PACKAGES = (
     "stack",
     "trials",
     "verify",
+    "workloads",
 )
 SECONDS = 300
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LINTER: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
-PRODUCT = ("infra", "model", "object_store", "ops", "policy", "stack", "verify")
+PRODUCT = ("infra", "model", "object_store", "ops", "policy", "stack", "verify", "workloads")
 # Scripts and tests, which may import everything that they use.
 OUTSIDE = {"docs", "tests"}
 MODEL_MAY_IMPORT = {"model", "pydantic", "pydantic_core", "yaml", *sys.stdlib_module_names}

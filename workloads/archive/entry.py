@@ -1,0 +1,151 @@
+"""An entry of an archive: one file, folder or link as it was, and where its content lies in packs.
+
+The rule: an entry says everything that a restore needs, so the newest entry of a path is enough. Paths are bytes, as
+the system has them, relative to their source. In JSON a path that is not UTF-8 is in base64 under `path_base64`.
+"""
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["file", "folder", "link"]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a file's content, as one frame of a pack.
+
+    Attributes:
+        pack: The pack's key.
+        at: Offset of the frame in the pack, in bytes.
+        length: Bytes of the frame.
+        head: Bytes of the tar header before the content, in the unpacked frame.
+        start: Offset of the content in the file.
+        size: Bytes of the content.
+        sha256: Of the content, in hex.
+    """
+
+    pack: str
+    at: int
+    length: int
+    head: int
+    start: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file, folder or link.
+
+    Attributes:
+        path: Relative to the source.
+        kind: What it is.
+        mode: Permissions.
+        mtime_ns: When its content was last changed, in nanoseconds since 1970.
+        size: Bytes of the content; 0 for a folder or a link.
+        sha256: Of the content; of a link's target; empty for a folder.
+        segments: The content's parts in their order.
+        target: Where a link leads.
+        same_as: The path of the first name of the same file (a hard link), in the same source.
+        hollow: Whether the file is less than half of what it was before: something may have emptied it.
+    """
+
+    path: bytes
+    kind: Kind
+    mode: int
+    mtime_ns: int
+    size: int = 0
+    sha256: str = ""
+    segments: tuple[Segment, ...] = ()
+    target: bytes = b""
+    same_as: bytes = b""
+    hollow: bool = False
+
+    @property
+    def packs(self) -> set[str]:
+        """The keys of the packs that hold the content."""
+        return {segment.pack for segment in self.segments}
+
+    def same_content(self, other: "Entry") -> bool:
+        """Whether another entry has the same kind and content."""
+        return (self.kind, self.size, self.sha256) == (other.kind, other.size, other.sha256)
+
+
+def line_of(entry: Entry) -> str:
+    """An entry as one line of JSON."""
+    held: dict[str, Any] = {**_text("path", entry.path), "kind": entry.kind, "mode": entry.mode}
+    held["mtime_ns"] = entry.mtime_ns
+    if entry.kind == "file":
+        held |= {"size": entry.size, "sha256": entry.sha256}
+        held["segments"] = [
+            [part.pack, part.at, part.length, part.head, part.start, part.size, part.sha256] for part in entry.segments
+        ]
+    if entry.kind == "link":
+        held |= {"sha256": entry.sha256, **_text("target", entry.target)}
+    if entry.same_as:
+        held |= _text("same_as", entry.same_as)
+    if entry.hollow:
+        held["hollow"] = True
+    return json.dumps(held, ensure_ascii=False, separators=(",", ":"))
+
+
+def entry_of(line: str | bytes) -> Entry:
+    """Read one line. Raise ValueError if it is none."""
+    try:
+        held = json.loads(line)
+        entry = Entry(
+            path=_bytes(held, "path"),
+            kind=held["kind"],
+            mode=int(held["mode"]),
+            mtime_ns=int(held["mtime_ns"]),
+            size=int(held.get("size", 0)),
+            sha256=str(held.get("sha256", "")),
+            segments=tuple(_segment(part) for part in held.get("segments", ())),
+            target=_bytes(held, "target"),
+            same_as=_bytes(held, "same_as"),
+            hollow=bool(held.get("hollow", False)),
+        )
+    except (KeyError, TypeError, IndexError, AttributeError) as fault:
+        raise ValueError(f"an entry of a manifest is malformed: {type(fault).__name__}") from None
+    if entry.kind not in ("file", "folder", "link") or not is_inside(entry.path):
+        raise ValueError("an entry of a manifest has an unknown kind, or a path that leads out of its source")
+    at = 0
+    for part in entry.segments:
+        if part.start != at or part.size < 0 or part.at < 0 or part.length <= 0 or part.head < 0:
+            raise ValueError("the segments of an entry of a manifest do not join")
+        at += part.size
+    if at != entry.size:
+        raise ValueError("the segments of an entry of a manifest are not its whole content")
+    return entry
+
+
+def _segment(part: list[Any]) -> Segment:
+    at, length, head, start, size = (int(number) for number in part[1:6])
+    return Segment(str(part[0]), at, length, head, start, size, str(part[6]))
+
+
+def is_inside(path: bytes) -> bool:
+    """Whether a relative path stays in its source."""
+    return bool(path) and b"\0" not in path and all(part not in (b"", b".", b"..") for part in path.split(b"/"))
+
+
+def shown(path: bytes) -> str:
+    """A path for a message or a receipt: text, with an escape for each byte or character that is none."""
+    text = path.decode("utf-8", "backslashreplace")
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+def _text(name: str, value: bytes) -> dict[str, str]:
+    try:
+        return {name: value.decode()}
+    except UnicodeDecodeError:
+        return {f"{name}_base64": base64.b64encode(value).decode()}
+
+
+def _bytes(held: dict[str, Any], name: str) -> bytes:
+    if f"{name}_base64" in held:
+        return base64.b64decode(held[f"{name}_base64"], validate=True)
+    value = held["path"] if name == "path" else held.get(name, "")
+    return str(value).encode()

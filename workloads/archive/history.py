@@ -1,0 +1,73 @@
+"""Brings the state up to what the store's commits say.
+
+The rule: all commits are listed each time, because a clock that was set back makes keys that sort before known ones. A
+commit is taken in whole, with its manifest proven against it, or not at all.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Final
+
+from object_store import ObjectStore
+from workloads.archive.commit import COMMIT_SUFFIX, SHA256_METADATA, Commit, commit_of, prefix_of, sha256_of
+from workloads.archive.manifest import read_manifest
+from workloads.archive.pack import DamagedError
+from workloads.archive.proven import read_blocks
+from workloads.archive.state import State
+
+_AT_ONCE: Final = 8
+
+
+def follow(store: ObjectStore, bucket: str, machine: str, state: State, progress: Callable[[int], None]) -> None:
+    """Take in the commits of a machine that are not known, and forget those that have expired.
+
+    Raises:
+        DamagedError: A commit or a manifest is not what was committed; its hash is named.
+        InvalidInputError: A commit has another form.
+        ObjectStoreError: The store is away, or denies it.
+    """
+    there = {ref.key: ref.etag for ref in store.list(bucket, prefix_of(machine)) if ref.key.endswith(COMMIT_SUFFIX)}
+    known = state.commits(machine)
+    with state.transaction():
+        state.forget(known - there.keys())
+    new = sorted(there.keys() - known)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for key, commit in zip(new, pool.map(lambda key: read_commit(store, bucket, key, machine), new), strict=True):
+            packs, entries = read_manifest(read_blocks(store, bucket, commit.manifest), commit.manifest.key)
+            with state.transaction():
+                state.add_commit(key, commit, packs, entries)
+            progress(1)
+
+
+def read_commit(store: ObjectStore, bucket: str, key: str, machine: str) -> Commit:
+    """Read one commit and compare it with the SHA-256 in its metadata, and with its own key."""
+    got = store.fetch(bucket, key)
+    found, named = sha256_of(got.body), got.metadata.get(SHA256_METADATA)
+    if named != found:
+        raise DamagedError(f"{key} has SHA-256 {found}; committed was {named}")
+    commit = commit_of(got.body, f"s3://{bucket}/{key}")
+    if (
+        commit.machine != machine
+        or not key.endswith(f"/{commit.run}{COMMIT_SUFFIX}")
+        or f"/{commit.source}/" not in key
+    ):
+        raise DamagedError(f"{key} is a commit of {commit.machine}, {commit.source}, {commit.run}: it was copied here")
+    return commit
+
+
+def machines(store: ObjectStore, bucket: str) -> Iterator[str]:
+    """The machines that have an archive, by listing past each one's keys."""
+    after = "v1/"
+    while True:
+        ref = next(iter(store.list(bucket, "v1/", after=after)), None)
+        if ref is None:
+            return
+        machine = ref.key.split("/")[1]
+        yield machine
+        after = f"v1/{machine}0"  # the character after a slash
+
+
+def now_utc() -> datetime:
+    """The time; one place, so that a test can set it."""
+    return datetime.now(UTC)

@@ -1,0 +1,222 @@
+"""A pack: zstd frames one after the other, each with one tar entry, so that one file comes out by its range.
+
+The rule: `zstd -dc PACK | tar x` unpacks it, and each frame alone is a whole tar entry. A frame that was begun for a
+file that then changed is taken back, so no entry is filled up with anything that the file never held. The tar headers
+are GNU's, which hold names of any bytes; exact times are in the manifest.
+
+Left out: readers that stop after the first frame (Node's `zlib.createZstdDecompress`). Use `zstd` or a library that
+reads all frames.
+"""
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from workloads.archive.zstd import ZstdDecompressor, ZstdError, compressor
+
+BLOCK: Final = 1024 * 1024
+_TAR_BLOCK: Final = 512
+_END: Final = bytes(2 * _TAR_BLOCK)
+
+
+class ChangedError(Exception):
+    """A file did not yield the bytes that its size announced."""
+
+
+class DamagedError(Exception):
+    """Bytes of a pack are not what the manifest says; the message says which."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame that was written.
+
+    Attributes:
+        at: Its offset in the pack.
+        length: Its bytes.
+        head: Bytes of the tar header in it.
+        sha256: Of the content in it.
+    """
+
+    at: int
+    length: int
+    head: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A finished pack.
+
+    Attributes:
+        path: The local file.
+        size: Its bytes.
+        sha256: Of the whole file, in hex.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+
+
+class PackWriter:
+    """Writes one pack to a local file."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin a new file. Raise OSError if it cannot be written."""
+        self.path = path
+        self._file = path.open("xb")
+        self._sha256 = hashlib.sha256()
+        self.size = 0
+
+    def add(self, header: bytes, size: int, blocks: Iterable[bytes]) -> Frame:
+        """Write one entry.
+
+        Args:
+            header: The tar header.
+            size: Bytes of the content.
+            blocks: The content.
+
+        Raises:
+            ChangedError: The content has another size; the pack is as before.
+            OSError: The pack cannot be written, or the content cannot be read; the pack is as before.
+        """
+        whole, digest, content = self._sha256.copy(), hashlib.sha256(), compressor()
+        length = 0
+        try:
+            length += self._put(whole, content.compress(header))
+            for block in _exactly(blocks, size):
+                digest.update(block)
+                length += self._put(whole, content.compress(block))
+            length += self._put(whole, content.compress(bytes(-size % _TAR_BLOCK)))
+            length += self._put(whole, content.flush(content.FLUSH_FRAME))
+        except BaseException:
+            self._file.seek(self.size)
+            self._file.truncate()
+            raise
+        frame = Frame(self.size, length, len(header), digest.hexdigest())
+        self._sha256, self.size = whole, self.size + length
+        return frame
+
+    def _put(self, whole: "hashlib._Hash", piece: bytes) -> int:
+        self._file.write(piece)
+        whole.update(piece)
+        return len(piece)
+
+    def finish(self) -> Packed:
+        """Write the end of the archive, and close the file."""
+        content = compressor()
+        self.size += self._put(self._sha256, content.compress(_END, content.FLUSH_FRAME))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        return Packed(self.path, self.size, self._sha256.hexdigest())
+
+    def abandon(self) -> None:
+        """Remove the file."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+def _exactly(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The blocks, if they have that many bytes together."""
+    left = size
+    for block in blocks:
+        left -= len(block)
+        if left < 0:
+            raise ChangedError
+        yield block
+    if left:
+        raise ChangedError
+
+
+def header_of(name: bytes, status: os.stat_result, kind: bytes, size: int = 0, link: bytes = b"") -> bytes:
+    """A tar header.
+
+    Args:
+        name: The whole name in the archive.
+        status: Mode, owner and time.
+        kind: One of tarfile's types.
+        size: Bytes of the content.
+        link: Where a link leads.
+    """
+    info = tarfile.TarInfo(os.fsdecode(name))
+    info.type, info.size, info.linkname = kind, size, os.fsdecode(link)
+    info.mode, info.uid, info.gid = status.st_mode & 0o7777, status.st_uid, status.st_gid
+    info.mtime = max(0, int(status.st_mtime))
+    return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+
+
+class FrameReader:
+    """Unpacks one frame: leaves the header out, and yields the content."""
+
+    def __init__(self, head: int, size: int, sha256: str, length: int) -> None:
+        """Know what the manifest says of it."""
+        self._decompressor = ZstdDecompressor()
+        self._skip, self._left, self._sha256 = head, size, sha256
+        self._length = length
+        self._digest = hashlib.sha256()
+        self._padding = -size % _TAR_BLOCK
+
+    def feed(self, block: bytes) -> Iterator[bytes]:
+        """Yield what comes out of the next bytes of the frame. Raise DamagedError."""
+        try:
+            out = self._decompressor.decompress(block, BLOCK)
+            while True:
+                piece = self._content(out)
+                if piece:
+                    self._digest.update(piece)
+                    yield piece
+                if self._decompressor.eof or self._decompressor.needs_input:
+                    return
+                out = self._decompressor.decompress(b"", BLOCK)
+        except (ZstdError, EOFError):
+            raise DamagedError("a frame is damaged") from None
+
+    def _content(self, out: bytes) -> bytes:
+        skipped = min(self._skip, len(out))
+        self._skip -= skipped
+        piece = out[skipped : skipped + self._left]
+        self._left -= len(piece)
+        rest = len(out) - skipped - len(piece)
+        self._padding -= rest
+        if self._padding < 0:
+            raise DamagedError("a frame is longer than its manifest says")
+        return piece
+
+    def end(self) -> None:
+        """Judge the whole frame. Raise DamagedError with both hashes if it is another one."""
+        found = self._digest.hexdigest()
+        if not self._decompressor.eof or self._decompressor.unused_data or self._left or self._skip or self._padding:
+            raise DamagedError("a frame is cut short, or longer than its manifest says")
+        if found != self._sha256:
+            raise DamagedError(f"a frame has SHA-256 {found}, the manifest says {self._sha256}")
+
+
+def unpacked(blocks: Iterable[bytes], frames: Iterable[tuple[int, FrameReader, Callable[[bytes], None]]]) -> None:
+    """Unpack frames that follow one another in a stream.
+
+    Args:
+        blocks: The stream.
+        frames: For each frame its length, its reader, and what takes its content; a length without a reader is skipped.
+
+    Raises:
+        DamagedError: A frame is not what the manifest says.
+    """
+    stream, rest = iter(blocks), b""
+    for length, reader, take in frames:
+        left = length
+        while left:
+            if not rest:
+                rest = next(stream, b"")
+                if not rest:
+                    raise DamagedError("a pack ends too early")
+            piece, rest = rest[:left], rest[left:]
+            left -= len(piece)
+            for content in reader.feed(piece):
+                take(content)
+        reader.end()

@@ -1,0 +1,408 @@
+"""What a machine knows about its archives, in one SQLite file: the commits' entries, and what it saw on its own disk.
+
+The rule: the store's commits are the truth. Everything but `local` and the unfinished runs can be made again from them,
+and a file that is damaged is put aside and made again. One program at a time has it: the folder is locked, so there is
+no lock file that can be removed.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+from workloads.archive.commit import Commit, Stored
+from workloads.archive.entry import Entry, entry_of, line_of
+
+_FORM: Final = 1
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS commits (
+  key TEXT PRIMARY KEY, machine TEXT, source TEXT, run TEXT, sequence INTEGER, started REAL, installation TEXT);
+CREATE TABLE IF NOT EXISTS packs (
+  key TEXT PRIMARY KEY, etag TEXT, size INTEGER, sha256 TEXT, stored REAL, proven REAL, machine TEXT, source TEXT);
+CREATE TABLE IF NOT EXISTS entries (
+  machine TEXT, source TEXT, path BLOB, sequence INTEGER, run TEXT, stored REAL, line TEXT,
+  PRIMARY KEY (machine, source, path, sequence, run)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS local (
+  source TEXT, path BLOB, inode INTEGER, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, archived INTEGER,
+  seen REAL, gone TEXT, PRIMARY KEY (source, path)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pending (source TEXT PRIMARY KEY, run TEXT, started REAL);
+CREATE TABLE IF NOT EXISTS staged_packs (source TEXT, key TEXT, number INTEGER, body TEXT, PRIMARY KEY (source, key));
+CREATE TABLE IF NOT EXISTS staged (
+  source TEXT, path BLOB, line TEXT, change TEXT, PRIMARY KEY (source, path)) WITHOUT ROWID;
+"""
+
+
+class BusyError(Exception):
+    """Another run has the state; the message names it."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """An entry as it is archived, or staged in the unfinished run.
+
+    Attributes:
+        entry: The entry.
+        stored: When its oldest pack was stored, or else its commit, in seconds since 1970.
+        staged: Whether it belongs to the unfinished run.
+    """
+
+    entry: Entry
+    stored: float
+    staged: bool = False
+
+
+@dataclass(frozen=True)
+class Local:
+    """A file as it was when it was last archived.
+
+    Attributes:
+        inode: Of the file; -1 if it may have changed within the clock's tick, so that it is read again.
+        size: Its bytes then.
+        mtime_ns: Its time then.
+        ctime_ns: Its change time then.
+        archived: The bytes of it that are archived.
+    """
+
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    archived: int
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One stored state of a path.
+
+    Attributes:
+        source: The source.
+        entry: The entry.
+        run: The run that committed it.
+        stored: When, in seconds since 1970.
+        sequence: Of the commit.
+    """
+
+    source: str
+    entry: Entry
+    run: str
+    stored: float
+    sequence: int
+
+
+class State:
+    """The state of one machine in one bucket; a context manager that locks it."""
+
+    def __init__(self, folder: Path, *, wait: bool = False) -> None:
+        """Name the folder; it is made when the state is opened."""
+        self.folder = folder
+        self.work = folder / "work"
+        self._wait = wait
+        self._lock = -1
+        self._base: sqlite3.Connection
+
+    def __enter__(self) -> Self:
+        """Lock the folder and open the file.
+
+        Raises:
+            BusyError: Another run has it.
+            OSError: The folder cannot be made or written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | (0 if self._wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(self._lock)
+            raise BusyError(f"another run has {self.folder}: {self._holder()}") from None
+        except OSError as fault:
+            if fault.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP):
+                os.close(self._lock)
+                raise
+        try:
+            holder = {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+            (self.folder / "running.json").write_text(json.dumps(holder), encoding="utf-8")
+            self.work.mkdir(exist_ok=True)
+            for left in self.work.iterdir():  # of a run that was killed
+                left.unlink()
+            self._base = self._opened()
+        except BaseException:
+            os.close(self._lock)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close and unlock."""
+        self._base.close()
+        with suppress(OSError):
+            (self.folder / "running.json").unlink(missing_ok=True)
+        os.close(self._lock)
+
+    def _holder(self) -> str:
+        try:
+            held = json.loads((self.folder / "running.json").read_text(encoding="utf-8"))
+            return f"process {int(held['pid'])}, since {held['since']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "its process is not known"
+
+    def _opened(self) -> sqlite3.Connection:
+        path = self.folder / "state.sqlite"
+        for again in (False, True):
+            base = sqlite3.connect(path, isolation_level=None)
+            try:
+                base.execute("PRAGMA journal_mode=WAL")
+                base.execute("PRAGMA synchronous=NORMAL")
+                (form,) = base.execute("PRAGMA user_version").fetchone()
+                if form not in (0, _FORM):
+                    raise sqlite3.DatabaseError("of another version")  # noqa: TRY301 - as one that is damaged
+                base.executescript(_TABLES)
+                base.execute(f"PRAGMA user_version={_FORM}")
+            except sqlite3.DatabaseError:
+                base.close()
+                if again:
+                    raise
+                for each in self.folder.glob("state.sqlite*"):
+                    each.replace(each.with_name(f"{each.name}.damaged"))
+            else:
+                return base
+        raise AssertionError
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All changes of the block, or none."""
+        self._base.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._base.execute("ROLLBACK")
+            raise
+        self._base.execute("COMMIT")
+
+    def installation(self) -> str:
+        """The random id of this folder."""
+        path = self.folder / "installation"
+        if not path.exists():
+            path.write_text(secrets.token_hex(8), encoding="utf-8")
+        return path.read_text(encoding="utf-8").strip()
+
+    # What the store holds.
+
+    def commits(self, machine: str) -> set[str]:
+        """The keys of the commits that are known."""
+        return {key for (key,) in self._base.execute("SELECT key FROM commits WHERE machine=?", (machine,))}
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Forget commits that are no longer in the store, with their entries."""
+        for key in keys:
+            found = self._base.execute("SELECT machine, source, run FROM commits WHERE key=?", (key,)).fetchone()
+            if found:
+                self._base.execute("DELETE FROM entries WHERE machine=? AND source=? AND run=?", found)
+                self._base.execute("DELETE FROM packs WHERE machine=? AND source=? AND instr(key, ?)", found)
+                self._base.execute("DELETE FROM commits WHERE key=?", (key,))
+
+    def add_commit(self, key: str, commit: Commit, packs: Iterable[Stored], entries: Iterable[Entry]) -> None:
+        """Take a commit in; within a transaction."""
+        started = commit.started_at.timestamp()
+        stored_at = {one.key: one.stored_at.timestamp() for one in packs}
+        self._base.execute(
+            "INSERT OR REPLACE INTO commits VALUES (?,?,?,?,?,?,?)",
+            (key, commit.machine, commit.source, commit.run, commit.sequence, started, commit.installation),
+        )
+        for one in packs:
+            self._base.execute(
+                "INSERT OR IGNORE INTO packs VALUES (?,?,?,?,?,?,?,?)",
+                (
+                    one.key,
+                    one.etag,
+                    one.size,
+                    one.sha256,
+                    stored_at[one.key],
+                    stored_at[one.key],
+                    commit.machine,
+                    commit.source,
+                ),
+            )
+        for entry in entries:
+            stored = min((stored_at.get(pack, started) for pack in entry.packs), default=started)
+            self._base.execute(
+                "INSERT OR REPLACE INTO entries VALUES (?,?,?,?,?,?,?)",
+                (commit.machine, commit.source, entry.path, commit.sequence, commit.run, stored, line_of(entry)),
+            )
+
+    def sequence(self, machine: str, source: str) -> int:
+        """The highest sequence of a source's commits; 0 without any."""
+        query = "SELECT max(sequence) FROM commits WHERE machine=? AND source=?"
+        return self._base.execute(query, (machine, source)).fetchone()[0] or 0
+
+    def others(self, machine: str, source: str) -> str | None:
+        """The installation of another one's commit that came after one of this folder's own; None if there is none."""
+        own = self.installation()
+        query = "SELECT installation FROM commits WHERE machine=? AND source=? ORDER BY sequence, started"
+        mine = False
+        for (found,) in self._base.execute(query, (machine, source)):
+            if mine and found != own:
+                return str(found)
+            mine = mine or found == own
+        return None
+
+    def newest(self, machine: str, source: str, path: bytes) -> Known | None:
+        """The newest entry of a path: of the unfinished run, or of the last commit."""
+        found = self._base.execute("SELECT line FROM staged WHERE source=? AND path=?", (source, path)).fetchone()
+        if found:
+            return Known(entry_of(found[0]), datetime.now(UTC).timestamp(), staged=True)
+        query = (
+            "SELECT line, stored FROM entries WHERE machine=? AND source=? AND path=? ORDER BY sequence DESC, run DESC"
+        )
+        found = self._base.execute(query, (machine, source, path)).fetchone()
+        return Known(entry_of(found[0]), found[1]) if found else None
+
+    def generations(self, machine: str, source: str | None = None, at: float | None = None) -> Iterator[Generation]:
+        """The stored states of all paths, the newest of each path first."""
+        query = "SELECT source, line, run, stored, sequence FROM entries WHERE machine=?"
+        values: list[object] = [machine]
+        if source is not None:
+            query, values = f"{query} AND source=?", [*values, source]
+        if at is not None:
+            query += " AND run IN (SELECT run FROM commits WHERE machine=? AND started<=?)"
+            values += [machine, at]
+        for where, line, run, stored, sequence in self._base.execute(
+            f"{query} ORDER BY source, path, sequence DESC, run DESC", values
+        ):
+            yield Generation(where, entry_of(line), run, stored, sequence)
+
+    def pack(self, key: str) -> Stored | None:
+        """A pack by its key, committed or staged."""
+        found = self._base.execute("SELECT key, etag, size, sha256, stored FROM packs WHERE key=?", (key,)).fetchone()
+        if found:
+            return Stored(
+                key=found[0],
+                etag=found[1],
+                size=found[2],
+                sha256=found[3],
+                stored_at=datetime.fromtimestamp(found[4], UTC),
+            )
+        staged = self._base.execute("SELECT body FROM staged_packs WHERE key=?", (key,)).fetchone()
+        return Stored.model_validate_json(staged[0]) if staged else None
+
+    def least_proven(self, machine: str, limit: int, before: float) -> list[tuple[Stored, str]]:
+        """The packs whose last proof is the oldest, and before a time, with their sources."""
+        query = "SELECT key, source FROM packs WHERE machine=? AND proven<? ORDER BY proven, key LIMIT ?"
+        found = self._base.execute(query, (machine, before, limit)).fetchall()
+        return [(pack, source) for key, source in found if (pack := self.pack(key))]
+
+    def proven(self, key: str, now: float) -> None:
+        """Note that a pack was read back."""
+        self._base.execute("UPDATE packs SET proven=? WHERE key=?", (now, key))
+
+    def oldest_proof(self, machine: str) -> float | None:
+        """When the pack was read back whose proof is the oldest."""
+        found: float | None = self._base.execute(
+            "SELECT min(proven) FROM packs WHERE machine=?", (machine,)
+        ).fetchone()[0]
+        return found
+
+    def leaning_on(self, machine: str, pack: str) -> list[Generation]:
+        """The entries with content in a pack."""
+        query = "SELECT source, line, run, stored, sequence FROM entries WHERE machine=? AND instr(line, ?)"
+        rows = self._base.execute(query, (machine, json.dumps(pack)))
+        found = [Generation(row[0], entry_of(row[1]), row[2], row[3], row[4]) for row in rows]
+        return [one for one in found if pack in one.entry.packs]
+
+    # What is on this machine.
+
+    def local(self, source: str, path: bytes) -> Local | None:
+        """How a file was when it was last archived."""
+        query = "SELECT inode, size, mtime_ns, ctime_ns, archived FROM local WHERE source=? AND path=?"
+        found = self._base.execute(query, (source, path)).fetchone()
+        return Local(*found) if found else None
+
+    def note(self, source: str, path: bytes, local: Local, now: float) -> None:
+        """Remember a file that was just archived."""
+        self._base.execute(
+            "INSERT OR REPLACE INTO local VALUES (?,?,?,?,?,?,?,?,NULL)",
+            (source, path, local.inode, local.size, local.mtime_ns, local.ctime_ns, local.archived, now),
+        )
+
+    def saw(self, source: str, path: bytes, now: float) -> None:
+        """Remember that a file is still there."""
+        self._base.execute("UPDATE local SET seen=?, gone=NULL WHERE source=? AND path=?", (now, source, path))
+
+    def missing(self, source: str, now: float, since: float, written_after_ns: int) -> list[bytes]:
+        """The files that were seen since a time, and not now, and that were not old enough to be deleted by others."""
+        query = "SELECT path FROM local WHERE source=? AND seen<? AND seen>=? AND mtime_ns>=? AND gone IS NULL"
+        return [path for (path,) in self._base.execute(query, (source, now, since, written_after_ns))]
+
+    def gone(self, source: str, paths: Iterable[bytes], why: str) -> None:
+        """Remember that files are meant to be gone."""
+        for path in paths:
+            self._base.execute("UPDATE local SET gone=? WHERE source=? AND path=?", (why, source, path))
+
+    def learn(self, machine: str, source: str) -> None:
+        """For a folder without memory: what the store's last entries say of files, each to be read again."""
+        known = self._base.execute("SELECT 1 FROM local WHERE source=? LIMIT 1", (source,)).fetchone()
+        if known:
+            return
+        last: bytes | None = None
+        rows = []
+        for one in self.generations(machine, source):
+            if one.entry.path != last and one.entry.kind == "file":
+                query = "SELECT max(started) FROM commits WHERE machine=? AND source=? AND run=?"
+                started = self._base.execute(query, (machine, source, one.run)).fetchone()[0]
+                rows.append(
+                    (source, one.entry.path, -1, one.entry.size, one.entry.mtime_ns, 0, one.entry.size, started)
+                )
+            last = one.entry.path
+        self._base.executemany("INSERT INTO local VALUES (?,?,?,?,?,?,?,?,NULL)", rows)
+
+    # The unfinished run.
+
+    def pending(self, source: str) -> tuple[str, float] | None:
+        """The unfinished run of a source and when it began."""
+        found = self._base.execute("SELECT run, started FROM pending WHERE source=?", (source,)).fetchone()
+        return (found[0], found[1]) if found else None
+
+    def begin(self, source: str, run: str, started: float) -> None:
+        """Remember the run before it sends anything."""
+        self._base.execute("INSERT OR REPLACE INTO pending VALUES (?,?,?)", (source, run, started))
+
+    def stage(self, source: str, path: bytes, entry: Entry, change: str) -> None:
+        """Remember an entry of the unfinished run, whose pack is stored."""
+        self._base.execute("INSERT OR REPLACE INTO staged VALUES (?,?,?,?)", (source, path, line_of(entry), change))
+
+    def stage_pack(self, source: str, pack: Stored, number: int) -> None:
+        """Remember a pack of the unfinished run that was read back."""
+        self._base.execute(
+            "INSERT OR REPLACE INTO staged_packs VALUES (?,?,?,?)", (source, pack.key, number, pack.model_dump_json())
+        )
+
+    def staged_packs(self, source: str) -> list[tuple[Stored, int]]:
+        """The packs of the unfinished run with their numbers."""
+        query = "SELECT body, number FROM staged_packs WHERE source=? ORDER BY number"
+        return [(Stored.model_validate_json(body), number) for body, number in self._base.execute(query, (source,))]
+
+    def staged(self, source: str) -> Iterator[Entry]:
+        """The entries of the unfinished run, in the order of their paths."""
+        for (line,) in self._base.execute("SELECT line FROM staged WHERE source=? ORDER BY path", (source,)):
+            yield entry_of(line)
+
+    def changes(self, source: str) -> dict[str, int]:
+        """How many files of the unfinished run were stored, by how."""
+        query = "SELECT change, count(*) FROM staged WHERE source=? GROUP BY change"
+        return dict(self._base.execute(query, (source,)).fetchall())
+
+    def end(self, source: str) -> None:
+        """Forget the unfinished run: it is committed, or it had nothing to store."""
+        for table in ("pending", "staged_packs", "staged"):
+            self._base.execute(f"DELETE FROM {table} WHERE source=?", (source,))  # noqa: S608 - names of ours
+
+
+def unread(local: Local) -> Local:
+    """The same file, to be read again next time."""
+    return replace(local, inode=-1)

@@ -1,0 +1,196 @@
+"""A receipt: what one run did and proved, as one JSON document (`schemas/receipt.schema.json`).
+
+The rule: there is one for every run, also for one that failed or was stopped. It is written to a local folder when the
+run begins and again at its end, and to the store at its end; a run that ended without a word is one that is still open.
+It holds names and numbers, and no content.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model.secrecy.redaction import redacted
+from model.whole_file import write_whole
+from object_store import ObjectStore, ObjectStoreError
+from workloads.archive.commit import SHA256_METADATA, Counts, sha256_of
+
+PREFIX = "receipts/v1/"
+VERSION: Literal[1] = 1
+Status = Literal["running", "complete", "incomplete", "failed", "stopped"]
+
+
+class _Written(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceReceipt(_Written):
+    """One source of a run.
+
+    Attributes:
+        name: The source's name.
+        root: Its folder or file.
+        commit: The key of the commit; empty if there was nothing new.
+        commit_sha256: Of the commit.
+        counts: What the run met and stored.
+        problems: Why the source is not complete.
+        left_out: What holds no data and is not archived.
+        hollow: Files that shrank by more than half: an earlier state is worth more.
+        missing: Files that were there in the last weeks, were young, and are gone.
+    """
+
+    name: str
+    root: str
+    commit: str = ""
+    commit_sha256: str = ""
+    counts: Counts = Counts()
+    problems: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    hollow: tuple[str, ...] = ()
+    missing: int = 0
+
+
+class Receipt(_Written):
+    """One run.
+
+    Attributes:
+        version: Of this form.
+        kind: Such as `sessions.archive`.
+        run: The receipt's id: its time and random digits.
+        machine: The machine's name.
+        store: The endpoint and bucket that it is about.
+        started_at: When the run began.
+        ended_at: When it ended; None while it runs, or if it never ended.
+        status: How it ended.
+        error: Why it failed.
+        notes: What a reader should know.
+        sources: The sources.
+        proven: Packs of earlier runs that were read back now, by key, and what was wrong with them (empty: nothing).
+        pruned: Local files that were removed, with the commit that holds each.
+        kept: Local files that were to be removed and are still there, and why.
+        expires_after_days: Days after which the store deletes what this run stored; None for never.
+    """
+
+    version: Literal[1] = VERSION
+    kind: str
+    run: str
+    machine: str
+    store: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    status: Status = "running"
+    error: str = ""
+    notes: tuple[str, ...] = ()
+    sources: tuple[SourceReceipt, ...] = ()
+    proven: Mapping[str, str] = Field(default_factory=dict)
+    pruned: tuple[tuple[str, str], ...] = ()
+    kept: tuple[str, ...] = ()
+    expires_after_days: int | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether somebody must look at it."""
+        return self.status != "complete"
+
+    def to_text(self) -> str:
+        """Its JSON; no secret that this process has read is in it."""
+        return redacted(json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=True)) + "\n"
+
+    @property
+    def file_name(self) -> str:
+        """The name of the local file."""
+        return f"{self.kind}-{self.machine}-{self.run}.json"
+
+    @property
+    def key(self) -> str:
+        """The key in the store."""
+        return f"{PREFIX}{self.machine}/{self.run[:4]}/{self.run[4:6]}/{self.run[6:8]}/{self.kind}-{self.run}.json"
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a receipt."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Receipt.model_json_schema(mode="serialization"),
+    }
+
+
+def keep(receipt: Receipt, folder: Path) -> None:
+    """Write a receipt to the local folder, readable for its owner alone: names of files may tell much."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_whole(folder / receipt.file_name, receipt.to_text(), 0o600)
+
+
+def send(receipt: Receipt, store: ObjectStore, bucket: str) -> None:
+    """Write an ended receipt to the store, once."""
+    body = receipt.to_text().encode()
+    store.upload(
+        bucket, receipt.key, body, "application/json", metadata={SHA256_METADATA: sha256_of(body)}, if_absent=True
+    )
+
+
+def of_folder(folder: Path) -> list[Receipt]:
+    """The receipts of the local folder; one that cannot be read is left out, the store has it."""
+    found = []
+    with suppress(FileNotFoundError):
+        for path in sorted(folder.iterdir()):
+            if path.suffix == ".json":
+                with suppress(OSError, ValidationError):
+                    found.append(Receipt.model_validate_json(path.read_bytes()))
+    return found
+
+
+def of_store(store: ObjectStore, bucket: str, since: datetime, known: Iterable[str] = ()) -> list[Receipt]:
+    """The receipts in the store since a time.
+
+    Args:
+        store: The store.
+        bucket: The bucket's name.
+        since: The first day that counts.
+        known: Ids of receipts that need not be read.
+
+    Raises:
+        ObjectStoreError: The store is away, or denies it.
+    """
+    skip, found = set(known), []
+    day = f"{since.astimezone(UTC) - timedelta(days=1):%Y/%m/%d}"
+    for ref in store.list(bucket, PREFIX):
+        parts = ref.key.removeprefix(PREFIX).split("/")
+        run = ref.key.rpartition("/")[2].removesuffix(".json").partition("-")[2]
+        if len(parts) > 4 and "/".join(parts[1:4]) >= day and run not in skip:  # noqa: PLR2004 - machine and date
+            with suppress(ValidationError):
+                found.append(Receipt.model_validate_json(store.download(bucket, ref.key, etag=ref.etag)))
+    return found
+
+
+def newest_first(receipts: Iterable[Receipt]) -> list[Receipt]:
+    """Each receipt once, the newest first; an ended one counts before the same one open."""
+    by_run: dict[tuple[str, str], Receipt] = {}
+    for one in receipts:
+        held = by_run.get((one.machine, one.run))
+        if held is None or held.ended_at is None:
+            by_run[one.machine, one.run] = one
+    return sorted(by_run.values(), key=lambda one: (one.started_at, one.run), reverse=True)
+
+
+def late(receipts: Iterable[Receipt], kind: str, every: timedelta, now: datetime) -> dict[str, datetime]:
+    """The machines whose last complete run of a kind is more than two periods ago, with its time."""
+    last: dict[str, datetime] = {}
+    for one in receipts:
+        if one.kind == kind:
+            done = one.started_at if one.status == "complete" else datetime.min.replace(tzinfo=UTC)
+            last[one.machine] = max(last.get(one.machine, done), done)
+    return {machine: when for machine, when in last.items() if now - when > 2 * every}
+
+
+def said(error: BaseException) -> str:
+    """What a receipt says of an error: one line, without a secret."""
+    if isinstance(error, OSError) and not isinstance(error, ObjectStoreError) and error.strerror:
+        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        return redacted(f"{where}{error.strerror}")
+    return redacted(" ".join(str(error).split()) or type(error).__name__)

@@ -1,0 +1,243 @@
+"""`object-store sessions archive`: the daily run.
+
+Exit status: 0 every source is archived; 1 something is missing or was not read, and the receipt names it; 2 the run
+could not be done.
+
+The rule: one source that fails does not keep the others from being archived. What was there in the last weeks and is
+gone counts as a loss, source by source, unless other programs delete it by its age.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from model.exit_codes import ExitCode
+from model.terminal_text import printable
+from object_store import ObjectStoreError
+from workloads.archive.commit import new_run
+from workloads.archive.entry import shown
+from workloads.archive.history import follow, now_utc
+from workloads.archive.proof import prove
+from workloads.archive.run import Job, Outcome, archive
+from workloads.archive.source import SourceError
+from workloads.receipt import Receipt, SourceReceipt, Status, keep, said, send
+from workloads.sessions.context import WORKLOAD, Context, Options, Told, ended, expires_after_days, opened
+
+KIND = "sessions.archive"
+BASELINE_DAYS: Final = 28
+"""Files that were seen this recently are expected."""
+DELETED_AFTER_DAYS: Final = 25
+"""Files that were last written this long ago may be deleted by the programs that wrote them (after 30 days)."""
+LOSS_SHARE: Final = 0.2
+LOSS_FLOOR: Final = 5
+"""Fewer missing files than this are no loss, even if they are all."""
+PROOFS_A_RUN: Final = 2
+"""Packs of earlier runs that each run reads back, the longest unread first."""
+_DAY: Final = 86400
+
+
+@dataclass(frozen=True)
+class ArchiveOptions(Options):
+    """The options of `archive`.
+
+    Attributes:
+        meant: Sources that may be missing, empty or much smaller in this run.
+    """
+
+    meant: Sequence[str] = ()
+
+
+def run(options: ArchiveOptions, *, stage: Callable[[str], None] | None = None) -> ExitCode:
+    """Archive every source, write the receipt, and print the summary."""
+    try:
+        with opened(options) as context:
+            receipt = _archived(context, options, stage)
+    except Told as error:
+        return ended(error)
+    if options.as_json:
+        sys.stdout.write(receipt.to_text())
+    elif not options.quiet:
+        show(receipt)
+    if receipt.error:
+        return ended(RuntimeError(receipt.error))
+    return ExitCode.WRONG if receipt.failed else ExitCode.DONE
+
+
+def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], None] | None) -> Receipt:
+    now = now_utc()
+    receipt = Receipt(
+        kind=KIND,
+        run=new_run(now),
+        machine=context.machine,
+        store=context.place,
+        started_at=now,
+        expires_after_days=expires_after_days(),
+    )
+    keep(receipt, context.receipts)
+    sources: list[SourceReceipt] = []
+    proven: dict[str, str] = {}
+    status: Status = "complete"
+    error = ""
+    try:
+        with context.doing("reading what is archived") as tell:
+            follow(context.store, context.bucket, context.machine, context.state, tell)
+        for name, root in context.roots.items():
+            one = _source(context, name, str(root), meant=name in options.meant, stage=stage)
+            sources.append(one)
+            if one.problems:
+                status = "incomplete"
+        with context.doing("reading old packs back") as tell:
+            proven = prove(context.store, context.bucket, context.machine, context.state, PROOFS_A_RUN, tell)
+        if any(proven.values()):
+            status = "incomplete"
+    except KeyboardInterrupt:
+        _end(context, replace_receipt(receipt, "stopped", "", sources, proven), sent=False)
+        raise
+    except Told as fault:
+        status, error = "failed", said(fault)
+    done = replace_receipt(receipt, status, error, sources, proven)
+    return _end(context, done, sent=True)
+
+
+def replace_receipt(
+    receipt: Receipt,
+    status: Status,
+    error: str,
+    sources: Sequence[SourceReceipt],
+    proven: dict[str, str],
+) -> Receipt:
+    """The receipt at the end of its run."""
+    return receipt.model_copy(
+        update={
+            "ended_at": now_utc(),
+            "status": status,
+            "error": error,
+            "sources": tuple(sources),
+            "proven": proven,
+        }
+    )
+
+
+def _end(context: Context, receipt: Receipt, *, sent: bool) -> Receipt:
+    """Keep a receipt, and send it; one that cannot be sent says so."""
+    keep(receipt, context.receipts)
+    if not sent:
+        return receipt
+    try:
+        send(receipt, context.store, context.bucket)
+    except ObjectStoreError as fault:
+        status: Status = "failed" if receipt.status == "failed" else "incomplete"
+        receipt = receipt.model_copy(
+            update={"status": status, "notes": (*receipt.notes, f"the receipt is only on this machine: {said(fault)}")}
+        )
+        keep(receipt, context.receipts)
+    return receipt
+
+
+def _source(
+    context: Context,
+    name: str,
+    root: str,
+    *,
+    meant: bool,
+    stage: Callable[[str], None] | None,
+) -> SourceReceipt:
+    """Archive one source, and judge what is missing."""
+    state, machine, now = context.state, context.machine, now_utc()
+    job = Job(
+        workload=WORKLOAD,
+        machine=machine,
+        source=name,
+        root=context.roots[name],
+        bucket=context.bucket,
+        renew_after_days=context.settings.sessions.renew_after_days,
+    )
+    with state.transaction():
+        state.learn(machine, name)
+    other = state.others(machine, name)
+    problems = []
+    if other is not None:
+        problems.append(
+            f"another installation ({other}) commits as machine {machine}, too: give each its own name (machine: NAME)"
+        )
+    outcome = Outcome()
+    missing: list[bytes] = []
+    try:
+        with context.doing(f"archiving {name}") as tell:
+            outcome = archive(job, context.store, state, progress=tell, stage=stage)
+    except SourceError as fault:
+        if not meant:
+            off = f"in {context.where} sessions.sources: {name}: null"
+            problems.append(f"{fault}; if that is meant: --meant {name}, or for ever {off}")
+    else:
+        since = now - timedelta(days=BASELINE_DAYS)
+        young = now - timedelta(days=DELETED_AFTER_DAYS)
+        missing = state.missing(name, now.timestamp(), since.timestamp(), int(young.timestamp() * 1e9))
+        problems += outcome.problems
+        if not meant:
+            problems += _losses(name, outcome.counts.seen, missing)
+        elif missing:
+            with state.transaction():
+                state.gone(name, missing, "meant")
+    return SourceReceipt(
+        name=name,
+        root=root,
+        commit=outcome.commit,
+        commit_sha256=outcome.commit_sha256,
+        counts=outcome.counts,
+        problems=tuple(problems),
+        left_out=tuple(outcome.left_out),
+        hollow=tuple(outcome.hollow),
+        missing=len(missing),
+    )
+
+
+def _losses(name: str, seen: int, missing: Sequence[bytes]) -> list[str]:
+    """What is wrong with the number of files."""
+    meant = f"if that is meant: --meant {name}"
+    if not seen:
+        return [f"no file was found; {meant}"]
+    if len(missing) >= LOSS_FLOOR and len(missing) > LOSS_SHARE * (seen + len(missing)):
+        shares = f"{len(missing)} of {seen + len(missing)} files of the last {BASELINE_DAYS} days are gone"
+        return [f"{shares}, such as {shown(missing[0])}; {meant}"]
+    return []
+
+
+def show(receipt: Receipt) -> None:
+    """Print the summary."""
+    console = Console()
+    table = Table(box=None, pad_edge=False)
+    for heading in ("source", "files", "new", "grown", "renewed", "unchanged", "read", "stored", ""):
+        table.add_column(heading, justify="left" if heading in ("source", "") else "right")
+    for one in receipt.sources:
+        counts = one.counts
+        state = "ok" if not one.problems else "INCOMPLETE"
+        numbers = (counts.seen, counts.whole, counts.tails, counts.renewed, counts.unchanged)
+        sizes = (megabytes(counts.content_bytes), megabytes(counts.stored_bytes))
+        table.add_row(one.name, *map(str, numbers), *sizes, state)
+    console.print(table)
+    for one in receipt.sources:
+        for problem in one.problems:
+            console.print(f"{one.name}: {printable(problem)}", markup=False, highlight=False, soft_wrap=True)
+        for name in one.hollow:
+            text = f"{one.name}: {printable(name)} shrank by more than half; `sessions restore --at` has what it was"
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+        for left in one.left_out:
+            console.print(f"{one.name}: left out: {printable(left)}", markup=False, highlight=False, soft_wrap=True)
+    for key, wrong in receipt.proven.items():
+        if wrong:
+            console.print(f"{key}: {printable(wrong)}", markup=False, highlight=False, soft_wrap=True)
+    for note in receipt.notes:
+        console.print(printable(note), markup=False, highlight=False, soft_wrap=True)
+    kept = f"; the store keeps it for {receipt.expires_after_days} days" if receipt.expires_after_days else ""
+    console.print(f"{receipt.status}: receipt {receipt.file_name}{kept}", markup=False, highlight=False, soft_wrap=True)
+
+
+def megabytes(size: int) -> str:
+    """A size for a table."""
+    return f"{size / 1e6:.1f} MB"

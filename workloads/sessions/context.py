@@ -1,0 +1,170 @@
+"""What every command of the sessions begins with: configuration, store, bucket, machine and state.
+
+The rule: everything that can be wrong before a request is found here, and every failure of a command ends here as one
+message and an exit status.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from model.exit_codes import ExitCode
+from model.problems import InvalidInputError, Problem, nearest
+from model.secrecy.redaction import redacted
+from model.taxonomy_file import load as load_taxonomy
+from model.terminal_text import printable
+from object_store import ObjectStore, ObjectStoreError
+from stack.runner import EngineError
+from workloads.archive.pack import DamagedError
+from workloads.archive.restore import RestoreError
+from workloads.archive.source import SourceError
+from workloads.archive.state import BusyError, State
+from workloads.machine import machine_of
+from workloads.needs import NEEDS
+from workloads.place import place_of
+from workloads.settings import Workloads, load
+
+WORKLOAD = "sessions"
+DOMAIN = "session-archive"
+PROGRESS_AFTER_SECONDS = 2.0
+Told = (InvalidInputError, ObjectStoreError, DamagedError, RestoreError, SourceError, BusyError, EngineError, OSError)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that all commands share.
+
+    Attributes:
+        config: The configuration file; None for the default.
+        store: A file or folder of variables in place of the configured one.
+        machine: Another machine than this one.
+        sources: Only these; empty for all.
+        quiet: Show no progress.
+        as_json: Print JSON.
+    """
+
+    config: Path | None = None
+    store: Path | None = None
+    machine: str | None = None
+    sources: Sequence[str] = ()
+    quiet: bool = False
+    as_json: bool = False
+
+
+@dataclass(frozen=True)
+class Context:
+    """An opened store with the machine's settings.
+
+    Attributes:
+        options: The command's options.
+        settings: The configuration.
+        where: Its name in messages.
+        machine: The machine's name.
+        store: The store.
+        bucket: The bucket of the sessions.
+        state: The machine's state.
+        console: For progress and messages.
+    """
+
+    options: Options
+    settings: Workloads
+    where: str
+    machine: str
+    store: ObjectStore
+    bucket: str
+    state: State
+    console: Console
+
+    @property
+    def receipts(self) -> Path:
+        """The local folder of receipts."""
+        return Path(self.settings.receipts).expanduser()
+
+    @property
+    def roots(self) -> dict[str, Path]:
+        """The sources that were asked for, with their folders or files."""
+        roots = self.settings.sessions.roots()
+        return {name: path for name, path in roots.items() if not self.options.sources or name in self.options.sources}
+
+    @property
+    def place(self) -> str:
+        """The store and bucket, for receipts."""
+        return f"{self.store.config.endpoint or 'AWS S3 in ' + self.store.config.region} {self.bucket}"
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[Callable[[int], None]]:
+        """Show what is being done and how many bytes, if it takes longer than two seconds."""
+        if self.options.quiet or not self.console.is_terminal:
+            yield lambda _: None
+            return
+        columns = (SpinnerColumn(), TextColumn(what), DownloadColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.console, transient=True, refresh_per_second=4) as progress:
+            task = progress.add_task(what, total=None, visible=False)
+
+            def tell(size: int) -> None:
+                shown = (progress.tasks[0].elapsed or 0) > PROGRESS_AFTER_SECONDS
+                progress.update(task, advance=size, visible=shown)
+
+            yield tell
+
+
+@contextmanager
+def opened(options: Options, *, lock: bool = True) -> Iterator[Context]:
+    """Open everything; the state is locked.
+
+    Raises:
+        InvalidInputError: A setting or an option is wrong.
+        BusyError: Another run has the state.
+    """
+    settings, where = load(options.config, os.environ)
+    known = tuple(settings.sessions.roots())
+    wrong = [name for name in options.sources if name not in known]
+    if wrong:
+        raise InvalidInputError(
+            [
+                Problem("--source", f"unknown source {name!r}", ", ".join(known), f"--source {nearest(name, known)}")
+                for name in wrong
+            ]
+        )
+    need = NEEDS[WORKLOAD]
+    place = settings.store
+    path = options.store or (Path(place.variables).expanduser() if place.variables else None)
+    credentials = None
+    if path is None and place.deployment is not None and place.credentials is not None:
+        path, credentials = Path(place.deployment).expanduser(), Path(place.credentials).expanduser()
+    found = place_of(path, need, os.environ, credentials)
+    bucket = found.bucket(DOMAIN)
+    base = Path(settings.state).expanduser()
+    machine = machine_of(settings, base)
+    console = Console(stderr=True, quiet=options.quiet)
+    with ObjectStore(found.config) as store, State(base / WORKLOAD / bucket, wait=not lock) as state:
+        yield Context(options, settings, where, machine, store, bucket, state, console)
+
+
+def expires_after_days() -> int | None:
+    """Days after which the store deletes a session's pack, as the taxonomy has it."""
+    taxonomy = load_taxonomy()
+    domain = taxonomy.domains[DOMAIN]
+    return domain.expire_after_days or getattr(getattr(taxonomy.bands, domain.band), "expire_after_days", None)
+
+
+def every(settings: Workloads) -> timedelta:
+    """How often the archive runs."""
+    return timedelta(days=settings.sessions.every_days)
+
+
+def ended(error: BaseException) -> ExitCode:
+    """Say why a command could not run or finish."""
+    text = str(error)
+    if isinstance(error, OSError) and not isinstance(error, ObjectStoreError) and error.strerror:
+        name = os.fsdecode(error.filename) if error.filename else "this machine"
+        text = f"{name}: {error.strerror}"
+    sys.stderr.write(redacted(printable(text)) + "\n")
+    return ExitCode.CANNOT

@@ -1,0 +1,194 @@
+"""`object-store sessions restore` and `cat`: the way back.
+
+Exit status: 0 restored; 1 nothing, or more than one, has the name; 2 it could not be done.
+
+The rule: without a date the state that was committed last counts, by the commits' own numbers and not by names or
+clocks. What was deleted on the machine since is restored, too: this is an archive.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from model.exit_codes import ExitCode
+from model.problems import InvalidInputError, Problem
+from model.terminal_text import printable
+from workloads.archive.commit import prefix_of
+from workloads.archive.entry import Entry, is_inside, shown
+from workloads.archive.history import follow, machines
+from workloads.archive.restore import content, restore
+from workloads.archive.state import Generation
+from workloads.sessions.archive import megabytes
+from workloads.sessions.context import Context, Options, Told, ended, opened
+
+
+@dataclass(frozen=True)
+class RestoreOptions(Options):
+    """The options of `restore` and `cat`.
+
+    Attributes:
+        names: Parts of the names to restore, such as a session's id; empty for all.
+        to: The empty folder.
+        at: The state at this time; empty for the last one.
+        show: List the stored states, and restore nothing.
+    """
+
+    names: Sequence[str] = ()
+    to: Path | None = None
+    at: str = ""
+    show: bool = False
+
+
+def run_restore(options: RestoreOptions) -> ExitCode:
+    """Restore to a folder, or list what could be."""
+    try:
+        at = _time(options.at)
+        if options.to is None and not options.show:
+            raise InvalidInputError([Problem("--to", "is missing", "an empty folder", "--to FOLDER")])
+        with opened(replace(options)) as context:
+            machine = _followed(context)
+            found = [one for one in context.state.generations(machine, at=at) if _is_wanted(one, options)]
+            if options.show:
+                return _list(found)
+            newest = _newest(found)
+            if not newest:
+                return _nothing(options)
+            assert options.to is not None  # noqa: S101 - checked above, for the type
+            with context.doing("restoring") as tell:
+                done = restore(context.store, context.bucket, newest, context.state.pack, options.to, progress=tell)
+    except Told as error:
+        return ended(error)
+    if not options.quiet:
+        what = f"{done.files} files ({megabytes(done.size)}), {done.folders} folders, {done.links} links"
+        text = f"restored {what} to {options.to}"
+        Console().print(printable(text), markup=False, highlight=False, soft_wrap=True)
+    return ExitCode.DONE
+
+
+def run_cat(options: RestoreOptions) -> ExitCode:
+    """Write one session to standard output."""
+    try:
+        at = _time(options.at)
+        with opened(options) as context:
+            machine = _followed(context)
+            found = [one for one in context.state.generations(machine, at=at) if _is_wanted(one, options)]
+            files = {path: entry for path, entry in _newest(found).items() if entry.kind == "file"}
+            exact = {path: entry for path, entry in files.items() if _stem(path) in options.names}
+            files = exact or files
+            if len(files) != 1:
+                if not files:
+                    return _nothing(options)
+                sys.stderr.write(
+                    "several files have that name:\n" + "".join(f"  {shown(path)}\n" for path in sorted(files))
+                )
+                return ExitCode.WRONG
+            (entry,) = files.values()
+            for block in content(context.store, context.bucket, entry, context.state.pack):
+                sys.stdout.buffer.write(block)
+            sys.stdout.buffer.flush()
+    except Told as error:
+        return ended(error)
+    return ExitCode.DONE
+
+
+def _followed(context: Context) -> str:
+    """Bring the state up to the store, for the machine that was asked for."""
+    machine = context.options.machine or context.machine
+    if machine != context.machine:
+        there = sorted(machines(context.store, context.bucket))
+        if machine not in there:
+            raise InvalidInputError(
+                [
+                    Problem(
+                        "--machine",
+                        f"no machine {machine!r} has an archive",
+                        ", ".join(there) or "none",
+                        "--machine NAME",
+                    )
+                ]
+            )
+    with context.doing(f"reading what is archived under {prefix_of(machine)}") as tell:
+        follow(context.store, context.bucket, machine, context.state, tell)
+    return machine
+
+
+def _is_wanted(one: Generation, options: RestoreOptions) -> bool:
+    if options.sources and one.source not in options.sources:
+        return False
+    if not options.names:
+        return True
+    path = f"{one.source}/{one.entry.path.decode('utf-8', 'surrogateescape')}"
+    return any(name in path for name in options.names)
+
+
+def _newest(found: Iterable[Generation]) -> dict[bytes, Entry]:
+    """The newest state of each path, by its path below the source's name; a folder gives way to what is in it."""
+    newest: dict[bytes, Generation] = {}
+    for one in found:
+        path = one.source.encode() + b"/" + one.entry.path
+        if path not in newest:
+            newest[path] = one
+    # A path that was a file or a link once, and a folder later: the one that was committed last counts.
+    for path, one in list(newest.items()):
+        parent = path
+        while b"/" in parent:
+            parent = parent.rpartition(b"/")[0]
+            above = newest.get(parent)
+            if above is not None and above.entry.kind != "folder":
+                newest.pop(path if above.sequence > one.sequence else parent, None)
+    return {path: one.entry for path, one in newest.items() if is_inside(path)}
+
+
+def _stem(path: bytes) -> str:
+    name = path.rpartition(b"/")[2].decode("utf-8", "surrogateescape")
+    return name.rpartition(".")[0] or name
+
+
+def _list(found: Sequence[Generation]) -> ExitCode:
+    """Every stored state, with size and time."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("source", "path", "written", "bytes", "committed", "parts", ""):
+        table.add_column(heading, justify="right" if heading in ("bytes", "parts") else "left", overflow="fold")
+    for one in found:
+        if one.entry.kind == "file":
+            written = datetime.fromtimestamp(one.entry.mtime_ns / 1e9, UTC)
+            run = f"{one.run[:4]}-{one.run[4:6]}-{one.run[6:8]} {one.run[9:11]}:{one.run[11:13]}"
+            hollow = "shrank by more than half" if one.entry.hollow else ""
+            table.add_row(
+                one.source,
+                shown(one.entry.path),
+                f"{written:%Y-%m-%d %H:%M}",
+                str(one.entry.size),
+                run,
+                str(len(one.entry.segments)),
+                hollow,
+            )
+    Console().print(table)
+    return ExitCode.DONE if found else ExitCode.WRONG
+
+
+def _nothing(options: RestoreOptions) -> ExitCode:
+    what = " or ".join(map(repr, options.names)) or "anything"
+    sys.stderr.write(f"no commit names {printable(what)}\n")
+    return ExitCode.WRONG
+
+
+def _time(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInputError(
+            [
+                Problem(
+                    "--at", f"{text!r} is not a time", "2026-11-30 or 2026-11-30T04:00:00Z", "--at 2026-11-30T04:00:00Z"
+                )
+            ]
+        ) from None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,247 @@
+"""`workloads.yaml`: what the workloads of one machine store, and where.
+
+The rule: every key has a default, the owner's; an unknown key is an error, and all mistakes are reported at once. The
+file is the one of `--config`, else of OBJECT_STORE_WORKLOADS, else `~/.config/object-store/workloads.yaml`, if that
+exists.
+Where the store is comes from `place`, not from here.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from model.problems import InvalidInputError, Problem, key_path, nearest
+from model.written_yaml import read_yaml_file
+
+VARIABLE = "OBJECT_STORE_WORKLOADS"
+DEFAULT_FILE = Path("~/.config/object-store/workloads.yaml")
+NAME_FORM = "lower case letters, digits and single hyphens, starting with a letter (claude-projects)"
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+#: The places of the agents' transcripts, by the keys that the owner's own backup uses.
+SOURCES: Mapping[str, str] = {
+    "pi-agent-sessions": "~/.pi/agent/sessions",
+    "pi-run-history": "~/.pi/agent/run-history.jsonl",
+    "pi-notes-events": "~/.pi/notes-bridge/events.jsonl",
+    "claude-projects": "~/.claude/projects",
+    "codex-sessions": "~/.codex/sessions",
+    "codex-archived-sessions": "~/.codex/archived_sessions",
+    "codex-session-index": "~/.codex/session_index.jsonl",
+    "joelclaw-runs-dev": "~/.joelclaw/runs-dev",
+    "joelclaw-outbox": "~/.joelclaw/outbox",
+    "joelclaw-gateway-sessions": "~/.joelclaw/sessions/gateway",
+}
+#: A pack that live files lean on is replaced before it is this old.
+RENEW_DAYS_MAXIMUM = 180
+PRUNE_DAYS_MINIMUM = 7
+#: Other programs delete transcripts after 30 days.
+ALARM_DAYS_MAXIMUM = 29
+
+
+def _named(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(NAME_FORM)
+    return value
+
+
+Name = Annotated[str, AfterValidator(_named)]
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Store(_Declared):
+    """Where the store is: one of the forms that `place.place_of` reads.
+
+    Attributes:
+        variables: A file of variables, or a folder with a file for each; None for the process's environment.
+        deployment: A published deployment; it needs `credentials`.
+        credentials: The stack's published credentials.
+    """
+
+    variables: str | None = None
+    deployment: str | None = None
+    credentials: str | None = None
+
+
+class Prune(_Declared):
+    """Which local files go after they were archived; without it, none.
+
+    Attributes:
+        after_days: Days since a file was last written.
+        sources: The sources whose files go.
+    """
+
+    after_days: Annotated[int, Field(ge=PRUNE_DAYS_MINIMUM, le=3650, strict=True)]
+    sources: Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
+class Sessions(_Declared):
+    """The session transcripts.
+
+    Attributes:
+        sources: Folder or file of each source; null switches a default source off.
+        renew_after_days: Age in days at which what is still live is stored again.
+        alarm_after_days: Age in days of a file in no commit at which `coverage` fails.
+        every_days: How often the archive runs; it is late after two such periods.
+        prune: Which local files go.
+    """
+
+    sources: dict[Name, str | None] = Field(default_factory=dict)
+    renew_after_days: Annotated[int, Field(ge=1, le=RENEW_DAYS_MAXIMUM - 1, strict=True)] = 150
+    alarm_after_days: Annotated[int, Field(ge=1, le=ALARM_DAYS_MAXIMUM, strict=True)] = 20
+    every_days: Annotated[int, Field(ge=1, le=7, strict=True)] = 1
+    prune: Prune | None = None
+
+    def roots(self) -> dict[str, Path]:
+        """Folder or file of each source that is on, with `~` resolved."""
+        merged = {**SOURCES, **self.sources}
+        return {name: Path(path).expanduser() for name, path in merged.items() if path is not None}
+
+
+class Workloads(_Declared):
+    """The content of `workloads.yaml`.
+
+    Attributes:
+        version: Of this form.
+        machine: The machine's name in keys; None for the one that was fixed at its first use.
+        state: The folder of what this machine knows about its archives; it can be made again from the store.
+        receipts: The folder of the receipts.
+        store: Where the store is.
+        sessions: The session transcripts.
+    """
+
+    version: Literal[1] = 1
+    machine: Name | None = None
+    state: str = "~/.local/state/object-store"
+    receipts: str = "~/.local/state/object-store/receipts"
+    store: Store = Store()
+    sessions: Sessions = Sessions()
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the configuration, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Workloads.model_json_schema()}
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> tuple[Workloads, str]:
+    """Read the configuration, and the name of its source for messages.
+
+    Raises:
+        InvalidInputError: It breaks a rule; the error names every problem.
+    """
+    if path is None and environ.get(VARIABLE):
+        path = Path(environ[VARIABLE])
+    if path is None:
+        default = DEFAULT_FILE.expanduser()
+        if not default.exists():
+            return Workloads(), str(DEFAULT_FILE)
+        path = default
+    where = str(path)
+    return parse(read_yaml_file(path, where), where), where
+
+
+def parse(content: object, where: str) -> Workloads:
+    """Check the content of a configuration file.
+
+    Raises:
+        InvalidInputError: It breaks a rule; the error names every problem.
+    """
+    if content is None:
+        return Workloads()
+    if not isinstance(content, Mapping):
+        legal = ", ".join(Workloads.model_fields)
+        raise InvalidInputError([Problem(where, "is not a mapping", f"the keys {legal}", "sessions: {}")])
+    try:
+        settings = Workloads.model_validate(content)
+    except ValidationError as error:
+        raise InvalidInputError([_mistake(detail, where) for detail in error.errors()]) from None
+    _check(settings, where)
+    return settings
+
+
+def _check(settings: Workloads, where: str) -> None:
+    problems = []
+    if (settings.store.deployment is None) != (settings.store.credentials is None):
+        problems.append(
+            Problem(
+                key_path(where, "store"),
+                "has one of deployment and credentials without the other",
+                "both, or variables",
+                "store: {deployment: FILE, credentials: FILE}",
+            )
+        )
+    if settings.store.deployment is not None and settings.store.variables is not None:
+        problems.append(Problem(key_path(where, "store"), "has two places", "one of them", "store: {variables: FILE}"))
+    prune = settings.sessions.prune
+    known = tuple(settings.sessions.roots())
+    problems += [
+        Problem(
+            key_path(where, "sessions.prune.sources"),
+            f"unknown source {name!r}",
+            ", ".join(known) or "none: every source is off",
+            f"sources: [{nearest(name, known) if known else ''}]",
+        )
+        for name in (prune.sources if prune else ())
+        if name not in known
+    ]
+    if not known:
+        problems.append(
+            Problem(
+                key_path(where, "sessions.sources"),
+                "every source is off",
+                "one source",
+                "claude-projects: ~/.claude/projects",
+            )
+        )
+    problems += overlaps(settings.sessions.roots(), key_path(where, "sessions.sources"))
+    if problems:
+        raise InvalidInputError(problems)
+
+
+def overlaps(roots: Mapping[str, Path], where: str) -> list[Problem]:
+    """One problem for each two sources of which one is in the other, links resolved."""
+    real = {name: Path(os.path.realpath(path)) for name, path in roots.items()}
+    names = list(real)
+    return [
+        Problem(
+            f"{where}.{two}",
+            f"overlaps with {one}: {real[two]} and {real[one]}",
+            "folders of which none is in another",
+            f"{two}: null",
+        )
+        for index, one in enumerate(names)
+        for two in names[index + 1 :]
+        if real[one].is_relative_to(real[two]) or real[two].is_relative_to(real[one])
+    ]
+
+
+def _mistake(detail: ErrorDetails, where: str) -> Problem:
+    """One of pydantic's errors as place, mistake, legal values and line; a value is shown, because none is secret."""
+    path = [part for part in detail["loc"] if part != "[key]"]
+    key = str(path[-1])
+    place = key_path(where, ".".join(map(str, path)))
+    if detail["type"] == "extra_forbidden":
+        legal = tuple(_model_at(path[:-1]).model_fields)
+        return Problem(place, f"unknown key {key!r}", ", ".join(legal), f"{nearest(key, legal)}: …")
+    if detail["type"] == "missing":
+        return Problem(place, "is missing", "a value", f"{key}: …")
+    message = detail["msg"].removeprefix("Value error, ")
+    shown = "the entry" if isinstance(detail["input"], Mapping) else repr(detail["input"])
+    return Problem(place, f"{shown} is not allowed here", message[0].lower() + message[1:], f"{key}: (a legal value)")
+
+
+def _model_at(path: list[Any]) -> type[BaseModel]:
+    """The model whose keys are below a path."""
+    models: dict[tuple[str, ...], type[BaseModel]] = {
+        ("store",): Store,
+        ("sessions",): Sessions,
+        ("sessions", "prune"): Prune,
+    }
+    return models.get(tuple(map(str, path)), Workloads)
