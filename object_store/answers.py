@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from object_store.errors import (
@@ -22,10 +23,13 @@ from object_store.proof import may_be_md5
 from object_store.reference import ETAG_PATTERN, ObjectInfo, ObjectRef
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mypy_boto3_s3.type_defs import ObjectTypeDef
 
+    from object_store.exchange import Answer
     from object_store.translation import Place
-    from object_store.wire import Answer, Ask
+    from object_store.wire import Ask
 
 _METADATA: Final = "x-amz-meta-"
 _RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})")
@@ -64,10 +68,15 @@ def info_of(
         name.removeprefix(_METADATA): value for name, value in answer.headers.items() if name.startswith(_METADATA)
     }
     try:
-        modified = parsedate_to_datetime(answer.headers.get("last-modified", ""))
+        modified = _time_of(answer.headers.get("last-modified", ""))
     except ValueError:
         raise UnexpectedAnswer("the answer has no usable Last-Modified", bucket=bucket, key=key) from None
     return ObjectInfo(ref=ref, metadata=metadata, modified=modified)
+
+
+@lru_cache(maxsize=1024)  # the objects of a folder have few different times
+def _time_of(header: str) -> datetime:
+    return parsedate_to_datetime(header)
 
 
 def _size(answer: Answer, span: tuple[int, int] | None, bucket: str, key: str) -> int:

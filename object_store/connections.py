@@ -1,30 +1,34 @@
-"""The connections to a server, by urllib3: with the CA, the proxy and the limits of a configuration.
+"""The connections to a server, made by urllib3: with the CA, the proxy and the limits of a configuration.
 
-The rule: only the configuration decides. urllib3 reads neither a variable of the environment nor a profile.
+The rule: only the configuration decides; urllib3 reads neither a variable of the environment nor a profile. A
+connection takes one request at a time (`exchange`), and is kept for the next one if nothing of the answer is left.
 """
 
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
-from functools import cache
+from collections import deque
+from contextlib import contextmanager, suppress
+from functools import partial
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from botocore.httpsession import create_urllib3_context, get_cert_path
-from urllib3 import PoolManager, ProxyManager, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, ProxyError, SSLError
+from urllib3.util import parse_url
+from urllib3.util.ssl_match_hostname import CertificateError
+
+from object_store.exchange import Answer, head_of, lost, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from urllib3 import BaseHTTPResponse
-    from urllib3.connectionpool import HTTPConnectionPool
+    from collections.abc import Iterator, Mapping
 
     from object_store.config import StoreConfig
 
 CONNECTIONS: Final = 64
 """Connections to one host that stay open between requests."""
-
-_HOSTS: Final = 1000  # on AWS each bucket has its own
 
 
 class Connections:
@@ -37,28 +41,14 @@ class Connections:
             config: the server's certificates, the proxy and the limits.
             ca_file: PEM file that replaces the public CAs; None for the public CAs.
         """
-        context = create_urllib3_context()  # as botocore's own client: it demands a certificate for the host
-        context.load_verify_locations(ca_file or get_cert_path(True))  # noqa: FBT003  # botocore's: the public CAs
-        timeout = Timeout(connect=config.connect_timeout.total_seconds(), read=config.stall_timeout.total_seconds())
-        proxy = config.proxy
-        self._manager = (
-            PoolManager(_HOSTS, maxsize=CONNECTIONS, timeout=timeout, ssl_context=context)
-            if proxy is None
-            else ProxyManager(
-                proxy.url,
-                _HOSTS,
-                proxy_headers=proxy.headers,
-                maxsize=CONNECTIONS,
-                timeout=timeout,
-                ssl_context=context,
-            )
-        )
-        self._by_proxy = proxy is not None
-        self._pool: Callable[[str], HTTPConnectionPool] = cache(self._manager.connection_from_url)
+        self._context = create_urllib3_context()  # as botocore's own client: it demands a certificate for the host
+        self._context.load_verify_locations(ca_file or get_cert_path(True))  # noqa: FBT003  # botocore's: the public CAs
+        self._connect_seconds = config.connect_timeout.total_seconds()
+        self._stall_seconds = config.stall_timeout.total_seconds()
+        self._proxy = config.proxy
+        self._kept: dict[str, deque[HTTPConnection]] = {}
 
-    def send(
-        self, method: str, origin: str, target: str, headers: Mapping[str, str], body: bytes | None = None
-    ) -> BaseHTTPResponse:
+    def send(self, method: str, origin: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """Send one request as it is, and return the answer with its body unread. No redirect is followed.
 
         Args:
@@ -71,22 +61,71 @@ class Connections:
         Raises:
             urllib3's errors: no answer.
         """
-        # The manager parses the URL anew for each request, and only a proxy needs that.
-        opener = self._manager if self._by_proxy else self._pool(origin)
-        return opener.urlopen(
-            method,
-            f"{origin}{target}" if self._by_proxy else target,
-            body=body,
-            headers=dict(headers),
-            retries=False,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-        )
+        headers = {"host": origin.partition("//")[2], "accept-encoding": "identity", **headers}
+        if body or method == "PUT":
+            headers["content-length"] = str(len(body))
+        if self._proxy is not None and not origin.startswith("https:"):
+            target = f"{origin}{target}"
+            headers |= self._proxy.headers
+        head = head_of(method, target, headers)
+        kept = self._kept.setdefault(origin, deque())
+        connection = _idle(kept) or self._connected(origin)
+        try:
+            send(connection.sock, head, body)
+            return Answer(connection, method, partial(_keep, kept))
+        except BaseException:
+            connection.close()
+            raise
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        self._manager.clear()
+        for kept in self._kept.values():
+            while kept:
+                kept.popleft().close()
+
+    def _connected(self, origin: str) -> HTTPConnection:
+        """Open a connection, and raise what urllib3's own pool would."""
+        server, proxy = urlsplit(origin), parse_url(self._proxy.url) if self._proxy is not None else None
+        host, port = (server.hostname, server.port) if proxy is None else (proxy.host, proxy.port or 80)
+        if server.scheme == "https":
+            connection: HTTPConnection = HTTPSConnection(
+                str(host), port, timeout=self._connect_seconds, proxy=proxy, ssl_context=self._context
+            )
+            if self._proxy is not None:
+                connection.set_tunnel(str(server.hostname), server.port or 443, self._proxy.headers)
+        else:
+            connection = HTTPConnection(str(host), port, timeout=self._connect_seconds, proxy=proxy)
+        try:
+            connection.connect()
+        except (HTTPError, HTTPException, OSError, CertificateError) as fault:
+            reached = proxy is None or connection.has_connected_to_proxy
+            connection.close()
+            if isinstance(fault, CertificateError):
+                raise SSLError(fault) from None
+            if not reached:
+                raise ProxyError("no connection through the proxy", fault) from None
+            if isinstance(fault, HTTPError):
+                raise
+            raise lost(fault) from None
+        connection.sock.settimeout(self._stall_seconds)
+        return connection
+
+
+def _idle(kept: deque[HTTPConnection]) -> HTTPConnection | None:
+    while kept:
+        with suppress(IndexError):  # another thread was faster
+            connection = kept.pop()
+            if connection.is_connected:
+                return connection
+            connection.close()
+    return None
+
+
+def _keep(kept: deque[HTTPConnection], connection: HTTPConnection) -> None:
+    if len(kept) < CONNECTIONS:
+        kept.append(connection)
+    else:
+        connection.close()
 
 
 @contextmanager

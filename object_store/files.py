@@ -37,14 +37,14 @@ class Partial:
         self._fault = fault
         self.sequential = sequential
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: bytes | memoryview) -> None:
         """Add a block."""
         try:
             write_all(self._descriptor, block)
         except OSError as raw:
             raise self._fault(raw) from None
 
-    def write_at(self, offset: int, block: bytes) -> None:
+    def write_at(self, offset: int, block: memoryview) -> None:
         """Write a block at its offset; several threads may do so at the same time."""
         rest = memoryview(block)
         try:
@@ -77,10 +77,12 @@ def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) 
 
     with ExitStack() as stack:
         try:
-            through = opened_through(path)
+            new = not os.path.lexists(path)
+            through = None if new else opened_through(path)
             if through is None:
-                real = Path(os.path.realpath(path))
-                descriptor, partial = stack.enter_context(locked_partial(real.parent, over=replaceable(real)))
+                real = path if new else Path(os.path.realpath(path))
+                over = None if new else replaceable(real)
+                descriptor, partial = stack.enter_context(locked_partial(real.parent, over=over))
             else:
                 stack.callback(os.close, through)
         except OSError as raw:

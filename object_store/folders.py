@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from threading import Event, Semaphore
@@ -299,26 +299,27 @@ def _each(one: Callable[[str], int | None], keys: Iterable[str], jobs: int) -> T
     """Do all, `jobs` at a time; after the first failure start no more, and raise it."""
     if jobs < 1:
         raise InvalidArgument(f"jobs is {jobs}; legal: 1 or more")
-    stopped = Event()
+    left, stopped = deque(keys), Event()
 
-    def unless_stopped(key: str) -> int | None:
-        if stopped.is_set():
-            return None
-        try:
-            return one(key)
-        except BaseException:
-            stopped.set()
-            raise
+    def work() -> list[int | None]:
+        sizes = []
+        while not stopped.is_set():
+            try:
+                key = left.popleft()
+            except IndexError:
+                break
+            try:
+                sizes.append(one(key))
+            except BaseException:
+                stopped.set()
+                raise
+        return sizes
 
-    sizes: list[int | None] = []
     with ThreadPoolExecutor(jobs, thread_name_prefix="object-store-file") as pool:
-        under_way: deque[Future[int | None]] = deque()
         try:
-            for key in keys:
-                if len(under_way) >= 4 * jobs:
-                    sizes.append(under_way.popleft().result())
-                under_way.append(pool.submit(unless_stopped, key))
-            sizes += [each.result() for each in under_way]
+            # Each thread takes its next key by itself: a future for each would cost as much as signing a request.
+            working = [pool.submit(work) for _ in range(min(jobs, len(left)))]
+            sizes = [size for each in working for size in each.result()]
         except BaseException:
             stopped.set()
             raise

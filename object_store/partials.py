@@ -67,7 +67,7 @@ def sweep(folder: Path) -> None:
                 os.close(descriptor)
 
 
-def write_all(descriptor: int, block: bytes) -> None:
+def write_all(descriptor: int, block: bytes | memoryview) -> None:
     """Write the whole block."""
     rest = memoryview(block)
     while rest:

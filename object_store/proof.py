@@ -35,7 +35,7 @@ _PLAIN: Final = {"", "AES256"}
 
 
 class _Digest(Protocol):
-    def update(self, data: bytes, /) -> object: ...
+    def update(self, data: bytes | memoryview, /) -> object: ...
     def digest(self) -> bytes: ...
 
 
@@ -45,7 +45,7 @@ class _Crc32:
     def __init__(self) -> None:
         self._value = 0
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         self._value = zlib.crc32(data, self._value)
 
     def digest(self) -> bytes:
@@ -58,6 +58,14 @@ _KINDS: Final[Mapping[str, Callable[[], _Digest]]] = {
     "crc32": _Crc32,
     "md5": partial(hashlib.md5, usedforsecurity=False),
 }
+
+
+@dataclass
+class _Part:
+    """The digest of the first bytes of a part."""
+
+    digest: _Digest
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,7 @@ class Proof:
         self._whole: _Digest | None = _KINDS[wanted.kind]() if wanted is not None else None
         self._part: _Digest | None = _KINDS[wanted.kind]() if wanted is not None and wanted.parts is not None else None
         self._left = PART_SIZE
+        self._parts: dict[int, _Part] = {}
         self.proven = False
 
     @property
@@ -134,7 +143,7 @@ class Proof:
         """Whether the digest depends on how the body was cut into parts."""
         return self._wanted is not None and self._wanted.parts is not None
 
-    def update(self, block: bytes) -> None:
+    def update(self, block: bytes | memoryview) -> None:
         """Add the next block."""
         if self._whole is None:
             return
@@ -144,10 +153,24 @@ class Proof:
         rest = memoryview(block)
         while rest:
             piece, rest = rest[: self._left], rest[self._left :]
-            self._part.update(piece)  # type: ignore[arg-type]  # a buffer
+            self._part.update(piece)
             self._left -= len(piece)
             if not self._left:
                 self._end_part()
+
+    def update_at(self, offset: int, block: memoryview) -> None:
+        """Add a block of a body that arrives in ranges; those of one part come from one thread, in order."""
+        wanted = self._wanted
+        if wanted is None or wanted.parts is None:
+            return
+        while block:
+            index, inside = divmod(offset, PART_SIZE)
+            piece, block = block[: PART_SIZE - inside], block[PART_SIZE - inside :]
+            part = self._parts.setdefault(index, _Part(_KINDS[wanted.kind]()))
+            if part.size == inside:  # else `of_file` reads the part
+                part.digest.update(piece)
+                part.size += len(piece)
+            offset += len(piece)
 
     def end(self, bucket: str, key: str) -> None:
         """Compare. Raise CorruptBody if the body is certainly another one."""
@@ -182,6 +205,9 @@ class Proof:
             return
 
         def of_part(at: int) -> bytes:
+            part = self._parts.get(at // PART_SIZE)
+            if part is not None and part.size == min(PART_SIZE, size - at):
+                return part.digest.digest()
             digest = _KINDS[wanted.kind]()
             digest.update(read_at(at, PART_SIZE))
             return digest.digest()

@@ -56,8 +56,8 @@ class _Left:
 
 def in_ranges(
     first: ObjectStream,
-    ranged: Callable[[int, int], Iterable[bytes]],
-    write_at: Callable[[int, bytes], None],
+    ranged: Callable[[int, int], Iterable[memoryview]],
+    write_at: Callable[[int, memoryview], None],
     *,
     streams: int,
     range_size: int = RANGE_SIZE,
@@ -86,9 +86,9 @@ def in_ranges(
             other.result()
 
 
-def _from_the_front(left: _Left, first: ObjectStream, write_at: Callable[[int, bytes], None]) -> None:
+def _from_the_front(left: _Left, first: ObjectStream, write_at: Callable[[int, memoryview], None]) -> None:
     at, end = 0, 0
-    for block in first:
+    for block in first.views():
         rest = block
         while rest:
             if at == end:
@@ -102,7 +102,7 @@ def _from_the_front(left: _Left, first: ObjectStream, write_at: Callable[[int, b
 
 
 def _from_the_back(
-    left: _Left, ranged: Callable[[int, int], Iterable[bytes]], write_at: Callable[[int, bytes], None]
+    left: _Left, ranged: Callable[[int, int], Iterable[memoryview]], write_at: Callable[[int, memoryview], None]
 ) -> None:
     with left.given_up_on_fault():
         while (part := left.back()) is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from object_store.config import StoreConfig
 from object_store.connections import Connections, ca_file_of
+from object_store.errors import EndpointUnreachable, UnexpectedAnswer
 from object_store.translation import Place, is_of_a_client, refused, translated
 from object_store.wire import said_in
 
@@ -55,6 +56,7 @@ def _failure(config: StoreConfig) -> ObjectStoreError | None:
     except Exception as raw:
         if not is_of_a_client(raw):
             raise
-        return translated(raw, place)
+        failure = translated(raw, place)
+        return EndpointUnreachable(failure.reason) if isinstance(failure, UnexpectedAnswer) else failure  # not HTTP
     # A proxy, too, answers: 407 is its own. A port that speaks TLS answers plain HTTP.
     return refused(said, place) if said.status == 407 or (said.speaks_tls and not config.is_tls) else None  # noqa: PLR2004  # HTTP

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -33,9 +34,14 @@ _DEFAULT_PORT: Final = re.compile(r"^(https://.*(?=:443$)|http://.*(?=:80$)):[0-
 def origin_of(config: StoreConfig, bucket: str) -> str:
     """Scheme and host of a bucket's URL, as the `Host` header names it: without a default port."""
     if config.endpoint is not None:
-        return _DEFAULT_PORT.sub(r"\1", config.endpoint)
+        return _without_default_port(config.endpoint)
     url = aws_endpoint(config.region)
     return url if _is_in_path(config, bucket) else url.replace("https://", f"https://{bucket}.")
+
+
+@lru_cache(maxsize=64)
+def _without_default_port(endpoint: str) -> str:
+    return _DEFAULT_PORT.sub(r"\1", endpoint)
 
 
 def target_of(config: StoreConfig, bucket: str, key: str, query: Mapping[str, str] | None = None) -> str:
@@ -70,7 +76,7 @@ def signed_headers(
         headers: further headers, by lower-case name.
         sha256: SHA-256 of the body, hexadecimal.
     """
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    now = _shown(int(time.time()))
     signed = {**headers, "host": host, "x-amz-content-sha256": sha256, "x-amz-date": now}
     if config.session_token is not None:
         signed["x-amz-security-token"] = config.session_token
@@ -86,6 +92,11 @@ def signed_headers(
         f"AWS4-HMAC-SHA256 Credential={config.access_key_id}/{scope}, SignedHeaders={listed}, Signature={signature}"
     )
     return signed
+
+
+@lru_cache(maxsize=8)
+def _shown(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 @lru_cache(maxsize=64)

@@ -54,7 +54,7 @@ from object_store.translation import (
     translated,
     without_secrets,
 )
-from object_store.wire import Answer, Ask, Wire
+from object_store.wire import Ask, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
+    from object_store.exchange import Answer
     from object_store.reference import ObjectInfo, ObjectRef
 
 T = TypeVar("T")
@@ -288,12 +289,12 @@ class ObjectStore:
         with closing(answer), replacing(path, bucket=bucket, key=key) as partial:
             if streams == 1 or partial.sequential or info.ref.size < ranges.RANGES_THRESHOLD:
                 stream = self._streamed(answer, info, proof)
-                for block in stream:
+                for block in stream.views():
                     partial.write(block)
                     tell(len(block))
                 verified = stream.verified
             else:
-                self._download_ranges(self._streamed(answer, info, None), partial, tell, streams)
+                self._download_ranges(self._streamed(answer, info, None), partial, proof, tell, streams)
                 ref = info.ref
                 verified = self._proven(
                     ref, lambda: proof.of_file(partial.read_at, ref.size, ref.bucket, ref.key), proof
@@ -572,16 +573,17 @@ class ObjectStore:
         return Proof(expected(answer.headers, ref.etag, ref.size))
 
     def _download_ranges(
-        self, stream: ObjectStream, partial: Partial, tell: Callable[[int], None], streams: int
+        self, stream: ObjectStream, partial: Partial, proof: Proof, tell: Callable[[int], None], streams: int
     ) -> None:
         """Write a large body by several connections."""
         ref = stream.ref
 
-        def ranged(start: int, end: int) -> Iterator[bytes]:
-            return iter(self._ranged(ref, start, end))
+        def ranged(start: int, end: int) -> Iterator[memoryview]:
+            return self._ranged(ref, start, end).views()
 
-        def write_at(offset: int, block: bytes) -> None:
+        def write_at(offset: int, block: memoryview) -> None:
             partial.write_at(offset, block)
+            proof.update_at(offset, block)
             tell(len(block))
 
         ranges.in_ranges(stream, ranged, write_at, streams=streams, range_size=ranges.RANGE_SIZE)

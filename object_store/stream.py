@@ -8,7 +8,7 @@ object is still the same.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from urllib3.exceptions import HTTPError
 
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from concurrent.futures import Executor
 
+    from object_store.exchange import Answer
     from object_store.reference import ObjectInfo, ObjectRef
     from object_store.translation import Place
-    from object_store.wire import Answer
 
 BLOCK_SIZE: Final = 1024 * 1024
 """Bytes in a block, at most."""
+
+_VIEW_SIZE: Final = 256 * 1024  # it stays in the processor's cache from the network to the digest and the file
+
+B = TypeVar("B", bytes, memoryview)
 
 
 class ObjectStream:
@@ -76,20 +80,28 @@ class ObjectStream:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the body. Raise the errors of any operation, IncompleteTransfer and CorruptBody."""
+        return self._blocks(lambda most: self._answer.read(min(BLOCK_SIZE, most)))
+
+    def views(self) -> Iterator[memoryview]:
+        """Yield the body as `__iter__`, but each block in the same memory: it is gone when the next one comes."""
+        buffer = memoryview(bytearray(min(_VIEW_SIZE, self._end - self._at)))
+        return self._blocks(lambda most: buffer[: self._answer.fill(buffer[:most])])
+
+    def _blocks(self, take: Callable[[int], B]) -> Iterator[B]:
         try:
             while self._at < self._end:
-                block = self._next()
+                block = self._next(take)
                 self.proof.update(block)
                 yield block
         finally:
             self._answer.close()
         self.verified = self._ended()
 
-    def _next(self) -> bytes:
+    def _next(self, take: Callable[[int], B]) -> B:
         """The next block; after a loss, from a further answer."""
         for left in range(self._retries, -1, -1):
             try:
-                block = self._answer.raw.read(min(BLOCK_SIZE, self._end - self._at), decode_content=False)
+                block = take(self._end - self._at)
             except (HTTPError, OSError) as raw:
                 failure = translated(raw, self._place)
             else:

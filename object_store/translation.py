@@ -34,6 +34,7 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError
 
 from object_store import errors
+from object_store.exchange import NotHttp
 from object_store.plain import escaped
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def _from_botocore(raw: BaseException, place: Place) -> errors.ObjectStoreError:
         if certificate:
             return _untrusted(certificate[1], str(raw), place)
         return _unreachable(_LOST if broke_off(raw) else _NO_TLS, place)
-    for kinds, reason in _NO_ANSWER:
+    for kinds, reason in () if isinstance(raw, NotHttp) else _NO_ANSWER:
         if isinstance(raw, kinds):
             return _unreachable(reason, place)
     return errors.UnexpectedAnswer(

@@ -1,4 +1,4 @@
-"""One signed request about one object, and its answer with every header, by urllib3.
+"""One signed request about one object, and its answer with every header.
 
 The rule: an answer counts only in its own form. A redirect is never followed: an S3 server sends one only for another
 region, and a client that follows it believes another host. What a 2xx answer means is read by `answers`; every other
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final, Literal
@@ -28,9 +28,8 @@ from object_store.translation import Said, broke_off, refused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from urllib3 import BaseHTTPResponse
-
     from object_store.config import StoreConfig
+    from object_store.exchange import Answer
     from object_store.translation import Place
 
 _EMPTY_SHA256: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -67,26 +66,6 @@ class Ask:
     sha256: str = _EMPTY_SHA256
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A 2xx answer whose body has not been read.
-
-    Attributes:
-        status: the HTTP status.
-        headers: by lower-case name; several of one name are joined by a comma.
-        raw: the body.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    raw: BaseHTTPResponse = field(repr=False)
-
-    def close(self) -> None:
-        """Let the connection go: it is used again if nothing of the body is left."""
-        self.raw.drain_conn() if _is_short(self.headers) else self.raw.close()
-        self.raw.release_conn()
-
-
 class Wire:
     """The connections to one server, with one credential; threads may share it."""
 
@@ -119,7 +98,7 @@ class Wire:
             else:
                 if answer.status in _OK:
                     return answer
-                said = said_in(answer.raw)
+                said = said_in(answer)
                 if last or answer.status not in _REPEATED:
                     raise refused(said, place)
             time.sleep(pause)
@@ -133,8 +112,7 @@ class Wire:
         origin, target = origin_of(self._config, ask.bucket), target_of(self._config, ask.bucket, ask.key, ask.query)
         host = origin.partition("//")[2]
         headers = signed_headers(self._config, ask.method, host, target, ask.headers, ask.sha256)
-        got = self._connections.send(ask.method, origin, target, headers, ask.body if ask.method == "PUT" else None)
-        return answer_of(got)
+        return self._connections.send(ask.method, origin, target, headers, ask.body)
 
 
 def _may_pass(fault: Exception) -> bool:
@@ -144,22 +122,9 @@ def _may_pass(fault: Exception) -> bool:
     return not isinstance(fault, ProxyError)
 
 
-def _is_short(headers: Mapping[str, str]) -> bool:
-    length = headers.get("content-length", "")
-    return length.isdecimal() and int(length) <= _ERROR_BYTES_MAXIMUM
-
-
-def answer_of(raw: BaseHTTPResponse) -> Answer:
-    """What urllib3 has of an answer whose body has not been read."""
-    return Answer(raw.status, {name.lower(): value for name, value in raw.headers.itermerged()}, raw)
-
-
-def said_in(raw: BaseHTTPResponse) -> Said:
+def said_in(answer: Answer) -> Said:
     """What an answer says that is an error; its connection is let go."""
-    answer, body = answer_of(raw), b""
-    try:
-        with suppress(HTTPError, OSError):  # an answer that breaks off still has its status
-            body = raw.read(_ERROR_BYTES_MAXIMUM, decode_content=False)
-    finally:
-        answer.close()
-    return Said.of(raw.status, body.decode("utf-8", "replace"), raw.headers.get("location"))
+    body = b""
+    with closing(answer), suppress(HTTPError):  # an answer that breaks off still has its status
+        body = answer.read(_ERROR_BYTES_MAXIMUM)
+    return Said.of(answer.status, body.decode("utf-8", "replace"), answer.headers.get("location"))

@@ -122,10 +122,10 @@ def test_no_thread_for_a_range(monkeypatch: pytest.MonkeyPatch) -> None:
     class First:
         ref = ObjectRef(bucket="probe", key="k", etag="e", size=len(body))
 
-        def __iter__(self) -> Iterator[bytes]:
-            return iter([body[:1000], body[1000:]])
+        def views(self) -> Iterator[memoryview]:
+            return iter([memoryview(body)[:1000], memoryview(body)[1000:]])
 
-    def write_at(at: int, block: bytes) -> None:
+    def write_at(at: int, block: memoryview) -> None:
         written[at : at + len(block)] = block
 
     first: Any = First()

@@ -1,0 +1,244 @@
+"""One request and its answer: every header is seen, no byte is lost or added, and each wait has its own limit."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from urllib3.exceptions import ProtocolError
+
+import object_store
+from object_store.connections import Connections
+from object_store.exchange import NotHttp, head_of
+from tests.object_store.conftest import config_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tests.object_store.conftest import MakeStore
+
+HEAD = b"HTTP/1.1 200 OK\r\nETag: e\r\n"
+BODY = bytes(range(256)) * 1000
+
+
+@contextmanager
+def _served(serve: Callable[[socket.socket], None], *, receive_bytes: int | None = None) -> Iterator[str]:
+    """A server that does as it is told with each connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        if receive_bytes is not None:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=_ended, args=(serve, connection), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def _ended(serve: Callable[[socket.socket], None], connection: socket.socket) -> None:
+    with connection, suppress(OSError):  # a client that hangs up
+        serve(connection)
+
+
+def _request(connection: socket.socket) -> bytes:
+    """The next request without a body; nothing at the end."""
+    got = b""
+    while not got.endswith(b"\r\n\r\n"):
+        piece = connection.recv(65536)
+        if not piece:
+            return b""
+        got += piece
+    return got
+
+
+def _scripted(answers: Sequence[Sequence[bytes]], seen: list[int]) -> Callable[[socket.socket], None]:
+    """Give one answer to each request of a connection, in pieces that arrive one after the other."""
+
+    def serve(connection: socket.socket) -> None:
+        seen.append(0)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for answer in answers:
+            if not _request(connection):
+                return
+            seen[-1] += 1
+            for piece in answer:
+                connection.sendall(piece)
+
+    return serve
+
+
+def _got(endpoint: str, times: int = 1, method: str = "GET") -> list[tuple[int, dict[str, str], bytes]]:
+    with closing(Connections(config_for(endpoint, stall_timeout=timedelta(seconds=20)), None)) as connections:
+        got = []
+        for _ in range(times):
+            with closing(connections.send(method, endpoint, "/b/k", {})) as answer:
+                body = b"".join(iter(lambda: answer.read(len(BODY) + 1), b""))
+                got.append((answer.status, answer.headers, body))
+        return got
+
+
+@pytest.mark.parametrize("cut", [1, 17, 40, 70, len(HEAD) + 30, len(HEAD) + 200_000])
+def test_body_of_a_length(cut: int) -> None:
+    """However the answer is cut into packets; and the connection takes the next request."""
+    seen: list[int] = []
+    answer = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+    with _served(_scripted([[answer[:cut], answer[cut:]]] * 2, seen)) as endpoint:
+        assert _got(endpoint, 2) == [(200, {"etag": "e", "content-length": str(len(BODY))}, BODY)] * 2
+    assert seen == [2]
+
+
+@pytest.mark.parametrize("size", [1, 1000, 70_000])
+def test_body_in_chunks(size: int) -> None:
+    """What follows the last chunk is no header."""
+    pieces = [BODY[at : at + size] for at in range(0, 140_000, size)]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+    answer = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\nETag: other\r\n\r\n"
+    with _served(_scripted([[answer]], [])) as endpoint:
+        [(status, headers, body)] = _got(endpoint)
+    assert (status, headers["etag"], body) == (200, "e", BODY[:140_000])
+
+
+def test_body_to_the_end_of_the_connection() -> None:
+    """As HTTP/1.0 has it."""
+    with _served(_scripted([[HEAD + b"\r\n", BODY]], [])) as endpoint:
+        assert _got(endpoint) == [(200, {"etag": "e"}, BODY)]
+
+
+def test_headers_of_one_name() -> None:
+    """All are seen, by their name in small letters; a value may hold any character of a byte."""
+    answer = HEAD + b"X-Amz-Meta-A: 1\r\nx-amz-meta-a: \xfc\x01\r\nContent-Length: 0\r\n\r\n"
+    with _served(_scripted([[answer]], [])) as endpoint:
+        [(_, headers, _)] = _got(endpoint)
+    assert headers["x-amz-meta-a"] == "1, ü\x01"
+
+
+@pytest.mark.parametrize("first", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nETag: x\r\n\r\n"])
+@pytest.mark.parametrize("apart", [True, False])
+def test_announcement(first: bytes, apart: bool) -> None:  # noqa: FBT001  # a parameter
+    """An answer below 200 is not the answer."""
+    rest = HEAD + b"Content-Length: 1\r\n\r\nx"
+    with _served(_scripted([[first, rest] if apart else [first + rest]], [])) as endpoint:
+        assert _got(endpoint) == [(200, {"etag": "e", "content-length": "1"}, b"x")]
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_answer_without_a_body(method: str) -> None:
+    """HEAD has the length of what it does not send, 204 has none; the connection is used again."""
+    seen: list[int] = []
+    answer = HEAD + b"Content-Length: 7\r\n\r\n" if method == "HEAD" else b"HTTP/1.1 204 No Content\r\nETag: e\r\n\r\n"
+    with _served(_scripted([[answer]] * 2, seen)) as endpoint:
+        assert [(body, headers["etag"]) for _, headers, body in _got(endpoint, 2, method)] == [(b"", "e")] * 2
+    assert seen == [2]
+
+
+@pytest.mark.parametrize("rest", [b"x", b"HTTP/1.1 200 OK\r\nETag: z\r\nContent-Length: 1\r\n\r\nz"])
+def test_more_than_was_announced(rest: bytes) -> None:
+    """It belongs to no answer: a connection that delivers it is not used again."""
+    seen: list[int] = []
+    with _served(_scripted([[HEAD + b"Content-Length: 2\r\n\r\nok" + rest]] * 2, seen)) as endpoint:
+        assert [(headers["etag"], body) for _, headers, body in _got(endpoint, 2)] == [("e", b"ok")] * 2
+    assert seen == [1, 1]
+
+
+@pytest.mark.parametrize("connection", [b"close", b"keep-alive, Close"])
+def test_server_that_closes(connection: bytes) -> None:
+    """The next request goes over another connection."""
+    seen: list[int] = []
+    answer = HEAD + b"Connection: " + connection + b"\r\nContent-Length: 1\r\n\r\nx"
+    with _served(_scripted([[answer]] * 2, seen)) as endpoint:
+        assert [body for _, _, body in _got(endpoint, 2)] == [b"x", b"x"]
+    assert seen == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nETag: e\r\n",
+        HEAD + b"Content-Length: 5\r\n\r\nx",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nx",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x16",
+        b"<html>",
+    ],
+)
+def test_answer_that_ends_too_early(answer: bytes) -> None:
+    """Half a body is an error, and so is another protocol."""
+    with _served(_scripted([[answer]], [])) as endpoint, pytest.raises(ProtocolError):
+        _got(endpoint)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HEAD + b"Content-Length: some\r\n\r\nx",
+        HEAD + b"Content-Length: -1\r\n\r\nx",
+        HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nx\r\n",
+        HEAD + b"".join(b"x-%d: %s\r\n" % (number, b"x" * 4096) for number in range(200)),
+    ],
+)
+def test_what_is_not_http(answer: bytes, store_at: MakeStore) -> None:
+    """Two lengths, or none that is one, can end a body in two places."""
+    with _served(_scripted([[answer]] * 2, [])) as endpoint:
+        with pytest.raises(NotHttp):
+            _got(endpoint)
+        with pytest.raises(object_store.UnexpectedAnswer):
+            store_at(endpoint, max_retries=0).download("probe", "k")
+        with pytest.raises(object_store.EndpointUnreachable, match="is not understood"):
+            object_store.try_connection(endpoint)
+
+
+def test_slow_link(store_at: MakeStore) -> None:
+    """A body takes as long as it needs: neither the time to connect nor the longest stall limits the whole."""
+    size, pause = 8_000_000, threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        got = len(connection.recv(1000, socket.MSG_PEEK).partition(b"\r\n\r\n")[0]) + 4
+        left = got + size
+        for _ in range(50):
+            pause.wait(0.05)
+            left -= len(connection.recv(100_000))
+        while left:
+            left -= len(connection.recv(min(left, 1_000_000)))
+        connection.sendall(HEAD + b"Content-Length: 0\r\n\r\n")
+
+    with _served(serve, receive_bytes=50_000) as endpoint:
+        store = store_at(
+            endpoint, max_retries=0, connect_timeout=timedelta(seconds=1), stall_timeout=timedelta(seconds=2)
+        )
+        assert store.upload("probe", "k", bytes(size)).size == size
+
+
+def test_answer_before_the_whole_request(store_at: MakeStore) -> None:
+    """A server that refuses a body while it is sent is heard."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(1000)
+        refusal = b"<Error><Code>AccessDenied</Code></Error>"
+        connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%s" % (len(refusal), refusal))
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(1_000_000):
+            pass
+
+    with _served(serve) as endpoint, pytest.raises(object_store.AccessDenied):
+        store_at(endpoint, max_retries=0).upload("probe", "k", bytes(5_000_000))
+
+
+@pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\r"])
+def test_header_of_two_lines(value: str) -> None:
+    """No value of a header begins another one."""
+    with pytest.raises(ValueError, match="line break"):
+        head_of("GET", "/", {"a": value})
+    with pytest.raises(ValueError, match="line break"):
+        head_of("GET", f"/{value}", {})
