@@ -4,25 +4,21 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.loaders import JSONFileLoader
 
 from model.secrecy.redaction import KEPT
 from sandbox.server.one_salt import use_one_salt
+from tests.quick_sdk import use_quick_sdk
 from tests.sizes import load_examples
 from tests.warm import warm_environment
 from tests.workers import LONG, Groups, file_of
 
 load_examples()
 use_one_salt()
-
-# Each session parses its service descriptions again, which takes five times as long as the rest of a client.
-_parsed = cache(JSONFileLoader().load_file)
-JSONFileLoader.load_file = lambda _, file_path: _parsed(file_path)  # type: ignore[assignment,method-assign]
+use_quick_sdk()
 
 # A shell's background job, or nohup, ignores signals, and every process that a test starts would inherit that.
 for _number, _handler in (

@@ -17,12 +17,15 @@ import socket
 import sys
 import tempfile
 from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import NamedTuple
 
-_ONE_SALT = Path(__file__).parents[1] / "sandbox" / "server" / "one_salt.py"
+_QUICKER = {
+    Path(__file__).parents[1] / "sandbox" / "server" / "one_salt.py": "use_one_salt",
+    Path(__file__).with_name("quick_sdk.py"): "use_quick_sdk",
+}
 _PACKAGES = (
     "pulumi",
     "pulumi.dynamic",
@@ -57,24 +60,21 @@ class Asked(NamedTuple):
 
 def load() -> None:
     """Load the packages, and what a client of S3, IAM and STS reads from disk."""
-    from botocore.loaders import JSONFileLoader  # noqa: PLC0415 - after the start, like all that is loaded here
-
     for name in _PACKAGES:
         try:
             importlib.import_module(name)
         except ImportError:
             continue
-    parsed = cache(JSONFileLoader().load_file)
-    JSONFileLoader.load_file = lambda _, file_path: parsed(file_path)  # type: ignore[assignment,method-assign]
-    import boto3  # noqa: PLC0415 - likewise
+    import boto3  # noqa: PLC0415 - after the start, like all that is loaded here
 
-    # By its path: a package of this project, once loaded, would hide the checkout's own.
-    spec = spec_from_file_location("one_salt", _ONE_SALT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.use_one_salt()
+    # By their paths: a package of this project, once loaded, would hide the checkout's own.
+    for path, name in _QUICKER.items():
+        spec = spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        getattr(module, name)()
     session = boto3.session.Session("none", "none", region_name="us-west-2")
     for service in ("s3", "iam", "sts"):
         session.client(service)

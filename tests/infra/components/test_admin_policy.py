@@ -6,13 +6,11 @@ the embedded server. The same with the engine: tests/e2e/test_admin_policy.py.
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from botocore.loaders import create_loader
 
 from model.policies import Cloud
 from ops.admin_policy import Right, rights
@@ -22,14 +20,6 @@ from tests.infra.components.conftest import Declared, Run
 
 CLOUDS: tuple[Cloud, ...] = ("aistor", "aws")
 _NUMBERS = count()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _service_models_are_parsed_once() -> Iterator[None]:
-    """Without this, each life spends half of its time on parsing boto's models for each client."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("botocore.loaders.create_loader", cache(create_loader))
-        yield
 
 
 @pytest.fixture(scope="module", params=CLOUDS, name="cloud")
