@@ -152,8 +152,9 @@ def test_signals_while_it_sweeps_do_not_stop_the_sweep(store: "Store", command: 
 
 
 def test_two_runs_at_once_are_both_right(store: "Store", command: list[str]) -> None:
-    """Neither run reads or removes the other's objects."""
-    both = [started(command), started(command)]
+    """Neither run reads or removes the other's objects, in a locked bucket and in another one."""
+    buckets = [f"--bucket={store.plan.bucket(domain).name}" for domain in ("scratch", "archive")]
+    both = [started([*command, *buckets]), started([*command, *buckets])]
     said = [process.communicate(timeout=180)[0] for process in both]
 
     assert [process.returncode for process in both] == [0, 0], "\n".join(said)
@@ -214,7 +215,8 @@ def test_what_no_verifier_wrote_is_never_swept(store: "Store", monkeypatch: pyte
 def test_all_that_a_run_leaves_is_proven_to_be_its_own(store: "Store", monkeypatch: pytest.MonkeyPatch) -> None:
     """Every object of a run that was killed before its sweep has the mark, so a later run removes all of it."""
     monkeypatch.setattr("verify.gather.sweep", lambda *_: Answer(0))
-    gather_facts(store.target)
+    names = frozenset(store.plan.bucket(domain).name for domain in ("scratch", "archive"))
+    gather_facts(store.target, selection=Selection(buckets=names))
     left = versions_in(store)
     monkeypatch.undo()
     monkeypatch.setattr("verify.probe.seeds.LEFTOVER_AFTER", timedelta(0))

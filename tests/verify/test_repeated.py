@@ -19,7 +19,7 @@ from verify.probe.session import StoreSession
 from verify.selection import EVERYTHING, Part, Selection
 
 NEW_FOR_SECONDS = 15
-FEW, MANY = 9, sized(90, 300)
+FEW, MANY = 9, sized(40, 300)
 
 
 class NewKeys(VirtualTime):
@@ -64,7 +64,7 @@ def test_no_run_fails_by_itself(domains: int, monkeypatch: pytest.MonkeyPatch) -
     """All keys are refused for 15 seconds at the beginning of each run, and no check fails."""
     with running_store("aistor", plan_of(domains)) as store:
         selection = selection_of(store, domains)
-        for _ in range(sized(2, 20)):
+        for _ in range(sized(1 if domains == FEW else 2, 20)):
             switch_users(store, "disabled")
             time = NewKeys(lambda: switch_users(store, "enabled"))
             monkeypatch.setattr(StoreSession, "pause", time.pause)
