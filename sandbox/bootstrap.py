@@ -24,6 +24,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
 from sandbox.child import kill_group, process_group
@@ -200,16 +201,24 @@ def _end(lock: str, mutex: int) -> None:
 
 def _pip(mutex: int, *arguments: str) -> None:
     """Run the environment's own pip with only those settings that say where packages come from."""
-    pip = [str(_python()), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    _run([*_pip_command(), *arguments], {**environ, "PIP_CONFIG_FILE": os.devnull, **_settings(mutex)}, mutex)
+
+
+@cache
+def _settings(mutex: int) -> dict[str, str]:
+    """The settings of this user that say where packages come from, as variables."""
     found: dict[tuple[int, str], str] = {}
-    for line in _run([*pip, "config", "list"], dict(os.environ), mutex).splitlines():
+    for line in _run([*_pip_command(), "config", "list"], dict(os.environ), mutex).splitlines():
         key, _, value = line.partition("=")
         section, _, name = key.rpartition(".")
         if section in _SECTIONS and name in KEPT:
             found[_SECTIONS.index(section), name] = str(ast.literal_eval(value))
-    settings = {f"PIP_{name.replace('-', '_').upper()}": found[place, name] for place, name in sorted(found)}
-    _run([*pip, *arguments], {**environ, "PIP_CONFIG_FILE": os.devnull, **settings}, mutex)
+    return {f"PIP_{name.replace('-', '_').upper()}": found[place, name] for place, name in sorted(found)}
+
+
+def _pip_command() -> list[str]:
+    return [str(_python()), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
 
 
 def _run(command: list[str], environ: dict[str, str], mutex: int) -> str:

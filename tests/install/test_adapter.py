@@ -15,7 +15,7 @@ import pytest
 from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
-from tests.install.conftest import ROOT, pip
+from tests.install.conftest import ROOT, pip, venv_with_own_pip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ def _alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("alone")
     pins = re.findall(r"(?m)^([\w.-]+==\S+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"))
     (folder / "pins.txt").write_text("\n".join(pins) + "\n", encoding="utf-8")
-    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)  # noqa: S603 - this Python
+    venv_with_own_pip(sys.executable, folder / "venv")
     python = folder / "venv" / "bin" / "python"
     done = pip(python, "install", "--quiet", "--no-compile", "--constraint", str(folder / "pins.txt"), str(wheel))
     assert done.returncode == 0, done.stderr

@@ -13,27 +13,45 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox import bootstrap
-from tests.install.conftest import LOCKS, PIPS, ROOT, pip
+from tests.install.conftest import FEW, LOCKS, PIPS, ROOT, entries_of, own_pip, pip, venv_with_own_pip
 from tests.install.index import NEWER, index_of, normalized
 from tests.install.pythons import MINORS, python_of
 from tests.sandbox.waiting import is_running, wait_until
-from tests.sizes import IS_LONG
+from tests.sizes import ELSEWHERE, IS_LONG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# Creates the environment like `make env` and `make dev`, but with another pip than the Python's own.
-BY_ANOTHER_PIP = """
-import sys
+# Creates the environment like `make env` and `make dev`, but with a copy of a pip in place of the unpacked one of the
+# Python. Without it: the tests of each Python.
+QUICKLY = """
+import shutil, sys
+from pathlib import Path
 from sandbox import bootstrap
+run = bootstrap._run
+def with_copied_pip(command, environ, mutex):
+    if "venv" not in command:
+        return run(command, environ, mutex)
+    said = run([*command, "--without-pip"], environ, mutex)
+    (packages,) = bootstrap.VENV.glob("lib/python*/site-packages")
+    for folder in map(Path, sys.argv[2:4]):
+        shutil.copytree(folder, packages / folder.name)
+    return said
+bootstrap._run = with_copied_pip
+"""
+_END = "sys.exit(bootstrap.main([sys.argv[1]]))"
+# With another pip than the Python's own.
+BY_ANOTHER_PIP = f"""{QUICKLY}
 begin_anew = bootstrap._begin_anew
 def with_pip(mutex):
     begin_anew(mutex)
-    bootstrap._pip(mutex, "install", "--quiet", "--no-index", "--find-links", sys.argv[2], sys.argv[3])
+    bootstrap._pip(mutex, "install", "--quiet", "--no-compile", "--no-index", "--find-links", *sys.argv[4:])
 bootstrap._begin_anew = with_pip
-sys.exit(bootstrap.main([sys.argv[1]]))
+{_END}
 """
+#: The Python that only `make long` tries: what works with an older one and with a newer one works with it.
+BETWEEN = 12
 # Settings of users, each of which would install the packages elsewhere or change them.
 ODD_SETTINGS = {
     "PIP_USER": "1",
@@ -61,6 +79,13 @@ def made(
     )
 
 
+def made_quickly(
+    python: Path | str, clone: Path, command: str, *, index: str, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of the bootstrap with a copied pip."""
+    return made(python, clone, "-c", f"{QUICKLY}{_END}", command, *own_pip(), index=index, **environ)
+
+
 def installed(clone: Path) -> dict[str, str]:
     """Version by package of the clone's environment."""
     done = pip(clone / ".venv" / "bin" / "python", "list", "--format", "freeze")
@@ -79,21 +104,19 @@ def test_newer_releases_do_not_matter(
 ) -> None:
     """With an index of newer releases, the oldest and the newest pip install exactly the locks.
 
-    Without `make long` the newest installs only the lock of the product, and the oldest, which is slow, a third of it.
+    Without `make long` they install a few packages of each lock.
     """
-    command, locks = ("dev", LOCKS[:2]) if IS_LONG else ("env", LOCKS[:1])
-    if which == "oldest" and not IS_LONG:
-        _shrink(clone)
+    if not IS_LONG:
+        _shrink_to_few(clone)
     wheels = wheels_for(this_python)
     with index_of(wheels) as index:
-        done = made(
-            this_python, clone, "-c", BY_ANOTHER_PIP, command, str(wheels), PIPS[which], index=index, **ODD_SETTINGS
-        )
+        with_pip = ["-c", BY_ANOTHER_PIP, "dev", *own_pip(), str(wheels), PIPS[which]]
+        done = made(this_python, clone, *with_pip, index=index, **ODD_SETTINGS)
         assert done.returncode == 0, done.stderr
-        again = made(this_python, clone, "-m", "sandbox.bootstrap", command, index="http://127.0.0.1:1/simple")
+        again = made(this_python, clone, "-m", "sandbox.bootstrap", "dev", index="http://127.0.0.1:1/simple")
 
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
-    wanted = locked(clone, *locks)
+    wanted = locked(clone, *LOCKS[:2])
     found = installed(clone)
     assert {name: found.get(name) for name in wanted} == wanted
     assert NEWER not in found.values()
@@ -104,6 +127,8 @@ def test_newer_releases_do_not_matter(
 
 def test_index_leads_a_resolver_astray(clone: Path, this_python: str, wheels_for: Callable[[Path | str], Path]) -> None:
     """The index works: by name alone pip finds the newer release, and pip refuses to resolve the lock."""
+    if not IS_LONG:
+        _shrink_to_few(clone)
     dry = ["-m", "pip", "install", "--dry-run", "--ignore-installed"]
     with index_of(wheels_for(this_python)) as index:
         by_name = made(this_python, clone, *dry, "rich", index=index)
@@ -114,7 +139,7 @@ def test_index_leads_a_resolver_astray(clone: Path, this_python: str, wheels_for
     assert "pinned with ==" in by_lock.stderr
 
 
-@pytest.mark.parametrize("minor", MINORS)
+@pytest.mark.parametrize("minor", [pytest.param(one, marks=[ELSEWHERE] if one == BETWEEN else []) for one in MINORS])
 def test_each_python_makes_the_environment(clone: Path, wheels_for: Callable[[Path | str], Path], minor: int) -> None:
     """`make env` works with each Python of this machine, and the installed packages can be imported."""
     python = python_of(minor)
@@ -144,23 +169,20 @@ def _shrink(clone: Path) -> None:
     lock.write_text(image + _entry(lock, "setuptools"), encoding="utf-8")
 
 
-def _shrink_to_one(clone: Path) -> None:
-    """Give the clone one dependency, its own dependencies and the build backend, where the number means nothing."""
+def _shrink_to_few(clone: Path) -> None:
+    """Give the clone two dependencies and a few packages of each lock, where the number means nothing."""
     project = clone / "pyproject.toml"
     text = project.read_text(encoding="utf-8")
-    wanted = re.sub(r"(?ms)^dependencies = \[.*?^\]", 'dependencies = ["rich"]', text, count=1)
+    wanted = re.sub(r"(?ms)^dependencies = \[.*?^\]", 'dependencies = ["rich", "pytest"]', text, count=1)
     assert wanted != text
     project.write_text(wanted, encoding="utf-8")
-    lock = clone / "requirements.txt"
-    names = ("rich", "markdown-it-py", "mdurl", "pygments", "setuptools")
-    lock.write_text("".join(_entry(lock, name) for name in names), encoding="utf-8")
+    for lock, names in FEW.items():
+        (clone / lock).write_text("".join(_entry(clone / lock, name) for name in names), encoding="utf-8")
 
 
 def _entry(lock: Path, name: str) -> str:
     """A package's lines of a lock."""
-    found = re.search(rf"(?m)^{name}==.*\n(?:    --hash.*\n)+", lock.read_text(encoding="utf-8"))
-    assert found is not None, name
-    return found[0]
+    return dict(entries_of(lock))[name]
 
 
 def test_image_is_made_by_its_lock(tmp_path: Path, this_python: str, wheels_for: Callable[[Path | str], Path]) -> None:
@@ -168,7 +190,7 @@ def test_image_is_made_by_its_lock(tmp_path: Path, this_python: str, wheels_for:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
     (line,) = re.findall(r"(?m)^RUN (.*)$", text)
     (tmp_path / "requirements-verify.txt").write_bytes((ROOT / "requirements-verify.txt").read_bytes())
-    subprocess.run([this_python, "-m", "venv", tmp_path / "venv"], check=True)  # noqa: S603 - this Python
+    venv_with_own_pip(this_python, tmp_path / "venv")
     with index_of(wheels_for(this_python)) as index:
         path = f"{tmp_path / 'venv' / 'bin'}:{os.defpath}"
         done = made("/bin/sh", tmp_path, "-ec", line, index=index, PATH=path)
@@ -179,11 +201,11 @@ def test_image_is_made_by_its_lock(tmp_path: Path, this_python: str, wheels_for:
 
 def test_missing_package_is_an_error(clone: Path, this_python: str, wheels_for: Callable[[Path | str], Path]) -> None:
     """A lock without a required dependency does not give an environment, and the next attempt starts again."""
-    _shrink_to_one(clone)
+    _shrink_to_few(clone)
     lock = clone / "requirements.txt"
     lock.write_text(re.sub(r"(?m)^mdurl==.*\n(?:    --hash.*\n)+", "", lock.read_text(encoding="utf-8")))
     with index_of(wheels_for(this_python)) as index:
-        done = made(this_python, clone, "-m", "sandbox.bootstrap", "env", index=index)
+        done = made_quickly(this_python, clone, "env", index=index)
 
     assert done.returncode == 2
     assert "mdurl" in done.stderr
@@ -196,9 +218,7 @@ def test_linked_environment_is_left_alone(clone: Path, tmp_path: Path, this_pyth
     other = tmp_path / "other"
     (other / "bin").mkdir(parents=True)
     (clone / ".venv").symlink_to(other)
-    done = made(
-        this_python, clone, "-m", "sandbox.bootstrap", "env", index="http://127.0.0.1:1/simple", PIP_RETRIES="0"
-    )
+    done = made_quickly(this_python, clone, "env", index="http://127.0.0.1:1/simple", PIP_RETRIES="0")
 
     assert done.returncode == 2
     assert (other / "bin").is_dir()
@@ -209,14 +229,14 @@ def test_only_where_packages_come_from_counts_of_a_configuration(
     clone: Path, tmp_path: Path, this_python: str, wheels_for: Callable[[Path | str], Path]
 ) -> None:
     """The index in a pip settings file is used; its target folders are ignored."""
-    _shrink_to_one(clone)
+    _shrink_to_few(clone)
     settings, elsewhere = tmp_path / "pip.conf", tmp_path / "elsewhere"
     with index_of(wheels_for(this_python)) as index:
         settings.write_text(
             f"[global]\nindex-url = {index}\npython = {this_python}\nrequire-hashes = true\n"
             f"[install]\ntarget = {elsewhere}\nroot = {elsewhere}\nprefix = {elsewhere}\nrequirement = /nowhere.txt\n"
         )
-        done = made(this_python, clone, "-m", "sandbox.bootstrap", "env", index="", PIP_CONFIG_FILE=str(settings))
+        done = made_quickly(this_python, clone, "env", index="", PIP_CONFIG_FILE=str(settings))
 
     assert done.returncode == 0, done.stderr
     assert not elsewhere.exists()
@@ -227,17 +247,15 @@ def test_nothing_is_written_into_the_environment_of_another_clone(
     clone: Path, tmp_path: Path, this_python: str, wheels_for: Callable[[Path | str], Path]
 ) -> None:
     """A link to an environment is enough for `env`; `dev` installs into our own environment."""
-    _shrink_to_one(clone)
-    lock = clone / "requirements-dev.txt"
-    lock.write_text(_entry(lock, "coverage"), encoding="utf-8")
+    _shrink_to_few(clone)
     other = tmp_path / "other"
     shutil.copytree(clone, other)
     with index_of(wheels_for(this_python)) as index:
-        assert made(this_python, clone, "-m", "sandbox.bootstrap", "env", index=index).returncode == 0
+        assert made_quickly(this_python, clone, "env", index=index).returncode == 0
         (other / ".venv").symlink_to(clone / ".venv")
-        linked = made(this_python, other, "-m", "sandbox.bootstrap", "env", index=index)
+        linked = made_quickly(this_python, other, "env", index=index)
         assert (linked.returncode, linked.stderr) == (0, "")
-        done = made(this_python, other, "-m", "sandbox.bootstrap", "dev", index=index)
+        done = made_quickly(this_python, other, "dev", index=index)
 
     assert done.returncode == 0, done.stderr
     assert "coverage" in installed(other)
@@ -265,12 +283,12 @@ def test_python_that_is_gone_is_noticed(
     clone: Path, this_python: str, wheels_for: Callable[[Path | str], Path]
 ) -> None:
     """After an upgrade of its Python, the environment is recreated."""
-    _shrink_to_one(clone)
+    _shrink_to_few(clone)
     with index_of(wheels_for(this_python)) as index:
-        assert made(this_python, clone, "-m", "sandbox.bootstrap", "env", index=index).returncode == 0
+        assert made_quickly(this_python, clone, "env", index=index).returncode == 0
         (library,) = (clone / ".venv" / "lib").iterdir()
         library.rename(library.with_name("python3.10"))
-        done = made(this_python, clone, "-m", "sandbox.bootstrap", "env", index=index)
+        done = made_quickly(this_python, clone, "env", index=index)
 
     assert done.returncode == 0, done.stderr
     assert "rich" in installed(clone)
