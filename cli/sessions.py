@@ -104,6 +104,26 @@ def restore(
 
 
 @app.command()
+def prune(
+    *,
+    config: Config = None,
+    store: Store = None,
+    source: Source = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Remove archived files from this machine, as configured.
+
+    Each is read back from the store first. Exit status: 0 what was old enough is gone, 1
+    some of it is kept, 2 it could not be done.
+    """
+    from workloads.sessions.prune import PruneOptions, run
+
+    raise typer.Exit(run(PruneOptions(config, store, None, tuple(source or ()), quiet, as_json, dry_run)))
+
+
+@app.command()
 def cat(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A session's id, or part of its path.")],
     *,

@@ -45,6 +45,7 @@ CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("sessions", "coverage"): CONFIG,
     ("sessions", "restore"): (*CONFIG, "--to", "/nonexistent/folder"),
     ("sessions", "cat"): ("name", *CONFIG),
+    ("sessions", "prune"): CONFIG,
     ("receipts",): CONFIG,
     ("sandbox", "env"): ("local",),
     ("sandbox", "rehearse"): ("--stack", "local"),

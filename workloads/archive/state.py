@@ -263,6 +263,15 @@ class State:
         found = self._base.execute(query, (machine, source, path)).fetchone()
         return Known(entry_of(found[0]), found[1]) if found else None
 
+    def committed(self, machine: str, source: str, path: bytes) -> tuple[Entry, str] | None:
+        """The newest committed entry of a path, with the key of its commit."""
+        query = (
+            "SELECT line, key FROM entries JOIN commits USING (machine, source, run) "
+            "WHERE machine=? AND source=? AND path=? ORDER BY entries.sequence DESC, run DESC"
+        )
+        found = self._base.execute(query, (machine, source, path)).fetchone()
+        return (entry_of(found[0]), str(found[1])) if found else None
+
     def generations(self, machine: str, source: str | None = None, at: float | None = None) -> Iterator[Generation]:
         """The stored states of all paths, the newest of each path first."""
         query = "SELECT source, line, run, stored, sequence FROM entries WHERE machine=?"

@@ -23,7 +23,8 @@ from workloads.archive.commit import new_run
 from workloads.archive.entry import shown
 from workloads.archive.history import follow, now_utc
 from workloads.archive.proof import prove
-from workloads.archive.run import Job, Outcome, archive
+from workloads.archive.prune import put_back
+from workloads.archive.run import PACK_BYTES, Job, Outcome, archive
 from workloads.archive.source import SourceError
 from workloads.receipt import Receipt, SourceReceipt, Status, keep, said, send
 from workloads.sessions.context import WORKLOAD, Context, Options, Told, ended, expires_after_days, opened
@@ -81,11 +82,13 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
     keep(receipt, context.receipts)
     sources: list[SourceReceipt] = []
     proven: dict[str, str] = {}
+    notes: list[str] = []
     status: Status = "complete"
     error = ""
     try:
         with context.doing("reading what is archived") as tell:
             follow(context.store, context.bucket, context.machine, context.state, tell)
+        notes += [f"put aside by a prune that was killed{left}" for left in put_back(context.state)]
         for name, root in context.roots.items():
             one = _source(context, name, str(root), meant=name in options.meant, stage=stage)
             sources.append(one)
@@ -96,20 +99,20 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
         if any(proven.values()):
             status = "incomplete"
     except KeyboardInterrupt:
-        _end(context, replace_receipt(receipt, "stopped", "", sources, proven), sent=False)
+        end(context, ended_receipt(receipt, "stopped", "", sources, proven, notes), sent=False)
         raise
     except Told as fault:
         status, error = "failed", said(fault)
-    done = replace_receipt(receipt, status, error, sources, proven)
-    return _end(context, done, sent=True)
+    return end(context, ended_receipt(receipt, status, error, sources, proven, notes), sent=True)
 
 
-def replace_receipt(
+def ended_receipt(
     receipt: Receipt,
     status: Status,
     error: str,
     sources: Sequence[SourceReceipt],
     proven: dict[str, str],
+    notes: Sequence[str],
 ) -> Receipt:
     """The receipt at the end of its run."""
     return receipt.model_copy(
@@ -119,11 +122,12 @@ def replace_receipt(
             "error": error,
             "sources": tuple(sources),
             "proven": proven,
+            "notes": tuple(notes),
         }
     )
 
 
-def _end(context: Context, receipt: Receipt, *, sent: bool) -> Receipt:
+def end(context: Context, receipt: Receipt, *, sent: bool) -> Receipt:
     """Keep a receipt, and send it; one that cannot be sent says so."""
     keep(receipt, context.receipts)
     if not sent:
@@ -156,6 +160,7 @@ def _source(
         root=context.roots[name],
         bucket=context.bucket,
         renew_after_days=context.settings.sessions.renew_after_days,
+        pack_bytes=PACK_BYTES,
     )
     with state.transaction():
         state.learn(machine, name)

@@ -1,0 +1,92 @@
+"""A run that is killed at any point is completed by the same command, and leaves nothing that looks whole."""
+
+import os
+import random
+import time
+from typing import Any
+
+import pytest
+
+from sandbox.transcripts import truth_of
+from tests.sizes import sized
+from trials.killed_archive import POINTS, run_for, run_until
+from workloads.sessions.restoring import RestoreOptions, run_restore
+
+PACK_BYTES = 30_000
+
+
+def _fill(world: Any, seed: int = 1) -> dict[bytes, Any]:  # noqa: ANN401 - the fixture's own class
+    """Five files of 20 kB that do not shrink: three packs."""
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    for name in "abcde":
+        path = world.home / "s" / f"{name}.jsonl"
+        path.write_bytes(chance.randbytes(20_000).hex().encode() + b"\n")
+        os.utime(path, (time.time() - 86400 * 3,) * 2)
+    return truth_of(world.home / "s")
+
+
+def _restored(world: Any) -> dict[bytes, Any] | None:  # noqa: ANN401 - the fixture's own class
+    """What a restore gives; None if it finds nothing."""
+    to = world.folder / f"back-{time.time_ns()}"
+    status = run_restore(RestoreOptions(config=world.write(), quiet=True, to=to))
+    return truth_of(to / "s") if status == 0 else None
+
+
+def _completed(world: Any, truth: dict[bytes, Any]) -> None:  # noqa: ANN401 - the fixture's own class
+    found = _restored(world)
+    committed = bool(world.keys(".commit.json"))
+    assert found == (truth if committed else None)
+
+    assert run_until(world.write(), "", 0, PACK_BYTES) == 0
+
+    assert _restored(world) == truth
+    assert len(world.keys(".commit.json")) == 1
+    assert {path.name for path in (world.folder / "state/sessions").rglob("*") if path.parent.name == "work"} == set()
+    assert truth_of(world.home / "s") == truth
+
+
+@pytest.mark.parametrize(("point", "times"), POINTS)
+def test_killed_at_a_point(world: Any, point: str, times: int) -> None:  # noqa: ANN401 - the fixture's own class
+    """Before the commit nothing is restored, after it everything; the second run completes it with one commit."""
+    truth = _fill(world)
+
+    assert run_until(world.write(), point, times, PACK_BYTES) == -9
+
+    _completed(world, truth)
+
+
+@pytest.mark.parametrize("seed", range(sized(3, 30)))
+def test_killed_at_any_time(world: Any, seed: int) -> None:  # noqa: ANN401 - the fixture's own class
+    """Likewise."""
+    truth = _fill(world, seed)
+
+    run_for(world.write(), random.Random(seed).uniform(0.02, 0.5), PACK_BYTES)  # noqa: S311 - not for secrets
+
+    _completed(world, truth)
+
+
+def test_packs_of_a_killed_run_are_kept(world: Any) -> None:  # noqa: ANN401 - the fixture's own class
+    """What was read back before the kill is not stored again."""
+    _fill(world)
+    run_until(world.write(), "all packs stored", 1, PACK_BYTES)
+    packs = world.keys(".tar.zst")
+
+    assert run_until(world.write(), "", 0, PACK_BYTES) == 0
+
+    assert world.keys(".tar.zst") == packs
+    assert len(packs) == 3
+
+
+def test_file_that_grew_after_the_kill(world: Any) -> None:  # noqa: ANN401 - the fixture's own class
+    """The completed run holds the new end too, in one commit."""
+    _fill(world)
+    run_until(world.write(), "manifest stored", 1, PACK_BYTES)
+    path = world.home / "s/a.jsonl"
+    with path.open("ab") as file:
+        file.write(b"{}\n")
+    os.utime(path, (time.time() - 86400,) * 2)
+
+    assert run_until(world.write(), "", 0, PACK_BYTES) == 0
+
+    assert _restored(world) == truth_of(world.home / "s")
+    assert len(world.keys(".commit.json")) == 1

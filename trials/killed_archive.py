@@ -1,0 +1,89 @@
+"""Ends a run of the archive at a chosen point, as a power cut does: SIGKILL, in a process of its own.
+
+The rule: a point is a place in the run's course (`workloads.archive.run`), or a call before or after which the process
+ends. The process is forked from one that has loaded the modules, because loading takes most of a second.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from workloads import receipt
+from workloads.archive import proven
+from workloads.sessions import archive
+
+#: The stages of a run, with the pass at which to end it.
+STAGES = (
+    ("run begun", 1),
+    ("before the walk", 1),
+    ("entry packed", 1),
+    ("entry packed", 4),
+    ("pack closed", 1),
+    ("pack read back", 1),
+    ("pack remembered", 1),
+    ("pack remembered", 2),
+    ("all packs stored", 1),
+    ("manifest written", 1),
+    ("manifest stored", 1),
+    ("committed", 1),
+    ("remembered", 1),
+)
+#: The calls of the run's modules before which to end it: a pack, the manifest and the commit are up and not read back.
+CALLS = (("read back", 1), ("read back", 3), ("read back", 4), ("receipt", 1), ("sent", 1))
+POINTS = STAGES + CALLS
+_FORKED = get_context("forkserver")
+_FORKED.set_forkserver_preload([__name__])
+
+
+def run_until(config: Path, point: str, times: int, pack_bytes: int) -> int:
+    """Run `sessions archive` in a process of its own until a point.
+
+    Args:
+        config: The configuration file.
+        point: A stage or a call; empty for a whole run.
+        times: The pass at which the process ends.
+        pack_bytes: Size at which a pack is closed.
+
+    Returns:
+        The exit status; -9 if the point was reached.
+    """
+    process = _FORKED.Process(target=_run, args=(config, point, times, pack_bytes))
+    process.start()
+    process.join()
+    return process.exitcode or 0
+
+
+def run_for(config: Path, seconds: float, pack_bytes: int) -> int:
+    """Likewise, until some seconds have passed."""
+    process = _FORKED.Process(target=_run, args=(config, "", 0, pack_bytes))
+    process.start()
+    process.join(seconds)
+    process.kill()
+    process.join()
+    return process.exitcode or 0
+
+
+def _run(config: Path, point: str, times: int, pack_bytes: int) -> None:
+    passed = 0
+
+    def reached(name: str) -> None:
+        nonlocal passed
+        passed += name == point
+        if passed == times and name == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def before(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - what the call takes
+            reached(name)
+            return call(*given, **named)
+
+        return called
+
+    vars(archive)["PACK_BYTES"] = pack_bytes
+    vars(proven)["read_back"] = before("read back", proven.read_back)
+    vars(archive)["keep"] = before("receipt", receipt.keep)
+    vars(archive)["send"] = before("sent", receipt.send)
+    os._exit(archive.run(archive.ArchiveOptions(config=config, quiet=True), stage=reached))

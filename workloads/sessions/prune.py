@@ -1,0 +1,127 @@
+"""`object-store sessions prune`: removes what the configuration says from this machine, after it was read back.
+
+Exit status: 0 what was old enough is gone; 1 something that was old enough is kept, and the receipt says why; 2 it
+could not be done.
+
+The rule: without `sessions.prune` in the configuration it removes nothing. The store keeps a session for a year only,
+so a transcript that is removed here ends then.
+"""
+
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+
+from rich.console import Console
+
+from model.exit_codes import ExitCode
+from model.problems import InvalidInputError, Problem, key_path
+from model.terminal_text import printable
+from workloads.archive.commit import new_run
+from workloads.archive.entry import shown
+from workloads.archive.history import follow, now_utc
+from workloads.archive.holders import CannotTellError
+from workloads.archive.prune import Pruned, Rule, prune, put_back
+from workloads.archive.source import opened_root
+from workloads.receipt import Receipt, Status, keep, of_folder, of_store, said
+from workloads.sessions.archive import end, ended_receipt
+from workloads.sessions.context import Context, Options, Told, ended, expires_after_days, opened
+from workloads.settings import Prune
+
+KIND = "sessions.prune"
+
+
+@dataclass(frozen=True)
+class PruneOptions(Options):
+    """The options of `prune`.
+
+    Attributes:
+        dry_run: Say what is old enough, and remove nothing.
+    """
+
+    dry_run: bool = False
+
+
+def run(options: PruneOptions) -> ExitCode:
+    """Remove what is old and proven, and write the receipt."""
+    try:
+        with opened(options) as context:
+            rule = context.settings.sessions.prune
+            if rule is None:
+                line = "prune: {after_days: 30, sources: [claude-projects]}"
+                where = key_path(context.where, "sessions.prune")
+                raise InvalidInputError([Problem(where, "is missing, so nothing is removed", "an opt-in", line)])
+            receipt = _pruned(context, rule, options)
+    except (*Told, CannotTellError) as error:
+        return ended(error)
+    if options.as_json:
+        sys.stdout.write(receipt.to_text())
+    elif not options.quiet:
+        _show(receipt, dry_run=options.dry_run)
+    if receipt.error:
+        return ended(RuntimeError(receipt.error))
+    return ExitCode.WRONG if receipt.kept else ExitCode.DONE
+
+
+def _pruned(context: Context, rule: Prune, options: PruneOptions) -> Receipt:
+    now = now_utc()
+    receipt = Receipt(
+        kind=KIND,
+        run=new_run(now),
+        machine=context.machine,
+        store=context.place,
+        started_at=now,
+        expires_after_days=expires_after_days(),
+    )
+    keep(receipt, context.receipts)
+    before = (now - timedelta(days=rule.after_days)).timestamp()
+    removed: list[tuple[str, str]] = []
+    kept: list[str] = []
+    notes: list[str] = []
+    error = ""
+    try:
+        notes = [f"put aside by a prune that was killed{left}" for left in put_back(context.state)]
+        with context.doing("reading what is archived") as tell:
+            follow(context.store, context.bucket, context.machine, context.state, tell)
+        receipts = _receipts(context)
+        for name in rule.sources:
+            if name in context.roots:
+                done = _source(context, name, before, receipts, options)
+                removed += [(f"{name}/{shown(path)}", commit) for path, commit in done.removed]
+                kept += [f"{name}/{shown(path)}: {why}" for path, why in done.kept]
+    except (*Told, CannotTellError) as fault:
+        error = said(fault)
+    status: Status = "failed" if error else "incomplete" if kept else "complete"
+    over = ended_receipt(receipt, status, error, (), {}, notes)
+    over = over.model_copy(update={"pruned": tuple(removed), "kept": tuple(kept)})
+    return end(context, over, sent=not options.dry_run)
+
+
+def _receipts(context: Context) -> dict[str, float]:
+    """When each commit's receipt was written, by the commit's key: of this machine, local or in the store."""
+    local = of_folder(context.receipts)
+    ended_runs = [one.run for one in local if one.ended_at]
+    sent = of_store(context.store, context.bucket, now_utc() - timedelta(days=400), ended_runs)
+    return {
+        source.commit: one.ended_at.timestamp()
+        for one in (*local, *sent)
+        if one.ended_at is not None and one.machine == context.machine and one.status in ("complete", "incomplete")
+        for source in one.sources
+        if source.commit
+    }
+
+
+def _source(context: Context, name: str, before: float, receipts: dict[str, float], options: PruneOptions) -> Pruned:
+    root = opened_root(context.roots[name])
+    with context.doing(f"reading {name} back") as tell:
+        rule = Rule(context.machine, name, before, receipts, options.dry_run)
+        return prune(root, rule, context.store, context.bucket, context.state, progress=tell)
+
+
+def _show(receipt: Receipt, *, dry_run: bool) -> None:
+    console = Console()
+    for line in receipt.kept:
+        console.print(f"kept {printable(line)}", markup=False, highlight=False, soft_wrap=True)
+    verb = "would be removed" if dry_run else "removed"
+    until = f"; the store keeps them for {receipt.expires_after_days} days" if receipt.expires_after_days else ""
+    text = f"{len(receipt.pruned)} files {verb}, {len(receipt.kept)} kept{until}"
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
