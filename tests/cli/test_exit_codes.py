@@ -5,15 +5,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from cli import main as console
 from cli.main import main
 from model.exit_codes import MEANING, ExitCode
 from tests.cli.test_commands import GROUPS, LEAVES
+from tests.sizes import ELSEWHERE
 
 ROOT = Path(__file__).parents[2]
 STACK = ("--stack", "nowhere")
@@ -107,8 +109,16 @@ def test_what_cannot_be_done_is_2(
     assert "Traceback" not in said.err + said.out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("words", WAITING, ids=" ".join)
+def signalled() -> Iterator[ParameterSet]:
+    """Every command with each signal; for a change with one of them in turn, because a program starts for each."""
+    both = (signal.SIGINT, signal.SIGTERM)
+    for place, words in enumerate(WAITING):
+        for number in both:
+            marks = [] if number == both[place % 2] else [ELSEWHERE]
+            yield pytest.param(words, number, id=f"{' '.join(words)}-{number}", marks=marks)
+
+
+@pytest.mark.parametrize(("words", "number"), list(signalled()))
 def test_signal_ends_it_and_is_told(
     pulumi: Callable[[str], None], tmp_path: Path, words: tuple[str, ...], number: signal.Signals
 ) -> None:

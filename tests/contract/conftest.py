@@ -12,11 +12,13 @@ from __future__ import annotations
 import os
 import uuid
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from object_store import ConfigurationError, ObjectStore
+from object_store import MULTIPART_THRESHOLD, ConfigurationError, ObjectStore
+from tests.sizes import ELSEWHERE
 from trials.servers import (
     GIVEN,
     OWN,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _REASON_CHARACTERS = 400
+_FOLDER = Path(__file__).parent
+_SANDBOX = ("local", "aws")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -87,6 +91,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         own = [pytest.param(name, marks=marks.get(name, ())) for name in OWN]
         names = own if _given(metafunc.config) is None else [GIVEN]
         metafunc.parametrize("server", names, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For a change, a large body goes to one of the sandbox's two servers in turn: each takes a second for it."""
+    turns: dict[str, str] = {}
+    for item in items:
+        if not isinstance(item, pytest.Function) or item.path.parent != _FOLDER or not hasattr(item, "callspec"):
+            continue
+        params = item.callspec.params
+        is_large = any(isinstance(value, int) and value >= MULTIPART_THRESHOLD for value in params.values())
+        if is_large and (server := params.get("server")) in _SANDBOX:
+            turn = turns.setdefault(item.name.replace(server, ""), _SANDBOX[len(turns) % 2])
+            if server != turn:
+                item.add_marker(ELSEWHERE)
 
 
 @pytest.fixture(scope="session", name="server")

@@ -15,7 +15,7 @@ from tests.sizes import sized
 if TYPE_CHECKING:
     from pathlib import Path
 
-INPUTS = sized(5_000, 50_000)
+INPUTS = sized(1_500, 50_000)
 SEED = 20
 
 

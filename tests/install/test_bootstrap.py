@@ -161,21 +161,25 @@ def test_each_python_makes_the_environment(clone: Path, wheels_for: Callable[[Pa
 
 def _shrink(clone: Path) -> None:
     """Give the clone the image's dependencies and lock, with the build backend: a third of the packages."""
+    lock, image = clone / "requirements.txt", ROOT / "requirements-verify.txt"
+    locked = dict(entries_of(image))
+    _depend(clone, lambda name: normalized(name) in locked)
+    lock.write_text("".join(locked.values()) + _entry(lock, "setuptools"), encoding="utf-8")
+
+
+def _depend(clone: Path, is_kept: Callable[[str], bool]) -> None:
+    """Keep only some of the clone's dependencies."""
     project = clone / "pyproject.toml"
-    wanted = re.sub(r'(?m)^    "(configup|pulumi|python-dot).*\n', "", project.read_text(encoding="utf-8"))
-    project.write_text(wanted, encoding="utf-8")
-    lock = clone / "requirements.txt"
-    image = (ROOT / "requirements-verify.txt").read_text(encoding="utf-8")
-    lock.write_text(image + _entry(lock, "setuptools"), encoding="utf-8")
+    text = project.read_text(encoding="utf-8")
+    (block,) = re.findall(r"(?ms)^dependencies = \[\n.*?^\]", text)
+    kept = re.sub(r'(?m)^    "([\w.-]+).*\n', lambda line: line[0] if is_kept(line[1]) else "", block)
+    assert kept != block
+    project.write_text(text.replace(block, kept), encoding="utf-8")
 
 
 def _shrink_to_few(clone: Path) -> None:
     """Give the clone two dependencies and a few packages of each lock, where the number means nothing."""
-    project = clone / "pyproject.toml"
-    text = project.read_text(encoding="utf-8")
-    wanted = re.sub(r"(?ms)^dependencies = \[.*?^\]", 'dependencies = ["rich", "pytest"]', text, count=1)
-    assert wanted != text
-    project.write_text(wanted, encoding="utf-8")
+    _depend(clone, {"rich", "pytest"}.__contains__)
     for lock, names in FEW.items():
         (clone / lock).write_text("".join(_entry(clone / lock, name) for name in names), encoding="utf-8")
 

@@ -50,6 +50,7 @@ def test_aistor_takes_any_number_of_domains() -> None:
     check_policies(plan(2000, WRITER), "aistor", ACCOUNT)
 
 
+@pytest.mark.no_cover
 def test_identity_on_aws_has_at_most_ten_policies() -> None:
     """The default quota of IAM; the message says how many domains fit, and that many do fit."""
     with pytest.raises(InvalidInputError) as caught:
@@ -66,6 +67,7 @@ def test_identity_on_aws_has_at_most_ten_policies() -> None:
     assert fitting(WRITER, "aws", 700) == min(int(count) for _, _, count in told)
 
 
+@pytest.mark.no_cover
 def test_three_hundred_domains_fit_on_aws() -> None:
     """With names as long as those of the shipped domains, on each identity."""
     assert fitting(WRITER, "aws", 700) >= 300

@@ -104,6 +104,7 @@ def test_what_follows_is_shown_without_any_change(more: dict[str, Any]) -> None:
     assert "more" not in found
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("count", [1, 10, 200, 1000])
 def test_markdown_stays_under_its_limit(count: int, limit: int) -> None:
@@ -143,6 +144,7 @@ def test_dangers_are_kept_longest(limit: int) -> None:
     assert dangers > 0
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("limit", LIMITS)
 def test_two_thousand_dangers(limit: int) -> None:
     """The comment has the first dangers, as many lines to paste, and the number of further ones."""
