@@ -271,6 +271,7 @@ _UNLOCKED = Cell(
     OPEN, "MinIO asks for no permission, so any key of the server can do it (tried); COMPLIANCE refuses it"
 )
 _NOT_MINIO = Cell(HARMLESS, "AWS does not know the header")
+_LISTED_BOTH = Cell(HARMLESS, "AWS lists both")
 
 WAYS: Final = (
     Way(
@@ -369,6 +370,23 @@ WAYS: Final = (
                 Cell(OPEN, "likewise"),
             ),
             "aws": _of(_POLICY, _NOT_MINIO, _NOT_MINIO),
+        },
+    ),
+    Way(
+        "hide all objects below a key (put an object under the name of their folder)",
+        lambda target: _put(target, key=target.key.rpartition("/")[0], IfNoneMatch="*"),
+        {
+            "aistor": _of(
+                _POLICY,
+                Cell(
+                    OPEN,
+                    "MinIO lists nothing below a key that has a version, nor its versions, and no policy knows which "
+                    "keys are folders (tried); each is still read by its key, and all is listed again once the admin "
+                    "has removed every version of the new key",
+                ),
+                Cell(OPEN, "likewise"),
+            ),
+            "aws": _of(_POLICY, _LISTED_BOTH, _LISTED_BOTH),
         },
     ),
     Way(

@@ -159,7 +159,20 @@ class ObjectFacts:
 
 @dataclass(frozen=True)
 class LinkFacts:
-    """The answers to presigned URLs that one identity signed and a plain HTTP client sent."""
+    """The answers to presigned URLs that one identity signed and a plain HTTP client sent.
+
+    Attributes:
+        identity: Who signed.
+        get: The GET as it was signed.
+        put: The PUT as it was signed.
+        tampered: The GET with another signature.
+        expired: The GET, signed long ago.
+        other_key: The GET of another key.
+        other_method: A DELETE instead of the GET.
+        too_long: A URL for longer than S3 accepts, which the adapter refuses.
+        unsigned: A PUT with another signature, whose body is in chunks with an unsigned trailer; None in facts that
+            were saved before it was tried.
+    """
 
     identity: str
     get: Tried
@@ -169,6 +182,7 @@ class LinkFacts:
     other_key: Tried
     other_method: Tried
     too_long: Tried
+    unsigned: Tried | None = None
 
 
 @dataclass(frozen=True)

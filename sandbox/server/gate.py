@@ -462,7 +462,7 @@ class Gate:
         """Add, hide or reword parts of a response as the vendor does."""
         request = known.request
         if self._cloud is Cloud.AISTOR and not request.key:
-            return minio_writes.tampered_listing(request, answer)
+            return minio_writes.listing(request, answer)
         reads_object = bool(request.key) and request.method in _READING and not _subresource(request)
         if reads_object and answer.status == 404 and self._cloud is Cloud.AWS:  # noqa: PLR2004 - not found
             self._hide_absence(known)

@@ -5,18 +5,20 @@ in place unless COMPLIANCE or a legal hold protects it; a tar with `X-Amz-Meta-S
 (PutObjectExtractHandler in cmd/object-handlers.go looks only at the request's own version id). So does a form, whose
 object gets no default retention (PostPolicyBucketHandler). A put takes a storage class and tags from the query, too. A
 header of replication makes every listing with the object fail, with status 206. A key that ends with a
-slash has one version, `null`. `x-minio-source-mtime` dates a put, and the newest date is the current version.
+slash has one version, `null`. A listing leaves out every key below a key that has a version, as `a/b` below `a`, even
+if the newest is a delete marker. `x-minio-source-mtime` dates a put, and the newest date is the current version.
 `x-minio-force-delete` removes a key and all keys below it, with all versions.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
-from xml.sax.saxutils import escape
+from urllib.parse import quote, unquote_plus
+from xml.sax.saxutils import escape, unescape
 
 from flask import request
 from moto.s3.models import FakeKey, S3Backend
@@ -38,6 +40,12 @@ _VERSION, _OF_TAR, _SEALED = "minio_version", "sandbox.version_of_tar", "minio_s
 OF_FORM = "sandbox.of_form"
 _FROM_QUERY = ("x-amz-storage-class", "x-amz-tagging")
 Answered = Any
+_LISTING = re.compile(rb"<List(Bucket|Versions)Result\b")
+_ENTRY = re.compile(
+    rb"<(Contents|Version|DeleteMarker|CommonPrefixes)>(?:(?!</\1>).)*?<(?:Key|Prefix)>(.*?)</(?:Key|Prefix)>.*?</\1>",
+    re.DOTALL,
+)
+_COUNT = re.compile(rb"<KeyCount>\d+</KeyCount>")
 
 
 def amend() -> None:
@@ -89,17 +97,41 @@ def read_query(asked: Request) -> None:
     asked.forget_headers()
 
 
-def tampered_listing(asked: Request, answer: Answer) -> Answer:
+def listing(asked: Request, answer: Answer) -> Answer:
     """The answer of MinIO to a listing: an error with status 206 if it holds an object that cannot be decrypted."""
-    if asked.method != "GET" or answer.status != 200:  # noqa: PLR2004 - a listing
+    if asked.method != "GET" or answer.status != 200 or not _LISTING.search(answer.body):  # noqa: PLR2004 - a listing
         return answer
-    sealed = getattr(moto_store.bucket(asked.bucket), _SEALED, ())
+    bucket = moto_store.bucket(asked.bucket)
+    if bucket is None:
+        return answer
+    _leave_out_hidden(answer, frozenset(bucket.keys))
+    sealed = getattr(bucket, _SEALED, ())
     if not any(
         f"<Key>{spelled}</Key>".encode() in answer.body for key in sealed for spelled in (escape(key), quote(key))
     ):
         return answer
     said = "The requested object was modified and may be compromised"
     return s3_error(ApiError("XMinioObjectTampered", said, 206), asked.path)
+
+
+def _leave_out_hidden(answer: Answer, keys: frozenset[str]) -> None:
+    """Take the entries below another key out of a listing."""
+    shown = 0
+
+    def kept(entry: re.Match[bytes]) -> bytes:
+        nonlocal shown
+        name = unquote_plus(unescape(entry[2].decode()))
+        # MinIO stores the object `a/` beside `a`, and not below it.
+        parts = (name if entry[1] == b"CommonPrefixes" else name.removesuffix("/")).split("/")
+        is_hidden = any("/".join(parts[:count]) in keys for count in range(1, len(parts)))
+        shown += not is_hidden
+        return b"" if is_hidden else entry[0]
+
+    answer.body = _ENTRY.sub(kept, answer.body)
+    answer.body = _COUNT.sub(f"<KeyCount>{shown}</KeyCount>".encode(), answer.body)
+    answer.headers = [
+        (name, str(len(answer.body)) if name.lower() == "content-length" else value) for name, value in answer.headers
+    ]
 
 
 def _wanted_version(key: str, named: dict[str, Any]) -> str | None:

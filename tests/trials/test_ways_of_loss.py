@@ -114,6 +114,19 @@ def _stops_listings(client: Any, bucket: str, key: str) -> bool:  # noqa: ANN401
     return all("Contents" not in one and "Versions" not in one for one in stopped) and "Contents" in again
 
 
+def _hides(client: Any, bucket: str, key: str) -> bool:  # noqa: ANN401 - likewise
+    folder = key.rpartition("/")[0]
+    is_hidden = _is_unlisted(client, bucket, key)
+    client.delete_object(Bucket=bucket, Key=folder)
+    return is_hidden and _is_unlisted(client, bucket, key) and bool(client.get_object(Bucket=bucket, Key=key))
+
+
+def _is_unlisted(client: Any, bucket: str, key: str) -> bool:  # noqa: ANN401 - likewise
+    listed = {"Bucket": bucket, "Prefix": f"{key.rpartition('/')[0]}/"}
+    answers = client.list_objects_v2(**listed), client.list_object_versions(**listed)
+    return all("Contents" not in one and "Versions" not in one for one in answers)
+
+
 def _keeps_less(client: Any, bucket: str, key: str) -> bool:  # noqa: ANN401 - likewise
     return bool(client.head_object(Bucket=bucket, Key=f"{key}-parameter")["StorageClass"] == "REDUCED_REDUNDANCY")
 
@@ -125,6 +138,7 @@ def _unlocks(client: Any, bucket: str, key: str) -> bool:  # noqa: ANN401 - like
 #: The harm of a way that leaves the original readable, by a word of its name.
 _OTHER_HARM = {
     "2100": _hides_later_puts,
+    "below a key": _hides,
     "listing": _stops_listings,
     "storage class": _keeps_less,
     "lock under": _unlocks,
