@@ -37,7 +37,7 @@ class Redactor:
         self._lock = Lock()
         self._values: set[str] = set()
         self._forms: tuple[str, ...] = ()
-        self._beginnings: frozenset[str] = frozenset()
+        self._beginnings: set[str] = set()
 
     def keep(self, value: str) -> None:
         """Redact this value from now on."""
@@ -49,11 +49,11 @@ class Redactor:
         with self._lock:
             if new <= self._values:
                 return
+            forms = {form for value in new - self._values for form in forms_of(value)}
             self._values |= new
             # The longest first: a form may contain another one.
-            forms = {form for value in self._values for form in forms_of(value)}
-            self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
-            self._beginnings = frozenset(form[:length] for form in forms for length in range(1, len(form)))
+            self._forms = tuple(sorted({*self._forms, *forms}, key=lambda form: (-len(form), form)))
+            self._beginnings.update(form[:length] for form in forms for length in range(1, len(form)))
 
     def redacted(self, text: str) -> str:
         """The text with a mark in place of each kept value."""
@@ -83,7 +83,7 @@ class Redactor:
     def forget(self) -> None:
         """Forget all values."""
         with self._lock:
-            self._values, self._forms, self._beginnings = set(), (), frozenset()
+            self._values, self._forms, self._beginnings = set(), (), set()
 
 
 def forms_of(value: str) -> set[str]:
