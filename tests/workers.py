@@ -13,7 +13,8 @@ import re
 
 from xdist.scheduler import LoadScopeScheduling
 
-# Seconds, measured on two cores. These files must start early, or one worker ends long after the others.
+# Seconds, measured on two cores, with the files that a file has beside it in its group. They must start early, or one
+# worker ends long after the others.
 LONG = {
     "e2e/test_preview.py": 420,
     "e2e/test_stacks.py": 300,
@@ -22,33 +23,38 @@ LONG = {
     "e2e/test_documented_commands.py": 250,
     "e2e/test_admin_api.py": 240,
     "leaks/test_commands.py": 210,
-    "install/test_bootstrap.py": 200,
-    "verify/test_mutations.py": 180,
-    "verify/test_audit_damages.py": 180,
     "e2e/test_adopt.py": 180,
     "workflows/test_deploy.py": 150,
     "workflows/test_preview.py": 150,
     "workflows/test_real.py": 140,
-    "infra/components/test_admin_policy.py": 140,
+    "infra/components/test_admin_policy.py": 120,
     "e2e/test_other_server.py": 120,
-    "contract/test_contract.py": 110,
+    "verify/test_checks.py": 120,
+    "install/test_bootstrap.py": 110,
     "e2e/test_bad_days.py": 100,
     "sandbox/test_cli.py": 100,
     "e2e/test_many_domains.py": 90,
-    "verify/test_interrupt.py": 70,
+    "verify/test_mutations.py": 80,
+    "contract/test_contract.py": 80,
+    "verify/test_audit_damages.py": 70,
+    "infra/components/test_standing.py": 70,
     "e2e/test_policy_pack.py": 60,
     "install/test_locks.py": 60,
-    "object_store/test_faults.py": 60,
-    "verify/test_faults.py": 60,
+    "verify/test_faults.py": 50,
     "e2e/test_states_of_before.py": 50,
     "e2e/test_admin_policy.py": 50,
+    "trials/test_faulty_answers.py": 50,
+    "verify/test_interrupt.py": 40,
+    "object_store/test_faults.py": 40,
     "e2e/test_role.py": 40,
     "clients/test_clients.py": 40,
+    "cli/test_exit_codes.py": 40,
 }
 # Files whose tests share nothing between the values of a parameter.
 _BY_PARAMETER = {
     "infra/components/test_admin_policy.py": ("aistor", "aws"),
     "verify/test_audit_damages.py": ("aistor", "aws"),
+    "verify/test_mutations.py": ("aistor", "aws"),
     "e2e/test_admin_api.py": ("v3", "v4"),
     "e2e/test_bad_days.py": ("v3", "v4", "aws"),
     "e2e/test_credentials.py": ("local", "aws"),
@@ -57,14 +63,22 @@ _BY_PARAMETER = {
     "e2e/test_preview.py": ("local", "aws"),
     "e2e/test_stacks.py": ("local", "aws"),
 }
-# Files that share fixtures, or a large package that a run of the program loads.
+# Files that share stores and facts, or a large package that a run of the program loads.
 _TOGETHER = {
     "workflows/test_preview.py": "workflows/test_deploy.py",
     **{
         f"infra/components/test_{name}.py": "infra/components/test_standing.py"
         for name in ("adoptable", "aistor", "aws", "identity")
     },
-    **{f"verify/test_{name}.py": "verify/test_checks.py" for name in ("audit", "html", "summary")},
+    **{
+        f"verify/test_{name}.py": "verify/test_checks.py"
+        for name in (
+            *("admin", "audit", "clock", "evidence", "faulty_answers", "html", "main", "new_keys", "sdk"),
+            *("secrets", "summary", "unfinished"),
+        )
+    },
+    **{f"ops/keys/test_{name}.py": "ops/keys/test_probe.py" for name in ("agent_secrets", "deliver")},
+    **{f"ops/preview/test_{name}.py": "ops/preview/test_data_at_risk.py" for name in ("command", "read_identity")},
 }
 
 

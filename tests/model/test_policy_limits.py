@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_left
+from functools import cache
 
 import pytest
 
@@ -45,6 +46,12 @@ def fitting(identities: dict[str, object], cloud: Cloud, most: int) -> int:
     return bisect_left(range(SHIPPED, most + 1), 1, key=refused) + SHIPPED - 1
 
 
+@cache
+def most_on_aws() -> int:
+    """How many domains fit on AWS with a writer of all of them."""
+    return fitting(WRITER, "aws", 700)
+
+
 def test_aistor_takes_any_number_of_domains() -> None:
     """An identity has as many policies as it needs there."""
     check_policies(plan(2000, WRITER), "aistor", ACCOUNT)
@@ -64,13 +71,13 @@ def test_identity_on_aws_has_at_most_ten_policies() -> None:
     assert [name for name, _, _ in told] == ["reader", "verifier", "writer"]
     assert "two identities with fewer domains each" in str(caught.value)
     assert "write: (fewer domains in the stack)" in str(caught.value)
-    assert fitting(WRITER, "aws", 700) == min(int(count) for _, _, count in told)
+    assert most_on_aws() == min(int(count) for _, _, count in told)
 
 
 @pytest.mark.no_cover
 def test_three_hundred_domains_fit_on_aws() -> None:
     """With names as long as those of the shipped domains, on each identity."""
-    assert fitting(WRITER, "aws", 700) >= 300
+    assert most_on_aws() >= 300
 
 
 @pytest.mark.parametrize("cloud", ["aistor", "aws"])

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from object_store import ObjectRef, ObjectStore, ObjectStoreError, StoreConfig, body, ranges, wire
 from sandbox.engine.gateway import NoGatewayError
-from tests.sizes import sized
+from tests.sizes import ELSEWHERE, sized
 from trials.faults import Fault
 from trials.faulty_answers import (
     LIST,
@@ -151,11 +152,16 @@ def behind(request: pytest.FixtureRequest) -> Iterator[Behind]:
         remove_objects(witness, place)
 
 
-def _name(row: FaultyAnswer) -> str:
-    return f"{row.kind}: {row.name}"
+def rows() -> Iterator[ParameterSet]:
+    """Each row on each server; for a change, on versitygw and on one of the sandbox's two in turn."""
+    for number, row in enumerate(TABLE):
+        for server in OWN:
+            is_left = server != "versitygw" and server != ("local", "aws")[number % 2]
+            marks = [*([ELSEWHERE] if is_left else []), *([pytest.mark.versitygw] if server == "versitygw" else [])]
+            yield pytest.param(server, row, id=f"{server}-{row.kind}: {row.name}", marks=marks)
 
 
-@pytest.mark.parametrize("row", TABLE, ids=_name)
+@pytest.mark.parametrize(("behind", "row"), list(rows()), indirect=["behind"], scope="module")
 def test_each_fault_has_the_outcome_of_the_table(behind: Behind, tmp_path: Path, row: FaultyAnswer) -> None:
     """For each operation that the fault fits."""
     came = {operation: behind.tried(operation, (row.make(operation),), tmp_path) for operation in row.happens}

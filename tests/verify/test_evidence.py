@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.sizes import ELSEWHERE
 from trials.faults import Hook, On, Response
 from trials.mutations import through
 from verify.checks import Status, judge
@@ -15,6 +16,10 @@ from verify.probe import new_keys
 from verify.selection import Selection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from _pytest.mark import ParameterSet
+
     from trials.stores import Store
 
 # What lean on no answer to a request of an identity: the connection, the plan, and the adapter's own refusals.
@@ -28,7 +33,16 @@ LEAN_ON_NOTHING = {
 }
 
 
-@pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "PreconditionFailed"])
+def refusals() -> "Iterator[ParameterSet]":
+    """Each code on each cloud; for a change on one of them in turn."""
+    for number, code in enumerate(
+        ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "PreconditionFailed")
+    ):
+        for place, cloud in enumerate(("aistor", "aws")):
+            yield pytest.param(cloud, code, marks=[] if number % 2 == place else [ELSEWHERE])
+
+
+@pytest.mark.parametrize(("any_store", "code"), list(refusals()), indirect=["any_store"])
 def test_a_server_that_refuses_everything_proves_nothing(
     any_store: "Store", code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

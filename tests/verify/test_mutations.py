@@ -10,9 +10,9 @@ from tests.sizes import ELSEWHERE
 from trials.audit_damages import AUDIT_DAMAGES
 from trials.mutations import BOTH, MUTATIONS, Mutation
 from trials.stores import Store  # noqa: TC001 - fixtures are annotated with it
-from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Status, judge
+from verify.checks import BUCKET_CHECKS, GRANT_CHECKS, STORE_CHECKS, Status, judge, objects
 from verify.gather import gather_facts
-from verify.probe import new_keys
+from verify.probe import data_path, new_keys
 from verify.selection import Part, Selection
 
 
@@ -32,6 +32,9 @@ def test_damage_is_found_out(
 ) -> None:
     """Exactly the checks that the damage affects fail."""
     monkeypatch.setattr(new_keys, "PAUSES", {})
+    monkeypatch.setattr(data_path, "PAGE_KEYS", 20)
+    for module in (data_path, objects):
+        monkeypatch.setattr(module, "LISTED_KEYS", 21)
     store: Store = request.getfixturevalue("store" if cloud == "aistor" else "aws_store")
     names = frozenset(store.plan.bucket(domain).name for domain in mutation.domains)
     # Large objects are slow, and links are many: both are tried only if the damage affects them.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.sizes import on
 from trials.faults import Hook, Request, Response, header
 from trials.mutations import through
 from trials.stores import small_plan
@@ -141,6 +142,7 @@ def _virtual_time(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
     return time
 
 
+@on("any_store", ["aws"], left=["aistor"])
 def test_keys_that_are_known_after_15_seconds_cause_no_failure(any_store: "Store", virtual_time: VirtualTime) -> None:
     """Nothing is asked with any key, by any part of the run, before all keys are known."""
     late = {"verifier": ("InvalidAccessKeyId", 9), "worker": ("InvalidAccessKeyId", 15), "reader": ("AccessDenied", 12)}

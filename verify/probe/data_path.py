@@ -27,7 +27,8 @@ PART_BYTES = 5 * MIB  # the smallest part that S3 accepts, except for the last o
 SMALL_SIZES = {"0 bytes": 0, "1 byte": 1}
 LARGE_SIZES = {"5 MiB - 1": PART_BYTES - 1, "5 MiB": PART_BYTES, "5 MiB + 1": PART_BYTES + 1}
 MULTIPART_BYTES = 12 * MIB
-LISTED_KEYS = 1001  # one more than a page holds
+PAGE_KEYS = 1000  # as many as S3 answers at most
+LISTED_KEYS = PAGE_KEYS + 1
 MAX_KEY_BYTES = 1024
 _SEGMENT = 200  # MinIO stores a segment as a file name of at most 255 bytes
 CONTENT_TYPE = "application/x-joelclaw-probe; charset=utf-8"
@@ -220,7 +221,9 @@ class _Path:
         def trip() -> int:
             with ThreadPoolExecutor(8) as pool:
                 list(pool.map(lambda number: self._put(f"{prefix}{number:05}", b""), range(LISTED_KEYS)))
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=prefix, PaginationConfig={"PageSize": PAGE_KEYS}
+            )
             return len({entry["Key"] for page in pages for entry in page.get("Contents", [])})
 
         return self._conversation.ask(trip)
