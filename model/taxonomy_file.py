@@ -25,12 +25,11 @@ from model.taxonomy import (
     HotDomain,
     Taxonomy,
 )
-from model.taxonomy_mistakes import is_out_of_limits, key_in_file, mistake
+from model.taxonomy_mistakes import NAME_FORM, is_out_of_limits, key_in_file, mistake
 from model.written_yaml import read_yaml_file
 
 TAXONOMY_FILE = Path(__file__).parents[1] / "infra" / "taxonomy.yaml"
 
-NAME_FORM = "lower case letters, digits and single hyphens, starting with a letter (media-raw)"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 # The keys that a stack may set for an identity that is already declared.
@@ -209,7 +208,7 @@ def _check(taxonomy: Taxonomy, where: str) -> None:
 def _name_problems(name: str, place: str) -> list[Problem]:
     if _NAME.fullmatch(name):
         return []
-    better = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "media-raw"
+    better = re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("-0123456789").rstrip("-") or "media-raw"
     return [Problem(place, f"the name {name!r} is malformed", NAME_FORM, f"{better}:")]
 
 

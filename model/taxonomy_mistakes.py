@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from model.problems import Problem, key_path, nearest
 from model.taxonomy import (
     COLD_RETENTION_DAYS_MINIMUM,
+    EVERY_DOMAIN,
     HOT_EXPIRE_DAYS,
     LIFECYCLE_DAYS_MAXIMUM,
     RETENTION_DAYS_MAXIMUM,
@@ -30,6 +31,9 @@ from model.taxonomy import (
 )
 from model.trust import EXAMPLE, OidcTrust, Trust
 
+NAME_FORM = "lower case letters, digits and single hyphens, starting with a letter (media-raw)"
+#: What pydantic appends to the place of an error in a key.
+_KEY_ITSELF = "[key]"
 _LEGAL_BY_KEY: dict[str, str] = {
     "band": ", ".join(BandName),
     "grants": ", ".join(Access),
@@ -71,6 +75,8 @@ def _legal_keys(path: tuple[int | str, ...]) -> str:
 
 def key_in_file(path: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """The place of an error in the file; pydantic adds the band after a domain's name, the file has no such key."""
+    if path[-1:] == (_KEY_ITSELF,):
+        return path[:-1]
     return (*path[:2], *path[3:]) if path[:1] == ("domains",) else path
 
 
@@ -91,6 +97,8 @@ def mistake(detail: ErrorDetails, where: str) -> Problem:
 def _said(detail: ErrorDetails, key: str) -> tuple[str, str, str]:
     """What is wrong, what is legal, and the line to paste."""
     path, kind, value = detail["loc"], detail["type"], detail["input"]
+    if path[-1] == _KEY_ITSELF:  # YAML reads `1`, `true` and `null` as no text
+        return f"the name {value!r} is no text", NAME_FORM, "media-raw:"
     if kind == "extra_forbidden":
         return _unknown_key(path, key)
     if "trust" in path[2:]:
@@ -104,7 +112,9 @@ def _said(detail: ErrorDetails, key: str) -> tuple[str, str, str]:
             said = f"{value[key]!r} is not allowed here", _LEGAL_BY_KEY[key], f"{key}: {BandName.HOT}"
         case "enum":
             legal = str(detail["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
-            said = f"{value!r} is not allowed here", legal, f"{key}: {legal.split(', ')[0]}"
+            # YAML takes a bare `*` for an alias.
+            written = f'"{key}"' if key == EVERY_DOMAIN else key
+            said = f"{value!r} is not allowed here", legal, f"{written}: {legal.split(', ')[0]}"
         case _:
             message = detail["msg"].removeprefix("Value error, ")
             shown = "the entry" if isinstance(value, Mapping) else repr(value)

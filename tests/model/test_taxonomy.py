@@ -90,6 +90,8 @@ class TestShipped:
         pytest.param("identities.worker.grants.media-raw", "admin", "read, append, write", id="unknown-access"),
         pytest.param("domains.Media", {"band": "hot"}, "write: media:", id="capitals"),
         pytest.param("domains.media_raw2", {"band": "hot"}, "write: media-raw2:", id="underscore"),
+        pytest.param("domains.2nd-raw", {"band": "hot"}, "write: nd-raw:", id="digit-first"),
+        pytest.param("identities.reader.grants", {"*": "admin"}, 'write: "*": read', id="unknown-access-everywhere"),
         pytest.param("domains.media--raw", {"band": "hot"}, "write: media-raw:", id="two-hyphens"),
         pytest.param("identities.idle", {}, "at least one grant", id="identity-without-grants"),
         pytest.param("identities.verifier.grants", {"*": "read"}, "cannot hold grants", id="verifier-with-grants"),
@@ -126,6 +128,19 @@ def test_mistake_is_named_with_what_to_write(content: dict[str, Any], path: str,
     assert expected in message
     assert "legal:" in message
     assert "write:" in message
+
+
+@pytest.mark.parametrize("name", [1, 1.5, True, None])
+@pytest.mark.parametrize("where", ["domains", "identities"])
+def test_name_that_yaml_reads_as_no_text(content: dict[str, Any], where: str, name: object) -> None:
+    """`true:`, `1:` and `null:` are refused as names, with a name that is one."""
+    content[where][name] = {"band": "hot"} if where == "domains" else {"grants": {"media-raw": "read"}}
+
+    message = refused(content)
+
+    assert f"the name {name!r} is no text" in message
+    assert "[key]" not in message
+    assert "write: media-raw:" in message
 
 
 def test_dots_in_a_domain_name_are_refused(content: dict[str, Any]) -> None:
