@@ -6,7 +6,6 @@ commit is taken in whole, with its manifest proven against it, or not at all.
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Final
 
 from object_store import ObjectStore
@@ -66,8 +65,3 @@ def machines(store: ObjectStore, bucket: str) -> Iterator[str]:
         machine = ref.key.split("/")[1]
         yield machine
         after = f"v1/{machine}0"  # the character after a slash
-
-
-def now_utc() -> datetime:
-    """The time; one place, so that a test can set it."""
-    return datetime.now(UTC)

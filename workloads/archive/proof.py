@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 from object_store import NotFound, ObjectStore
+from workloads.archive import clock
 from workloads.archive.entry import shown
-from workloads.archive.history import now_utc
 from workloads.archive.pack import DamagedError
 from workloads.archive.proven import read_blocks
 from workloads.archive.state import State
@@ -37,7 +37,7 @@ def prove(
     Raises:
         ObjectStoreError: The store is away, or denies it.
     """
-    now = now_utc()
+    now = clock.now_utc()
     found = {}
     for pack, _ in state.least_proven(machine, limit, before=now.timestamp() - _DAY):
         wrong = ""

@@ -6,11 +6,11 @@ chooses the next key. The read-back compares every byte by SHA-256, not the serv
 
 import hashlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from object_store import AlreadyExists, ObjectStore, StaleReference
+from workloads.archive import clock
 from workloads.archive.commit import SHA256_METADATA, Stored
 from workloads.archive.pack import DamagedError
 
@@ -55,7 +55,7 @@ def put_proven(
             if held.metadata.get(SHA256_METADATA) != sha256:
                 continue
             ref = held.ref
-        stored = Stored(key=key, etag=ref.etag, size=ref.size, sha256=sha256, stored_at=datetime.now(UTC))
+        stored = Stored(key=key, etag=ref.etag, size=ref.size, sha256=sha256, stored_at=clock.now_utc())
         read_back(store, bucket, stored)
         return stored, number
     raise DamagedError(f"{keys(first)} and {_TRIES - 1} keys after it are taken by other bytes")

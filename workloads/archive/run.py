@@ -11,6 +11,7 @@ import hashlib
 import os
 import stat
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from object_store import ObjectStore
+from workloads.archive import clock
 from workloads.archive.commit import (
     COMMIT_SUFFIX,
     MANIFEST_SUFFIX,
@@ -32,7 +34,6 @@ from workloads.archive.commit import (
     stem_of,
 )
 from workloads.archive.entry import Entry, Segment, shown
-from workloads.archive.history import now_utc
 from workloads.archive.manifest import write_manifest
 from workloads.archive.pack import BLOCK, ChangedError, DamagedError, Packed, PackWriter, header_of
 from workloads.archive.proven import put_proven
@@ -149,7 +150,7 @@ class _Run:
         self.job, self.store, self.state = job, store, state
         self.progress, self.stage = progress, stage
         self.outcome = Outcome()
-        self.now = now_utc()
+        self.now = clock.now_utc()
         self.packs: dict[str, Stored] = {}
         self.number = 0
         self.writer: PackWriter | None = None
@@ -260,7 +261,7 @@ class _Run:
                 return False
             size = self._whole_lines(descriptor, path, before)
             same_as = self._other_name(path, before)
-            begun = datetime.now(UTC).timestamp()
+            begun = time.time()
             entry, start, change = self._judge(descriptor, size, known)
             if entry is not None and start == size:
                 return self._unread(descriptor, before, entry, size, begun, same_as, known)

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
+from workloads.archive import clock
 from workloads.archive.commit import Commit, Stored
 from workloads.archive.entry import Entry, entry_of, line_of
 
@@ -256,7 +257,7 @@ class State:
         """The newest entry of a path: of the unfinished run, or of the last commit."""
         found = self._base.execute("SELECT line FROM staged WHERE source=? AND path=?", (source, path)).fetchone()
         if found:
-            return Known(entry_of(found[0]), datetime.now(UTC).timestamp(), staged=True)
+            return Known(entry_of(found[0]), clock.now_utc().timestamp(), staged=True)
         query = (
             "SELECT line, stored FROM entries WHERE machine=? AND source=? AND path=? ORDER BY sequence DESC, run DESC"
         )

@@ -19,9 +19,10 @@ from rich.table import Table
 from model.exit_codes import ExitCode
 from model.terminal_text import printable
 from object_store import ObjectStoreError
+from workloads.archive import clock
 from workloads.archive.commit import new_run
 from workloads.archive.entry import shown
-from workloads.archive.history import follow, now_utc
+from workloads.archive.history import follow
 from workloads.archive.proof import prove
 from workloads.archive.prune import put_back
 from workloads.archive.run import PACK_BYTES, Job, Outcome, archive
@@ -70,7 +71,7 @@ def run(options: ArchiveOptions, *, stage: Callable[[str], None] | None = None) 
 
 
 def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], None] | None) -> Receipt:
-    now = now_utc()
+    now = clock.now_utc()
     receipt = Receipt(
         kind=KIND,
         run=new_run(now),
@@ -117,7 +118,7 @@ def ended_receipt(
     """The receipt at the end of its run."""
     return receipt.model_copy(
         update={
-            "ended_at": now_utc(),
+            "ended_at": clock.now_utc(),
             "status": status,
             "error": error,
             "sources": tuple(sources),
@@ -152,7 +153,7 @@ def _source(
     stage: Callable[[str], None] | None,
 ) -> SourceReceipt:
     """Archive one source, and judge what is missing."""
-    state, machine, now = context.state, context.machine, now_utc()
+    state, machine, now = context.state, context.machine, clock.now_utc()
     job = Job(
         workload=WORKLOAD,
         machine=machine,

@@ -22,8 +22,9 @@ from rich.table import Table
 
 from model.exit_codes import ExitCode
 from model.terminal_text import printable
+from workloads.archive import clock
 from workloads.archive.entry import Entry, shown
-from workloads.archive.history import follow, now_utc
+from workloads.archive.history import follow
 from workloads.archive.pack import BLOCK
 from workloads.archive.source import Found, Refused, Root, SourceError, opened_root, told, walk
 from workloads.receipt import late, newest_first, of_folder, of_store
@@ -66,7 +67,7 @@ def run(options: Options) -> ExitCode:
 
 
 def _covered(context: Context) -> ExitCode:
-    now, wrong = now_utc(), []
+    now, wrong = clock.now_utc(), []
     uncovered: list[Uncovered] = []
     files: Counter[str] = Counter()
     leaning: Counter[str] = Counter()
@@ -120,7 +121,7 @@ def _judged(
     context: Context, files: Counter[str], uncovered: list[Uncovered], lasts: dict[str, int], wrong: list[str]
 ) -> ExitCode:
     """Print the report; the exit status says whether anything is wrong."""
-    now, oldest = now_utc(), context.state.oldest_proof(context.machine)
+    now, oldest = clock.now_utc(), context.state.oldest_proof(context.machine)
     report = {
         "machine": context.machine,
         "files": dict(files),

@@ -16,9 +16,10 @@ from rich.console import Console
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError, Problem, key_path
 from model.terminal_text import printable
+from workloads.archive import clock
 from workloads.archive.commit import new_run
 from workloads.archive.entry import shown
-from workloads.archive.history import follow, now_utc
+from workloads.archive.history import follow
 from workloads.archive.holders import CannotTellError
 from workloads.archive.prune import Pruned, Rule, prune, put_back
 from workloads.archive.source import opened_root
@@ -63,7 +64,7 @@ def run(options: PruneOptions) -> ExitCode:
 
 
 def _pruned(context: Context, rule: Prune, options: PruneOptions) -> Receipt:
-    now = now_utc()
+    now = clock.now_utc()
     receipt = Receipt(
         kind=KIND,
         run=new_run(now),
@@ -100,7 +101,7 @@ def _receipts(context: Context) -> dict[str, float]:
     """When each commit's receipt was written, by the commit's key: of this machine, local or in the store."""
     local = of_folder(context.receipts)
     ended_runs = [one.run for one in local if one.ended_at]
-    sent = of_store(context.store, context.bucket, now_utc() - timedelta(days=400), ended_runs)
+    sent = of_store(context.store, context.bucket, clock.now_utc() - timedelta(days=400), ended_runs)
     return {
         source.commit: one.ended_at.timestamp()
         for one in (*local, *sent)

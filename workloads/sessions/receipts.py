@@ -13,7 +13,7 @@ from rich.table import Table
 
 from model.exit_codes import ExitCode
 from model.terminal_text import printable
-from workloads.archive.history import now_utc
+from workloads.archive import clock
 from workloads.receipt import Receipt, late, newest_first, of_folder, of_store
 from workloads.sessions.archive import KIND, megabytes
 from workloads.sessions.context import Options, Told, ended, every, opened
@@ -23,7 +23,7 @@ def run(options: Options, days: int) -> ExitCode:
     """List the receipts of the store and of the local folder."""
     try:
         with opened(options, lock=False) as context:
-            now = now_utc()
+            now = clock.now_utc()
             since = now - timedelta(days=days)
             local = of_folder(context.receipts)
             sent = of_store(context.store, context.bucket, since, [one.run for one in local if one.ended_at])

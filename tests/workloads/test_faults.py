@@ -1,0 +1,418 @@
+"""Bad input and faults: a clear error that names it, and nothing lost."""
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sandbox.transcripts import truth_of
+from trials.faults import Hook, On, Request, ResetAnswer, ResetRequest, Response, SlowDown, TruncateAnswer
+from trials.faulty_proxy import FaultyProxy
+from workloads.archive import clock
+from workloads.archive.pack import PackWriter
+from workloads.sessions import coverage, receipts, restoring
+from workloads.sessions.context import Options
+from workloads.sessions.restoring import RestoreOptions, run_cat, run_restore
+
+DAY = 86400
+SECRET = "planted/workload+secret=nobody-may-see"  # noqa: S105 - planted, to be searched for
+
+
+def fill(world: Any, count: int = 3, days: float = 3) -> None:  # noqa: ANN401 - the fixture's own class
+    """Some files that were last written some days ago."""
+    for number in range(count):
+        path = world.home / f"s/{number}.jsonl"
+        path.write_bytes(b'{"n":%d}\n' % number * 200)
+        os.utime(path, (time.time() - DAY * days,) * 2)
+
+
+def back(world: Any) -> dict[bytes, Any]:  # noqa: ANN401 - the fixture's own class
+    """What a restore gives."""
+    to = world.folder / f"back-{time.time_ns()}"
+    assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=to)) == 0
+    return truth_of(to / "s")
+
+
+class TestSources:
+    """What may be wrong on this machine."""
+
+    def test_root_is_missing(self, world: Any) -> None:  # noqa: ANN401 - the fixture's own class
+        """The run fails and names it; the other source is archived."""
+        fill(world)
+        world.sources["t"] = str(world.home / "nothing")
+
+        assert world.archive() == 1
+
+        by_name = {one["name"]: one for one in world.receipts()[-1]["sources"]}
+        assert "No such file" in by_name["t"]["problems"][0]
+        assert "--meant t" in by_name["t"]["problems"][0]
+        assert by_name["s"]["commit"]
+        assert world.archive("t") == 0
+        assert world.archive() == 1
+
+    @pytest.mark.parametrize("kind", ["empty", "pipe"])
+    def test_root_is_empty_or_no_folder(self, world: Any, kind: str) -> None:  # noqa: ANN401 - the fixture's own class
+        """Likewise."""
+        root = world.home / "t"
+        root.mkdir() if kind == "empty" else os.mkfifo(root)
+        world.sources = {"t": str(root)}
+
+        assert world.archive() == 1
+        (problem,) = world.receipts()[-1]["sources"][0]["problems"]
+        assert {"empty": "no file was found", "pipe": "neither a folder nor a file"}[kind] in problem
+
+    def test_root_is_a_link_or_one_file(self, world: Any) -> None:  # noqa: ANN401 - the fixture's own class
+        """Both are legal: a link is followed, and the file keeps its name."""
+        fill(world)
+        (world.home / "link").symlink_to(world.home / "s")
+        (world.home / "index.jsonl").write_bytes(b"{}\n")
+        world.sources = {"s": str(world.home / "link"), "i": str(world.home / "index.jsonl")}
+
+        assert world.archive() == 0
+
+        to = world.folder / "back"
+        assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=to)) == 0
+        assert sorted(truth_of(to)) == [b"i", b"i/index.jsonl", b"s", b"s/0.jsonl", b"s/1.jsonl", b"s/2.jsonl"]
+
+    def test_pipe_socket_and_unreadable_file(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+        """A pipe and a socket are named; a file that cannot be read makes the run incomplete."""
+        fill(world)
+        os.mkfifo(world.home / "s/pipe")
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(world.home / "s/socket"))
+            assert world.archive() == 0
+        (one,) = world.receipts()[-1]["sources"]
+        assert one["left_out"] == ["pipe: it is a pipe", "socket: it is a socket"]
+        (world.home / "s/locked.jsonl").write_bytes(b"{}\n")
+        whole = os.open
+
+        def refused(path: Any, *rest: Any, **named: Any) -> int:  # noqa: ANN401 - what it takes
+            if os.fsencode(path).endswith(b"locked.jsonl"):
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+            return whole(path, *rest, **named)
+
+        monkeypatch.setattr("workloads.archive.run.os.open", refused)
+        assert world.archive() == 1
+        assert world.receipts()[-1]["sources"][0]["problems"] == ["locked.jsonl: Permission denied"]
+
+    def test_folder_that_macos_refuses(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+        """The message names the grant that is missing."""
+        fill(world)
+
+        def refused(_: object) -> Iterator[Any]:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("workloads.archive.source.os.scandir", refused)
+            assert world.archive() == 1
+        assert "Full Disk Access" in world.receipts()[-1]["sources"][0]["problems"][0]
+
+    def test_file_that_shrinks_while_it_is_read(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+        """It is read again; no byte comes back that it never held."""
+        path = world.home / "s/big.txt"
+        path.write_bytes(b"x" * 3_000_000)
+        os.utime(path, (time.time() - DAY * 3,) * 2)
+        whole = os.pread
+
+        def short(descriptor: int, size: int, at: int) -> bytes:
+            block = whole(descriptor, size, at)
+            if at == 0 and os.fstat(descriptor).st_size == 3_000_000:
+                os.truncate(path, 1_000_000)
+            return block
+
+        monkeypatch.setattr("workloads.archive.run.os.pread", short)
+        assert world.archive() == 0
+        assert back(world)[b"big.txt"].content == b"x" * 1_000_000
+
+    def test_file_that_changes_all_the_time(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+        """After three tries it is named, and the run is incomplete."""
+        fill(world, 1)
+        path = world.home / "s/0.jsonl"
+        whole = os.pread
+
+        def changing(descriptor: int, size: int, at: int) -> bytes:
+            os.utime(path, ns=(time.time_ns(), time.time_ns()))
+            return whole(descriptor, size, at)
+
+        monkeypatch.setattr("workloads.archive.run.os.pread", changing)
+        assert world.archive() == 1
+        assert "it changed each time it was read" in world.receipts()[-1]["sources"][0]["problems"][0]
+
+    def test_disk_full_while_packing(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+        """Exit status 2 with the reason; the next run completes it."""
+        fill(world)
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(PackWriter, "finish", full)
+        assert world.archive() == 2
+        assert "No space left" in world.receipts()[-1]["error"]
+        assert world.keys() == []
+        monkeypatch.undo()
+        assert world.archive() == 0
+        assert back(world) == truth_of(world.home / "s")
+
+
+class TestLosses:
+    """What was there and is gone."""
+
+    def test_slow_loss_and_the_flag(self, world: Any) -> None:  # noqa: ANN401 - the fixture's own class
+        """19 % at a time is caught against the weeks before; the flag holds for one run."""
+        fill(world, 100)
+        assert world.archive() == 0
+        paths = sorted((world.home / "s").iterdir())
+        for path in paths[:19]:
+            path.unlink()
+        assert world.archive() == 0
+        for path in paths[19:34]:
+            path.unlink()
+        assert world.archive() == 1
+        assert "34 of 100 files" in world.receipts()[-1]["sources"][0]["problems"][0]
+        assert world.archive("s") == 0
+        assert world.archive() == 0
+        for path in paths[34:60]:
+            path.unlink()
+        assert world.archive() == 1
+
+    def test_old_files_and_few_files_may_go(self, world: Any) -> None:  # noqa: ANN401 - the fixture's own class
+        """Other programs delete after 30 days; one of four is no loss."""
+        fill(world, 40, days=29)
+        (world.home / "s/young.jsonl").write_bytes(b"{}\n")
+        world.archive()
+        for number in range(40):
+            (world.home / f"s/{number}.jsonl").unlink()
+        assert world.archive() == 0
+        for number in range(4):
+            (world.home / f"s/few{number}.jsonl").write_bytes(b"{}\n")
+        world.archive()
+        (world.home / "s/few1.jsonl").unlink()
+        assert world.archive() == 0
+
+
+class TestStore:
+    """What the store, or the way to it, may do."""
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            lambda on: ResetRequest(when=on),
+            lambda on: ResetAnswer(when=on),
+            lambda on: TruncateAnswer(when=on),
+            lambda on: SlowDown(when=on),
+        ],
+        ids=["request reset", "answer lost", "answer cut", "slow down"],
+    )
+    @pytest.mark.parametrize("method", ["PUT", "GET"])
+    def test_network_fault(self, world: Any, fault: Any, method: str) -> None:  # noqa: ANN401 - the fixture's own class
+        """One lost request is repeated; with all lost the run fails, and the same command completes it."""
+        fill(world)
+        truth = truth_of(world.home / "s")
+        upstream = world.endpoint
+        with FaultyProxy(upstream, None, plain=True) as proxy:
+            world.endpoint = proxy.endpoint_plain
+            proxy.faults = (fault(On(method=method, path="tar", times=1)),)
+            assert world.archive() in (0, 2)
+        world.endpoint = upstream
+        assert world.archive() == 0
+
+        assert back(world) == truth
+        assert len(world.keys(".commit.json")) == 1
+
+    def test_listing_that_is_cut(self, world: Any) -> None:  # noqa: ANN401 - the fixture's own class
+        """Nothing is taken for missing: exit status 2."""
+        fill(world)
+        world.archive()
+
+        def cut(_: Request, response: Response) -> Response:
+            return Response(200, response.headers, response.body[: len(response.body) // 2])
+
+        upstream = world.endpoint
+        with FaultyProxy(upstream, None, Hook(when=On(query="list-type"), altering=cut), plain=True) as proxy:
+            world.endpoint = proxy.endpoint_plain
+            options = Options(config=world.write(), quiet=True)
+            assert coverage.run(options) == 2
+            assert receipts.run(options, 30) == 2
+        world.endpoint = upstream
+        assert coverage.run(Options(config=world.write(), quiet=True)) == 0
+
+    @pytest.mark.parametrize("which", [".tar.zst", ".manifest.ndjson.zst", ".commit.json"])
+    @pytest.mark.parametrize("damage", ["flipped", "cut", "copied"])
+    def test_tampered_object(self, world: Any, capsys: pytest.CaptureFixture[str], which: str, damage: str) -> None:  # noqa: ANN401 - the fixture's own class
+        """A restore gives nothing, exits 2, and names the object; the folder does not exist."""
+        fill(world)
+        world.archive()
+        (key,) = world.keys(which)
+        held = world.client.get_object(Bucket=world.bucket, Key=key)
+        body = bytearray(held["Body"].read())
+        if damage == "flipped":
+            body[len(body) // 2] ^= 1
+        elif damage == "cut":
+            del body[-10:]
+        else:
+            body += b"\n"
+        world.client.put_object(Bucket=world.bucket, Key=key, Body=bytes(body), Metadata=held["Metadata"])
+        for path in (world.folder / "state/sessions").rglob("state.sqlite*"):
+            path.unlink()
+        to = world.folder / "back"
+
+        assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=to)) == 2
+
+        assert key.rpartition("/")[2] in capsys.readouterr().err
+        assert not to.exists()
+        assert not list(world.folder.glob(".back*"))
+
+    def test_wrong_key_bucket_and_clock(self, world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+        """A missing bucket, and a server that says 403: exit status 2, and no secret in any output or receipt."""
+        fill(world)
+        bucket, world.bucket = world.bucket, "b-not-there"
+        assert world.archive() == 2
+        world.bucket = bucket
+        for code in ("InvalidAccessKeyId", "AccessDenied", "ExpiredToken", "RequestTimeTooSkewed"):
+            body = f"<Error><Code>{code}</Code><Message>{SECRET}</Message></Error>".encode()
+
+            def denied(_: Request, body: bytes = body) -> Response:
+                return Response(403, (("Content-Type", "application/xml"),), body)
+
+            upstream = world.endpoint
+            with FaultyProxy(upstream, None, Hook(when=On(method="PUT"), answering=denied), plain=True) as proxy:
+                world.endpoint = proxy.endpoint_plain
+                assert world.archive() == 2
+            world.endpoint = upstream
+            assert code in json.dumps(world.receipts()[-1]) or world.receipts()[-1]["status"] == "failed"
+        said = capsys.readouterr()
+        assert SECRET not in said.out + said.err + json.dumps(world.receipts())
+        assert world.archive() == 0
+
+    def test_old_damage_is_found(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+        """A later run reads old packs back in turn, and names what leans on a damaged one."""
+        fill(world)
+        world.archive()
+        (key,) = world.keys(".tar.zst")
+        world.client.put_object(Bucket=world.bucket, Key=key, Body=b"damaged")
+        later = datetime.now(UTC) + timedelta(days=2)
+        monkeypatch.setattr(clock, "now_utc", lambda: later)
+
+        assert world.archive() == 1
+
+        (wrong,) = world.receipts()[-1]["proven"].values()
+        assert "needed by s/0.jsonl, s/1.jsonl" in wrong
+
+
+class TestRuns:
+    """Two runs, signals, and time."""
+
+    def test_two_at_once(self, world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+        """The second names the first's process, and changes nothing."""
+        fill(world)
+        seen = []
+
+        def stage(name: str) -> None:
+            if name == "before the walk":
+                seen.append(world.archive())
+
+        assert world.archive(stage=stage) == 0
+        assert seen == [2]
+        assert f"process {os.getpid()}, since" in capsys.readouterr().err
+        assert len(world.keys(".commit.json")) == 1
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+    def test_signal(self, world: Any, number: signal.Signals) -> None:  # noqa: ANN401 - the fixture's own class
+        """The run ends with 128 + the signal, its receipt says stopped, and the next one completes it."""
+        fill(world)
+        program = (
+            "import os, sys\nfrom cli.main import main\nfrom workloads.sessions import archive\n"
+            f"whole = archive.archive\n"
+            f"def stage(name):\n    if name == 'before the walk': os.kill(os.getpid(), {int(number)})\n"
+            "archive.archive = lambda *a, **k: whole(*a, **{**k, 'stage': stage})\n"
+            f"sys.exit(main(['sessions', 'archive', '--quiet', '--config', {str(world.write())!r}]))"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)  # noqa: S603 - our own text
+
+        assert done.returncode == 128 + number, done.stderr
+        assert world.receipts()[-1]["status"] == "stopped"
+        assert world.archive() == 0
+        assert len(world.keys(".commit.json")) == 1
+
+    def test_400_days(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+        """With everything gone after 365 days, what is live can be restored on every day, and leans on no old pack."""
+        fill(world, 2)
+        grown = world.home / "s/0.jsonl"
+        start = datetime.now(UTC)
+        now = start
+        monkeypatch.setattr(clock, "now_utc", lambda: now)
+        stored: dict[str, datetime] = {}
+        for day in range(0, 401, 20):
+            now = start + timedelta(days=day)
+            if day % 60 == 0:
+                with grown.open("ab") as file:
+                    file.write(b'{"day":%d}\n' % day)
+                os.utime(grown, (now.timestamp() - 300,) * 2)
+            world.archive("s")
+            for key in set(world.keys("")):
+                stored.setdefault(key, now)
+                if now - stored[key] >= timedelta(days=365):
+                    world.client.delete_object(Bucket=world.bucket, Key=key)
+            found = back(world)
+            assert {k: v.content for k, v in found.items()} == {
+                k: v.content for k, v in truth_of(world.home / "s").items()
+            }, day
+            assert coverage.run(Options(config=world.write(), quiet=True)) == 0, day
+        assert len(stored) > 6
+
+    def test_receipts_are_listed(self, world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+        """Newest first, the failed one marked; the store alone gives the same; a late machine fails the command."""
+        fill(world)
+        world.archive()
+        world.sources["t"] = str(world.home / "nothing")
+        world.archive()
+        options = Options(config=world.write(), quiet=True, as_json=True)
+        capsys.readouterr()
+        assert receipts.run(options, 30) == 1
+        local = json.loads(capsys.readouterr().out)
+        assert [one["status"] for one in local] == ["incomplete", "complete"]
+        for path in (world.folder / "receipts").iterdir():
+            path.unlink()
+        assert receipts.run(options, 30) == 1
+        assert json.loads(capsys.readouterr().out) == local
+
+
+def test_cat_of_an_unknown_or_ambiguous_name(world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+    """Exit status 1, and the names."""
+    fill(world)
+    world.archive()
+    config = world.write()
+
+    assert run_cat(RestoreOptions(config=config, names=("no-such",), quiet=True)) == 1
+    assert "no commit names 'no-such'" in capsys.readouterr().err
+    assert run_cat(RestoreOptions(config=config, names=("jsonl",), quiet=True)) == 1
+    assert "s/2.jsonl" in capsys.readouterr().err
+
+
+def test_target_is_not_empty(world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+    """Nothing is written into a folder that holds something; an unknown machine, source or time is named."""
+    fill(world)
+    world.archive()
+    to = world.folder / "full"
+    to.mkdir()
+    (to / "mine").touch()
+    config = world.write()
+    for options, said in (
+        (RestoreOptions(config=config, to=to), "is not empty"),
+        (RestoreOptions(config=config, to=to / "x", machine="bax"), "legal: box"),
+        (RestoreOptions(config=config, to=to / "x", sources=("t",)), "unknown source 't'"),
+        (RestoreOptions(config=config, to=to / "x", at="yesterday"), "'yesterday' is not a time"),
+        (RestoreOptions(config=config), "--to: is missing"),
+    ):
+        assert restoring.run_restore(options) == 2
+        assert said in capsys.readouterr().err
+    assert [path.name for path in to.iterdir()] == ["mine"]
