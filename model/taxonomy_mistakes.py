@@ -97,8 +97,8 @@ def mistake(detail: ErrorDetails, where: str) -> Problem:
 def _said(detail: ErrorDetails, key: str) -> tuple[str, str, str]:
     """What is wrong, what is legal, and the line to paste."""
     path, kind, value = detail["loc"], detail["type"], detail["input"]
-    if path[-1] == _KEY_ITSELF:  # YAML reads `1`, `true` and `null` as no text
-        return f"the name {value!r} is no text", NAME_FORM, "media-raw:"
+    if path[-1] == _KEY_ITSELF:  # YAML reads `1`, `true` and `null` as other values
+        return f"the name {value!r} is not a text", NAME_FORM, "media-raw:"
     if kind == "extra_forbidden":
         return _unknown_key(path, key)
     if "trust" in path[2:]:

@@ -138,7 +138,7 @@ def test_name_that_yaml_reads_as_no_text(content: dict[str, Any], where: str, na
 
     message = refused(content)
 
-    assert f"the name {name!r} is no text" in message
+    assert f"the name {name!r} is not a text" in message
     assert "[key]" not in message
     assert "write: media-raw:" in message
 
