@@ -294,7 +294,7 @@ class TestStore:
         assert world.archive() == 0
 
     def test_old_damage_is_found(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
-        """A later run reads old packs back in turn, and names what leans on a damaged one."""
+        """A later run reads old packs back in turn, and names what leans on a damaged one; the next stores it again."""
         fill(world)
         world.archive()
         (key,) = world.keys(".tar.zst")
@@ -306,6 +306,9 @@ class TestStore:
 
         (wrong,) = world.receipts()[-1]["proven"].values()
         assert "needed by s/0.jsonl, s/1.jsonl" in wrong
+        assert world.archive() == 0
+        assert world.receipts()[-1]["sources"][0]["counts"]["renewed"] == 3
+        assert back(world) == truth_of(world.home / "s")
 
 
 class TestRuns:

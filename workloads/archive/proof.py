@@ -1,7 +1,7 @@
 """Reads old packs back in turn, so that damage shows before the day of the restore.
 
-The rule: the pack whose last proof is the oldest comes first. A pack is compared by the SHA-256 of its commit; what is
-wrong names the files that lean on it.
+The rule: the pack whose last proof is the oldest comes first. A pack is compared by the SHA-256 of its commit. If it is
+damaged, the files whose last state leans on it are named, and the next run stores those that are still here again.
 """
 
 from collections.abc import Callable
@@ -49,14 +49,16 @@ def prove(
         except NotFound:
             wrong = f"{pack.key} is gone"
         leaning = state.leaning_on(machine, pack.key) if wrong else []
-        if wrong and not leaning and wrong.endswith("is gone"):
-            continue  # it has expired, and nothing that is known needs it
-        if wrong:
+        with state.transaction():
+            if leaning:
+                state.distrust(machine, leaning)
+            else:  # it is whole, or no last state of a file needs it any more
+                state.proven(pack.key, now.timestamp())
+        if leaning:
             names = [f"{one.source}/{shown(one.entry.path)}" for one in leaning]
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            wrong = f"{wrong}; needed by {', '.join(names[:_NAMED]) or 'nothing'}{more}"
+            wrong = f"{wrong}; needed by {', '.join(names[:_NAMED])}{more}"
         else:
-            with state.transaction():
-                state.proven(pack.key, now.timestamp())
+            wrong = ""
         found[pack.key] = wrong
     return found

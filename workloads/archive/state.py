@@ -319,11 +319,23 @@ class State:
         return found
 
     def leaning_on(self, machine: str, pack: str) -> list[Generation]:
-        """The entries with content in a pack."""
+        """The last states of files that have content in a pack."""
         query = "SELECT source, line, run, stored, sequence FROM entries WHERE machine=? AND instr(line, ?)"
         rows = self._base.execute(query, (machine, json.dumps(pack)))
         found = [Generation(row[0], entry_of(row[1]), row[2], row[3], row[4]) for row in rows]
-        return [one for one in found if pack in one.entry.packs]
+        return [one for one in found if pack in one.entry.packs and one.sequence == self._last(machine, one)]
+
+    def _last(self, machine: str, one: Generation) -> int:
+        query = "SELECT max(sequence) FROM entries WHERE machine=? AND source=? AND path=?"
+        return int(self._base.execute(query, (machine, one.source, one.entry.path)).fetchone()[0])
+
+    def distrust(self, machine: str, leaning: Iterable[Generation]) -> None:
+        """Take entries for old, so that the next run stores their files again."""
+        for one in leaning:
+            self._base.execute(
+                "UPDATE entries SET stored=0 WHERE machine=? AND source=? AND path=? AND sequence=?",
+                (machine, one.source, one.entry.path, one.sequence),
+            )
 
     # What is on this machine.
 
