@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -318,17 +317,18 @@ def test_lock_is_no_standard_stream(clone: Path, this_python: str) -> None:
 
 def test_installation_that_outlives_its_starter_is_waited_for(clone: Path, this_python: str) -> None:
     """After SIGKILL, the next command does not empty the environment while the old pip still writes."""
-    command = [this_python, "-c", DRIVEN, "sleep", "4"]
-    with subprocess.Popen(command, cwd=clone, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
-        assert process.stderr is not None
-        process.stderr.readline()
-        time.sleep(0.5)
+    line = "touch writes; for _ in $(seq 600); do [ -e enough ] && break; sleep 0.1; done"
+    command = [this_python, "-c", DRIVEN, "/bin/sh", "-c", line]
+    with subprocess.Popen(command, cwd=clone, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - our own
+        wait_until((clone / "writes").exists)
         process.kill()
-    began = time.monotonic()
-    done = made(this_python, clone, "-c", DRIVEN, index="")
-
-    assert "waiting for another" in done.stderr
-    assert time.monotonic() - began > 1
+    with subprocess.Popen([this_python, "-c", DRIVEN], cwd=clone, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
+        assert process.stderr is not None
+        assert "waiting for another" in process.stderr.readline()
+        assert process.poll() is None
+        (clone / "enough").touch()
+        assert process.stderr.readline().startswith("mutex ")
+        assert process.wait(20) == 0
 
 
 def test_signal_ends_what_an_installation_has_started(clone: Path, this_python: str) -> None:
