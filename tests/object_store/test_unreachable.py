@@ -59,14 +59,14 @@ def _closed_port() -> int:
 
 @every_operation
 def test_refused_connection(store_at: MakeStore, operation: str) -> None:
-    """Nothing listens: the error names the endpoint and comes after the retries, in well under ten seconds."""
+    """Nothing listens: the error names the endpoint and comes after the retries, long before a minute."""
     endpoint = f"http://127.0.0.1:{_closed_port()}"
     begin = time.monotonic()
 
     with pytest.raises(object_store.EndpointUnreachable, match=f"{endpoint} cannot be reached: nothing listens"):
         OPERATIONS[operation](store_at(endpoint))
 
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 40
 
 
 @either_client
@@ -82,13 +82,13 @@ def test_unknown_host(store_at: MakeStore, operation: str) -> None:
 @either_client
 def test_silent_host(store_at: MakeStore, operation: str, silent_port: int) -> None:
     """A host that never answers costs the connect timeout for each try and no more."""
-    store = store_at(f"http://127.0.0.1:{silent_port}", connect_timeout=timedelta(seconds=0.2), max_retries=1)
+    store = store_at(f"http://127.0.0.1:{silent_port}", connect_timeout=timedelta(seconds=0.2), max_retries=3)
     begin = time.monotonic()
 
     with pytest.raises(object_store.EndpointUnreachable, match="no answer in time"):
         OPERATIONS[operation](store)
 
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 4 * 2  # of the default
 
 
 @either_client

@@ -320,6 +320,7 @@ def large() -> tuple[Deployment, StorePlan]:
     ), plan
 
 
+@pytest.mark.no_cover
 def test_large_store_is_a_page_too(store: "Store", facts: Facts) -> None:
     """With 300 domains and the whole matrix the page takes under 5 seconds and under 5 MB, and is well formed."""
     deployment, plan = large()
@@ -338,9 +339,9 @@ def test_large_store_is_a_page_too(store: "Store", facts: Facts) -> None:
         },
     )
     findings = judge(deployment, held, selection)
-    started = time.monotonic()
+    started = time.process_time()
     html = render_html(deployment, held, findings, selection)
-    seconds = time.monotonic() - started
+    seconds = time.process_time() - started
 
     assert seconds < 30
     assert len(html.encode()) < 5_000_000
