@@ -16,9 +16,11 @@ from moto.server import ThreadedMotoServer
 from mypy_boto3_s3 import S3Client
 
 from object_store import ObjectStore, StoreConfig
+from tests.running_stores import any_store, aws_store, store
 from workloads.sessions.archive import ArchiveOptions
 from workloads.sessions.archive import run as archive
 
+__all__ = ["any_store", "aws_store", "store"]
 SECRET = "planted/workload+secret=nobody-may-see"  # noqa: S105 - planted, to be searched for
 KEY = "AKIATESTTESTTESTTEST"
 
@@ -53,6 +55,7 @@ class World:
         endpoint: Where the store is.
         name: The machine's name.
         sources: The sources by name.
+        variables: Further variables of the delivered file.
     """
 
     home: Path
@@ -62,6 +65,7 @@ class World:
     endpoint: str
     name: str = "box"
     sources: dict[str, str | None] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
 
     def write(self, **more: object) -> Path:
         """Write the configuration and the delivered file; return the configuration's path."""
@@ -72,6 +76,7 @@ class World:
             "AWS_REGION": "us-east-1",
             "S3_ENDPOINT": self.endpoint,
             "S3_BUCKETS": json.dumps({"session-archive": self.bucket}),
+            **self.variables,
         }
         env = self.folder / "archiver.env"
         env.write_text("".join(f"{name}='{value}'\n" for name, value in variables.items()))
