@@ -6,6 +6,7 @@ The rule: it imports as little as it can, because it starts for each process. te
 
 import _socket
 import os
+import select
 import signal
 import sys
 
@@ -28,6 +29,12 @@ def main() -> None:
     if not is_known(arguments):
         real = os.readlink(f"{place}/real")  # noqa: PTH115 - likewise
         os.execv(real, [real, *arguments])  # noqa: S606 - no shell is wanted
+    # A handler of Python's runs between two of its steps: the read of a link would go on after a signal just before it.
+    signals, tells = os.pipe()
+    os.set_blocking(tells, False)
+    signal.set_wakeup_fd(tells)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, lambda *_: None)
     link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     link.connect(f"{place}/warm.socket")
     environ = [f"{name}={value}" for name, value in os.environ.items()]
@@ -39,11 +46,16 @@ def main() -> None:
     while view:
         view = view[link.send(view) :]
     pid = int.from_bytes(_received(link, 8), "big")
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, lambda given, _frame: os.kill(pid, given))
+    while link.fileno() not in select.select([link.fileno(), signals], [], [])[0]:
+        for given in os.read(signals, 64):
+            try:  # noqa: SIM105 - contextlib is not loaded for this
+                os.kill(pid, given)
+            except ProcessLookupError:  # it has ended
+                pass
     status = int.from_bytes(_received(link, 8), "big", signed=True)
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL)
+        if status != -signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(status)
 
