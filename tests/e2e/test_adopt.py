@@ -1,7 +1,6 @@
 """Adoption on both stacks: a lost state, resources made by hand, and resources that must not be adopted."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+import trials.checkout
 from tests.sizes import IS_LONG, on
 from trials.checkout import Checkout, Done, copy_checkout
 
@@ -265,7 +265,9 @@ def test_server_that_is_down_is_told(checkout: Checkout, stack: str) -> None:
     nowhere = "https://127.0.0.1:1"
     with config(checkout, stack, **({"endpoint": nowhere} if stack == "local" else {})):
         done = checkout.run(
-            [sys.executable, "-m", "cli", "adopt", "--stack", stack, "--yes"], stack, {"AWS_ENDPOINT_URL": nowhere}
+            [trials.checkout.PYTHON, "-m", "cli", "adopt", "--stack", stack, "--yes"],
+            stack,
+            {"AWS_ENDPOINT_URL": nowhere},
         )
 
     assert done.status == 2
