@@ -18,6 +18,7 @@ from tests.object_store.conftest import config_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from tests.object_store.conftest import MakeStore
 
@@ -218,6 +219,30 @@ def test_slow_link(store_at: MakeStore) -> None:
             endpoint, max_retries=0, connect_timeout=timedelta(seconds=1), stall_timeout=timedelta(seconds=2)
         )
         assert store.upload("probe", "k", bytes(size)).size == size
+
+
+def test_slow_answer(store_at: MakeStore, tmp_path: Path) -> None:
+    """Byte by byte it may take longer than the longest stall; a stall in the middle is the end, and leaves the file."""
+    said = HEAD + b"Last-Modified: Mon, 24 Nov 2025 10:00:00 GMT\r\nContent-Length: 30\r\n\r\n"
+    pause, stalls = threading.Event(), [False]
+
+    def serve(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _request(connection)
+        connection.sendall(said)
+        for _ in range(30 - 15 * stalls[0]):
+            pause.wait(0.05)
+            connection.sendall(b"x")
+        connection.recv(1)
+
+    with _served(serve) as endpoint:
+        store = store_at(endpoint, max_retries=0, stall_timeout=timedelta(seconds=1))
+        assert store.download("probe", "k") == b"x" * 30
+        stalls[0] = True
+        (tmp_path / "k").write_bytes(b"old")
+        with pytest.raises(object_store.EndpointUnreachable, match="lost before the answer was complete"):
+            store.download_file("probe", "k", tmp_path / "k")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 
 
 def test_answer_before_the_whole_request(store_at: MakeStore) -> None:

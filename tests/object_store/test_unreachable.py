@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 import object_store
+from tests.object_store.conftest import scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    import trustme
 
     from object_store import ObjectStore
     from tests.object_store.conftest import Answer, MakeStore, ScriptedServer, ServeOverTls
@@ -197,3 +198,21 @@ class TestTrust:
         assert store.upload("probe", "k", b"1").etag == "e"
         assert store.download("probe", "k") == body
         assert next(store.list("probe")).key == "k"
+
+    def test_certificate_that_changes(
+        self, authority: trustme.CA, answer: type[Answer], ca_file: Path, store_at: MakeStore
+    ) -> None:
+        """Each new connection demands a trusted one, whatever an earlier one had."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        with scripted_server(context) as script:
+            headers = {"ETag": '"e"', "Last-Modified": "Mon, 24 Nov 2025 10:00:00 GMT", "Connection": "close"}
+            script.always(answer(body=b"1", headers=headers))
+            store = store_at(script.endpoint, ca_bundle=ca_file, max_retries=0)
+            assert store.download("probe", "k") == b"1"
+            trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+            with pytest.raises(object_store.CertificateNotTrusted):
+                store.download("probe", "k")
+            authority.issue_cert("127.0.0.1").configure_cert(context)
+            assert store.download("probe", "k") == b"1"
+        assert len(script.seen) == 2

@@ -3,7 +3,9 @@
 The rule: a real process gets the interrupt from outside, in the middle, when the administrator sees its first objects.
 """
 
+import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -16,6 +18,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from model.plan import PROBE_PREFIX
+from tests.sizes import sized
+from trials.faults import Hook, On, Request
+from trials.faulty_proxy import FaultyProxy
 from trials.stores import credentials_json
 from verify.facts import Answer
 from verify.gather import gather_facts
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
+REQUESTS = 60  # of a run about one bucket and one identity, at least
 END_SECONDS = 60
 
 
@@ -132,6 +138,40 @@ def test_interrupted_run_leaves_nothing(store: "Store", command: list[str], numb
     assert " proven, " not in said
     assert versions_in(store) == []
     assert uploads_in(store) == []
+
+
+@pytest.mark.parametrize("seed", range(sized(3, 30)))
+def test_signal_at_any_request(store: "Store", command: list[str], tmp_path: Path, seed: int) -> None:
+    """SIGTERM and SIGINT leave nothing, SIGKILL only probes that the next run removes; a report is the old one."""
+    number = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)[seed % 3]
+    moment = random.Random(seed).randrange(REQUESTS)  # noqa: S311 - no secret
+    deployment, report = tmp_path / "deployment.json", tmp_path / "report.json"
+    report.write_text("old", encoding="utf-8")
+    run: subprocess.Popen[str] | None = None
+
+    def end(request: Request) -> Request:
+        assert run is not None
+        run.send_signal(number)
+        return request
+
+    with FaultyProxy(store.server.endpoint, store.server.ca_bundle) as proxy:
+        content = json.loads(deployment.read_text("utf-8"))
+        content |= {"endpoint": proxy.endpoint, "provisioning_endpoint": proxy.endpoint, "ca_pem": proxy.ca_pem}
+        deployment.write_text(json.dumps(content), encoding="utf-8")
+        proxy.faults = (Hook(rewriting=end, when=On(skip=moment, times=1)),)
+        run = started([*command, "--bucket", "archive", "--identity", "worker", "--json", str(report)])
+        said, _ = run.communicate(timeout=END_SECONDS)
+    left = versions_in(store)
+
+    assert run.returncode == (-number if number == signal.SIGKILL else 128 + number), said
+    assert "Traceback" not in said
+    assert report.read_text("utf-8") == "old"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert number == signal.SIGKILL or (left, uploads_in(store)) == ([], [])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("verify.probe.seeds.LEFTOVER_AFTER", timedelta(0))
+        gather_facts(store.target, selection=Selection(parts=frozenset({Part.SMOKE})))
+    assert (versions_in(store), uploads_in(store)) == ([], [])
 
 
 def test_signals_while_it_sweeps_do_not_stop_the_sweep(store: "Store", command: list[str]) -> None:
