@@ -59,14 +59,16 @@ def _replace(path: Path, text: str, mode: int | None) -> None:
             os.fsync(file.fileno())
         new.replace(target)
     except BaseException:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # the disk may be gone
             new.unlink()
         raise
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    # The new file is in its place. Network file systems may know no sync of a folder, and a folder may be unreadable.
+    with suppress(OSError):
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _kept_mode(old: os.stat_result | None) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 import subprocess
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -65,6 +68,12 @@ WRITERS: dict[str, Callable[[ObjectStore, Path], object]] = {
 }
 
 
+SMALL_WRITERS: dict[str, Callable[[ObjectStore, Path], object]] = {
+    "a report": lambda _, disk: write_whole(disk / "old", "new"),
+    "a secret": lambda _, disk: write_whole(disk / "old", "new", 0o600),
+}
+
+
 def _faulty(write: Callable[[ObjectStore, Path], object], store: ObjectStore, disk: Path) -> str:
     with pytest.raises((OSError, object_store.LocalFileError, object_store.DualWriteFailed)) as caught:
         write(store, disk)
@@ -88,6 +97,63 @@ def test_read_only_disk(served: ObjectStore, disk: Path, writer: str) -> None:
     assert "Read-only file system" in _faulty(WRITERS[writer], served, disk)
 
     assert (disk / "old").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("number", [errno.EDQUOT, errno.EIO, errno.ESTALE], ids=errno.errorcode.get)
+@pytest.mark.parametrize("writer", WRITERS)
+def test_fault_of_a_disk(
+    served: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str, number: int
+) -> None:
+    """A quota, a broken disk, a NAS that forgot its files: as a full disk."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (disk / "old").write_bytes(b"old")
+
+    def failing(*_: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        for call in ("write", "pwrite", "fsync"):
+            patch.setattr(os, call, failing)
+        assert os.strerror(number) in _faulty(WRITERS[writer], served, disk)
+
+    assert {path.name: path.read_bytes() for path in disk.rglob("*") if path.is_file()} == {"old": b"old"}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_disk_that_goes(served: ObjectStore, disk: Path, monkeypatch: pytest.MonkeyPatch, writer: str) -> None:
+    """While a file is written: that is said, and nothing is written to the folder below the mount."""
+    gone = False
+
+    def going(call: Callable[..., Any], *arguments: object) -> object:
+        nonlocal gone
+        if not gone:
+            gone = True
+            subprocess.run(["umount", "-l", str(disk)], check=True)  # noqa: S603, S607  # fixed words
+        return call(*arguments)
+
+    with monkeypatch.context() as patch:
+        for call in ("write", "pwrite", "fsync"):
+            patch.setattr(os, call, partial(going, getattr(os, call)))
+        _faulty(SMALL_WRITERS.get(writer, WRITERS[writer]), served, disk)
+
+    assert gone
+    assert list(disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EACCES], ids=errno.errorcode.get)
+def test_folder_that_cannot_be_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Network file systems may not know it, and a folder may be unreadable: the report is written all the same."""
+    sync = os.fsync
+
+    def failing(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", failing)
+    write_whole(tmp_path / "report", "new")
+    assert (tmp_path / "report").read_text("utf-8") == "new"
 
 
 def test_disk_that_goes_while_an_object_is_written(scripted: ScriptedServer, served: ObjectStore, disk: Path) -> None:
