@@ -2,12 +2,12 @@
 
 import json
 import re
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
+import trials.checkout
 from tests.sandbox.tokens import token_of
 from trials.checkout import ONE_OF_EACH_BAND, copy_checkout
 
@@ -32,7 +32,7 @@ TRUST = {
 
 
 def _module(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", *arguments]
+    return [trials.checkout.PYTHON, "-m", *arguments]
 
 
 @pytest.fixture(scope="module", name="trusting")
