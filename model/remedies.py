@@ -20,6 +20,8 @@ class Remedy(StrEnum):
     ALL_LOST = f"`object-store recover --stack {STACK} --all-gone`, then `pulumi up --stack {STACK}`"
     #: Something exists and differs from the plan.
     CHANGED = f"`pulumi up --refresh --stack {STACK}`"
+    #: A policy is there, and the server cannot show it: the plugin of `adminApi: v3` cannot read it, our resource can.
+    UNSHOWN = f"`object-store switch-admin-api --stack {STACK} --to v4`, then `pulumi up --refresh --stack {STACK}`"
     #: The store differs from the plan, and it may be either.
     EITHER = f"`object-store recover --stack {STACK}`, then `pulumi up --refresh --stack {STACK}`"
 

@@ -440,8 +440,7 @@ def _unplanned_remedy(live: Principal, unplanned: Sequence[HeldDocument], named:
     lines = []
     for one in unplanned:
         if one.name.rpartition("/")[2] in named and not one.group:
-            # The plugin of `adminApi: v3` cannot read what the server cannot show.
-            lines.append(Remedy.EITHER.value if one.text == json.dumps(UNSHOWN) else Remedy.CHANGED.value)
+            lines.append(Remedy.UNSHOWN.value if one.text == json.dumps(UNSHOWN) else Remedy.CHANGED.value)
         else:
             lines.append(f"`{_taken_away(live, one)}`")
     if live.boundary is not None:
