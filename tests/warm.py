@@ -49,12 +49,11 @@ def warm_environment(folder: Path) -> Iterator[Path]:
     python.chmod(0o755)
     command = [sys.executable, "-I", str(_PARENT), str(socket), str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603 - our own
-        try:
-            deadline = time.monotonic() + READY_SECONDS
-            while not socket.exists():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise TimeoutError(f"the warm Python did not come up ({process.returncode})")
-                time.sleep(0.05)
-            yield python
-        finally:
-            process.kill()
+        deadline = time.monotonic() + READY_SECONDS
+        while not socket.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                raise TimeoutError(f"the warm Python did not come up ({process.returncode})")
+            time.sleep(0.05)
+        # The end of its standard input ends it; a kill would leave what it has forked: a killed engine's provider.
+        yield python
