@@ -53,10 +53,10 @@ def test_signature_is_botocores(
 
     class Clock:
         @staticmethod
-        def now(_: object) -> datetime:
-            return at
+        def time() -> float:
+            return at.timestamp()
 
-    monkeypatch.setattr(signing, "datetime", Clock)
+    monkeypatch.setattr(signing, "time", Clock)
     ours = signed_headers(config, "PUT", origin.partition("//")[2], target, headers, DIGEST)
 
     assert ours["authorization"] == theirs.headers["Authorization"]
