@@ -195,6 +195,12 @@ _AISTOR_UNSUPPORTED = (
         "the server (MinIO of February 2026); COMPLIANCE holds",
     ),
     Unsupported(
+        feature="refusal_of_puts_without_a_secret",
+        reason="a put in chunks with an unsigned trailer needs an access key id and not its secret, and replaces locked "
+        "versions (MinIO of February 2026, GHSA-hv4r-mvr4-25vw); upgrade the server, or let a proxy refuse "
+        "x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER without Authorization",
+    ),
+    Unsupported(
         feature="refusal_of_puts_that_stop_listings",
         reason="a put with X-Minio-Replication-Server-Side-Encryption-… makes every listing of the bucket fail until "
         "the object is deleted; no policy knows the header",

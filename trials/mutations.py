@@ -121,11 +121,6 @@ def outside_probes(effect: str, action: str, identity: str) -> Damage:
     return policy_of(identity, change)
 
 
-def _in_chunks(request: Request) -> bool:
-    """A put whose body is in chunks with an unsigned trailer."""
-    return (header(request.headers, "x-amz-content-sha256") or "").endswith("UNSIGNED-PAYLOAD-TRAILER")
-
-
 def _may_lose_versions_of_a_year(store: Store, planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The policy without its Deny, and with all that the loss of versions under this year needs."""
     kept = [statement for statement in planned if statement["Sid"] != "KeepVersions"]
@@ -792,12 +787,6 @@ MUTATIONS: tuple[Mutation, ...] = (
                 "tampered_presign_refused",
             }
         ),
-        AISTOR,
-    ),
-    Mutation(
-        "server: a put in chunks accepted without its signature",
-        through(lambda s: [AcceptBadLinks(keys_of(s.target), s.deployment.region, when=_in_chunks)]),
-        frozenset({"tampered_presign_refused"}),
         AISTOR,
     ),
     Mutation(

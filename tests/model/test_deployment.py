@@ -94,6 +94,7 @@ def test_aistor_says_what_it_cannot_do(published: dict[str, Any]) -> None:
         "refusal_of_dated_puts",
         "refusal_of_lies_to_a_policy",
         "refusal_of_unlocking",
+        "refusal_of_puts_without_a_secret",
         "refusal_of_puts_that_stop_listings",
         "refusal_of_classes_by_parameter",
     }

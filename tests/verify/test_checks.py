@@ -308,6 +308,28 @@ def test_wrong_store_on_aws_fails(
 
 
 @pytest.mark.parametrize(
+    ("unsigned", "aistor", "aws"),
+    [
+        (LET_IN, Status.CANNOT_TELL, Status.FAIL),
+        (Answer(code="SignatureDoesNotMatch"), Status.PASS, Status.PASS),
+        (Answer(code="ServiceUnavailable"), Status.FAIL, Status.FAIL),
+        (None, Status.PASS, Status.PASS),
+    ],
+    ids=["let in", "refused", "not answered", "a record of before"],
+)
+def test_put_without_its_secret_is_never_proven_refused(
+    request: pytest.FixtureRequest, unsigned: Answer[str] | None, aistor: Status, aws: Status
+) -> None:
+    """Where the deployment says that the server lets it in, verify cannot tell; elsewhere it is a failure."""
+    for prefix, status in (("", aistor), ("aws_", aws)):
+        store, facts = (request.getfixturevalue(f"{prefix}{name}") for name in ("store", "facts"))
+        finding = judged(store, facts, "scratch", "tampered_presign_refused", part("links", unsigned=unsigned))
+
+        assert finding.status is status, str(finding)
+        assert status is not Status.CANNOT_TELL or "GHSA-hv4r-mvr4-25vw" in finding.found
+
+
+@pytest.mark.parametrize(
     ("unlockings", "aistor", "aws"),
     [
         ({"worker": LET_IN}, Status.CANNOT_TELL, Status.FAIL),

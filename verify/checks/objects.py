@@ -39,11 +39,6 @@ _CHUNK_CODES = SIGNATURE_CODES | {
     "InvalidArgument",
     "InvalidRequest",
 }
-_PATCH = (
-    "upgrade the server now: a caller that knows an access key id may put without its secret (GHSA-hv4r-mvr4-25vw of "
-    "MinIO); until then let a proxy refuse `x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER` without "
-    "`Authorization`"
-)
 # MinIO and AWS both answer AccessDenied with "Request has expired".
 EXPIRED_CODES = frozenset({"AccessDenied", "ExpiredToken"})
 TOO_LONG = "too_long"  # the adapter refuses it, so it leans on no answer of the server
@@ -219,12 +214,14 @@ def presign_works(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdi
     )
 
 
-def tampered_presign_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
+def tampered_presign_refused(deployment: Deployment, _: BucketPlan, facts: BucketFacts) -> Verdict:
     """The server refuses a URL whose signature was changed, also for a put in chunks with an unsigned trailer."""
     tampered = _link_refused(facts.links, "tampered", SIGNATURE_CODES)
     if tampered.status is not Status.PASS or facts.links is None or facts.links.unsigned is None:
         return tampered
-    return _each_refused({"a put in chunks": facts.links.unsigned}, _CHUNK_CODES, "refused", _PATCH)
+    if facts.links.unsigned.ok and (reason := deployment.cannot("refusal_of_puts_without_a_secret")):
+        return cannot_tell("refused, also for a put in chunks", reason)
+    return _each_refused({"a put in chunks": facts.links.unsigned}, _CHUNK_CODES, "refused", _LOOK_SIGNATURES)
 
 
 def expired_presign_refused(_: Deployment, _plan: BucketPlan, facts: BucketFacts) -> Verdict:
