@@ -196,7 +196,7 @@ _AISTOR_UNSUPPORTED = (
     ),
     Unsupported(
         feature="refusal_of_puts_without_a_secret",
-        reason="a put in chunks with an unsigned trailer needs an access key id and not its secret, and replaces locked "
+        reason="a put in chunks with an unsigned trailer needs an access key id and no secret, and replaces locked "
         "versions (MinIO of February 2026, GHSA-hv4r-mvr4-25vw); upgrade the server, or let a proxy refuse "
         "x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER without Authorization",
     ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from packaging.markers import Marker
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from pip._internal.models.index import PyPI
@@ -49,11 +50,17 @@ def entries(lock: str) -> list[tuple[str, str, str, set[str]]]:
     return [(name, version, rest, set(re.findall(r"sha256:([0-9a-f]{64})", rest))) for name, version, rest in found]
 
 
-def for_platform(marker: str, platform: str) -> bool:
-    """Whether a line's package is installed on a platform; the locks use two kinds of platform markers."""
-    if "win32" in marker:
-        return False
-    return "platform_machine == 'x86_64'" not in marker or platform != "linux aarch64"
+def is_installed(line: str, platform: str, minor: int) -> bool:
+    """Whether a line's package is installed on a platform and a Python, by the line's marker."""
+    marker = line.partition(";")[2].partition("--hash")[0].strip()
+    system, machine = platform.split()
+    environment = {
+        "platform_machine": machine,
+        "python_full_version": f"3.{minor}.0",
+        "python_version": f"3.{minor}",
+        "sys_platform": {"linux": "linux", "macOS": "darwin"}[system],
+    }
+    return not marker or Marker(marker).evaluate(environment)
 
 
 @pytest.fixture(scope="module", name="index")
@@ -86,8 +93,8 @@ def without_wheel(lock: str, index: dict[str, Files], platform: str, minor: int)
     tags = set(chain(cpython_tags(version, platforms=platforms), compatible_tags(version, f"cp3{minor}", platforms)))
     return [
         name
-        for name, pinned, marker, hashes in entries(lock)
-        if for_platform(marker, platform) and not _has_wheel(index[name], pinned, hashes, tags)
+        for name, pinned, line, hashes in entries(lock)
+        if is_installed(line, platform, minor) and not _has_wheel(index[name], pinned, hashes, tags)
     ]
 
 
