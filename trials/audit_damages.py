@@ -812,5 +812,5 @@ AUDIT_DAMAGES: tuple[AuditDamage, ...] = (
         AWS,
     ),
     AuditDamage("a role by hand that every account may assume", _role, OTHERS, "role by-hand", AWS, undo=_role_gone),
-    AuditDamage("a key of root", _root_key, OTHERS, "everything, as root", AISTOR),
+    AuditDamage("a key of root", _root_key, OTHERS, "everything, as ", AISTOR),
 )

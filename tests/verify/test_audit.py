@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -408,18 +408,19 @@ def test_every_form_of_a_principal_is_named(
     assert (PRINCIPALS[principal] if element == "Principal" else "anybody: ") in found.found
 
 
-def test_keys_of_root_are_named_though_root_is_an_administrator(plan: StorePlan) -> None:
-    """`adminUser` may be root: a key that somebody made for it opens everything, and is declared by its own name."""
+@pytest.mark.parametrize("kind", ["account", "user"])
+def test_keys_of_an_administrator_are_named(plan: StorePlan, kind: Literal["account", "user"]) -> None:
+    """`adminUser`, root or another: a key that somebody made for it opens everything, and is declared by its name."""
     deployment = build_deployment(plan, stack="local", cloud="aistor", region="us-east-1", endpoint="https://x")
-    deployment = deployment.model_copy(update={"administrators": ("root",)})
-    root = Principal("account", "root", keys=Answer((LiveKey("PLANTED"),)))
-    facts = Facts("r", "2026-11-30T00:00:00+00:00", DOOR, audit=AuditFacts("", Answer((root,))))
+    deployment = deployment.model_copy(update={"administrators": ("ops",)})
+    ops = Principal(kind, "ops", keys=Answer((LiveKey("PLANTED"),)))
+    facts = Facts("r", "2026-11-30T00:00:00+00:00", DOOR, audit=AuditFacts("", Answer((ops,))))
 
     found = verdict("others_audited", deployment, facts)
 
     assert found.status is Status.FAIL
-    assert found.found == "root: key PLANTED of root: everything, as root"
-    named = deployment.model_copy(update={"administrators": ("root", "PLANTED")})
+    assert found.found == "ops: key PLANTED of ops: everything, as ops"
+    named = deployment.model_copy(update={"administrators": ("ops", "PLANTED")})
     assert verdict("others_audited", named, facts).status is Status.PASS
 
 

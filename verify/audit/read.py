@@ -60,6 +60,7 @@ class Audit:
             return
         cloud = aistor if self.auditor.session.target.deployment.cloud == "aistor" else aws
         names = {identity.user_name for identity in plan.identities}
+        names.update(self.auditor.session.target.deployment.administrators)
         found = cloud.read_principals(self.auditor, asks_keys=names.__contains__)
         own = next(one.user_name for one in plan.identities if one.name == self.auditor.identity)
         if found.value is not None and own not in {one.name for one in found.value if one.kind != "account"}:

@@ -25,7 +25,7 @@ from verify.facts import UNSHOWN, Answer, BucketFacts, Facts, HeldDocument, Live
 
 _S3 = "arn:aws:s3:::"
 AS_PLANNED = "as planned, for every request"
-_ANYWHERE = "everything, as root"
+_ANYWHERE = "everything, as {}"
 # Reads of the IAM or admin API give nobody access to a bucket.
 _HARMLESS: dict[Cloud, list[str]] = {
     "aistor": [
@@ -101,9 +101,11 @@ def grants_audited(deployment: Deployment, facts: Facts) -> Verdict:
 
 
 def others_audited(deployment: Deployment, facts: Facts) -> Verdict:
-    """No user, role or key of root outside the plan reaches a declared bucket."""
+    """No user, role or key of an administrator outside the plan reaches a declared bucket."""
     return _told(
-        facts, "no other user, role or key of root that reaches a declared bucket", lambda: others(deployment, facts)
+        facts,
+        "no other user, role or key of an administrator that reaches a declared bucket",
+        lambda: others(deployment, facts),
     )
 
 
@@ -167,8 +169,9 @@ def others(deployment: Deployment, facts: Facts) -> Iterator[Holder]:
     if not _same_policies(policies, planned_policies):
         yield from _strangers(deployment, facts, policies, planned_policies)
     for one in facts.audit.principals.value or () if facts.audit else ():
-        if one.kind == "account":  # an administrator's keys are named one by one: each is a door of its own
-            yield from _root_keys(deployment, one, _elsewhere(deployment, facts, ""))
+        if one.kind == "account" or (deployment.cloud == "aistor" and one.enabled and one.name in known):
+            # An administrator's keys are named one by one: each is a door of its own.
+            yield from _keys_of_administrator(deployment, one, _elsewhere(deployment, facts, ""))
             continue
         if (one.kind, one.name) in own or one.name in known or not one.enabled:
             continue
@@ -462,23 +465,23 @@ def _taken_away(live: Principal, one: HeldDocument) -> str:
     return f"aws iam detach-{live.kind}-policy {whose} --policy-arn {policy}"
 
 
-def _root_keys(deployment: Deployment, root: Principal, elsewhere: str) -> Iterator[Holder]:
-    if not root.keys.ok:
-        yield Holder(root.name, "", unread=str(root.keys))
-    for key in root.keys.value or ():
+def _keys_of_administrator(deployment: Deployment, one: Principal, elsewhere: str) -> Iterator[Holder]:
+    if not one.keys.ok:
+        yield Holder(one.name, "", unread=str(one.keys))
+    for key in one.keys.value or ():
         if key.access_key_id in deployment.administrators or not key.enabled:
             continue
         request = key.document and more_allowed(
-            _access(deployment, root, ((key.document,),), {}),
-            _access(deployment, root, ((elsewhere,),), {}),
+            _access(deployment, one, ((key.document,),), {}),
+            _access(deployment, one, ((elsewhere,),), {}),
         )
         if key.document and request is None:
             continue
-        may = _words(request) if request else _ANYWHERE
+        may = _words(request) if request else _ANYWHERE.format(one.name)
         line = (
             f"`mc admin user svcacct rm ALIAS {quote(key.access_key_id)}`{_or_declare(deployment, key.access_key_id)}"
         )
-        yield Holder(root.name, "", (Difference(f"key {key.access_key_id} of {root.name}: {may}", line),))
+        yield Holder(one.name, "", (Difference(f"key {key.access_key_id} of {one.name}: {may}", line),))
 
 
 def _remove(deployment: Deployment, one: Principal) -> str:
