@@ -45,7 +45,6 @@ UNCOUNTED = (
     "repository/",
     "sandbox/",
     "trials/",
-    "verify/test_audit_damages.py",
     "verify/test_faults.py",
     "verify/test_interrupt.py",
     "verify/test_mutations.py",
