@@ -95,7 +95,9 @@ down: ## Stop the sandbox and remove everything that it created here
 	$(BIN)/object-store sandbox down --stack all
 
 .PHONY: lock
-lock: dev ## Update the pinned requirements
+# Not by `dev`: its last step would miss a package that pyproject.toml wants and no lock has yet.
+lock: ## Update the pinned requirements
+	@[ -x $(BIN)/uv ] || $(MAKE) --no-print-directory dev
 	@$(PIN) --extra sandbox --output-file requirements.txt pyproject.toml
 	@$(PIN) --output-file requirements-verify.txt requirements-verify.in
 	@$(PIN) --constraint requirements.txt --group pyproject.toml:dev --output-file requirements-dev.txt
