@@ -233,8 +233,10 @@ class Store:
             raise AssertionError(f"{query}: {answer.status_code} {answer.text[:200]}")
 
     def remove_probes(self) -> None:
-        """Remove every version that a run left, as the administrator: a damaged store may refuse the verifier."""
+        """Remove every version and upload that a run left, as the administrator: a damaged store may refuse others."""
         for bucket in self.plan.buckets:
+            for upload in self.client.list_multipart_uploads(Bucket=bucket.name).get("Uploads", []):
+                self.client.abort_multipart_upload(Bucket=bucket.name, Key=upload["Key"], UploadId=upload["UploadId"])
             page = self.client.list_object_versions(Bucket=bucket.name, Prefix=PROBE_PREFIX)
             for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
                 self.client.delete_object(

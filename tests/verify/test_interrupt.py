@@ -51,9 +51,9 @@ def _command(store: "Store", tmp_path: Path) -> list[str]:
 @pytest.fixture(autouse=True)
 def _clean(store: "Store") -> Iterator[None]:
     """Leftovers of another test do not count as an active run here, and a failed test leaves nothing to the next."""
-    remove_versions(store)
+    store.remove_probes()
     yield
-    remove_versions(store)
+    store.remove_probes()
 
 
 @pytest.mark.parametrize("loaded", ["_pytest.config", "model.plan", "verify.checks.locks"])
@@ -68,12 +68,6 @@ def test_signal_while_it_starts_ends_it(loaded: str, command: list[str]) -> None
 
     assert "Traceback" not in output, output[-2000:]
     assert run.returncode == 128 + signal.SIGTERM
-
-
-def remove_versions(store: "Store") -> None:
-    """Remove every probe of every run."""
-    for name, key, version in versions_in(store):
-        store.client.delete_object(Bucket=name, Key=key, VersionId=version, BypassGovernanceRetention=True)
 
 
 def started(command: list[str]) -> subprocess.Popen[str]:

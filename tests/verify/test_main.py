@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 PROBE = ".verify/"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _empty(store: "Store") -> None:
+    """Other files' tests used this store."""
+    store.remove_probes()
+
+
 def probes_in(store: "Store") -> list[str]:
     """Every version under the probe prefix of any bucket."""
     found = []
