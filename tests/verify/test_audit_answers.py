@@ -34,7 +34,7 @@ class Fake(Auditor):
     def __init__(self, answers: dict[str, Any], cloud: str = "aistor") -> None:
         """Answer these questions, and no others."""
         client = SimpleNamespace(meta=SimpleNamespace(endpoint_url="https://store.example"))
-        deployment = SimpleNamespace(cloud=cloud, region="us-west-2")
+        deployment = SimpleNamespace(administrators=(), cloud=cloud, region="us-west-2")
         session = SimpleNamespace(client=lambda _: client, target=SimpleNamespace(deployment=deployment))
         super().__init__(cast("Any", session), "auditor")
         self.answers, self.asked = answers, list[str]()
