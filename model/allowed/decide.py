@@ -407,8 +407,8 @@ def written(patterns: Sequence[Pattern] | None) -> str:
     return ", ".join("".join(t.value if isinstance(t, Wild) else t for t in one) for one in patterns or ())
 
 
-#: What makes the shortest bucket of a class a name that a server accepts.
-_ENDS = ("x", "xx", "xxx", "0", "a0x")
+#: What makes the shortest bucket of a class a name that a server accepts: one of three characters, or of more.
+_ENDS = (*("x" * missing for missing in (1, 2, 3)), "0", "a0x")
 
 
 def _read(access: Access) -> _Read:

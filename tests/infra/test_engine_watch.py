@@ -19,7 +19,10 @@ time.sleep(600)
 ENGINE = "import subprocess, sys; subprocess.run(sys.argv[1:])"
 END_SECONDS = 60
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this machine has no /proc")
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(),
+    reason="without /proc, as on macOS, infra/engine_watch.py does nothing",
+)
 
 
 def _runs(process: int) -> bool:

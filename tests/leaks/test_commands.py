@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cli.main
+from docs.prose import CODE
 from tests.leaks.commands import BENEATH, COMMANDS
 from tests.leaks.conftest import Ran, Site
 from tests.leaks.watch import Left, Sampler
@@ -16,21 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = (
-    "bench",
-    "cli",
-    "docs",
-    "infra",
-    "model",
-    "object_store",
-    "ops",
-    "policy",
-    "sandbox",
-    "stack",
-    "trials",
-    "verify",
-    "workloads",
-)
+PACKAGES = ("docs", *CODE)
 SECONDS = 300
 
 

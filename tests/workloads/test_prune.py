@@ -1,5 +1,6 @@
 """A local file goes only after its content was read back, and nothing goes that was not proven."""
 
+import errno
 import json
 import os
 import subprocess
@@ -101,13 +102,22 @@ def test_what_is_not_proven_stays(world: Any, old: Path, damage: str) -> None:  
     assert kept.startswith("s/old.jsonl: ")
 
 
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "a file system without hard links"])
 def test_file_that_changes_between_check_and_removal(
     world: Any,  # noqa: ANN401 - the fixture's own class
     old: Path,
     monkeypatch: pytest.MonkeyPatch,
+    *,
+    links: bool,
 ) -> None:
     """It is put back, with what was written."""
     held = holders.held
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
 
     def late(_: object) -> set[int]:
         with old.open("ab") as file:

@@ -193,9 +193,12 @@ def _back(aside: bytes, path: bytes) -> list[str]:
         return []
     try:
         os.link(aside, path, follow_symlinks=False)
-    except FileExistsError:
-        return [f"; something new has its name, it is now {shown(aside)}"]
-    os.unlink(aside)
+    except OSError:  # something has the name, or the file system has no hard links
+        if os.path.lexists(path):
+            return [f"; something new has its name, it is now {shown(aside)}"]
+        os.rename(aside, path)
+    else:
+        os.unlink(aside)
     return []
 
 

@@ -71,16 +71,7 @@ def run(options: ArchiveOptions, *, stage: Callable[[str], None] | None = None) 
 
 
 def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], None] | None) -> Receipt:
-    now = clock.now_utc()
-    receipt = Receipt(
-        kind=KIND,
-        run=new_run(now),
-        machine=context.machine,
-        store=context.place,
-        started_at=now,
-        expires_after_days=expires_after_days(),
-    )
-    keep(receipt, context.receipts)
+    receipt = begun_receipt(context, KIND)
     sources: list[SourceReceipt] = []
     proven: dict[str, str] = {}
     notes: list[str] = []
@@ -105,6 +96,21 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
     except Told as fault:
         status, error = "failed", said(fault)
     return end(context, ended_receipt(receipt, status, error, sources, proven, notes), sent=True)
+
+
+def begun_receipt(context: Context, kind: str) -> Receipt:
+    """The receipt at the beginning of a run; it is kept at once, so that a run that is killed leaves one."""
+    now = clock.now_utc()
+    receipt = Receipt(
+        kind=kind,
+        run=new_run(now),
+        machine=context.machine,
+        store=context.place,
+        started_at=now,
+        expires_after_days=expires_after_days(),
+    )
+    keep(receipt, context.receipts)
+    return receipt
 
 
 def ended_receipt(

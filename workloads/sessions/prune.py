@@ -17,15 +17,14 @@ from model.exit_codes import ExitCode
 from model.problems import InvalidInputError, Problem, key_path
 from model.terminal_text import printable
 from workloads.archive import clock
-from workloads.archive.commit import new_run
 from workloads.archive.entry import shown
 from workloads.archive.history import follow
 from workloads.archive.holders import CannotTellError
 from workloads.archive.prune import Pruned, Rule, prune, put_back
 from workloads.archive.source import opened_root
-from workloads.receipt import Receipt, Status, keep, of_folder, of_store, said
-from workloads.sessions.archive import end, ended_receipt
-from workloads.sessions.context import Context, Options, Told, ended, expires_after_days, opened
+from workloads.receipt import Receipt, Status, of_folder, of_store, said
+from workloads.sessions.archive import begun_receipt, end, ended_receipt
+from workloads.sessions.context import Context, Options, Told, ended, opened
 from workloads.settings import Prune
 
 KIND = "sessions.prune"
@@ -64,17 +63,8 @@ def run(options: PruneOptions) -> ExitCode:
 
 
 def _pruned(context: Context, rule: Prune, options: PruneOptions) -> Receipt:
-    now = clock.now_utc()
-    receipt = Receipt(
-        kind=KIND,
-        run=new_run(now),
-        machine=context.machine,
-        store=context.place,
-        started_at=now,
-        expires_after_days=expires_after_days(),
-    )
-    keep(receipt, context.receipts)
-    before = (now - timedelta(days=rule.after_days)).timestamp()
+    receipt = begun_receipt(context, KIND)
+    before = (receipt.started_at - timedelta(days=rule.after_days)).timestamp()
     removed: list[tuple[str, str]] = []
     kept: list[str] = []
     notes: list[str] = []
