@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from cli.streams import open_closed, unwritten
 from model.environment import python_fault
-from model.exit_codes import ExitCode
+from model.exit_codes import ExitCode, ended_by
 from model.secrecy.output_guard import guard_output
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     if not got:
         return status
     sys.stderr.write("interrupted\n")
-    return 128 + got[0]
+    return ended_by(got[0])
 
 
 @contextmanager

@@ -26,3 +26,14 @@ MEANING = {
     ExitCode.INTERRUPTED: "interrupted by SIGINT (Ctrl-C)",
     ExitCode.TERMINATED: "ended by SIGTERM",
 }
+
+
+def ended_by(number: int) -> int:
+    """The exit status of a command that a signal ended and that has caught the KeyboardInterrupt of it.
+
+    Without the empty `exec`, `python -m` would kill itself with SIGINT if the KeyboardInterrupt had passed through an
+    `exec` of a text, as of a dataclass: Python then keeps in mind that the last `exec` was interrupted
+    (https://github.com/python/cpython/blob/v3.11.7/Python/pythonrun.c, `run_eval_code_obj`).
+    """
+    exec("")  # noqa: S102 - an empty text
+    return 128 + number

@@ -7,10 +7,10 @@ ends. The process is forked from one that has loaded the modules, because loadin
 import os
 import signal
 from collections.abc import Callable
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from sandbox.forked import load, started
 from workloads import receipt
 from workloads.archive import proven
 from workloads.sessions import archive
@@ -34,8 +34,7 @@ STAGES = (
 #: The calls of the run's modules before which to end it: a pack, the manifest and the commit are up and not read back.
 CALLS = (("read back", 1), ("read back", 3), ("read back", 4), ("receipt", 1), ("sent", 1))
 POINTS = STAGES + CALLS
-_FORKED = get_context("forkserver")
-_FORKED.set_forkserver_preload([__name__])
+load(__name__)
 
 
 def run_until(config: Path, point: str, times: int, pack_bytes: int) -> int:
@@ -50,16 +49,14 @@ def run_until(config: Path, point: str, times: int, pack_bytes: int) -> int:
     Returns:
         The exit status; -9 if the point was reached.
     """
-    process = _FORKED.Process(target=_run, args=(config, point, times, pack_bytes))
-    process.start()
+    process = started(_run, config, point, times, pack_bytes)
     process.join()
     return process.exitcode or 0
 
 
 def run_for(config: Path, seconds: float, pack_bytes: int) -> int:
     """Likewise, until some seconds have passed."""
-    process = _FORKED.Process(target=_run, args=(config, "", 0, pack_bytes))
-    process.start()
+    process = started(_run, config, "", 0, pack_bytes)
     process.join(seconds)
     process.kill()
     process.join()

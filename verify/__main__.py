@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from model.environment import Reader, is_taken, python_fault
-from model.exit_codes import ExitCode
+from model.exit_codes import ExitCode, ended_by
 from model.secrecy.output_guard import guard_output
 
 FOLDER = Path(__file__).parent
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
     with suppress(KeyboardInterrupt):  # pytest does not catch it while it starts
         status = _run(arguments)
     if _ENDED_BY:
-        return 128 + _ENDED_BY[0]
+        return ended_by(_ENDED_BY[0])
     return ExitCode.INTERRUPTED if status is None else _PYTEST_STATUS.get(status, ExitCode.CANNOT)
 
 

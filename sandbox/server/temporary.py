@@ -11,24 +11,23 @@ import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from moto.moto_api._internal import mock_random
 
 from model.secrecy.output_guard import guard_output
+from sandbox.forked import load, started
 from sandbox.server import moto_store, serve
 from sandbox.server.embedded import STOP_TIMEOUT, Admin, read_admin
 from sandbox.server.s3_actions import Cloud
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from multiprocessing.context import ForkServerProcess
     from pathlib import Path
 
 START_TIMEOUT = 60.0
-_FORKED = get_context("forkserver")
-_FORKED.set_forkserver_preload([__name__])
+load(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,7 @@ def running_server(
     """Start the server process of a folder, wait until it answers, and stop it at the end of the block."""
     cloud = Cloud(cloud)
     options = {"parent_pid": os.getpid(), "with_plugin": plugin, "admin_api": admin_api and serve.AdminApi(admin_api)}
-    process = _FORKED.Process(target=_serve, args=(dict(os.environ), cloud, directory), kwargs=options)
-    process.start()
+    process = started(_serve, cloud, directory, **options)
     try:
         yield _wait_until_ready(process, directory, cloud)
     finally:
@@ -63,9 +61,7 @@ def running_server(
         process.close()
 
 
-def _serve(environ: Mapping[str, str], cloud: Cloud, directory: Path, **options: Any) -> None:  # noqa: ANN401 - of `run`
-    os.environ.clear()
-    os.environ.update(environ)
+def _serve(cloud: Cloud, directory: Path, **options: Any) -> None:  # noqa: ANN401 - of `run`
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1):
         os.dup2(nothing, stream)

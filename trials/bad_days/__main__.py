@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from cli.main import signals_noted
-from model.exit_codes import ExitCode
+from model.exit_codes import ExitCode, ended_by
 from model.resources import By
 from model.secrecy.output_guard import guard_output
 from sandbox.folder import SandboxError
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _rehearse(given)
         except KeyboardInterrupt:
             sys.stderr.write("interrupted\n")
-    return 128 + got[0] if got else ExitCode.INTERRUPTED
+    return ended_by(got[0]) if got else ExitCode.INTERRUPTED
 
 
 def _rehearse(given: argparse.Namespace) -> int:
