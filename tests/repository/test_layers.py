@@ -1,6 +1,7 @@
 """The packages: the contracts of import-linter hold and cover every module, plus rules that they cannot express."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -177,3 +178,19 @@ def test_no_deprecated_resource_names() -> None:
     """No module uses a deprecated V2 class."""
     for path in (ROOT / "infra").glob("*.py"):
         assert "V2(" not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_types_of_every_used_service_are_read() -> None:
+    """mypy reads the types of each AWS service that the product uses; of one that it skips, anything would pass."""
+    overrides = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]["overrides"]
+    (read,) = [each["module"] for each in overrides if each.get("follow_imports") == "silent"]
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "infra").rglob("*.py")]
+    used = {
+        service
+        for text in texts
+        if "import pulumi_aws as aws\n" in text
+        for service in re.findall(r"\baws\.([a-z]\w*)\.", text)
+    }
+
+    assert used >= {"iam", "s3"}
+    assert {f"pulumi_aws.{service}.*" for service in used} <= set(read)
