@@ -13,26 +13,28 @@ from trials.bad_days.lines import DOCS, lines_of
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("model", "infra", "ops", "verify", "stack", "policy", "cli", "object_store")
-_STARTS = re.compile(r"(?<![\w./$-])(?:object-store|pulumi|mc|aws|timedatectl) [a-z]")
+_NAMES = r"(?<![\w./$-])(?:object-store|pulumi|mc|aws|timedatectl)"
+_STARTS = re.compile(rf"{_NAMES} [a-z]")
+# In the source of a module, where a literal may end anywhere between two words.
+_NAMED = re.compile(rf"""{_NAMES}(?: (?!import )[a-z]| ?["']\s*[a-z]?["'])""")
 _NOT_RUN = re.compile(r"<!-- not run: (.*?) -->", re.DOTALL)
 
 
 def messages(source: str) -> Iterator[str]:
     """The texts of a module that are no docstrings, with `{}` for each value."""
-    tree = ast.parse(source)
-    silent: set[ast.AST] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Expr):
-            silent.add(node.value)
-        if isinstance(node, ast.JoinedStr):
-            silent |= set(node.values)
-    for node in ast.walk(tree):
-        if node in silent:
-            continue
+    if not _NAMED.search(source):  # parsing takes most of the time
+        return
+    pending: list[ast.AST] = [ast.parse(source)]
+    while pending:
+        node = pending.pop()
         if isinstance(node, ast.JoinedStr):
             yield "".join(str(one.value) if isinstance(one, ast.Constant) else "{}" for one in node.values)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+            pending += [one for one in node.values if not isinstance(one, ast.Constant)]
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, str):
+                yield node.value
+        else:
+            pending += ast.iter_child_nodes(node.value if isinstance(node, ast.Expr) else node)
 
 
 def commands_in(text: str) -> Iterator[str]:

@@ -3,22 +3,28 @@
 The policies of the plan are in the end-to-end test, on the two deployed stacks: a server with them costs seconds.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from mypy_boto3_s3 import S3Client
 
 from object_store import ObjectStore, StoreConfig
 from tests.running_stores import any_store, aws_store, store
 from workloads.sessions.archive import ArchiveOptions
 from workloads.sessions.archive import run as archive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from mypy_boto3_s3 import S3Client
 
 __all__ = ["any_store", "aws_store", "store"]
 SECRET = "planted/workload+secret=nobody-may-see"  # noqa: S105 - planted, to be searched for
