@@ -1,6 +1,7 @@
 """Bad input and faults: a clear error that names it, and nothing lost."""
 
 import errno
+import io
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import pytest
 from sandbox.transcripts import truth_of
 from trials.faults import Hook, On, Request, ResetAnswer, ResetRequest, Response, SlowDown, TruncateAnswer
 from trials.faulty_proxy import FaultyProxy
-from workloads.archive import clock
+from workloads.archive import clock, reading
 from workloads.archive.pack import PackWriter
 from workloads.sessions import coverage, receipts, restoring
 from workloads.sessions.context import Options
@@ -100,7 +101,7 @@ class TestSources:
                 raise PermissionError(errno.EACCES, "Permission denied", path)
             return whole(path, *rest, **named)
 
-        monkeypatch.setattr("workloads.archive.run.os.open", refused)
+        monkeypatch.setattr("workloads.archive.reading.os.open", refused)
         assert world.archive() == 1
         assert world.receipts()[-1]["sources"][0]["problems"] == ["locked.jsonl: Permission denied"]
 
@@ -121,15 +122,15 @@ class TestSources:
         path = world.home / "s/big.txt"
         path.write_bytes(b"x" * 3_000_000)
         os.utime(path, (time.time() - DAY * 3,) * 2)
-        whole = os.pread
+        whole = reading.fill
 
-        def short(descriptor: int, size: int, at: int) -> bytes:
-            block = whole(descriptor, size, at)
-            if at == 0 and os.fstat(descriptor).st_size == 3_000_000:
+        def short(file: io.FileIO, buffer: memoryview, at: int) -> int:
+            count = whole(file, buffer, at)
+            if at == 0 and os.fstat(file.fileno()).st_size == 3_000_000:
                 os.truncate(path, 1_000_000)
-            return block
+            return count
 
-        monkeypatch.setattr("workloads.archive.run.os.pread", short)
+        monkeypatch.setattr(reading, "fill", short)
         assert world.archive() == 0
         assert back(world)[b"big.txt"].content == b"x" * 1_000_000
 
@@ -137,13 +138,13 @@ class TestSources:
         """After three tries it is named, and the run is incomplete."""
         fill(world, 1)
         path = world.home / "s/0.jsonl"
-        whole = os.pread
+        whole = reading.fill
 
-        def changing(descriptor: int, size: int, at: int) -> bytes:
+        def changing(file: io.FileIO, buffer: memoryview, at: int) -> int:
             os.utime(path, ns=(time.time_ns(), time.time_ns()))
-            return whole(descriptor, size, at)
+            return whole(file, buffer, at)
 
-        monkeypatch.setattr("workloads.archive.run.os.pread", changing)
+        monkeypatch.setattr(reading, "fill", changing)
         assert world.archive() == 1
         assert "it changed each time it was read" in world.receipts()[-1]["sources"][0]["problems"][0]
 

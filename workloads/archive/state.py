@@ -352,9 +352,10 @@ class State:
             (source, path, local.inode, local.size, local.mtime_ns, local.ctime_ns, local.archived, now),
         )
 
-    def saw(self, source: str, path: bytes, now: float) -> None:
-        """Remember that a file is still there."""
-        self._base.execute("UPDATE local SET seen=?, gone=NULL WHERE source=? AND path=?", (now, source, path))
+    def saw(self, source: str, paths: Iterable[bytes], now: float) -> None:
+        """Remember that files are still there."""
+        query = "UPDATE local SET seen=?, gone=NULL WHERE source=? AND path=?"
+        self._base.executemany(query, ((now, source, path) for path in paths))
 
     def missing(self, source: str, now: float, since: float, written_after_ns: int) -> list[bytes]:
         """The files that were seen since a time, and not now, and that were not old enough to be deleted by others."""
