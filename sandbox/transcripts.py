@@ -51,6 +51,7 @@ def lines(chance: random.Random, dialect: str, session: str, size: int) -> bytes
     made, length = [], 0
     if dialect == "pi":
         made.append(json.dumps({"type": "session", "id": session}))
+        length = len(made[0]) + 1
     while length < size:
         text = " ".join(chance.choices(_WORDS, k=min(400, max(4, (size - length) // 8))))
         stamp = f"2026-11-{chance.randint(1, 28):02}T{chance.randint(0, 23):02}:{chance.randint(0, 59):02}:00.000Z"
@@ -70,7 +71,7 @@ def lines(chance: random.Random, dialect: str, session: str, size: int) -> bytes
             case _:
                 held = {"ts": stamp, "session": session, "text": text}
         made.append(json.dumps(held))
-        length = sum(map(len, made[-2:])) + length
+        length += sum(len(line) + 1 for line in made[-2 if dialect == "claude" else -1 :])
     return "".join(f"{line}\n" for line in made).encode()
 
 
