@@ -31,6 +31,8 @@ _PACKAGES = (
     "pulumi.dynamic",
     "pulumi.policy",
     "pulumi_aws",
+    "pulumi_aws.iam",
+    "pulumi_aws.s3",
     "pulumi_minio",
     "boto3",
     "botocore.client",
@@ -71,11 +73,15 @@ def load() -> None:
     """Load the packages, and what a client of S3, IAM and STS reads from disk."""
     for name in _PACKAGES:
         try:
-            importlib.import_module(name)
+            module = importlib.import_module(name)
         except ImportError:
             continue
+        getattr(module, "__all__", None)  # a service of pulumi_aws loads itself at its first attribute
     import boto3  # noqa: PLC0415 - after the start, like all that is loaded here
+    import pulumi  # noqa: PLC0415 - likewise
 
+    # A program sends hundreds, each with a request that it waits for, and the engine drops them without `--debug`.
+    pulumi.log.debug = lambda *_, **__: None
     # By their paths: a package of this project, once loaded, would hide the checkout's own.
     for path, name in _QUICKER.items():
         spec = spec_from_file_location(path.stem, path)

@@ -181,7 +181,7 @@ def test_no_deprecated_resource_names() -> None:
 
 
 def test_types_of_every_used_service_are_read() -> None:
-    """mypy reads the types of each AWS service that the product uses; of one that it skips, anything would pass."""
+    """Mypy reads the types of each AWS service that the product uses; of one that it skips, anything would pass."""
     overrides = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]["overrides"]
     (read,) = [each["module"] for each in overrides if each.get("follow_imports") == "silent"]
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "infra").rglob("*.py")]
