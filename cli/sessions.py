@@ -26,6 +26,13 @@ Machine = Annotated[str | None, typer.Option("--machine", metavar="NAME", help="
 At = Annotated[
     str, typer.Option("--at", metavar="TIME", help="As it was archived at this time (2026-11-30T04:00:00Z).")
 ]
+Identity = Annotated[
+    list[Path] | None,
+    typer.Option("--identity", metavar="FILE", help="An age secret key's file; may be repeated (default: configured)."),
+]
+WithoutClosed = Annotated[
+    bool, typer.Option("--without-closed", help="Leave out what no identity opens (else: an error).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -47,6 +54,7 @@ def archive(
         list[str] | None,
         typer.Option("--meant", metavar="NAME", help="This source may be missing, empty or smaller, this once."),
     ] = None,
+    identity: Identity = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -57,13 +65,28 @@ def archive(
     """
     from workloads.sessions.archive import ArchiveOptions, run
 
-    options = ArchiveOptions(config, store, None, tuple(source or ()), quiet, as_json, tuple(meant or ()))
+    options = ArchiveOptions(
+        config,
+        store,
+        None,
+        tuple(source or ()),
+        quiet,
+        as_json,
+        tuple(meant or ()),
+        identities=tuple(identity or ()),
+    )
     raise typer.Exit(run(options))
 
 
 @app.command()
 def coverage(
-    *, config: Config = None, store: Store = None, source: Source = None, as_json: Json = False, quiet: Quiet = False
+    *,
+    config: Config = None,
+    store: Store = None,
+    source: Source = None,
+    identity: Identity = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show the files that are in no commit, oldest first.
 
@@ -73,11 +96,12 @@ def coverage(
     from workloads.sessions.context import Options
     from workloads.sessions.coverage import run
 
-    raise typer.Exit(run(Options(config, store, None, tuple(source or ()), quiet, as_json)))
+    options = Options(config, store, None, tuple(source or ()), quiet, as_json, identities=tuple(identity or ()))
+    raise typer.Exit(run(options))
 
 
 @app.command()
-def restore(
+def restore(  # noqa: PLR0913 - the command's options
     name: Annotated[
         list[str] | None, typer.Argument(metavar="NAME", help="Part of a path, such as a session's id (default: all).")
     ] = None,
@@ -89,6 +113,8 @@ def restore(
     config: Config = None,
     store: Store = None,
     source: Source = None,
+    identity: Identity = None,
+    without_closed: WithoutClosed = False,
     quiet: Quiet = False,
 ) -> None:
     """Write archived files to an empty folder.
@@ -98,7 +124,17 @@ def restore(
     from workloads.sessions.restoring import RestoreOptions, run_restore
 
     options = RestoreOptions(
-        config, store, machine, tuple(source or ()), quiet, names=tuple(name or ()), to=to, at=at, show=show
+        config,
+        store,
+        machine,
+        tuple(source or ()),
+        quiet,
+        names=tuple(name or ()),
+        to=to,
+        at=at,
+        show=show,
+        without_closed=without_closed,
+        identities=tuple(identity or ()),
     )
     raise typer.Exit(run_restore(options))
 
@@ -110,6 +146,7 @@ def prune(
     store: Store = None,
     source: Source = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing.")] = False,
+    identity: Identity = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -120,7 +157,10 @@ def prune(
     """
     from workloads.sessions.prune import PruneOptions, run
 
-    raise typer.Exit(run(PruneOptions(config, store, None, tuple(source or ()), quiet, as_json, dry_run)))
+    options = PruneOptions(
+        config, store, None, tuple(source or ()), quiet, as_json, dry_run, identities=tuple(identity or ())
+    )
+    raise typer.Exit(run(options))
 
 
 @app.command()
@@ -132,10 +172,21 @@ def cat(
     config: Config = None,
     store: Store = None,
     source: Source = None,
+    identity: Identity = None,
+    without_closed: WithoutClosed = False,
 ) -> None:
     """Write one archived session to standard output."""
     from workloads.sessions.restoring import RestoreOptions, run_cat
 
-    raise typer.Exit(
-        run_cat(RestoreOptions(config, store, machine, tuple(source or ()), quiet=True, names=(name,), at=at))
+    options = RestoreOptions(
+        config,
+        store,
+        machine,
+        tuple(source or ()),
+        quiet=True,
+        names=(name,),
+        at=at,
+        without_closed=without_closed,
+        identities=tuple(identity or ()),
     )
+    raise typer.Exit(run_cat(options))

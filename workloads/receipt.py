@@ -2,7 +2,7 @@
 
 The rule: there is one for every run, also for one that failed or was stopped. It is written to a local folder when the
 run begins and again at its end, and to the store at its end; a run that ended without a word is one that is still open.
-It holds names and numbers, and no content.
+It holds names and numbers, and no content. Of an archive that is encrypted the copy in the store holds no names either.
 """
 
 import json
@@ -131,6 +131,27 @@ def send(receipt: Receipt, store: ObjectStore, bucket: str) -> None:
     body = receipt.to_text().encode()
     store.upload(
         bucket, receipt.key, body, "application/json", metadata={SHA256_METADATA: sha256_of(body)}, if_absent=True
+    )
+
+
+def withheld(receipt: Receipt) -> Receipt:
+    """The receipt of an archive that is encrypted, as the store may have it: numbers, keys and times, and no names."""
+    text = f"see {receipt.file_name} on {receipt.machine}"
+    return receipt.model_copy(
+        update={
+            "error": receipt.error and text,
+            "notes": tuple(text for _ in receipt.notes),
+            "sources": tuple(
+                one.model_copy(
+                    update={"root": ""}
+                    | {name: tuple(text for _ in vars(one)[name]) for name in ("problems", "left_out", "hollow")}
+                )
+                for one in receipt.sources
+            ),
+            "proven": {key: wrong and text for key, wrong in receipt.proven.items()},
+            "pruned": tuple((text, commit) for _, commit in receipt.pruned),
+            "kept": tuple(text for _ in receipt.kept),
+        }
     )
 
 

@@ -82,6 +82,20 @@ class Prune(_Declared):
     sources: Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
+class Encryption(_Declared):
+    """To whom what is stored is encrypted, by age: `recipients`, or a file of them.
+
+    Attributes:
+        recipients: Public keys (`age1…`); each of them opens everything.
+        recipients_file: A file with one public key in each line.
+        identity: A file with the secret key, for a machine that restores or prunes; what only archives needs none.
+    """
+
+    recipients: tuple[str, ...] = ()
+    recipients_file: str | None = None
+    identity: str | None = None
+
+
 class Sessions(_Declared):
     """The session transcripts.
 
@@ -114,6 +128,8 @@ class Workloads(_Declared):
         state: The folder of what this machine knows about its archives; it can be made again from the store.
         receipts: The folder of the receipts.
         store: Where the store is.
+        encryption: To whom what is stored is encrypted; without it, or with `none`, it is stored in clear. `none` says
+            that it is meant, on a machine whose archive is encrypted.
         sessions: The session transcripts.
     """
 
@@ -122,6 +138,7 @@ class Workloads(_Declared):
     state: str = "~/.local/state/object-store"
     receipts: str = "~/.local/state/object-store/receipts"
     store: Store = Store()
+    encryption: Encryption | Literal["none"] | None = None
     sessions: Sessions = Sessions()
 
 
@@ -223,7 +240,7 @@ def overlaps(roots: Mapping[str, Path], where: str) -> list[Problem]:
 
 
 def _mistake(detail: ErrorDetails, where: str) -> Problem:
-    """One of pydantic's errors as place, mistake, legal values and line; a value is shown, because none is secret."""
+    """One of pydantic's errors as place, mistake, legal values and line."""
     path = [part for part in detail["loc"] if part != "[key]"]
     key = str(path[-1])
     place = key_path(where, ".".join(map(str, path)))
@@ -233,7 +250,9 @@ def _mistake(detail: ErrorDetails, where: str) -> Problem:
     if detail["type"] == "missing":
         return Problem(place, "is missing", "a value", f"{key}: …")
     message = detail["msg"].removeprefix("Value error, ")
-    shown = "the entry" if isinstance(detail["input"], Mapping) else repr(detail["input"])
+    # A secret key that was written among the public ones must not be shown.
+    hidden = isinstance(detail["input"], Mapping) or path[0] == "encryption"
+    shown = "the entry" if hidden else repr(detail["input"])
     return Problem(place, f"{shown} is not allowed here", message[0].lower() + message[1:], f"{key}: (a legal value)")
 
 
@@ -241,6 +260,7 @@ def _model_at(path: list[Any]) -> type[BaseModel]:
     """The model whose keys are below a path."""
     models: dict[tuple[str, ...], type[BaseModel]] = {
         ("store",): Store,
+        ("encryption",): Encryption,
         ("sessions",): Sessions,
         ("sessions", "prune"): Prune,
     }

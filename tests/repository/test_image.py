@@ -112,7 +112,9 @@ def test_wanted_packages_are_the_projects() -> None:
     wanted = (ROOT / "requirements-verify.in").read_text(encoding="utf-8").splitlines()
 
     assert {line for line in wanted if not line.startswith(("#", "-c"))} == {
-        name for name in named if not name.startswith(("backports.zstd", "configupdater", "pulumi", "python-dotenv"))
+        name
+        for name in named
+        if not name.startswith(("backports.zstd", "configupdater", "pulumi", "pyrage", "python-dotenv"))
     }
 
 

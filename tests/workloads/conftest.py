@@ -62,6 +62,7 @@ class World:
         name: The machine's name.
         sources: The sources by name.
         variables: Further variables of the delivered file.
+        more: Further keys of the configuration.
     """
 
     home: Path
@@ -72,6 +73,7 @@ class World:
     name: str = "box"
     sources: dict[str, str | None] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    more: dict[str, object] = field(default_factory=dict)
 
     def write(self, **more: object) -> Path:
         """Write the configuration and the delivered file; return the configuration's path."""
@@ -99,6 +101,7 @@ class World:
             "receipts": str(self.folder / "receipts"),
             "store": {"variables": str(env)},
             "sessions": {"sources": {**off, **self.sources}, **more},
+            **self.more,
         }
         path = self.folder / "workloads.yaml"
         path.write_text(json.dumps(content))

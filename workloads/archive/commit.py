@@ -17,6 +17,8 @@ from model.problems import InvalidInputError, Problem
 COMMIT_SUFFIX = ".commit.json"
 MANIFEST_SUFFIX = ".manifest.ndjson.zst"
 PACK_SUFFIX = ".tar.zst"
+ENCRYPTED_MANIFEST_SUFFIX = ".manifest.ndjson.zst.age"
+ENCRYPTED_PACK_SUFFIX = ".pack.age"
 SHA256_METADATA = "sha256"
 VERSION: Literal[1] = 1
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -35,6 +37,7 @@ class Stored(_Written):
         size: Its bytes.
         sha256: Of its bytes.
         stored_at: When it was stored.
+        recipients: The public keys to which its content is encrypted; none for clear.
     """
 
     key: Annotated[str, Field(min_length=1)]
@@ -42,6 +45,7 @@ class Stored(_Written):
     size: Annotated[int, Field(ge=0)]
     sha256: Sha256
     stored_at: datetime
+    recipients: tuple[str, ...] = ()
 
 
 class Counts(_Written):

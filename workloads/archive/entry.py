@@ -6,8 +6,17 @@ the system has them, relative to their source. In JSON a path that is not UTF-8 
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from model.secrecy.redaction import SHOWN, redacted
+
+#: Keys of Anthropic, OpenAI, GitHub, Slack, AWS and age, and JSON Web Tokens, by how each begins.
+_SECRETS = re.compile(
+    r"sk-[\w-]{20,}|gh[oprsu]_\w{30,}|github_pat_\w{30,}|xox[abeprs]-[\w-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}"
+    r"|AGE-SECRET-KEY-1\w+|eyJ[\w-]{10,}\.eyJ[\w-]{10,}[\w.-]*"
+)
 
 Kind = Literal["file", "folder", "link"]
 
@@ -132,9 +141,13 @@ def is_inside(path: bytes) -> bool:
 
 
 def shown(path: bytes) -> str:
-    """A path for a message or a receipt: text, with an escape for each byte or character that is none."""
+    """A path for a message or a receipt: text, with an escape for each byte or character that is none.
+
+    What has the form of a widely used kind of secret, or is one that this process has read, is not shown.
+    """
     text = path.decode("utf-8", "backslashreplace")
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return redacted(_SECRETS.sub(SHOWN, text))
 
 
 def _text(name: str, value: bytes) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Brings the state up to what the store's commits say.
 
 The rule: all commits are listed each time, because a clock that was set back makes keys that sort before known ones. A
-commit is taken in whole, with its manifest proven against it, or not at all.
+commit is taken in whole, with its manifest proven against it, or not at all. One whose manifest is encrypted to other
+keys is taken in as closed: its packs are known and its entries are not, until a key that opens it is at hand.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,12 +14,20 @@ from workloads.archive.commit import COMMIT_SUFFIX, SHA256_METADATA, Commit, com
 from workloads.archive.manifest import read_manifest
 from workloads.archive.pack import DamagedError
 from workloads.archive.proven import read_blocks
+from workloads.archive.sealing import NO_KEYS, Keys
 from workloads.archive.state import State
 
 _AT_ONCE: Final = 8
 
 
-def follow(store: ObjectStore, bucket: str, machine: str, state: State, progress: Callable[[int], None]) -> None:
+def follow(
+    store: ObjectStore,
+    bucket: str,
+    machine: str,
+    state: State,
+    progress: Callable[[int], None],
+    keys: Keys = NO_KEYS,
+) -> None:
     """Take in the commits of a machine that are not known, and forget those that have expired.
 
     Raises:
@@ -30,12 +39,21 @@ def follow(store: ObjectStore, bucket: str, machine: str, state: State, progress
     known = state.commits(machine)
     with state.transaction():
         state.forget(known - there.keys())
-    new = sorted(there.keys() - known)
+    opened = {key for key, to in state.closed(machine).items() if keys.opens(to)}
+    new = sorted(there.keys() - (known - opened))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for key, commit in zip(new, pool.map(lambda key: read_commit(store, bucket, key, machine), new), strict=True):
-            packs, entries = read_manifest(read_blocks(store, bucket, commit.manifest), commit.manifest.key)
+            manifest = commit.manifest
+            opens = keys.opens(manifest.recipients)
             with state.transaction():
-                state.add_commit(key, commit, packs, entries)
+                if opens:
+                    blocks = keys.opened(read_blocks(store, bucket, manifest), manifest)
+                    state.add_commit(key, commit, *read_manifest(blocks, manifest.key))
+                elif state.is_unfinished(commit):
+                    source = commit.source
+                    state.add_commit(key, commit, state.leaning(source), state.staged(source))
+                else:
+                    state.add_commit(key, commit, commit.packs, (), closed=True)
             progress(1)
 
 

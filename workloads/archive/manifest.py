@@ -7,11 +7,12 @@ commit.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from workloads.archive.age import encrypted
 from workloads.archive.commit import Stored
 from workloads.archive.entry import Entry, entry_of, line_of
 from workloads.archive.pack import BLOCK, DamagedError, Packed
@@ -21,7 +22,9 @@ VERSION: Final = 1
 _LINE_BYTES_MAXIMUM: Final = 16 * 2**20
 
 
-def write_manifest(path: Path, run: str, packs: Iterable[Stored], entries: Iterable[Entry]) -> Packed:
+def write_manifest(
+    path: Path, run: str, packs: Iterable[Stored], entries: Iterable[Entry], recipients: Sequence[str] = ()
+) -> Packed:
     """Write a manifest to a new file.
 
     Args:
@@ -29,6 +32,7 @@ def write_manifest(path: Path, run: str, packs: Iterable[Stored], entries: Itera
         run: The run's id.
         packs: Every pack that an entry names, also those of earlier runs.
         entries: The entries.
+        recipients: To whom it is encrypted, as one age file; none for clear.
 
     Raises:
         OSError: It cannot be written.
@@ -42,11 +46,14 @@ def write_manifest(path: Path, run: str, packs: Iterable[Stored], entries: Itera
             digest.update(piece)
             size += len(piece)
 
-        head = {"version": VERSION, "run": run, "packs": [one.model_dump(mode="json") for one in packs]}
-        put(content.compress(json.dumps(head).encode() + b"\n"))
-        for entry in entries:
-            put(content.compress(line_of(entry).encode() + b"\n"))
-        put(content.flush())
+        def compressed() -> Iterator[bytes]:
+            head = {"version": VERSION, "run": run, "packs": [one.model_dump(mode="json") for one in packs]}
+            yield content.compress(json.dumps(head).encode() + b"\n")
+            for entry in entries:
+                yield content.compress(line_of(entry).encode() + b"\n")
+            yield content.flush()
+
+        encrypted(compressed(), recipients, put)
         file.flush()
         os.fsync(file.fileno())
     return Packed(path, size, digest.hexdigest())

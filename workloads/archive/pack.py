@@ -4,6 +4,9 @@ The rule: `zstd -dc PACK | tar x` unpacks it, and each frame alone is a whole ta
 a pack, so what was begun for a file that then changed is dropped, and no entry is filled up with anything that the file
 never held. The tar headers are GNU's, which hold names of any bytes; exact times are in the manifest.
 
+If it is encrypted, each frame is an age file of its own, and the pack has no end: a frame at a time comes out, by
+`age -d | zstd -dc | tar x`.
+
 Left out: readers that stop after the first frame (Node's `zlib.createZstdDecompress`). Use `zstd` or a library that
 reads all frames.
 """
@@ -11,13 +14,14 @@ reads all frames.
 import hashlib
 import os
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final
 
+from workloads.archive.age import encrypted
 from workloads.archive.zstd import ZstdDecompressor, ZstdError, compressor
 
 BLOCK: Final = 1024 * 1024
@@ -87,9 +91,9 @@ class Made:
 class FrameMaker:
     """Makes frames one after the other, with one compressor."""
 
-    def __init__(self, folder: Path) -> None:
-        """Know the folder for frames that are too large for memory."""
-        self._folder = folder
+    def __init__(self, folder: Path, recipients: Sequence[str] = ()) -> None:
+        """Know the folder for frames that are too large for memory, and to whom they are encrypted."""
+        self._folder, self._recipients = folder, recipients
         self._compressor = compressor()
 
     def make(self, header: bytes, size: int, blocks: Iterable[bytes | memoryview]) -> Made:
@@ -104,30 +108,34 @@ class FrameMaker:
             ChangedError: The content has another size.
             OSError: The frame cannot be written.
         """
-        digest, content, length = hashlib.sha256(), self._compressor, 0
+        digest, content = hashlib.sha256(), self._compressor
         padding = bytes(-size % _TAR_BLOCK)
+
+        def compressed() -> Iterator[bytes]:
+            yield content.compress(header)
+            for block in _exactly(blocks, size):
+                digest.update(block)
+                yield content.compress(block)
+            yield content.compress(padding, content.FLUSH_FRAME)
+
         body = SpooledTemporaryFile(MEMORY_BYTES, dir=str(self._folder))  # noqa: SIM115 - the pack closes it
         try:
             # The compressor then chooses tables of that size: a small file costs a fifth of the time.
             content.set_pledged_input_size(len(header) + size + len(padding))
-            length += body.write(content.compress(header))
-            for block in _exactly(blocks, size):
-                digest.update(block)
-                length += body.write(content.compress(block))
-            length += body.write(content.compress(padding, content.FLUSH_FRAME))
+            encrypted(compressed(), self._recipients, body.write)
         except BaseException:
             self._compressor = compressor()
             body.close()
             raise
-        return Made(body, length, len(header), digest.hexdigest())
+        return Made(body, body.tell(), len(header), digest.hexdigest())
 
 
 class PackWriter:
     """Writes one pack to a local file."""
 
-    def __init__(self, path: Path) -> None:
-        """Begin a new file. Raise OSError if it cannot be written."""
-        self.path = path
+    def __init__(self, path: Path, *, ends: bool = True) -> None:
+        """Begin a new file; with an end it is one whole archive. Raise OSError if it cannot be written."""
+        self.path, self._ends = path, ends
         self._file = path.open("xb")
         self._sha256 = hashlib.sha256()
         self.size = 0
@@ -153,7 +161,8 @@ class PackWriter:
         written here, and after a power cut the run makes it again.
         """
         content = compressor()
-        self._put(content.compress(_END, content.FLUSH_FRAME))
+        if self._ends:
+            self._put(content.compress(_END, content.FLUSH_FRAME))
         self._file.close()
         return Packed(self.path, self.size, self._sha256.hexdigest())
 
@@ -239,19 +248,25 @@ class FrameReader:
             raise DamagedError(f"a frame has SHA-256 {found}, the manifest says {self._sha256}")
 
 
-def unpacked(blocks: Iterable[bytes], frames: Iterable[tuple[int, FrameReader, Callable[[bytes], None]]]) -> None:
+def unpacked(
+    blocks: Iterable[bytes],
+    frames: Iterable[tuple[int, FrameReader, Callable[[bytes], None]]],
+    opened: Callable[[Iterable[bytes]], Iterable[bytes]] = iter,
+) -> None:
     """Unpack frames that follow one another in a stream.
 
     Args:
         blocks: The stream.
-        frames: For each frame its length, its reader, and what takes its content; a length without a reader is skipped.
+        frames: For each frame its length, its reader, and what takes its content.
+        opened: Decrypts a frame.
 
     Raises:
         DamagedError: A frame is not what the manifest says.
     """
     stream, rest = iter(blocks), b""
-    for length, reader, take in frames:
-        left = length
+
+    def part(left: int) -> Iterator[bytes]:
+        nonlocal rest
         while left:
             if not rest:
                 rest = next(stream, b"")
@@ -259,6 +274,10 @@ def unpacked(blocks: Iterable[bytes], frames: Iterable[tuple[int, FrameReader, C
                     raise DamagedError("a pack ends too early")
             piece, rest = rest[:left], rest[left:]
             left -= len(piece)
+            yield piece
+
+    for length, reader, take in frames:
+        for piece in opened(part(length)):
             for content in reader.feed(piece):
                 take(content)
         reader.end()

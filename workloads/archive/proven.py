@@ -5,7 +5,7 @@ chooses the next key. The read-back compares every byte by SHA-256, not the serv
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,7 @@ def put_proven(
     *,
     first: int = 1,
     content_type: str = "application/zstd",
+    recipients: Sequence[str] = (),
 ) -> tuple[Stored, int]:
     """Store a body under the first key that is free or has just this body, and read it back.
 
@@ -37,6 +38,7 @@ def put_proven(
         sha256: Of the body, in hex.
         first: The number to begin with.
         content_type: Of the object.
+        recipients: To whom the body is encrypted.
 
     Returns:
         The object, and its number.
@@ -55,7 +57,14 @@ def put_proven(
             if held.metadata.get(SHA256_METADATA) != sha256:
                 continue
             ref = held.ref
-        stored = Stored(key=key, etag=ref.etag, size=ref.size, sha256=sha256, stored_at=clock.now_utc())
+        stored = Stored(
+            key=key,
+            etag=ref.etag,
+            size=ref.size,
+            sha256=sha256,
+            stored_at=clock.now_utc(),
+            recipients=tuple(recipients),
+        )
         read_back(store, bucket, stored)
         return stored, number
     raise DamagedError(f"{keys(first)} and {_TRIES - 1} keys after it are taken by other bytes")

@@ -20,6 +20,7 @@ from workloads.archive.entry import Entry, shown
 from workloads.archive.holders import held
 from workloads.archive.pack import BLOCK, DamagedError
 from workloads.archive.restore import RestoreError, content
+from workloads.archive.sealing import NO_KEYS, ClosedError, Keys
 from workloads.archive.source import Found, Root, walk
 from workloads.archive.state import State
 
@@ -58,6 +59,7 @@ class Rule:
         written_before: Only files that were last written before this time go, in seconds since 1970.
         receipts: When each commit's receipt was written, by the commit's key.
         dry_run: Judge, and remove nothing.
+        keys: What opens encrypted packs: what they do not open is not proven.
     """
 
     machine: str
@@ -65,6 +67,7 @@ class Rule:
     written_before: float
     receipts: Mapping[str, float]
     dry_run: bool = False
+    keys: Keys = NO_KEYS
 
 
 def prune(
@@ -105,7 +108,7 @@ def prune(
                 entry, commit = committed
                 why = _objection(root, found, rule, entry, commit)
                 if not why:
-                    why = _not_back(store, bucket, entry, state, progress)
+                    why = _not_back(store, bucket, entry, state, rule.keys, progress)
             if why:
                 done.kept.append((found.path, why))
             else:
@@ -148,12 +151,14 @@ def _objection(root: Root, found: Found, rule: Rule, entry: Entry, commit: str) 
     return ""
 
 
-def _not_back(store: ObjectStore, bucket: str, entry: Entry, state: State, progress: Callable[[int], None]) -> str:
+def _not_back(
+    store: ObjectStore, bucket: str, entry: Entry, state: State, keys: Keys, progress: Callable[[int], None]
+) -> str:
     """Why the whole content does not come back from the store; empty if it does."""
     try:
-        for block in content(store, bucket, entry, state.pack):
+        for block in content(store, bucket, entry, state.pack, keys):
             progress(len(block))
-    except (DamagedError, RestoreError) as fault:
+    except (ClosedError, DamagedError, RestoreError) as fault:
         return f"it does not come back: {fault}"
     return ""
 

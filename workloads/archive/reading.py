@@ -11,7 +11,7 @@ import os
 import stat
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -87,9 +87,15 @@ class Read:
 class Reader:
     """Reads files one after the other, with one buffer and one compressor."""
 
-    def __init__(self, folder: Path, progress: Callable[[int], None], stopped: Callable[[], bool]) -> None:
-        """Know where large frames are kept, whom to tell of bytes that were read, and whether to go on."""
-        self._maker = FrameMaker(folder)
+    def __init__(
+        self,
+        folder: Path,
+        recipients: Sequence[str],
+        progress: Callable[[int], None],
+        stopped: Callable[[], bool],
+    ) -> None:
+        """Know where large frames are kept, their recipients, whom to tell of bytes read, and whether to go on."""
+        self._maker = FrameMaker(folder, recipients)
         self._buffer = memoryview(bytearray(BLOCK))
         self._progress, self._stopped = progress, stopped
 

@@ -18,6 +18,7 @@ from object_store import AccessDenied, NotFound, ObjectStore, RequestRefused, St
 from workloads.archive.commit import Stored
 from workloads.archive.entry import Entry, Segment, shown
 from workloads.archive.pack import BLOCK, DamagedError, FrameReader, unpacked
+from workloads.archive.sealing import NO_KEYS, Keys
 
 _GAP_BYTES: Final = 64 * 1024
 """Bytes between two frames that are read along, rather than asked for again."""
@@ -59,6 +60,7 @@ def restore(
     packs: Callable[[str], Stored | None],
     folder: Path,
     *,
+    keys: Keys = NO_KEYS,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Restored:
     """Write entries to a folder.
@@ -69,20 +71,24 @@ def restore(
         entries: By their path in the folder.
         packs: The pack of a key.
         folder: An empty folder, or one that does not exist.
+        keys: What opens encrypted packs.
         progress: Called with bytes that were written since the last call.
 
     Raises:
         RestoreError: The folder is not empty, names would collide in it, or a pack is gone.
+        ClosedError: A pack is encrypted to other keys.
         DamagedError: A pack is not what was committed.
         ObjectStoreError: The store is away, or denies it.
         OSError: The folder cannot be written.
     """
     _check_empty(folder)
+    for key in sorted({key for entry in entries.values() for key in entry.packs}):
+        keys.check(key, _pack(packs, key).recipients)
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         _check_names(entries, beside)
-        done = _write(store, bucket, entries, packs, beside, progress)
+        done = _write(store, bucket, entries, packs, beside, keys, progress)
         if folder.exists():
             folder.rmdir()
         mask = os.umask(0)
@@ -95,11 +101,14 @@ def restore(
     return done
 
 
-def content(store: ObjectStore, bucket: str, entry: Entry, packs: Callable[[str], Stored | None]) -> Iterator[bytes]:
+def content(
+    store: ObjectStore, bucket: str, entry: Entry, packs: Callable[[str], Stored | None], keys: Keys = NO_KEYS
+) -> Iterator[bytes]:
     """Yield one file's content by ranges.
 
     Raises:
         RestoreError: A pack is gone.
+        ClosedError: A pack is encrypted to other keys.
         DamagedError: It is not what was archived.
         ObjectStoreError: The store is away, or denies it.
     """
@@ -107,7 +116,7 @@ def content(store: ObjectStore, bucket: str, entry: Entry, packs: Callable[[str]
     for part in entry.segments:
         reader = FrameReader(part.head, part.size, part.sha256, part.length)
         pack = _pack(packs, part.pack)
-        for block in _range(store, bucket, pack, part.at, part.at + part.length):
+        for block in keys.opened(_range(store, bucket, pack, part.at, part.at + part.length), pack):
             for piece in reader.feed(block):
                 digest.update(piece)
                 yield piece
@@ -184,6 +193,7 @@ def _write(
     entries: Mapping[bytes, Entry],
     packs: Callable[[str], Stored | None],
     beside: Path,
+    keys: Keys,
     progress: Callable[[int], None],
 ) -> Restored:
     base = os.fsencode(beside)
@@ -194,7 +204,7 @@ def _write(
         with open(os.path.join(base, path), "xb"):
             pass
     for key, wanted in _by_pack(entries, linked).items():
-        _unpack(store, bucket, _pack(packs, key), wanted, base, progress)
+        _unpack(store, bucket, _pack(packs, key), wanted, base, keys, progress)
     for path, entry in files.items():
         _check_file(os.path.join(base, path), entry)
         _dress(os.path.join(base, path), entry)
@@ -256,12 +266,16 @@ def _unpack(
     pack: Stored,
     wanted: list[_Wanted],
     base: bytes,
+    keys: Keys,
     progress: Callable[[int], None],
 ) -> None:
+    def opened(blocks: Iterable[bytes]) -> Iterator[bytes]:
+        return keys.opened(blocks, pack)
+
     for run in _runs(wanted):
         start, end = run[0].part.at, run[-1].part.at + run[-1].part.length
         blocks = _range(store, bucket, pack, start, end)
-        unpacked(_without_gaps(blocks, run), (_frame(one, base, progress) for one in run))
+        unpacked(_without_gaps(blocks, run), (_frame(one, base, progress) for one in run), opened)
 
 
 def _frame(

@@ -2,7 +2,8 @@
 
 The rule: a run has one id from its first moment, kept in the state before anything is sent. If it is killed, the next
 one goes on with the same id and keeps every pack that was read back. Files are read and compressed side by side, a pack
-goes up and is read back while the next one grows, and only this thread touches the state.
+goes up and is read back while the next one grows, and only this thread touches the state. What is not encrypted
+to each of today's recipients is stored again whole.
 
 Left out: extended attributes, access control lists and owners.
 """
@@ -25,6 +26,8 @@ from object_store import ObjectStore
 from workloads.archive import clock
 from workloads.archive.commit import (
     COMMIT_SUFFIX,
+    ENCRYPTED_MANIFEST_SUFFIX,
+    ENCRYPTED_PACK_SUFFIX,
     MANIFEST_SUFFIX,
     PACK_SUFFIX,
     Commit,
@@ -37,9 +40,11 @@ from workloads.archive.commit import (
 )
 from workloads.archive.entry import Entry, Segment, shown
 from workloads.archive.manifest import write_manifest
+from workloads.archive.opening import open_manifest, open_pack
 from workloads.archive.pack import DamagedError, Made, Packed, PackWriter, header_of
 from workloads.archive.proven import put_proven
 from workloads.archive.reading import Read, Reader, UnreadableError, Wanted, mode_of, name_of
+from workloads.archive.sealing import NO_KEYS, Keys
 from workloads.archive.source import Found, Refused, Root, opened_root, told, walk
 from workloads.archive.state import Known, State
 
@@ -65,6 +70,7 @@ class Job:
         bucket: The bucket's name.
         renew_after_days: Age of a pack at which what is live in it is stored again.
         pack_bytes: Size at which a pack is closed.
+        keys: To whom it is encrypted.
     """
 
     workload: str
@@ -74,6 +80,7 @@ class Job:
     bucket: str
     renew_after_days: int
     pack_bytes: int = PACK_BYTES
+    keys: Keys = NO_KEYS
 
 
 @dataclass
@@ -156,12 +163,16 @@ class _Run:
         self.stopped = threading.Event()
         self.readers: queue.SimpleQueue[Reader] = queue.SimpleQueue()
         for _ in range(READERS):
-            self.readers.put(Reader(state.work, progress, self.stopped.is_set))
+            self.readers.put(Reader(state.work, job.keys.recipients, progress, self.stopped.is_set))
         self.ahead: deque[tuple[bytes, Future[Read | None]]] = deque()
         self.still_there: list[bytes] = []
         self.names: dict[tuple[int, int], bytes] = {}
         self.seen = self.seen_bytes = self.content_bytes = self.unchanged = 0
         self.files = 0
+        self.recipients = frozenset(job.keys.recipients)
+        self.pack_suffix = ENCRYPTED_PACK_SUFFIX if self.recipients else PACK_SUFFIX
+        self.manifest_suffix = ENCRYPTED_MANIFEST_SUFFIX if self.recipients else MANIFEST_SUFFIX
+        self.encrypted_to = state.recipients(job.machine, job.source)
 
     def run(self) -> Outcome:
         root = opened_root(self.job.root)
@@ -199,6 +210,10 @@ class _Run:
             if key in self.state.commits(machine):
                 with self.state.transaction():
                     self.state.end(source)
+                pending = None
+            elif not all(self.recipients <= set(pack.recipients) for pack in self.state.leaning(source)):
+                with self.state.transaction():
+                    self.state.abandon(source)
                 pending = None
         if pending is None:
             pending = (new_run(self.now), self.now.timestamp())
@@ -304,7 +319,8 @@ class _Run:
     def _add(self, read: Read, made: Made) -> None:
         """Append a frame to the pack, and close the pack if it is large enough."""
         if self.writer is None:
-            self.writer = PackWriter(self.state.work / f"{self.run_id}.{self.files}{PACK_SUFFIX}")
+            path = self.state.work / f"{self.run_id}.{self.files}{self.pack_suffix}"
+            self.writer = PackWriter(path, ends=not self.recipients)
             self.files += 1
         frame, size = self.writer.add(made), read.size
         segment = Segment("", frame.at, frame.length, frame.head, read.start, size, frame.sha256) if size else None
@@ -327,13 +343,15 @@ class _Run:
         first = self.number + 1
 
         def send() -> tuple[Stored, int]:
+            open_pack(packed, (segment for _, segment in waiting if segment is not None), self.job.keys)
             return put_proven(
                 self.store,
                 self.job.bucket,
-                lambda number: numbered(self.stem, number, PACK_SUFFIX),
+                lambda number: numbered(self.stem, number, self.pack_suffix),
                 packed.path,
                 packed.sha256,
                 first=first,
+                recipients=self.job.keys.recipients,
             )
 
         self.sending = (self.pool.submit(send), packed, waiting)
@@ -376,21 +394,18 @@ class _Run:
             with state.transaction():
                 state.end(source)
             return
-        named: dict[str, Stored] = {}
-        for entry in state.staged(source):
-            for key in entry.packs:
-                if key not in named and (pack := state.pack(key)) is not None:
-                    named[key] = pack
-        named |= self.packs
-        path = state.work / f"{self.run_id}{MANIFEST_SUFFIX}"
-        packed = write_manifest(path, self.run_id, named.values(), state.staged(source))
+        named = state.leaning(source)
+        path = state.work / f"{self.run_id}{self.manifest_suffix}"
+        packed = write_manifest(path, self.run_id, named, state.staged(source), job.keys.recipients)
+        open_manifest(packed, job.keys)
         self.stage("manifest written")
         manifest, _ = put_proven(
             self.store,
             job.bucket,
-            lambda number: numbered(self.stem, number, MANIFEST_SUFFIX),
+            lambda number: numbered(self.stem, number, self.manifest_suffix),
             path,
             packed.sha256,
+            recipients=job.keys.recipients,
         )
         path.unlink()
         self.stage("manifest stored")
@@ -418,7 +433,7 @@ class _Run:
         put_proven(self.store, job.bucket, only, body, sha256_of(body), content_type="application/json")
         self.stage("committed")
         with state.transaction():
-            state.add_commit(key, commit, named.values(), state.staged(source))
+            state.add_commit(key, commit, named, state.staged(source))
             state.end(source)
         self.outcome.run, self.outcome.commit = self.run_id, key
         self.outcome.commit_sha256 = sha256_of(body)
@@ -426,7 +441,10 @@ class _Run:
         self.stage("remembered")
 
     def _is_old(self, known: Known) -> bool:
-        return not known.staged and known.stored < self.now.timestamp() - self.job.renew_after_days * _DAY
+        if known.staged:
+            return False
+        aged = known.stored < self.now.timestamp() - self.job.renew_after_days * _DAY
+        return aged or not self.recipients <= self.encrypted_to.get(known.run, frozenset())
 
     def _other_name(self, path: bytes, status: os.stat_result) -> bytes:
         """The first name of the same file, if it has several; empty if this is the first."""

@@ -22,12 +22,14 @@ from workloads.archive import clock
 from workloads.archive.commit import Commit, Stored
 from workloads.archive.entry import Entry, entry_of, line_of
 
-_FORM: Final = 1
+_FORM: Final = 2
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS commits (
-  key TEXT PRIMARY KEY, machine TEXT, source TEXT, run TEXT, sequence INTEGER, started REAL, installation TEXT);
+  key TEXT PRIMARY KEY, machine TEXT, source TEXT, run TEXT, sequence INTEGER, started REAL, installation TEXT,
+  recipients TEXT, closed INTEGER);
 CREATE TABLE IF NOT EXISTS packs (
-  key TEXT PRIMARY KEY, etag TEXT, size INTEGER, sha256 TEXT, stored REAL, proven REAL, machine TEXT, source TEXT);
+  key TEXT PRIMARY KEY, etag TEXT, size INTEGER, sha256 TEXT, stored REAL, proven REAL, machine TEXT, source TEXT,
+  recipients TEXT);
 CREATE TABLE IF NOT EXISTS entries (
   machine TEXT, source TEXT, path BLOB, sequence INTEGER, run TEXT, stored REAL, line TEXT,
   PRIMARY KEY (machine, source, path, sequence, run)) WITHOUT ROWID;
@@ -52,11 +54,13 @@ class Known:
     Attributes:
         entry: The entry.
         stored: When its oldest pack was stored, or else its commit, in seconds since 1970.
+        run: The run that committed it; empty for the unfinished one.
         staged: Whether it belongs to the unfinished run.
     """
 
     entry: Entry
     stored: float
+    run: str = ""
     staged: bool = False
 
 
@@ -208,17 +212,29 @@ class State:
                 self._base.execute("DELETE FROM packs WHERE machine=? AND source=? AND instr(key, ?)", found)
                 self._base.execute("DELETE FROM commits WHERE key=?", (key,))
 
-    def add_commit(self, key: str, commit: Commit, packs: Iterable[Stored], entries: Iterable[Entry]) -> None:
-        """Take a commit in; within a transaction."""
+    def add_commit(
+        self, key: str, commit: Commit, packs: Iterable[Stored], entries: Iterable[Entry], *, closed: bool = False
+    ) -> None:
+        """Take a commit in, within a transaction; a closed one is encrypted, and its entries are not known here."""
         started = commit.started_at.timestamp()
         stored_at = {one.key: one.stored_at.timestamp() for one in packs}
         self._base.execute(
-            "INSERT OR REPLACE INTO commits VALUES (?,?,?,?,?,?,?)",
-            (key, commit.machine, commit.source, commit.run, commit.sequence, started, commit.installation),
+            "INSERT OR REPLACE INTO commits VALUES (?,?,?,?,?,?,?,?,?)",
+            (
+                key,
+                commit.machine,
+                commit.source,
+                commit.run,
+                commit.sequence,
+                started,
+                commit.installation,
+                " ".join(commit.manifest.recipients),
+                closed,
+            ),
         )
         for one in packs:
             self._base.execute(
-                "INSERT OR IGNORE INTO packs VALUES (?,?,?,?,?,?,?,?)",
+                "INSERT OR IGNORE INTO packs VALUES (?,?,?,?,?,?,?,?,?)",
                 (
                     one.key,
                     one.etag,
@@ -228,6 +244,7 @@ class State:
                     stored_at[one.key],
                     commit.machine,
                     commit.source,
+                    " ".join(one.recipients),
                 ),
             )
         for entry in entries:
@@ -241,6 +258,16 @@ class State:
         """The highest sequence of a source's commits; 0 without any."""
         query = "SELECT max(sequence) FROM commits WHERE machine=? AND source=?"
         return self._base.execute(query, (machine, source)).fetchone()[0] or 0
+
+    def recipients(self, machine: str, source: str) -> dict[str, frozenset[str]]:
+        """To whom each commit of a source is encrypted, by its run, the last one last."""
+        query = "SELECT run, recipients FROM commits WHERE machine=? AND source=? ORDER BY sequence, run"
+        return {run: frozenset(to.split()) for run, to in self._base.execute(query, (machine, source))}
+
+    def closed(self, machine: str) -> dict[str, frozenset[str]]:
+        """To whom the commits are encrypted whose entries are not known here, by their keys, the last one last."""
+        query = "SELECT key, recipients FROM commits WHERE machine=? AND closed ORDER BY started"
+        return {key: frozenset(to.split()) for key, to in self._base.execute(query, (machine,))}
 
     def others(self, machine: str, source: str) -> str | None:
         """The installation of another one's commit that came after one of this folder's own; None if there is none."""
@@ -259,10 +286,11 @@ class State:
         if found:
             return Known(entry_of(found[0]), clock.now_utc().timestamp(), staged=True)
         query = (
-            "SELECT line, stored FROM entries WHERE machine=? AND source=? AND path=? ORDER BY sequence DESC, run DESC"
+            "SELECT line, stored, run FROM entries "
+            "WHERE machine=? AND source=? AND path=? ORDER BY sequence DESC, run DESC"
         )
         found = self._base.execute(query, (machine, source, path)).fetchone()
-        return Known(entry_of(found[0]), found[1]) if found else None
+        return Known(entry_of(found[0]), found[1], found[2]) if found else None
 
     def committed(self, machine: str, source: str, path: bytes) -> tuple[Entry, str] | None:
         """The newest committed entry of a path, with the key of its commit."""
@@ -289,7 +317,8 @@ class State:
 
     def pack(self, key: str) -> Stored | None:
         """A pack by its key, committed or staged."""
-        found = self._base.execute("SELECT key, etag, size, sha256, stored FROM packs WHERE key=?", (key,)).fetchone()
+        query = "SELECT key, etag, size, sha256, stored, recipients FROM packs WHERE key=?"
+        found = self._base.execute(query, (key,)).fetchone()
         if found:
             return Stored(
                 key=found[0],
@@ -297,6 +326,7 @@ class State:
                 size=found[2],
                 sha256=found[3],
                 stored_at=datetime.fromtimestamp(found[4], UTC),
+                recipients=tuple(found[5].split()),
             )
         staged = self._base.execute("SELECT body FROM staged_packs WHERE key=?", (key,)).fetchone()
         return Stored.model_validate_json(staged[0]) if staged else None
@@ -414,6 +444,30 @@ class State:
         """The entries of the unfinished run, in the order of their paths."""
         for (line,) in self._base.execute("SELECT line FROM staged WHERE source=? ORDER BY path", (source,)):
             yield entry_of(line)
+
+    def leaning(self, source: str) -> list[Stored]:
+        """Every pack that the entries of the unfinished run name, also those of earlier runs."""
+        named: dict[str, Stored] = {}
+        for entry in self.staged(source):
+            for key in entry.packs:
+                if key not in named and (pack := self.pack(key)) is not None:
+                    named[key] = pack
+        return [*({pack.key: pack for pack, _ in self.staged_packs(source)} | named).values()]
+
+    def is_unfinished(self, commit: Commit) -> bool:
+        """Whether a commit is that of the unfinished run: its process ended before it could remember it."""
+        pending = self.pending(commit.source)
+        packs = {pack.key for pack, _ in self.staged_packs(commit.source)}
+        return (
+            pending is not None
+            and (pending[0], self.installation()) == (commit.run, commit.installation)
+            and packs == {pack.key for pack in commit.packs}
+        )
+
+    def abandon(self, source: str) -> None:
+        """Forget the unfinished run and what was noted by it: every file is read again."""
+        self.end(source)
+        self._base.execute("UPDATE local SET inode=-1 WHERE source=?", (source,))
 
     def changes(self, source: str) -> dict[str, int]:
         """How many files of the unfinished run were stored, by how."""

@@ -17,17 +17,17 @@ from rich.console import Console
 from rich.table import Table
 
 from model.exit_codes import ExitCode
+from model.problems import InvalidInputError, Problem, key_path
 from model.terminal_text import printable
 from object_store import ObjectStoreError
 from workloads.archive import clock
 from workloads.archive.commit import new_run
 from workloads.archive.entry import shown
-from workloads.archive.history import follow
 from workloads.archive.proof import prove
 from workloads.archive.prune import put_back
 from workloads.archive.run import PACK_BYTES, Job, Outcome, archive
 from workloads.archive.source import SourceError
-from workloads.receipt import Receipt, SourceReceipt, Status, keep, said, send
+from workloads.receipt import Receipt, SourceReceipt, Status, keep, said, send, withheld
 from workloads.sessions.context import WORKLOAD, Context, Options, Told, ended, expires_after_days, opened
 
 KIND = "sessions.archive"
@@ -78,8 +78,13 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
     status: Status = "complete"
     error = ""
     try:
-        with context.doing("reading what is archived") as tell:
-            follow(context.store, context.bucket, context.machine, context.state, tell)
+        context.follow()
+        _check_encryption(context)
+        closed = context.state.closed(context.machine)
+        if closed:
+            notes.append(
+                f"{len(closed)} commits are encrypted, and no identity is here: what they hold is stored again"
+            )
         notes += [f"put aside by a prune that was killed{left}" for left in put_back(context.state)]
         for name, root in context.roots.items():
             one = _source(context, name, str(root), meant=name in options.meant, stage=stage)
@@ -96,6 +101,27 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
     except Told as fault:
         status, error = "failed", said(fault)
     return end(context, ended_receipt(receipt, status, error, sources, proven, notes), sent=True)
+
+
+def _check_encryption(context: Context) -> None:
+    """Refuse to go on in clear with an archive that is encrypted, and an identity that opens nothing of this run."""
+    keys, settings = context.keys, context.settings
+    place = key_path(context.where, "encryption")
+    for name in context.roots:
+        last = next(reversed(context.state.recipients(context.machine, name).values()), frozenset())
+        if last and settings.encryption is None:
+            raise InvalidInputError(
+                [
+                    Problem(
+                        place,
+                        f"is missing, but the archive of {context.machine}, {name} is encrypted",
+                        "its recipients, or none to go on in clear",
+                        f"encryption: {{recipients: [{', '.join(sorted(last))}]}}",
+                    )
+                ]
+            )
+    if keys.recipients and keys.identities:
+        keys.check("what this run stores", keys.recipients)
 
 
 def begun_receipt(context: Context, kind: str) -> Receipt:
@@ -140,7 +166,7 @@ def end(context: Context, receipt: Receipt, *, sent: bool) -> Receipt:
     if not sent:
         return receipt
     try:
-        send(receipt, context.store, context.bucket)
+        send(withheld(receipt) if context.keys.recipients else receipt, context.store, context.bucket)
     except ObjectStoreError as fault:
         status: Status = "failed" if receipt.status == "failed" else "incomplete"
         receipt = receipt.model_copy(
@@ -168,6 +194,7 @@ def _source(
         bucket=context.bucket,
         renew_after_days=context.settings.sessions.renew_after_days,
         pack_bytes=PACK_BYTES,
+        keys=context.keys,
     )
     with state.transaction():
         state.learn(machine, name)

@@ -5,10 +5,11 @@ message and an exit status.
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,15 +18,18 @@ from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, T
 
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError, Problem, nearest
-from model.secrecy.redaction import redacted
+from model.secrecy.redaction import keep_secret, redacted
 from model.taxonomy_file import load as load_taxonomy
 from model.terminal_text import printable
 from object_store import ObjectStore, ObjectStoreError
 from stack.runner import EngineError
+from workloads.archive.history import follow
 from workloads.archive.pack import DamagedError
 from workloads.archive.restore import RestoreError
+from workloads.archive.sealing import ClosedError, Keys
 from workloads.archive.source import SourceError
 from workloads.archive.state import BusyError, State
+from workloads.encryption import keys_of
 from workloads.machine import machine_of
 from workloads.needs import NEEDS
 from workloads.place import place_of
@@ -34,7 +38,19 @@ from workloads.settings import Workloads, load
 WORKLOAD = "sessions"
 DOMAIN = "session-archive"
 PROGRESS_AFTER_SECONDS = 2.0
-Told = (InvalidInputError, ObjectStoreError, DamagedError, RestoreError, SourceError, BusyError, EngineError, OSError)
+_NAMES_A_SECRET = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSPHRASE)$")
+"""How the variables of other programs end that hold a secret; a transcript's path may hold it, too."""
+Told = (
+    InvalidInputError,
+    ObjectStoreError,
+    ClosedError,
+    DamagedError,
+    RestoreError,
+    SourceError,
+    BusyError,
+    EngineError,
+    OSError,
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,7 @@ class Options:
         sources: Only these; empty for all.
         quiet: Show no progress.
         as_json: Print JSON.
+        identities: Files with secret keys, in place of the configured one.
     """
 
     config: Path | None = None
@@ -56,6 +73,7 @@ class Options:
     sources: Sequence[str] = ()
     quiet: bool = False
     as_json: bool = False
+    identities: Sequence[Path] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -70,6 +88,7 @@ class Context:
         store: The store.
         bucket: The bucket of the sessions.
         state: The machine's state.
+        keys: To whom is encrypted, and what can be opened.
         console: For progress and messages.
     """
 
@@ -80,6 +99,7 @@ class Context:
     store: ObjectStore
     bucket: str
     state: State
+    keys: Keys
     console: Console
 
     @property
@@ -97,6 +117,11 @@ class Context:
     def place(self) -> str:
         """The store and bucket, for receipts."""
         return f"{self.store.config.endpoint or 'AWS S3 in ' + self.store.config.region} {self.bucket}"
+
+    def follow(self, machine: str = "") -> None:
+        """Bring the state up to what the store holds of a machine; empty for this one."""
+        with self.doing("reading what is archived") as tell:
+            follow(self.store, self.bucket, machine or self.machine, self.state, tell, self.keys)
 
     @contextmanager
     def doing(self, what: str) -> Iterator[Callable[[int], None]]:
@@ -123,6 +148,9 @@ def opened(options: Options, *, lock: bool = True) -> Iterator[Context]:
         InvalidInputError: A setting or an option is wrong.
         BusyError: Another run has the state.
     """
+    for name, value in os.environ.items():
+        if _NAMES_A_SECRET.search(name) and not value.startswith("/"):
+            keep_secret(value)
     settings, where = load(options.config, os.environ)
     known = tuple(settings.sessions.roots())
     wrong = [name for name in options.sources if name not in known]
@@ -133,6 +161,7 @@ def opened(options: Options, *, lock: bool = True) -> Iterator[Context]:
                 for name in wrong
             ]
         )
+    keys = keys_of(settings, where, options.identities)
     need = NEEDS[WORKLOAD]
     place = settings.store
     path = options.store or (Path(place.variables).expanduser() if place.variables else None)
@@ -145,7 +174,7 @@ def opened(options: Options, *, lock: bool = True) -> Iterator[Context]:
     machine = machine_of(settings, base)
     console = Console(stderr=True, quiet=options.quiet)
     with ObjectStore(found.config) as store, State(base / WORKLOAD / bucket, wait=not lock) as state:
-        yield Context(options, settings, where, machine, store, bucket, state, console)
+        yield Context(options, settings, where, machine, store, bucket, state, keys, console)
 
 
 def expires_after_days() -> int | None:

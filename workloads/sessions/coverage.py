@@ -24,7 +24,6 @@ from model.exit_codes import ExitCode
 from model.terminal_text import printable
 from workloads.archive import clock
 from workloads.archive.entry import Entry, shown
-from workloads.archive.history import follow
 from workloads.archive.pack import BLOCK
 from workloads.archive.source import Found, Refused, Root, SourceError, opened_root, told, walk
 from workloads.receipt import late, newest_first, of_folder, of_store
@@ -59,8 +58,8 @@ class Uncovered:
 def run(options: Options) -> ExitCode:
     """Compare this machine with the store, and print what is not covered."""
     try:
-        with opened(options) as context, context.doing("reading what is archived") as tell:
-            follow(context.store, context.bucket, context.machine, context.state, tell)
+        with opened(options) as context:
+            context.follow()
             return _covered(context)
     except Told as error:
         return ended(error)
@@ -128,6 +127,7 @@ def _judged(
         "uncovered": [vars(one) for one in uncovered],
         "packs_by_days_left": lasts,
         "oldest_proof_days": None if oldest is None else round((now.timestamp() - oldest) / _DAY, 1),
+        "closed_commits": len(context.state.closed(context.machine)),
         "wrong": wrong,
     }
     if context.options.as_json:
@@ -197,6 +197,9 @@ def _show(report: Mapping[str, object], uncovered: list[Uncovered]) -> None:
     if isinstance(lasts, dict):
         left = ", ".join(f"{count} with {step}" for step, count in lasts.items() if count) or "none"
         console.print(f"packs by the days that they have left: {left}", highlight=False)
+    if report["closed_commits"]:
+        text = f"{report['closed_commits']} commits are encrypted, and no identity is here (--identity FILE): "
+        console.print(f"{text}what only they hold counts as in no commit", highlight=False, soft_wrap=True)
     wrong = report["wrong"]
     for text in wrong if isinstance(wrong, list) else ():
         console.print(f"WRONG {printable(text)}", markup=False, highlight=False, soft_wrap=True)

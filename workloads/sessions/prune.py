@@ -4,7 +4,8 @@ Exit status: 0 what was old enough is gone; 1 something that was old enough is k
 could not be done.
 
 The rule: without `sessions.prune` in the configuration it removes nothing. The store keeps a session for a year only,
-so a transcript that is removed here ends then.
+so a transcript that is removed here ends then. Of an archive that is encrypted nothing goes without an identity: only
+what was opened is proven.
 """
 
 import sys
@@ -18,7 +19,6 @@ from model.problems import InvalidInputError, Problem, key_path
 from model.terminal_text import printable
 from workloads.archive import clock
 from workloads.archive.entry import shown
-from workloads.archive.history import follow
 from workloads.archive.holders import CannotTellError
 from workloads.archive.prune import Pruned, Rule, prune, put_back
 from workloads.archive.source import opened_root
@@ -50,6 +50,9 @@ def run(options: PruneOptions) -> ExitCode:
                 line = "prune: {after_days: 30, sources: [claude-projects]}"
                 where = key_path(context.where, "sessions.prune")
                 raise InvalidInputError([Problem(where, "is missing, so nothing is removed", "an opt-in", line)])
+            if context.keys.recipients and not context.keys.identities:
+                problem = "is missing, so it is not proven that the archive can be opened"
+                raise InvalidInputError([Problem("--identity", problem, "the secret key's file", "--identity FILE")])
             receipt = _pruned(context, rule, options)
     except (*Told, CannotTellError) as error:
         return ended(error)
@@ -71,8 +74,7 @@ def _pruned(context: Context, rule: Prune, options: PruneOptions) -> Receipt:
     error = ""
     try:
         notes = [f"put aside by a prune that was killed{left}" for left in put_back(context.state)]
-        with context.doing("reading what is archived") as tell:
-            follow(context.store, context.bucket, context.machine, context.state, tell)
+        context.follow()
         receipts = _receipts(context)
         for name in rule.sources:
             if name in context.roots:
@@ -104,7 +106,7 @@ def _receipts(context: Context) -> dict[str, float]:
 def _source(context: Context, name: str, before: float, receipts: dict[str, float], options: PruneOptions) -> Pruned:
     root = opened_root(context.roots[name])
     with context.doing(f"reading {name} back") as tell:
-        rule = Rule(context.machine, name, before, receipts, options.dry_run)
+        rule = Rule(context.machine, name, before, receipts, options.dry_run, context.keys)
         return prune(root, rule, context.store, context.bucket, context.state, progress=tell)
 
 

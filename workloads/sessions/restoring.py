@@ -18,9 +18,8 @@ from rich.table import Table
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError, Problem
 from model.terminal_text import printable
-from workloads.archive.commit import prefix_of
 from workloads.archive.entry import Entry, is_inside, shown
-from workloads.archive.history import follow, machines
+from workloads.archive.history import machines
 from workloads.archive.restore import content, restore
 from workloads.archive.state import Generation
 from workloads.sessions.archive import megabytes
@@ -36,12 +35,14 @@ class RestoreOptions(Options):
         to: The empty folder.
         at: The state at this time; empty for the last one.
         show: List the stored states, and restore nothing.
+        without_closed: Leave out what is encrypted to other keys.
     """
 
     names: Sequence[str] = ()
     to: Path | None = None
     at: str = ""
     show: bool = False
+    without_closed: bool = False
 
 
 def run_restore(options: RestoreOptions) -> ExitCode:
@@ -51,22 +52,33 @@ def run_restore(options: RestoreOptions) -> ExitCode:
         if options.to is None and not options.show:
             raise InvalidInputError([Problem("--to", "is missing", "an empty folder", "--to FOLDER")])
         with opened(replace(options)) as context:
-            machine = _followed(context)
+            machine = _followed(context, options)
             found = [one for one in context.state.generations(machine, at=at) if _is_wanted(one, options)]
             if options.show:
                 return _list(found)
-            newest = _newest(found)
+            newest, closed = _opened(context, options, _newest(found))
             if not newest:
                 return _nothing(options)
             assert options.to is not None  # noqa: S101 - checked above, for the type
             with context.doing("restoring") as tell:
-                done = restore(context.store, context.bucket, newest, context.state.pack, options.to, progress=tell)
+                done = restore(
+                    context.store,
+                    context.bucket,
+                    newest,
+                    context.state.pack,
+                    options.to,
+                    keys=context.keys,
+                    progress=tell,
+                )
     except Told as error:
         return ended(error)
     if not options.quiet:
         what = f"{done.files} files ({megabytes(done.size)}), {done.folders} folders, {done.links} links"
         text = f"restored {what} to {options.to}"
         Console().print(printable(text), markup=False, highlight=False, soft_wrap=True)
+    if closed:
+        sys.stderr.write(f"left out, because no identity opens them: {closed}\n")
+        return ExitCode.WRONG
     return ExitCode.DONE
 
 
@@ -75,7 +87,7 @@ def run_cat(options: RestoreOptions) -> ExitCode:
     try:
         at = _time(options.at)
         with opened(options) as context:
-            machine = _followed(context)
+            machine = _followed(context, options)
             found = [one for one in context.state.generations(machine, at=at) if _is_wanted(one, options)]
             files = {path: entry for path, entry in _newest(found).items() if entry.kind == "file"}
             exact = {path: entry for path, entry in files.items() if _stem(path) in options.names}
@@ -88,7 +100,7 @@ def run_cat(options: RestoreOptions) -> ExitCode:
                 )
                 return ExitCode.WRONG
             (entry,) = files.values()
-            for block in content(context.store, context.bucket, entry, context.state.pack):
+            for block in content(context.store, context.bucket, entry, context.state.pack, context.keys):
                 sys.stdout.buffer.write(block)
             sys.stdout.buffer.flush()
     except Told as error:
@@ -96,9 +108,9 @@ def run_cat(options: RestoreOptions) -> ExitCode:
     return ExitCode.DONE
 
 
-def _followed(context: Context) -> str:
+def _followed(context: Context, options: RestoreOptions) -> str:
     """Bring the state up to the store, for the machine that was asked for."""
-    machine = context.options.machine or context.machine
+    machine = options.machine or context.machine
     if machine != context.machine:
         there = sorted(machines(context.store, context.bucket))
         if machine not in there:
@@ -112,9 +124,25 @@ def _followed(context: Context) -> str:
                     )
                 ]
             )
-    with context.doing(f"reading what is archived under {prefix_of(machine)}") as tell:
-        follow(context.store, context.bucket, machine, context.state, tell)
+    context.follow(machine)
+    closed = context.state.closed(machine)
+    if closed and not options.without_closed:
+        last, recipients = list(closed.items())[-1]
+        context.keys.check(f"{last} ({len(closed)} commits are closed)", recipients)
     return machine
+
+
+def _opened(context: Context, options: RestoreOptions, newest: dict[bytes, Entry]) -> tuple[dict[bytes, Entry], str]:
+    """What to restore, and what is left out because no identity opens it, as a text."""
+    if not options.without_closed:
+        return newest, ""
+    packs = {pack: context.state.pack(pack) for entry in newest.values() for pack in entry.packs}
+    closed = {key for key, pack in packs.items() if pack is not None and not context.keys.opens(pack.recipients)}
+    opened = {path: entry for path, entry in newest.items() if not entry.packs & closed}
+    commits = len(context.state.closed(options.machine or context.machine))
+    if not commits and len(opened) == len(newest):
+        return newest, ""
+    return opened, f"{commits} commits, and {len(newest) - len(opened)} files of others"
 
 
 def _is_wanted(one: Generation, options: RestoreOptions) -> bool:
