@@ -69,7 +69,8 @@ fuzz: dev ## Give damaged input of every kind to its readers: a table by kind, e
 lint: dev ## Check style, types, import rules, generated files, the docs site and workflows
 	@$(MAKE) --no-print-directory -j 2 lint-types lint-rest
 
-# The types take as long as all the rest.
+# The types take as long as all the rest. At the end, the tests are found: a test file that cannot be imported is named
+# now, and the tests' workers find all modules compiled, which else each of them would do.
 .PHONY: lint-types lint-rest
 lint-types:
 	@$(BIN)/mypy cli infra model object_store ops policy sandbox stack trials verify workloads tests docs bench
@@ -83,6 +84,7 @@ lint-rest:
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@$(BIN)/python -m sandbox.actionlint
 	@$(BIN)/zizmor --offline --quiet --no-progress --persona=auditor .github
+	@said=$$($(PYTEST) --collect-only -q 2>&1) || { tail -n 60 <<< "$$said"; exit 1; }
 
 .PHONY: docs
 docs: dev ## Regenerate the tables of docs/ and the JSON schemas
