@@ -4,14 +4,18 @@ import errno
 import io
 import json
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -20,6 +24,7 @@ from trials.faults import Hook, On, Request, ResetAnswer, ResetRequest, Response
 from trials.faulty_proxy import FaultyProxy
 from workloads.archive import clock, reading
 from workloads.archive.pack import PackWriter
+from workloads.archive.state import Local, State, signature_of
 from workloads.sessions import coverage, receipts, restoring
 from workloads.sessions.context import Options
 from workloads.sessions.restoring import RestoreOptions, run_cat, run_restore
@@ -162,6 +167,171 @@ class TestSources:
         monkeypatch.undo()
         assert world.archive() == 0
         assert back(world) == truth_of(world.home / "s")
+
+    @pytest.mark.parametrize("where", ["frame", "pack", "manifest"])
+    def test_disk_full_at_a_write(self, world: Any, monkeypatch: pytest.MonkeyPatch, where: str) -> None:  # noqa: ANN401 - the fixture's own class
+        """Likewise wherever a run writes; nothing of the full disk is taken for a file that cannot be read."""
+        fill(world)
+
+        def full(*_: object, **__: object) -> Any:  # noqa: ANN401 - as what it stands for
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            if where == "frame":
+                patched.setattr("workloads.archive.pack.SpooledTemporaryFile", full)
+            elif where == "pack":
+                patched.setattr(PackWriter, "_put", full)
+            else:
+                patched.setattr("workloads.archive.run.write_manifest", full)
+            assert world.archive() == 2
+        assert "No space left" in world.receipts()[-1]["error"]
+        assert world.keys(".commit.json") == []
+        assert world.archive() == 0
+        assert back(world) == truth_of(world.home / "s")
+
+    def test_disk_of_the_state_is_full(self, world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+        """Exit status 2 with the reason, also if it fills up in the middle; with room the same command completes it."""
+        fill(world, 1)
+        assert world.archive() == 0
+        fill(world, 300)
+        whole = State._opened
+        room = 0
+
+        def small(state: State) -> sqlite3.Connection:
+            base = whole(state)
+            (pages,) = base.execute("PRAGMA page_count").fetchone()
+            base.execute(f"PRAGMA max_page_count={pages + room}")
+            return base
+
+        for room in (0, 4, 12):
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(State, "_opened", small)
+                assert world.archive() == 2, room
+            assert "disk is full" in capsys.readouterr().err
+        assert world.archive() == 0
+        assert back(world) == truth_of(world.home / "s")
+
+    def test_disk_full_while_restoring(
+        self,
+        world: Any,  # noqa: ANN401 - the fixture's own class
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """Exit status 2 with the reason; neither the folder nor anything beside it is left."""
+        fill(world)
+        world.archive()
+        to = world.folder / "back"
+        full = OSError(errno.ENOSPC, "No space left on device")
+        for name in ("pwrite", "mkdir", "symlink", "utime"):
+            (world.home / "s/link").unlink(missing_ok=True)
+            (world.home / "s/link").symlink_to("0.jsonl")
+            world.archive()
+            with monkeypatch.context() as patched:
+                patched.setattr(f"workloads.archive.restore.os.{name}", Mock(side_effect=full))
+                assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=to)) == 2
+            assert "No space left" in capsys.readouterr().err
+            assert not to.exists()
+            assert not list(world.folder.glob(".back*"))
+        assert back(world) == truth_of(world.home / "s")
+
+    def test_disk_that_cannot_read_a_file(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+        """A bad block: the file is named, the run is incomplete, and all else is archived."""
+        fill(world)
+        broken = (world.home / "s/1.jsonl").stat().st_ino
+
+        class Broken(io.FileIO):
+            def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - what it takes
+                if os.fstat(self.fileno()).st_ino == broken:
+                    raise OSError(errno.EIO, "Input/output error")
+                return super().readinto(buffer) or 0
+
+        monkeypatch.setattr("workloads.archive.reading.io.FileIO", Broken)
+        assert world.archive() == 1
+        assert world.receipts()[-1]["sources"][0]["problems"] == ["1.jsonl: Input/output error"]
+        assert sorted(back(world)) == [b"0.jsonl", b"2.jsonl"]
+
+    def test_times_names_and_depths(self, world: Any) -> None:  # noqa: ANN401 - the fixture's own class
+        """Years before 1970 and after 2262, a loop of links, and folders that lie deeper than Python calls."""
+        fill(world, 1)
+        for name, year in (("before", -1), ("epoch", 0), ("2200", 7_258_118_400), ("2286", 9_999_999_999)):
+            (world.home / "s" / name).write_bytes(b"1")
+            os.utime(world.home / "s" / name, (year, year))
+        (world.home / "s/loop").symlink_to("loop")
+        (world.home / "s" / ("n" * 255)).write_bytes(b"1")
+        assert world.archive() == 0
+        assert back(world) == truth_of(world.home / "s")
+        for path in (world.folder / "state/sessions").rglob("state.sqlite*"):
+            path.unlink()
+        at = os.open(world.home / "s", os.O_RDONLY)
+        for _ in range(1200):
+            os.mkdir("d", dir_fd=at)
+            below = os.open("d", os.O_RDONLY, dir_fd=at)
+            os.close(at)
+            at = below
+        os.close(at)
+
+        assert world.archive() == 0
+        subprocess.run(["rm", "-r", str(world.home / "s/d")], check=True)  # noqa: S603, S607 - Python's own calls itself
+
+    def test_inode_of_64_bits(self, world: Any) -> None:  # noqa: ANN401 - the fixture's own class
+        """Network file systems have such; SQLite's numbers end before."""
+        far = os.stat_result((0o100644, 2**64 - 5, *[0] * 8), {"st_mtime_ns": 2**70, "st_ctime_ns": -(2**70)})
+        with State(world.folder / "x") as state, state.transaction():
+            state.note("s", b"p", Local(*signature_of(far), 1), 1.0)
+            assert state.local("s", b"p") == Local(-5, 0, 2**63 - 1, -(2**63), 1)
+
+    def test_folder_that_is_renamed_during_the_walk(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+        """Nothing comes back that was not there, and the next run has all."""
+        for name in ("a", "b", "c"):
+            (world.home / "s" / name).mkdir()
+            for number in range(3):
+                (world.home / "s" / name / f"{number}.txt").write_bytes(name.encode() * 100)
+        whole, left = reading.fill, [1]
+
+        def renaming(file: io.FileIO, buffer: memoryview, at: int) -> int:
+            if left:
+                left.pop()
+                (world.home / "s/b").rename(world.home / "s/z")
+            return whole(file, buffer, at)
+
+        monkeypatch.setattr(reading, "fill", renaming)
+        assert world.archive() in (0, 1)
+        assert world.archive() == 0
+        found, truth = back(world), truth_of(world.home / "s")
+        assert {path: found[path].content for path in truth} == {path: truth[path].content for path in truth}
+
+
+class TestDisksThatFoldNames:
+    """A disk on which two names are one."""
+
+    @pytest.mark.parametrize(
+        ("one", "two", "same"), [("A.jsonl", "a.jsonl", "Aa"), ("caf\u00e9", "cafe\u0301", "\u00e9")]
+    )
+    def test_restore_names_both(
+        self,
+        world: Any,  # noqa: ANN401 - the fixture's own class
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        one: str,
+        two: str,
+        same: str,
+    ) -> None:
+        """Exit status 2, both names, and nothing is written; each alone comes back."""
+        (world.home / "s/below").mkdir()
+        for name in (one, two):
+            (world.home / "s/below" / name).write_bytes(name.encode() + b"\n")
+        world.archive()
+        monkeypatch.setattr("workloads.archive.restore._is_same", lambda _, first, __: first in same.lower())
+        to = world.folder / "back"
+
+        assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=to)) == 2
+
+        said = capsys.readouterr().err
+        assert f"below/{one}" in said
+        assert f"below/{two}" in said
+        assert not to.exists()
+        assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=to, names=(f"below/{two}",))) == 0
+        assert (to / "s/below" / two).read_bytes() == two.encode() + b"\n"
 
 
 class TestLosses:
@@ -314,6 +484,41 @@ class TestStore:
 
 class TestRuns:
     """Two runs, signals, and time."""
+
+    @pytest.mark.parametrize("copied", [False, True], ids=["new", "copied"])
+    def test_two_machines_with_one_name(self, world: Any, copied: bool) -> None:  # noqa: ANN401, FBT001 - the fixture's own class; a parameter
+        """The first one names the other, also if the other's state folder is a copy of its own."""
+        fill(world)
+        assert world.archive() == 0
+        other = replace(world, folder=world.folder.with_name("other"), home=world.folder / "home", sources={})
+        (other.home / "s").mkdir(parents=True)
+        other.sources = {"s": str(other.home / "s")}
+        if copied:
+            shutil.copytree(world.folder / "state", other.folder / "state")
+        fill(other, 9)
+        (other.home / "s/0.jsonl").write_bytes(b"another machine's\n")
+        assert other.archive() in (0, 1)
+        fill(world, 4)
+
+        assert world.archive() == 1
+
+        assert "another installation" in world.receipts()[-1]["sources"][0]["problems"][0]
+        to = world.folder / "back"
+        assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=to)) == 0
+
+    def test_clock_that_is_hours_off(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+        """Two hours back or ahead: the last commit is the newest by its number, and all of it comes back."""
+        path = world.home / "s/a.jsonl"
+        for number, hours in enumerate((0, -2, 2, -2, 0)):
+            later = datetime.now(UTC) + timedelta(hours=hours)
+            monkeypatch.setattr(clock, "now_utc", lambda later=later: later)
+            path.write_bytes(b'{"n":%d}\n' % number)
+            os.utime(path, (time.time() - DAY + number,) * 2)
+            assert world.archive() == 0
+            assert back(world)[b"a.jsonl"].content == b'{"n":%d}\n' % number
+        for state in (world.folder / "state/sessions").rglob("state.sqlite*"):
+            state.unlink()
+        assert back(world)[b"a.jsonl"].content == b'{"n":4}\n'
 
     def test_two_at_once(self, world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
         """The second names the first's process, and changes nothing."""

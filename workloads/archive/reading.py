@@ -18,7 +18,7 @@ from typing import Final
 
 from workloads.archive.entry import Entry
 from workloads.archive.pack import BLOCK, ChangedError, FrameMaker, Made, header_of
-from workloads.archive.state import Known, Local
+from workloads.archive.state import Known, Local, signature_of, unread
 
 TRIES: Final = 3
 """How often a file that changes while it is read is tried."""
@@ -257,8 +257,8 @@ def mode_of(status: os.stat_result) -> int:
 
 def _local(status: os.stat_result, archived: int, begun: float) -> Local:
     """What to remember of a file; one that changed just now is read again next time."""
-    fresh = status.st_ctime_ns / 1e9 > begun - TICK_SECONDS
-    return Local(-1 if fresh else status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, archived)
+    local = Local(*signature_of(status), archived)
+    return unread(local) if status.st_ctime_ns / 1e9 > begun - TICK_SECONDS else local
 
 
 def _is_hollow(size: int, known: Known | None) -> bool:

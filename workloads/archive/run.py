@@ -46,7 +46,7 @@ from workloads.archive.proven import put_proven
 from workloads.archive.reading import Read, Reader, UnreadableError, Wanted, mode_of, name_of
 from workloads.archive.sealing import NO_KEYS, Keys
 from workloads.archive.source import Found, Refused, Root, opened_root, told, walk
-from workloads.archive.state import Known, State
+from workloads.archive.state import Known, State, signature_of
 
 PACK_BYTES: Final = 64 * 2**20
 """Size at which a pack is closed; a larger file makes a larger pack."""
@@ -192,8 +192,7 @@ class _Run:
                 self._close_pack()
                 self._sent()
             except BaseException:
-                self.stopped.set()
-                self.reading.shutdown(wait=False, cancel_futures=True)
+                self._drop()
                 if self.writer is not None:
                     self.writer.abandon()
                 raise
@@ -261,7 +260,7 @@ class _Run:
         same_as = self._other_name(path, status)
         is_old = known is not None and self._is_old(known)
         if known is not None and known.entry.kind == "file" and local is not None and not is_old:
-            same = (local.inode, local.size, local.mtime_ns, local.ctime_ns) == _signature(status)
+            same = (local.inode, local.size, local.mtime_ns, local.ctime_ns) == signature_of(status)
             if same and local.archived == status.st_size and mode_of(status) == known.entry.mode:
                 self.unchanged += 1
                 self.still_there.append(path)
@@ -301,6 +300,16 @@ class _Run:
         self.unchanged += not read.change
         with self.state.transaction():
             self._remember(read)
+
+    def _drop(self) -> None:
+        """End the readers, and give back what they hold."""
+        self.stopped.set()
+        self.reading.shutdown(cancel_futures=True)
+        for _, reading in self.ahead:
+            if not reading.cancelled() and reading.exception() is None:
+                read = reading.result()
+                if read is not None and read.frame is not None:
+                    read.frame.body.close()
 
     def _remember(self, read: Read) -> None:
         """Stage what is new, and note how the file was; within a transaction."""
@@ -455,7 +464,3 @@ class _Run:
 
     def _incomplete(self, path: bytes, reason: str) -> None:
         self.outcome.problems.append(f"{shown(path)}: {reason}")
-
-
-def _signature(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

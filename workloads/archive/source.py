@@ -1,8 +1,8 @@
 """A stable walk of one source: what is there, in the order of the names' bytes.
 
 The rule: nothing is left out without a word. What cannot be archived (a pipe, a socket, a device) is named; what cannot
-be read makes the run incomplete. Links are not followed, except the root itself. One folder's names are in memory at a
-time, and no file is opened here.
+be read makes the run incomplete. Links are not followed, except the root itself. The names of a folder, and of
+those above it, are in memory at a time, and no file is opened here.
 """
 
 import errno
@@ -95,19 +95,27 @@ def walk(root: Root) -> Iterator[Found | Refused]:
         except OSError as fault:
             yield Refused(name, _said(fault), loses=True)
         return
-    yield from _below(root.base, b"")
+    yield from _below(root.base)
 
 
-def _below(base: bytes, folder: bytes) -> Iterator[Found | Refused]:
-    where = os.path.join(base, folder) if folder else base
-    try:
-        with os.scandir(where) as found:
-            names = sorted(one.name for one in found)
-    except OSError as fault:
-        yield Refused(folder or b".", _said(fault), loses=True)
-        return
-    for name in names:
-        path = os.path.join(folder, name) if folder else name
+def _below(base: bytes) -> Iterator[Found | Refused]:
+    """Everything below a folder; not by recursion, because folders may lie deeper than Python's calls."""
+    inside: list[Iterator[bytes]] = []  # what is left of each open folder
+    path, enters = b"", True
+    while enters or inside:
+        if enters:
+            try:
+                with os.scandir(os.path.join(base, path)) as found:
+                    names = sorted(one.name for one in found)
+            except OSError as fault:
+                yield Refused(path or b".", _said(fault), loses=True)
+                names = []
+            inside.append(iter([os.path.join(path, name) for name in names]))
+            enters = False
+        path = next(inside[-1], b"")
+        if not path:
+            inside.pop()
+            continue
         try:
             status = os.lstat(os.path.join(base, path))
         except FileNotFoundError:
@@ -117,8 +125,7 @@ def _below(base: bytes, folder: bytes) -> Iterator[Found | Refused]:
             continue
         judged = _judged(path, status)
         yield judged
-        if isinstance(judged, Found) and stat.S_ISDIR(status.st_mode):
-            yield from _below(base, path)
+        enters = isinstance(judged, Found) and stat.S_ISDIR(status.st_mode)
 
 
 def _judged(path: bytes, status: os.stat_result) -> Found | Refused:

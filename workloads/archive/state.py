@@ -83,6 +83,17 @@ class Local:
     archived: int
 
 
+def signature_of(status: os.stat_result) -> tuple[int, int, int, int]:
+    """Inode, size, time and change time of a file, as SQLite can hold them: inodes of 64 bits, years after 2262."""
+    ends = 2**63
+    inode = (status.st_ino + ends) % (2 * ends) - ends
+    return inode, status.st_size, _held(status.st_mtime_ns), _held(status.st_ctime_ns)
+
+
+def _held(number: int) -> int:
+    return max(-(2**63), min(2**63 - 1, number))
+
+
 @dataclass(frozen=True)
 class Generation:
     """One stored state of a path.
@@ -185,17 +196,24 @@ class State:
         self._base.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._base.execute("COMMIT")
         except BaseException:
-            self._base.execute("ROLLBACK")
+            if self._base.in_transaction:  # a full disk ends it
+                self._base.execute("ROLLBACK")
             raise
-        self._base.execute("COMMIT")
 
     def installation(self) -> str:
-        """The random id of this folder."""
+        """The random id of this folder; a copy of the folder gets its own, because the file's inode is part of it."""
         path = self.folder / "installation"
-        if not path.exists():
-            path.write_text(secrets.token_hex(8), encoding="utf-8")
-        return path.read_text(encoding="utf-8").strip()
+        with suppress(FileNotFoundError):
+            made, _, inode = path.read_text(encoding="ascii").strip().partition(" ")
+            if inode == str(path.stat().st_ino):
+                return made
+        made, new = secrets.token_hex(8), path.with_name("installation.new")
+        with new.open("w", encoding="ascii") as file:
+            file.write(f"{made} {os.fstat(file.fileno()).st_ino}\n")
+        new.replace(path)
+        return made
 
     # What the store holds.
 
@@ -408,9 +426,8 @@ class State:
             if one.entry.path != last and one.entry.kind == "file":
                 query = "SELECT max(started) FROM commits WHERE machine=? AND source=? AND run=?"
                 started = self._base.execute(query, (machine, source, one.run)).fetchone()[0]
-                rows.append(
-                    (source, one.entry.path, -1, one.entry.size, one.entry.mtime_ns, 0, one.entry.size, started)
-                )
+                size, mtime_ns = one.entry.size, _held(one.entry.mtime_ns)
+                rows.append((source, one.entry.path, -1, size, mtime_ns, 0, size, started))
             last = one.entry.path
         self._base.executemany("INSERT INTO local VALUES (?,?,?,?,?,?,?,?,NULL)", rows)
 

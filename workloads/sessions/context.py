@@ -6,6 +6,7 @@ message and an exit status.
 
 import os
 import re
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -50,6 +51,7 @@ Told = (
     BusyError,
     EngineError,
     OSError,
+    sqlite3.Error,
 )
 
 
