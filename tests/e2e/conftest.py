@@ -1,12 +1,14 @@
 """The end-to-end tests' own sandbox: real engine, stand-in plugins, embedded servers, in a copied checkout.
 
-The rule: the tests do not touch the caller's own sandbox. Both stacks are deployed and proven once, in a snapshot. Each
-worker uses a copy of the snapshot, and each test leaves its worker's copy unchanged.
+The rule: the tests do not touch the caller's own sandbox. Both stacks are deployed once, in a snapshot. Each worker
+uses a copy of the snapshot, and each test leaves its worker's copy unchanged. It is not proven: test_stacks.py proves
+its copies, and the deploying command as a whole is in test_admin_api.py and tests/leaks.
 """
 
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,7 +53,7 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", name="snapshot")
 def _snapshot(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout with both stacks deployed, proven and stopped; the first worker creates it."""
+    """A checkout with both stacks deployed and stopped; the first worker creates it."""
     del engine
     shared = _shared(tmp_path_factory)
     snapshot, making = shared / "snapshot", shared / "snapshot-in-the-making"
@@ -61,8 +63,10 @@ def _snapshot(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
             making.mkdir()
             checkout = copy_checkout(making)
             try:
-                done = checkout.python("cli", "sandbox", "deploy", "--stack", "all")
-                assert done.status == 0, done.output
+                checkout.must("sandbox", "up", "--stack", "all")
+                with ThreadPoolExecutor() as pool:
+                    for done in pool.map(checkout.up, ("local", "aws")):
+                        assert done.status == 0, done.output
             finally:
                 checkout.python("cli", "sandbox", "down", "--stack", "all", "--keep")
             making.rename(snapshot)
