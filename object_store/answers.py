@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import re
+from contextlib import closing
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -37,6 +39,7 @@ _LENGTH = re.compile(r"[0-9]{1,19}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _WHOLE, _PART = 200, 206
 _CONDITION_FAILED = 412
+_FIRST_BYTES: Final = 64 * 1024
 
 
 def info_of(
@@ -128,6 +131,13 @@ def listed(bucket: str, entry: ObjectTypeDef) -> ObjectRef:
     if not key or size is None or size < 0:
         raise UnexpectedAnswer("an entry of the listing has no key, or no size", bucket=bucket, key=key)
     return ObjectRef(bucket=bucket, key=key, etag=bare_etag(entry.get("ETag"), bucket, key), size=size)
+
+
+def first_key(answer: Answer) -> bytes | None:
+    """Return the first key of a listing whose keys are not percent-encoded; the connection is let go."""
+    with closing(answer):
+        found = re.search(rb"<Key>([^<]+)</Key>", answer.read(_FIRST_BYTES))
+    return html.unescape(found[1].decode("utf-8", "replace")).encode("utf-8", "surrogatepass") if found else None
 
 
 def bare_etag(etag: str | None, bucket: str, key: str) -> str:

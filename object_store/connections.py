@@ -6,11 +6,14 @@ connection takes one request at a time (`exchange`), and is kept for the next on
 
 from __future__ import annotations
 
+import os
+import ssl
 import tempfile
 from collections import deque
 from contextlib import contextmanager, suppress
 from functools import partial
 from http.client import HTTPException
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -71,8 +74,8 @@ class Connections:
         kept = self._kept.setdefault(origin, deque())
         connection = _idle(kept) or self._connected(origin)
         try:
-            send(connection.sock, head, body)
-            return Answer(connection, method, partial(_keep, kept))
+            is_whole = send(connection.sock, head, body)
+            return Answer(connection, method, partial(_keep, kept) if is_whole else HTTPConnection.close)
         except BaseException:
             connection.close()
             raise
@@ -122,7 +125,9 @@ def _idle(kept: deque[HTTPConnection]) -> HTTPConnection | None:
 
 
 def _keep(kept: deque[HTTPConnection], connection: HTTPConnection) -> None:
-    if len(kept) < CONNECTIONS:
+    # What TLS has decrypted and nobody has read is a part of no answer, and the look at the socket does not see it.
+    left_over = isinstance(connection.sock, ssl.SSLSocket) and connection.sock.pending()
+    if len(kept) < CONNECTIONS and not left_over:
         kept.append(connection)
     else:
         connection.close()
@@ -139,7 +144,12 @@ def ca_file_of(config: StoreConfig) -> Iterator[str | None]:
     if pem is None:
         yield None
         return
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="object-store-ca-", suffix=".pem") as copy:
-        copy.write(pem)
-        copy.flush()
-        yield copy.name
+    number, path = tempfile.mkstemp(prefix="object-store-ca-", suffix=".pem")
+    made_by = os.getpid()
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as copy:
+            copy.write(pem)
+        yield path
+    finally:
+        if os.getpid() == made_by:  # a forked process leaves the file to its parent
+            Path(path).unlink(missing_ok=True)

@@ -17,8 +17,9 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from urllib3.exceptions import HTTPError, ProtocolError, SSLError
+from urllib3.util import wait_for_read
 
 if TYPE_CHECKING:
     import socket
@@ -158,6 +159,8 @@ class Answer:
             self._ended, self._keeps = True, False
         try:
             parser.feed_data(block)
+        except HttpParserUpgrade:
+            raise NotHttp("it goes on in another protocol, which was not asked for") from None
         except HttpParserError as fault:
             self._keeps = False
             if not self._ended:  # else it is what follows the answer
@@ -205,8 +208,11 @@ def head_of(method: str, target: str, headers: Mapping[str, str]) -> bytes:
     return f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
 
 
-def send(connection: socket.socket, head: bytes, body: bytes) -> None:
+def send(connection: socket.socket, head: bytes, body: bytes) -> bool:
     """Send a request. Each wait ends after the connection's timeout; the whole may take as long as the link needs.
+
+    Returns:
+        Whether all of it is sent; if not, the server may have answered before, and this is its last answer here.
 
     Raises:
         urllib3's errors: it cannot be sent.
@@ -217,8 +223,11 @@ def send(connection: socket.socket, head: bytes, body: bytes) -> None:
             while rest:
                 rest = rest[connection.send(rest) :]
     except OSError as fault:
-        if fault.errno not in _ANSWERED_TOO_EARLY:  # a server may answer before it has read the whole request
+        # A server may answer before it has read the whole request, and then close, or read no further.
+        if fault.errno not in _ANSWERED_TOO_EARLY and not wait_for_read(connection, timeout=0):
             raise lost(fault) from None
+        return False
+    return True
 
 
 def lost(fault: Exception) -> HTTPError:

@@ -7,7 +7,6 @@ etag of the first answer, so all ranges come from one object.
 
 from __future__ import annotations
 
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from threading import Lock
@@ -32,16 +31,22 @@ class _Left:
     """The ranges that no connection has taken yet."""
 
     def __init__(self, size: int, range_size: int) -> None:
-        self._ranges = deque((start, min(start + range_size, size)) for start in range(0, size, range_size))
+        self._size, self._range_size = size, range_size
+        self._starts = range(0, size, range_size)  # not a list: an answer may name any length
         self._lock = Lock()
 
     def front(self) -> tuple[int, int] | None:
         with self._lock:
-            return self._ranges.popleft() if self._ranges else None
+            start, self._starts = self._starts[:1], self._starts[1:]
+        return self._from(start)
 
     def back(self) -> tuple[int, int] | None:
         with self._lock:
-            return self._ranges.pop() if self._ranges else None
+            start, self._starts = self._starts[-1:], self._starts[:-1]
+        return self._from(start)
+
+    def _from(self, start: range) -> tuple[int, int] | None:
+        return (start[0], min(start[0] + self._range_size, self._size)) if start else None
 
     @contextmanager
     def given_up_on_fault(self) -> Iterator[None]:
@@ -50,7 +55,7 @@ class _Left:
             yield
         except BaseException:
             with self._lock:
-                self._ranges.clear()
+                self._starts = range(0)
             raise
 
 

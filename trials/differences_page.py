@@ -29,6 +29,17 @@ MinIO (source of February 2026) stores the key `a/b` beside the object `a`, but 
 `object-store get s3://BUCKET/PREFIX/` and `object-store parity` cannot see. So `object-store put FOLDER` refuses a file
 `a/b` where the store lists an object `a`, and the reverse; `put` of one object warns. A program must not use both.
 
+## Other servers
+
+The contract was also run by hand on these servers (November 2026). What each does not hold is its own:
+
+- MinIO (source of February 2026) holds all of it.
+- Ceph RGW 16.2.15 (Debian 12) ignores `If-None-Match` where parts are joined, and in buckets with versions also at a
+  put: of several writers at once, all win. `verify` finds it. Before the adapter sends parts, it looks for the object.
+- LocalStack 4.9.2 accepts every secret and every URL. Where keys have blanks or letters beyond ASCII, it lists them in
+  another order, and leaves keys out of a long listing: `UnexpectedAnswer`. Of several writers of parts at once, two may
+  win.
+
 """
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import ssl
 import threading
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +21,8 @@ from tests.object_store.conftest import config_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+
+    import trustme
 
     from tests.object_store.conftest import MakeStore
 
@@ -27,8 +31,13 @@ BODY = bytes(range(256)) * 1000
 
 
 @contextmanager
-def _served(serve: Callable[[socket.socket], None], *, receive_bytes: int | None = None) -> Iterator[str]:
+def _served(
+    serve: Callable[[socket.socket], None], *, receive_bytes: int | None = None, tls: trustme.CA | None = None
+) -> Iterator[str]:
     """A server that does as it is told with each connection."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if tls is not None:
+        tls.issue_cert("127.0.0.1").configure_cert(context)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         if receive_bytes is not None:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
@@ -39,10 +48,12 @@ def _served(serve: Callable[[socket.socket], None], *, receive_bytes: int | None
                     connection, _ = listener.accept()
                 except OSError:
                     return
+                if tls is not None:
+                    connection = context.wrap_socket(connection, server_side=True)
                 threading.Thread(target=_ended, args=(serve, connection), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def _ended(serve: Callable[[socket.socket], None], connection: socket.socket) -> None:
@@ -187,6 +198,7 @@ def test_answer_that_ends_too_early(answer: bytes) -> None:
         HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
         HEAD + b"Transfer-Encoding: chunked\r\n\r\nx\r\n",
         HEAD + b"".join(b"x-%d: %s\r\n" % (number, b"x" * 4096) for number in range(200)),
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nx",
     ],
 )
 def test_what_is_not_http(answer: bytes, store_at: MakeStore) -> None:
@@ -245,19 +257,91 @@ def test_slow_answer(store_at: MakeStore, tmp_path: Path) -> None:
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 
 
-def test_answer_before_the_whole_request(store_at: MakeStore) -> None:
-    """A server that refuses a body while it is sent is heard."""
+@pytest.mark.parametrize(
+    ("then", "is_tls"),
+    [
+        ("reads", False),
+        ("closes", False),
+        ("waits", False),
+        ("reads", True),
+        ("waits", True),
+    ],  # TLS may lose the close's
+)
+def test_answer_before_the_whole_request(
+    store_at: MakeStore, authority: trustme.CA, ca_file: Path, then: str, *, is_tls: bool
+) -> None:
+    """A server that refuses a body while it is sent is heard; the rest of the body is no next request."""
+    seen: list[bytes] = []
+    is_over = threading.Event()
 
     def serve(connection: socket.socket) -> None:
-        connection.recv(1000)
+        seen.append(connection.recv(1000))
         refusal = b"<Error><Code>AccessDenied</Code></Error>"
         connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%s" % (len(refusal), refusal))
-        connection.shutdown(socket.SHUT_WR)
-        while connection.recv(1_000_000):
-            pass
+        if then == "reads":
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(1_000_000):
+                pass
+        elif then == "waits":
+            is_over.wait()
 
-    with _served(serve) as endpoint, pytest.raises(object_store.AccessDenied):
-        store_at(endpoint, max_retries=0).upload("probe", "k", bytes(5_000_000))
+    with _served(serve, tls=authority if is_tls else None) as endpoint:
+        store = store_at(
+            endpoint, max_retries=0, stall_timeout=timedelta(seconds=1), ca_bundle=ca_file if is_tls else None
+        )
+        for _ in range(2):
+            with pytest.raises(object_store.AccessDenied):
+                store.upload("probe", "k", bytes(8_000_000))
+        is_over.set()
+    assert [one[:4] for one in seen] == [b"PUT "] * 2
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_answer_that_was_not_asked_for(
+    store_at: MakeStore, authority: trustme.CA, ca_file: Path, *, is_tls: bool
+) -> None:
+    """What comes in one packet with the end of a body is not the answer to the next request."""
+    head = b'HTTP/1.1 200 OK\r\nETag: "e"\r\nLast-Modified: Mon, 24 Nov 2025 10:00:00 GMT\r\nContent-Length: %d\r\n\r\n'
+
+    def serve(connection: socket.socket) -> None:
+        while _request(connection):
+            connection.sendall(head % len(BODY))
+            connection.sendall(BODY[:-1])
+            connection.sendall(BODY[-1:] + head % 4 + b"evil")
+
+    with _served(serve, tls=authority if is_tls else None) as endpoint:
+        store = store_at(endpoint, ca_bundle=ca_file if is_tls else None)
+        assert [store.download("probe", key) == BODY for key in ("k", "l", "m")] == [True] * 3
+
+
+def test_forked_process(store_at: MakeStore, authority: trustme.CA, ca_file: Path) -> None:
+    """Parent and child do not share a connection, whose answers they would mix up; the parent's CA stays."""
+
+    def serve(connection: socket.socket) -> None:
+        while asked := _request(connection):
+            key = asked.split()[1].rpartition(b"/")[2]
+            connection.sendall(HEAD + b"Last-Modified: Mon, 24 Nov 2025 10:00:00 GMT\r\n")
+            connection.sendall(b"Content-Length: %d\r\n\r\n%s" % (len(key), key))
+
+    def reads(store: object_store.ObjectStore, who: str) -> bool:
+        return all(store.download("probe", key) == key.encode() for key in (f"{who}{number}" for number in range(50)))
+
+    with _served(serve, tls=authority) as endpoint:
+        store = store_at(endpoint, ca_bundle=ca_file)
+        assert reads(store, "before")
+        children = []
+        for number in range(2):
+            child = os.fork()
+            if not child:
+                with suppress(BaseException):
+                    if reads(store, f"child{number}-"):
+                        store.close()
+                        os._exit(0)
+                os._exit(1)
+            children.append(child)
+        assert reads(store, "parent")
+        assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+        assert Path(str(store._ca)).exists()
 
 
 @pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\r"])

@@ -131,16 +131,16 @@ def test_copy_of_the_ca_goes_with_the_store(
 ) -> None:
     """The file that the listing client needs exists while the client is used, and no longer."""
     made = []
-    whole = tempfile.NamedTemporaryFile
+    whole = tempfile.mkstemp
 
     def recorded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # as the original
         made.append(whole(*args, **kwargs))
         return made[-1]
 
-    monkeypatch.setattr(tempfile, "NamedTemporaryFile", recorded)
+    monkeypatch.setattr(tempfile, "mkstemp", recorded)
     store = store_at("https://127.0.0.1:9", ca_bundle=ca_file)
     store._listings()
-    (copy,) = (Path(file.name) for file in made)
+    (copy,) = (Path(path) for _, path in made)
     assert copy.read_bytes() == ca_file.read_bytes()
 
     store.close()

@@ -181,9 +181,9 @@ def test_error_of_the_caller_is_raised_unchanged(
     where: str,
 ) -> None:
     """The caller's generator or `progress` fails in an upload in parts: it is not the server's answer."""
-    scripted.answer = lambda request: (
-        _multipart(answer) if request.path.endswith(("?uploads", "?uploads=")) else answer(headers={"ETag": '"e"'})
-    )
+    absent = answer.refusal(404, "NoSuchKey")
+    answers = {"POST": _multipart(answer), "PUT": answer(headers={"ETag": '"e"'}), "DELETE": answer(204)}
+    scripted.answer = lambda request: answers.get(request.method, absent)
 
     def body() -> Iterator[bytes]:
         yield BODY
@@ -215,6 +215,7 @@ def test_odd_answer_to_an_upload_in_parts(
         "PUT": answer(headers={} if lacking == "part's etag" else etag),
         "POST": answer(body=b"<CompleteMultipartUploadResult></CompleteMultipartUploadResult>", headers=etag),
         "DELETE": answer(204),
+        **dict.fromkeys(("HEAD", "GET"), answer.refusal(404, "NoSuchKey")),
     }
     if lacking == "html":
         answers["POST ?uploads"] = answer(body=b"<html></html>")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 
@@ -43,13 +45,17 @@ def test_error_without_a_message(
 
 def _in_parts(joined: bytes) -> Callable[[Request], Answer]:
     """A server that acknowledges parts without their checksum, as S3Mock does."""
+    there: list[str] = []
 
     def reply(request: Request) -> Answer:
         if request.method == "PUT":
             return Answer(headers={"ETag": '"part"'})
-        if request.method == "HEAD":
+        if request.method == "HEAD" and there:
             return Answer(headers={"ETag": '"whole"', "Last-Modified": "Mon, 24 Nov 2025 10:00:00 GMT"})
+        if request.method in {"HEAD", "GET"}:
+            return Answer.refusal(404, "NoSuchKey")
         if "uploadId" in request.path:
+            there.append(request.path)
             return Answer(body=joined)
         return Answer(body=b"<R><UploadId>U</UploadId></R>")
 
@@ -69,6 +75,29 @@ def test_join_without_an_etag_and_parts_without_checksums(
     join = next(one for one in scripted.seen if one.method == "POST" and "uploadId" in one.path)
     assert join.body.count(b"<ChecksumSHA256>") == 2
     assert join.headers.get("if-none-match") == ("*" if if_absent else None)
+
+
+def test_condition_that_the_server_ignores_at_the_join(scripted: ScriptedServer, store_at: MakeStore) -> None:
+    """RGW joins parts over an object: what is there is seen before, and nothing is sent."""
+    scripted.answer = _in_parts(b"<R><Bucket>probe</Bucket><Key>k</Key><ETag></ETag></R>")
+    store = store_at(scripted.endpoint)
+    store.upload("probe", "k", bytes(PART_SIZE + 1), if_absent=True)
+    scripted.seen.clear()
+
+    with pytest.raises(object_store.AlreadyExists):
+        store.upload("probe", "k", bytes(PART_SIZE + 1), if_absent=True)
+
+    assert [one.method for one in scripted.seen] == ["HEAD"]
+
+
+@pytest.mark.parametrize("key", ["k", "folder/"])
+def test_removal_that_is_answered_with_200(scripted: ScriptedServer, store_at: MakeStore, key: str) -> None:
+    """It is believed where the object is gone: the answer to HEAD has no body, and no error code."""
+    scripted.answer = lambda asked: Answer(200) if asked.method == "DELETE" else Answer.refusal(404, "NoSuchKey")
+
+    store_at(scripted.endpoint).delete_object("probe", key)
+
+    assert [one.method for one in scripted.seen] == ["DELETE", "HEAD", "GET"]
 
 
 def test_bare_400_is_no_answer_of_s3(scripted: ScriptedServer, store_at: MakeStore) -> None:
@@ -106,6 +135,47 @@ def test_listing_out_of_order(
 
     with pytest.raises(object_store.UnexpectedAnswer, match="repeats a key, or has one out of order"):
         list(store_at(scripted.endpoint).list("probe", after=after))
+
+
+def _localstack(keys: list[str], page: int) -> Callable[[Request], Answer]:
+    """LocalStack: with `encoding-type` it compares the percent-encoded keys with the key after which it continues."""
+
+    def reply(request: Request) -> Answer:
+        query = dict(parse_qsl(urlsplit(request.path).query))
+        encoded = (lambda key: quote(key, safe="/")) if "encoding-type" in query else str
+        after = query.get("continuation-token", query.get("start-after", ""))
+        left = [key for key in keys if encoded(key).encode() > after.encode()]
+        shown = left[: min(page, int(query.get("max-keys", page)))]
+        entries = "".join(
+            f"<Contents><Key>{encoded(key)}</Key><ETag>e</ETag><Size>1</Size></Contents>" for key in shown
+        )
+        more = f"<NextContinuationToken>{shown[-1]}</NextContinuationToken>" if len(left) > len(shown) else ""
+        kind = "<EncodingType>url</EncodingType>" if "encoding-type" in query else ""
+        listing = f"<IsTruncated>{str(bool(more)).lower()}</IsTruncated>{more}{kind}{entries}"
+        return Answer(
+            body=f"<ListBucketResult>{listing}</ListBucketResult>".encode(), headers={"Content-Type": "application/xml"}
+        )
+
+    return reply
+
+
+@pytest.mark.parametrize("after", [None, "m/\uff21 1"])
+def test_listing_that_leaves_keys_out(scripted: ScriptedServer, store_at: MakeStore, after: str | None) -> None:
+    """Where a page says that more follows, or a key is named, and nothing follows: the server is asked otherwise."""
+    scripted.answer = _localstack([f"m/\uff21 {number}" for number in range(6)], 3)
+
+    with pytest.raises(object_store.UnexpectedAnswer, match="leaves out what comes after this key"):
+        list(store_at(scripted.endpoint).list("probe", "m/", after=after))
+
+
+def test_listing_that_continues_behind_such_a_key(scripted: ScriptedServer, store_at: MakeStore) -> None:
+    """A server that leaves nothing out is believed, also at the end."""
+    keys = ["m/a b", "m/a c", "m/\uff21 3"]
+    answer = _localstack(keys, 2)
+    scripted.answer = lambda request: answer(replace(request, path=request.path.replace("encoding-type=url", "")))
+
+    assert [ref.key for ref in store_at(scripted.endpoint).list("probe", "m/")] == keys
+    assert [ref.key for ref in store_at(scripted.endpoint).list("probe", "m/", after="m/\uff21 3")] == []
 
 
 class _Hiding:

@@ -180,3 +180,16 @@ def test_range_whose_connection_breaks_is_read_to_its_end(
 
     assert b"".join(store_at(scripted.endpoint).read_range("probe", "k", 2, 8, etag="e")) == body[2:8]
     assert asked == [(2, 7, '"e"'), (4, 7, '"e"')]
+
+
+def test_length_that_no_object_has(
+    scripted: ScriptedServer, answer: type[Answer], store_at: MakeStore, tmp_path: Path
+) -> None:
+    """It takes no memory: the download ends where the body does."""
+    headers = {"ETag": '"e"', "Last-Modified": "Mon, 24 Nov 2025 10:00:00 GMT"}
+    scripted.always(answer(200, b"x", headers, declared_length=10**18))
+
+    with pytest.raises(object_store.ObjectStoreError):
+        store_at(scripted.endpoint, max_retries=0).download_file("probe", "k", tmp_path / "f")
+
+    assert list(tmp_path.iterdir()) == []
