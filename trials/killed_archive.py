@@ -4,8 +4,11 @@ The rule: a point is a place in the run's course (`workloads.archive.run`), or a
 ends. The process is forked from one that has loaded the modules, because loading takes most of a second.
 """
 
+import itertools
 import os
 import signal
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,13 +57,38 @@ def run_until(config: Path, point: str, times: int, pack_bytes: int) -> int:
     return process.exitcode or 0
 
 
-def run_for(config: Path, seconds: float, pack_bytes: int) -> int:
-    """Likewise, until some seconds have passed."""
-    process = started(_run, config, "", 0, pack_bytes)
-    process.join(seconds)
-    process.kill()
+def run_calls(config: Path, calls: int, pack_bytes: int) -> int:
+    """Likewise, until Python has made this many calls, in all threads; the same however slow the machine is."""
+    process = started(_run_calls, config, calls, pack_bytes)
     process.join()
     return process.exitcode or 0
+
+
+def calls_of(config: Path, pack_bytes: int) -> int:
+    """How many calls a whole run makes."""
+    if run_calls(config, 0, pack_bytes):
+        raise AssertionError("the run without a kill failed")
+    return int((config.parent / "calls").read_text())
+
+
+def _run_calls(config: Path, calls: int, pack_bytes: int) -> None:
+    made = itertools.count(1)
+    last = 0
+
+    def called(_: object, event: str, __: object) -> None:
+        nonlocal last
+        if event == "call":
+            last = next(made)
+            if last == calls:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    vars(archive)["PACK_BYTES"] = pack_bytes
+    threading.setprofile(called)
+    sys.setprofile(called)
+    status = archive.run(archive.ArchiveOptions(config=config, quiet=True))
+    sys.setprofile(None)
+    (config.parent / "calls").write_text(str(last))
+    os._exit(status)
 
 
 def _run(config: Path, point: str, times: int, pack_bytes: int) -> None:

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ from unittest.mock import Mock
 import pytest
 
 from sandbox.transcripts import truth_of
+from tests.sizes import sized
 from trials.faults import Hook, On, Request, ResetAnswer, ResetRequest, Response, SlowDown, TruncateAnswer
 from trials.faulty_proxy import FaultyProxy
 from workloads.archive import clock, reading
@@ -552,31 +554,53 @@ class TestRuns:
         assert world.archive() == 0
         assert len(world.keys(".commit.json")) == 1
 
-    def test_400_days(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
-        """With everything gone after 365 days, what is live can be restored on every day, and leans on no old pack."""
-        fill(world, 2)
-        grown = world.home / "s/0.jsonl"
+    @pytest.mark.parametrize("seed", range(sized(1, 3)))
+    def test_400_days(
+        self,
+        world: Any,  # noqa: ANN401 - the fixture's own class
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        seed: int,
+    ) -> None:
+        """With all gone after 365 days, what is live on two machines comes back each day; one is off for 60 days."""
+        chance = random.Random(seed)  # noqa: S311 - not for secrets
+        other = replace(world, folder=world.folder.with_name("box2"), home=world.folder / "home2", name="box2")
+        (other.home / "s").mkdir(parents=True)
+        other.sources = {"s": str(other.home / "s")}
         start = datetime.now(UTC)
         now = start
         monkeypatch.setattr(clock, "now_utc", lambda: now)
         stored: dict[str, datetime] = {}
-        for day in range(0, 401, 20):
+        for box in (world, other):
+            fill(box, 2)
+        for day in range(0, 401, sized(40, 1)):
             now = start + timedelta(days=day)
-            if day % 60 == 0:
-                with grown.open("ab") as file:
-                    file.write(b'{"day":%d}\n' % day)
-                os.utime(grown, (now.timestamp() - 300,) * 2)
-            world.archive("s")
-            for key in set(world.keys("")):
+            off = (other,) if 100 <= day < 160 else ()
+            for box in (world, other):
+                if box not in off:
+                    if chance.random() < 0.3:
+                        grown = box.home / f"s/{chance.randrange(2)}.jsonl"
+                        with grown.open("ab") as file:
+                            file.write(b'{"day":%d}\n' % day)
+                        os.utime(grown, (now.timestamp() - 300,) * 2)
+                    assert box.archive("s") == 0, day
+                    capsys.readouterr()
+                    coverage.run(Options(config=box.write(), quiet=True, as_json=True))
+                    wrong = json.loads(capsys.readouterr().out)["wrong"]
+                    assert [text for text in wrong if "the last complete run was" not in text] == [], day
+            for key in world.keys(""):
                 stored.setdefault(key, now)
                 if now - stored[key] >= timedelta(days=365):
                     world.client.delete_object(Bucket=world.bucket, Key=key)
-            found = back(world)
-            assert {k: v.content for k, v in found.items()} == {
-                k: v.content for k, v in truth_of(world.home / "s").items()
-            }, day
-            assert coverage.run(Options(config=world.write(), quiet=True)) == 0, day
-        assert len(stored) > 6
+            for box in (world, other):  # each from the other machine
+                asked = world if box is other else other
+                to = world.folder / f"day-{day}-{box.name}"
+                options = RestoreOptions(config=asked.write(), quiet=True, to=to, machine=box.name)
+                assert run_restore(options) == 0, day
+                found, truth = truth_of(to / "s"), truth_of(box.home / "s")
+                assert {k: v.content for k, v in found.items()} == {k: v.content for k, v in truth.items()}, day
+        assert now - min(stored.values()) == timedelta(days=400)
+        assert min(stored.values()) < now - timedelta(days=365)
 
     def test_receipts_are_listed(self, world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
         """Newest first, the failed one marked; the store alone gives the same; a late machine fails the command."""

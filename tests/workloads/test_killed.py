@@ -3,13 +3,15 @@
 import os
 import random
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sandbox.transcripts import truth_of
 from tests.sizes import sized
-from trials.killed_archive import POINTS, run_for, run_until
+from trials.killed_archive import POINTS, calls_of, run_calls, run_until
+from workloads.sessions import archive
 from workloads.sessions.restoring import RestoreOptions, run_restore
 
 PACK_BYTES = 30_000
@@ -55,14 +57,26 @@ def test_killed_at_a_point(world: Any, point: str, times: int) -> None:  # noqa:
     _completed(world, truth)
 
 
-@pytest.mark.parametrize("seed", range(sized(3, 30)))
-def test_killed_at_any_time(world: Any, seed: int) -> None:  # noqa: ANN401 - the fixture's own class
-    """Likewise."""
-    truth = _fill(world, seed)
+@pytest.mark.parametrize("part", range(2))
+def test_killed_at_any_time(world: Any, monkeypatch: pytest.MonkeyPatch, part: int) -> None:  # noqa: ANN401 - the fixture's own class
+    """Likewise at any of its calls, each time on a machine of its own; all the times that the run is killed."""
+    monkeypatch.setattr(archive, "PACK_BYTES", PACK_BYTES)
+    truth = _fill(world)
+    made = calls_of(world.write(), PACK_BYTES)
+    chance = random.Random(part)  # noqa: S311 - not for secrets
+    for number in range(sized(5, 100)):
+        box = replace(world, folder=world.folder.with_name(f"box{part}{number}"), name=f"box{part}-{number}")
+        config = box.write()
+        calls = chance.randrange(1, made * 9 // 10)
+        assert run_calls(config, calls, PACK_BYTES) == -9
+        committed = any(f"/{box.name}/" in key for key in world.keys(".commit.json"))
+        assert _restored(box) == (truth if committed else None), calls
 
-    run_for(world.write(), random.Random(seed).uniform(0.02, 0.5), PACK_BYTES)  # noqa: S311 - not for secrets
+        assert box.archive() == 0, calls
 
-    _completed(world, truth)
+        assert _restored(box) == truth, calls
+        assert len([key for key in world.keys(".commit.json") if f"/{box.name}/" in key]) == 1, calls
+        assert list((box.folder / "state/sessions").glob("*/work/*")) == []
 
 
 def test_packs_of_a_killed_run_are_kept(world: Any) -> None:  # noqa: ANN401 - the fixture's own class

@@ -50,6 +50,8 @@ from workloads.archive.state import Known, State, signature_of
 
 PACK_BYTES: Final = 64 * 2**20
 """Size at which a pack is closed; a larger file makes a larger pack."""
+PACK_ENTRIES: Final = 10_000
+"""Entries at which a pack is closed: they are in memory until it is stored."""
 READERS: Final = min(4, os.cpu_count() or 1)
 """Files that are read and compressed at the same time; their frames are taken in the order of the walk."""
 AHEAD: Final = 6
@@ -334,11 +336,11 @@ class _Run:
         frame, size = self.writer.add(made), read.size
         segment = Segment("", frame.at, frame.length, frame.head, read.start, size, frame.sha256) if size else None
         self.content_bytes += size
-        self.waiting.append((read, segment))
+        self.waiting.append((replace(read, frame=None), segment))
         if read.entry.hollow:
             self.outcome.hollow.append(shown(read.entry.path))
         self.stage("entry packed")
-        if self.writer.size >= self.job.pack_bytes:
+        if self.writer.size >= self.job.pack_bytes or len(self.waiting) >= PACK_ENTRIES:
             self._close_pack()
 
     def _close_pack(self) -> None:
