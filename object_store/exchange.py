@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import ssl
+import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
 
 _HEAD_BYTES_MAXIMUM: Final = 128 * 1024
+_STALLS_OF_HEAD: Final = 10  # the headers take at most as long as ten of the longest waits
 _BLOCK_BYTES: Final = 64 * 1024
 _NO_BODY: Final = {204, 304}
 _FIRST_FINAL_STATUS: Final = 200
@@ -70,9 +72,11 @@ class Answer:
         parser = HttpResponseParser(self)
         parser.set_dangerous_leniencies(lenient_headers=True)  # a control character in a header harms nobody
         self._parser: HttpResponseParser | None = parser
-        read = 0
+        read, ends = 0, time.monotonic() + _STALLS_OF_HEAD * (self._socket.gettimeout() or 0)
         while not self._headed:
             read += self._feed(parser)
+            if time.monotonic() > ends:
+                raise ProtocolError("its headers do not end")
             if read > _HEAD_BYTES_MAXIMUM and not self._headed:
                 raise NotHttp(f"its headers have more than {_HEAD_BYTES_MAXIMUM:,} bytes")
         if method == "HEAD" or self.status in _NO_BODY:

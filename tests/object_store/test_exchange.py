@@ -257,6 +257,22 @@ def test_slow_answer(store_at: MakeStore, tmp_path: Path) -> None:
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 
 
+def test_headers_that_do_not_end(store_at: MakeStore) -> None:
+    """Each comes soon, and they are few: the answer is given up all the same."""
+    pause = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        _request(connection)
+        connection.sendall(HEAD + b"Last-Modified: Mon, 24 Nov 2025 10:00:00 GMT\r\n")
+        for _ in range(200):
+            pause.wait(0.1)
+            connection.sendall(b"X: y\r\n")
+        connection.sendall(b"Content-Length: 1\r\n\r\nx")
+
+    with _served(serve) as endpoint, pytest.raises(object_store.EndpointUnreachable):
+        store_at(endpoint, max_retries=0, stall_timeout=timedelta(seconds=0.4)).download("probe", "k")
+
+
 @pytest.mark.parametrize(
     ("then", "is_tls"),
     [
