@@ -145,7 +145,7 @@ class TestRestore:
             assert f"is encrypted to {world.more['encryption']['recipients'][0]}" in said
             assert "AGE-SECRET" not in said
             assert restored(world) == ExitCode.CANNOT
-            assert "no identity is here\n  write: --identity FILE" in capsys.readouterr().err
+            assert "no identity is given\n  write: --identity FILE" in capsys.readouterr().err
             assert restored(world, world.home / "lost.txt") == ExitCode.CANNOT
             assert "lost.txt: No such file or directory" in capsys.readouterr().err
         assert key.exists()

@@ -33,10 +33,14 @@ def encrypted(blocks: Iterable[bytes], recipients: Sequence[str], put: Callable[
             put(block)
         return
     reader, writer = _Reader(blocks), _Writer(put)
+    unnamed: Exception | None = None
     try:
         pyrage.encrypt_io(cast("BufferedIOBase", reader), cast("BufferedIOBase", writer), to)
-    except pyrage.EncryptError:
-        raise reader.fault or writer.fault or OSError("the encryption failed") from None
+    except (pyrage.EncryptError, OSError) as fault:
+        unnamed = fault
+    # It wraps what the blocks raised, and does not raise at all if the last bytes were not taken.
+    if failed := reader.fault or writer.fault or unnamed:
+        raise failed
 
 
 def decrypted(blocks: Iterable[bytes], identities: Sequence[pyrage.x25519.Identity]) -> Iterator[bytes]:
@@ -49,7 +53,7 @@ def decrypted(blocks: Iterable[bytes], identities: Sequence[pyrage.x25519.Identi
             return
     try:
         yield pyrage.decrypt(first, identities)
-    except pyrage.DecryptError:
+    except (pyrage.DecryptError, OSError):
         raise NotOpenedError from None
 
 
@@ -60,16 +64,19 @@ def _streamed(blocks: Iterable[bytes], identities: Sequence[pyrage.x25519.Identi
 
     def put(piece: bytes) -> None:
         if over.is_set():
-            raise EOFError
+            raise BrokenPipeError
         queue.put(piece)
 
     def work() -> None:
         reader, writer = _Reader(blocks), _Writer(put)
+        unnamed: Exception | None = None
         try:
             pyrage.decrypt_io(cast("BufferedIOBase", reader), cast("BufferedIOBase", writer), identities)
-        except pyrage.DecryptError:
-            faults.append(reader.fault or writer.fault or NotOpenedError())
+        except Exception:  # noqa: BLE001 - the thread that reads gets it
+            unnamed = NotOpenedError()
         finally:
+            if failed := reader.fault or writer.fault or unnamed:
+                faults.append(failed)
             queue.put(None)
 
     thread = Thread(target=work, name="archive-decrypt")

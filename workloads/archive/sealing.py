@@ -49,7 +49,9 @@ class Keys:
         """Raise ClosedError if something cannot be read here."""
         if self.opens(recipients):
             return
-        have = f"{', '.join(self.files)} has {', '.join(sorted(self.publics))}" if self.files else "no identity is here"
+        have = "no identity is given"
+        if self.files:
+            have = f"{', '.join(self.files)} has {', '.join(sorted(self.publics))}"
         raise ClosedError(
             f"{what} is encrypted to {', '.join(sorted(recipients))}; {have}\n  write: --identity FILE (the file of "
             "one of these keys; this cannot be read without one)"

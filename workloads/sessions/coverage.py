@@ -198,7 +198,7 @@ def _show(report: Mapping[str, object], uncovered: list[Uncovered]) -> None:
         left = ", ".join(f"{count} with {step}" for step, count in lasts.items() if count) or "none"
         console.print(f"packs by the days that they have left: {left}", highlight=False)
     if report["closed_commits"]:
-        text = f"{report['closed_commits']} commits are encrypted, and no identity is here (--identity FILE): "
+        text = f"{report['closed_commits']} commits are encrypted, and no identity opens them (--identity FILE): "
         console.print(f"{text}what only they hold counts as in no commit", highlight=False, soft_wrap=True)
     wrong = report["wrong"]
     for text in wrong if isinstance(wrong, list) else ():
