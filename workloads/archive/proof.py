@@ -11,7 +11,7 @@ from object_store import NotFound, ObjectStore
 from workloads.archive import clock
 from workloads.archive.entry import shown
 from workloads.archive.pack import DamagedError
-from workloads.archive.proven import read_blocks
+from workloads.archive.proven import ColdError, read_blocks
 from workloads.archive.state import State
 
 _NAMED: Final = 5
@@ -44,7 +44,7 @@ def prove(
         try:
             for block in read_blocks(store, bucket, pack):
                 progress(len(block))
-        except DamagedError as fault:
+        except (ColdError, DamagedError) as fault:
             wrong = str(fault)
         except NotFound:
             wrong = f"{pack.key} is gone"

@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from object_store import AlreadyExists, ObjectStore, StaleReference
+from object_store import AccessDenied, AlreadyExists, ObjectStore, ObjectStoreError, RequestRefused, StaleReference
 from workloads.archive import clock
 from workloads.archive.commit import SHA256_METADATA, Stored
 from workloads.archive.pack import DamagedError
 
 _TRIES: Final = 100
+
+
+class ColdError(Exception):
+    """An object is in an archive class, from which the store must bring it back first; the message has the line."""
 
 
 def put_proven(
@@ -77,7 +81,7 @@ def read_back(store: ObjectStore, bucket: str, stored: Stored) -> None:
 
 
 def read_blocks(store: ObjectStore, bucket: str, stored: Stored) -> Iterator[bytes]:
-    """Yield an object's bytes; at the end raise DamagedError if they were not the committed ones."""
+    """Yield an object's bytes; at the end raise DamagedError if they were not the committed ones. Raise ColdError."""
     digest, size = hashlib.sha256(), 0
     try:
         for block in store.stream(bucket, stored.key, etag=stored.etag):
@@ -86,8 +90,20 @@ def read_blocks(store: ObjectStore, bucket: str, stored: Stored) -> Iterator[byt
             yield block
     except StaleReference:
         raise DamagedError(f"{stored.key} was replaced: its etag is no longer {stored.etag}") from None
+    except (AccessDenied, RequestRefused) as refusal:
+        raise as_cold(refusal, bucket, stored.key) or refusal from None
     found = digest.hexdigest()
     if found != stored.sha256:
         raise DamagedError(
             f"{stored.key} has SHA-256 {found} and {size} bytes; committed were {stored.sha256} and {stored.size}"
         )
+
+
+def as_cold(refusal: ObjectStoreError, bucket: str, key: str) -> ColdError | None:
+    """What a refusal means, if the object is in an archive class: a lack of time, and not of rights."""
+    if refusal.code != "InvalidObjectState":
+        return None
+    return ColdError(
+        f"{key} is in an archive class and cannot be read before it was brought back: aws s3api restore-object "
+        f"--bucket {bucket} --key {key} --restore-request Days=7"
+    )

@@ -19,6 +19,7 @@ from object_store import ObjectStore
 from workloads.archive.entry import Entry, shown
 from workloads.archive.holders import held
 from workloads.archive.pack import BLOCK, DamagedError
+from workloads.archive.proven import ColdError
 from workloads.archive.restore import RestoreError, content
 from workloads.archive.sealing import NO_KEYS, ClosedError, Keys
 from workloads.archive.source import Found, Root, walk
@@ -158,7 +159,7 @@ def _not_back(
     try:
         for block in content(store, bucket, entry, state.pack, keys):
             progress(len(block))
-    except (ClosedError, DamagedError, RestoreError) as fault:
+    except (ClosedError, ColdError, DamagedError, RestoreError) as fault:
         return f"it does not come back: {fault}"
     return ""
 

@@ -18,6 +18,7 @@ from object_store import AccessDenied, NotFound, ObjectStore, RequestRefused, St
 from workloads.archive.commit import Stored
 from workloads.archive.entry import Entry, Segment, shown
 from workloads.archive.pack import BLOCK, DamagedError, FrameReader, unpacked
+from workloads.archive.proven import as_cold
 from workloads.archive.sealing import NO_KEYS, Keys
 
 _GAP_BYTES: Final = 64 * 1024
@@ -77,6 +78,7 @@ def restore(
     Raises:
         RestoreError: The folder is not empty, names would collide in it, or a pack is gone.
         ClosedError: A pack is encrypted to other keys.
+        ColdError: A pack is in an archive class.
         DamagedError: A pack is not what was committed.
         ObjectStoreError: The store is away, or denies it.
         OSError: The folder cannot be written.
@@ -109,6 +111,7 @@ def content(
     Raises:
         RestoreError: A pack is gone.
         ClosedError: A pack is encrypted to other keys.
+        ColdError: A pack is in an archive class.
         DamagedError: It is not what was archived.
         ObjectStoreError: The store is away, or denies it.
     """
@@ -142,12 +145,7 @@ def _range(store: ObjectStore, bucket: str, pack: Stored, start: int, end: int) 
             f"{pack.key} was replaced: it has no longer etag {pack.etag}; committed was SHA-256 {pack.sha256}"
         ) from None
     except (AccessDenied, RequestRefused) as refusal:
-        if refusal.code == "InvalidObjectState":
-            raise RestoreError(
-                f"the pack {pack.key} is in an archive class and cannot be read: aws s3api restore-object "
-                f"--bucket {bucket} --key {pack.key} --restore-request Days=7"
-            ) from None
-        raise
+        raise as_cold(refusal, bucket, pack.key) or refusal from None
 
 
 def _check_empty(folder: Path) -> None:

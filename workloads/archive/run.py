@@ -229,6 +229,8 @@ class _Run:
 
     def _take(self, root: Root, found: Found | Refused) -> None:
         if isinstance(found, Refused):
+            if found.loses:
+                self.still_there.append(found.path)
             (self.outcome.problems if found.loses else self.outcome.left_out).append(told(found))
             return
         status = found.status

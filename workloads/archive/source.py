@@ -17,6 +17,9 @@ from workloads.archive.entry import shown
 
 #: macOS: the content is in the cloud only, and reading would fetch it (sys/stat.h).
 _SF_DATALESS: Final = 0x40000000
+#: Older macOS has `.NAME.icloud` in place of `NAME`.
+_PLACEHOLDER: Final = b".icloud"
+_IN_THE_CLOUD: Final = "its content is in the cloud, not on this machine"
 
 
 class SourceError(Exception):
@@ -138,7 +141,10 @@ def _judged(path: bytes, status: os.stat_result) -> Found | Refused:
         if is_kind(status.st_mode):
             return Refused(path, f"it is {name}", loses=False)
     if getattr(status, "st_flags", 0) & _SF_DATALESS:
-        return Refused(path, "its content is in the cloud, not on this machine", loses=True)
+        return Refused(path, _IN_THE_CLOUD, loses=True)
+    folder, _, own = path.rpartition(b"/")
+    if stat.S_ISREG(status.st_mode) and own.startswith(b".") and own.endswith(_PLACEHOLDER) and own != _PLACEHOLDER:
+        return Refused(os.path.join(folder, own[1 : -len(_PLACEHOLDER)]), _IN_THE_CLOUD, loses=True)
     return Found(path, status)
 
 

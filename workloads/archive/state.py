@@ -287,6 +287,18 @@ class State:
         query = "SELECT key, recipients FROM commits WHERE machine=? AND closed ORDER BY started"
         return {key: frozenset(to.split()) for key, to in self._base.execute(query, (machine,))}
 
+    def back_in_time(self, machine: str) -> list[str]:
+        """The runs that were committed after one that began later by its clock: a clock was set back."""
+        query = "SELECT source, run, started FROM commits WHERE machine=? ORDER BY source, sequence"
+        last: tuple[str, float] = ("", 0.0)
+        found = []
+        for source, run, started in self._base.execute(query, (machine,)):
+            latest = last[1] if last[0] == source else 0.0
+            if started < latest:
+                found.append(str(run))
+            last = (source, max(started, latest))
+        return found
+
     def others(self, machine: str, source: str) -> str | None:
         """The installation of another one's commit that came after one of this folder's own; None if there is none."""
         own = self.installation()

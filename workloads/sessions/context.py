@@ -26,6 +26,7 @@ from object_store import ObjectStore, ObjectStoreError
 from stack.runner import EngineError
 from workloads.archive.history import follow
 from workloads.archive.pack import DamagedError
+from workloads.archive.proven import ColdError
 from workloads.archive.restore import RestoreError
 from workloads.archive.sealing import ClosedError, Keys
 from workloads.archive.source import SourceError
@@ -45,6 +46,7 @@ Told = (
     InvalidInputError,
     ObjectStoreError,
     ClosedError,
+    ColdError,
     DamagedError,
     RestoreError,
     SourceError,

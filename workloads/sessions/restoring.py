@@ -129,6 +129,8 @@ def _followed(context: Context, options: RestoreOptions) -> str:
     if closed and not options.without_closed:
         last, recipients = list(closed.items())[-1]
         context.keys.check(f"{last} ({len(closed)} commits are closed)", recipients)
+    for run in context.state.back_in_time(machine):
+        sys.stderr.write(f"the clock was set back before the run {run}: what was committed last counts, not its time\n")
     return machine
 
 
