@@ -1,5 +1,7 @@
 """Deploys the stacks to the sandbox and verifies them, as a user would: preflight, `pulumi up`, `python -m verify`.
 
+At the end it archives some made-up transcripts, which shows what the store is for.
+
 The rule: each step is the real command in the stack's own environment; this module does not deploy or verify by itself.
 The complete output of a stack appears when the stack is done. The stacks do not depend on each other and run side by
 side. Without an engine, the module rehearses the program instead and prints what a rehearsal does not show.
@@ -12,7 +14,7 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from sandbox import bootstrap, commands
+from sandbox import bootstrap, commands, shown_archive
 from sandbox.environment import stack_environment
 from sandbox.folder import SandboxError, StackFolder, StackName
 from sandbox.phases import Phases
@@ -34,6 +36,9 @@ Deployed to the sandbox and verified. What to try next:
   pulumi stack output deployment              what the stack publishes
   object-store verify --stack local           prove it again
   object-store keys status --stack local      show its keys; rotate, deliver, retire: docs/keys.md
+  object-store sessions restore --to back \
+    --config .sandbox/local/archive/workloads.yaml --store .sandbox/local/archive/session-archiver.env
+                                              bring the archived transcripts back: docs/archives.md
   edit infra/taxonomy.yaml, then              show what the change would do to the data
   object-store preview --stack local
   make test, make down                        run the test suite; stop and remove the sandbox
@@ -109,7 +114,12 @@ def _deploying(stack: StackName, search: Search) -> Iterator[Step]:
     if search.engine is not None:
         yield _preflighting(stack)
         yield from _updating(stack, f"{search.engine.version}, {search.engine.source}")
+    shown = search.engine is not None and shown_archive.is_planned()  # a rehearsal has no stack to deliver from
+    if shown:
+        yield shown_archive.delivering(StackFolder.of(stack))
     yield _verifying(stack)
+    if shown:
+        yield shown_archive.archiving(StackFolder.of(stack))
 
 
 def _preflighting(stack: StackName) -> Step:

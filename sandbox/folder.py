@@ -138,6 +138,11 @@ class StackFolder:
         return self.path / "credentials.json"
 
     @property
+    def archive(self) -> Path:
+        """The made-up transcripts that `make up` archives, with their configuration, state and key (0600)."""
+        return self.path / "archive"
+
+    @property
     def pulumi_home(self) -> Path:
         """PULUMI_HOME of both stacks."""
         return self.home / "pulumi-home"

@@ -38,6 +38,7 @@ COPIED = (
     "verify",
     "sandbox",
     "stack",
+    "workloads",
 )
 TIMEOUT_SECONDS = 240
 # What asks a person; here the answer is yes.

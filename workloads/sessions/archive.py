@@ -83,7 +83,7 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
         closed = context.state.closed(context.machine)
         if closed:
             notes.append(
-                f"{len(closed)} commits are encrypted, and no identity is here: what they hold is stored again"
+                f"{len(closed)} commits are encrypted, and no identity opens them: what they hold is stored again"
             )
         notes += [f"put aside by a prune that was killed{left}" for left in put_back(context.state)]
         for name, root in context.roots.items():
@@ -252,7 +252,7 @@ def show(receipt: Receipt) -> None:
     console = Console()
     table = Table(box=None, pad_edge=False)
     for heading in ("source", "files", "new", "grown", "renewed", "unchanged", "read", "stored", ""):
-        table.add_column(heading, justify="left" if heading in ("source", "") else "right")
+        table.add_column(heading, justify="left" if heading in ("source", "") else "right", overflow="fold")
     for one in receipt.sources:
         counts = one.counts
         state = "ok" if not one.problems else "INCOMPLETE"
