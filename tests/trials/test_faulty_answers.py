@@ -4,6 +4,7 @@ The judge is a client without the adapter, which asks the server itself.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SMALL, LARGE, NEW = os.urandom(20_000), os.urandom(200_000), os.urandom(30_000)
+STALL_SECONDS = 1
 KEYS = [f"list/{number}" for number in range(5)]
 
 
@@ -143,7 +145,7 @@ def behind(request: pytest.FixtureRequest) -> Iterator[Behind]:
                     access_key_id=server.config.access_key_id,
                     secret_access_key=server.config.secret_access_key,
                     ca_bundle=proxy.ca_bundle,
-                    stall_timeout=timedelta(seconds=1),
+                    stall_timeout=timedelta(seconds=STALL_SECONDS),
                     max_retries=1,
                 )
             )
@@ -181,7 +183,17 @@ def test_faults_in_sequence(behind: Behind, tmp_path: Path, seed: int) -> None:
         behind.tried(operation, (fault,), tmp_path)
     behind.left_uploads()
 
-    assert {behind.tried(operation, (), tmp_path) for operation in OPERATIONS} == {"right"}
+    assert {_without_stall(behind, operation, tmp_path) for operation in OPERATIONS} == {"right"}
+
+
+def _without_stall(behind: Behind, operation: str, tmp_path: Path) -> str:
+    """The outcome without a fault; asked again if a loaded machine made it wait as long as the longest stall."""
+    for _ in range(5):
+        begun = time.monotonic()
+        outcome = behind.tried(operation, (), tmp_path)
+        if outcome != "EndpointUnreachable" or time.monotonic() - begun < STALL_SECONDS:
+            break
+    return outcome
 
 
 def _at_most(when: Callable[..., bool], times: int) -> Callable[..., bool]:
