@@ -43,10 +43,10 @@ def _key(world: Any) -> Path:  # noqa: ANN401 - the fixture's own class
     return path
 
 
-def fill(world: Any) -> dict[bytes, Any]:  # noqa: ANN401 - the fixture's own class
-    """A file of each kind; one is larger than what is decrypted in memory."""
+def fill(world: Any, large_bytes: int = 40_000) -> dict[bytes, Any]:  # noqa: ANN401 - the fixture's own class
+    """A file of each kind."""
     folder = world.home / "s"
-    (folder / "large.bin").write_bytes(os.urandom(2_500_000))
+    (folder / "large.bin").write_bytes(os.urandom(large_bytes))
     (folder / "grows.jsonl").write_bytes(b'{"n":1}\n' * 2000)
     (folder / "empty.jsonl").touch()
     (folder / "project-of-nobody").mkdir()
@@ -91,7 +91,7 @@ class TestRestore:
 
     def test_everything_comes_back(self, world: Any, key: Path) -> None:  # noqa: ANN401 - the fixture's own class
         """Byte for byte, on this machine and on a new one; the store shows neither names nor content."""
-        truth = fill(world)
+        truth = fill(world, large_bytes=2_500_000)  # more than what is decrypted in memory
         assert world.archive() == ExitCode.DONE
 
         assert restored(world, key) == truth
