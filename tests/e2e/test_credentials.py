@@ -1,11 +1,15 @@
 """The life of a key on the real engine: rotation under load, a third key, revocation, killed engines."""
 
 import json
+import random
 import re
+import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -375,3 +379,79 @@ def _make_by_hand(keys: Keys) -> None:
         return
     with keys.api() as api:
         api.add_service_account(keys.user, '{"Version":"2012-10-17","Statement":[]}', "LEFTBEHIND0123456789", "x" * 20)
+
+
+SIGNALLED = ("up", "rotate", "deliver", "retire", "revoke")
+LONGEST_SECONDS = 8.0
+GONE_SECONDS = 60
+
+
+@on("stack", ["aws"], left=["local"])
+def test_signal_at_any_moment(keys: Keys, tmp_path: Path) -> None:
+    """SIGTERM, SIGINT or SIGKILL: no traceback, nothing half, no process with a secret; the documented line goes on."""
+    target = tmp_path / "worker.env"
+    deliver = ["deliver", "--stack", keys.stack, "--identity", IDENTITY, "--to", "dotenv", "--file", str(target)]
+    assert main(deliver) == 0
+    chosen = random.Random(24)  # noqa: S311 - no secret
+    for round_ in range(sized(1, 30)):
+        number = chosen.choice((signal.SIGTERM, signal.SIGINT, signal.SIGKILL))
+        kind, moment = SIGNALLED[round_ % len(SIGNALLED)], chosen.uniform(0, LONGEST_SECONDS)
+        case = f"{kind}, signal {number} after {moment:.1f} s"
+        before = target.read_bytes()
+        arguments = [kind, IDENTITY, "--stack", keys.stack, "--yes"]
+        arguments += ["--unused-for", "0"] if kind == "retire" else []
+        if kind == "deliver":
+            arguments = deliver
+        if kind == "up":
+            keys.set_config("set", "--path", "object-store:tags.round", f"number {round_}")
+            command = [keys.checkout.engine(keys.stack), "up", "--yes", "--stack", keys.stack, "--non-interactive"]
+        else:
+            command = [trials.checkout.PYTHON, "-m", "cli", "keys", *arguments]
+
+        status, said = _signalled(keys, command, number, moment)
+
+        assert "Traceback" not in said, f"{case}: {said}"
+        assert kind == "up" or status in {0, -number, 128 + number}, f"{case}: {status}: {said}"
+        assert _processes_of(keys) == {}, case
+        assert [path.name for path in tmp_path.iterdir()] == [target.name], case
+        assert target.read_bytes() == before or kind == "deliver", case
+        if kind == "up":
+            assert console("recover")(["--stack", keys.stack]) == 0, case
+            done = keys.checkout.up(keys.stack, "--stack", keys.stack)
+            assert done.status == 0, f"{case}: {done.output}"
+        else:
+            assert main(arguments) == 0, case
+        assert main(deliver) == 0, case
+        again = keys.checkout.pulumi(keys.stack, "preview", "--expect-no-changes", "--stack", keys.stack)
+        assert again.status == 0, f"{case}: {again.output}"
+        assert not keys.refused(keys.published()), case
+
+
+def _signalled(keys: Keys, command: list[str], number: signal.Signals, moment: float) -> tuple[int, str]:
+    """Run a command, and send it a signal after some seconds; its status, and what it said."""
+    environ = keys.checkout.environment(keys.stack)
+    with tempfile.TemporaryFile("w+") as said:  # no pipe: a process that outlives the command would hold it
+        process = subprocess.Popen(  # noqa: S603 - commands of a checkout
+            command, cwd=keys.checkout.path, env=environ, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        )
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(moment)
+        process.send_signal(number)
+        status = process.wait(GONE_SECONDS)
+        said.seek(0)
+        return status, said.read()
+
+
+def _processes_of(keys: Keys) -> dict[int, str]:
+    """The processes with the checkout's environment, apart from its server; those that end soon are waited for."""
+    ends = time.monotonic() + GONE_SECONDS
+    while True:
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                environ, said = (folder / "environ").read_bytes(), (folder / "cmdline").read_bytes()
+                if f"PYTHONPATH={keys.checkout.path}\0".encode() in environ and b"sandbox.server" not in said:
+                    found[int(folder.name)] = said.replace(b"\0", b" ").decode()[:200]
+        if not found or time.monotonic() > ends:
+            return found
+        time.sleep(0.2)
