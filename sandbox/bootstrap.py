@@ -24,7 +24,6 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -79,7 +78,9 @@ def main(arguments: list[str]) -> int:
         mutex = _alone()
         if arguments == ["up"]:
             _deploy(began, mutex)
-        make(mutex, *([LOCK, DEVELOPMENT_LOCK] if arguments == ["dev"] else [LOCK]))
+        make(LOCK, mutex)
+        if arguments == ["dev"]:
+            make(DEVELOPMENT_LOCK, mutex)
     except BootstrapError as error:
         _say(str(error))
         return 2
@@ -118,14 +119,15 @@ def _alone() -> int:
     return mutex
 
 
-def make(mutex: int, *locks: str) -> None:
-    """Install the locks of these that are not installed exactly so. Only our own environment is changed."""
-    missing = [lock for lock in locks if not _is_installed(lock)]
-    if LOCK in missing or (missing and VENV.is_symlink()):
+def make(lock: str, mutex: int) -> None:
+    """Install a lock, unless this exact lock is installed. Only our own environment is changed."""
+    if _is_installed(lock):
+        return
+    if lock == LOCK or VENV.is_symlink():
         _begin_anew(mutex)
-        missing = list(locks)
-    if missing:
-        _install(mutex, missing)
+        _install(LOCK, ROOT / LOCK, mutex)
+    if lock != LOCK:
+        _install(lock, ROOT / lock, mutex)
 
 
 def begin(mutex: int) -> bool:
@@ -141,12 +143,12 @@ def begin(mutex: int) -> bool:
 def finish(mutex: int) -> None:
     """Install what `begin` left."""
     _install_part(mutex, later=True)
-    _end(mutex, [LOCK])
+    _end(LOCK, mutex)
 
 
 def stop() -> None:
     """Kill the pip processes of another thread, because this process is about to end."""
-    for process in [*_RUNNING]:
+    for process in _RUNNING:
         kill_group(process)
 
 
@@ -163,39 +165,18 @@ def _begin_anew(mutex: int) -> None:
     _run([sys.executable, "-E", "-m", "venv", "--clear", str(VENV)], dict(os.environ), mutex)
 
 
-def _install(mutex: int, locks: list[str]) -> None:
-    """Install the locks side by side, because pip uses one core; a package of two locks is installed once."""
-    done: set[str] = set()
-    parts = []
-    for lock in locks:
-        _say(f"installing {lock} into {VENV}")
-        entries = _entries((ROOT / lock).read_text(encoding="utf-8"))
-        parts.append(_part(f"of-{lock}", [text for name, text in entries if name not in done]))
-        done |= {name for name, _ in entries}
-    first, *others = parts
-    with ThreadPoolExecutor() as pool:
-        try:
-            running = [pool.submit(_pip, mutex, *_EXACTLY, str(other)) for other in others]
-            _pip(mutex, *_EXACTLY, str(first))
-            for one in running:
-                one.result()
-        except BaseException:
-            stop()
-            raise
-    _end(mutex, locks)
+def _install(lock: str, requirements: Path, mutex: int) -> None:
+    _say(f"installing {lock} into {VENV}")
+    _pip(mutex, *_EXACTLY, str(requirements))
+    _end(lock, mutex)
 
 
 def _install_part(mutex: int, *, later: bool) -> None:
     """Install the later half of the lock, or the first half."""
     half = [text for name, text in _entries((ROOT / LOCK).read_text(encoding="utf-8")) if (name in LATER) is later]
-    _pip(mutex, *_EXACTLY, str(_part(f"{'later' if later else 'first'}.txt", half)))
-
-
-def _part(name: str, entries: list[str]) -> Path:
-    """A file with a part of a lock."""
-    part = VENV / name
-    part.write_text("".join(entries), encoding="utf-8")
-    return part
+    part = VENV / f"{'later' if later else 'first'}.txt"
+    part.write_text("".join(half), encoding="utf-8")
+    _pip(mutex, *_EXACTLY, str(part))
 
 
 def _entries(lock: str) -> list[tuple[str, str]]:
@@ -210,13 +191,12 @@ def _entries(lock: str) -> list[tuple[str, str]]:
     return entries
 
 
-def _end(mutex: int, locks: list[str]) -> None:
-    """Add this clone to the path, check that no package is missing, and record the installed locks."""
-    if LOCK in locks:
+def _end(lock: str, mutex: int) -> None:
+    """Add this clone to the path, check that no package is missing, and record the installed lock."""
+    if lock == LOCK:
         _pip(mutex, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     _pip(mutex, "check")
-    for lock in locks:
-        _mark(lock).write_text(_fingerprint(lock), encoding="ascii")
+    _mark(lock).write_text(_fingerprint(lock), encoding="ascii")
 
 
 def _pip(mutex: int, *arguments: str) -> None:

@@ -216,25 +216,6 @@ def test_missing_package_is_an_error(clone: Path, this_python: str, wheels_for: 
     assert not list((clone / ".venv").glob(".installed-*"))
 
 
-def test_each_of_two_installations_may_fail(
-    clone: Path, this_python: str, wheels_for: Callable[[Path | str], Path]
-) -> None:
-    """Of the locks that are installed side by side, each that cannot be installed ends the command and is named."""
-    _shrink_to_few(clone)
-    locks = [(clone / lock, (clone / lock).read_text(encoding="utf-8")) for lock in FEW]
-    with index_of(wheels_for(this_python)) as index:
-        for lock, text in locks:
-            lock.write_text(text + f"no-such-package==1.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
-            done = made_quickly(this_python, clone, "dev", index=index)
-            lock.write_text(text, encoding="utf-8")
-
-            assert done.returncode == 2
-            assert f"of-{lock.name}` ended with 1" in done.stderr
-            assert "no-such-package" in done.stderr
-            assert "Traceback" not in done.stderr
-            assert not list((clone / ".venv").glob(".installed-*"))
-
-
 def test_linked_environment_is_left_alone(clone: Path, tmp_path: Path, this_python: str) -> None:
     """If `.venv` is a link to another environment, the link is replaced and its target stays."""
     other = tmp_path / "other"
