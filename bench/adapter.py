@@ -99,10 +99,10 @@ class Bench:
         used: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
         for turn in range(self.rounds):
             for side in list(sides)[:: 1 if turn % 2 else -1]:
-                before, started = self._cpu_seconds(), time.monotonic()
+                before, started = self.cpu_seconds(), time.monotonic()
                 sides[side]()
                 times[side].append(time.monotonic() - started)
-                client, server = (now - then for now, then in zip(self._cpu_seconds(), before, strict=True))
+                client, server = (now - then for now, then in zip(self.cpu_seconds(), before, strict=True))
                 used[side].append((client, server))
                 after()
         rates = {side: amount / statistics.median(each) for side, each in times.items()}
@@ -123,7 +123,7 @@ class Bench:
         self.missed.append(name)
         return f": the adapter has {ratio:.2f} of it, below the goal of {goal:g}"
 
-    def _cpu_seconds(self) -> tuple[float, float]:
+    def cpu_seconds(self) -> tuple[float, float]:
         """CPU seconds of this process with its ended children, and of the server; 0 if this run did not start it."""
         used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         own = sum(each.ru_utime + each.ru_stime for each in used)

@@ -48,8 +48,8 @@ from workloads.archive.sealing import NO_KEYS, Keys
 from workloads.archive.source import Found, Refused, Root, opened_root, told, walk
 from workloads.archive.state import Known, State, signature_of
 
-PACK_BYTES: Final = 64 * 2**20
-"""Size at which a pack is closed; a larger file makes a larger pack."""
+PACK_BYTES: Final = 16 * 2**20
+"""Size at which a pack is closed, so that it goes up while the next one grows; a larger file makes a larger pack."""
 PACK_ENTRIES: Final = 10_000
 """Entries at which a pack is closed: they are in memory until it is stored."""
 READERS: Final = min(4, os.cpu_count() or 1)
