@@ -52,8 +52,8 @@ PACK_BYTES: Final = 16 * 2**20
 """Size at which a pack is closed, so that it goes up while the next one grows; a larger file makes a larger pack."""
 PACK_ENTRIES: Final = 10_000
 """Entries at which a pack is closed: they are in memory until it is stored."""
-READERS: Final = min(4, os.cpu_count() or 1)
-"""Files that are read and compressed at the same time; their frames are taken in the order of the walk."""
+READERS: Final = max(1, min(4, (os.cpu_count() or 1) - 1))
+"""Files that are read and compressed at the same time, beside this thread; frames are taken in the walk's order."""
 AHEAD: Final = 6
 """Files that are read before the one whose turn it is."""
 _SEEN_AT_ONCE: Final = 10_000
