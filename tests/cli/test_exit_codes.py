@@ -101,7 +101,7 @@ def test_what_cannot_be_done_is_2(
 ) -> None:
     """Without the stack, the file or a running server: one message on standard error, no traceback."""
     pulumi("echo \"error: no stack named 'nowhere' found\" >&2; exit 255")
-    monkeypatch.setattr("sandbox.folder.ROOT", Path.cwd(), raising=False)
+    monkeypatch.setattr("sandbox.folder.repository", Path.cwd)  # its sandbox does not run, also if this checkout's does
 
     assert main([*words, *rest]) == ExitCode.CANNOT
     said = capfd.readouterr()
