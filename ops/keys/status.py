@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from model.plan import IdentityPlan
 from model.remedies import Remedy, for_stack
@@ -137,9 +138,11 @@ def show(found: Iterable[KeyStatus], console: Console) -> None:
     ]
     if not console.is_terminal:
         for row in rows:
-            console.print(", ".join(f"{h} {v}" for h, v in zip(headings, row, strict=True)), soft_wrap=True)
+            console.print(
+                ", ".join(f"{h} {v}" for h, v in zip(headings, row, strict=True)), markup=False, soft_wrap=True
+            )
         return
     table = Table(*headings)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console.print(table)

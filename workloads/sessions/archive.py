@@ -14,7 +14,6 @@ from datetime import timedelta
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table
 
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError, Problem, key_path
@@ -29,6 +28,7 @@ from workloads.archive.run import PACK_BYTES, Job, Outcome, archive
 from workloads.archive.source import SourceError
 from workloads.receipt import Receipt, SourceReceipt, Status, keep, said, send, withheld
 from workloads.sessions.context import WORKLOAD, Context, Options, Told, ended, expires_after_days, opened
+from workloads.table import print_table
 
 KIND = "sessions.archive"
 BASELINE_DAYS: Final = 28
@@ -247,19 +247,19 @@ def _losses(name: str, seen: int, missing: Sequence[bytes]) -> list[str]:
     return []
 
 
+_NUMBERS: Final = ("files", "new", "grown", "renewed", "unchanged", "read", "stored")
+
+
 def show(receipt: Receipt) -> None:
     """Print the summary."""
     console = Console()
-    table = Table(box=None, pad_edge=False)
-    for heading in ("source", "files", "new", "grown", "renewed", "unchanged", "read", "stored", ""):
-        table.add_column(heading, justify="left" if heading in ("source", "") else "right", overflow="fold")
+    rows = []
     for one in receipt.sources:
         counts = one.counts
-        state = "ok" if not one.problems else "INCOMPLETE"
         numbers = (counts.seen, counts.whole, counts.tails, counts.renewed, counts.unchanged)
         sizes = (megabytes(counts.content_bytes), megabytes(counts.stored_bytes))
-        table.add_row(one.name, *map(str, numbers), *sizes, state)
-    console.print(table)
+        rows.append((one.name, *map(str, numbers), *sizes, "INCOMPLETE" if one.problems else "ok"))
+    print_table(("source", *_NUMBERS, ""), rows, right=_NUMBERS)
     for one in receipt.sources:
         for problem in one.problems:
             console.print(f"{one.name}: {printable(problem)}", markup=False, highlight=False, soft_wrap=True)

@@ -18,7 +18,6 @@ from datetime import timedelta
 from itertools import pairwise
 
 from rich.console import Console
-from rich.table import Table
 
 from model.exit_codes import ExitCode
 from model.terminal_text import printable
@@ -30,6 +29,7 @@ from workloads.receipt import late, newest_first, of_folder, of_store
 from workloads.sessions.archive import KIND, megabytes
 from workloads.sessions.context import Context, Options, Told, ended, every, expires_after_days, opened
 from workloads.settings import RENEW_DAYS_MAXIMUM
+from workloads.table import print_table
 
 _DAY = 86400.0
 _SHOWN = 40
@@ -180,14 +180,14 @@ def _lasts(context: Context, leaning: Iterable[str], now: float) -> tuple[dict[s
 def _show(report: Mapping[str, object], uncovered: list[Uncovered]) -> None:
     console = Console()
     if uncovered:
-        table = Table(box=None, pad_edge=False)
-        for heading in ("days", "source", "file", "size", "archived"):
-            table.add_column(
-                heading, justify="right" if heading in ("days", "size", "archived") else "left", overflow="fold"
-            )
-        for one in uncovered[:_SHOWN]:
-            table.add_row(f"{one.days:.1f}", one.source, one.path, megabytes(one.size), megabytes(one.archived))
-        console.print(table)
+        print_table(
+            ("days", "source", "file", "size", "archived"),
+            (
+                (f"{one.days:.1f}", one.source, one.path, megabytes(one.size), megabytes(one.archived))
+                for one in uncovered[:_SHOWN]
+            ),
+            right=("days", "size", "archived"),
+        )
         if len(uncovered) > _SHOWN:
             console.print(f"and {len(uncovered) - _SHOWN} more (--json has all)")
     files = report["files"]

@@ -7,9 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
-
-from rich.console import Console
-from rich.table import Table
+from typing import Final
 
 from model.exit_codes import ExitCode
 from model.terminal_text import printable
@@ -17,6 +15,7 @@ from workloads.archive import clock
 from workloads.receipt import Receipt, late, newest_first, of_folder, of_store
 from workloads.sessions.archive import KIND, megabytes
 from workloads.sessions.context import Options, Told, ended, every, opened
+from workloads.table import print_table
 
 
 def run(options: Options, days: int) -> ExitCode:
@@ -45,27 +44,30 @@ def run(options: Options, days: int) -> ExitCode:
     return ExitCode.WRONG if bad else ExitCode.DONE
 
 
+_TEXTS: Final = ("", "started (UTC)", "machine", "run", "status")
+_NUMBERS: Final = ("files", "read", "stored")
+
+
 def _show(found: Sequence[Receipt]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("", "started (UTC)", "machine", "run", "status", "files", "read", "stored", "what"):
-        right = heading in ("files", "read", "stored")
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    rows = []
     for one in found:
         counts = [source.counts for source in one.sources]
         problems = [f"{source.name}: {source.problems[0]}" for source in one.sources if source.problems]
         what = one.error or "; ".join(problems) or (f"{len(one.pruned)} files removed" if one.pruned else "")
         status = "open" if one.ended_at is None else one.status
-        table.add_row(
-            "!" if one.failed else "",
-            f"{one.started_at:%Y-%m-%d %H:%M}",
-            one.machine,
-            one.kind,
-            status,
-            str(sum(each.seen for each in counts)),
-            megabytes(sum(each.content_bytes for each in counts)),
-            megabytes(sum(each.stored_bytes for each in counts)),
-            printable(what),
+        rows.append(
+            (
+                "!" if one.failed else "",
+                f"{one.started_at:%Y-%m-%d %H:%M}",
+                one.machine,
+                one.kind,
+                status,
+                str(sum(each.seen for each in counts)),
+                megabytes(sum(each.content_bytes for each in counts)),
+                megabytes(sum(each.stored_bytes for each in counts)),
+                what,
+            )
         )
-    Console().print(table)
+    print_table((*_TEXTS, *_NUMBERS, "what"), rows, right=_NUMBERS)
     if not found:
         sys.stdout.write("no receipt\n")

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError, Problem
@@ -24,6 +23,7 @@ from workloads.archive.restore import content, restore
 from workloads.archive.state import Generation
 from workloads.sessions.archive import megabytes
 from workloads.sessions.context import Context, Options, Told, ended, opened
+from workloads.table import print_table
 
 
 @dataclass(frozen=True)
@@ -181,24 +181,21 @@ def _stem(path: bytes) -> str:
 
 def _list(found: Sequence[Generation]) -> ExitCode:
     """Every stored state, with size and time."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("source", "path", "written", "bytes", "committed", "parts", ""):
-        table.add_column(heading, justify="right" if heading in ("bytes", "parts") else "left", overflow="fold")
-    for one in found:
-        if one.entry.kind == "file":
-            written = datetime.fromtimestamp(one.entry.mtime_ns / 1e9, UTC)
-            run = f"{one.run[:4]}-{one.run[4:6]}-{one.run[6:8]} {one.run[9:11]}:{one.run[11:13]}"
-            hollow = "shrank by more than half" if one.entry.hollow else ""
-            table.add_row(
-                one.source,
-                shown(one.entry.path),
-                f"{written:%Y-%m-%d %H:%M}",
-                str(one.entry.size),
-                run,
-                str(len(one.entry.segments)),
-                hollow,
-            )
-    Console().print(table)
+    rows = [
+        (
+            one.source,
+            shown(one.entry.path),
+            f"{datetime.fromtimestamp(one.entry.mtime_ns / 1e9, UTC):%Y-%m-%d %H:%M}",
+            str(one.entry.size),
+            f"{one.run[:4]}-{one.run[4:6]}-{one.run[6:8]} {one.run[9:11]}:{one.run[11:13]}",
+            str(len(one.entry.segments)),
+            "shrank by more than half" if one.entry.hollow else "",
+        )
+        for one in found
+        if one.entry.kind == "file"
+    ]
+    headings = ("source", "path", "written", "bytes", "committed", "parts", "")
+    print_table(headings, rows, right=("bytes", "parts"))
     return ExitCode.DONE if found else ExitCode.WRONG
 
 
