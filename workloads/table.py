@@ -1,6 +1,6 @@
 """Prints the tables of the workloads' commands.
 
-The rule: a cell is text, whatever stands in it, because names come from others. A terminal folds what is too wide; in a
+The rule: a cell is text and never markup, because names come from others. A terminal folds what is too wide; in a
 pipe or a file, each row is one line.
 """
 
