@@ -121,8 +121,8 @@ def _other_server(resources: Iterable[Mapping[str, Any]], own: AistorSettings, s
 def resources_of_stack() -> list[Mapping[str, Any]]:
     """The resources in the state of the running stack, each with its `urn`, its `type` and its `outputs`.
 
-    The engine writes a state file when the program starts, and the write is not atomic. If the read fails at that
-    moment ("failed to load checkpoint: EOF"), it is retried.
+    The engine writes the state when the program starts, and the file with its attributes is empty for a moment. A read
+    that fails there ("failed to load checkpoint: EOF") is retried.
 
     Raises:
         pulumi.RunError: The state cannot be read.

@@ -31,6 +31,10 @@ _ADVICE = (
         "if that process no longer runs, this removes its lock: object-store recover --stack STACK",
     ),
     (
+        r"failed to load checkpoint: EOF",
+        "if the engine that wrote the state was killed, this removes what it left: object-store recover --stack STACK",
+    ),
+    (
         r"failed to load checkpoint",
         "if the state's file is torn, a whole one lies beside it: docs/operations.md, The checkpoint cannot be loaded",
     ),

@@ -15,6 +15,8 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
+
 from model.environment import Reader, environment_for
 from model.secrecy.redaction import redacted
 from model.written import WrittenError
@@ -26,6 +28,8 @@ TIMEOUT_SECONDS = 1800
 READ_TIMEOUT_SECONDS = 120
 # The wait after the interrupt before the engine is killed.
 END_SECONDS = 10
+# Another engine fills the empty file within a moment; a killed one never.
+_READS = 3
 STACK_NAME_FORM = re.compile(r"[A-Za-z0-9._/-]+")
 
 
@@ -35,6 +39,10 @@ class EngineError(Exception):
 
 class NoEngineError(EngineError):
     """pulumi is not on the path."""
+
+
+class TornError(EngineError):
+    """A file beside the state is empty: an engine writes it at this moment, or was killed there."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,7 @@ def read_json(*arguments: str, stack: str, environ: Mapping[str, str] = os.envir
     return found
 
 
+@retry(retry=retry_if_exception_type(TornError), stop=stop_after_attempt(_READS), wait=wait_fixed(0.1), reraise=True)
 def read_json_together(
     *commands: Sequence[str], stack: str, folder: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> list[dict[str, Any]]:
@@ -184,6 +193,7 @@ def read_json_together(
 
     Raises:
         EngineError: A command failed; the error is the first one's, and the other commands are ended.
+        TornError: A file beside the state is empty and stays so.
     """
     name = checked_name(stack)
     with ExitStack() as running:
@@ -194,10 +204,16 @@ def read_json_together(
         return [_parsed(one.said(READ_TIMEOUT_SECONDS), one.shown, stack) for one in started]
 
 
+def is_torn(said: str) -> bool:
+    """Whether a command failed because a file beside the state is empty (`stack.torn_attributes`)."""
+    return "failed to load checkpoint: EOF" in said
+
+
 def _parsed(said: Said, shown: str, stack: str) -> dict[str, Any]:
     if said.status:
         reason = said.errors.strip() or f"exit status {said.status}"
-        raise EngineError(f"stack {stack!r}: `{shown}` failed:\n{with_advice(reason)}")
+        failure = TornError if is_torn(reason) else EngineError
+        raise failure(f"stack {stack!r}: `{shown}` failed:\n{with_advice(reason)}")
     try:
         found = parse_json(said.output, shown)
     except WrittenError:

@@ -38,6 +38,7 @@ from ops.stack_settings import read_stack
 from ops.tried_access import write_tried_access
 from stack.runner import EngineError, run_pulumi
 from stack.state import StateChangedError, read_state, replace_state, resources_of, under_way
+from stack.torn_attributes import read_mended_state
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def recover(stack: str, *, unlock: bool = True) -> Path | None:
     """
     if unlock:
         _unlock(stack)
-    if not is_interrupted(read_state(stack)):
+    if not is_interrupted(read_mended_state(stack)):
         return None
     try:
         found = find(stack, all_gone=False)
@@ -104,12 +105,13 @@ def recover(stack: str, *, unlock: bool = True) -> Path | None:
     return saved
 
 
-def find(stack: str, *, all_gone: bool) -> Found:
+def find(stack: str, *, all_gone: bool, read: Callable[[str], dict[str, Any]] = read_state) -> Found:
     """Find what a stack needs; changes nothing.
 
     Args:
         stack: The stack's name.
         all_gone: The server is known to have none of the state's buckets or identities.
+        read: Reads the state.
 
     Raises:
         AdoptionError: AWS refuses the credentials.
@@ -117,7 +119,7 @@ def find(stack: str, *, all_gone: bool) -> Found:
         EngineError: pulumi or the stack does not exist.
         InvalidInputError: The config is invalid, or no server answers.
     """
-    exported = read_state(stack)
+    exported = read(stack)
     if not resources_of(exported) and not under_way(exported):
         return Found(None, exported, taken_up(exported, ""), (), ())
     settings = read_stack(stack)
@@ -154,7 +156,7 @@ def run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
 
 
 def _run(stack: str, *, all_gone: bool, dry_run: bool) -> ExitCode:
-    found = find(stack, all_gone=all_gone)
+    found = find(stack, all_gone=all_gone, read=read_state if dry_run else read_mended_state)
     if not found.taken.under_way and not found.taken.unread and not found.causes:
         if not dry_run:
             _release(stack, found.before)

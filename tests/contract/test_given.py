@@ -81,13 +81,14 @@ def contract(endpoint: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - this interpreter
         [
             *(sys.executable, "-m", "pytest", "tests/contract/test_contract.py", "-q", "-n", "0"),
-            *("-p", "no:cacheprovider", "--endpoint", endpoint, *options),
+            # A test that hangs says where.
+            *("-p", "no:cacheprovider", "-o", "faulthandler_timeout=60", "--endpoint", endpoint, *options),
         ],
         cwd=ROOT,
         env={"PATH": os.defpath, "HOME": ENVIRON.get("HOME", "/"), **KEYS},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 

@@ -8,6 +8,7 @@ WRONG = "error: failed to decrypt: incorrect passphrase, please set PULUMI_CONFI
 NONE = "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
 FOREIGN = "error: could not decrypt configuration values: cipher: message authentication failed"
 TORN = "error: failed to load checkpoint: place 1: unexpected end of JSON input"
+EMPTY = "error: failed to load checkpoint: EOF"
 LOCKED = "error: the stack is currently locked by 1 lock(s). Either wait or delete the lock file with `pulumi cancel`."
 
 
@@ -19,6 +20,7 @@ LOCKED = "error: the stack is currently locked by 1 lock(s). Either wait or dele
         (NONE, "docs/operations.md, The passphrase is lost"),
         (FOREIGN, "set again each config value with `secure:`"),
         (LOCKED, "object-store recover --stack STACK"),
+        (EMPTY, "object-store recover --stack STACK"),
         (TORN, "docs/operations.md, The checkpoint cannot be loaded"),
     ],
 )

@@ -96,6 +96,7 @@ DAYS: tuple[BadDay, ...] = (
         _operations("Start with a new state"),
         keys="all",
     ),
+    BadDay("the attributes beside the state are empty", damages.empty_attributes, _operations("The engine was killed")),
     BadDay(
         "the state's file is torn",
         damages.tear_state,
