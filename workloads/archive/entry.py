@@ -7,6 +7,7 @@ the system has them, relative to their source. In JSON a path that is not UTF-8 
 import base64
 import json
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ _SECRETS = re.compile(
 Kind = Literal["file", "folder", "link"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A part of a file's content, as one frame of a pack.
 
@@ -44,7 +45,7 @@ class Segment:
     sha256: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One file, folder or link.
 
@@ -131,8 +132,9 @@ def entry_of(line: str | bytes) -> Entry:
 
 
 def _segment(part: list[Any]) -> Segment:
+    # Thousands of entries of a restore name the same few packs.
     at, length, head, start, size = (int(number) for number in part[1:6])
-    return Segment(str(part[0]), at, length, head, start, size, str(part[6]))
+    return Segment(sys.intern(str(part[0])), at, length, head, start, size, str(part[6]))
 
 
 def is_inside(path: bytes) -> bool:

@@ -46,7 +46,7 @@ class Restored:
     size: int = 0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Wanted:
     """A segment and the file that it goes to."""
 

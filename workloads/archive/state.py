@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -94,7 +95,7 @@ def _held(number: int) -> int:
     return max(-(2**63), min(2**63 - 1, number))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Generation:
     """One stored state of a path.
 
@@ -343,7 +344,7 @@ class State:
         for where, line, run, stored, sequence in self._base.execute(
             f"{query} ORDER BY source, path, sequence DESC, run DESC", values
         ):
-            yield Generation(where, entry_of(line), run, stored, sequence)
+            yield Generation(sys.intern(where), entry_of(line), sys.intern(run), stored, sequence)
 
     def pack(self, key: str) -> Stored | None:
         """A pack by its key, committed or staged."""

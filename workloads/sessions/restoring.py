@@ -53,9 +53,9 @@ def run_restore(options: RestoreOptions) -> ExitCode:
             raise InvalidInputError([Problem("--to", "is missing", "an empty folder", "--to FOLDER")])
         with opened(replace(options)) as context:
             machine = _followed(context, options)
-            found = [one for one in context.state.generations(machine, at=at) if _is_wanted(one, options)]
+            found = (one for one in context.state.generations(machine, at=at) if _is_wanted(one, options))
             if options.show:
-                return _list(found)
+                return _list(list(found))
             newest, closed = _opened(context, options, _newest(found))
             if not newest:
                 return _nothing(options)
@@ -88,7 +88,7 @@ def run_cat(options: RestoreOptions) -> ExitCode:
         at = _time(options.at)
         with opened(options) as context:
             machine = _followed(context, options)
-            found = [one for one in context.state.generations(machine, at=at) if _is_wanted(one, options)]
+            found = (one for one in context.state.generations(machine, at=at) if _is_wanted(one, options))
             files = {path: entry for path, entry in _newest(found).items() if entry.kind == "file"}
             exact = {path: entry for path, entry in files.items() if _stem(path) in options.names}
             files = exact or files
