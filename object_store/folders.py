@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from threading import Event, Semaphore
 from typing import TYPE_CHECKING, Final
 
+from object_store import ranges
 from object_store.body import MULTIPART_THRESHOLD
 from object_store.checksums import same_content
 from object_store.errors import InvalidArgument, InvalidKey, LocalFileError, NotFound, UnsafePath
@@ -197,6 +198,8 @@ def download_dir(
         place = fault.filename or folder
         raise LocalFileError(f"{place} cannot be created or read: {fault.strerror}", bucket=bucket) from None
 
+    large = sum(ref.size >= ranges.RANGES_THRESHOLD for ref in refs.values())
+    streams = max(1, min(ranges.STREAMS, jobs // max(1, large)))  # few large objects leave connections for their ranges
     unverified: list[str] = []
 
     def one(key: str) -> int | None:
@@ -209,7 +212,7 @@ def download_dir(
                 key,
                 path,
                 etag=ref.etag,
-                streams=1,
+                streams=streams,
                 progress=progress,
                 unverified=lambda found: unverified.append(found.key),
             ).size

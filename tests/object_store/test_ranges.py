@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,6 +37,35 @@ def test_file_is_the_object_however_many_connections(
 
     assert (tmp_path / "f").read_bytes() == BODY
     assert sum(told) == len(BODY)
+
+
+@pytest.mark.parametrize(("large", "jobs", "streams"), [(1, 8, 4), (1, 2, 2), (2, 8, 4), (3, 8, 2), (3, 2, None)])
+def test_few_large_objects_of_a_folder_share_the_jobs(
+    store: ObjectStore,
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    large: int,
+    jobs: int,
+    streams: int | None,
+) -> None:
+    """A folder never uses more connections than its jobs, and one large object uses several of them."""
+    used: list[int] = []
+    in_ranges = ranges.in_ranges
+
+    def noted(*arguments: Any, streams: int, range_size: int) -> None:  # noqa: ANN401 - as it is called
+        used.append(streams)
+        in_ranges(*arguments, streams=streams, range_size=range_size)
+
+    monkeypatch.setattr(ranges, "in_ranges", noted)
+    for number in range(large):
+        store.upload(bucket, f"folder/large{number}", BODY)
+    store.upload(bucket, "folder/small", b"small")
+
+    store.download_dir(bucket, "folder", tmp_path / "to", jobs=jobs)
+
+    assert used == ([] if streams is None else [streams] * large)
+    assert all((tmp_path / "to" / f"large{number}").read_bytes() == BODY for number in range(large))
 
 
 def _ranged(answer: type[Answer], *, etag: str = '"e"', cut: int = 0, status: int = 206) -> object:
