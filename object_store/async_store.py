@@ -8,6 +8,8 @@ cancelled, an upload that has begun still runs to its end, so the object may be 
 from __future__ import annotations
 
 import asyncio
+import os
+import weakref
 from collections.abc import AsyncIterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -46,8 +48,8 @@ class AsyncObjectStore:
     def __init__(self, config: StoreConfig) -> None:
         """Make a store from an explicit configuration; nothing is sent."""
         self.sync = ObjectStore(config)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="object-store-async")
-        self._readers = ThreadPoolExecutor(_THREADS, thread_name_prefix="object-store-stream")
+        self._begin_anew()
+        _OPEN.add(self)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -192,6 +194,7 @@ class AsyncObjectStore:
 
     async def close(self) -> None:
         """Release connections and threads; the store cannot be used again."""
+        _OPEN.discard(self)
         self._threads.shutdown(wait=False)
         self._readers.shutdown(wait=False)
         self.sync.close()
@@ -210,6 +213,11 @@ class AsyncObjectStore:
         """Show where the store is and the credential's name, but no secret."""
         return f"Async{self.sync!r}"
 
+    def _begin_anew(self) -> None:
+        """Have threads of one's own: in a forked process those of the parent are gone, and work would wait for them."""
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="object-store-async")
+        self._readers = ThreadPoolExecutor(_THREADS, thread_name_prefix="object-store-stream")
+
     async def _in_thread(self, action: Callable[..., T], *arguments: object, **named: object) -> T:
         try:
             running = asyncio.get_running_loop().run_in_executor(self._threads, partial(action, *arguments, **named))
@@ -220,6 +228,18 @@ class AsyncObjectStore:
         else:
             return await running
         raise failure
+
+
+_OPEN: Final[weakref.WeakSet[AsyncObjectStore]] = weakref.WeakSet()
+
+
+def _begin_anew() -> None:
+    for store in tuple(_OPEN):
+        store._begin_anew()  # noqa: SLF001 - for this module alone
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _drawn(loop: asyncio.AbstractEventLoop, blocks: AsyncIterator[bytes]) -> Iterator[bytes]:

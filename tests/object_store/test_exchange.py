@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import socket
 import ssl
 import threading
+import time
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -358,6 +361,28 @@ def test_forked_process(store_at: MakeStore, authority: trustme.CA, ca_file: Pat
         assert reads(store, "parent")
         assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
         assert Path(str(store._ca)).exists()
+
+
+def test_forked_process_of_a_program_with_an_event_loop(store_at: MakeStore) -> None:
+    """The child of a process whose asynchronous store has threads gets its answers from threads of its own."""
+
+    def serve(connection: socket.socket) -> None:
+        while _request(connection):
+            connection.sendall(HEAD + b"Last-Modified: Mon, 24 Nov 2025 10:00:00 GMT\r\nContent-Length: 4\r\n\r\nbody")
+
+    with _served(serve) as endpoint:
+        store = object_store.AsyncObjectStore(store_at(endpoint).config)
+        assert asyncio.run(store.download("probe", "k")) == b"body"
+        time.sleep(0.2)  # then the thread is idle, and the next work would wait for it
+        child = os.fork()
+        if not child:
+            with suppress(BaseException):
+                signal.alarm(20)
+                os._exit(asyncio.run(store.download("probe", "k")) != b"body")
+            os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+        assert asyncio.run(store.download("probe", "k")) == b"body"
+        asyncio.run(store.close())
 
 
 @pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\r"])
