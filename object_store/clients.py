@@ -76,6 +76,11 @@ def _with_what_was_said(
 
 # Threads may share botocore's clients, but not the session that makes them.
 _session_lock = Lock()
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    # A child has no thread that could release it.
+    os.register_at_fork(
+        before=_session_lock.acquire, after_in_parent=_session_lock.release, after_in_child=_session_lock.release
+    )
 
 
 @cache

@@ -18,6 +18,7 @@ import pytest
 from urllib3.exceptions import ProtocolError
 
 import object_store
+from object_store.clients import _session_lock, listing_client
 from object_store.connections import Connections
 from object_store.exchange import NotHttp, head_of
 from tests.object_store.conftest import config_for
@@ -383,6 +384,29 @@ def test_forked_process_of_a_program_with_an_event_loop(store_at: MakeStore) -> 
         assert os.waitpid(child, 0)[1] == 0
         assert asyncio.run(store.download("probe", "k")) == b"body"
         asyncio.run(store.close())
+
+
+def test_fork_while_a_thread_makes_a_client(store_at: MakeStore) -> None:
+    """The child can list, although a thread that it does not have was making a client for a listing."""
+    begun = threading.Event()
+
+    def makes_a_client() -> None:
+        with _session_lock:
+            begun.set()
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=makes_a_client)
+    thread.start()
+    begun.wait()
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            signal.alarm(20)
+            listing_client(store_at("http://127.0.0.1:9").config, None)
+            os._exit(0)
+        os._exit(2)
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\r"])
