@@ -8,14 +8,16 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from model.problems import InvalidInputError, Problem, key_path, nearest
 from model.taxonomy import (
+    ARCHIVE_CLASSES,
     EVERY_DOMAIN,
     HOT_EXPIRE_DAYS,
+    READ_DOMAINS,
     TRANSITION_DAYS_MINIMUM,
     WARM_EXPIRE_DAYS,
     BandName,
@@ -23,6 +25,7 @@ from model.taxonomy import (
     ColdDomain,
     Domain,
     HotDomain,
+    StorageClass,
     Taxonomy,
 )
 from model.taxonomy_mistakes import NAME_FORM, is_out_of_limits, key_in_file, mistake
@@ -173,6 +176,7 @@ def _check(taxonomy: Taxonomy, where: str) -> None:
     for name, domain in taxonomy.domains.items():
         problems += _name_problems(name, key_path(where, f"domains.{name}"))
         problems += _moved_problems(name, domain, taxonomy.bands, where)
+        problems += _archived_problems(name, domain, taxonomy.bands, where)
         if isinstance(domain, ColdDomain):
             problems += _kept_problems(name, domain, taxonomy.bands, where)
     for mark in ("verifies", "audits"):
@@ -248,6 +252,23 @@ def _moved_problems(name: str, domain: Domain, bands: Bands, where: str) -> list
             f"{after} d",
             f"at least {after + 1} d: S3 wants the move before the expiry",
             f"expire_after_days: {after + 1}",
+        )
+    ]
+
+
+def _archived_problems(name: str, domain: Domain, bands: Bands, where: str) -> list[Problem]:
+    """Whether a domain that programs read moves to a class from which nothing is read before it is brought back."""
+    if isinstance(domain, HotDomain) or name not in READ_DOMAINS:
+        return []
+    transition = (bands.warm if domain.band is BandName.WARM else bands.cold).transition
+    if transition.storage_class not in ARCHIVE_CLASSES:
+        return []
+    return [
+        Problem(
+            key_path(where, f"bands.{domain.band}.transition.storage_class"),
+            f"from {transition.storage_class} nothing is read before it is brought back, and {name} is read every day",
+            ", ".join(one for one in get_args(StorageClass) if one not in ARCHIVE_CLASSES),
+            f"transition: {{ storage_class: STANDARD_IA, after_days: {transition.after_days} }}",
         )
     ]
 

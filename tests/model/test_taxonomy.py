@@ -375,3 +375,27 @@ class TestRenames:
             parse(content, "test")
 
         assert "write: media-raw: read" in str(caught.value)
+
+
+@pytest.mark.parametrize("band", ["warm", "cold"])
+@pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
+def test_what_is_read_moves_to_no_archive_class(
+    content: dict[str, Any], band: str, storage_class: str
+) -> None:
+    """Each run reads packs back: from such a class S3 gives nothing. Other bands and classes are free."""
+    content["domains"]["session-archive"]["band"] = band
+    content["domains"]["session-archive"]["expire_after_days"] = 365
+    content["bands"]["warm"]["transition"]["storage_class"] = "STANDARD_IA"
+    content["bands"][band]["transition"]["storage_class"] = storage_class
+
+    message = refused(content)
+
+    assert f"bands.{band}.transition.storage_class: from {storage_class} nothing is read before" in message
+    assert "session-archive is read every day" in message
+    assert "legal: STANDARD_IA, ONEZONE_IA, GLACIER_IR, INTELLIGENT_TIERING" in message
+    assert "write: transition: { storage_class: STANDARD_IA, after_days: 30 }" in message
+    content["bands"][band]["transition"]["storage_class"] = "GLACIER_IR"
+    assert parse(content, "test")
+    content["domains"]["session-archive"]["band"] = "warm"
+    content["bands"]["cold"]["transition"]["storage_class"] = "GLACIER"
+    assert parse(content, "test")

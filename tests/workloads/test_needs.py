@@ -2,6 +2,7 @@
 
 import pytest
 
+from model.taxonomy import READ_DOMAINS
 from model.taxonomy_file import load
 from workloads.needs import NEEDS
 
@@ -14,3 +15,8 @@ def test_needs_are_the_grants(workload: str) -> None:
 
     assert dict(identity.grants) == dict(need.access)
     assert not identity.overwrites
+
+
+def test_what_is_read_is_readable_at_once() -> None:
+    """Each workload reads its archive back, so the taxonomy keeps those domains out of the archive classes."""
+    assert {domain for need in NEEDS.values() for domain in need.access} <= READ_DOMAINS
