@@ -203,3 +203,39 @@ def test_hollow_state_is_not_the_last(world: Any, old: Path) -> None:  # noqa: A
 
     assert _prune(world) == 1
     assert old.exists()
+
+
+def test_folder_that_cannot_be_written(world: Any, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+    """The file stays with the reason, and the others go."""
+    other = world.home / "s/other.jsonl"
+    other.write_bytes(b"{}\n" * 9)
+    os.utime(other, (time.time() - 86400 * 8,) * 2)
+    assert world.archive() == 0
+    whole = os.rename
+
+    def refused(one: Any, two: Any) -> None:  # noqa: ANN401 - what it takes
+        if os.fsencode(one) == os.fsencode(old):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        whole(one, two)
+
+    monkeypatch.setattr("workloads.archive.prune.os.rename", refused)
+
+    assert _prune(world) == 1
+
+    assert world.receipts()[-1]["kept"] == ["s/old.jsonl: Permission denied"]
+    assert [name for name, _ in world.receipts()[-1]["pruned"]] == ["s/other.jsonl"]
+    assert old.exists()
+
+
+def test_file_that_became_a_pipe(world: Any, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+    """It is not opened for ever."""
+    whole = prune._objection
+
+    def late(*given: Any) -> str:  # noqa: ANN401 - what it takes
+        old.unlink(missing_ok=True)
+        os.mkfifo(old)
+        return whole(*given)
+
+    monkeypatch.setattr(prune, "_objection", late)
+    assert _prune(world) == 1
+    assert world.receipts()[-1]["kept"] == ["s/old.jsonl: it is not what is archived"]

@@ -5,7 +5,6 @@ commit; if the store gave its whole content back just now; and if no program has
 looked at again, and only then removed. What was put aside by a run that was killed is put back by the next one.
 """
 
-import hashlib
 import json
 import os
 import secrets
@@ -13,16 +12,19 @@ import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from model.whole_file import write_whole
 from object_store import ObjectStore
 from workloads.archive.entry import Entry, shown
 from workloads.archive.holders import held
-from workloads.archive.pack import BLOCK, DamagedError
+from workloads.archive.pack import DamagedError
+from workloads.archive.patience import StalledError
 from workloads.archive.proven import ColdError
+from workloads.archive.reading import sha256_of_file
 from workloads.archive.restore import RestoreError, content
 from workloads.archive.sealing import NO_KEYS, ClosedError, Keys
-from workloads.archive.source import Found, Root, walk
+from workloads.archive.source import Found, Refused, Root, SourceError, walk
 from workloads.archive.state import State
 
 ASIDE = ".object-store-aside-"
@@ -93,27 +95,28 @@ def prune(
         stage: Called at each point where a kill must do no harm.
 
     Raises:
+        SourceError: Its disk does not answer; nothing was removed.
         CannotTellError: The system does not say which files are open; nothing was removed.
         ObjectStoreError: The store is away, or denies it; nothing more is removed.
     """
     done = Pruned()
     ready = []
-    for found in walk(root):
-        if isinstance(found, Found) and stat.S_ISREG(found.status.st_mode):
-            if found.status.st_mtime >= rule.written_before:
-                continue
-            commit = ""
-            why = "it is in no commit"
-            committed = state.committed(rule.machine, rule.source, found.path)
-            if committed is not None:
-                entry, commit = committed
-                why = _objection(root, found, rule, entry, commit)
-                if not why:
-                    why = _not_back(store, bucket, entry, state, rule.keys, progress)
-            if why:
-                done.kept.append((found.path, why))
-            else:
-                ready.append(_Ready(found.path, found.status, commit))
+    try:
+        for found in walk(root):
+            if _is_old(found, rule):
+                commit = ""
+                why = "it is in no commit"
+                committed = state.committed(rule.machine, rule.source, found.path)
+                if committed is not None:
+                    entry, commit = committed
+                    why = _objection(root, found, rule, entry, commit)
+                    why = why or _not_back(store, bucket, entry, state, rule.keys, progress)
+                if why:
+                    done.kept.append((found.path, why))
+                else:
+                    ready.append(_Ready(found.path, found.status, commit))
+    except StalledError as fault:
+        raise SourceError(f"{root.path}: {fault}; nothing was removed") from None
     stage("judged")
     open_now = held(os.path.join(root.base, one.path) for one in ready)
     for one in ready:
@@ -139,6 +142,13 @@ def put_back(state: State) -> list[str]:
     return left
 
 
+def _is_old(found: Found | Refused, rule: Rule) -> TypeGuard[Found]:
+    """Whether something is a file that was last written long ago."""
+    if not isinstance(found, Found) or not stat.S_ISREG(found.status.st_mode):
+        return False
+    return found.status.st_mtime < rule.written_before
+
+
 def _objection(root: Root, found: Found, rule: Rule, entry: Entry, commit: str) -> str:
     """Why a file may not go, by what is known here; empty if nothing is against it."""
     if commit not in rule.receipts:
@@ -147,7 +157,11 @@ def _objection(root: Root, found: Found, rule: Rule, entry: Entry, commit: str) 
         return "it changed after the receipt was written"
     if entry.hollow:
         return "it shrank by more than half: an earlier state is worth more"
-    if entry.kind != "file" or entry.size != found.status.st_size or _sha256(root, found.path) != entry.sha256:
+    if (
+        entry.kind != "file"
+        or entry.size != found.status.st_size
+        or sha256_of_file(os.path.join(root.base, found.path)) != entry.sha256
+    ):
         return "it is not what is archived"
     return ""
 
@@ -175,6 +189,10 @@ def _remove(root: Root, one: _Ready, state: State, source: str, done: Pruned, st
         os.rename(path, aside)
     except FileNotFoundError:
         done.kept.append((one.path, "it is gone already"))
+        journal.unlink()
+        return
+    except OSError as fault:  # its folder may not be written, or became something else
+        done.kept.append((one.path, fault.strerror or str(fault)))
         journal.unlink()
         return
     stage("aside")
@@ -206,15 +224,3 @@ def _back(aside: bytes, path: bytes) -> list[str]:
     else:
         os.unlink(aside)
     return []
-
-
-def _sha256(root: Root, path: bytes) -> str:
-    digest = hashlib.sha256()
-    try:
-        descriptor = os.open(os.path.join(root.base, path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    with os.fdopen(descriptor, "rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

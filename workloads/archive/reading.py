@@ -18,6 +18,7 @@ from typing import Final
 
 from workloads.archive.entry import Entry
 from workloads.archive.pack import BLOCK, ChangedError, FrameMaker, Made, header_of
+from workloads.archive.patience import Pulse, patient
 from workloads.archive.state import Known, Local, signature_of, unread
 
 TRIES: Final = 3
@@ -30,6 +31,7 @@ TICK_SECONDS: Final = 2
 """A file that changed this recently may change again within the same time stamp."""
 HOLLOW_BYTES: Final = 4096
 """Below this size a smaller file means nothing."""
+_BLOCKS_AHEAD: Final = 2
 
 
 class UnreadableError(Exception):
@@ -98,15 +100,17 @@ class Reader:
         self._maker = FrameMaker(folder, recipients)
         self._buffer = memoryview(bytearray(BLOCK))
         self._progress, self._stopped = progress, stopped
+        self._pulse = Pulse()
 
-    def read(self, wanted: Wanted) -> Read | None:
-        """Read a file; None if it is gone, as it may.
+    def read(self, wanted: Wanted, pulse: Pulse) -> Read | None:
+        """Read a file; None if it is gone, as it may. Each block is a sign of life.
 
         Raises:
             UnreadableError: It cannot be read, or it changed each time.
             StoppedError: The run ends.
             OSError: The local disk cannot hold the frame.
         """
+        self._pulse = pulse
         for _ in range(TRIES):
             try:
                 with _opened(os.path.join(wanted.base, wanted.path)) as file:
@@ -204,6 +208,7 @@ class Reader:
             if not count:
                 raise ChangedError
             at += count
+            self._pulse.beat()
             self._progress(count)
             yield self._buffer[:count]
 
@@ -266,3 +271,21 @@ def _is_hollow(size: int, known: Known | None) -> bool:
     if known is None or known.entry.kind != "file":
         return False
     return known.entry.size >= HOLLOW_BYTES and size * 2 < known.entry.size
+
+
+def sha256_of_file(path: bytes) -> str:
+    """The SHA-256 of a file in hex; empty if it cannot be read. Raise StalledError."""
+
+    def blocks() -> Iterator[bytes]:
+        with _opened(path) as file:
+            if stat.S_ISREG(_status(file).st_mode):
+                while block := file.read(BLOCK):
+                    yield block
+
+    digest = hashlib.sha256()
+    try:
+        for block in patient(blocks(), _BLOCKS_AHEAD):
+            digest.update(block)
+    except (OSError, UnreadableError, ChangedError):
+        return ""
+    return digest.hexdigest()

@@ -3,7 +3,7 @@
 The rule: a run has one id from its first moment, kept in the state before anything is sent. If it is killed, the next
 one goes on with the same id and keeps every pack that was read back. Files are read and compressed side by side, a pack
 goes up and is read back while the next one grows, and only this thread touches the state. What is not encrypted
-to each of today's recipients is stored again whole.
+to each of today's recipients is stored again whole. A file whose disk gives nothing is named and left (`patience`).
 
 Left out: extended attributes, access control lists and owners.
 """
@@ -16,7 +16,7 @@ import tarfile
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +42,7 @@ from workloads.archive.entry import Entry, Segment, shown
 from workloads.archive.manifest import write_manifest
 from workloads.archive.opening import open_manifest, open_pack
 from workloads.archive.pack import DamagedError, Made, Packed, PackWriter, header_of
+from workloads.archive.patience import Pulse, StalledError, Threads, waited
 from workloads.archive.proven import put_proven
 from workloads.archive.reading import Read, Reader, UnreadableError, Wanted, mode_of, name_of
 from workloads.archive.sealing import NO_KEYS, Keys
@@ -56,6 +57,9 @@ READERS: Final = max(1, min(4, (os.cpu_count() or 1) - 1))
 """Files that are read and compressed at the same time, beside this thread; frames are taken in the walk's order."""
 AHEAD: Final = 6
 """Files that are read before the one whose turn it is."""
+STALLS_MAXIMUM: Final = 3
+"""Files whose disk gives nothing, after which the rest of their source is left: each takes a while to tell."""
+_DROP_SECONDS: Final = 5.0
 _SEEN_AT_ONCE: Final = 10_000
 _DAY: Final = 86400.0
 
@@ -97,7 +101,7 @@ class Outcome:
         problems: What makes it incomplete.
         left_out: What is not archived, and holds no data.
         hollow: Files that shrank by more than half.
-        seen: How many entries the walk met.
+        is_cut: Whether a part of the source was not looked at, because its disk gives nothing.
     """
 
     run: str = ""
@@ -107,6 +111,22 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     hollow: list[str] = field(default_factory=list)
+    is_cut: bool = False
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """What is being read.
+
+    Attributes:
+        path: Relative to the source.
+        reading: What comes of it.
+        pulse: Its signs of life.
+    """
+
+    path: bytes
+    reading: "Future[Read | None]"
+    pulse: Pulse
 
 
 class Stage:
@@ -165,8 +185,9 @@ class _Run:
         self.stopped = threading.Event()
         self.readers: queue.SimpleQueue[Reader] = queue.SimpleQueue()
         for _ in range(READERS):
-            self.readers.put(Reader(state.work, job.keys.recipients, progress, self.stopped.is_set))
-        self.ahead: deque[tuple[bytes, Future[Read | None]]] = deque()
+            self._add_reader()
+        self.ahead: deque[_Ahead] = deque()
+        self.stalled = 0
         self.still_there: list[bytes] = []
         self.names: dict[tuple[int, int], bytes] = {}
         self.seen = self.seen_bytes = self.content_bytes = self.unchanged = 0
@@ -180,27 +201,44 @@ class _Run:
         root = opened_root(self.job.root)
         self._settle()
         self.stage("before the walk")
-        with (
-            ThreadPoolExecutor(1, "archive-upload") as self.pool,
-            ThreadPoolExecutor(READERS, "archive-read") as reading,
-        ):
-            self.reading = reading
+        self.reading = Threads(READERS, "archive-read")
+        with ThreadPoolExecutor(1, "archive-upload") as self.pool:
             try:
-                for found in walk(root):
-                    self._take(root, found)
-                while self.ahead:
-                    self._packed()
+                self._read_all(root)
                 self._saw()
                 self._close_pack()
                 self._sent()
             except BaseException:
-                self._drop()
                 if self.writer is not None:
                     self.writer.abandon()
                 raise
+            finally:
+                self._drop()
         self.stage("all packs stored")
         self._commit()
         return self.outcome
+
+    def _read_all(self, root: Root) -> None:
+        """Read what the walk meets; if too much of it gives nothing, or the walk does not go on, leave the rest."""
+        last = b"."
+        walked = walk(root)
+        try:
+            for found in walked:
+                last = found.path
+                self._take(root, found)
+                if self.stalled >= STALLS_MAXIMUM:
+                    self._cut(f"{STALLS_MAXIMUM} files gave nothing, so what comes after {shown(last)} was not read")
+                    break
+        except StalledError as fault:
+            self._cut(f"what comes after {shown(last)} was not read: {fault}")
+        finally:
+            walked.close()
+        while self.ahead:
+            self._packed()
+
+    def _cut(self, reason: str) -> None:
+        self.outcome.is_cut = True
+        self.outcome.problems.append(reason)
 
     def _settle(self) -> None:
         """Find the unfinished run, or begin one. If its commit is there, it is finished."""
@@ -255,7 +293,7 @@ class _Run:
         known = self.state.newest(self.job.machine, self.job.source, entry.path)
         if known is None or known.entry != entry or self._is_old(known):
             header = header_of(name_of(self.job.source, entry.path), status, kind, link=entry.target)
-            self._begin(entry.path, lambda reader: reader.other(entry, header))
+            self._begin(entry.path, lambda reader, _: reader.other(entry, header))
 
     def _take_file(self, root: Root, found: Found) -> None:
         source, path, status = self.job.source, found.path, found.status
@@ -272,29 +310,43 @@ class _Run:
                     self._saw()
                 return
         wanted = Wanted(root.base, path, source, known, is_old, same_as, self.now.timestamp())
-        self._begin(path, lambda reader: reader.read(wanted))
+        self._begin(path, lambda reader, pulse: reader.read(wanted, pulse))
 
-    def _begin(self, path: bytes, read: Callable[[Reader], Read | None]) -> None:
+    def _begin(self, path: bytes, read: Callable[[Reader, Pulse], Read | None]) -> None:
         """Let a reader have something, and pack what was read so far ahead of its turn."""
+        pulse = Pulse()
 
         def work() -> Read | None:
             reader = self.readers.get()
             try:
-                return read(reader)
+                return read(reader, pulse)
             finally:
                 self.readers.put(reader)
 
-        self.ahead.append((path, self.reading.submit(work)))
+        self.ahead.append(_Ahead(path, self.reading.submit(work), pulse))
         if len(self.ahead) > AHEAD:
             self._packed()
 
+    def _add_reader(self) -> None:
+        self.readers.put(Reader(self.state.work, self.job.keys.recipients, self.progress, self.stopped.is_set))
+
     def _packed(self) -> None:
         """Take what was read next: into the pack, or, if nothing of its content is new, into the state at once."""
-        path, reading = self.ahead.popleft()
+        ahead = self.ahead.popleft()
+        path = ahead.path
         try:
-            read = reading.result()
+            read = waited(ahead.reading, ahead.pulse)
         except UnreadableError as fault:
+            self.still_there.append(path)
             self._incomplete(path, str(fault))
+            return
+        except StalledError as fault:
+            self.still_there.append(path)
+            self._incomplete(path, str(fault))
+            ahead.reading.add_done_callback(_closed)
+            self.stalled += 1
+            self._add_reader()
+            self.reading.one_more()
             return
         if read is None:
             return
@@ -306,14 +358,13 @@ class _Run:
             self._remember(read)
 
     def _drop(self) -> None:
-        """End the readers, and give back what they hold."""
+        """End the readers, and give back what they hold; one that hangs is not waited for."""
         self.stopped.set()
-        self.reading.shutdown(cancel_futures=True)
-        for _, reading in self.ahead:
-            if not reading.cancelled() and reading.exception() is None:
-                read = reading.result()
-                if read is not None and read.frame is not None:
-                    read.frame.body.close()
+        self.reading.close()
+        for one in self.ahead:
+            one.reading.cancel()
+            one.reading.add_done_callback(_closed)
+        wait([one.reading for one in self.ahead], _DROP_SECONDS)
 
     def _remember(self, read: Read) -> None:
         """Stage what is new, and note how the file was; within a transaction."""
@@ -468,3 +519,11 @@ class _Run:
 
     def _incomplete(self, path: bytes, reason: str) -> None:
         self.outcome.problems.append(f"{shown(path)}: {reason}")
+
+
+def _closed(reading: "Future[Read | None]") -> None:
+    """Give back what a reader holds that is not wanted any more."""
+    if not reading.cancelled() and reading.exception() is None:
+        read = reading.result()
+        if read is not None and read.frame is not None:
+            read.frame.body.close()

@@ -8,17 +8,20 @@ those above it, are in memory at a time, and no file is opened here.
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from workloads.archive.entry import shown
+from workloads.archive.patience import StalledError, called, patient
 
 #: macOS: the content is in the cloud only, and reading would fetch it (sys/stat.h).
 _SF_DATALESS: Final = 0x40000000
 #: Older macOS has `.NAME.icloud` in place of `NAME`.
 _PLACEHOLDER: Final = b".icloud"
+_AHEAD: Final = 256
+"""What is looked at before its turn."""
 _IN_THE_CLOUD: Final = "its content is in the cloud, not on this machine"
 
 
@@ -73,8 +76,15 @@ def opened_root(path: Path) -> Root:
     """Look at a source's root.
 
     Raises:
-        SourceError: It is missing, is neither folder nor file, or cannot be read.
+        SourceError: It is missing, is neither folder nor file, cannot be read, or its disk does not answer.
     """
+    try:
+        return called(lambda: _looked_at(path))
+    except StalledError as fault:
+        raise SourceError(f"{path}: {fault}") from None
+
+
+def _looked_at(path: Path) -> Root:
     real = Path(os.path.realpath(path))
     try:
         mode = real.stat().st_mode
@@ -89,8 +99,12 @@ def opened_root(path: Path) -> Root:
     raise SourceError(f"{path} is neither a folder nor a file")
 
 
-def walk(root: Root) -> Iterator[Found | Refused]:
-    """Yield everything below a root, a folder before what is in it."""
+def walk(root: Root) -> Generator[Found | Refused, None, None]:
+    """Yield everything below a root, a folder before what is in it. Raise StalledError if the disk does not answer."""
+    return patient(_walked(root), _AHEAD)
+
+
+def _walked(root: Root) -> Iterator[Found | Refused]:
     if root.is_file:
         name = os.fsencode(root.path.name)
         try:

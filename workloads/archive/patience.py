@@ -1,0 +1,134 @@
+"""What may hang: a disk, a mount or a cloud's file system that no longer answers, in a call that nothing interrupts.
+
+The rule: such a call is made by a thread that the end of the process does not wait for, and the thread that needs it
+looks for signs of life. Time in which the whole process was stopped does not count.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+STALL_SECONDS: Final = 120.0
+"""How long a file or a folder may give nothing. A disk that starts takes 30 seconds, and a slow one goes on giving."""
+LOOK_SECONDS: Final = 1.0
+"""How often is looked."""
+
+
+class StalledError(Exception):
+    """Nothing came for a long time; the message says for how long."""
+
+    def __init__(self) -> None:
+        """Say for how long."""
+        super().__init__(f"nothing came of it for {STALL_SECONDS:.0f} seconds: its disk or mount does not answer")
+
+
+class Pulse:
+    """Signs of life of one call."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.beats = 0
+
+    def beat(self) -> None:
+        """Give one."""
+        self.beats += 1
+
+
+class Threads:
+    """Threads that make calls in the order in which they are given."""
+
+    def __init__(self, count: int, name: str) -> None:
+        """Start them."""
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._name, self._count = name, 0
+        for _ in range(count):
+            self.one_more()
+
+    def one_more(self) -> None:
+        """Start a thread in place of one that hangs."""
+        self._count += 1
+        threading.Thread(target=self._work, name=self._name, daemon=True).start()
+
+    def submit(self, call: Callable[[], T]) -> "Future[T]":
+        """Make a call as soon as a thread is free."""
+        future: Future[T] = Future()
+
+        def made() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call())
+                except BaseException as fault:  # noqa: BLE001 - the thread that waits gets it
+                    future.set_exception(fault)
+
+        self._calls.put(made)
+        return future
+
+    def close(self) -> None:
+        """Let each thread end after what it was given; one that hangs is left behind."""
+        for _ in range(self._count):
+            self._calls.put(None)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+
+
+def waited(future: "Future[T]", pulse: Pulse) -> T:
+    """The result of a call. Raise StalledError if it gives no sign of life, and all that the call raises."""
+    quiet, beats = 0.0, pulse.beats
+    while not wait([future], LOOK_SECONDS).done:
+        quiet = quiet + LOOK_SECONDS if pulse.beats == beats else 0.0
+        beats = pulse.beats
+        if quiet >= STALL_SECONDS:
+            raise StalledError
+    return future.result()
+
+
+def called(call: Callable[[], T]) -> T:
+    """Make one call that may hang. Raise StalledError if it does, and all that it raises."""
+    threads = Threads(1, "archive-call")
+    try:
+        return waited(threads.submit(call), Pulse())
+    finally:
+        threads.close()
+
+
+def patient(items: Iterable[T], ahead: int) -> Generator[T, None, None]:
+    """Yield what is made by a thread, some of it ahead. Raise StalledError if nothing comes, and all that is raised."""
+    made: queue.Queue[T] = queue.Queue(ahead)
+    over = threading.Event()
+
+    def make() -> None:
+        for item in items:
+            while not over.is_set():
+                with suppress(queue.Full):
+                    made.put(item, timeout=LOOK_SECONDS)
+                    break
+            if over.is_set():
+                return
+
+    threads = Threads(1, "archive-walk")
+    future = threads.submit(make)
+    threads.close()
+    quiet = 0.0
+    try:
+        while True:
+            ended = future.done()  # before the queue is found empty, so that nothing is put after it
+            try:
+                item = made.get(timeout=0 if ended else LOOK_SECONDS)
+            except queue.Empty:
+                if ended:
+                    break
+                quiet += LOOK_SECONDS
+                if quiet >= STALL_SECONDS:
+                    raise StalledError from None
+            else:
+                quiet = 0.0
+                yield item
+        future.result()
+    finally:
+        over.set()
