@@ -71,6 +71,9 @@ def _public(text: str, where: str) -> str:
 
 def _identities(path: Path) -> Iterator[pyrage.x25519.Identity]:
     where = str(path)
+    if path.name.upper().startswith(_SECRET):
+        keep_secret(where)
+        raise InvalidInputError([Problem("--identity", "is a secret key", "the file that holds it", "--identity FILE")])
     try:
         mode = path.stat().st_mode
     except OSError as fault:

@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 from model.whole_file import write_whole
-from workloads.settings import Workloads
+from workloads.settings import NAME_LENGTH_MAXIMUM, Workloads
 
 
 def machine_of(settings: Workloads, state: Path) -> str:
@@ -21,6 +21,6 @@ def machine_of(settings: Workloads, state: Path) -> str:
         return path.read_text(encoding="utf-8").strip()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     first = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().partition(".")[0].lower()).strip("-")
-    name = first if re.match(r"[a-z]", first) else f"machine-{first}".rstrip("-")
+    name = (first if re.match(r"[a-z]", first) else f"machine-{first}")[:NAME_LENGTH_MAXIMUM].rstrip("-")
     write_whole(path, f"{name}\n")
     return name

@@ -22,7 +22,12 @@ VARIABLE = "OBJECT_STORE_WORKLOADS"
 DEFAULT_FILE = Path("~/.config/object-store/workloads.yaml")
 NAME_FORM = "lower case letters, digits and single hyphens, starting with a letter (claude-projects)"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+#: Names are in keys, and in the names of files.
+NAME_LENGTH_MAXIMUM = 63
+PATH_FORM = "an absolute path, or one below ~ (~/.claude/projects)"
 
+#: How pydantic names the other form of `encryption` in an error; it says nothing that the first form's does not.
+_NONE = "literal['none']"
 #: The places of the agents' transcripts, by the keys that the owner's own backup uses.
 SOURCES: Mapping[str, str] = {
     "pi-agent-sessions": "~/.pi/agent/sessions",
@@ -46,10 +51,24 @@ ALARM_DAYS_MAXIMUM = 29
 def _named(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise ValueError(NAME_FORM)
+    if len(value) > NAME_LENGTH_MAXIMUM:
+        raise ValueError(f"at most {NAME_LENGTH_MAXIMUM} characters")
+    return value
+
+
+def _placed(value: str) -> str:
+    """Refuse what would be another place with each working folder, as under launchd and cron."""
+    try:
+        placed = Path(value).expanduser()
+    except RuntimeError:  # `~` of a user whom the system does not know
+        raise ValueError(PATH_FORM) from None
+    if not placed.is_absolute() or "\0" in value:
+        raise ValueError(PATH_FORM)
     return value
 
 
 Name = Annotated[str, AfterValidator(_named)]
+Location = Annotated[str, AfterValidator(_placed)]
 
 
 class _Declared(BaseModel):
@@ -65,9 +84,9 @@ class Store(_Declared):
         credentials: The stack's published credentials.
     """
 
-    variables: str | None = None
-    deployment: str | None = None
-    credentials: str | None = None
+    variables: Location | None = None
+    deployment: Location | None = None
+    credentials: Location | None = None
 
 
 class Prune(_Declared):
@@ -92,8 +111,8 @@ class Encryption(_Declared):
     """
 
     recipients: tuple[str, ...] = ()
-    recipients_file: str | None = None
-    identity: str | None = None
+    recipients_file: Location | None = None
+    identity: Location | None = None
 
 
 class Sessions(_Declared):
@@ -107,7 +126,7 @@ class Sessions(_Declared):
         prune: Which local files go.
     """
 
-    sources: dict[Name, str | None] = Field(default_factory=dict)
+    sources: dict[Name, Location | None] = Field(default_factory=dict)
     renew_after_days: Annotated[int, Field(ge=1, le=RENEW_DAYS_MAXIMUM - 1, strict=True)] = 150
     alarm_after_days: Annotated[int, Field(ge=1, le=ALARM_DAYS_MAXIMUM, strict=True)] = 20
     every_days: Annotated[int, Field(ge=1, le=7, strict=True)] = 1
@@ -135,8 +154,8 @@ class Workloads(_Declared):
 
     version: Literal[1] = 1
     machine: Name | None = None
-    state: str = "~/.local/state/object-store"
-    receipts: str = "~/.local/state/object-store/receipts"
+    state: Location = "~/.local/state/object-store"
+    receipts: Location = "~/.local/state/object-store/receipts"
     store: Store = Store()
     encryption: Encryption | Literal["none"] | None = None
     sessions: Sessions = Sessions()
@@ -178,7 +197,7 @@ def parse(content: object, where: str) -> Workloads:
     try:
         settings = Workloads.model_validate(content)
     except ValidationError as error:
-        raise InvalidInputError([_mistake(detail, where) for detail in error.errors()]) from None
+        raise InvalidInputError([_mistake(one, where) for one in error.errors() if _NONE not in one["loc"]]) from None
     _check(settings, where)
     return settings
 
@@ -241,7 +260,7 @@ def overlaps(roots: Mapping[str, Path], where: str) -> list[Problem]:
 
 def _mistake(detail: ErrorDetails, where: str) -> Problem:
     """One of pydantic's errors as place, mistake, legal values and line."""
-    path = [part for part in detail["loc"] if part != "[key]"]
+    path = [part for part in detail["loc"] if part not in ("[key]", Encryption.__name__)]
     key = str(path[-1])
     place = key_path(where, ".".join(map(str, path)))
     if detail["type"] == "extra_forbidden":
@@ -250,6 +269,9 @@ def _mistake(detail: ErrorDetails, where: str) -> Problem:
     if detail["type"] == "missing":
         return Problem(place, "is missing", "a value", f"{key}: …")
     message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "model_type":
+        none = "none, or " if path == ["encryption"] else ""
+        message = f"{none}the keys {', '.join(_model_at(path).model_fields)}"
     # A secret key that was written among the public ones must not be shown.
     hidden = isinstance(detail["input"], Mapping) or path[0] == "encryption"
     shown = "the entry" if hidden else repr(detail["input"])

@@ -343,12 +343,24 @@ class TestKeys:
     def test_secret_key_in_the_wrong_place(self, world: Any, key: Path, capsys: Any) -> None:  # noqa: ANN401 - fixtures
         """A mistake of form does not show it either."""
         secret = key.read_text().split()[-1]
-        for wrong in ({"recipients": secret}, {"recipients": [[secret]]}, {"identity": [secret]}, secret):
+        for wrong in (
+            {"recipients": secret},
+            {"recipients": [[secret]]},
+            {"identity": [secret]},
+            {"identity": secret},
+            {"recipients_file": secret},
+            secret,
+        ):
             world.more = {"encryption": wrong}
             assert world.archive() == ExitCode.CANNOT
             err = capsys.readouterr().err
             assert "encryption" in err
             assert secret not in err
+        world.more = {}
+        assert restored(world, Path(secret)) == ExitCode.CANNOT
+        err = capsys.readouterr().err
+        assert "--identity: is a secret key" in err
+        assert secret not in err
 
     def test_file_with_crlf_mark_and_two_recipients(self, world: Any) -> None:  # noqa: ANN401 - the fixture's own class
         """Both are read, and each restores."""

@@ -39,8 +39,17 @@ def test_defaults_are_the_owners() -> None:
             "codex-sessions",
         ),
         ({"sessions": {"sources": dict.fromkeys(SOURCES)}}, "sessions.sources", "every source is off", "one source"),
-        ({"store": {"deployment": "d"}}, "w.yaml: store", "without the other", "both"),
-        ({"store": {"deployment": "d", "credentials": "c", "variables": "v"}}, "store", "two places", "one of them"),
+        ({"store": {"deployment": "/d"}}, "w.yaml: store", "without the other", "both"),
+        ({"store": {"deployment": "/d", "credentials": "/c", "variables": "/v"}}, "store", "two places", "one of them"),
+        ({"machine": "a" * 64}, "w.yaml: machine", "is not allowed", "at most 63"),
+        ({"state": "state"}, "w.yaml: state", "'state'", "an absolute path"),
+        ({"receipts": "~nobody-has-this-name/x"}, "w.yaml: receipts", "'~nobody", "an absolute path"),
+        ({"store": {"variables": "archiver.env"}}, "w.yaml: store.variables", "'archiver.env'", "an absolute path"),
+        ({"sessions": {"sources": {"a": ""}}}, "w.yaml: sessions.sources.a", "''", "an absolute path"),
+        ({"sessions": {"sources": {"a": "/x\0y"}}}, "w.yaml: sessions.sources.a", "x00y", "an absolute path"),
+        ({"sessions": []}, "w.yaml: sessions", "[] is not allowed", "the keys sources, renew_after_days"),
+        ({"encryption": {"recipient": "x"}}, "w.yaml: encryption.recipient", "unknown key", "recipients_file"),
+        ({"encryption": ["x"]}, "w.yaml: encryption", "the entry is not allowed", "none, or the keys recipients"),
     ],
 )
 def test_mistake_is_named(content: Any, place: str, wrong: str, legal: str) -> None:  # noqa: ANN401 - YAML holds anything
@@ -53,6 +62,7 @@ def test_mistake_is_named(content: Any, place: str, wrong: str, legal: str) -> N
     assert wrong in said
     assert legal in said
     assert "write:" in said
+    assert "1 problem" in said
 
 
 def test_every_mistake_is_named_at_once() -> None:
