@@ -33,6 +33,9 @@ Identity = Annotated[
 WithoutClosed = Annotated[
     bool, typer.Option("--without-closed", help="Leave out what no identity opens (else: an error).")
 ]
+WithoutGone = Annotated[
+    bool, typer.Option("--without-gone", help="Leave out what the store no longer has (else: an error).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -115,6 +118,7 @@ def restore(  # noqa: PLR0913 - the command's options
     source: Source = None,
     identity: Identity = None,
     without_closed: WithoutClosed = False,
+    without_gone: WithoutGone = False,
     quiet: Quiet = False,
 ) -> None:
     """Write archived files to an empty folder.
@@ -134,6 +138,7 @@ def restore(  # noqa: PLR0913 - the command's options
         at=at,
         show=show,
         without_closed=without_closed,
+        without_gone=without_gone,
         identities=tuple(identity or ()),
     )
     raise typer.Exit(run_restore(options))

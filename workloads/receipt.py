@@ -7,13 +7,14 @@ It holds names and numbers, and no content. Of an archive that is encrypted the 
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from model.secrecy.redaction import redacted
 from model.whole_file import write_whole
@@ -81,8 +82,8 @@ class Receipt(_Written):
     run: str
     machine: str
     store: str
-    started_at: datetime
-    ended_at: datetime | None = None
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
     status: Status = "running"
     error: str = ""
     notes: tuple[str, ...] = ()
@@ -214,4 +215,8 @@ def said(error: BaseException) -> str:
     if isinstance(error, OSError) and not isinstance(error, ObjectStoreError) and error.strerror:
         where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
         return redacted(f"{where}{error.strerror}")
+    if type(error) is sqlite3.DatabaseError:
+        return f"state.sqlite: {error}; it is put aside, and the same command makes it again from the store"
+    if isinstance(error, sqlite3.Error):
+        return f"state.sqlite: {error}"
     return redacted(" ".join(str(error).split()) or type(error).__name__)

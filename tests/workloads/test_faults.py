@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -212,6 +213,42 @@ class TestSources:
             assert "disk is full" in capsys.readouterr().err
         assert world.archive() == 0
         assert back(world) == truth_of(world.home / "s")
+
+    def test_state_is_damaged_in_the_middle(self, world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+        """What SQLite finds only when it reads on: it is named and put aside, and the same command makes it again."""
+        fill(world, 300)
+        assert world.archive() == 0
+        (path,) = (world.folder / "state/sessions").rglob("state.sqlite")
+        with path.open("r+b") as file:
+            for page in range(4, path.stat().st_size // 4096):
+                file.seek(page * 4096)
+                file.write(b"\xff" * 4096)
+
+        assert world.archive() == 2
+
+        said = "state.sqlite: database disk image is malformed; it is put aside"
+        assert said in capsys.readouterr().err
+        assert said in world.receipts()[-1]["error"]
+        assert world.archive() == 0
+        assert back(world) == truth_of(world.home / "s")
+        assert len(world.keys(".commit.json")) == 1
+
+    def test_state_that_cannot_be_opened_is_kept(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+        """A full or read-only disk does not make the file a damaged one."""
+        fill(world)
+        assert world.archive() == 0
+        whole = sqlite3.connect
+
+        class Full(sqlite3.Connection):
+            def executescript(self, _: str, /) -> sqlite3.Cursor:
+                raise sqlite3.OperationalError("database or disk is full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(sqlite3, "connect", lambda path, **named: whole(path, factory=Full, **named))
+            assert world.archive() == 2
+        assert not list((world.folder / "state").rglob("*.damaged*"))
+        assert world.archive() == 0
+        assert world.receipts()[-1]["sources"][0]["counts"]["unchanged"] == 3
 
     def test_disk_full_while_restoring(
         self,
@@ -522,6 +559,27 @@ class TestRuns:
             state.unlink()
         assert back(world)[b"a.jsonl"].content == b'{"n":4}\n'
 
+    def test_receipts_while_a_run_hangs(self, world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+        """They do not wait for it, and show it as open."""
+        fill(world)
+        program = (
+            "import os, signal, sys\nfrom cli.main import main\nfrom workloads.sessions import archive\n"
+            "whole = archive.archive\n"
+            "def stage(name):\n"
+            "    print(flush=True)\n"
+            "    if name == 'before the walk': os.kill(os.getpid(), signal.SIGSTOP)\n"
+            "archive.archive = lambda *a, **k: whole(*a, **{**k, 'stage': stage})\n"
+            f"sys.exit(main(['sessions', 'archive', '--quiet', '--config', {str(world.write())!r}]))"
+        )
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as run:  # noqa: S603 - our own text
+            assert run.stdout is not None
+            run.stdout.readline()
+            try:
+                assert receipts.run(Options(config=world.write(), quiet=True), 30) == 1
+            finally:
+                run.kill()
+        assert " open " in capsys.readouterr().out
+
     def test_two_at_once(self, world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
         """The second names the first's process, and changes nothing."""
         fill(world)
@@ -649,3 +707,24 @@ def test_target_is_not_empty(world: Any, capsys: pytest.CaptureFixture[str]) -> 
         assert restoring.run_restore(options) == 2
         assert said in capsys.readouterr().err
     assert [path.name for path in to.iterdir()] == ["mine"]
+
+
+def test_target_is_the_working_folder(
+    world: Any,  # noqa: ANN401 - the fixture's own class
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It would be replaced under the feet of whoever is in it; the line to paste works."""
+    fill(world)
+    world.archive()
+    here = world.folder / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+
+    assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=Path())) == 2
+
+    assert "write: --to restored" in capsys.readouterr().err
+    assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=Path("restored"))) == 0
+    assert truth_of(here / "restored/s") == truth_of(world.home / "s")
+    long = here / ("n" * 255)
+    assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=long)) == 0

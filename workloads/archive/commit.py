@@ -10,7 +10,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from model.problems import InvalidInputError, Problem
 
@@ -21,6 +21,9 @@ ENCRYPTED_MANIFEST_SUFFIX = ".manifest.ndjson.zst.age"
 ENCRYPTED_PACK_SUFFIX = ".pack.age"
 SHA256_METADATA = "sha256"
 VERSION: Literal[1] = 1
+SEQUENCE_MAXIMUM = 10**9
+"""More than any machine commits, and little enough that a forged commit leaves room for the next one."""
+Time = Annotated[AwareDatetime, Field(lt=datetime(9000, 1, 1, tzinfo=UTC))]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -42,9 +45,9 @@ class Stored(_Written):
 
     key: Annotated[str, Field(min_length=1)]
     etag: Annotated[str, Field(min_length=1)]
-    size: Annotated[int, Field(ge=0)]
+    size: Annotated[int, Field(ge=0, lt=2**63)]
     sha256: Sha256
-    stored_at: datetime
+    stored_at: Time
     recipients: tuple[str, ...] = ()
 
 
@@ -97,8 +100,8 @@ class Commit(_Written):
     installation: str
     source: str
     run: str
-    sequence: Annotated[int, Field(ge=1)]
-    started_at: datetime
+    sequence: Annotated[int, Field(ge=1, le=SEQUENCE_MAXIMUM)]
+    started_at: Time
     packs: tuple[Stored, ...]
     manifest: Stored
     counts: Counts

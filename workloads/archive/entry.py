@@ -19,6 +19,9 @@ _SECRETS = re.compile(
     r"|AGE-SECRET-KEY-1\w+|eyJ[\w-]{10,}\.eyJ[\w-]{10,}[\w.-]*"
 )
 
+_MODE_MAXIMUM = 0o1777
+_TIME_MAXIMUM_NS = 2**63 * 10**9
+
 Kind = Literal["file", "folder", "link"]
 
 
@@ -117,10 +120,14 @@ def entry_of(line: str | bytes) -> Entry:
             same_as=_bytes(held, "same_as"),
             hollow=bool(held.get("hollow", False)),
         )
-    except (KeyError, TypeError, IndexError, AttributeError) as fault:
+    except (KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as fault:
         raise ValueError(f"an entry of a manifest is malformed: {type(fault).__name__}") from None
     if entry.kind not in ("file", "folder", "link") or not is_inside(entry.path):
         raise ValueError("an entry of a manifest has an unknown kind, or a path that leads out of its source")
+    if not 0 <= entry.mode <= _MODE_MAXIMUM or abs(entry.mtime_ns) >= _TIME_MAXIMUM_NS:
+        raise ValueError("an entry of a manifest has permissions or a time that no file has")
+    if entry.kind == "link" and (not entry.target or b"\0" in entry.target):
+        raise ValueError("a link of a manifest leads nowhere")
     at = 0
     for part in entry.segments:
         if part.start != at or part.size < 0 or part.at < 0 or part.length <= 0 or part.head < 0:
@@ -163,4 +170,6 @@ def _bytes(held: dict[str, Any], name: str) -> bytes:
     if f"{name}_base64" in held:
         return base64.b64decode(held[f"{name}_base64"], validate=True)
     value = held["path"] if name == "path" else held.get(name, "")
-    return str(value).encode()
+    if not isinstance(value, str):
+        raise TypeError
+    return value.encode()

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from object_store import ObjectStore
-from workloads.archive.commit import COMMIT_SUFFIX, SHA256_METADATA, Commit, commit_of, prefix_of, sha256_of
+from workloads.archive.commit import COMMIT_SUFFIX, SHA256_METADATA, Commit, commit_of, prefix_of, sha256_of, stem_of
 from workloads.archive.manifest import read_manifest
 from workloads.archive.pack import DamagedError
 from workloads.archive.proven import read_blocks
@@ -27,20 +27,24 @@ def follow(
     state: State,
     progress: Callable[[int], None],
     keys: Keys = NO_KEYS,
-) -> None:
+) -> frozenset[str]:
     """Take in the commits of a machine that are not known, and forget those that have expired.
+
+    Returns:
+        The keys of all objects of the machine's archive: a pack that is not among them is gone.
 
     Raises:
         DamagedError: A commit or a manifest is not what was committed; its hash is named.
         InvalidInputError: A commit has another form.
         ObjectStoreError: The store is away, or denies it.
     """
-    there = {ref.key: ref.etag for ref in store.list(bucket, prefix_of(machine)) if ref.key.endswith(COMMIT_SUFFIX)}
+    there = frozenset(ref.key for ref in store.list(bucket, prefix_of(machine)))
+    commits = {key for key in there if key.endswith(COMMIT_SUFFIX)}
     known = state.commits(machine)
     with state.transaction():
-        state.forget(known - there.keys())
+        state.forget(known - commits, there)
     opened = {key for key, to in state.closed(machine).items() if keys.opens(to)}
-    new = sorted(there.keys() - (known - opened))
+    new = sorted(commits - (known - opened))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for key, commit in zip(new, pool.map(lambda key: read_commit(store, bucket, key, machine), new), strict=True):
             manifest = commit.manifest
@@ -55,6 +59,7 @@ def follow(
                 else:
                     state.add_commit(key, commit, commit.packs, (), closed=True)
             progress(1)
+    return there
 
 
 def read_commit(store: ObjectStore, bucket: str, key: str, machine: str) -> Commit:
@@ -64,11 +69,7 @@ def read_commit(store: ObjectStore, bucket: str, key: str, machine: str) -> Comm
     if named != found:
         raise DamagedError(f"{key} has SHA-256 {found}; committed was {named}")
     commit = commit_of(got.body, f"s3://{bucket}/{key}")
-    if (
-        commit.machine != machine
-        or not key.endswith(f"/{commit.run}{COMMIT_SUFFIX}")
-        or f"/{commit.source}/" not in key
-    ):
+    if commit.machine != machine or key != f"{stem_of(machine, commit.source, commit.run)}{COMMIT_SUFFIX}":
         raise DamagedError(f"{key} is a commit of {commit.machine}, {commit.source}, {commit.run}: it was copied here")
     return commit
 

@@ -78,7 +78,7 @@ def read_manifest(blocks: Iterable[bytes], key: str) -> tuple[list[Stored], Iter
             Stored.model_validate(one | {"stored_at": datetime.fromisoformat(one["stored_at"])})
             for one in head["packs"]
         ]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise DamagedError(f"{key} is not a manifest") from None
     return packs, _entries(lines, key)
 

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,8 @@ from workloads.archive.sealing import NO_KEYS, Keys
 
 _GAP_BYTES: Final = 64 * 1024
 """Bytes between two frames that are read along, rather than asked for again."""
+
+_PREFIX: Final = 40
 
 
 class RestoreError(Exception):
@@ -86,8 +89,9 @@ def restore(
     _check_empty(folder)
     for key in sorted({key for entry in entries.values() for key in entry.packs}):
         keys.check(key, _pack(packs, key).recipients)
+    folder = Path(os.path.abspath(folder))
     folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name[:_PREFIX]}.", dir=folder.parent))
     try:
         _check_names(entries, beside)
         done = _write(store, bucket, entries, packs, beside, keys, progress)
@@ -119,11 +123,12 @@ def content(
     for part in entry.segments:
         reader = FrameReader(part.head, part.size, part.sha256, part.length)
         pack = _pack(packs, part.pack)
-        for block in keys.opened(_range(store, bucket, pack, part.at, part.at + part.length), pack):
-            for piece in reader.feed(block):
-                digest.update(piece)
-                yield piece
-        reader.end()
+        with _named(pack):
+            for block in keys.opened(_range(store, bucket, pack, part.at, part.at + part.length), pack):
+                for piece in reader.feed(block):
+                    digest.update(piece)
+                    yield piece
+            reader.end()
     if digest.hexdigest() != entry.sha256:
         raise DamagedError(f"{shown(entry.path)} has SHA-256 {digest.hexdigest()}, archived was {entry.sha256}")
 
@@ -133,6 +138,16 @@ def _pack(packs: Callable[[str], Stored | None], key: str) -> Stored:
     if pack is None:
         raise RestoreError(f"no commit names the pack {key}")
     return pack
+
+
+@contextmanager
+def _named(pack: Stored) -> Iterator[None]:
+    """Say in which pack a frame is damaged."""
+    try:
+        yield
+    except DamagedError as fault:
+        text = str(fault)
+        raise DamagedError(text if pack.key in text else f"{pack.key}: {text}") from None
 
 
 def _range(store: ObjectStore, bucket: str, pack: Stored, start: int, end: int) -> Iterator[bytes]:
@@ -154,6 +169,11 @@ def _check_empty(folder: Path) -> None:
             raise RestoreError(f"{folder} is a link; legal: a folder that is empty or does not exist")
         if any(folder.iterdir()):
             raise RestoreError(f"{folder} is not empty; legal: a folder that is empty or does not exist")
+        if folder.samefile(os.curdir) or folder.is_mount():  # it is replaced by the restored one
+            raise RestoreError(
+                f"{folder} is the working folder, or a mount; legal: a folder that is empty or does not exist\n"
+                f"  write: --to {folder / 'restored'}"
+            )
     except FileNotFoundError:
         return
     except NotADirectoryError:
@@ -273,7 +293,8 @@ def _unpack(
     for run in _runs(wanted):
         start, end = run[0].part.at, run[-1].part.at + run[-1].part.length
         blocks = _range(store, bucket, pack, start, end)
-        unpacked(_without_gaps(blocks, run), (_frame(one, base, progress) for one in run), opened)
+        with _named(pack):
+            unpacked(_without_gaps(blocks, run), (_frame(one, base, progress) for one in run), opened)
 
 
 def _frame(

@@ -12,7 +12,7 @@ import os
 import secrets
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from workloads.archive.commit import Commit, Stored
 from workloads.archive.entry import Entry, entry_of, line_of
 
 _FORM: Final = 2
+_DAMAGED: Final = ".damaged"
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS commits (
   key TEXT PRIMARY KEY, machine TEXT, source TEXT, run TEXT, sequence INTEGER, started REAL, installation TEXT,
@@ -117,12 +118,12 @@ class Generation:
 class State:
     """The state of one machine in one bucket; a context manager that locks it."""
 
-    def __init__(self, folder: Path, *, wait: bool = False) -> None:
+    def __init__(self, folder: Path) -> None:
         """Name the folder; it is made when the state is opened."""
         self.folder = folder
         self.work = folder / "work"
-        self._wait = wait
         self._lock = -1
+        self._is_damaged = False
         self._base: sqlite3.Connection
 
     def __enter__(self) -> Self:
@@ -135,7 +136,7 @@ class State:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | (0 if self._wait else fcntl.LOCK_NB))
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._lock)
             raise BusyError(f"another run has {self.folder}: {self._holder()}") from None
@@ -155,12 +156,24 @@ class State:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close and unlock."""
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Close and unlock; a file that was found damaged is put aside."""
+        self.judge(error)
         self._base.close()
+        if self._is_damaged:
+            self._put_aside()
         with suppress(OSError):
             (self.folder / "running.json").unlink(missing_ok=True)
         os.close(self._lock)
+
+    def judge(self, error: BaseException | None) -> None:
+        """Remember whether an error means that the file is damaged; one of the disk or of another program does not."""
+        self._is_damaged = self._is_damaged or type(error) is sqlite3.DatabaseError
+
+    def _put_aside(self) -> None:
+        for each in self.folder.glob("state.sqlite*"):
+            if not each.name.endswith(_DAMAGED):
+                each.replace(each.with_name(f"{each.name}{_DAMAGED}"))
 
     def _holder(self) -> str:
         try:
@@ -180,13 +193,13 @@ class State:
                 if form not in (0, _FORM):
                     raise sqlite3.DatabaseError("of another version")  # noqa: TRY301 - as one that is damaged
                 base.executescript(_TABLES)
-                base.execute(f"PRAGMA user_version={_FORM}")
-            except sqlite3.DatabaseError:
+                if form != _FORM:
+                    base.execute(f"PRAGMA user_version={_FORM}")
+            except sqlite3.DatabaseError as fault:
                 base.close()
-                if again:
+                if again or isinstance(fault, sqlite3.OperationalError):  # a full disk does no harm to the file
                     raise
-                for each in self.folder.glob("state.sqlite*"):
-                    each.replace(each.with_name(f"{each.name}.damaged"))
+                self._put_aside()
             else:
                 return base
         raise AssertionError
@@ -222,14 +235,27 @@ class State:
         """The keys of the commits that are known."""
         return {key for (key,) in self._base.execute("SELECT key FROM commits WHERE machine=?", (machine,))}
 
-    def forget(self, keys: Iterable[str]) -> None:
-        """Forget commits that are no longer in the store, with their entries."""
+    def forget(self, keys: Iterable[str], there: Collection[str]) -> None:
+        """Forget commits that are no longer in the store, their entries, and those of their packs that are gone."""
         for key in keys:
             found = self._base.execute("SELECT machine, source, run FROM commits WHERE key=?", (key,)).fetchone()
             if found:
                 self._base.execute("DELETE FROM entries WHERE machine=? AND source=? AND run=?", found)
-                self._base.execute("DELETE FROM packs WHERE machine=? AND source=? AND instr(key, ?)", found)
                 self._base.execute("DELETE FROM commits WHERE key=?", (key,))
+                query = "SELECT key FROM packs WHERE machine=? AND source=? AND instr(key, ?)"
+                for (pack,) in self._base.execute(query, found).fetchall():
+                    if pack not in there:
+                        self._base.execute("DELETE FROM packs WHERE key=?", (pack,))
+
+    def lost(self, machine: str, there: Collection[str]) -> None:
+        """Take what leans on a pack that is no longer in the store for old, so that the next run stores it again."""
+        packs = self._base.execute("SELECT key FROM packs WHERE machine=?", (machine,)).fetchall()
+        for (pack,) in packs:
+            if pack not in there:
+                self.distrust(machine, self.leaning_on(machine, pack))
+        for (source,) in self._base.execute("SELECT source FROM pending").fetchall():
+            if any(pack.key not in there for pack in self.leaning(source)):
+                self.abandon(source)
 
     def add_commit(
         self, key: str, commit: Commit, packs: Iterable[Stored], entries: Iterable[Entry], *, closed: bool = False

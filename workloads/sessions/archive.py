@@ -78,7 +78,9 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
     status: Status = "complete"
     error = ""
     try:
-        context.follow()
+        there = context.follow()
+        with context.state.transaction():
+            context.state.lost(context.machine, there)
         _check_encryption(context)
         closed = context.state.closed(context.machine)
         if closed:
@@ -99,6 +101,7 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
         end(context, ended_receipt(receipt, "stopped", "", sources, proven, notes), sent=False)
         raise
     except Told as fault:
+        context.state.judge(fault)
         status, error = "failed", said(fault)
     return end(context, ended_receipt(receipt, status, error, sources, proven, notes), sent=True)
 
@@ -218,7 +221,9 @@ def _source(
         young = now - timedelta(days=DELETED_AFTER_DAYS)
         missing = state.missing(name, now.timestamp(), since.timestamp(), int(young.timestamp() * 1e9))
         problems += outcome.problems
-        if not meant:
+        if outcome.is_cut:
+            missing = []  # nothing is known of what was not looked at
+        elif not meant:
             problems += _losses(name, outcome.counts.seen, missing)
         elif missing:
             with state.transaction():

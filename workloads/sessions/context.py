@@ -9,7 +9,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +35,7 @@ from workloads.encryption import keys_of
 from workloads.machine import machine_of
 from workloads.needs import NEEDS
 from workloads.place import place_of
+from workloads.receipt import said
 from workloads.settings import Workloads, load
 
 WORKLOAD = "sessions"
@@ -91,7 +92,7 @@ class Context:
         machine: The machine's name.
         store: The store.
         bucket: The bucket of the sessions.
-        state: The machine's state.
+        state: The machine's state; of a command that needs none it is not opened.
         keys: To whom is encrypted, and what can be opened.
         console: For progress and messages.
     """
@@ -122,10 +123,10 @@ class Context:
         """The store and bucket, for receipts."""
         return f"{self.store.config.endpoint or 'AWS S3 in ' + self.store.config.region} {self.bucket}"
 
-    def follow(self, machine: str = "") -> None:
-        """Bring the state up to what the store holds of a machine; empty for this one."""
+    def follow(self, machine: str = "") -> frozenset[str]:
+        """Bring the state up to what the store holds of a machine; empty for this one. Return the keys of all of it."""
         with self.doing("reading what is archived") as tell:
-            follow(self.store, self.bucket, machine or self.machine, self.state, tell, self.keys)
+            return follow(self.store, self.bucket, machine or self.machine, self.state, tell, self.keys)
 
     @contextmanager
     def doing(self, what: str) -> Iterator[Callable[[int], None]]:
@@ -145,8 +146,8 @@ class Context:
 
 
 @contextmanager
-def opened(options: Options, *, lock: bool = True) -> Iterator[Context]:
-    """Open everything; the state is locked.
+def opened(options: Options, *, locked: bool = True) -> Iterator[Context]:
+    """Open everything; the state is opened and locked, unless the command needs none: a run that hangs has it.
 
     Raises:
         InvalidInputError: A setting or an option is wrong.
@@ -177,7 +178,8 @@ def opened(options: Options, *, lock: bool = True) -> Iterator[Context]:
     base = Path(settings.state).expanduser()
     machine = machine_of(settings, base)
     console = Console(stderr=True, quiet=options.quiet)
-    with ObjectStore(found.config) as store, State(base / WORKLOAD / bucket, wait=not lock) as state:
+    state = State(base / WORKLOAD / bucket)
+    with ObjectStore(found.config) as store, state if locked else nullcontext():
         yield Context(options, settings, where, machine, store, bucket, state, keys, console)
 
 
@@ -199,5 +201,7 @@ def ended(error: BaseException) -> ExitCode:
     if isinstance(error, OSError) and not isinstance(error, ObjectStoreError) and error.strerror:
         name = os.fsdecode(error.filename) if error.filename else "this machine"
         text = f"{name}: {error.strerror}"
+    if isinstance(error, sqlite3.Error):
+        text = said(error)
     sys.stderr.write(redacted(printable(text)) + "\n")
     return ExitCode.CANNOT

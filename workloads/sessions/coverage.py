@@ -6,13 +6,12 @@ cannot tell.
 The rule: it asks the store, not the memory of this machine. A file counts as archived only with all its bytes.
 """
 
-import hashlib
 import json
 import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
@@ -23,7 +22,8 @@ from model.exit_codes import ExitCode
 from model.terminal_text import printable
 from workloads.archive import clock
 from workloads.archive.entry import Entry, shown
-from workloads.archive.pack import BLOCK
+from workloads.archive.patience import StalledError
+from workloads.archive.reading import sha256_of_file
 from workloads.archive.source import Found, Refused, Root, SourceError, opened_root, told, walk
 from workloads.receipt import late, newest_first, of_folder, of_store
 from workloads.sessions.archive import KIND, megabytes
@@ -59,33 +59,33 @@ def run(options: Options) -> ExitCode:
     """Compare this machine with the store, and print what is not covered."""
     try:
         with opened(options) as context:
-            context.follow()
-            return _covered(context)
+            return _covered(context, context.follow())
     except Told as error:
         return ended(error)
 
 
-def _covered(context: Context) -> ExitCode:
-    now, wrong = clock.now_utc(), []
+def _covered(context: Context, there: Collection[str]) -> ExitCode:
+    now = clock.now_utc()
+    wrong: list[str] = []
     uncovered: list[Uncovered] = []
     files: Counter[str] = Counter()
     leaning: Counter[str] = Counter()
     for name, path in context.roots.items():
         try:
             root = opened_root(path)
+            for one in _files(root, name, wrong):
+                files[name] += 1
+                held = _held(context, name, one, there)
+                if held is not None and _is_whole(root, one, held):
+                    leaning.update(held.packs)
+                else:
+                    days = (now.timestamp() - one.status.st_mtime) / _DAY
+                    archived = min(held.size, one.status.st_size) if held is not None else 0
+                    uncovered.append(Uncovered(name, shown(one.path), days, one.status.st_size, archived))
         except SourceError as fault:
             wrong.append(f"{name}: {fault}")
-            continue
-        for one in _files(root, name, wrong):
-            files[name] += 1
-            known = context.state.newest(context.machine, name, one.path)
-            held = known.entry if known is not None and not known.staged and known.entry.kind == "file" else None
-            if held is not None and _is_held(root, one, held):
-                leaning.update(held.packs)
-            else:
-                days = (now.timestamp() - one.status.st_mtime) / _DAY
-                archived = min(held.size, one.status.st_size) if held is not None else 0
-                uncovered.append(Uncovered(name, shown(one.path), days, one.status.st_size, archived))
+        except StalledError as fault:
+            wrong.append(f"{path}: {fault}")
     uncovered.sort(key=lambda one: one.days, reverse=True)
     alarm = context.settings.sessions.alarm_after_days
     overdue = sum(one.days >= alarm for one in uncovered)
@@ -146,20 +146,21 @@ def _files(root: Root, name: str, wrong: list[str]) -> Iterator[Found]:
             yield one
 
 
-def _is_held(root: Root, found: Found, held: Entry) -> bool:
+def _held(context: Context, source: str, found: Found, there: Collection[str]) -> Entry | None:
+    """What is archived of a file, if the store still has all of it: a pack may be gone, and its commit not."""
+    known = context.state.newest(context.machine, source, found.path)
+    if known is None or known.staged or known.entry.kind != "file" or not known.entry.packs.issubset(there):
+        return None
+    return known.entry
+
+
+def _is_whole(root: Root, found: Found, held: Entry) -> bool:
     """Whether all bytes of a file are archived; a file with another time is read."""
     if held.size != found.status.st_size:
         return False
     if held.mtime_ns == found.status.st_mtime_ns:
         return True
-    digest = hashlib.sha256()
-    try:
-        with open(os.path.join(root.base, found.path), "rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-    except OSError:
-        return False
-    return digest.hexdigest() == held.sha256
+    return sha256_of_file(os.path.join(root.base, found.path)) == held.sha256
 
 
 def _lasts(context: Context, leaning: Iterable[str], now: float) -> tuple[dict[str, int], int]:

@@ -82,6 +82,7 @@ def _pruned(context: Context, rule: Prune, options: PruneOptions) -> Receipt:
                 removed += [(f"{name}/{shown(path)}", commit) for path, commit in done.removed]
                 kept += [f"{name}/{shown(path)}: {why}" for path, why in done.kept]
     except (*Told, CannotTellError) as fault:
+        context.state.judge(fault)
         error = said(fault)
     status: Status = "failed" if error else "incomplete" if kept else "complete"
     over = ended_receipt(receipt, status, error, (), {}, notes)

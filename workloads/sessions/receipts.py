@@ -21,7 +21,7 @@ from workloads.table import print_table
 def run(options: Options, days: int) -> ExitCode:
     """List the receipts of the store and of the local folder."""
     try:
-        with opened(options, lock=False) as context:
+        with opened(options, locked=False) as context:
             now = clock.now_utc()
             since = now - timedelta(days=days)
             local = of_folder(context.receipts)

@@ -7,10 +7,11 @@ clocks. What was deleted on the machine since is restored, too: this is an archi
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
@@ -19,11 +20,13 @@ from model.problems import InvalidInputError, Problem
 from model.terminal_text import printable
 from workloads.archive.entry import Entry, is_inside, shown
 from workloads.archive.history import machines
-from workloads.archive.restore import content, restore
+from workloads.archive.restore import RestoreError, content, restore
 from workloads.archive.state import Generation
 from workloads.sessions.archive import megabytes
 from workloads.sessions.context import Context, Options, Told, ended, opened
 from workloads.table import print_table
+
+_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class RestoreOptions(Options):
         at: The state at this time; empty for the last one.
         show: List the stored states, and restore nothing.
         without_closed: Leave out what is encrypted to other keys.
+        without_gone: Leave out what the store no longer has.
     """
 
     names: Sequence[str] = ()
@@ -43,6 +47,7 @@ class RestoreOptions(Options):
     at: str = ""
     show: bool = False
     without_closed: bool = False
+    without_gone: bool = False
 
 
 def run_restore(options: RestoreOptions) -> ExitCode:
@@ -52,11 +57,12 @@ def run_restore(options: RestoreOptions) -> ExitCode:
         if options.to is None and not options.show:
             raise InvalidInputError([Problem("--to", "is missing", "an empty folder", "--to FOLDER")])
         with opened(replace(options)) as context:
-            machine = _followed(context, options)
+            machine, there = _followed(context, options)
             found = (one for one in context.state.generations(machine, at=at) if _is_wanted(one, options))
             if options.show:
                 return _list(list(found))
             newest, closed = _opened(context, options, _newest(found))
+            newest, gone = _kept(options, newest, there)
             if not newest:
                 return _nothing(options)
             assert options.to is not None  # noqa: S101 - checked above, for the type
@@ -78,8 +84,9 @@ def run_restore(options: RestoreOptions) -> ExitCode:
         Console().print(printable(text), markup=False, highlight=False, soft_wrap=True)
     if closed:
         sys.stderr.write(f"left out, because no identity opens them: {closed}\n")
-        return ExitCode.WRONG
-    return ExitCode.DONE
+    if gone:
+        sys.stderr.write(f"left out, because the store has deleted a part: {printable(gone)}\n")
+    return ExitCode.WRONG if closed or gone else ExitCode.DONE
 
 
 def run_cat(options: RestoreOptions) -> ExitCode:
@@ -87,7 +94,7 @@ def run_cat(options: RestoreOptions) -> ExitCode:
     try:
         at = _time(options.at)
         with opened(options) as context:
-            machine = _followed(context, options)
+            machine, _ = _followed(context, options)
             found = (one for one in context.state.generations(machine, at=at) if _is_wanted(one, options))
             files = {path: entry for path, entry in _newest(found).items() if entry.kind == "file"}
             exact = {path: entry for path, entry in files.items() if _stem(path) in options.names}
@@ -108,30 +115,30 @@ def run_cat(options: RestoreOptions) -> ExitCode:
     return ExitCode.DONE
 
 
-def _followed(context: Context, options: RestoreOptions) -> str:
-    """Bring the state up to the store, for the machine that was asked for."""
+def _followed(context: Context, options: RestoreOptions) -> tuple[str, frozenset[str]]:
+    """Bring the state up to the store, for the machine that was asked for; its name, and the keys of its archive."""
     machine = options.machine or context.machine
     if machine != context.machine:
-        there = sorted(machines(context.store, context.bucket))
-        if machine not in there:
+        known = sorted(machines(context.store, context.bucket))
+        if machine not in known:
             raise InvalidInputError(
                 [
                     Problem(
                         "--machine",
                         f"no machine {machine!r} has an archive",
-                        ", ".join(there) or "none",
+                        ", ".join(known) or "none",
                         "--machine NAME",
                     )
                 ]
             )
-    context.follow(machine)
+    there = context.follow(machine)
     closed = context.state.closed(machine)
     if closed and not options.without_closed:
         last, recipients = list(closed.items())[-1]
         context.keys.check(f"{last} ({len(closed)} commits are closed)", recipients)
     for run in context.state.back_in_time(machine):
         sys.stderr.write(f"the clock was set back before the run {run}: what was committed last counts, not its time\n")
-    return machine
+    return machine, there
 
 
 def _opened(context: Context, options: RestoreOptions, newest: dict[bytes, Entry]) -> tuple[dict[bytes, Entry], str]:
@@ -145,6 +152,24 @@ def _opened(context: Context, options: RestoreOptions, newest: dict[bytes, Entry
     if not commits and len(opened) == len(newest):
         return newest, ""
     return opened, f"{commits} commits, and {len(newest) - len(opened)} files of others"
+
+
+def _kept(
+    options: RestoreOptions, newest: dict[bytes, Entry], there: Collection[str]
+) -> tuple[dict[bytes, Entry], str]:
+    """What the store still has all of, and what it has not, as a text."""
+    gone = {path: entry for path, entry in newest.items() if not entry.packs.issubset(there)}
+    if not gone:
+        return newest, ""
+    named = ", ".join(shown(path) for path in list(gone)[:_NAMED])
+    text = f"{len(gone)} files, such as {named}"
+    if not options.without_gone:
+        pack = min(pack for entry in gone.values() for pack in entry.packs if pack not in there)
+        raise RestoreError(
+            f"the pack {pack} is gone: it has expired, or was deleted; {text} cannot be restored\n"
+            "  write: --without-gone (to restore all else)"
+        )
+    return {path: entry for path, entry in newest.items() if path not in gone}, text
 
 
 def _is_wanted(one: Generation, options: RestoreOptions) -> bool:
@@ -185,7 +210,7 @@ def _list(found: Sequence[Generation]) -> ExitCode:
         (
             one.source,
             shown(one.entry.path),
-            f"{datetime.fromtimestamp(one.entry.mtime_ns / 1e9, UTC):%Y-%m-%d %H:%M}",
+            _minute(one.entry.mtime_ns),
             str(one.entry.size),
             f"{one.run[:4]}-{one.run[4:6]}-{one.run[6:8]} {one.run[9:11]}:{one.run[11:13]}",
             str(len(one.entry.segments)),
@@ -197,6 +222,14 @@ def _list(found: Sequence[Generation]) -> ExitCode:
     headings = ("source", "path", "written", "bytes", "committed", "parts", "")
     print_table(headings, rows, right=("bytes", "parts"))
     return ExitCode.DONE if found else ExitCode.WRONG
+
+
+def _minute(time_ns: int) -> str:
+    """A file's time; beyond the years that have four digits, as the seconds since 1970."""
+    try:
+        return f"{datetime.fromtimestamp(time_ns / 1e9, UTC):%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return f"@{time_ns // 10**9}"
 
 
 def _nothing(options: RestoreOptions) -> ExitCode:
