@@ -48,6 +48,7 @@ COMMANDS = {
     "rm": Line(OBJECTS, "object_store.__main__", "Remove objects."),
     "parity": Line(OBJECTS, "object_store.__main__", "Compare a folder with what the store holds."),
     "sessions": Line(OBJECTS, "cli.sessions", "Archive the agents' transcripts, and bring them back."),
+    "vault": Line(OBJECTS, "cli.vault", "Store snapshots of the vault, and prove that they come back."),
     "receipts": Line(OBJECTS, "cli.receipts", "List what the workloads' runs did, newest first."),
 }
 

@@ -1,5 +1,6 @@
 """`object-store receipts`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,21 +11,31 @@ from cli.sessions import Config, Json, Store
 app = plain_app()
 
 
+class Workload(StrEnum):
+    """The workloads that leave receipts."""
+
+    SESSIONS = "sessions"
+    VAULT = "vault"
+
+
 @app.command()
 def receipts(
     *,
     config: Config = None,
     store: Store = None,
+    workload: Annotated[
+        Workload, typer.Option("--workload", metavar="NAME", help="sessions, or vault (whose key it then needs).")
+    ] = Workload.SESSIONS,
     days: Annotated[int, typer.Option("--days", metavar="DAYS", min=1, help="How far back.")] = 30,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """List what the workloads' runs did, newest first.
 
-    Exit status: 0 the last run of each machine is complete and in time, 1 one is not, 2
-    it cannot tell.
+    Exit status: 0 the last run of each machine is complete and in time, and a restore of
+    its vault was proven within 7 days, 1 one is not, 2 it cannot tell.
     """
-    from workloads.sessions.context import Options
-    from workloads.sessions.receipts import run
+    from workloads.context import WORKS, Options
+    from workloads.receipts import run
 
-    raise typer.Exit(run(Options(config, store, quiet=quiet, as_json=as_json), days))
+    raise typer.Exit(run(Options(config, store, quiet=quiet, as_json=as_json), WORKS[workload.value], days))

@@ -96,7 +96,7 @@ def coverage(
     Exit status: 0 all is well, 1 a file waits for 20 days, a run is late, or a pack is
     too old, 2 it cannot tell.
     """
-    from workloads.sessions.context import Options
+    from workloads.context import Options
     from workloads.sessions.coverage import run
 
     options = Options(config, store, None, tuple(source or ()), quiet, as_json, identities=tuple(identity or ()))

@@ -158,7 +158,9 @@ STEERING: tuple[Steering, ...] = (
     *_honoured("HOME", "`pulumi`: its folder, if `PULUMI_HOME` is not set; git's config", ""),
     *_honoured("PATH", "which `pulumi`, `git`, `kubectl` and `secrets` run", ""),
     *_honoured("KUBECONFIG", "`keys deliver --to kubernetes`", ""),
-    *_honoured("OBJECT_STORE_WORKLOADS", "`sessions`, `receipts`: the file `workloads.yaml`", "`--config` comes first"),
+    *_honoured(
+        "OBJECT_STORE_WORKLOADS", "`sessions`, `vault`, `receipts`: the file `workloads.yaml`", "`--config` comes first"
+    ),
 )
 
 #: What the MinIO plugin reads beside the arguments that the program gives it, so that it would use another identity or

@@ -110,11 +110,11 @@ def write_tree(
         }[dialect]
         path = home / name
         size = int(min(LARGEST_BYTES, median_bytes * chance.lognormvariate(0, 1.6)))
-        _write(path, lines(chance, dialect, session, size), now - chance.uniform(0.01, 60) * _DAY)
+        write_file(path, lines(chance, dialect, session, size), now - chance.uniform(0.01, 60) * _DAY)
         made.append(path)
         if dialect == "claude" and number % 3 == 0:
             result = path.with_suffix("") / "tool-results" / f"toolu_{number}.txt"
-            _write(result, b"result\n" * chance.randint(0, 2000), now - chance.uniform(0.01, 60) * _DAY)
+            write_file(result, b"result\n" * chance.randint(0, 2000), now - chance.uniform(0.01, 60) * _DAY)
     if odd:
         _write_odd(home, now)
     return made
@@ -123,16 +123,16 @@ def write_tree(
 def _write_odd(home: Path, now: float) -> None:
     """What a tree of transcripts may hold beside plain ones."""
     folder = home / ".claude/projects/-odd"
-    _write(folder / "empty.jsonl", b"", now - 3 * _DAY)
-    _write(folder / "torn.jsonl", b'{"whole":1}\n{"tor', now - 3 * _DAY)
-    _write(folder / "two\nlines.jsonl", b"{}\n", now - 3 * _DAY)
-    _write(folder / " spaces at the ends .jsonl", b"{}\n", now - 3 * _DAY)
-    _write(folder / "caf\u00e9.jsonl", b'{"form":"NFC"}\n', now - 3 * _DAY)
-    _write(folder / "cafe\u0301.jsonl", b'{"form":"NFD"}\n', now - 3 * _DAY)
-    _write(Path(os.fsdecode(os.fsencode(folder) + b"/latin-\xe9.jsonl")), b"{}\n", now - 3 * _DAY)
-    _write(folder / ("n" * 240 + ".jsonl"), b"{}\n", now - 3 * _DAY)
-    _write(folder / "private.jsonl", b'{"mode":600}\n', now - 3 * _DAY, 0o600)
-    _write(folder / "first.jsonl", b'{"names":2}\n', now - 3 * _DAY)
+    write_file(folder / "empty.jsonl", b"", now - 3 * _DAY)
+    write_file(folder / "torn.jsonl", b'{"whole":1}\n{"tor', now - 3 * _DAY)
+    write_file(folder / "two\nlines.jsonl", b"{}\n", now - 3 * _DAY)
+    write_file(folder / " spaces at the ends .jsonl", b"{}\n", now - 3 * _DAY)
+    write_file(folder / "caf\u00e9.jsonl", b'{"form":"NFC"}\n', now - 3 * _DAY)
+    write_file(folder / "cafe\u0301.jsonl", b'{"form":"NFD"}\n', now - 3 * _DAY)
+    write_file(Path(os.fsdecode(os.fsencode(folder) + b"/latin-\xe9.jsonl")), b"{}\n", now - 3 * _DAY)
+    write_file(folder / ("n" * 240 + ".jsonl"), b"{}\n", now - 3 * _DAY)
+    write_file(folder / "private.jsonl", b'{"mode":600}\n', now - 3 * _DAY, 0o600)
+    write_file(folder / "first.jsonl", b'{"names":2}\n', now - 3 * _DAY)
     (folder / "second.jsonl").unlink(missing_ok=True)
     (folder / "second.jsonl").hardlink_to(folder / "first.jsonl")
     (folder / "empty folder").mkdir(exist_ok=True)
@@ -146,7 +146,8 @@ def _write_odd(home: Path, now: float) -> None:
             (folder / name).symlink_to(target)
 
 
-def _write(path: Path, content: bytes, mtime: float, mode: int = 0o644) -> None:
+def write_file(path: Path, content: bytes, mtime: float, mode: int = 0o644) -> None:
+    """Write a file with its time and mode, and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     path.chmod(mode)

@@ -1,4 +1,4 @@
-"""Ends a run of the archive at a chosen point, as a power cut does: SIGKILL, in a process of its own.
+"""Ends a run of an archive at a chosen point, as a power cut does: SIGKILL, in a process of its own.
 
 The rule: a point is a place in the run's course (`workloads.archive.run`), or a call before or after which the process
 ends. The process is forked from one that has loaded the modules, because loading takes most of a second.
@@ -9,14 +9,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sandbox.forked import load, started
-from workloads import receipt
+from workloads import receipt, running
 from workloads.archive import proven
 from workloads.sessions import archive
+from workloads.vault import drill, snapshot
 
 #: The stages of a run, with the pass at which to end it.
 STAGES = (
@@ -37,41 +38,54 @@ STAGES = (
 #: The calls of the run's modules before which to end it: a pack, the manifest and the commit are up and not read back.
 CALLS = (("read back", 1), ("read back", 3), ("read back", 4), ("receipt", 1), ("sent", 1))
 POINTS = STAGES + CALLS
+#: Those of a snapshot of the vault: its bundle is read back first.
+VAULT_POINTS = (("bundle written", 1), ("bundle stored", 1), *STAGES, *CALLS)
+Stage = Callable[[str], None] | None
+COMMANDS: Mapping[str, Callable[[Path, Stage], int]] = {
+    "sessions archive": lambda config, stage: archive.run(
+        archive.ArchiveOptions(config=config, quiet=True), stage=stage
+    ),
+    "vault snapshot": lambda config, stage: snapshot.run(
+        snapshot.SnapshotOptions(config=config, quiet=True), stage=stage
+    ),
+    "vault drill": lambda config, _: drill.run(drill.DrillOptions(config=config, quiet=True)),
+}
 load(__name__)
 
 
-def run_until(config: Path, point: str, times: int, pack_bytes: int) -> int:
-    """Run `sessions archive` in a process of its own until a point.
+def run_until(config: Path, point: str, times: int, pack_bytes: int, command: str = "sessions archive") -> int:
+    """Run a command in a process of its own until a point.
 
     Args:
         config: The configuration file.
         point: A stage or a call; empty for a whole run.
         times: The pass at which the process ends.
         pack_bytes: Size at which a pack is closed.
+        command: One of `COMMANDS`.
 
     Returns:
         The exit status; -9 if the point was reached.
     """
-    process = started(_run, config, point, times, pack_bytes)
+    process = started(_run, config, point, times, pack_bytes, command)
     process.join()
     return process.exitcode or 0
 
 
-def run_calls(config: Path, calls: int, pack_bytes: int) -> int:
+def run_calls(config: Path, calls: int, pack_bytes: int, command: str = "sessions archive") -> int:
     """Likewise, until Python has made this many calls, in all threads; the same however slow the machine is."""
-    process = started(_run_calls, config, calls, pack_bytes)
+    process = started(_run_calls, config, calls, pack_bytes, command)
     process.join()
     return process.exitcode or 0
 
 
-def calls_of(config: Path, pack_bytes: int) -> int:
+def calls_of(config: Path, pack_bytes: int, command: str = "sessions archive") -> int:
     """How many calls a whole run makes."""
-    if run_calls(config, 0, pack_bytes):
+    if run_calls(config, 0, pack_bytes, command):
         raise AssertionError("the run without a kill failed")
     return int((config.parent / "calls").read_text())
 
 
-def _run_calls(config: Path, calls: int, pack_bytes: int) -> None:
+def _run_calls(config: Path, calls: int, pack_bytes: int, command: str) -> None:
     made = itertools.count(1)
     last = 0
 
@@ -82,16 +96,16 @@ def _run_calls(config: Path, calls: int, pack_bytes: int) -> None:
             if last == calls:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    vars(archive)["PACK_BYTES"] = pack_bytes
+    vars(archive)["PACK_BYTES"] = vars(snapshot)["PACK_BYTES"] = pack_bytes
     threading.setprofile(called)
     sys.setprofile(called)
-    status = archive.run(archive.ArchiveOptions(config=config, quiet=True))
+    status = COMMANDS[command](config, None)
     sys.setprofile(None)
     (config.parent / "calls").write_text(str(last))
     os._exit(status)
 
 
-def _run(config: Path, point: str, times: int, pack_bytes: int) -> None:
+def _run(config: Path, point: str, times: int, pack_bytes: int, command: str) -> None:
     passed = 0
 
     def reached(name: str) -> None:
@@ -107,8 +121,8 @@ def _run(config: Path, point: str, times: int, pack_bytes: int) -> None:
 
         return called
 
-    vars(archive)["PACK_BYTES"] = pack_bytes
+    vars(archive)["PACK_BYTES"] = vars(snapshot)["PACK_BYTES"] = pack_bytes
     vars(proven)["read_back"] = before("read back", proven.read_back)
-    vars(archive)["keep"] = before("receipt", receipt.keep)
-    vars(archive)["send"] = before("sent", receipt.send)
-    os._exit(archive.run(archive.ArchiveOptions(config=config, quiet=True), stage=reached))
+    vars(running)["keep"] = before("receipt", receipt.keep)
+    vars(running)["send"] = before("sent", receipt.send)
+    os._exit(COMMANDS[command](config, reached))

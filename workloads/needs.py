@@ -25,5 +25,8 @@ class Need:
 
 
 NEEDS: Mapping[str, Need] = MappingProxyType(
-    {"sessions": Need("session-archiver", MappingProxyType({"session-archive": Access.APPEND}))}
+    {
+        "sessions": Need("session-archiver", MappingProxyType({"session-archive": Access.APPEND})),
+        "vault": Need("vault-backup", MappingProxyType({"vault-backups": Access.APPEND})),
+    }
 )

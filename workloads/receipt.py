@@ -74,6 +74,8 @@ class Receipt(_Written):
         proven: Packs of earlier runs that were read back now, by key, and what was wrong with them (empty: nothing).
         pruned: Local files that were removed, with the commit that holds each.
         kept: Local files that were to be removed and are still there, and why.
+        snapshot: The commit that a drill restored.
+        restore_proven_at: When all of it had come back and was compared.
         expires_after_days: Days after which the store deletes what this run stored; None for never.
     """
 
@@ -91,6 +93,8 @@ class Receipt(_Written):
     proven: Mapping[str, str] = Field(default_factory=dict)
     pruned: tuple[tuple[str, str], ...] = ()
     kept: tuple[str, ...] = ()
+    snapshot: str = ""
+    restore_proven_at: datetime | None = None
     expires_after_days: int | None = None
 
     @property
@@ -208,6 +212,16 @@ def late(receipts: Iterable[Receipt], kind: str, every: timedelta, now: datetime
             done = one.started_at if one.status == "complete" else datetime.min.replace(tzinfo=UTC)
             last[one.machine] = max(last.get(one.machine, done), done)
     return {machine: when for machine, when in last.items() if now - when > 2 * every}
+
+
+def unproven(receipts: Iterable[Receipt], workload: str, days: float, now: datetime) -> dict[str, datetime | None]:
+    """The machines whose last proven restore is more than some days ago, with its time; None for never."""
+    last: dict[str, datetime | None] = {}
+    for one in receipts:
+        if one.kind.startswith(f"{workload}."):
+            found = [when for when in (last.get(one.machine), one.restore_proven_at) if when is not None]
+            last[one.machine] = max(found, default=None)
+    return {machine: when for machine, when in last.items() if when is None or now - when > timedelta(days=days)}
 
 
 def said(error: BaseException) -> str:

@@ -43,6 +43,8 @@ SOURCES: Mapping[str, str] = {
 }
 #: A pack that live files lean on is replaced before it is this old.
 RENEW_DAYS_MAXIMUM = 180
+#: No snapshot of the vault leans on an older pack, so that all of it stays locked for 335 days of the 365.
+LEAN_DAYS_MAXIMUM = 30
 PRUNE_DAYS_MINIMUM = 7
 #: Other programs delete transcripts after 30 days.
 ALARM_DAYS_MAXIMUM = 29
@@ -138,6 +140,22 @@ class Sessions(_Declared):
         return {name: Path(path).expanduser() for name, path in merged.items() if path is not None}
 
 
+class Vault(_Declared):
+    """The vault of notes.
+
+    Attributes:
+        path: Its folder.
+        exclude: What is left out, as patterns of paths below it; the git repository travels as a bundle anyway.
+        renew_after_days: Age in days at which content is stored again: no snapshot leans on an older pack.
+        every_days: How often it is stored; it is late after two such periods.
+    """
+
+    path: Annotated[str, Field(min_length=1)] = "~/Vault"
+    exclude: tuple[Annotated[str, Field(min_length=1)], ...] = (".obsidian/workspace*",)
+    renew_after_days: Annotated[int, Field(ge=1, le=LEAN_DAYS_MAXIMUM - 1, strict=True)] = LEAN_DAYS_MAXIMUM - 2
+    every_days: Annotated[int, Field(ge=1, le=7, strict=True)] = 1
+
+
 class Workloads(_Declared):
     """The content of `workloads.yaml`.
 
@@ -150,6 +168,7 @@ class Workloads(_Declared):
         encryption: To whom what is stored is encrypted; without it, or with `none`, it is stored in clear. `none` says
             that it is meant, on a machine whose archive is encrypted.
         sessions: The session transcripts.
+        vault: The vault of notes.
     """
 
     version: Literal[1] = 1
@@ -159,6 +178,7 @@ class Workloads(_Declared):
     store: Store = Store()
     encryption: Encryption | Literal["none"] | None = None
     sessions: Sessions = Sessions()
+    vault: Vault = Vault()
 
 
 def json_schema() -> dict[str, Any]:
@@ -284,6 +304,7 @@ def _model_at(path: list[Any]) -> type[BaseModel]:
         ("store",): Store,
         ("encryption",): Encryption,
         ("sessions",): Sessions,
+        ("vault",): Vault,
         ("sessions", "prune"): Prune,
     }
     return models.get(tuple(map(str, path)), Workloads)

@@ -32,3 +32,8 @@ def print_table(headings: Iterable[str], rows: Iterable[Sequence[str]], right: C
     if not console.is_terminal:
         console = Console(width=_UNFOLDED_WIDTH)
     console.print(table)
+
+
+def megabytes(size: int) -> str:
+    """A size for a table."""
+    return f"{size / 1e6:.1f} MB"

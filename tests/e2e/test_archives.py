@@ -16,10 +16,10 @@ from model.exit_codes import ExitCode
 from sandbox import shown_archive
 from sandbox.transcripts import truth_of, write_tree
 from tests.e2e.conftest import lead_here
+from workloads.context import Options
 from workloads.receipt import of_folder
 from workloads.sessions.archive import ArchiveOptions
 from workloads.sessions.archive import run as archive
-from workloads.sessions.context import Options
 from workloads.sessions.coverage import run as coverage
 from workloads.sessions.restoring import RestoreOptions, run_restore
 from workloads.settings import SOURCES

@@ -77,12 +77,14 @@ OPEN = "--deployment {deployment} --credentials {open}"
 AS_WORKER = f"{PUBLISHED} --identity worker"
 # As the archiver of sessions, whose store is away; the domain is not among those of the deployed stacks here.
 AS_ARCHIVER = AT_NOBODY | {"S3_BUCKETS": '{{"session-archive": "sessions-of-a-test"}}'}
+AS_VAULT = AT_NOBODY | {"S3_BUCKETS": '{{"vault-backups": "notes-of-a-test"}}'}
 HELPED = (
     "cli",
     *(f"cli {name}" for name in NAMES),
     *(f"cli keys {name}" for name in ("status", "rotate", "retire", "revoke", "deliver")),
     *(f"cli sandbox {name}" for name in ("up", "down", "status", "env", "deploy", "verify", "engine", "rehearse")),
     *(f"cli sessions {name}" for name in ("archive", "coverage", "restore", "cat", "prune")),
+    *(f"cli vault {name}" for name in ("snapshot", "list", "restore", "drill")),
     "object_store",
     "sandbox.server.serve",
     "verify",
@@ -103,6 +105,12 @@ COMMANDS = (
     line("sessions cat", "cli sessions cat some-session", 2, environ=AS_ARCHIVER),
     line("sessions prune", "cli sessions prune", 2, environ=AS_ARCHIVER, says="sessions.prune"),
     line("sessions, no key", "cli sessions archive --store {out}/nothing", 2, says="cannot be read"),
+    line("vault snapshot", "cli vault snapshot", 2, environ=AS_VAULT, debug=True),
+    line("vault list", "cli vault list", 2, environ=AS_VAULT),
+    line("vault restore", "cli vault restore --to {out}/b", 2, environ=AS_VAULT),
+    line("vault drill", "cli vault drill", 2, environ=AS_VAULT),
+    line("vault drill, check", "cli vault drill --check", 2, environ=AS_VAULT),
+    line("receipts of the vault", "cli receipts --workload vault", 2, environ=AS_VAULT),
     line("receipts", "cli receipts", 2, environ=AS_ARCHIVER, debug=True),
     # A deployed stack.
     line("pulumi up", "pulumi up --yes --skip-preview", lane="local", says="unchanged", debug=True),

@@ -381,6 +381,7 @@ class TestRenames:
 @pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
 def test_what_is_read_moves_to_no_archive_class(content: dict[str, Any], band: str, storage_class: str) -> None:
     """Each run reads packs back: from such a class S3 gives nothing. Other bands and classes are free."""
+    content["domains"]["vault-backups"] = {"band": "warm", "purpose": "read every day, too", "expire_after_days": 365}
     content["domains"]["session-archive"]["band"] = band
     content["domains"]["session-archive"]["expire_after_days"] = 365
     content["bands"]["warm"]["transition"]["storage_class"] = "STANDARD_IA"

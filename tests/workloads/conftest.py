@@ -140,6 +140,14 @@ def _world(tmp_path: Path, client: S3Client, endpoint: str, request: pytest.Fixt
     return World(home, tmp_path / "box", bucket, client, endpoint, sources={"s": str(home / "s")})
 
 
+@pytest.fixture(name="notes")
+def _notes(world: World) -> World:
+    """A machine whose vault is `home/Vault`, with the key of `vault-backup` alone."""
+    world.variables = {"S3_BUCKETS": json.dumps({"vault-backups": world.bucket})}
+    world.more = {"vault": {"path": str(world.home / "Vault")}}
+    return world
+
+
 def old(path: Path, days: float = 3.0) -> Path:
     """A file that was last written some days ago."""
     when = time.time() - days * 86400

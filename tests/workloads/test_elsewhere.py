@@ -14,8 +14,8 @@ from tests.workloads.conftest import old
 from trials.faults import Hook, On, Request, Response
 from trials.faulty_proxy import FaultyProxy
 from workloads.archive import proof
+from workloads.context import Options
 from workloads.sessions import coverage, prune
-from workloads.sessions.context import Options
 from workloads.sessions.prune import PruneOptions
 from workloads.sessions.restoring import RestoreOptions, run_cat, run_restore
 

@@ -18,10 +18,10 @@ from sandbox.transcripts import truth_of, write_tree
 from tests.workloads.conftest import old
 from trials.killed_archive import run_until
 from workloads.archive.zstd import ZstdDecompressor
+from workloads.context import Options
 from workloads.sessions import coverage, prune
 from workloads.sessions.archive import ArchiveOptions
 from workloads.sessions.archive import run as archive
-from workloads.sessions.context import Options
 from workloads.sessions.prune import PruneOptions
 from workloads.sessions.restoring import RestoreOptions, run_cat, run_restore
 

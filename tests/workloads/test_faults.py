@@ -25,11 +25,12 @@ from sandbox.transcripts import truth_of
 from tests.sizes import sized
 from trials.faults import Hook, On, Request, ResetAnswer, ResetRequest, Response, SlowDown, TruncateAnswer
 from trials.faulty_proxy import FaultyProxy
+from workloads import receipts
 from workloads.archive import clock, reading
 from workloads.archive.pack import PackWriter
 from workloads.archive.state import Local, State, signature_of
-from workloads.sessions import coverage, receipts, restoring
-from workloads.sessions.context import Options
+from workloads.context import SESSIONS, Options
+from workloads.sessions import coverage, restoring
 from workloads.sessions.restoring import RestoreOptions, run_cat, run_restore
 
 DAY = 86400
@@ -451,7 +452,7 @@ class TestStore:
             world.endpoint = proxy.endpoint_plain
             options = Options(config=world.write(), quiet=True)
             assert coverage.run(options) == 2
-            assert receipts.run(options, 30) == 2
+            assert receipts.run(options, SESSIONS, 30) == 2
         world.endpoint = upstream
         assert coverage.run(Options(config=world.write(), quiet=True)) == 0
 
@@ -575,7 +576,7 @@ class TestRuns:
             assert run.stdout is not None
             run.stdout.readline()
             try:
-                assert receipts.run(Options(config=world.write(), quiet=True), 30) == 1
+                assert receipts.run(Options(config=world.write(), quiet=True), SESSIONS, 30) == 1
             finally:
                 run.kill()
         assert " open " in capsys.readouterr().out
@@ -668,12 +669,12 @@ class TestRuns:
         world.archive()
         options = Options(config=world.write(), quiet=True, as_json=True)
         capsys.readouterr()
-        assert receipts.run(options, 30) == 1
+        assert receipts.run(options, SESSIONS, 30) == 1
         local = json.loads(capsys.readouterr().out)
         assert [one["status"] for one in local] == ["incomplete", "complete"]
         for path in (world.folder / "receipts").iterdir():
             path.unlink()
-        assert receipts.run(options, 30) == 1
+        assert receipts.run(options, SESSIONS, 30) == 1
         assert json.loads(capsys.readouterr().out) == local
 
 

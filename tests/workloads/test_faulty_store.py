@@ -15,7 +15,7 @@ from tests.sizes import sized
 from trials.faults import On
 from trials.faulty_answers import LIST, READ, READ_RANGES, STORE, TABLE, FaultyAnswer
 from trials.faulty_proxy import FaultyProxy
-from workloads.sessions import context
+from workloads import context
 from workloads.sessions.restoring import RestoreOptions, run_restore
 
 PACK, MANIFEST, COMMIT = r"\.tar\.zst$", r"\.manifest\.ndjson\.zst$", r"\.commit\.json$"

@@ -13,11 +13,12 @@ import pytest
 from model.exit_codes import ExitCode
 from sandbox.transcripts import truth_of
 from tests.workloads.conftest import old
+from workloads import receipts
 from workloads.archive import clock
 from workloads.archive.commit import sha256_of
 from workloads.archive.zstd import ZstdDecompressor, compressor
-from workloads.sessions import coverage, receipts
-from workloads.sessions.context import Options
+from workloads.context import SESSIONS, Options
+from workloads.sessions import coverage
 from workloads.sessions.restoring import RestoreOptions, run_cat, run_restore
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
@@ -235,5 +236,5 @@ def test_receipt_of_another_form(world: Any) -> None:  # noqa: ANN401 - the fixt
     other = f"{os.path.dirname(key)}/sessions.archive-20990101T000000Z-0.json"  # noqa: PTH120 - a key, and no path
     world.client.put_object(Bucket=world.bucket, Key=other, Body=json.dumps(forged).encode())
 
-    assert receipts.run(Options(config=world.write(), quiet=True), 30) == ExitCode.DONE
+    assert receipts.run(Options(config=world.write(), quiet=True), SESSIONS, 30) == ExitCode.DONE
     assert coverage.run(Options(config=world.write(), quiet=True)) == ExitCode.DONE

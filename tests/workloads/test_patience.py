@@ -17,8 +17,8 @@ from model.exit_codes import ExitCode
 from sandbox.transcripts import truth_of
 from tests.workloads.conftest import old
 from workloads.archive import patience, reading
+from workloads.context import Options
 from workloads.sessions import coverage, prune
-from workloads.sessions.context import Options
 from workloads.sessions.prune import PruneOptions
 from workloads.sessions.restoring import RestoreOptions, run_restore
 

@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.transcripts import grow, lines, truth_of, write_tree
 from tests.sizes import sized
-from workloads.sessions.context import Options
+from workloads.context import Options
 from workloads.sessions.coverage import run as coverage
 from workloads.sessions.restoring import RestoreOptions, run_cat, run_restore
 

@@ -9,10 +9,11 @@ import pytest
 
 from model.exit_codes import ExitCode
 from tests.workloads.conftest import old
+from workloads import receipts
+from workloads.context import SESSIONS, Options
 from workloads.machine import machine_of
-from workloads.sessions import archive, coverage, prune, receipts
+from workloads.sessions import archive, coverage, prune
 from workloads.sessions.archive import ArchiveOptions
-from workloads.sessions.context import Options
 from workloads.sessions.prune import PruneOptions
 from workloads.sessions.restoring import RestoreOptions, run_restore
 from workloads.settings import Workloads
@@ -84,7 +85,7 @@ def test_receipts(full: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noq
     (full.home / "s/large.json").unlink()
     assert full.archive() == ExitCode.WRONG
 
-    assert receipts.run(Options(config=full.write()), days=30) == ExitCode.WRONG
+    assert receipts.run(Options(config=full.write()), work=SESSIONS, days=30) == ExitCode.WRONG
 
     _, newest, first = (line.split() for line in capsys.readouterr().out.splitlines())
     assert newest[0] == "!"
@@ -94,7 +95,7 @@ def test_receipts(full: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noq
 
 def test_no_receipt(world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
     """A machine that never ran says so."""
-    receipts.run(Options(config=world.write()), days=30)
+    receipts.run(Options(config=world.write()), work=SESSIONS, days=30)
 
     assert "no receipt" in capsys.readouterr().out
 

@@ -77,6 +77,22 @@ class Counts(_Written):
     packs: int = 0
 
 
+class History(_Written):
+    """The history of a git repository, as a bundle.
+
+    Attributes:
+        bundle: The bundle; None if there is no commit in the repository.
+        refs_sha256: Of all that the bundle has: the same means that there is nothing new.
+        branch: The branch that is checked out; empty if there is none, or if the archive is encrypted.
+        dirty: How many paths differ from the last commit in git.
+    """
+
+    bundle: Stored | None = None
+    refs_sha256: Sha256
+    branch: str = ""
+    dirty: int = 0
+
+
 class Commit(_Written):
     """What one run committed.
 
@@ -92,6 +108,9 @@ class Commit(_Written):
         packs: The packs of this run.
         manifest: The manifest.
         counts: What the run met and stored.
+        history: The history of the repository that the source is.
+        problems: How many things make it incomplete.
+        meant: Whether it was meant that files are missing.
     """
 
     version: Literal[1] = VERSION
@@ -105,6 +124,9 @@ class Commit(_Written):
     packs: tuple[Stored, ...]
     manifest: Stored
     counts: Counts
+    history: History | None = None
+    problems: int = 0
+    meant: bool = False
 
     def to_bytes(self) -> bytes:
         """Its JSON; the same for the same commit."""

@@ -5,6 +5,7 @@ commit is taken in whole, with its manifest proven against it, or not at all. On
 keys is taken in as closed: its packs are known and its entries are not, until a key that opens it is at hand.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -27,8 +28,12 @@ def follow(
     state: State,
     progress: Callable[[int], None],
     keys: Keys = NO_KEYS,
+    *,
+    latest: bool = False,
 ) -> frozenset[str]:
     """Take in the commits of a machine that are not known, and forget those that have expired.
+
+    With `latest` each commit is the whole state of its source, so only the manifest of the last one is read.
 
     Returns:
         The keys of all objects of the machine's archive: a pack that is not among them is gone.
@@ -46,18 +51,26 @@ def follow(
     opened = {key for key, to in state.closed(machine).items() if keys.opens(to)}
     new = sorted(commits - (known - opened))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for key, commit in zip(new, pool.map(lambda key: read_commit(store, bucket, key, machine), new), strict=True):
-            manifest = commit.manifest
-            opens = keys.opens(manifest.recipients)
+        found: Iterator[tuple[str, Commit]] = zip(
+            new, pool.map(lambda key: read_commit(store, bucket, key, machine), new), strict=True
+        )
+        newest: dict[str, Commit] = {}
+        if latest:
+            found = iter(sorted(found, key=lambda one: (one[1].sequence, one[1].run)))
+            found, again = itertools.tee(found)
+            newest = {one.source: one for _, one in again if one.sequence >= state.sequence(machine, one.source)}
+        for key, commit in found:
+            manifest, source = commit.manifest, commit.source
             with state.transaction():
-                if opens:
+                if latest and newest.get(source) is not commit:
+                    state.add_commit(key, commit, commit.packs, ())
+                elif keys.opens(manifest.recipients):
                     blocks = keys.opened(read_blocks(store, bucket, manifest), manifest)
-                    state.add_commit(key, commit, *read_manifest(blocks, manifest.key))
+                    state.add_commit(key, commit, *read_manifest(blocks, manifest.key), exact=latest)
                 elif state.is_unfinished(commit):
-                    source = commit.source
-                    state.add_commit(key, commit, state.leaning(source), state.staged(source))
+                    state.add_commit(key, commit, state.leaning(source), state.staged(source), exact=latest)
                 else:
-                    state.add_commit(key, commit, commit.packs, (), closed=True)
+                    state.add_commit(key, commit, commit.packs, (), closed=True, exact=latest)
             progress(1)
     return there
 

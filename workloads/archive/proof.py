@@ -51,7 +51,7 @@ def prove(
         leaning = state.leaning_on(machine, pack.key) if wrong else []
         with state.transaction():
             if leaning:
-                state.distrust(machine, leaning)
+                state.distrust(machine, leaning, pack.key)
             else:  # it is whole, or no last state of a file needs it any more
                 state.proven(pack.key, now.timestamp())
         if leaning:

@@ -53,20 +53,20 @@ def put_proven(
         OSError: The file cannot be read.
     """
     for number in range(first, first + _TRIES):
-        key = keys(number)
+        key, stored_at = keys(number), clock.now_utc()
         try:
             ref = store.upload(bucket, key, body, content_type, metadata={SHA256_METADATA: sha256}, if_absent=True)
         except AlreadyExists:
             held = store.stat(bucket, key)
             if held.metadata.get(SHA256_METADATA) != sha256:
                 continue
-            ref = held.ref
+            ref, stored_at = held.ref, min(stored_at, held.modified)  # its lock began then
         stored = Stored(
             key=key,
             etag=ref.etag,
             size=ref.size,
             sha256=sha256,
-            stored_at=clock.now_utc(),
+            stored_at=stored_at,
             recipients=tuple(recipients),
         )
         read_back(store, bucket, stored)

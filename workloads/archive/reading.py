@@ -54,6 +54,7 @@ class Wanted:
         is_old: Whether that is to be stored again.
         same_as: The first name of the same file.
         now: When the run began, in seconds since 1970.
+        exact: Take all of its bytes, also those after the last whole line.
     """
 
     base: bytes
@@ -63,6 +64,7 @@ class Wanted:
     is_old: bool
     same_as: bytes
     now: float
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ class Reader:
         """The bytes of a file that are archived: one that is being written ends at its last whole line."""
         size = before.st_size
         hot = abs(wanted.now - before.st_mtime) < HOT_SECONDS
-        if not (hot and wanted.path.endswith(b".jsonl")):
+        if wanted.exact or not (hot and wanted.path.endswith(b".jsonl")):
             return size
         at = size
         while at > 0:

@@ -102,7 +102,7 @@ def restore(
         beside.chmod(0o777 & ~mask)
         beside.rename(folder)
     except BaseException:
-        _remove(beside)
+        remove_folder(beside)
         raise
     return done
 
@@ -361,8 +361,8 @@ def _check_file(path: bytes, entry: Entry) -> None:
         raise DamagedError(f"{shown(entry.path)} has SHA-256 {digest.hexdigest()}, archived was {entry.sha256}")
 
 
-def _remove(folder: Path) -> None:
-    """Remove what was written, also folders that were already made read-only."""
+def remove_folder(folder: Path) -> None:
+    """Remove what a restore wrote, also folders that were already made read-only."""
     for where, folders, _ in os.walk(folder):
         for name in folders:
             path = os.path.join(where, name)

@@ -32,6 +32,7 @@ from workloads.archive.commit import (
     PACK_SUFFIX,
     Commit,
     Counts,
+    History,
     Stored,
     new_run,
     numbered,
@@ -77,6 +78,12 @@ class Job:
         renew_after_days: Age of a pack at which what is live in it is stored again.
         pack_bytes: Size at which a pack is closed.
         keys: To whom it is encrypted.
+        exact: The commit is the whole state of the source: every entry is in it, and nothing that is gone. Content that
+            was stored before, under any name, is not stored again.
+        left_out: What is meant to be left out.
+        history: What is committed with it.
+        problems: What is wrong already.
+        meant: Whether files are meant to be missing.
     """
 
     workload: str
@@ -87,6 +94,11 @@ class Job:
     renew_after_days: int
     pack_bytes: int = PACK_BYTES
     keys: Keys = NO_KEYS
+    exact: bool = False
+    left_out: Callable[[bytes], bool] = lambda _: False
+    history: History | None = None
+    problems: tuple[str, ...] = ()
+    meant: bool = False
 
 
 @dataclass
@@ -102,6 +114,7 @@ class Outcome:
         left_out: What is not archived, and holds no data.
         hollow: Files that shrank by more than half.
         is_cut: Whether a part of the source was not looked at, because its disk gives nothing.
+        unread: How many things are there and hold content that the walk could not tell.
     """
 
     run: str = ""
@@ -112,6 +125,7 @@ class Outcome:
     left_out: list[str] = field(default_factory=list)
     hollow: list[str] = field(default_factory=list)
     is_cut: bool = False
+    unread: int = 0
 
 
 @dataclass(frozen=True)
@@ -175,7 +189,7 @@ class _Run:
     ) -> None:
         self.job, self.store, self.state = job, store, state
         self.progress, self.stage = progress, stage
-        self.outcome = Outcome()
+        self.outcome = Outcome(problems=list(job.problems))
         self.now = clock.now_utc()
         self.packs: dict[str, Stored] = {}
         self.number = 0
@@ -189,6 +203,7 @@ class _Run:
         self.ahead: deque[_Ahead] = deque()
         self.stalled = 0
         self.still_there: list[bytes] = []
+        self.same: list[Entry] = []
         self.names: dict[tuple[int, int], bytes] = {}
         self.seen = self.seen_bytes = self.content_bytes = self.unchanged = 0
         self.files = 0
@@ -221,7 +236,7 @@ class _Run:
     def _read_all(self, root: Root) -> None:
         """Read what the walk meets; if too much of it gives nothing, or the walk does not go on, leave the rest."""
         last = b"."
-        walked = walk(root)
+        walked = walk(root, self.job.left_out)
         try:
             for found in walked:
                 last = found.path
@@ -250,7 +265,7 @@ class _Run:
                 with self.state.transaction():
                     self.state.end(source)
                 pending = None
-            elif not all(self.recipients <= set(pack.recipients) for pack in self.state.leaning(source)):
+            elif not all(self._can_lean_on(pack) for pack in self.state.leaning(source)):
                 with self.state.transaction():
                     self.state.abandon(source)
                 pending = None
@@ -260,6 +275,11 @@ class _Run:
                 self.state.begin(source, *pending)
         self.run_id, self.started = pending
         self.stem = stem_of(machine, source, self.run_id)
+        if self.job.exact:  # what went since the run was killed is not in it
+            self.started = self.now.timestamp()
+            with self.state.transaction():
+                self.state.unsee(source)
+                self.state.forget_contents(source, self._oldest)
         for pack, number in self.state.staged_packs(source):
             self.packs[pack.key] = pack
             self.number = max(self.number, number)
@@ -268,6 +288,7 @@ class _Run:
     def _take(self, root: Root, found: Found | Refused) -> None:
         if isinstance(found, Refused):
             if found.loses:
+                self.outcome.unread += 1
                 self.still_there.append(found.path)
             (self.outcome.problems if found.loses else self.outcome.left_out).append(told(found))
             return
@@ -291,7 +312,9 @@ class _Run:
     def _take_other(self, entry: Entry, status: os.stat_result, kind: bytes) -> None:
         """A folder or a link: it has no content, only a line and a tar entry."""
         known = self.state.newest(self.job.machine, self.job.source, entry.path)
-        if known is None or known.entry != entry or self._is_old(known):
+        if known is not None and known.entry == entry and self.job.exact:
+            self._stays(entry)
+        elif known is None or known.entry != entry or self._is_old(known):
             header = header_of(name_of(self.job.source, entry.path), status, kind, link=entry.target)
             self._begin(entry.path, lambda reader, _: reader.other(entry, header))
 
@@ -306,11 +329,17 @@ class _Run:
             if same and local.archived == status.st_size and mode_of(status) == known.entry.mode:
                 self.unchanged += 1
                 self.still_there.append(path)
-                if len(self.still_there) >= _SEEN_AT_ONCE:
-                    self._saw()
+                self._stays(known.entry)
                 return
-        wanted = Wanted(root.base, path, source, known, is_old, same_as, self.now.timestamp())
+        wanted = Wanted(root.base, path, source, known, is_old, same_as, self.now.timestamp(), self.job.exact)
         self._begin(path, lambda reader, pulse: reader.read(wanted, pulse))
+
+    def _stays(self, entry: Entry) -> None:
+        """Note something that is as it was."""
+        if self.job.exact:
+            self.same.append(entry)
+        if max(len(self.still_there), len(self.same)) >= _SEEN_AT_ONCE:
+            self._saw()
 
     def _begin(self, path: bytes, read: Callable[[Reader, Pulse], Read | None]) -> None:
         """Let a reader have something, and pack what was read so far ahead of its turn."""
@@ -350,12 +379,24 @@ class _Run:
             return
         if read is None:
             return
+        if read.frame is not None and self.job.exact:
+            read = self._deduplicated(read, read.frame)
         if read.frame is not None:
             self._add(read, read.frame)
             return
         self.unchanged += not read.change
         with self.state.transaction():
             self._remember(read)
+
+    def _deduplicated(self, read: Read, frame: Made) -> Read:
+        """What was read, without its frame if its whole content was stored before."""
+        entry = read.entry
+        held = self.state.content(self.job.source, entry.sha256, self._oldest) if entry.size else None
+        packs = [self.state.pack(key) for key in held.packs] if held is not None else []
+        if held is None or held.size != entry.size or not all(pack and self._can_lean_on(pack) for pack in packs):
+            return read
+        frame.body.close()
+        return replace(read, entry=replace(entry, segments=held.segments), change="other", frame=None)
 
     def _drop(self) -> None:
         """End the readers, and give back what they hold; one that hangs is not waited for."""
@@ -369,8 +410,8 @@ class _Run:
     def _remember(self, read: Read) -> None:
         """Stage what is new, and note how the file was; within a transaction."""
         source, path = self.job.source, read.entry.path
-        if read.change:
-            self.state.stage(source, path, read.entry, read.change)
+        if read.change or self.job.exact:
+            self.state.stage(source, path, read.entry, read.change or "same")
         if read.local is not None:
             self.state.note(source, path, read.local, self.now.timestamp())
 
@@ -378,7 +419,10 @@ class _Run:
         """Remember the unchanged files, many at once."""
         with self.state.transaction():
             self.state.saw(self.job.source, self.still_there, self.now.timestamp())
+            for entry in self.same:
+                self.state.stage(self.job.source, entry.path, entry, "same")
         self.still_there.clear()
+        self.same.clear()
 
     def _add(self, read: Read, made: Made) -> None:
         """Append a frame to the pack, and close the pack if it is large enough."""
@@ -442,6 +486,9 @@ class _Run:
     def _commit(self) -> None:
         """Put the manifest and then the commit; without anything new, end the run without either."""
         state, job, source = self.state, self.job, self.job.source
+        if job.exact:
+            with state.transaction():
+                state.drop_unseen(source)
         changes = state.changes(source)
         counts = Counts(
             seen=self.seen,
@@ -454,7 +501,7 @@ class _Run:
             packs=len(self.packs),
         )
         self.outcome.counts = counts
-        if not changes:
+        if not changes or (job.exact and not self.seen and not job.meant):
             with state.transaction():
                 state.end(source)
             return
@@ -485,6 +532,9 @@ class _Run:
             packs=tuple(self.packs.values()),
             manifest=manifest,
             counts=counts.model_copy(update={"stored_bytes": stored_bytes}),
+            history=job.history,
+            problems=len(self.outcome.problems),
+            meant=job.meant,
         )
         key = f"{self.stem}{COMMIT_SUFFIX}"
         body = commit.to_bytes()
@@ -497,17 +547,27 @@ class _Run:
         put_proven(self.store, job.bucket, only, body, sha256_of(body), content_type="application/json")
         self.stage("committed")
         with state.transaction():
-            state.add_commit(key, commit, named, state.staged(source))
+            state.add_commit(key, commit, named, state.staged(source), exact=job.exact)
             state.end(source)
         self.outcome.run, self.outcome.commit = self.run_id, key
         self.outcome.commit_sha256 = sha256_of(body)
         self.outcome.counts = commit.counts
         self.stage("remembered")
 
+    @property
+    def _oldest(self) -> float:
+        """Content that was stored before this time is stored again, in seconds since 1970."""
+        return self.now.timestamp() - self.job.renew_after_days * _DAY
+
+    def _can_lean_on(self, pack: Stored) -> bool:
+        """Whether the entries of a killed run may keep a pack: it has today's recipients, and is young enough."""
+        young = not self.job.exact or pack.stored_at.timestamp() >= self._oldest
+        return young and self.recipients <= set(pack.recipients)
+
     def _is_old(self, known: Known) -> bool:
         if known.staged:
             return False
-        aged = known.stored < self.now.timestamp() - self.job.renew_after_days * _DAY
+        aged = known.stored < self._oldest
         return aged or not self.recipients <= self.encrypted_to.get(known.run, frozenset())
 
     def _other_name(self, path: bytes, status: os.stat_result) -> bytes:

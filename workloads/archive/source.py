@@ -8,7 +8,7 @@ those above it, are in memory at a time, and no file is opened here.
 import errno
 import os
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -99,12 +99,16 @@ def _looked_at(path: Path) -> Root:
     raise SourceError(f"{path} is neither a folder nor a file")
 
 
-def walk(root: Root) -> Generator[Found | Refused, None, None]:
-    """Yield everything below a root, a folder before what is in it. Raise StalledError if the disk does not answer."""
-    return patient(_walked(root), _AHEAD)
+def walk(root: Root, left_out: Callable[[bytes], bool] = lambda _: False) -> Generator[Found | Refused, None, None]:
+    """Yield everything below a root, a folder before what is in it; what is to be left out is named and not entered.
+
+    Raises:
+        StalledError: The disk does not answer.
+    """
+    return patient(_walked(root, left_out), _AHEAD)
 
 
-def _walked(root: Root) -> Iterator[Found | Refused]:
+def _walked(root: Root, left_out: Callable[[bytes], bool]) -> Iterator[Found | Refused]:
     if root.is_file:
         name = os.fsencode(root.path.name)
         try:
@@ -112,10 +116,10 @@ def _walked(root: Root) -> Iterator[Found | Refused]:
         except OSError as fault:
             yield Refused(name, _said(fault), loses=True)
         return
-    yield from _below(root.base)
+    yield from _below(root.base, left_out)
 
 
-def _below(base: bytes) -> Iterator[Found | Refused]:
+def _below(base: bytes, left_out: Callable[[bytes], bool]) -> Iterator[Found | Refused]:
     """Everything below a folder; not by recursion, because folders may lie deeper than Python's calls."""
     inside: list[Iterator[bytes]] = []  # what is left of each open folder
     path, enters = b"", True
@@ -132,6 +136,9 @@ def _below(base: bytes) -> Iterator[Found | Refused]:
         path = next(inside[-1], b"")
         if not path:
             inside.pop()
+            continue
+        if left_out(path):
+            yield Refused(path, "it is meant to be left out", loses=False)
             continue
         try:
             status = os.lstat(os.path.join(base, path))

@@ -42,6 +42,8 @@ CREATE TABLE IF NOT EXISTS pending (source TEXT PRIMARY KEY, run TEXT, started R
 CREATE TABLE IF NOT EXISTS staged_packs (source TEXT, key TEXT, number INTEGER, body TEXT, PRIMARY KEY (source, key));
 CREATE TABLE IF NOT EXISTS staged (
   source TEXT, path BLOB, line TEXT, change TEXT, PRIMARY KEY (source, path)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS contents (
+  source TEXT, sha256 TEXT, stored REAL, line TEXT, PRIMARY KEY (source, sha256)) WITHOUT ROWID;
 """
 
 
@@ -252,15 +254,35 @@ class State:
         packs = self._base.execute("SELECT key FROM packs WHERE machine=?", (machine,)).fetchall()
         for (pack,) in packs:
             if pack not in there:
-                self.distrust(machine, self.leaning_on(machine, pack))
+                self.distrust(machine, self.leaning_on(machine, pack), pack)
         for (source,) in self._base.execute("SELECT source FROM pending").fetchall():
             if any(pack.key not in there for pack in self.leaning(source)):
                 self.abandon(source)
 
     def add_commit(
-        self, key: str, commit: Commit, packs: Iterable[Stored], entries: Iterable[Entry], *, closed: bool = False
+        self,
+        key: str,
+        commit: Commit,
+        packs: Iterable[Stored],
+        entries: Iterable[Entry],
+        *,
+        closed: bool = False,
+        exact: bool = False,
     ) -> None:
-        """Take a commit in, within a transaction; a closed one is encrypted, and its entries are not known here."""
+        """Take a commit in, within a transaction.
+
+        Args:
+            key: The commit's key.
+            commit: The commit.
+            packs: Every pack that an entry names.
+            entries: The entries.
+            closed: It is encrypted, and its entries are not known here.
+            exact: It is the whole state of its source: what was known of the source before gives way, and the content
+                can be found by its SHA-256.
+        """
+        if exact:
+            of = (commit.machine, commit.source)
+            self._base.execute("DELETE FROM entries WHERE machine=? AND source=?", of)
         started = commit.started_at.timestamp()
         stored_at = {one.key: one.stored_at.timestamp() for one in packs}
         self._base.execute(
@@ -298,6 +320,11 @@ class State:
                 "INSERT OR REPLACE INTO entries VALUES (?,?,?,?,?,?,?)",
                 (commit.machine, commit.source, entry.path, commit.sequence, commit.run, stored, line_of(entry)),
             )
+            if exact and entry.segments:
+                self._base.execute(
+                    "INSERT OR REPLACE INTO contents VALUES (?,?,?,?)",
+                    (commit.source, entry.sha256, stored, line_of(entry)),
+                )
 
     def sequence(self, machine: str, source: str) -> int:
         """The highest sequence of a source's commits; 0 without any."""
@@ -416,8 +443,19 @@ class State:
         query = "SELECT max(sequence) FROM entries WHERE machine=? AND source=? AND path=?"
         return int(self._base.execute(query, (machine, one.source, one.entry.path)).fetchone()[0])
 
-    def distrust(self, machine: str, leaning: Iterable[Generation]) -> None:
-        """Take entries for old, so that the next run stores their files again."""
+    def content(self, source: str, sha256: str, since: float) -> Entry | None:
+        """An entry with this content, all of which was stored since a time."""
+        query = "SELECT line FROM contents WHERE source=? AND sha256=? AND stored>=?"
+        found = self._base.execute(query, (source, sha256, since)).fetchone()
+        return entry_of(found[0]) if found else None
+
+    def forget_contents(self, source: str, before: float) -> None:
+        """Forget content that was stored before a time."""
+        self._base.execute("DELETE FROM contents WHERE source=? AND stored<?", (source, before))
+
+    def distrust(self, machine: str, leaning: Iterable[Generation], pack: str) -> None:
+        """Take the entries that lean on a pack for old, so that the next run stores their files again."""
+        self._base.execute("DELETE FROM contents WHERE instr(line, ?)", (json.dumps(pack),))
         for one in leaning:
             self._base.execute(
                 "UPDATE entries SET stored=0 WHERE machine=? AND source=? AND path=? AND sequence=?",
@@ -500,6 +538,14 @@ class State:
         """The entries of the unfinished run, in the order of their paths."""
         for (line,) in self._base.execute("SELECT line FROM staged WHERE source=? ORDER BY path", (source,)):
             yield entry_of(line)
+
+    def unsee(self, source: str) -> None:
+        """Take the entries of the unfinished run for those of files that were not met yet."""
+        self._base.execute("UPDATE staged SET change='' WHERE source=?", (source,))
+
+    def drop_unseen(self, source: str) -> None:
+        """Forget the entries of the unfinished run whose files were not met since."""
+        self._base.execute("DELETE FROM staged WHERE source=? AND change=''", (source,))
 
     def leaning(self, source: str) -> list[Stored]:
         """Every pack that the entries of the unfinished run name, also those of earlier runs."""

@@ -16,21 +16,19 @@ from typing import Final
 from rich.console import Console
 
 from model.exit_codes import ExitCode
-from model.problems import InvalidInputError, Problem, key_path
 from model.terminal_text import printable
-from object_store import ObjectStoreError
 from workloads.archive import clock
-from workloads.archive.commit import new_run
 from workloads.archive.entry import shown
 from workloads.archive.proof import prove
 from workloads.archive.prune import put_back
 from workloads.archive.run import PACK_BYTES, Job, Outcome, archive
 from workloads.archive.source import SourceError
-from workloads.receipt import Receipt, SourceReceipt, Status, keep, said, send, withheld
-from workloads.sessions.context import WORKLOAD, Context, Options, Told, ended, expires_after_days, opened
-from workloads.table import print_table
+from workloads.context import SESSIONS, Context, Options, Told, ended, opened
+from workloads.receipt import Receipt, SourceReceipt, Status, said
+from workloads.running import begun_receipt, check_encryption, end, ended_receipt
+from workloads.table import megabytes, print_table
 
-KIND = "sessions.archive"
+KIND = SESSIONS.kind
 BASELINE_DAYS: Final = 28
 """Files that were seen this recently are expected."""
 DELETED_AFTER_DAYS: Final = 25
@@ -57,7 +55,7 @@ class ArchiveOptions(Options):
 def run(options: ArchiveOptions, *, stage: Callable[[str], None] | None = None) -> ExitCode:
     """Archive every source, write the receipt, and print the summary."""
     try:
-        with opened(options) as context:
+        with opened(options, SESSIONS) as context:
             receipt = _archived(context, options, stage)
     except Told as error:
         return ended(error)
@@ -81,7 +79,7 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
         there = context.follow()
         with context.state.transaction():
             context.state.lost(context.machine, there)
-        _check_encryption(context)
+        check_encryption(context)
         closed = context.state.closed(context.machine)
         if closed:
             notes.append(
@@ -106,79 +104,6 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
     return end(context, ended_receipt(receipt, status, error, sources, proven, notes), sent=True)
 
 
-def _check_encryption(context: Context) -> None:
-    """Refuse to go on in clear with an archive that is encrypted, and an identity that opens nothing of this run."""
-    keys, settings = context.keys, context.settings
-    place = key_path(context.where, "encryption")
-    for name in context.roots:
-        last = next(reversed(context.state.recipients(context.machine, name).values()), frozenset())
-        if last and settings.encryption is None:
-            raise InvalidInputError(
-                [
-                    Problem(
-                        place,
-                        f"is missing, but the archive of {context.machine}, {name} is encrypted",
-                        "its recipients, or none to go on in clear",
-                        f"encryption: {{recipients: [{', '.join(sorted(last))}]}}",
-                    )
-                ]
-            )
-    if keys.recipients and keys.identities:
-        keys.check("what this run stores", keys.recipients)
-
-
-def begun_receipt(context: Context, kind: str) -> Receipt:
-    """The receipt at the beginning of a run; it is kept at once, so that a run that is killed leaves one."""
-    now = clock.now_utc()
-    receipt = Receipt(
-        kind=kind,
-        run=new_run(now),
-        machine=context.machine,
-        store=context.place,
-        started_at=now,
-        expires_after_days=expires_after_days(),
-    )
-    keep(receipt, context.receipts)
-    return receipt
-
-
-def ended_receipt(
-    receipt: Receipt,
-    status: Status,
-    error: str,
-    sources: Sequence[SourceReceipt],
-    proven: dict[str, str],
-    notes: Sequence[str],
-) -> Receipt:
-    """The receipt at the end of its run."""
-    return receipt.model_copy(
-        update={
-            "ended_at": clock.now_utc(),
-            "status": status,
-            "error": error,
-            "sources": tuple(sources),
-            "proven": proven,
-            "notes": tuple(notes),
-        }
-    )
-
-
-def end(context: Context, receipt: Receipt, *, sent: bool) -> Receipt:
-    """Keep a receipt, and send it; one that cannot be sent says so."""
-    keep(receipt, context.receipts)
-    if not sent:
-        return receipt
-    try:
-        send(withheld(receipt) if context.keys.recipients else receipt, context.store, context.bucket)
-    except ObjectStoreError as fault:
-        status: Status = "failed" if receipt.status == "failed" else "incomplete"
-        receipt = receipt.model_copy(
-            update={"status": status, "notes": (*receipt.notes, f"the receipt is only on this machine: {said(fault)}")}
-        )
-        keep(receipt, context.receipts)
-    return receipt
-
-
 def _source(
     context: Context,
     name: str,
@@ -190,7 +115,7 @@ def _source(
     """Archive one source, and judge what is missing."""
     state, machine, now = context.state, context.machine, clock.now_utc()
     job = Job(
-        workload=WORKLOAD,
+        workload=SESSIONS.name,
         machine=machine,
         source=name,
         root=context.roots[name],
@@ -280,8 +205,3 @@ def show(receipt: Receipt) -> None:
         console.print(printable(note), markup=False, highlight=False, soft_wrap=True)
     kept = f"; the store keeps it for {receipt.expires_after_days} days" if receipt.expires_after_days else ""
     console.print(f"{receipt.status}: receipt {receipt.file_name}{kept}", markup=False, highlight=False, soft_wrap=True)
-
-
-def megabytes(size: int) -> str:
-    """A size for a table."""
-    return f"{size / 1e6:.1f} MB"

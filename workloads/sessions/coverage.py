@@ -25,11 +25,11 @@ from workloads.archive.entry import Entry, shown
 from workloads.archive.patience import StalledError
 from workloads.archive.reading import sha256_of_file
 from workloads.archive.source import Found, Refused, Root, SourceError, opened_root, told, walk
+from workloads.context import SESSIONS, Context, Options, Told, ended, expires_after_days, opened
 from workloads.receipt import late, newest_first, of_folder, of_store
-from workloads.sessions.archive import KIND, megabytes
-from workloads.sessions.context import Context, Options, Told, ended, every, expires_after_days, opened
+from workloads.sessions.archive import KIND
 from workloads.settings import RENEW_DAYS_MAXIMUM
-from workloads.table import print_table
+from workloads.table import megabytes, print_table
 
 _DAY = 86400.0
 _SHOWN = 40
@@ -58,7 +58,7 @@ class Uncovered:
 def run(options: Options) -> ExitCode:
     """Compare this machine with the store, and print what is not covered."""
     try:
-        with opened(options) as context:
+        with opened(options, SESSIONS) as context:
             return _covered(context, context.follow())
     except Told as error:
         return ended(error)
@@ -108,7 +108,7 @@ def _covered(context: Context, there: Collection[str]) -> ExitCode:
             *of_store(context.store, context.bucket, since, [one.run for one in known_receipts if one.ended_at]),
         ]
     )
-    for machine, when in late(runs, KIND, every(context.settings), now).items():
+    for machine, when in late(runs, KIND, SESSIONS.every(context.settings), now).items():
         last = f"{when:%Y-%m-%d %H:%M} UTC" if when.year > 1 else "never"
         wrong.append(f"{machine}: the last complete run was {last}")
     if context.machine not in {one.machine for one in runs if one.kind == KIND}:
@@ -165,7 +165,7 @@ def _is_whole(root: Root, found: Found, held: Entry) -> bool:
 
 def _lasts(context: Context, leaning: Iterable[str], now: float) -> tuple[dict[str, int], int]:
     """The packs that live files lean on, counted by the days that they have left; and how many are too old."""
-    expires = expires_after_days()
+    expires = expires_after_days(SESSIONS)
     lasts = {f"{low} to {high - 1}": 0 for low, high in pairwise(_STEPS)} | {"gone": 0}
     old = 0
     for key in leaning:

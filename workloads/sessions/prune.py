@@ -22,9 +22,9 @@ from workloads.archive.entry import shown
 from workloads.archive.holders import CannotTellError
 from workloads.archive.prune import Pruned, Rule, prune, put_back
 from workloads.archive.source import opened_root
+from workloads.context import SESSIONS, Context, Options, Told, ended, opened
 from workloads.receipt import Receipt, Status, of_folder, of_store, said
-from workloads.sessions.archive import begun_receipt, end, ended_receipt
-from workloads.sessions.context import Context, Options, Told, ended, opened
+from workloads.running import begun_receipt, end, ended_receipt
 from workloads.settings import Prune
 
 KIND = "sessions.prune"
@@ -44,7 +44,7 @@ class PruneOptions(Options):
 def run(options: PruneOptions) -> ExitCode:
     """Remove what is old and proven, and write the receipt."""
     try:
-        with opened(options) as context:
+        with opened(options, SESSIONS) as context:
             rule = context.settings.sessions.prune
             if rule is None:
                 line = "prune: {after_days: 30, sources: [claude-projects]}"

@@ -8,7 +8,7 @@ clocks. What was deleted on the machine since is restored, too: this is an archi
 
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -22,9 +22,8 @@ from workloads.archive.entry import Entry, is_inside, shown
 from workloads.archive.history import machines
 from workloads.archive.restore import RestoreError, content, restore
 from workloads.archive.state import Generation
-from workloads.sessions.archive import megabytes
-from workloads.sessions.context import Context, Options, Told, ended, opened
-from workloads.table import print_table
+from workloads.context import SESSIONS, Context, Options, Told, ended, opened, time_of
+from workloads.table import megabytes, print_table
 
 _NAMED: Final = 5
 
@@ -53,10 +52,10 @@ class RestoreOptions(Options):
 def run_restore(options: RestoreOptions) -> ExitCode:
     """Restore to a folder, or list what could be."""
     try:
-        at = _time(options.at)
+        at = time_of(options.at)
         if options.to is None and not options.show:
             raise InvalidInputError([Problem("--to", "is missing", "an empty folder", "--to FOLDER")])
-        with opened(replace(options)) as context:
+        with opened(options, SESSIONS) as context:
             machine, there = _followed(context, options)
             found = (one for one in context.state.generations(machine, at=at) if _is_wanted(one, options))
             if options.show:
@@ -92,8 +91,8 @@ def run_restore(options: RestoreOptions) -> ExitCode:
 def run_cat(options: RestoreOptions) -> ExitCode:
     """Write one session to standard output."""
     try:
-        at = _time(options.at)
-        with opened(options) as context:
+        at = time_of(options.at)
+        with opened(options, SESSIONS) as context:
             machine, _ = _followed(context, options)
             found = (one for one in context.state.generations(machine, at=at) if _is_wanted(one, options))
             files = {path: entry for path, entry in _newest(found).items() if entry.kind == "file"}
@@ -236,19 +235,3 @@ def _nothing(options: RestoreOptions) -> ExitCode:
     what = " or ".join(map(repr, options.names)) or "anything"
     sys.stderr.write(f"no commit names {printable(what)}\n")
     return ExitCode.WRONG
-
-
-def _time(text: str) -> float | None:
-    if not text:
-        return None
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInputError(
-            [
-                Problem(
-                    "--at", f"{text!r} is not a time", "2026-11-30 or 2026-11-30T04:00:00Z", "--at 2026-11-30T04:00:00Z"
-                )
-            ]
-        ) from None
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

@@ -1,4 +1,4 @@
-"""What every command of the sessions begins with: configuration, store, bucket, machine and state.
+"""What every command of a workload begins with: configuration, store, bucket, machine and state.
 
 The rule: everything that can be wrong before a request is found here, and every failure of a command ends here as one
 message and an exit status.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -38,8 +38,6 @@ from workloads.place import place_of
 from workloads.receipt import said
 from workloads.settings import Workloads, load
 
-WORKLOAD = "sessions"
-DOMAIN = "session-archive"
 PROGRESS_AFTER_SECONDS = 2.0
 _NAMES_A_SECRET = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSPHRASE)$")
 """How the variables of other programs end that hold a secret; a transcript's path may hold it, too."""
@@ -56,6 +54,48 @@ Told = (
     OSError,
     sqlite3.Error,
 )
+
+
+@dataclass(frozen=True)
+class Work:
+    """A workload that archives folders.
+
+    Attributes:
+        name: Its name in keys of receipts, and of its folder of state.
+        domain: The domain of its bucket.
+        roots: Folder or file of each source.
+        kind: Of the receipts of its regular run.
+        every: How often it runs.
+        proven_within_days: Days within which a restore must have been proven; None if it need not be.
+        exact: Whether each commit is the whole state of its source.
+    """
+
+    name: str
+    domain: str
+    roots: Callable[[Workloads], dict[str, Path]]
+    kind: str
+    every: Callable[[Workloads], timedelta]
+    proven_within_days: int | None = None
+    exact: bool = False
+
+
+SESSIONS = Work(
+    "sessions",
+    "session-archive",
+    lambda given: given.sessions.roots(),
+    "sessions.archive",
+    lambda given: timedelta(given.sessions.every_days),
+)
+VAULT = Work(
+    "vault",
+    "vault-backups",
+    lambda given: {"vault": Path(given.vault.path).expanduser()},
+    "vault.snapshot",
+    lambda given: timedelta(given.vault.every_days),
+    proven_within_days=7,
+    exact=True,
+)
+WORKS = {one.name: one for one in (SESSIONS, VAULT)}
 
 
 @dataclass(frozen=True)
@@ -87,17 +127,19 @@ class Context:
 
     Attributes:
         options: The command's options.
+        work: The workload.
         settings: The configuration.
         where: Its name in messages.
         machine: The machine's name.
         store: The store.
-        bucket: The bucket of the sessions.
+        bucket: The workload's bucket.
         state: The machine's state; of a command that needs none it is not opened.
         keys: To whom is encrypted, and what can be opened.
         console: For progress and messages.
     """
 
     options: Options
+    work: Work
     settings: Workloads
     where: str
     machine: str
@@ -115,7 +157,7 @@ class Context:
     @property
     def roots(self) -> dict[str, Path]:
         """The sources that were asked for, with their folders or files."""
-        roots = self.settings.sessions.roots()
+        roots = self.work.roots(self.settings)
         return {name: path for name, path in roots.items() if not self.options.sources or name in self.options.sources}
 
     @property
@@ -126,7 +168,8 @@ class Context:
     def follow(self, machine: str = "") -> frozenset[str]:
         """Bring the state up to what the store holds of a machine; empty for this one. Return the keys of all of it."""
         with self.doing("reading what is archived") as tell:
-            return follow(self.store, self.bucket, machine or self.machine, self.state, tell, self.keys)
+            of = machine or self.machine
+            return follow(self.store, self.bucket, of, self.state, tell, self.keys, latest=self.work.exact)
 
     @contextmanager
     def doing(self, what: str) -> Iterator[Callable[[int], None]]:
@@ -146,7 +189,7 @@ class Context:
 
 
 @contextmanager
-def opened(options: Options, *, locked: bool = True) -> Iterator[Context]:
+def opened(options: Options, work: Work, *, locked: bool = True) -> Iterator[Context]:
     """Open everything; the state is opened and locked, unless the command needs none: a run that hangs has it.
 
     Raises:
@@ -157,7 +200,7 @@ def opened(options: Options, *, locked: bool = True) -> Iterator[Context]:
         if _NAMES_A_SECRET.search(name) and not value.startswith("/"):
             keep_secret(value)
     settings, where = load(options.config, os.environ)
-    known = tuple(settings.sessions.roots())
+    known = tuple(work.roots(settings))
     wrong = [name for name in options.sources if name not in known]
     if wrong:
         raise InvalidInputError(
@@ -167,32 +210,27 @@ def opened(options: Options, *, locked: bool = True) -> Iterator[Context]:
             ]
         )
     keys = keys_of(settings, where, options.identities)
-    need = NEEDS[WORKLOAD]
+    need = NEEDS[work.name]
     place = settings.store
     path = options.store or (Path(place.variables).expanduser() if place.variables else None)
     credentials = None
     if path is None and place.deployment is not None and place.credentials is not None:
         path, credentials = Path(place.deployment).expanduser(), Path(place.credentials).expanduser()
     found = place_of(path, need, os.environ, credentials)
-    bucket = found.bucket(DOMAIN)
+    bucket = found.bucket(work.domain)
     base = Path(settings.state).expanduser()
     machine = machine_of(settings, base)
     console = Console(stderr=True, quiet=options.quiet)
-    state = State(base / WORKLOAD / bucket)
+    state = State(base / work.name / bucket)
     with ObjectStore(found.config) as store, state if locked else nullcontext():
-        yield Context(options, settings, where, machine, store, bucket, state, keys, console)
+        yield Context(options, work, settings, where, machine, store, bucket, state, keys, console)
 
 
-def expires_after_days() -> int | None:
-    """Days after which the store deletes a session's pack, as the taxonomy has it."""
+def expires_after_days(work: Work) -> int | None:
+    """Days after which the store deletes what a workload stored, as the taxonomy has it."""
     taxonomy = load_taxonomy()
-    domain = taxonomy.domains[DOMAIN]
+    domain = taxonomy.domains[work.domain]
     return domain.expire_after_days or getattr(getattr(taxonomy.bands, domain.band), "expire_after_days", None)
-
-
-def every(settings: Workloads) -> timedelta:
-    """How often the archive runs."""
-    return timedelta(days=settings.sessions.every_days)
 
 
 def ended(error: BaseException) -> ExitCode:
@@ -205,3 +243,20 @@ def ended(error: BaseException) -> ExitCode:
         text = said(error)
     sys.stderr.write(redacted(printable(text)) + "\n")
     return ExitCode.CANNOT
+
+
+def time_of(text: str) -> float | None:
+    """The time that `--at` gives, in seconds since 1970; None without one. Raise InvalidInputError."""
+    if not text:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInputError(
+            [
+                Problem(
+                    "--at", f"{text!r} is not a time", "2026-11-30 or 2026-11-30T04:00:00Z", "--at 2026-11-30T04:00:00Z"
+                )
+            ]
+        ) from None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

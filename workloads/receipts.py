@@ -6,30 +6,30 @@ Exit status: 0 the last run of each machine is complete and in time; 1 one is no
 import json
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from model.exit_codes import ExitCode
 from model.terminal_text import printable
 from workloads.archive import clock
-from workloads.receipt import Receipt, late, newest_first, of_folder, of_store
-from workloads.sessions.archive import KIND, megabytes
-from workloads.sessions.context import Options, Told, ended, every, opened
-from workloads.table import print_table
+from workloads.context import Context, Options, Told, Work, ended, opened
+from workloads.receipt import Receipt, late, newest_first, of_folder, of_store, unproven
+from workloads.table import megabytes, print_table
 
 
-def run(options: Options, days: int) -> ExitCode:
+def run(options: Options, work: Work, days: int) -> ExitCode:
     """List the receipts of the store and of the local folder."""
     try:
-        with opened(options, locked=False) as context:
+        with opened(options, work, locked=False) as context:
             now = clock.now_utc()
             since = now - timedelta(days=days)
-            local = of_folder(context.receipts)
-            sent = of_store(context.store, context.bucket, since, [one.run for one in local if one.ended_at])
-            found = [one for one in newest_first([*local, *sent]) if one.started_at >= since]
-            overdue = late(newest_first([*local, *sent]), KIND, every(context.settings), now)
+            runs = receipts_of(context, since)
+            overdue = late(runs, work.kind, work.every(context.settings), now)
+            within = work.proven_within_days
+            unsure = unproven(runs, work.name, within, now) if within is not None else {}
     except Told as error:
         return ended(error)
+    found = [one for one in runs if one.started_at >= since]
     if options.as_json:
         sys.stdout.write(json.dumps([one.model_dump(mode="json") for one in found], indent=1) + "\n")
     else:
@@ -37,11 +37,21 @@ def run(options: Options, days: int) -> ExitCode:
         for machine, when in overdue.items():
             last = f"{when:%Y-%m-%d %H:%M} UTC" if when.year > 1 else "never"
             sys.stdout.write(f"LATE {printable(machine)}: the last complete run was {last}\n")
+        for machine, proven_at in unsure.items():
+            text = f"{proven_at:%Y-%m-%d %H:%M} UTC" if proven_at else "never"
+            sys.stdout.write(f"UNPROVEN {printable(machine)}: a restore was last proven {text}\n")
     last_of: dict[tuple[str, str], Receipt] = {}
     for one in found:
         last_of.setdefault((one.machine, one.kind), one)
-    bad = overdue or any(one.failed for one in last_of.values())
+    bad = overdue or unsure or any(one.failed for one in last_of.values())
     return ExitCode.WRONG if bad else ExitCode.DONE
+
+
+def receipts_of(context: Context, since: datetime) -> list[Receipt]:
+    """The receipts of a workload, of this machine and since a time of the store, the newest first."""
+    local = of_folder(context.receipts)
+    sent = of_store(context.store, context.bucket, since, [one.run for one in local if one.ended_at])
+    return [one for one in newest_first([*local, *sent]) if one.kind.startswith(f"{context.work.name}.")]
 
 
 _TEXTS: Final = ("", "started (UTC)", "machine", "run", "status")

@@ -1,0 +1,411 @@
+"""Snapshots of a vault: exact, on young packs alone, and back byte for byte."""
+
+import json
+import os
+import random
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+
+from sandbox.notes import git, live_a_day, write_vault
+from sandbox.transcripts import truth_of, write_file
+from tests.sizes import sized
+from workloads.archive import clock, source
+from workloads.archive.sealing import NO_KEYS
+from workloads.archive.source import Found
+from workloads.context import VAULT, Options
+from workloads.receipts import run as receipts
+from workloads.vault import drill, snapshot
+from workloads.vault.drill import DrillOptions
+from workloads.vault.restoring import RestoreOptions, run_list, run_restore
+from workloads.vault.snapshot import SnapshotOptions
+from workloads.vault.snapshots import Snapshot, read_entries, read_snapshots
+
+LEFT_OUT = (b".git", b".obsidian/workspace.json")
+World = Any
+
+
+def notes_of(folder: Path) -> dict[bytes, Any]:
+    """What a snapshot must hold of a vault, without the folder of git."""
+    return {
+        path: (one.kind, one.mode, one.mtime_ns, one.content)
+        for path, one in truth_of(folder).items()
+        if not any(path == left or path.startswith(left + b"/") for left in LEFT_OUT)
+    }
+
+
+def history_of(folder: Path) -> str:
+    """All names and commits of a repository, and what differs from the last commit."""
+    told = [
+        subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True).stdout  # noqa: S603, S607
+        for words in (
+            ["for-each-ref", "--format=%(objectname) %(refname)"],
+            ["log", "--all", "--format=%H %ct %s"],
+            ["symbolic-ref", "HEAD"],
+            ["status", "--porcelain", "-z", "--", ".", ":!.obsidian/workspace.json"],
+        )
+    ]
+    return "\n".join(told)
+
+
+def stored(world: World, **more: Any) -> int:  # noqa: ANN401 - options
+    """The exit status of a snapshot."""
+    return snapshot.run(SnapshotOptions(config=world.write(), quiet=True, **more))
+
+
+def restored(world: World, status: int = 0, **more: Any) -> Path:  # noqa: ANN401 - options
+    """The folder of a restore."""
+    folder: Path = world.folder / f"restored-{time.time_ns()}"
+    assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=folder, **more)) == status
+    return folder
+
+
+def snapshots(world: World) -> list[Snapshot]:
+    """All snapshots, the last one first."""
+    with world.store() as store:
+        found, damaged = read_snapshots(store, world.bucket, world.name)
+    assert not damaged
+    return found
+
+
+def packs_of(world: World, one: Snapshot) -> dict[str, Any]:
+    """The packs that a snapshot leans on."""
+    with world.store() as store:
+        packs, entries = read_entries(store, world.bucket, one.commit, NO_KEYS)
+    return {key: packs[key] for entry in entries.values() for key in entry.packs}
+
+
+def last_problems(world: World) -> list[str]:
+    """What the last receipt says is wrong."""
+    found: list[dict[str, Any]] = world.receipts()
+    return [*found[-1]["sources"][0]["problems"]]
+
+
+@pytest.fixture(name="vault")
+def _vault(notes: World) -> Path:
+    """A small vault."""
+    root: Path = notes.home / "Vault"
+    write_vault(root, notes=20, seed=1, now=time.time())
+    return root
+
+
+def test_vault_comes_back(notes: World, vault: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bytes, modes, times, links and empty folders, the history and what is not in it; also on a new machine."""
+    assert stored(notes) == 0
+    wanted, history = notes_of(vault), history_of(vault)
+
+    notes.folder = tmp_path / "new machine"
+    folder = restored(notes)
+
+    assert notes_of(folder) == wanted
+    assert not (folder / ".obsidian/workspace.json").exists()
+    assert history_of(folder) == history
+    assert run_list(Options(config=notes.write(), as_json=True)) == 0
+    (listed,) = json.loads(capsys.readouterr().out)["snapshots"]
+    assert (listed["history"]["dirty"], listed["history"]["branch"]) == (1, "main")
+    assert listed["counts"]["seen"] == sum(one[0] == "file" for one in wanted.values())
+
+
+def test_what_is_stored_is_not_sent_again(notes: World, vault: Path) -> None:
+    """A second snapshot sends no pack and no bundle; a note that was renamed, or that came back, is not sent."""
+    assert stored(notes) == 0
+    first = notes.keys()
+    assert stored(notes) == 0
+    assert {key.rpartition(".")[2] for key in set(notes.keys()) - set(first)} == {"json", "zst"}
+    assert notes.keys(".tar.zst") == [key for key in first if key.endswith(".tar.zst")]
+    assert len(notes.keys(".git.bundle")) == 1
+    name = next((vault / "Notes").rglob("note-*.md"))
+    content = name.read_bytes()
+    name.rename(name.with_name("renamed.md"))
+    assert stored(notes) == 0
+    name.with_name("renamed.md").unlink()
+    assert stored(notes) == 0
+    (vault / "back.md").write_bytes(content)
+    assert stored(notes) == 0
+
+    sent = [one.commit.counts.content_bytes for one in snapshots(notes)]
+    assert sent[:4] == [0, 0, 0, 0]
+    assert notes_of(restored(notes)) == notes_of(vault)
+
+
+def test_each_snapshot_is_the_state_of_its_moment(notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over 40 days each snapshot gives its own day back, and none leans on anything that is older than 30 days."""
+    days, start = sized(33, 40), time.time()
+    truths, histories = [], []
+    for day in range(days):
+        when = datetime.fromtimestamp(start + day * 86400, UTC)
+        monkeypatch.setattr(clock, "now_utc", lambda when=when: when)
+        if day:
+            live_a_day(vault, 1, start + day * 86400 - 300)
+        assert stored(notes) == 0
+        truths.append(notes_of(vault))
+        histories.append(history_of(vault))
+
+    found = snapshots(notes)[::-1]
+
+    assert len(found) == days
+    for one in found:
+        assert one.commit.history is not None
+        packs = [*packs_of(notes, one).values(), one.commit.history.bundle, one.commit.manifest]
+        assert max(one.at - pack.stored_at for pack in packs) < timedelta(days=30)
+    whole = [one for one in found if one.commit.counts.renewed > 15]
+    assert len(whole) == 1  # once a month
+    for day in random.Random(1).sample(range(days), sized(4, days)):  # noqa: S311 - not for secrets
+        folder = restored(notes, at=found[day].at.isoformat())
+        assert notes_of(folder) == truths[day]
+        assert history_of(folder) == histories[day]
+
+
+def test_drill_proves_the_way_back(notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says when that was proven; after 7 days, and before the first time, `--check` and `receipts` fail."""
+    options = Options(config=notes.write(), quiet=True)
+    assert stored(notes) == 0
+    check = DrillOptions(config=notes.write(), quiet=True, check=True)
+    assert (drill.run(check), receipts(options, VAULT, 30)) == (1, 1)
+
+    assert drill.run(DrillOptions(config=notes.write(), quiet=True)) == 0
+
+    assert (drill.run(check), receipts(options, VAULT, 30)) == (0, 0)
+    last = notes.receipts()[-1]
+    assert last["restore_proven_at"] is not None
+    assert last["snapshot"] == snapshots(notes)[0].key
+    assert not list((notes.folder / "state").rglob("*drill*"))
+    later = datetime.now(UTC) + timedelta(days=7, hours=1)
+    monkeypatch.setattr(clock, "now_utc", lambda: later)
+    assert stored(notes) == 0
+    assert (drill.run(check), receipts(options, VAULT, 30)) == (1, 1)
+    assert vault.exists()
+
+
+@pytest.mark.parametrize("what", ["content", "mode", "time", "gone", "more", "target", "kind"])
+def test_drill_sees_each_difference(notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Whatever a restore gives back wrongly is named, and nothing is proven."""
+    assert stored(notes) == 0
+    whole = vars(drill)["restore"]
+
+    def wrong(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - what the call takes
+        done = whole(*given, **named)
+        folder: Path = given[4]
+        note = folder / "odd/private.md"
+        status = note.stat()
+        match what:
+            case "content":
+                note.write_bytes(b"mode 60O\n")
+                os.utime(note, ns=(status.st_atime_ns, status.st_mtime_ns))
+            case "mode":
+                note.chmod(0o644)
+            case "time":
+                os.utime(note, (1, 1))
+            case "gone":
+                note.unlink()
+            case "more":
+                (folder / "odd/more.md").touch()
+            case "target":
+                (folder / "odd/inside").unlink()
+                (folder / "odd/inside").symlink_to("private.md")
+            case _:
+                note.unlink()
+                note.symlink_to("empty.md")
+        return done
+
+    monkeypatch.setattr(drill, "restore", wrong)
+
+    assert drill.run(DrillOptions(config=notes.write(), quiet=True)) == 1
+
+    named = {"more": "odd/more.md", "target": "odd/inside"}.get(what, "odd/private.md")
+    assert any(one.startswith(named) for one in last_problems(notes))
+    assert notes.receipts()[-1]["restore_proven_at"] is None
+    assert vault.exists()
+
+
+def test_rounded_times_are_no_difference(notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that keeps whole seconds is named in a note."""
+    assert stored(notes) == 0
+    whole = vars(drill)["restore"]
+
+    def rounded(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - what the call takes
+        done = whole(*given, **named)
+        for path in (given[4] / "odd/private.md", given[4] / "odd/empty.md"):
+            seconds = path.stat().st_mtime_ns // 10**9
+            os.utime(path, (seconds, seconds))
+        return done
+
+    monkeypatch.setattr(drill, "restore", rounded)
+
+    assert drill.run(DrillOptions(config=notes.write(), quiet=True)) == 0
+    assert any("2 were rounded" in note for note in notes.receipts()[-1]["notes"])
+    assert vault.exists()
+
+
+def test_damaged_pack(notes: World, vault: Path) -> None:
+    """The drill fails and names the pack; the next snapshots store what leaned on it again."""
+    assert stored(notes) == 0
+    (key,) = packs_of(notes, snapshots(notes)[0])
+    body = bytearray(notes.client.get_object(Bucket=notes.bucket, Key=key)["Body"].read())
+    body[len(body) // 2] ^= 1
+    notes.client.put_object(Bucket=notes.bucket, Key=key, Body=bytes(body))
+
+    assert drill.run(DrillOptions(config=notes.write(), quiet=True)) == 2
+    assert key in str(notes.receipts()[-1]["error"])
+
+    later = datetime.now(UTC) + timedelta(days=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "now_utc", lambda: later)
+        assert stored(notes) == 1
+        assert stored(notes) == 0
+        assert key not in packs_of(notes, snapshots(notes)[0])
+    assert notes_of(restored(notes)) == notes_of(vault)
+
+
+def test_notes_that_cannot_be_read(notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evicted and unreadable notes are named, all else is stored, and what was there before stays restorable."""
+    assert stored(notes) == 0
+    first = datetime.now(UTC)
+    note = vault / "Notes/Projects/note-0002.md"
+    write_file(note.with_name(f".{note.name}.icloud"), b"a plist", time.time())
+    note.unlink()
+    walk = source.walk
+
+    def evicted(*given: Any) -> Any:  # noqa: ANN401 - what the call takes
+        for one in walk(*given):
+            if isinstance(one, Found) and one.path == b"odd/private.md":
+                yield source.Refused(one.path, "Permission denied", loses=True)
+            else:
+                yield one
+
+    monkeypatch.setattr("workloads.archive.run.walk", evicted)
+
+    assert stored(notes) == 1
+
+    problems = last_problems(notes)
+    assert [one for one in problems if "note-0002.md" in one and "in the cloud" in one]
+    assert [one for one in problems if "odd/private.md" in one]
+    assert snapshots(notes)[0].commit.problems == 2
+    assert b"odd/private.md" not in notes_of(restored(notes))
+    assert (restored(notes, at=first.isoformat()) / "Notes/Projects/note-0002.md").exists()
+
+
+def test_lost_notes(notes: World, vault: Path) -> None:
+    """A loss of a fifth is named, also if it is slow; `--meant` holds for one run; a renamed folder is no loss."""
+    (vault / "Notes").rename(vault / "Renamed")
+    assert stored(notes) == 0
+    (vault / "Renamed").rename(vault / "Again")
+    assert stored(notes) == 0
+    names = sorted((vault / "Again").rglob("*.md"))
+    for name in names[:8]:
+        name.unlink()
+    assert stored(notes) == 0
+    for name in names[8:12]:
+        name.unlink()
+    assert stored(notes) == 1
+    assert "12 notes fewer" in last_problems(notes)[-1]
+    assert stored(notes) == 1
+    assert stored(notes, meant=True) == 0
+    assert stored(notes) == 0
+    for name in (*names[12:], *(vault / "odd").glob("[a-n]*")):
+        if name.is_file():
+            name.unlink()
+    assert stored(notes) == 1
+
+
+def test_empty_or_missing_vault(notes: World, vault: Path) -> None:
+    """No snapshot is made of nothing, and the last one stays the last."""
+    assert stored(notes) == 0
+    vault.rename(vault.with_name("away"))
+    assert stored(notes) == 2
+    vault.mkdir()
+    assert stored(notes) == 1
+    assert len(snapshots(notes)) == 1
+    assert notes_of(restored(notes)) == notes_of(vault.with_name("away"))
+
+
+def test_state_is_lost(notes: World, vault: Path) -> None:
+    """The next snapshot sends no content, and leans on what the store has."""
+    assert stored(notes) == 0
+    packs = notes.keys(".tar.zst")
+    (notes.folder / "state").rename(notes.folder / "gone")
+    live_a_day(vault, 2, time.time() - 300)
+
+    assert stored(notes) == 0
+
+    (new,) = set(notes.keys(".tar.zst")) - set(packs)
+    assert snapshots(notes)[0].commit.counts.content_bytes < 20_000
+    assert packs_of(notes, snapshots(notes)[0]).keys() == {*packs, new}
+    assert notes_of(restored(notes)) == notes_of(vault)
+
+
+def test_folder_must_be_empty(notes: World, vault: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder with something in it, a link and a missing snapshot: nothing is written."""
+    assert stored(notes) == 0
+    full, link = notes.folder / "full", notes.folder / "link"
+    full.mkdir()
+    (full / "mine").touch()
+    link.symlink_to(notes.folder / "elsewhere")
+    for folder in (full, link):
+        assert run_restore(RestoreOptions(config=notes.write(), quiet=True, to=folder)) == 2
+    assert [path.name for path in full.iterdir()] == ["mine"]
+    assert not (notes.folder / "elsewhere").exists()
+    restored(notes, 2, machine="other")
+    restored(notes, 2, at="2020-01-01")
+    text = capsys.readouterr().err
+    assert "machines with one: box" in text
+    assert "no snapshot of box is that old" in text
+    assert vault.exists()
+
+
+def test_some_notes_alone(notes: World, vault: Path) -> None:
+    """A part of a path brings those notes back, without the history."""
+    assert stored(notes) == 0
+    folder = restored(notes, names=("private", "script"))
+    assert {path.name for path in folder.rglob("*") if path.is_file()} == {"private.md", "script.sh"}
+    assert not (folder / ".git").exists()
+    restored(notes, 1, names=("no such note",))
+    assert vault.exists()
+
+
+def test_clock_was_set_back(notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:  # noqa: ANN401
+    """What was committed last is restored, and the conflict is named."""
+    assert stored(notes) == 0
+    write_file(vault / "last.md", b"last\n", time.time() - 90)
+    earlier = datetime.now(UTC) - timedelta(hours=2)
+    monkeypatch.setattr(clock, "now_utc", lambda: earlier)
+    assert stored(notes) == 0
+
+    folder = restored(notes)
+
+    assert (folder / "last.md").exists()
+    assert "the clock was set back before" in capsys.readouterr().err
+
+
+def test_encrypted(notes: World, vault: Path) -> None:
+    """Notes and history come back with the key alone; the store shows no name of a note, branch or commit."""
+    key = pyrage.x25519.Identity.generate()
+    file: Path = notes.folder / "identity.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(0o600)
+    file.write_text(str(key))
+    notes.more["encryption"] = {"recipients": [str(key.to_public())]}
+    write_file(vault / "a very private name.md", b"x" * 1000, time.time() - 90)
+    git(vault, "branch", "a-private-branch")
+    git(vault, "symbolic-ref", "HEAD", "refs/heads/a-private-branch")
+    git(vault, "commit", "--quiet", "--allow-empty", "-m", "a private commit")
+    assert stored(notes) == 0
+    assert stored(notes) == 0
+    assert snapshots(notes)[0].commit.counts.content_bytes == 0
+    assert len(notes.keys(".git.bundle.age")) == 1
+    for one in notes.client.list_objects_v2(Bucket=notes.bucket)["Contents"]:
+        body = notes.client.get_object(Bucket=notes.bucket, Key=one["Key"])["Body"].read()
+        assert not [secret for secret in (b"private", b"PACK", b"git bundle") if secret in body], one["Key"]
+
+    restored(notes, 2)
+    assert drill.run(DrillOptions(config=notes.write(), quiet=True)) == 2
+    assert drill.run(DrillOptions(config=notes.write(), quiet=True, identities=(file,))) == 0
+    folder = restored(notes, identities=(file,))
+
+    assert notes_of(folder) == notes_of(vault)
+    assert history_of(folder) == history_of(vault)

@@ -1,0 +1,173 @@
+"""The history of a vault travels as a bundle, and what a bundle cannot hold is named."""
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.notes import git, write_vault
+from sandbox.transcripts import write_file
+from tests.workloads.test_vault import history_of, last_problems, notes_of, restored, snapshots, stored
+from workloads.vault import git as of_vault
+
+World = Any
+
+
+@pytest.fixture(name="vault")
+def _vault(notes: World) -> Path:
+    """A small vault with plain names."""
+    root: Path = notes.home / "Vault"
+    write_vault(root, notes=4, seed=1, now=time.time(), odd=False)
+    return root
+
+
+def said(world: World) -> str:
+    """The notes of the last receipt."""
+    return "\n".join(map(str, world.receipts()[-1]["notes"]))
+
+
+def test_no_repository(notes: World, vault: Path) -> None:
+    """A vault without a repository is complete, and says that it has none."""
+    shutil.rmtree(vault / ".git")
+
+    assert stored(notes) == 0
+
+    assert "has no git repository" in said(notes)
+    assert not (restored(notes) / ".git").exists()
+
+
+def test_repository_without_a_commit(notes: World, vault: Path) -> None:
+    """It is complete without a bundle."""
+    shutil.rmtree(vault / ".git")
+    git(vault, "init", "--quiet")
+
+    assert stored(notes) == 0
+
+    assert "has no commit" in said(notes)
+    assert notes.keys(".git.bundle") == []
+    assert notes_of(restored(notes)) == notes_of(vault)
+
+
+def test_detached_commit(notes: World, vault: Path) -> None:
+    """A commit on no branch comes back, and is checked out."""
+    git(vault, "checkout", "--quiet", "--detach")
+    git(vault, "commit", "--quiet", "--allow-empty", "-m", "on no branch", when=time.time())
+    head = of_vault._git(vault, "rev-parse", "HEAD")
+
+    assert stored(notes) == 0
+
+    folder = restored(notes)
+    assert of_vault._git(folder, "rev-parse", "HEAD") == head
+    assert not of_vault._git(folder, "symbolic-ref", "--quiet", "HEAD", fails=True)
+
+
+def test_what_a_bundle_lacks(notes: World, vault: Path) -> None:
+    """Older stashes, objects of Git LFS and the lack of older commits are named; the last stash is there."""
+    for number in range(2):
+        write_file(vault / "docs.md", f"{number}\n".encode(), time.time() - 100)
+        git(vault, "add", "docs.md")
+        git(vault, "stash", when=time.time())
+    (vault / ".git/lfs/objects").mkdir(parents=True)
+
+    assert stored(notes) == 0
+
+    assert "1 of 2 stashes" in said(notes)
+    assert "Git LFS" in said(notes)
+    stash = of_vault._git(vault, "rev-parse", "refs/stash")
+    assert of_vault._git(restored(notes), "rev-parse", "refs/stash") == stash
+
+
+@pytest.mark.parametrize(("file", "name"), [("rebase-merge", "a rebase"), ("MERGE_HEAD", "a merge")])
+def test_in_the_middle(notes: World, vault: Path, file: str, name: str) -> None:
+    """A rebase or a merge in progress is named, and the notes and commits are stored nevertheless."""
+    head = of_vault._git(vault, "rev-parse", "HEAD")
+    (vault / ".git" / file).write_text(head)
+
+    assert stored(notes) == 1
+
+    assert f"{name} is in progress" in last_problems(notes)[0]
+    folder = restored(notes)
+    assert notes_of(folder) == notes_of(vault)
+    assert of_vault._git(folder, "rev-parse", "HEAD") == head
+
+
+def test_worktree(notes: World, vault: Path) -> None:
+    """A vault whose `.git` is a file brings its branch and its commits."""
+    tree = notes.home / "tree"
+    git(vault, "worktree", "add", "--quiet", "-b", "of-the-tree", str(tree))
+    notes.more = {"vault": {"path": str(tree)}}
+
+    assert stored(notes) == 0
+
+    folder = restored(notes)
+    assert notes_of(folder) == notes_of(tree)
+    assert of_vault._git(folder, "symbolic-ref", "--short", "HEAD").strip() == "of-the-tree"
+
+
+def test_no_git(notes: World, vault: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:  # noqa: ANN401
+    """Without git a snapshot has the notes and is incomplete; a restore puts the bundle beside the folder."""
+    assert stored(notes) == 0
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        assert stored(notes) == 1
+        folder = restored(notes, 0)
+        assert snapshots(notes)[0].commit.history is None
+        before = restored(notes, 1, at=snapshots(notes)[1].at.isoformat())
+
+    assert "git is not installed" in last_problems(notes)[0]
+    assert notes_of(folder) == notes_of(before) == notes_of(vault)
+    assert not (before / ".git").exists()
+    bundle = before.with_name(f"{before.name}.bundle")
+    assert f"git clone {bundle} FOLDER" in capsys.readouterr().err
+    subprocess.run(["git", "clone", "--quiet", str(bundle), str(tmp_path / "clone")], check=True)  # noqa: S603, S607
+    assert (tmp_path / "clone/system-log.jsonl").exists()
+
+
+def test_git_refuses(notes: World, vault: Path) -> None:
+    """A repository that git does not read is named; the notes are stored."""
+    (vault / ".git/HEAD").write_text("nonsense\n")
+
+    assert stored(notes) == 1
+
+    assert "the history of git is not in it" in last_problems(notes)[0]
+    assert notes_of(restored(notes)) == notes_of(vault)
+
+
+def test_changes_while_it_is_read(vault: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit between the look and the bundle: it is read again, and then given up by name."""
+    whole, times = of_vault.look, 0
+
+    def busy(root: Path) -> Any:  # noqa: ANN401 - as the call
+        nonlocal times
+        found = whole(root)
+        if times:
+            times -= 1
+            git(vault, "commit", "--quiet", "--allow-empty", "-m", f"{times}", when=time.time())
+        return found
+
+    monkeypatch.setattr(of_vault, "look", busy)
+    times = 2
+    assert of_vault.bundle(vault, tmp_path / "bundle").refs == of_vault._refs(vault)
+    (tmp_path / "bundle").unlink()
+    times = 3
+    with pytest.raises(of_vault.GitError, match="changed each time"):
+        of_vault.bundle(vault, tmp_path / "bundle")
+
+
+def test_nothing_in_git_is_changed(notes: World, vault: Path) -> None:
+    """A snapshot writes nothing in the repository, and runs no hook of it."""
+    hook = vault / ".git/hooks/post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {notes.home}/ran\n")
+    hook.chmod(0o755)
+    before, history = {p: p.stat().st_mtime_ns for p in (vault / ".git").rglob("*")}, history_of(vault)
+    before = {p: p.stat().st_mtime_ns for p in (vault / ".git").rglob("*")}
+
+    assert stored(notes) == 0
+
+    assert {p: p.stat().st_mtime_ns for p in (vault / ".git").rglob("*")} == before
+    assert history_of(restored(notes)) == history
+    assert not (notes.home / "ran").exists()
