@@ -361,7 +361,7 @@ class TestDisksThatFoldNames:
         for name in (one, two):
             (world.home / "s/below" / name).write_bytes(name.encode() + b"\n")
         world.archive()
-        monkeypatch.setattr("workloads.archive.restore._is_same", lambda _, first, __: first in same.lower())
+        monkeypatch.setattr("workloads.archive.restore._is_same", lambda _, first, __: first in same.lower().encode())
         to = world.folder / "back"
 
         assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=to)) == 2
@@ -729,3 +729,29 @@ def test_target_is_the_working_folder(
     assert truth_of(here / "restored/s") == truth_of(world.home / "s")
     long = here / ("n" * 255)
     assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=long)) == 0
+
+
+def test_source_that_is_meant_is_known(world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+    """A slip of the pen is no answer to a loss."""
+    fill(world)
+
+    assert world.archive("z") == 2
+
+    err = capsys.readouterr().err
+    assert "--meant: unknown source 'z'" in err
+    assert "write: --meant s" in err
+    assert world.keys() == []
+
+
+def test_locale_without_these_letters(world: Any) -> None:  # noqa: ANN401 - the fixture's own class
+    """Names come back by their bytes, whatever the locale of the restore."""
+    (world.home / "s/\u00e9.jsonl").write_bytes(b"{}\n")
+    os.utime(world.home / "s/\u00e9.jsonl", (time.time() - DAY * 3,) * 2)
+    assert world.archive() == 0
+    to = world.folder / "back"
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = ["sessions", "restore", "--to", str(to), "--config", str(world.write())]
+
+    subprocess.run([sys.executable, "-m", "cli", *command], env={**os.environ, **locale}, check=True)  # noqa: S603 - our own command
+
+    assert truth_of(to / "s") == truth_of(world.home / "s")

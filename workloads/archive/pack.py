@@ -195,8 +195,9 @@ def header_of(name: bytes, status: os.stat_result, kind: bytes, size: int = 0, l
         size: Bytes of the content.
         link: Where a link leads.
     """
-    info = tarfile.TarInfo(os.fsdecode(name))
-    info.type, info.size, info.linkname = kind, size, os.fsdecode(link)
+    # Not by the locale: the bytes come out as they went in.
+    info = tarfile.TarInfo(name.decode("utf-8", "surrogateescape"))
+    info.type, info.size, info.linkname = kind, size, link.decode("utf-8", "surrogateescape")
     info.mode, info.uid, info.gid = status.st_mode & 0o7777, status.st_uid, status.st_gid
     info.mtime = max(0, int(status.st_mtime))
     return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")

@@ -182,7 +182,7 @@ def _check_empty(folder: Path) -> None:
 
 def _check_names(entries: Mapping[bytes, Entry], beside: Path) -> None:
     """Name what would be one file on a disk that does not tell cases, or forms of letters, apart."""
-    folds_case, folds_form = _is_same(beside, "a", "A"), _is_same(beside, "\u00e9", "e\u0301")
+    folds_case, folds_form = _is_same(beside, b"a", b"A"), _is_same(beside, b"\xc3\xa9", b"e\xcc\x81")
     if not folds_case and not folds_form:
         return
     met: dict[str, bytes] = {}
@@ -197,11 +197,12 @@ def _check_names(entries: Mapping[bytes, Entry], beside: Path) -> None:
         met[name] = path
 
 
-def _is_same(folder: Path, one: str, two: str) -> bool:
-    probe = folder / one
-    probe.touch()
-    same = (folder / two).exists()
-    probe.unlink()
+def _is_same(folder: Path, one: bytes, two: bytes) -> bool:
+    # By bytes, which do not depend on the locale.
+    base = os.fsencode(folder)
+    os.mkdir(os.path.join(base, one))
+    same = os.path.lexists(os.path.join(base, two))
+    os.rmdir(os.path.join(base, one))
     return same
 
 

@@ -16,6 +16,7 @@ from typing import Final
 from rich.console import Console
 
 from model.exit_codes import ExitCode
+from model.problems import InvalidInputError, Problem, nearest
 from model.terminal_text import printable
 from workloads.archive import clock
 from workloads.archive.entry import shown
@@ -56,6 +57,7 @@ def run(options: ArchiveOptions, *, stage: Callable[[str], None] | None = None) 
     """Archive every source, write the receipt, and print the summary."""
     try:
         with opened(options, SESSIONS) as context:
+            _check_meant(context, options)
             receipt = _archived(context, options, stage)
     except Told as error:
         return ended(error)
@@ -66,6 +68,19 @@ def run(options: ArchiveOptions, *, stage: Callable[[str], None] | None = None) 
     if receipt.error:
         return ended(RuntimeError(receipt.error))
     return ExitCode.WRONG if receipt.failed else ExitCode.DONE
+
+
+def _check_meant(context: Context, options: ArchiveOptions) -> None:
+    """Refuse a source that there is none of, before anything is sent."""
+    known = tuple(context.roots)
+    wrong = [name for name in options.meant if name not in known]
+    if wrong:
+        raise InvalidInputError(
+            [
+                Problem("--meant", f"unknown source {name!r}", ", ".join(known), f"--meant {nearest(name, known)}")
+                for name in wrong
+            ]
+        )
 
 
 def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], None] | None) -> Receipt:
