@@ -409,3 +409,13 @@ def test_encrypted(notes: World, vault: Path) -> None:
 
     assert notes_of(folder) == notes_of(vault)
     assert history_of(folder) == history_of(vault)
+
+
+def test_old_bundle_is_stored_again(notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history that does not change is stored again before its bundle is 30 days old, and not earlier than needed."""
+    for days, bundles in ((0, 1), (27, 1), (29, 2)):
+        when = datetime.now(UTC) + timedelta(days=days)
+        monkeypatch.setattr(clock, "now_utc", lambda when=when: when)
+        assert stored(notes) == 0
+        assert len(notes.keys(".git.bundle")) == bundles
+    assert vault.exists()
