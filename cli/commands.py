@@ -48,7 +48,7 @@ COMMANDS = {
     "rm": Line(OBJECTS, "object_store.__main__", "Remove objects."),
     "parity": Line(OBJECTS, "object_store.__main__", "Compare a folder with what the store holds."),
     "sessions": Line(OBJECTS, "cli.sessions", "Archive the agents' transcripts, and bring them back."),
-    "vault": Line(OBJECTS, "cli.vault", "Store snapshots of the vault, and prove that they come back."),
+    "vault": Line(OBJECTS, "cli.vault", "Store snapshots of the vault of notes, and prove them."),
     "receipts": Line(OBJECTS, "cli.receipts", "List what the workloads' runs did, newest first."),
 }
 
@@ -95,8 +95,8 @@ _typer = typer.Typer(
     pretty_exceptions_enable=False,  # a local may be a secret
     rich_markup_mode=None,  # without boxes the list fits on one screen
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status of every command: 0 no problem found, 1 a problem found, 2 it could not run or finish, "
-    "130 and 143 interrupted. docs/environment.md lists the environment variables that have an effect.",
+    epilog="Exit status: 0 no problem found, 1 a problem found, 2 it could not run or finish, 130 and 143 interrupted. "
+    "docs/environment.md lists the variables.",
 )
 
 

@@ -13,7 +13,7 @@ app = plain_app(no_args_is_help=True)
 
 @app.callback()
 def vault() -> None:
-    """Store snapshots of the vault of notes, bring them back, and prove it.
+    """Store snapshots of the vault of notes, and prove them.
 
     docs/vault.md says how to run it daily, and what to do on a bad day.
     """
@@ -91,7 +91,7 @@ def drill(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Restore the last snapshot to a folder of its own, and compare all of it.
+    """Restore the last snapshot beside the state, and compare it.
 
     Exit status: 0 all came back, 1 something did not, or was not proven in time, 2 it could
     not be done.
