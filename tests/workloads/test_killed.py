@@ -62,6 +62,22 @@ def test_killed_at_a_point(world: Any, point: str, times: int) -> None:  # noqa:
     _completed(world, truth)
 
 
+def test_folder_became_a_file_before_the_run_went_on(world: Any) -> None:  # noqa: ANN401 - the fixture's own class
+    """The commit has both the file and what was in the folder; the file, which came later, is restored."""
+    truth = _fill(world)
+    below = world.home / "s/folder/x.jsonl"
+    below.parent.mkdir()
+    below.write_text('{"x": 1}\n')
+    assert run_until(world.write(), "all packs stored", 1, PACK_BYTES) == -9
+    below.unlink()
+    below.parent.rmdir()
+    below.parent.write_text("a file now\n")
+
+    assert world.archive() == 0
+
+    assert set(_restored(world) or ()) == {*truth, b"folder"}
+
+
 @pytest.mark.parametrize("part", range(2))
 def test_killed_at_any_time(world: Any, monkeypatch: pytest.MonkeyPatch, part: int) -> None:  # noqa: ANN401 - the fixture's own class
     """Likewise at any of its calls, each time on a machine of its own; all the times that the run is killed."""

@@ -187,14 +187,15 @@ def _newest(found: Iterable[Generation]) -> dict[bytes, Entry]:
         path = one.source.encode() + b"/" + one.entry.path
         if path not in newest:
             newest[path] = one
-    # A path that was a file or a link once, and a folder later: the one that was committed last counts.
+    # A path that was a file or a link at one time, and a folder at another: the one that was committed last counts. In
+    # one commit, of a run that was killed and went on, that is the file or link: a folder would have taken its place.
     for path, one in list(newest.items()):
         parent = path
         while b"/" in parent:
             parent = parent.rpartition(b"/")[0]
             above = newest.get(parent)
             if above is not None and above.entry.kind != "folder":
-                newest.pop(path if above.sequence > one.sequence else parent, None)
+                newest.pop(path if above.sequence >= one.sequence else parent, None)
     return {path: one.entry for path, one in newest.items() if is_inside(path)}
 
 
