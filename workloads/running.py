@@ -3,14 +3,25 @@
 The rule: the receipt is kept before anything else is done, and again at the end, and then goes to the store.
 """
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
 
+from model.exit_codes import ExitCode
 from model.problems import InvalidInputError, Problem, key_path
 from object_store import ObjectStoreError
 from workloads.archive import clock
 from workloads.archive.commit import new_run
-from workloads.context import Context, expires_after_days
+from workloads.context import Context, Options, ended, expires_after_days
 from workloads.receipt import Receipt, SourceReceipt, Status, keep, said, send, withheld
+
+BASELINE_DAYS: Final = 28
+"""What is there is compared with what was there on all of these days."""
+LOSS_SHARE: Final = 0.2
+LOSS_FLOOR: Final = 5
+"""Fewer missing files than this are no loss, even if they are all."""
+PROOFS_A_RUN: Final = 2
+"""Packs of earlier runs that each run reads back, the longest unread first."""
 
 
 def begun_receipt(context: Context, kind: str) -> Receipt:
@@ -63,6 +74,27 @@ def end(context: Context, receipt: Receipt, *, sent: bool) -> Receipt:
         )
         keep(receipt, context.receipts)
     return receipt
+
+
+def concluded(options: Options, receipt: Receipt, show: Callable[[Receipt], None], *, wrong: bool) -> ExitCode:
+    """Print a receipt in the form that was asked for.
+
+    Args:
+        options: The command's options.
+        receipt: The receipt at the end of the run.
+        show: Prints its summary.
+        wrong: Whether something is left to do.
+
+    Returns:
+        The command's exit status.
+    """
+    if options.as_json:
+        sys.stdout.write(receipt.to_text())
+    elif not options.quiet:
+        show(receipt)
+    if receipt.error:
+        return ended(RuntimeError(receipt.error))
+    return ExitCode.WRONG if wrong else ExitCode.DONE
 
 
 def check_encryption(context: Context) -> None:

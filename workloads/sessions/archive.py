@@ -7,7 +7,6 @@ The rule: one source that fails does not keep the others from being archived. Wh
 gone counts as a loss, source by source, unless other programs delete it by its age.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,19 +25,22 @@ from workloads.archive.run import PACK_BYTES, Job, Outcome, archive
 from workloads.archive.source import SourceError
 from workloads.context import SESSIONS, Context, Options, Told, ended, opened
 from workloads.receipt import Receipt, SourceReceipt, Status, said
-from workloads.running import begun_receipt, check_encryption, end, ended_receipt
+from workloads.running import (
+    BASELINE_DAYS,
+    LOSS_FLOOR,
+    LOSS_SHARE,
+    PROOFS_A_RUN,
+    begun_receipt,
+    check_encryption,
+    concluded,
+    end,
+    ended_receipt,
+)
 from workloads.table import megabytes, print_table
 
 KIND = SESSIONS.kind
-BASELINE_DAYS: Final = 28
-"""Files that were seen this recently are expected."""
 DELETED_AFTER_DAYS: Final = 25
 """Files that were last written this long ago may be deleted by the programs that wrote them (after 30 days)."""
-LOSS_SHARE: Final = 0.2
-LOSS_FLOOR: Final = 5
-"""Fewer missing files than this are no loss, even if they are all."""
-PROOFS_A_RUN: Final = 2
-"""Packs of earlier runs that each run reads back, the longest unread first."""
 _DAY: Final = 86400
 
 
@@ -61,13 +63,7 @@ def run(options: ArchiveOptions, *, stage: Callable[[str], None] | None = None) 
             receipt = _archived(context, options, stage)
     except Told as error:
         return ended(error)
-    if options.as_json:
-        sys.stdout.write(receipt.to_text())
-    elif not options.quiet:
-        show(receipt)
-    if receipt.error:
-        return ended(RuntimeError(receipt.error))
-    return ExitCode.WRONG if receipt.failed else ExitCode.DONE
+    return concluded(options, receipt, show, wrong=receipt.failed)
 
 
 def _check_meant(context: Context, options: ArchiveOptions) -> None:

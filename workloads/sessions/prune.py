@@ -8,9 +8,9 @@ so a transcript that is removed here ends then. Of an archive that is encrypted 
 what was opened is proven.
 """
 
-import sys
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from rich.console import Console
 
@@ -24,7 +24,7 @@ from workloads.archive.prune import Pruned, Rule, prune, put_back
 from workloads.archive.source import opened_root
 from workloads.context import SESSIONS, Context, Options, Told, ended, opened
 from workloads.receipt import Receipt, Status, of_folder, of_store, said
-from workloads.running import begun_receipt, end, ended_receipt
+from workloads.running import begun_receipt, concluded, end, ended_receipt
 from workloads.settings import Prune
 
 KIND = "sessions.prune"
@@ -56,13 +56,7 @@ def run(options: PruneOptions) -> ExitCode:
             receipt = _pruned(context, rule, options)
     except (*Told, CannotTellError) as error:
         return ended(error)
-    if options.as_json:
-        sys.stdout.write(receipt.to_text())
-    elif not options.quiet:
-        _show(receipt, dry_run=options.dry_run)
-    if receipt.error:
-        return ended(RuntimeError(receipt.error))
-    return ExitCode.WRONG if receipt.kept else ExitCode.DONE
+    return concluded(options, receipt, partial(_show, dry_run=options.dry_run), wrong=bool(receipt.kept))
 
 
 def _pruned(context: Context, rule: Prune, options: PruneOptions) -> Receipt:

@@ -30,7 +30,7 @@ from workloads.archive.restore import remove_folder, restore
 from workloads.context import VAULT, Context, Options, Told, ended, opened
 from workloads.receipt import Receipt, SourceReceipt, Status, said, unproven
 from workloads.receipts import receipts_of
-from workloads.running import begun_receipt, end, ended_receipt
+from workloads.running import begun_receipt, concluded, end, ended_receipt
 from workloads.vault.restoring import bring_history, chosen
 from workloads.vault.snapshots import SOURCE, read_entries
 
@@ -60,13 +60,7 @@ def run(options: DrillOptions) -> ExitCode:
             receipt = _drilled(context)
     except Told as error:
         return ended(error)
-    if options.as_json:
-        sys.stdout.write(receipt.to_text())
-    elif not options.quiet:
-        _show(receipt)
-    if receipt.error:
-        return ended(RuntimeError(receipt.error))
-    return ExitCode.WRONG if receipt.failed else ExitCode.DONE
+    return concluded(options, receipt, _show, wrong=receipt.failed)
 
 
 def _check(context: Context) -> ExitCode:

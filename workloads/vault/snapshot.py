@@ -9,11 +9,9 @@ were is taken from the commits of the last weeks, so neither a slow loss nor a l
 
 import fnmatch
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
 
 from rich.console import Console
 
@@ -24,19 +22,21 @@ from workloads.archive.proof import prove
 from workloads.archive.run import PACK_BYTES, Job, archive
 from workloads.context import VAULT, Context, Options, Told, ended, opened
 from workloads.receipt import Receipt, SourceReceipt, Status, said
-from workloads.running import begun_receipt, check_encryption, end, ended_receipt
+from workloads.running import (
+    BASELINE_DAYS,
+    LOSS_FLOOR,
+    LOSS_SHARE,
+    PROOFS_A_RUN,
+    begun_receipt,
+    check_encryption,
+    concluded,
+    end,
+    ended_receipt,
+)
 from workloads.table import megabytes
 from workloads.vault import git
 from workloads.vault.history import store_history
 from workloads.vault.snapshots import SOURCE, Snapshot, read_snapshots
-
-BASELINE_DAYS: Final = 28
-"""A snapshot is compared with all of these days."""
-LOSS_SHARE: Final = 0.2
-LOSS_FLOOR: Final = 5
-"""Fewer missing notes than this are no loss."""
-PROOFS_A_RUN: Final = 2
-"""Packs of earlier runs that each run reads back, the longest unread first."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,7 @@ def run(options: SnapshotOptions, *, stage: Callable[[str], None] | None = None)
             receipt = _stored(context, options, stage)
     except Told as error:
         return ended(error)
-    if options.as_json:
-        sys.stdout.write(receipt.to_text())
-    elif not options.quiet:
-        _show(receipt)
-    if receipt.error:
-        return ended(RuntimeError(receipt.error))
-    return ExitCode.WRONG if receipt.failed else ExitCode.DONE
+    return concluded(options, receipt, _show, wrong=receipt.failed)
 
 
 def _stored(context: Context, options: SnapshotOptions, stage: Callable[[str], None] | None) -> Receipt:
