@@ -70,6 +70,18 @@ def _nothing_kept() -> Iterator[None]:
     KEPT.forget()
 
 
+@pytest.fixture(autouse=True, name="signals_stay")
+def _signals_stay() -> Iterator[None]:
+    """No test leaves a signal handled otherwise: every process that a later test starts would inherit it."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    changed = {number: held for number, held in before.items() if signal.getsignal(number) is not held}
+    for number, held in changed.items():
+        signal.signal(number, held)
+    assert not changed
+
+
 @pytest.fixture(scope="session")
 def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A Python that has loaded the packages (tests.warm)."""

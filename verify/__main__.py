@@ -21,7 +21,6 @@ from model.secrecy.output_guard import guard_output
 
 FOLDER = Path(__file__).parent
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_ENDED_BY: list[int] = []
 _PYTEST_STATUS = {0: ExitCode.DONE, 1: ExitCode.WRONG}
 USAGE = """usage: python -m verify --stack NAME | --deployment FILE | --from-facts FILE [options]
 
@@ -61,14 +60,11 @@ def main(arguments: list[str]) -> int:
     if not arguments or {"-h", "--help"} & set(arguments):
         sys.stdout.write(USAGE)
         return 0 if arguments else 2
-    for number in _ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, or in the background of a script
-            signal.signal(number, _end)
     status = None
-    with suppress(KeyboardInterrupt):  # pytest does not catch it while it starts
+    with _first_signal() as got, suppress(KeyboardInterrupt):  # pytest does not catch it while it starts
         status = _run(arguments)
-    if _ENDED_BY:
-        return ended_by(_ENDED_BY[0])
+    if got:
+        return ended_by(got[0])
     return ExitCode.INTERRUPTED if status is None else _PYTEST_STATUS.get(status, ExitCode.CANNOT)
 
 
@@ -96,12 +92,30 @@ def _without_variables_of_pytest() -> Iterator[None]:
         os.environ.update(removed)
 
 
-def _end(got: int, _: object) -> NoReturn:
-    """End the run: it first removes what it has written, and no further signal interrupts that."""
-    for number in _ENDING:
-        signal.signal(number, signal.SIG_IGN)
-    _ENDED_BY.append(got)
-    raise KeyboardInterrupt
+@contextmanager
+def _first_signal() -> Iterator[list[int]]:
+    """Let the first signal end the run, and record its number.
+
+    The run then removes what it has written, and no further signal interrupts that, or the end of the process.
+    """
+    got: list[int] = []
+    # As under nohup, or in the background of a script: a signal that is ignored stays ignored.
+    before = {number: held for number in _ENDING if (held := signal.getsignal(number)) is not signal.SIG_IGN}
+
+    def end(number: int, _: object) -> NoReturn:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        got.append(number)
+        raise KeyboardInterrupt
+
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield got
+    finally:
+        if not got:
+            for number, held in before.items():
+                signal.signal(number, held)
 
 
 if __name__ == "__main__":
