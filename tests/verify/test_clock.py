@@ -1,16 +1,21 @@
 """Clocks that differ: every date is by the server's clock, so a difference is a warning and no failure."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sandbox.server.clock import ahead
+from trials.faults import Hook, On, Request
+from trials.mutations import through
 from verify.checks import Status, judge
 from verify.gather import gather_facts
 from verify.probe.session import clock_ahead
+from verify.probe.standstill import STILL_SECONDS, Standstill
 from verify.selection import Part, Selection
 
 if TYPE_CHECKING:
@@ -52,6 +57,44 @@ def test_clocks_that_differ_too_much_end_the_run(store: "Store") -> None:
     assert [f.check for f in failed] == ["endpoint_reached"]
     assert "s behind this machine's, so the server refuses every signed request" in failed[0].found
     assert facts.unfinished
+
+
+@pytest.mark.parametrize("minutes", [33, -33])
+def test_machine_that_stood_still_ends_the_run(store: "Store", monkeypatch: pytest.MonkeyPatch, minutes: int) -> None:
+    """No answer after it counts, the run says so and cannot tell, and all that it has written is removed."""
+    slept: list[None] = []
+    clock = SimpleNamespace(time=lambda: time.time() + (60 * minutes if slept else 0))
+    monkeypatch.setattr("verify.probe.standstill.time", clock)
+
+    def sleep(request: Request) -> Request:
+        slept.append(None)
+        return request
+
+    selection = Selection(buckets=frozenset({store.plan.bucket("archive").name}))
+    with through(lambda _: (Hook(rewriting=sleep, when=On(skip=60, times=1)),))(store) as target:
+        facts = gather_facts(target, selection=selection)
+    failed = [f for f in judge(store.deployment, facts, selection) if f.status is Status.FAIL]
+
+    assert "stood still, or its clock was set, for 33 minutes" in facts.unfinished
+    assert [f.check for f in failed] == ["endpoint_reached"]
+    assert failed[0].remedy.startswith("verify again")
+    assert {f.status for f in judge(store.deployment, facts, selection)} > {Status.NOT_ASKED}
+    left = store.client.list_object_versions(Bucket=store.plan.bucket("archive").name, Prefix=".verify/")
+    assert "Versions" not in left
+
+
+def test_busy_machine_does_not_stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause that a run bears is none, and the thread that looks makes short pauses of a long one."""
+    now = [1000.0]
+    monkeypatch.setattr("verify.probe.standstill.time", SimpleNamespace(time=lambda: now[0]))
+    monkeypatch.setattr("verify.probe.standstill._LOOK_SECONDS", 0.01)
+    with Standstill() as still:
+        for _ in range(4):
+            now[0] += STILL_SECONDS - 1
+            time.sleep(0.1)
+        assert still.found == ""
+        now[0] += STILL_SECONDS
+        assert still.found == "this machine stood still, or its clock was set, for 2 minutes"
 
 
 @pytest.mark.parametrize(

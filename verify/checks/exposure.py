@@ -30,6 +30,7 @@ _NO_PLAIN_HTTP = NO_ANSWER | {"HTTP 400", "HTTP 426", "HTTP 301", "HTTP 308", "I
 WARN_BELOW_DAYS = 30
 # An answer's `Date` has whole seconds, and a presigned URL is rarely signed for a shorter time.
 WARN_ABOVE_SKEW = timedelta(seconds=2)
+GIVEN_UP = "verify again; if that ends alike, check the server and the network"
 SET_CLOCK = "set the clocks of this machine and of the server, for example by NTP"
 
 
@@ -72,7 +73,7 @@ def endpoint_reached(_: Deployment, facts: Facts) -> Verdict:
     if door.reached.code == NOT_TRIED:
         return not_asked(door.reached.said)
     if facts.gave_up:
-        return fail(f"answers from {door.endpoint}", facts.gave_up, "check the server and the network")
+        return fail(f"answers from {door.endpoint}", facts.gave_up, GIVEN_UP)
     wanted = f"answers from {door.endpoint}"
     if not door.reached.ok:
         remedy = "check the server, the network and `--via`; run `object-store preflight` for details"

@@ -1,8 +1,9 @@
 """One run's session with the store: clients by identity, plain HTTP, when to stop sending, what to abort.
 
 The rule: every request goes through `ask` or `send`, which turn errors into answers. After several requests in a row
-without an answer, nothing more is sent, so that a run's time is bounded. After `stop` each worker ends instead of
-sending its next request. Clients never fall back to the machine's own credentials.
+without an answer, nothing more is sent, so that a run's time is bounded; likewise after a time in which this machine
+stood still. After `stop` each worker ends instead of sending its next request. Clients never fall back to the machine's
+own credentials.
 """
 
 import logging
@@ -30,6 +31,7 @@ from verify.answer_codes import BUSY, NO_ANSWER, SILENT
 from verify.facts import NOT_TRIED, Answer, Tried
 from verify.probe.answers import answer, done, error_of
 from verify.probe.mark import add_mark
+from verify.probe.standstill import Standstill
 from verify.roles import session_token
 from verify.sdk import public_cas, sdk_session
 from verify.target import Target
@@ -90,6 +92,7 @@ class StoreSession:
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str | None], S3Client] = {}
         self._cleanup = ExitStack()
+        self._standstill = Standstill()
         config = target.config(next(i.name for i in target.deployment.plan.identities if i.name not in target.absent))
         self.ca_pem = config.read_ca()
         self._proxies = config.botocore_proxies  # as the adapter goes, so that both meet the same server
@@ -118,7 +121,8 @@ class StoreSession:
         return str(path)
 
     def __enter__(self) -> Self:
-        """Do nothing: clients are created when they are needed."""
+        """Watch the clock; clients are created when they are needed."""
+        self._cleanup.enter_context(self._standstill)
         return self
 
     def __exit__(
@@ -260,7 +264,7 @@ class StoreSession:
                 raise Interrupted
             found = call(read)
         self._heed(found)
-        return found
+        return found if self.cleaning or not self._stood_still() else Answer(code=SILENT, said=self.gave_up)
 
     def send(
         self,
@@ -300,6 +304,11 @@ class StoreSession:
             reraise=True,
         )
         return self.ask(lambda: again(sent))
+
+    def _stood_still(self) -> bool:
+        if stood := self._standstill.found:
+            self.gave_up = f"{stood}: locks and links ended meanwhile, so the run sent no more requests"
+        return bool(stood)
 
     def _heed(self, found: Answer[T]) -> None:
         with self._lock:
