@@ -50,6 +50,7 @@ COMMANDS = {
     "sessions": Line(OBJECTS, "cli.sessions", "Archive the agents' transcripts, and bring them back."),
     "vault": Line(OBJECTS, "cli.vault", "Store snapshots of the vault of notes, and prove them."),
     "receipts": Line(OBJECTS, "cli.receipts", "List what the workloads' runs did, newest first."),
+    "schedule": Line(OBJECTS, "cli.schedule", "Print the launchd plists or CronJobs of the workloads."),
 }
 
 
@@ -107,7 +108,7 @@ def _object_store(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """S3 storage for joelclaw on AIStor or AWS: provision a store, prove it live, and use it."""
+    """S3 storage for joelclaw on AIStor or AWS: provision, prove and use a store."""
 
 
 app = typer.main.get_command(_typer)

@@ -36,6 +36,9 @@ WithoutClosed = Annotated[
 WithoutGone = Annotated[
     bool, typer.Option("--without-gone", help="Leave out what the store no longer has (else: an error).")
 ]
+Wait = Annotated[
+    int, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait so long for another run that has the state.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -58,6 +61,7 @@ def archive(
         typer.Option("--meant", metavar="NAME", help="This source may be missing, empty or smaller, this once."),
     ] = None,
     identity: Identity = None,
+    wait: Wait = 0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -77,6 +81,7 @@ def archive(
         as_json,
         tuple(meant or ()),
         identities=tuple(identity or ()),
+        wait_seconds=wait,
     )
     raise typer.Exit(run(options))
 
@@ -88,6 +93,7 @@ def coverage(
     store: Store = None,
     source: Source = None,
     identity: Identity = None,
+    wait: Wait = 0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -99,7 +105,16 @@ def coverage(
     from workloads.context import Options
     from workloads.sessions.coverage import run
 
-    options = Options(config, store, None, tuple(source or ()), quiet, as_json, identities=tuple(identity or ()))
+    options = Options(
+        config,
+        store,
+        None,
+        tuple(source or ()),
+        quiet,
+        as_json,
+        identities=tuple(identity or ()),
+        wait_seconds=wait,
+    )
     raise typer.Exit(run(options))
 
 

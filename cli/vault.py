@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Quiet, plain_app
-from cli.sessions import Config, Identity, Json, Machine, Store
+from cli.sessions import Config, Identity, Json, Machine, Store, Wait
 
 app = plain_app(no_args_is_help=True)
 
@@ -26,6 +26,7 @@ def snapshot(
     store: Store = None,
     meant: Annotated[bool, typer.Option("--meant", help="The vault may be empty or smaller, this once.")] = False,
     identity: Identity = None,
+    wait: Wait = 0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -36,7 +37,9 @@ def snapshot(
     """
     from workloads.vault.snapshot import SnapshotOptions, run
 
-    options = SnapshotOptions(config, store, None, (), quiet, as_json, meant, identities=tuple(identity or ()))
+    options = SnapshotOptions(
+        config, store, None, (), quiet, as_json, meant, identities=tuple(identity or ()), wait_seconds=wait
+    )
     raise typer.Exit(run(options))
 
 
@@ -88,6 +91,7 @@ def drill(
         bool, typer.Option("--check", help="Restore nothing; fail if no restore was proven within 7 days.")
     ] = False,
     identity: Identity = None,
+    wait: Wait = 0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -98,5 +102,7 @@ def drill(
     """
     from workloads.vault.drill import DrillOptions, run
 
-    options = DrillOptions(config, store, None, (), quiet, as_json, check, identities=tuple(identity or ()))
+    options = DrillOptions(
+        config, store, None, (), quiet, as_json, check, identities=tuple(identity or ()), wait_seconds=wait
+    )
     raise typer.Exit(run(options))

@@ -110,6 +110,7 @@ class Options:
         quiet: Show no progress.
         as_json: Print JSON.
         identities: Files with secret keys, in place of the configured one.
+        wait_seconds: How long to wait for another run that has the state.
     """
 
     config: Path | None = None
@@ -119,6 +120,7 @@ class Options:
     quiet: bool = False
     as_json: bool = False
     identities: Sequence[Path] = field(default=(), kw_only=True)
+    wait_seconds: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,7 @@ def opened(options: Options, work: Work, *, locked: bool = True) -> Iterator[Con
         )
     keys = keys_of(settings, where, options.identities)
     need = NEEDS[work.name]
-    place = settings.store
+    place = settings.store_of(work.name)
     path = options.store or (Path(place.variables).expanduser() if place.variables else None)
     credentials = None
     if path is None and place.deployment is not None and place.credentials is not None:
@@ -221,7 +223,7 @@ def opened(options: Options, work: Work, *, locked: bool = True) -> Iterator[Con
     base = Path(settings.state).expanduser()
     machine = machine_of(settings, base)
     console = Console(stderr=True, quiet=options.quiet)
-    state = State(base / work.name / bucket)
+    state = State(base / work.name / bucket, options.wait_seconds)
     with ObjectStore(found.config) as store, state if locked else nullcontext():
         yield Context(options, work, settings, where, machine, store, bucket, state, keys, console)
 

@@ -126,6 +126,7 @@ class Sessions(_Declared):
         alarm_after_days: Age in days of a file in no commit at which `coverage` fails.
         every_days: How often the archive runs; it is late after two such periods.
         prune: Which local files go.
+        store: Where the store is, if other workloads of this machine have another key.
     """
 
     sources: dict[Name, Location | None] = Field(default_factory=dict)
@@ -133,6 +134,7 @@ class Sessions(_Declared):
     alarm_after_days: Annotated[int, Field(ge=1, le=ALARM_DAYS_MAXIMUM, strict=True)] = 20
     every_days: Annotated[int, Field(ge=1, le=7, strict=True)] = 1
     prune: Prune | None = None
+    store: Store | None = None
 
     def roots(self) -> dict[str, Path]:
         """Folder or file of each source that is on, with `~` resolved."""
@@ -148,12 +150,14 @@ class Vault(_Declared):
         exclude: What is left out, as patterns of paths below it; the git repository travels as a bundle anyway.
         renew_after_days: Age in days at which content is stored again: no snapshot leans on an older pack.
         every_days: How often it is stored; it is late after two such periods.
+        store: Where the store is, if other workloads of this machine have another key.
     """
 
     path: Annotated[str, Field(min_length=1)] = "~/Vault"
     exclude: tuple[Annotated[str, Field(min_length=1)], ...] = (".obsidian/workspace*",)
     renew_after_days: Annotated[int, Field(ge=1, le=LEAN_DAYS_MAXIMUM - 1, strict=True)] = LEAN_DAYS_MAXIMUM - 2
     every_days: Annotated[int, Field(ge=1, le=7, strict=True)] = 1
+    store: Store | None = None
 
 
 class Workloads(_Declared):
@@ -179,6 +183,10 @@ class Workloads(_Declared):
     encryption: Encryption | Literal["none"] | None = None
     sessions: Sessions = Sessions()
     vault: Vault = Vault()
+
+    def store_of(self, workload: str) -> Store:
+        """Where the store of a workload is."""
+        return {"sessions": self.sessions.store, "vault": self.vault.store}[workload] or self.store
 
 
 def json_schema() -> dict[str, Any]:
@@ -224,17 +232,22 @@ def parse(content: object, where: str) -> Workloads:
 
 def _check(settings: Workloads, where: str) -> None:
     problems = []
-    if (settings.store.deployment is None) != (settings.store.credentials is None):
-        problems.append(
-            Problem(
-                key_path(where, "store"),
-                "has one of deployment and credentials without the other",
-                "both, or variables",
-                "store: {deployment: FILE, credentials: FILE}",
+    for key, store in (
+        ("store", settings.store),
+        ("sessions.store", settings.sessions.store or Store()),
+        ("vault.store", settings.vault.store or Store()),
+    ):
+        if (store.deployment is None) != (store.credentials is None):
+            problems.append(
+                Problem(
+                    key_path(where, key),
+                    "has one of deployment and credentials without the other",
+                    "both, or variables",
+                    "store: {deployment: FILE, credentials: FILE}",
+                )
             )
-        )
-    if settings.store.deployment is not None and settings.store.variables is not None:
-        problems.append(Problem(key_path(where, "store"), "has two places", "one of them", "store: {variables: FILE}"))
+        if store.deployment is not None and store.variables is not None:
+            problems.append(Problem(key_path(where, key), "has two places", "one of them", "store: {variables: FILE}"))
     prune = settings.sessions.prune
     known = tuple(settings.sessions.roots())
     problems += [
@@ -306,5 +319,7 @@ def _model_at(path: list[Any]) -> type[BaseModel]:
         ("sessions",): Sessions,
         ("vault",): Vault,
         ("sessions", "prune"): Prune,
+        ("sessions", "store"): Store,
+        ("vault", "store"): Store,
     }
     return models.get(tuple(map(str, path)), Workloads)

@@ -110,6 +110,7 @@ COMMANDS = (
     line("vault restore", "cli vault restore --to {out}/b", 2, environ=AS_VAULT),
     line("vault drill", "cli vault drill", 2, environ=AS_VAULT),
     line("vault drill, check", "cli vault drill --check", 2, environ=AS_VAULT),
+    line("schedule", "cli schedule --for launchd", 2, says="is missing", environ=AS_ARCHIVER),
     line("receipts of the vault", "cli receipts --workload vault", 2, environ=AS_VAULT),
     line("receipts", "cli receipts", 2, environ=AS_ARCHIVER, debug=True),
     # A deployed stack.

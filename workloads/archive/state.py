@@ -12,6 +12,7 @@ import os
 import secrets
 import sqlite3
 import sys
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from workloads.archive.entry import Entry, entry_of, line_of
 
 _FORM: Final = 2
 _DAMAGED: Final = ".damaged"
+_AGAIN_SECONDS: Final = 1.0
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS commits (
   key TEXT PRIMARY KEY, machine TEXT, source TEXT, run TEXT, sequence INTEGER, started REAL, installation TEXT,
@@ -120,9 +122,10 @@ class Generation:
 class State:
     """The state of one machine in one bucket; a context manager that locks it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Name the folder; it is made when the state is opened."""
+    def __init__(self, folder: Path, wait_seconds: float = 0) -> None:
+        """Name the folder, which is made when the state is opened, and how long to wait for another run."""
         self.folder = folder
+        self._wait_seconds = wait_seconds
         self.work = folder / "work"
         self._lock = -1
         self._is_damaged = False
@@ -138,7 +141,7 @@ class State:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except BlockingIOError:
             os.close(self._lock)
             raise BusyError(f"another run has {self.folder}: {self._holder()}") from None
@@ -167,6 +170,19 @@ class State:
         with suppress(OSError):
             (self.folder / "running.json").unlink(missing_ok=True)
         os.close(self._lock)
+
+    def _take(self) -> None:
+        """Lock the folder; while another run has it, wait as long as was asked for. Raise BlockingIOError."""
+        until = time.monotonic() + self._wait_seconds
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_AGAIN_SECONDS)
+            else:
+                return
 
     def judge(self, error: BaseException | None) -> None:
         """Remember whether an error means that the file is damaged; one of the disk or of another program does not."""

@@ -1,0 +1,1 @@
+"""When the workloads run: launchd plists and Kubernetes CronJobs."""
