@@ -102,17 +102,22 @@ class Machine:
 
     def run(self, command: str, *more: str) -> tuple[float, float]:
         """Run `sessions COMMAND` in a process of its own; return its seconds and its peak memory in MB."""
-        arguments = ["sessions", command, *more, "--config", str(self.config())]
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "S3_"))}
-        started = time.monotonic()
-        done = subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, "-c", _COMMAND, *arguments], env=clean, capture_output=True, check=False
-        )
-        took = time.monotonic() - started
-        said = done.stderr.decode(errors="replace")
-        if done.returncode:
-            raise SystemExit(f"sessions {command} ended with {done.returncode}: {said[-2000:]}{done.stdout[-2000:]!r}")
-        return took, int(said.rpartition("\n")[2]) * 1024 / MB
+        return measured("sessions", command, *more, "--config", str(self.config()))
+
+
+def measured(*arguments: str) -> tuple[float, float]:
+    """Run a command of `object-store` in a process of its own; return its seconds and its peak memory in MB."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "S3_"))}
+    started = time.monotonic()
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", _COMMAND, *arguments], env=clean, capture_output=True, check=False
+    )
+    took = time.monotonic() - started
+    said = done.stderr.decode(errors="replace")
+    if done.returncode:
+        named = " ".join(arguments[:2])
+        raise SystemExit(f"{named} ended with {done.returncode}: {said[-2000:]}{done.stdout[-2000:]!r}")
+    return took, int(said.rpartition("\n")[2]) * 1024 / MB
 
 
 @dataclass
@@ -137,6 +142,16 @@ class Verdict:
             self.missed.append(name)
         sys.stdout.write(f"{text}{f', above the goal of {goal:g}' if over else ''}\n")
         sys.stdout.flush()
+
+    def told(self) -> int:
+        """Print what was missed and the line of figures; 1 if a goal was missed, else 0."""
+        for what, names in (("goals missed", self.missed), ("not measured", self.not_measured)):
+            if names:
+                sys.stdout.write(f"{what}: {', '.join(names)}\n")
+        pairs = [f"{name}={value}" for name, value in self.figures.items()]
+        pairs += [f"missed={len(self.missed)}", f"not_measured={len(self.not_measured)}"]
+        sys.stdout.write(" ".join(pairs) + "\n")
+        return 1 if self.missed else 0
 
 
 @dataclass
@@ -300,14 +315,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder, running(options, Path(folder)) as bench:
         for name in options.only or PARTS:
             PARTS[name](bench, sizes, verdict)
-    for what, names in (("goals missed", verdict.missed), ("not measured", verdict.not_measured)):
-        if names:
-            sys.stdout.write(f"{what}: {', '.join(names)}\n")
-    pairs = [f"{name}={value}" for name, value in verdict.figures.items()]
-    sys.stdout.write(
-        " ".join([*pairs, f"missed={len(verdict.missed)}", f"not_measured={len(verdict.not_measured)}"]) + "\n"
-    )
-    return 1 if verdict.missed else 0
+    return verdict.told()
 
 
 if __name__ == "__main__":

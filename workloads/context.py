@@ -28,6 +28,7 @@ from workloads.archive.history import follow
 from workloads.archive.pack import DamagedError
 from workloads.archive.proven import ColdError
 from workloads.archive.restore import RestoreError
+from workloads.archive.run import AgedError
 from workloads.archive.sealing import ClosedError, Keys
 from workloads.archive.source import SourceError
 from workloads.archive.state import BusyError, State
@@ -47,6 +48,7 @@ Told = (
     ClosedError,
     ColdError,
     DamagedError,
+    AgedError,
     RestoreError,
     SourceError,
     BusyError,

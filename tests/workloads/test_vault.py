@@ -133,6 +133,54 @@ def test_what_is_stored_is_not_sent_again(notes: World, vault: Path) -> None:
     assert notes_of(restored(notes)) == notes_of(vault)
 
 
+@pytest.mark.parametrize("pack_bytes", [2**20, 40_000])
+def test_equal_notes_are_stored_once(
+    notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch, pack_bytes: int
+) -> None:
+    """Also if both are new, in one pack or in the one before; each comes back."""
+    monkeypatch.setattr(snapshot, "PACK_BYTES", pack_bytes)
+    chance = random.Random(2)  # noqa: S311 - not for secrets
+    body = chance.randbytes(30_000)
+    for name in ("a one.md", "b same/one.md", "z last/one.md"):
+        write_file(vault / name, body, time.time() - 90)
+        write_file((vault / name).with_suffix(".bin"), chance.randbytes(9_000), time.time() - 90)
+
+    assert stored(notes) == 0
+
+    (made,) = snapshots(notes)
+    contents = {one[3] for one in notes_of(vault).values() if one[0] == "file"}
+    assert made.commit.counts.content_bytes == sum(map(len, contents))
+    assert notes_of(restored(notes)) == notes_of(vault)
+    assert len(packs_of(notes, made)) == (1 if pack_bytes > 40_000 else 2)
+
+
+def test_run_of_days_leans_on_nothing_old(notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ends when a pack has become older than 30 days commits nothing; the next one keeps its new packs."""
+    start, days = time.time(), 0.0
+    monkeypatch.setattr(clock, "now_utc", lambda: datetime.fromtimestamp(start + days * 86400, UTC))
+    assert stored(notes) == 0
+    days = 27
+    name = vault / "new.md"
+    write_file(name, random.Random(3).randbytes(50_000), start)  # noqa: S311 - not for secrets
+
+    def slow(stage: str) -> None:
+        nonlocal days
+        days = 30.5 if stage == "all packs stored" else days
+
+    assert snapshot.run(SnapshotOptions(config=notes.write(), quiet=True), stage=slow) == 2
+
+    assert "older than 30 days" in str(notes.receipts()[-1]["error"])
+    assert len(snapshots(notes)) == 1
+    kept = notes.keys(".tar.zst")
+    assert stored(notes) == 0
+    (made, _) = snapshots(notes)
+    assert made.commit.history is not None
+    leaning = [*packs_of(notes, made).values(), made.commit.history.bundle]
+    assert max(made.at - one.stored_at for one in leaning) < timedelta(days=30)
+    assert set(kept[1:]) < packs_of(notes, made).keys()
+    assert notes_of(restored(notes)) == notes_of(vault)
+
+
 def test_each_snapshot_is_the_state_of_its_moment(notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over 40 days each snapshot gives its own day back, and none leans on anything that is older than 30 days."""
     days, start = sized(33, 40), time.time()

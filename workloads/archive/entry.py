@@ -138,6 +138,11 @@ def entry_of(line: str | bytes) -> Entry:
     return entry
 
 
+def packs_of(line: str) -> set[str]:
+    """The keys of the packs that hold the content of an entry, from a line that this program wrote."""
+    return {str(part[0]) for part in json.loads(line).get("segments", ())}
+
+
 def _segment(part: list[Any]) -> Segment:
     # Thousands of entries of a restore name the same few packs.
     at, length, head, start, size = (int(number) for number in part[1:6])

@@ -68,7 +68,7 @@ def follow(
                     blocks = keys.opened(read_blocks(store, bucket, manifest), manifest)
                     state.add_commit(key, commit, *read_manifest(blocks, manifest.key), exact=latest)
                 elif state.is_unfinished(commit):
-                    state.add_commit(key, commit, state.leaning(source), state.staged(source), exact=latest)
+                    state.add_commit(key, commit, state.leaning(source), None, exact=latest)
                 else:
                     state.add_commit(key, commit, commit.packs, (), closed=True, exact=latest)
             progress(1)

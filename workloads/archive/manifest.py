@@ -9,21 +9,23 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from workloads.archive.age import encrypted
 from workloads.archive.commit import Stored
-from workloads.archive.entry import Entry, entry_of, line_of
+from workloads.archive.entry import Entry, entry_of
 from workloads.archive.pack import BLOCK, DamagedError, Packed
 from workloads.archive.zstd import ZstdDecompressor, ZstdError, compressor
 
 VERSION: Final = 1
+_LINES_AT_ONCE: Final = 500
 _LINE_BYTES_MAXIMUM: Final = 16 * 2**20
 
 
 def write_manifest(
-    path: Path, run: str, packs: Iterable[Stored], entries: Iterable[Entry], recipients: Sequence[str] = ()
+    path: Path, run: str, packs: Iterable[Stored], lines: Iterable[str], recipients: Sequence[str] = ()
 ) -> Packed:
     """Write a manifest to a new file.
 
@@ -31,7 +33,7 @@ def write_manifest(
         path: The file.
         run: The run's id.
         packs: Every pack that an entry names, also those of earlier runs.
-        entries: The entries.
+        lines: The entries, as `entry.line_of` writes them.
         recipients: To whom it is encrypted, as one age file; none for clear.
 
     Raises:
@@ -49,8 +51,9 @@ def write_manifest(
         def compressed() -> Iterator[bytes]:
             head = {"version": VERSION, "run": run, "packs": [one.model_dump(mode="json") for one in packs]}
             yield content.compress(json.dumps(head).encode() + b"\n")
-            for entry in entries:
-                yield content.compress(line_of(entry).encode() + b"\n")
+            left = iter(lines)
+            while some := [*islice(left, _LINES_AT_ONCE)]:
+                yield content.compress("\n".join([*some, ""]).encode())
             yield content.flush()
 
         encrypted(compressed(), recipients, put)

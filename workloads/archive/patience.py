@@ -7,9 +7,9 @@ looks for signs of life. Time in which the whole process was stopped does not co
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 STALL_SECONDS: Final = 120.0
@@ -80,7 +80,10 @@ class Threads:
 def waited(future: "Future[T]", pulse: Pulse) -> T:
     """The result of a call. Raise StalledError if it gives no sign of life, and all that the call raises."""
     quiet, beats = 0.0, pulse.beats
-    while not wait([future], LOOK_SECONDS).done:
+    while not future.done():
+        with suppress(TimeoutError):
+            future.exception(LOOK_SECONDS)
+            break
         quiet = quiet + LOOK_SECONDS if pulse.beats == beats else 0.0
         beats = pulse.beats
         if quiet >= STALL_SECONDS:
@@ -97,18 +100,42 @@ def called(call: Callable[[], T]) -> T:
         threads.close()
 
 
+class _Line(Generic[T]):
+    """Items on their way from one thread to another, so many at most; quicker than `queue.Queue`."""
+
+    def __init__(self, most: int) -> None:
+        self._items: queue.SimpleQueue[T] = queue.SimpleQueue()
+        self._most, self._room, self._is_over = most, threading.Event(), False
+
+    def put(self, item: T) -> bool:
+        """Wait for room; whether the items are still wanted."""
+        while self._items.qsize() >= self._most and not self._is_over:
+            self._room.clear()
+            if self._items.qsize() >= self._most:  # so it is still to pass where `get` sees that there is room
+                self._room.wait(LOOK_SECONDS)
+        self._items.put(item)
+        return not self._is_over
+
+    def get(self, seconds: float) -> T:
+        """The next item. Raise queue.Empty."""
+        item = self._items.get(timeout=seconds)
+        if self._items.qsize() == self._most // 2:
+            self._room.set()
+        return item
+
+    def end(self) -> None:
+        """Want no more."""
+        self._is_over = True
+        self._room.set()
+
+
 def patient(items: Iterable[T], ahead: int) -> Generator[T, None, None]:
     """Yield what is made by a thread, some of it ahead. Raise StalledError if nothing comes, and all that is raised."""
-    made: queue.Queue[T] = queue.Queue(ahead)
-    over = threading.Event()
+    made: _Line[T] = _Line(ahead)
 
     def make() -> None:
         for item in items:
-            while not over.is_set():
-                with suppress(queue.Full):
-                    made.put(item, timeout=LOOK_SECONDS)
-                    break
-            if over.is_set():
+            if not made.put(item):
                 return
 
     threads = Threads(1, "archive-walk")
@@ -119,7 +146,7 @@ def patient(items: Iterable[T], ahead: int) -> Generator[T, None, None]:
         while True:
             ended = future.done()  # before the queue is found empty, so that nothing is put after it
             try:
-                item = made.get(timeout=0 if ended else LOOK_SECONDS)
+                item = made.get(0 if ended else LOOK_SECONDS)
             except queue.Empty:
                 if ended:
                     break
@@ -131,4 +158,4 @@ def patient(items: Iterable[T], ahead: int) -> Generator[T, None, None]:
                 yield item
         future.result()
     finally:
-        over.set()
+        made.end()

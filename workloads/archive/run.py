@@ -15,12 +15,12 @@ import stat
 import tarfile
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from object_store import ObjectStore
 from workloads.archive import clock
@@ -54,6 +54,8 @@ PACK_BYTES: Final = 16 * 2**20
 """Size at which a pack is closed, so that it goes up while the next one grows; a larger file makes a larger pack."""
 PACK_ENTRIES: Final = 10_000
 """Entries at which a pack is closed: they are in memory until it is stored."""
+LEAN_DAYS: Final = 30
+"""No exact commit leans on anything that was stored more days before it."""
 READERS: Final = max(1, min(4, (os.cpu_count() or 1) - 1))
 """Files that are read and compressed at the same time, beside this thread; frames are taken in the walk's order."""
 AHEAD: Final = 6
@@ -77,6 +79,7 @@ class Job:
         bucket: The bucket's name.
         renew_after_days: Age of a pack at which what is live in it is stored again.
         pack_bytes: Size at which a pack is closed.
+        pack_entries: Entries at which it is.
         keys: To whom it is encrypted.
         exact: The commit is the whole state of the source: every entry is in it, and nothing that is gone. Content that
             was stored before, under any name, is not stored again.
@@ -93,6 +96,7 @@ class Job:
     bucket: str
     renew_after_days: int
     pack_bytes: int = PACK_BYTES
+    pack_entries: int = PACK_ENTRIES
     keys: Keys = NO_KEYS
     exact: bool = False
     left_out: Callable[[bytes], bool] = lambda _: False
@@ -128,6 +132,15 @@ class Outcome:
     unread: int = 0
 
 
+class _Sending(NamedTuple):
+    """A pack that is being stored, with its entries, and the content in it by its SHA-256."""
+
+    future: "Future[tuple[Stored, int]]"
+    packed: Packed
+    waiting: list[tuple[Read, Segment | None]]
+    new: dict[str, tuple[Read, Segment | None]]
+
+
 @dataclass(frozen=True)
 class _Ahead:
     """What is being read.
@@ -141,6 +154,10 @@ class _Ahead:
     path: bytes
     reading: "Future[Read | None]"
     pulse: Pulse
+
+
+class AgedError(Exception):
+    """A run took so long that its commit would lean on something that is too old; the message says on what."""
 
 
 class Stage:
@@ -170,6 +187,7 @@ def archive(
     Raises:
         SourceError: The root is missing or cannot be read.
         DamagedError: What was stored does not come back.
+        AgedError: The run took so long that an exact commit would lean on something too old.
         ObjectStoreError: The store is away, or denies it.
         OSError: The local disk cannot hold a pack.
     """
@@ -195,7 +213,8 @@ class _Run:
         self.number = 0
         self.writer: PackWriter | None = None
         self.waiting: list[tuple[Read, Segment | None]] = []
-        self.sending: tuple[Future[tuple[Stored, int]], Packed, list[tuple[Read, Segment | None]]] | None = None
+        self.new: dict[str, tuple[Read, Segment | None]] = {}
+        self.sending: _Sending | None = None
         self.stopped = threading.Event()
         self.readers: queue.SimpleQueue[Reader] = queue.SimpleQueue()
         for _ in range(READERS):
@@ -203,7 +222,7 @@ class _Run:
         self.ahead: deque[_Ahead] = deque()
         self.stalled = 0
         self.still_there: list[bytes] = []
-        self.same: list[Entry] = []
+        self.same: list[bytes] = []
         self.names: dict[tuple[int, int], bytes] = {}
         self.seen = self.seen_bytes = self.content_bytes = self.unchanged = 0
         self.files = 0
@@ -265,10 +284,11 @@ class _Run:
                 with self.state.transaction():
                     self.state.end(source)
                 pending = None
-            elif not all(self._can_lean_on(pack) for pack in self.state.leaning(source)):
+            else:
                 with self.state.transaction():
-                    self.state.abandon(source)
-                pending = None
+                    for pack in self.state.leaning(source):
+                        if not self._can_lean_on(pack):
+                            self.state.unstage(source, pack)
         if pending is None:
             pending = (new_run(self.now), self.now.timestamp())
             with self.state.transaction():
@@ -313,7 +333,7 @@ class _Run:
         """A folder or a link: it has no content, only a line and a tar entry."""
         known = self.state.newest(self.job.machine, self.job.source, entry.path)
         if known is not None and known.entry == entry and self.job.exact:
-            self._stays(entry)
+            self._stays(entry.path)
         elif known is None or known.entry != entry or self._is_old(known):
             header = header_of(name_of(self.job.source, entry.path), status, kind, link=entry.target)
             self._begin(entry.path, lambda reader, _: reader.other(entry, header))
@@ -329,15 +349,15 @@ class _Run:
             if same and local.archived == status.st_size and mode_of(status) == known.entry.mode:
                 self.unchanged += 1
                 self.still_there.append(path)
-                self._stays(known.entry)
+                self._stays(path)
                 return
         wanted = Wanted(root.base, path, source, known, is_old, same_as, self.now.timestamp(), self.job.exact)
         self._begin(path, lambda reader, pulse: reader.read(wanted, pulse))
 
-    def _stays(self, entry: Entry) -> None:
+    def _stays(self, path: bytes) -> None:
         """Note something that is as it was."""
         if self.job.exact:
-            self.same.append(entry)
+            self.same.append(path)
         if max(len(self.still_there), len(self.same)) >= _SEEN_AT_ONCE:
             self._saw()
 
@@ -380,6 +400,8 @@ class _Run:
         if read is None:
             return
         if read.frame is not None and self.job.exact:
+            if self._is_coming(read, read.frame):
+                return
             read = self._deduplicated(read, read.frame)
         if read.frame is not None:
             self._add(read, read.frame)
@@ -388,10 +410,24 @@ class _Run:
         with self.state.transaction():
             self._remember(read)
 
+    def _is_coming(self, read: Read, frame: Made) -> bool:
+        """Whether equal content is in a pack that is not stored yet: then it goes with that one's entry."""
+        if self.sending is not None and read.entry.sha256 in self.sending.new:
+            self._sent()
+        same = self.new.get(read.entry.sha256)
+        if same is None or same[0].entry.size != read.entry.size:
+            return False
+        frame.body.close()
+        entry = replace(read.entry, segments=same[0].entry.segments)
+        self.waiting.append((replace(read, entry=entry, change="other", frame=None), same[1]))
+        return True
+
     def _deduplicated(self, read: Read, frame: Made) -> Read:
         """What was read, without its frame if its whole content was stored before."""
         entry = read.entry
-        held = self.state.content(self.job.source, entry.sha256, self._oldest) if entry.size else None
+        if not entry.size:
+            return read
+        held = self.state.content(self.job.source, entry.sha256, self._oldest)
         packs = [self.state.pack(key) for key in held.packs] if held is not None else []
         if held is None or held.size != entry.size or not all(pack and self._can_lean_on(pack) for pack in packs):
             return read
@@ -419,8 +455,7 @@ class _Run:
         """Remember the unchanged files, many at once."""
         with self.state.transaction():
             self.state.saw(self.job.source, self.still_there, self.now.timestamp())
-            for entry in self.same:
-                self.state.stage(self.job.source, entry.path, entry, "same")
+            self.state.keep(self.job.machine, self.job.source, self.same)
         self.still_there.clear()
         self.same.clear()
 
@@ -434,10 +469,12 @@ class _Run:
         segment = Segment("", frame.at, frame.length, frame.head, read.start, size, frame.sha256) if size else None
         self.content_bytes += size
         self.waiting.append((replace(read, frame=None), segment))
+        if self.job.exact and segment is not None:
+            self.new[read.entry.sha256] = self.waiting[-1]
         if read.entry.hollow:
             self.outcome.hollow.append(shown(read.entry.path))
         self.stage("entry packed")
-        if self.writer.size >= self.job.pack_bytes or len(self.waiting) >= PACK_ENTRIES:
+        if self.writer.size >= self.job.pack_bytes or len(self.waiting) >= self.job.pack_entries:
             self._close_pack()
 
     def _close_pack(self) -> None:
@@ -445,7 +482,7 @@ class _Run:
         if self.writer is None:
             return
         packed = self.writer.finish()
-        waiting, self.writer, self.waiting = self.waiting, None, []
+        waiting, new, self.writer, self.waiting, self.new = self.waiting, self.new, None, [], {}
         self.stage("pack closed")
         self._sent()
         first = self.number + 1
@@ -462,13 +499,13 @@ class _Run:
                 recipients=self.job.keys.recipients,
             )
 
-        self.sending = (self.pool.submit(send), packed, waiting)
+        self.sending = _Sending(self.pool.submit(send), packed, waiting, new)
 
     def _sent(self) -> None:
         """Wait for the pack that is being stored, and remember it with its entries."""
         if self.sending is None:
             return
-        future, packed, waiting = self.sending
+        future, packed, waiting, _ = self.sending
         self.sending = None
         stored, self.number = future.result()
         self.stage("pack read back")
@@ -479,9 +516,17 @@ class _Run:
                 parts = read.entry.segments
                 if segment is not None:
                     parts = (*parts, replace(segment, pack=stored.key))
-                self._remember(replace(read, entry=replace(read.entry, segments=parts)))
+                entry = replace(read.entry, segments=parts)
+                self._remember(replace(read, entry=entry))
+                if self.job.exact and parts:
+                    self.state.hold(self.job.source, entry, self._stored_at(entry))
         packed.path.unlink()
         self.stage("pack remembered")
+
+    def _stored_at(self, entry: Entry) -> float:
+        """When the oldest content of an entry was stored, in seconds since 1970."""
+        packs = [self.packs.get(key) or self.state.pack(key) for key in entry.packs]
+        return min(pack.stored_at.timestamp() if pack else 0.0 for pack in packs)
 
     def _commit(self) -> None:
         """Put the manifest and then the commit; without anything new, end the run without either."""
@@ -506,6 +551,8 @@ class _Run:
                 state.end(source)
             return
         named = state.leaning(source)
+        if job.exact:
+            self._check_age(named)
         path = state.work / f"{self.run_id}{self.manifest_suffix}"
         packed = write_manifest(path, self.run_id, named, state.staged(source), job.keys.recipients)
         open_manifest(packed, job.keys)
@@ -547,12 +594,23 @@ class _Run:
         put_proven(self.store, job.bucket, only, body, sha256_of(body), content_type="application/json")
         self.stage("committed")
         with state.transaction():
-            state.add_commit(key, commit, named, state.staged(source), exact=job.exact)
+            state.add_commit(key, commit, named, None, exact=job.exact)
             state.end(source)
         self.outcome.run, self.outcome.commit = self.run_id, key
         self.outcome.commit_sha256 = sha256_of(body)
         self.outcome.counts = commit.counts
         self.stage("remembered")
+
+    def _check_age(self, packs: Iterable[Stored]) -> None:
+        """Raise AgedError if something is too old for a commit now, as after a run of days: nothing is committed."""
+        bundle = self.job.history.bundle if self.job.history is not None else None
+        before = clock.now_utc() - timedelta(days=LEAN_DAYS)
+        for one in [*packs, *([bundle] if bundle is not None else [])]:
+            if one.stored_at < before:
+                raise AgedError(
+                    f"the run took since {self.now:%Y-%m-%d %H:%M} UTC, and {one.key} is now older than {LEAN_DAYS} "
+                    "days, so no snapshot was made; run the same command again: it stores what is too old again"
+                )
 
     @property
     def _oldest(self) -> float:

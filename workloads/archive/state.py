@@ -22,7 +22,7 @@ from typing import Final, Self
 
 from workloads.archive import clock
 from workloads.archive.commit import Commit, Stored
-from workloads.archive.entry import Entry, entry_of, line_of
+from workloads.archive.entry import Entry, entry_of, line_of, packs_of
 
 _FORM: Final = 2
 _DAMAGED: Final = ".damaged"
@@ -280,7 +280,7 @@ class State:
         key: str,
         commit: Commit,
         packs: Iterable[Stored],
-        entries: Iterable[Entry],
+        entries: Iterable[Entry] | None,
         *,
         closed: bool = False,
         exact: bool = False,
@@ -291,7 +291,7 @@ class State:
             key: The commit's key.
             commit: The commit.
             packs: Every pack that an entry names.
-            entries: The entries.
+            entries: The entries; None for those of the unfinished run.
             closed: It is encrypted, and its entries are not known here.
             exact: It is the whole state of its source: what was known of the source before gives way, and the content
                 can be found by its SHA-256.
@@ -330,17 +330,25 @@ class State:
                     " ".join(one.recipients),
                 ),
             )
-        for entry in entries:
+        if entries is None:
+
+            def stored_of(line: str) -> float:
+                return min((stored_at.get(pack, started) for pack in packs_of(line)), default=started)
+
+            self._base.create_function("stored_of", 1, stored_of)
+            self._base.execute(
+                "INSERT OR REPLACE INTO entries SELECT ?, source, path, ?, ?, stored_of(line), line FROM staged "
+                "WHERE source=?",
+                (commit.machine, commit.sequence, commit.run, commit.source),
+            )
+        for entry in entries or ():
             stored = min((stored_at.get(pack, started) for pack in entry.packs), default=started)
             self._base.execute(
                 "INSERT OR REPLACE INTO entries VALUES (?,?,?,?,?,?,?)",
                 (commit.machine, commit.source, entry.path, commit.sequence, commit.run, stored, line_of(entry)),
             )
             if exact and entry.segments:
-                self._base.execute(
-                    "INSERT OR REPLACE INTO contents VALUES (?,?,?,?)",
-                    (commit.source, entry.sha256, stored, line_of(entry)),
-                )
+                self.hold(commit.source, entry, stored)
 
     def sequence(self, machine: str, source: str) -> int:
         """The highest sequence of a source's commits; 0 without any."""
@@ -465,6 +473,12 @@ class State:
         found = self._base.execute(query, (source, sha256, since)).fetchone()
         return entry_of(found[0]) if found else None
 
+    def hold(self, source: str, entry: Entry, stored: float) -> None:
+        """Let the content of an entry be found, of the unfinished run as well."""
+        self._base.execute(
+            "INSERT OR REPLACE INTO contents VALUES (?,?,?,?)", (source, entry.sha256, stored, line_of(entry))
+        )
+
     def forget_contents(self, source: str, before: float) -> None:
         """Forget content that was stored before a time."""
         self._base.execute("DELETE FROM contents WHERE source=? AND stored<?", (source, before))
@@ -539,6 +553,16 @@ class State:
         """Remember an entry of the unfinished run, whose pack is stored."""
         self._base.execute("INSERT OR REPLACE INTO staged VALUES (?,?,?,?)", (source, path, line_of(entry), change))
 
+    def keep(self, machine: str, source: str, paths: Iterable[bytes]) -> None:
+        """Take entries into the unfinished run as they are: staged before it was killed, or else committed."""
+        for path in paths:
+            self._base.execute("UPDATE staged SET change='same' WHERE source=? AND path=?", (source, path))
+            self._base.execute(
+                "INSERT OR IGNORE INTO staged SELECT source, path, line, 'same' FROM entries "
+                "WHERE machine=? AND source=? AND path=? ORDER BY sequence DESC, run DESC LIMIT 1",
+                (machine, source, path),
+            )
+
     def stage_pack(self, source: str, pack: Stored, number: int) -> None:
         """Remember a pack of the unfinished run that was read back."""
         self._base.execute(
@@ -550,10 +574,10 @@ class State:
         query = "SELECT body, number FROM staged_packs WHERE source=? ORDER BY number"
         return [(Stored.model_validate_json(body), number) for body, number in self._base.execute(query, (source,))]
 
-    def staged(self, source: str) -> Iterator[Entry]:
-        """The entries of the unfinished run, in the order of their paths."""
+    def staged(self, source: str) -> Iterator[str]:
+        """The entries of the unfinished run as lines, in the order of their paths."""
         for (line,) in self._base.execute("SELECT line FROM staged WHERE source=? ORDER BY path", (source,)):
-            yield entry_of(line)
+            yield line
 
     def unsee(self, source: str) -> None:
         """Take the entries of the unfinished run for those of files that were not met yet."""
@@ -566,8 +590,8 @@ class State:
     def leaning(self, source: str) -> list[Stored]:
         """Every pack that the entries of the unfinished run name, also those of earlier runs."""
         named: dict[str, Stored] = {}
-        for entry in self.staged(source):
-            for key in entry.packs:
+        for line in self.staged(source):
+            for key in packs_of(line):
                 if key not in named and (pack := self.pack(key)) is not None:
                     named[key] = pack
         return [*({pack.key: pack for pack, _ in self.staged_packs(source)} | named).values()]
@@ -581,6 +605,17 @@ class State:
             and (pending[0], self.installation()) == (commit.run, commit.installation)
             and packs == {pack.key for pack in commit.packs}
         )
+
+    def unstage(self, source: str, pack: Stored) -> None:
+        """Forget what the unfinished run leans on a pack with; those files are read again."""
+        key = json.dumps(pack.key)
+        self._base.execute(
+            "UPDATE local SET inode=-1 WHERE source=? AND path IN "
+            "(SELECT path FROM staged WHERE source=? AND instr(line, ?))",
+            (source, source, key),
+        )
+        self._base.execute("DELETE FROM staged WHERE source=? AND instr(line, ?)", (source, key))
+        self._base.execute("DELETE FROM staged_packs WHERE source=? AND key=?", (source, pack.key))
 
     def abandon(self, source: str) -> None:
         """Forget the unfinished run and what was noted by it: every file is read again."""

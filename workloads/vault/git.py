@@ -65,46 +65,55 @@ def look(root: Path) -> Repository | None:
     """
     if not os.path.lexists(root / ".git"):
         return None
-    folder = root / _git(root, "rev-parse", "--git-dir").strip()
-    common = root / _git(root, "rev-parse", "--git-common-dir").strip()
+    # As few calls as can be: each is a process.
+    places = _git(root, "rev-parse", "--git-dir", "--git-common-dir").splitlines()
+    folder, common = root / places[0], root / places[-1]
+    refs = _git(root, "for-each-ref", "--format=%(objectname) %(refname)").splitlines()
+    lines = _git(root, "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--no-renames", "-z").split("\0")
+    told = dict(line.split(" ", 2)[1:] for line in lines if line.startswith("# "))
+    head, branch = (told.get(name, "(").strip() for name in ("branch.oid", "branch.head"))
+    if not head.startswith("("):  # which is how git says that there is none
+        refs.append(f"{head} HEAD")
     lacks = []
-    if not _is(root, "rev-parse", "--verify", "--quiet", "HEAD") and not _refs(root):
+    if not refs:
         lacks.append("the repository has no commit")
-    stashes = (
-        len(_git(root, "stash", "list").splitlines()) if _is(root, "rev-parse", "-q", "--verify", "refs/stash") else 0
-    )
+    stashes = len(_git(root, "stash", "list").splitlines()) if any(one.endswith(" refs/stash") for one in refs) else 0
     if stashes > 1:
         lacks.append(f"{stashes - 1} of {stashes} stashes are not in it: it has only the last one")
     if (common / "lfs/objects").is_dir():
         lacks.append("objects of Git LFS are not in it")
     if (common / "shallow").exists():
         lacks.append("the repository is shallow: older commits were never here")
-    status = _git(root, "status", "--porcelain", "-z", "--no-renames")
     return Repository(
-        refs=_refs(root),
-        branch=_git(root, "symbolic-ref", "--short", "--quiet", "HEAD", fails=True).strip(),
-        dirty=sum(bool(one) for one in status.split("\0")),
+        refs=tuple(sorted(set(refs))),
+        branch="" if branch.startswith("(") else branch,
+        dirty=sum(bool(line) and not line.startswith("# ") for line in lines),
         in_progress=tuple(dict.fromkeys(name for file, name in _IN_PROGRESS.items() if (folder / file).exists())),
         lacks=tuple(lacks),
     )
 
 
-def bundle(root: Path, path: Path) -> Repository:
+def bundle(root: Path, path: Path, found: Repository) -> Repository:
     """Write all branches, tags and HEAD of a repository to a new file, and say what is in it.
+
+    Args:
+        root: The folder with the repository.
+        path: The file.
+        found: What `look` found just now.
 
     Raises:
         GitError: git cannot write it, or the repository changed each time.
     """
-    for _ in range(_TRIES):
-        found = look(root)
-        if found is None or not found.refs:
+    for number in range(_TRIES):
+        again = look(root) if number else found
+        if again is None or not again.refs:
             raise GitError(f"{root}: the repository went away while it was read")
-        head = ("HEAD",) if any(line.endswith(" HEAD") for line in found.refs) else ()
+        head = ("HEAD",) if any(line.endswith(" HEAD") for line in again.refs) else ()
         # With one thread the same history gives the same bytes.
         _git(root, "-c", "pack.threads=1", "bundle", "create", "--quiet", str(path), "--all", *head)
         # It may have more: what is checked out in other work trees.
-        if set(found.refs) <= set(_git(root, "bundle", "list-heads", str(path)).splitlines()):
-            return found
+        if set(again.refs) <= set(_git(root, "bundle", "list-heads", str(path)).splitlines()):
+            return again
         path.unlink()
     raise GitError(f"{root}: the repository changed each time it was read, {_TRIES} times")
 
@@ -134,18 +143,8 @@ def unbundle(path: Path, history: History, folder: Path) -> None:
     (folder / ".git/FETCH_HEAD").unlink(missing_ok=True)
 
 
-def _refs(root: Path) -> tuple[str, ...]:
-    lines = _git(root, "for-each-ref", "--format=%(objectname) %(refname)").splitlines()
-    head = _git(root, "rev-parse", "--verify", "--quiet", "HEAD", fails=True).strip()
-    return tuple(sorted({*lines, *([f"{head} HEAD"] if head else [])}))
-
-
-def _is(root: Path, *arguments: str) -> bool:
-    return bool(_git(root, *arguments, fails=True))
-
-
-def _git(root: Path, *arguments: str, fails: bool = False) -> str:
-    """Run git in a folder; what it prints. Raise GitError, unless it may fail, which then prints nothing."""
+def _git(root: Path, *arguments: str) -> str:
+    """Run git in a folder; what it prints. Raise GitError."""
     program = shutil.which("git")
     if program is None:
         raise GitError(f"git is not installed, or not in PATH ({os.environ.get('PATH', 'which is not set')})")
@@ -164,10 +163,10 @@ def _git(root: Path, *arguments: str, fails: bool = False) -> str:
         )
     except subprocess.TimeoutExpired:
         raise GitError(f"{root}: git {_named(arguments)} did not end within {_SECONDS} seconds") from None
-    if done.returncode and not fails:
+    if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise GitError(f"{root}: git {_named(arguments)} failed: {lines[0] if lines else done.returncode}")
-    return "" if done.returncode else os.fsdecode(done.stdout)
+    return os.fsdecode(done.stdout)
 
 
 def _named(arguments: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ def store_history(
             told.history = history.model_copy(update={"bundle": held and held.bundle})
             return told
         path = context.state.work / f"vault{_SUFFIX}"
-        found = bundle(root, path)
+        found = bundle(root, path, found)
     except GitError as fault:
         told.problems.append(f"the history of git is not in it: {fault}")
         return told

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from rich.console import Console
 
@@ -19,7 +20,7 @@ from model.exit_codes import ExitCode
 from model.terminal_text import printable
 from workloads.archive import clock
 from workloads.archive.proof import prove
-from workloads.archive.run import PACK_BYTES, Job, archive
+from workloads.archive.run import Job, archive
 from workloads.context import VAULT, Context, Options, Told, ended, opened
 from workloads.receipt import Receipt, SourceReceipt, Status, said
 from workloads.running import (
@@ -37,6 +38,11 @@ from workloads.table import megabytes
 from workloads.vault import git
 from workloads.vault.history import store_history
 from workloads.vault.snapshots import SOURCE, Snapshot, read_snapshots
+
+PACK_BYTES: Final = 2**30
+"""Size at which a pack is closed: a snapshot makes one, unless that is so much that a killed run should keep some."""
+PACK_ENTRIES: Final = 50_000
+"""Notes at which it is: they are in memory until it is stored."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,7 @@ def _source(
         bucket=context.bucket,
         renew_after_days=settings.renew_after_days,
         pack_bytes=PACK_BYTES,
+        pack_entries=PACK_ENTRIES,
         keys=context.keys,
         exact=True,
         left_out=left_out,
