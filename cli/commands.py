@@ -49,6 +49,7 @@ COMMANDS = {
     "parity": Line(OBJECTS, "object_store.__main__", "Compare a folder with what the store holds."),
     "sessions": Line(OBJECTS, "cli.sessions", "Archive the agents' transcripts, and bring them back."),
     "vault": Line(OBJECTS, "cli.vault", "Store snapshots of the vault of notes, and prove them."),
+    "window": Line(OBJECTS, "cli.window", "Write to the NAS and to the store, until both are equal."),
     "receipts": Line(OBJECTS, "cli.receipts", "List what the workloads' runs did, newest first."),
     "schedule": Line(OBJECTS, "cli.schedule", "Print the launchd plists or CronJobs of the workloads."),
 }
@@ -96,8 +97,7 @@ _typer = typer.Typer(
     pretty_exceptions_enable=False,  # a local may be a secret
     rich_markup_mode=None,  # without boxes the list fits on one screen
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 no problem found, 1 a problem found, 2 it could not run or finish, 130 and 143 interrupted. "
-    "docs/environment.md lists the variables.",
+    epilog="Exit status: 0 no problem, 1 a problem, 2 could not run (docs/commands.md)",
 )
 
 

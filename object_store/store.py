@@ -661,6 +661,8 @@ class ObjectStore:
         while page := self._do(bucket, place, next_page):
             if "IsTruncated" not in page:  # botocore accepts any XML as an empty listing
                 raise UnexpectedAnswer("the answer is not a listing", bucket=bucket, key=place)
+            if page["IsTruncated"] and not page.get("NextContinuationToken"):  # botocore ends there without a word
+                raise UnexpectedAnswer("the listing is cut short, and says not where", bucket=bucket, key=place)
             entries = page.get("Contents", ())
             if last is not None and self.config.endpoint is not None:
                 self._check_next(bucket, prefix, last.decode("utf-8", "surrogatepass"), page)

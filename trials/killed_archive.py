@@ -16,8 +16,10 @@ from typing import Any
 from sandbox.forked import load, started
 from workloads import receipt, running
 from workloads.archive import proven
+from workloads.context import SESSIONS, Options
 from workloads.sessions import archive
 from workloads.vault import drill, snapshot
+from workloads.window import reconcile
 
 #: The stages of a run, with the pass at which to end it.
 STAGES = (
@@ -38,6 +40,8 @@ STAGES = (
 #: The calls of the run's modules before which to end it: a pack, the manifest and the commit are up and not read back.
 CALLS = (("read back", 1), ("read back", 3), ("read back", 4), ("receipt", 1), ("sent", 1))
 POINTS = STAGES + CALLS
+#: Those of the window between NAS and store: a pack, the manifest and the commit get their names on the NAS.
+WINDOW_POINTS = tuple(itertools.product(("nas: written", "nas: read back", "nas: named"), (1, 3)))
 #: Those of a snapshot of the vault: its bundle is read back first.
 VAULT_POINTS = (("bundle written", 1), ("bundle stored", 1), *STAGES, *CALLS)
 Stage = Callable[[str], None] | None
@@ -49,6 +53,7 @@ COMMANDS: Mapping[str, Callable[[Path, Stage], int]] = {
         snapshot.SnapshotOptions(config=config, quiet=True), stage=stage
     ),
     "vault drill": lambda config, _: drill.run(drill.DrillOptions(config=config, quiet=True)),
+    "window reconcile": lambda config, stage: reconcile.run(Options(config=config, quiet=True), SESSIONS, stage=stage),
 }
 load(__name__)
 

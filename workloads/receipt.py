@@ -24,6 +24,8 @@ from workloads.archive.commit import SHA256_METADATA, Counts, sha256_of
 PREFIX = "receipts/v1/"
 VERSION: Literal[1] = 1
 Status = Literal["running", "complete", "incomplete", "failed", "stopped"]
+Side = Literal["equal", "missing", "different", "unknown"]
+"""What a side holds of an object: its bytes, nothing, other bytes; unknown, if it does not say."""
 
 
 class _Written(BaseModel):
@@ -56,6 +58,56 @@ class SourceReceipt(_Written):
     missing: int = 0
 
 
+class FileSides(_Written):
+    """What the NAS and the store hold of one object.
+
+    Attributes:
+        key: Its key; also its path below the folder on the NAS.
+        sha256: What it must have, by its receipt or its commit; empty if neither tells.
+        nas: What the NAS holds.
+        store: What the store holds.
+        reason: Why a side is not as it must be, if there is more to say.
+    """
+
+    key: str
+    sha256: str
+    nas: Side
+    store: Side
+    reason: str = ""
+
+    @property
+    def equal(self) -> bool:
+        """Whether both sides hold the committed bytes."""
+        return self.nas == self.store == "equal"
+
+
+class WindowReceipt(_Written):
+    """Both sides of a machine's archive, at the end of a run in the window between NAS and store.
+
+    Attributes:
+        nas: The folder on the NAS.
+        since: When the window began.
+        reason: Why it was begun.
+        missing: Why the NAS is missing; empty if it is there.
+        equal: How many committed objects both sides hold.
+        unequal: How many they do not.
+        files: What the run committed, and what is not equal; of many, the first ones.
+    """
+
+    nas: str
+    since: str
+    reason: str
+    missing: str = ""
+    equal: int = 0
+    unequal: int = 0
+    files: tuple[FileSides, ...] = ()
+
+    @property
+    def green(self) -> bool:
+        """Whether both sides hold all that is committed."""
+        return not self.missing and not self.unequal
+
+
 class Receipt(_Written):
     """One run.
 
@@ -77,6 +129,7 @@ class Receipt(_Written):
         snapshot: The commit that a drill restored.
         restore_proven_at: When all of it had come back and was compared.
         expires_after_days: Days after which the store deletes what this run stored; None for never.
+        window: Both sides, if the run was in the window between NAS and store and got so far.
     """
 
     version: Literal[1] = VERSION
@@ -96,6 +149,7 @@ class Receipt(_Written):
     snapshot: str = ""
     restore_proven_at: datetime | None = None
     expires_after_days: int | None = None
+    window: WindowReceipt | None = None
 
     @property
     def failed(self) -> bool:
@@ -156,8 +210,14 @@ def withheld(receipt: Receipt) -> Receipt:
             "proven": {key: wrong and text for key, wrong in receipt.proven.items()},
             "pruned": tuple((text, commit) for _, commit in receipt.pruned),
             "kept": tuple(text for _ in receipt.kept),
+            "window": receipt.window and _withheld_window(receipt.window, text),
         }
     )
+
+
+def _withheld_window(window: WindowReceipt, text: str) -> WindowReceipt:
+    files = tuple(one.model_copy(update={"reason": one.reason and text}) for one in window.files)
+    return window.model_copy(update={"nas": "", "reason": text, "missing": window.missing and text, "files": files})
 
 
 def of_folder(folder: Path) -> list[Receipt]:

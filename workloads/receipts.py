@@ -15,6 +15,7 @@ from workloads.archive import clock
 from workloads.context import Context, Options, Told, Work, ended, opened
 from workloads.receipt import Receipt, late, newest_first, of_folder, of_store, unproven
 from workloads.table import megabytes, print_table
+from workloads.window.beside import lines_of
 
 
 def run(options: Options, work: Work, days: int) -> ExitCode:
@@ -63,6 +64,7 @@ def _show(found: Sequence[Receipt]) -> None:
     for one in found:
         counts = [source.counts for source in one.sources]
         problems = [f"{source.name}: {source.problems[0]}" for source in one.sources if source.problems]
+        problems += lines_of(one.window)[:1] if one.window and not one.window.green else []
         what = one.error or "; ".join(problems) or (f"{len(one.pruned)} files removed" if one.pruned else "")
         status = "open" if one.ended_at is None else one.status
         rows.append(

@@ -9,6 +9,7 @@ Where the store is comes from `place`, not from here.
 import os
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 #: Names are in keys, and in the names of files.
 NAME_LENGTH_MAXIMUM = 63
 PATH_FORM = "an absolute path, or one below ~ (~/.claude/projects)"
+TIME_FORM = "a date, or a time with its zone (2026-11-30T04:00:00Z)"
 
 #: How pydantic names the other form of `encryption` in an error; it says nothing that the first form's does not.
 _NONE = "literal['none']"
@@ -69,8 +71,28 @@ def _placed(value: str) -> str:
     return value
 
 
+def time_of(value: str) -> datetime:
+    """A time as it is written; a date is its beginning in UTC. Raise ValueError."""
+    try:
+        when = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(TIME_FORM) from None
+    if when.tzinfo is None:
+        if when.time() != datetime.min.time():
+            raise ValueError(TIME_FORM)
+        when = when.replace(tzinfo=UTC)
+    return when
+
+
+def _timed(value: str) -> str:
+    time_of(value)
+    return value
+
+
 Name = Annotated[str, AfterValidator(_named)]
 Location = Annotated[str, AfterValidator(_placed)]
+Time = Annotated[str, AfterValidator(_timed)]
+Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class _Declared(BaseModel):
@@ -160,6 +182,32 @@ class Vault(_Declared):
     store: Store | None = None
 
 
+class Window(_Declared):
+    """A time in which each run of a workload also writes to the NAS; `window end` ends it.
+
+    Attributes:
+        nas: The folder on the NAS. It is never made, and counts as the NAS only with the file `.object-store-window`.
+        since: When it began: a window that ended later than that is over.
+        reason: Why.
+    """
+
+    nas: Location
+    since: Time
+    reason: Text
+
+
+class Windows(_Declared):
+    """The window of each workload; without one, the store alone is written to.
+
+    Attributes:
+        sessions: That of the session transcripts.
+        vault: That of the vault.
+    """
+
+    sessions: Window | None = None
+    vault: Window | None = None
+
+
 class Workloads(_Declared):
     """The content of `workloads.yaml`.
 
@@ -173,6 +221,7 @@ class Workloads(_Declared):
             that it is meant, on a machine whose archive is encrypted.
         sessions: The session transcripts.
         vault: The vault of notes.
+        window: In which each run also writes to the NAS.
     """
 
     version: Literal[1] = 1
@@ -183,6 +232,7 @@ class Workloads(_Declared):
     encryption: Encryption | Literal["none"] | None = None
     sessions: Sessions = Sessions()
     vault: Vault = Vault()
+    window: Windows = Windows()
 
     def store_of(self, workload: str) -> Store:
         """Where the store of a workload is."""
@@ -270,6 +320,7 @@ def _check(settings: Workloads, where: str) -> None:
             )
         )
     problems += overlaps(settings.sessions.roots(), key_path(where, "sessions.sources"))
+    problems += _nas_overlaps(settings, where)
     if problems:
         raise InvalidInputError(problems)
 
@@ -289,6 +340,32 @@ def overlaps(roots: Mapping[str, Path], where: str) -> list[Problem]:
         for two in names[index + 1 :]
         if real[one].is_relative_to(real[two]) or real[two].is_relative_to(real[one])
     ]
+
+
+def _nas_overlaps(settings: Workloads, where: str) -> list[Problem]:
+    """One problem for each folder of the NAS that is in another one, or in what is archived.
+
+    By the names alone: to look at a mount may take for ever.
+    """
+    places = {f"sessions.sources.{name}": path for name, path in settings.sessions.roots().items()}
+    places["vault.path"] = Path(settings.vault.path).expanduser()
+    problems = []
+    for name, window in settings.window:
+        if window is None:
+            continue
+        nas = Path(window.nas).expanduser()
+        problems += [
+            Problem(
+                key_path(where, f"window.{name}.nas"),
+                f"overlaps with {other}: {nas} and {path}",
+                "a folder of its own",
+                f"nas: {nas.parent / f'object-store-{name}'}",
+            )
+            for other, path in places.items()
+            if nas.is_relative_to(path) or path.is_relative_to(nas)
+        ]
+        places[f"window.{name}.nas"] = nas
+    return problems
 
 
 def _mistake(detail: ErrorDetails, where: str) -> Problem:
@@ -321,5 +398,8 @@ def _model_at(path: list[Any]) -> type[BaseModel]:
         ("sessions", "prune"): Prune,
         ("sessions", "store"): Store,
         ("vault", "store"): Store,
+        ("window",): Windows,
+        ("window", "sessions"): Window,
+        ("window", "vault"): Window,
     }
     return models.get(tuple(map(str, path)), Workloads)

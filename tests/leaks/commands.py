@@ -85,6 +85,7 @@ HELPED = (
     *(f"cli sandbox {name}" for name in ("up", "down", "status", "env", "deploy", "verify", "engine", "rehearse")),
     *(f"cli sessions {name}" for name in ("archive", "coverage", "restore", "cat", "prune")),
     *(f"cli vault {name}" for name in ("snapshot", "list", "restore", "drill")),
+    *(f"cli window {name}" for name in ("status", "reconcile", "end")),
     "object_store",
     "sandbox.server.serve",
     "verify",
@@ -112,6 +113,9 @@ COMMANDS = (
     line("vault drill", "cli vault drill", 2, environ=AS_VAULT),
     line("vault drill, check", "cli vault drill --check", 2, environ=AS_VAULT),
     line("schedule", "cli schedule --for launchd", 2, says="is missing", environ=AS_ARCHIVER),
+    line("window status", "cli window status", 2, environ=AS_ARCHIVER, debug=True),
+    line("window reconcile", "cli window reconcile", 2, environ=AS_ARCHIVER),
+    line("window end", "cli window end --reason done --workload vault", 2, environ=AS_VAULT),
     line("receipts of the vault", "cli receipts --workload vault", 2, environ=AS_VAULT),
     line("receipts", "cli receipts", 2, environ=AS_ARCHIVER, debug=True),
     # A deployed stack.

@@ -285,6 +285,15 @@ class TestList:
         assert [ref.key for ref in islice(refs, 2)] == ["a", "b"]
         assert len(scripted.seen) == 1
 
+    def test_page_that_is_cut_and_says_not_where(
+        self, scripted: ScriptedServer, store_at: MakeStore, answer: type[Answer]
+    ) -> None:
+        """A page that says there are more keys, and not how to get them, is an error and not the end."""
+        scripted.always(answer(body=b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"))
+
+        with pytest.raises(object_store.UnexpectedAnswer, match="cut short"):
+            list(store_at(scripted.endpoint).list("probe"))
+
     def test_prefix_is_any_beginning_of_a_key(self, store: ObjectStore, admin: S3Client, bucket: str) -> None:
         """A prefix may end within a segment; keys of other writers come unchanged, including folder marks."""
         keys = ["x/2026-11/a b+c%.txt", "x/2026-12/", "x/2026-12//double", "x/2027"]

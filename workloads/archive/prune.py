@@ -1,15 +1,16 @@
 """Removes local files whose archived content was just read back, and nothing else.
 
 The rule: a file goes only if it is as it was archived, byte for byte; if a receipt newer than its last change names the
-commit; if the store gave its whole content back just now; and if no program has it open. It is put aside by a rename,
-looked at again, and only then removed. What was put aside by a run that was killed is put back by the next one.
+commit; if the store gave its whole content back just now; if, in the window, the NAS holds it, too; and if no program
+has it open. It is put aside by a rename, looked at again, and only then removed. What was put aside by a run that was
+killed is put back by the next one.
 """
 
 import json
 import os
 import secrets
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeGuard
@@ -63,6 +64,7 @@ class Rule:
         receipts: When each commit's receipt was written, by the commit's key.
         dry_run: Judge, and remove nothing.
         keys: What opens encrypted packs: what they do not open is not proven.
+        on_both_sides: In the window between NAS and store, the keys of what both hold; None outside of it.
     """
 
     machine: str
@@ -71,6 +73,7 @@ class Rule:
     receipts: Mapping[str, float]
     dry_run: bool = False
     keys: Keys = NO_KEYS
+    on_both_sides: Container[str] | None = None
 
 
 def prune(
@@ -153,6 +156,9 @@ def _objection(root: Root, found: Found, rule: Rule, entry: Entry, commit: str) 
     """Why a file may not go, by what is known here; empty if nothing is against it."""
     if commit not in rule.receipts:
         return "no receipt names its commit"
+    for key in (commit, *(one.pack for one in entry.segments)):
+        if rule.on_both_sides is not None and key not in rule.on_both_sides:
+            return f"in the window the NAS must hold it, too, and {key} is not proven there"
     if rule.receipts[commit] < found.status.st_mtime:
         return "it changed after the receipt was written"
     if entry.hollow:

@@ -24,7 +24,7 @@ from workloads.archive.prune import put_back
 from workloads.archive.run import PACK_BYTES, Job, Outcome, archive
 from workloads.archive.source import SourceError
 from workloads.context import SESSIONS, Context, Options, Told, ended, opened
-from workloads.receipt import Receipt, SourceReceipt, Status, said
+from workloads.receipt import Receipt, SourceReceipt, Status, WindowReceipt, said
 from workloads.running import (
     BASELINE_DAYS,
     LOSS_FLOOR,
@@ -37,6 +37,7 @@ from workloads.running import (
     ended_receipt,
 )
 from workloads.table import megabytes, print_table
+from workloads.window.beside import beside, lines_of
 
 KIND = SESSIONS.kind
 DELETED_AFTER_DAYS: Final = 25
@@ -84,6 +85,7 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
     sources: list[SourceReceipt] = []
     proven: dict[str, str] = {}
     notes: list[str] = []
+    window: WindowReceipt | None = None
     status: Status = "complete"
     error = ""
     try:
@@ -104,7 +106,8 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
                 status = "incomplete"
         with context.doing("reading old packs back") as tell:
             proven = prove(context.store, context.bucket, context.machine, context.state, PROOFS_A_RUN, tell)
-        if any(proven.values()):
+        window = beside(context, [one.commit for one in sources if one.commit], stage)
+        if any(proven.values()) or (window is not None and not window.green):
             status = "incomplete"
     except KeyboardInterrupt:
         end(context, ended_receipt(receipt, "stopped", "", sources, proven, notes), sent=False)
@@ -112,7 +115,8 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
     except Told as fault:
         context.state.judge(fault)
         status, error = "failed", said(fault)
-    return end(context, ended_receipt(receipt, status, error, sources, proven, notes), sent=True)
+    over = ended_receipt(receipt, status, error, sources, proven, notes).model_copy(update={"window": window})
+    return end(context, over, sent=True)
 
 
 def _source(
@@ -212,7 +216,7 @@ def show(receipt: Receipt) -> None:
     for key, wrong in receipt.proven.items():
         if wrong:
             console.print(f"{key}: {printable(wrong)}", markup=False, highlight=False, soft_wrap=True)
-    for note in receipt.notes:
+    for note in (*lines_of(receipt.window), *receipt.notes):
         console.print(printable(note), markup=False, highlight=False, soft_wrap=True)
     kept = f"; the store keeps it for {receipt.expires_after_days} days" if receipt.expires_after_days else ""
     console.print(f"{receipt.status}: receipt {receipt.file_name}{kept}", markup=False, highlight=False, soft_wrap=True)

@@ -4,8 +4,8 @@ Exit status: 0 what was old enough is gone; 1 something that was old enough is k
 could not be done.
 
 The rule: without `sessions.prune` in the configuration it removes nothing. The store keeps a session for a year only,
-so a transcript that is removed here ends then. Of an archive that is encrypted nothing goes without an identity: only
-what was opened is proven.
+so a transcript that is removed here ends then. In the window between NAS and store both must hold it. Of an archive
+that is encrypted nothing goes without an identity: only what was opened is proven.
 """
 
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ from workloads.context import SESSIONS, Context, Options, Told, ended, opened
 from workloads.receipt import Receipt, Status, of_folder, of_store, said
 from workloads.running import begun_receipt, concluded, end, ended_receipt
 from workloads.settings import Prune
+from workloads.window.beside import on_both_sides
 
 KIND = "sessions.prune"
 
@@ -70,9 +71,12 @@ def _pruned(context: Context, rule: Prune, options: PruneOptions) -> Receipt:
         notes = [f"put aside by a prune that was killed{left}" for left in put_back(context.state)]
         context.follow()
         receipts = _receipts(context)
+        held = on_both_sides(context)
         for name in rule.sources:
             if name in context.roots:
-                done = _source(context, name, before, receipts, options)
+                done = _source(
+                    context, Rule(context.machine, name, before, receipts, options.dry_run, context.keys, held)
+                )
                 removed += [(f"{name}/{shown(path)}", commit) for path, commit in done.removed]
                 kept += [f"{name}/{shown(path)}: {why}" for path, why in done.kept]
     except (*Told, CannotTellError) as fault:
@@ -98,10 +102,9 @@ def _receipts(context: Context) -> dict[str, float]:
     }
 
 
-def _source(context: Context, name: str, before: float, receipts: dict[str, float], options: PruneOptions) -> Pruned:
-    root = opened_root(context.roots[name])
-    with context.doing(f"reading {name} back") as tell:
-        rule = Rule(context.machine, name, before, receipts, options.dry_run, context.keys)
+def _source(context: Context, rule: Rule) -> Pruned:
+    root = opened_root(context.roots[rule.source])
+    with context.doing(f"reading {rule.source} back") as tell:
         return prune(root, rule, context.store, context.bucket, context.state, progress=tell)
 
 

@@ -22,7 +22,7 @@ from workloads.archive import clock
 from workloads.archive.proof import prove
 from workloads.archive.run import Job, archive
 from workloads.context import VAULT, Context, Options, Told, ended, opened
-from workloads.receipt import Receipt, SourceReceipt, Status, said
+from workloads.receipt import Receipt, SourceReceipt, Status, WindowReceipt, said
 from workloads.running import (
     BASELINE_DAYS,
     LOSS_FLOOR,
@@ -38,6 +38,7 @@ from workloads.table import megabytes
 from workloads.vault import git
 from workloads.vault.history import store_history
 from workloads.vault.snapshots import SOURCE, Snapshot, read_snapshots
+from workloads.window.beside import beside, lines_of
 
 PACK_BYTES: Final = 2**30
 """Size at which a pack is closed: a snapshot makes one, unless that is so much that a killed run should keep some."""
@@ -71,6 +72,7 @@ def _stored(context: Context, options: SnapshotOptions, stage: Callable[[str], N
     sources: list[SourceReceipt] = []
     proven: dict[str, str] = {}
     notes: list[str] = []
+    window: WindowReceipt | None = None
     status: Status = "complete"
     error = ""
     try:
@@ -82,14 +84,16 @@ def _stored(context: Context, options: SnapshotOptions, stage: Callable[[str], N
         sources.append(one)
         with context.doing("reading old packs back") as tell:
             proven = prove(context.store, context.bucket, context.machine, context.state, PROOFS_A_RUN, tell)
-        if one.problems or any(proven.values()):
+        window = beside(context, [one.commit] if one.commit else [], stage)
+        if one.problems or any(proven.values()) or (window is not None and not window.green):
             status = "incomplete"
     except KeyboardInterrupt:
         end(context, ended_receipt(receipt, "stopped", "", sources, proven, notes), sent=False)
         raise
     except Told as fault:
         status, error = "failed", said(fault)
-    return end(context, ended_receipt(receipt, status, error, sources, proven, notes), sent=True)
+    over = ended_receipt(receipt, status, error, sources, proven, notes).model_copy(update={"window": window})
+    return end(context, over, sent=True)
 
 
 def _source(
@@ -183,7 +187,7 @@ def _show(receipt: Receipt) -> None:
         lines += [f"{name} shrank by more than half; `vault restore --at` has what it was" for name in one.hollow]
         lines += [f"left out: {left}" for left in one.left_out]
     lines += [f"{key}: {wrong}" for key, wrong in receipt.proven.items() if wrong]
-    lines += receipt.notes
+    lines += [*lines_of(receipt.window), *receipt.notes]
     kept = f"; the store keeps it for {receipt.expires_after_days} days" if receipt.expires_after_days else ""
     lines.append(f"{receipt.status}: receipt {receipt.file_name}{kept}")
     for line in lines:

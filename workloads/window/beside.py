@@ -1,0 +1,161 @@
+"""What a run does in the window: after it has committed to the store, it completes the NAS and compares both sides.
+
+The rule: the NAS never keeps a run from committing to the store. If it is away, full, read-only or gives nothing, the
+receipt says so, and the run is incomplete.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from workloads.archive.patience import Pulse, StalledError, Threads, waited
+from workloads.context import Context, expires_after_days
+from workloads.receipt import FileSides, Receipt, WindowReceipt, of_folder
+from workloads.settings import Window
+from workloads.window.nas import Nas, NasError
+from workloads.window.record import open_window
+from workloads.window.sides import Comparison
+
+FILES_MAXIMUM: Final = 500
+"""Files that a receipt names; their numbers are in it anyway."""
+Copy = Literal["nothing", "missing", "all"]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Both sides of a machine's archive.
+
+    Attributes:
+        machine: The machine.
+        window: For the receipt.
+        files: All objects.
+        done: What was completed.
+    """
+
+    machine: str
+    window: WindowReceipt
+    files: Sequence[FileSides]
+    done: Sequence[str]
+
+
+def beside(
+    context: Context, commits: Sequence[str], stage: Callable[[str], None] | None = None
+) -> WindowReceipt | None:
+    """Complete the NAS after a run, and compare both sides; None if no window is open.
+
+    Args:
+        context: The run's.
+        commits: The keys of what the run committed.
+        stage: Called at each point where a kill must do no harm.
+
+    Raises:
+        DamagedError: A record of an end is none.
+        ObjectStoreError: The store is away, or denies it.
+    """
+    window = open_window(context)
+    if window is None:
+        return None
+    known = commits_of(of_folder(context.receipts), context.machine)
+    return look(context, window, context.machine, known, "missing", commits, stage).window
+
+
+def on_both_sides(context: Context) -> frozenset[str] | None:
+    """The keys of what both sides hold of this machine; None if no window is open. Raise what `beside` raises."""
+    window = open_window(context)
+    if window is None:
+        return None
+    known = commits_of(of_folder(context.receipts), context.machine)
+    looked = look(context, window, context.machine, known, "nothing")
+    return frozenset() if looked.window.missing else frozenset(one.key for one in looked.files if one.equal)
+
+
+def commits_of(receipts: Sequence[Receipt], machine: str) -> dict[str, str]:
+    """SHA-256 of each commit that the receipts of a machine name."""
+    return {
+        source.commit: source.commit_sha256
+        for one in receipts
+        if one.machine == machine
+        for source in one.sources
+        if source.commit
+    }
+
+
+def look(
+    context: Context,
+    window: Window,
+    machine: str,
+    known: Mapping[str, str],
+    copy: Copy,
+    commits: Sequence[str] = (),
+    stage: Callable[[str], None] | None = None,
+) -> Looked:
+    """Compare both sides of a machine's archive, and complete them.
+
+    Args:
+        context: The opened store.
+        window: The open window.
+        machine: The machine.
+        known: SHA-256 of commits by their keys, from receipts.
+        copy: What is completed: nothing; what the NAS has not; all that can be, on both sides.
+        commits: The keys of what is named even if it is equal.
+        stage: Called at each point where a kill must do no harm.
+
+    Raises:
+        ObjectStoreError: The store is away, denies it, or answers with a part of a listing.
+    """
+    folder = Path(window.nas).expanduser()
+    compared = Comparison(context.store, context.bucket, machine, known, expires_after_days(context.work))
+    with context.doing("reading what is committed") as tell:
+        compared.read_store(tell)
+    pulse, over = Pulse(), threading.Event()
+
+    def work() -> None:
+        nas = Nas(folder, pulse, over, stage or (lambda _: None))
+        compared.read_nas(nas)
+        if copy != "nothing":
+            compared.complete(nas, repair=copy == "all")
+
+    missing = ""
+    threads = Threads(1, "window")
+    try:
+        with context.doing("comparing the NAS"):
+            waited(threads.submit(work), pulse)
+    except StalledError as fault:
+        missing = f"{folder}: {fault}"
+    except NasError as fault:
+        missing = str(fault)
+    finally:
+        over.set()  # a thread that hangs ends as soon as the NAS gives something
+        threads.close()
+    files = list(compared.files)
+    unequal = [one for one in files if not one.equal]
+    stems = tuple(commit.removesuffix(".commit.json") for commit in commits)
+    named = [one for one in files if one.equal and stems and one.key.startswith(stems)]
+    receipt = WindowReceipt(
+        nas=str(folder),
+        since=window.since,
+        reason=window.reason,
+        missing=missing,
+        equal=len(files) - len(unequal),
+        unequal=len(unequal),
+        files=tuple([*unequal, *named][:FILES_MAXIMUM]),
+    )
+    return Looked(machine, receipt, files, compared.done)
+
+
+def lines_of(window: WindowReceipt | None) -> list[str]:
+    """What a summary says of both sides."""
+    if window is None:
+        return []
+    lines = [f"NAS missing: {window.missing}"] if window.missing else []
+    lines += [line_of(one) for one in window.files if not one.equal]
+    lines.append(f"both sides hold {window.equal} objects, and not {window.unequal}")
+    return lines
+
+
+def line_of(one: FileSides) -> str:
+    """One object that is not equal on both sides."""
+    reason = f"; {one.reason}" if one.reason else ""
+    return f"{one.key}: NAS {one.nas}, store {one.store}{reason}"
