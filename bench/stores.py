@@ -19,6 +19,7 @@ from botocore.config import Config
 from pydantic import SecretStr
 
 from model.deployment import KeyPair, build_deployment
+from model.loaded_cas import load_cas_once
 from model.plan import BucketPlan, StorePlan, build_plan
 from model.taxonomy_file import load, parse
 from verify.target import Target
@@ -94,7 +95,7 @@ def store(
 def admin_client(target: Target, ca_file: str | None) -> "S3Client":
     """A usual boto3 client with as many connections as threads."""
     pair = next(iter(target.credentials.values()))
-    return boto3.session.Session().client(
+    return load_cas_once(boto3.session.Session()).client(
         "s3",
         endpoint_url=target.endpoint,
         region_name=target.deployment.region,

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from model.environment import own_key_settings
+from model.loaded_cas import load_cas_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
@@ -40,7 +41,7 @@ def new_session(*, own_keys: bool) -> "Session":
 
     session = _unsteered() if own_keys else Session()
     session.register_component("data_loader", _description_of_services())
-    return session
+    return load_cas_once(session)
 
 
 @cache

@@ -15,6 +15,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
+from object_store.loaded_cas import loaded_once
 from object_store.translation import SPEAKS_TLS, says_tls
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def listing_client(config: StoreConfig, ca_file: str | None) -> S3Client:
         ca_file: PEM file that replaces the public CAs; None for the public CAs.
     """
     with _session_lock:
-        client = _session().create_client(
+        client: Any = _session().create_client(
             "s3",
             endpoint_url=config.endpoint,
             region_name=config.region,
@@ -56,6 +57,7 @@ def listing_client(config: StoreConfig, ca_file: str | None) -> S3Client:
                 proxies=config.botocore_proxies,
             ),
         )
+    loaded_once(client._endpoint.http_session)  # noqa: SLF001 - no public way leads to it
     client.meta.events.register("before-call.s3", _signed_for_one_region)
     client.meta.events.register("before-parse.s3", _with_what_was_said)
     return cast("S3Client", client)

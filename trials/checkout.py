@@ -17,6 +17,7 @@ import boto3
 import yaml
 
 from infra.admin_api import AdminApi
+from model.loaded_cas import load_cas_once
 from sandbox.environment import stack_environment
 from sandbox.folder import SandboxError, StackFolder, StackName
 from sandbox.server.process import AdminCredentials, RunningServer, admin_credentials, running_server
@@ -206,7 +207,7 @@ class Checkout:
     def client(self, stack: str, service: str = "s3") -> Any:  # noqa: ANN401 - any service's client
         """boto3 with the admin's access key."""
         address, admin = self.address(stack), self.admin(stack)
-        return boto3.session.Session().client(
+        return load_cas_once(boto3.session.Session()).client(
             service,  # type: ignore[call-overload]  # chosen by the caller
             endpoint_url=address.endpoint,
             region_name=address.region,

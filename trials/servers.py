@@ -21,6 +21,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from model.loaded_cas import load_cas_once
 from object_store import StoreConfig
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Server:
                 request_checksum_calculation="when_required",
             ),
         }
-        return boto3.session.Session().client("s3", **values | changes)
+        return load_cas_once(boto3.session.Session()).client("s3", **values | changes)
 
     def open(self, url: str, method: str = "GET", body: bytes | None = None) -> tuple[int, bytes]:
         """The server's answer to a request with only the URL: status code and body."""

@@ -24,6 +24,7 @@ from botocore.httpsession import URLLib3Session
 from pydantic import SecretStr
 
 from model.deployment import Deployment, KeyPair, build_deployment
+from model.loaded_cas import load_cas_once
 from model.plan import PROBE_PREFIX, BucketPlan, IdentityPlan, LifecycleRule, StorePlan, build_plan
 from model.policies import (
     Cloud,
@@ -334,7 +335,7 @@ def credentials_json(store: Store) -> str:
 
 
 def _client(server: RunningServer, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-    return boto3.session.Session().client(
+    return load_cas_once(boto3.session.Session()).client(
         service,  # type: ignore[call-overload]  # a name known only at run time
         endpoint_url=server.endpoint,
         region_name=server.region,

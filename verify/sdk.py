@@ -13,6 +13,7 @@ from botocore.httpsession import get_cert_path
 from botocore.session import Session
 
 from model.environment import own_key_settings
+from model.loaded_cas import load_cas_once
 
 
 @cache
@@ -20,7 +21,7 @@ def sdk_session() -> boto3.session.Session:
     """One for all clients: loading its service model takes longer than creating all clients."""
     core = Session(session_vars=own_key_settings(BOTOCORE_DEFAUT_SESSION_VARIABLES))
     core.register_component("credential_provider", CredentialResolver(providers=[]))
-    return boto3.session.Session(botocore_session=core)
+    return boto3.session.Session(botocore_session=load_cas_once(core))
 
 
 def public_cas() -> str:

@@ -28,6 +28,7 @@ from infra.admin_api import unsigned_answer
 from infra.s3_client import new_session
 from model.admin_versions import NOT_SPOKEN, VERSIONS, command_url
 from model.endpoint import Endpoint
+from model.loaded_cas import load_cas_once, loaded_once
 from model.secrecy.vendor_defaults import VENDOR_PAIR
 from object_store import (
     CertificateNotTrusted,
@@ -167,10 +168,12 @@ class _Asking:
     def __init__(self, endpoint: str, ca_file: str | None, region: str) -> None:
         self._endpoint, self._ca_file, self._region = endpoint, ca_file, region
         self._session = new_session(own_keys=True)
-        self._http = URLLib3Session(
-            verify=ca_file or True,  # type: ignore[arg-type]  # a path too, says botocore's own code
-            timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),  # type: ignore[arg-type]  # likewise
-            proxies=_proxies(endpoint),
+        self._http = loaded_once(
+            URLLib3Session(
+                verify=ca_file or True,  # type: ignore[arg-type]  # a path too, says botocore's own code
+                timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),  # type: ignore[arg-type]  # likewise
+                proxies=_proxies(endpoint),
+            )
         )
         self._open = ExitStack()
         self._open.callback(self._http.close)
@@ -266,7 +269,7 @@ def ask_aws(stack: StackFacts, settings: "Settings") -> AwsFacts:
 
 
 def _ask_aws(stack: StackFacts, settings: "Settings") -> AwsFacts:
-    session = boto3.session.Session()
+    session = load_cas_once(boto3.session.Session())
     dates: list[str | None] = []
 
     def note(response_dict: dict[str, Any] | None, **_: object) -> None:

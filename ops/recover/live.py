@@ -14,6 +14,7 @@ from infra.admin_api import AdminApi
 from infra.live_buckets import admin_client, existing_buckets
 from infra.reachable import check_reachable
 from infra.settings import Settings
+from model.loaded_cas import load_cas_once
 from model.resources import About
 from ops.adopt.live import account_id
 from ops.recover import aistor, aws
@@ -44,7 +45,9 @@ def live_of(settings: Settings, held: Sequence[Held]) -> dict[Held, Live]:
     with admin_client(settings) as client:
         found = live_buckets(client, held, there)
     if own is None:
-        with closing(boto3.session.Session().client("iam", region_name=settings.region, config=_PATIENT)) as iam:
+        with closing(
+            load_cas_once(boto3.session.Session()).client("iam", region_name=settings.region, config=_PATIENT)
+        ) as iam:
             return found | aws.live_identities(iam, held)
     with AdminApi.of(own, settings.region) as api:
         return found | aistor.live_identities(api, held)

@@ -14,6 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
 
+from model.loaded_cas import loaded_once
 from sandbox.server.minio_iam_commands import PREFIX
 
 _OK = range(200, 300)
@@ -40,7 +41,7 @@ class MinioIamClient:
         self._endpoint = endpoint.rstrip("/")
         self._credentials = Credentials(access_key, secret_key)
         self._region = region
-        self._session = URLLib3Session(verify=ca_bundle or True, timeout=30)  # type: ignore[arg-type]  # a path is taken too
+        self._session = loaded_once(URLLib3Session(verify=ca_bundle or True, timeout=30))  # type: ignore[arg-type]  # a path is taken too
 
     def __repr__(self) -> str:
         """Without the secret."""

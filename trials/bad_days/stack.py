@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from infra.admin_api import AdminApi
 from infra.namespace import NAMESPACE
+from model.loaded_cas import load_cas_once
 from model.plan import PROBE_PREFIX, BucketPlan, StorePlan, build_plan
 from model.policies import refuses_overwrites
 from model.resources import By
@@ -211,7 +212,7 @@ class Stack:
             holder.grants[0].bucket if holder.grants else self.plan.buckets[0].name
         )  # the verifier reads every bucket
         address = self.checkout.address(self.name)
-        client = boto3.session.Session().client(
+        client = load_cas_once(boto3.session.Session()).client(
             "s3",
             endpoint_url=address.endpoint,
             region_name=address.region,

@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
+from model.loaded_cas import load_cas_once
 from sandbox.standin.resource import ProviderError
 
 if TYPE_CHECKING:
@@ -75,10 +76,12 @@ class AwsClients:
 
     @cached_property
     def _session(self) -> boto3.Session:
-        return boto3.Session(
-            aws_access_key_id=self.connection.access_key_id,
-            aws_secret_access_key=self.connection.secret_access_key,
-            region_name=self.region,
+        return load_cas_once(
+            boto3.Session(
+                aws_access_key_id=self.connection.access_key_id,
+                aws_secret_access_key=self.connection.secret_access_key,
+                region_name=self.region,
+            )
         )
 
     @cached_property
