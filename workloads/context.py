@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError, Problem, nearest
@@ -181,6 +180,15 @@ class Context:
         if self.options.quiet or not self.console.is_terminal:
             yield lambda _: None
             return
+        # They take a tenth of a run's start, and most runs show nothing.
+        from rich.progress import (  # noqa: PLC0415
+            DownloadColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
         columns = (SpinnerColumn(), TextColumn(what), DownloadColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.console, transient=True, refresh_per_second=4) as progress:
             task = progress.add_task(what, total=None, visible=False)

@@ -1,8 +1,11 @@
 """Snapshots of a vault: exact, on young packs alone, and back byte for byte."""
 
+import errno
+import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
@@ -290,6 +293,20 @@ def test_rounded_times_are_no_difference(notes: World, vault: Path, monkeypatch:
     assert vault.exists()
 
 
+def test_rounded_times_send_nothing(notes: World, vault: Path) -> None:
+    """A disk that rounds times to seconds makes no content new."""
+    assert stored(notes) == 0
+    for path in vault.rglob("*"):
+        if path.is_file() and not path.is_symlink() and ".git" not in path.parts:
+            seconds = path.stat().st_mtime_ns // 10**9
+            os.utime(path, (seconds, seconds))
+
+    assert stored(notes) == 0
+
+    assert snapshots(notes)[0].commit.counts.content_bytes == 0
+    assert notes_of(restored(notes)) == notes_of(vault)
+
+
 def test_damaged_pack(notes: World, vault: Path) -> None:
     """The drill fails and names the pack; the next snapshots store what leaned on it again."""
     assert stored(notes) == 0
@@ -311,9 +328,19 @@ def test_damaged_pack(notes: World, vault: Path) -> None:
 
 
 def test_notes_that_cannot_be_read(notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Evicted and unreadable notes are named, all else is stored, and what was there before stays restorable."""
+    """Evicted and unreadable notes are named and not counted as deleted, and what was there before is restorable."""
     assert stored(notes) == 0
     first = datetime.now(UTC)
+    script = vault / "odd/script.sh"
+    script.write_bytes(b"#!/bin/sh\necho changed\n")
+    away = script.stat().st_ino
+
+    class Away(io.FileIO):
+        def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - what it takes
+            if os.fstat(self.fileno()).st_ino == away:
+                raise OSError(errno.EDEADLK, "Resource deadlock avoided")
+            return super().readinto(buffer) or 0
+
     note = vault / "Notes/Projects/note-0002.md"
     write_file(note.with_name(f".{note.name}.icloud"), b"a plist", time.time())
     note.unlink()
@@ -326,16 +353,24 @@ def test_notes_that_cannot_be_read(notes: World, vault: Path, monkeypatch: pytes
             else:
                 yield one
 
-    monkeypatch.setattr("workloads.archive.run.walk", evicted)
-
-    assert stored(notes) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr("workloads.archive.run.walk", evicted)
+        patch.setattr("workloads.archive.reading.io.FileIO", Away)
+        assert stored(notes) == 1
 
     problems = last_problems(notes)
     assert [one for one in problems if "note-0002.md" in one and "in the cloud" in one]
     assert [one for one in problems if "odd/private.md" in one]
-    assert snapshots(notes)[0].commit.problems == 2
-    assert b"odd/private.md" not in notes_of(restored(notes))
-    assert (restored(notes, at=first.isoformat()) / "Notes/Projects/note-0002.md").exists()
+    assert "odd/script.sh: Resource deadlock avoided" in problems
+    assert snapshots(notes)[0].commit.problems == 3
+    assert notes.receipts()[-1]["sources"][0]["missing"] == 0
+    assert not {b"odd/private.md", b"odd/script.sh"} & notes_of(restored(notes)).keys()
+    before = restored(notes, at=first.isoformat())
+    assert (before / "Notes/Projects/note-0002.md").exists()
+    assert (before / "odd/script.sh").read_bytes() == b"#!/bin/sh\n"
+    (note.with_name(f".{note.name}.icloud")).unlink()
+    assert stored(notes) == 0
+    assert notes_of(restored(notes)) == notes_of(vault)
 
 
 def test_lost_notes(notes: World, vault: Path) -> None:
@@ -372,11 +407,19 @@ def test_empty_or_missing_vault(notes: World, vault: Path) -> None:
     assert notes_of(restored(notes)) == notes_of(vault.with_name("away"))
 
 
-def test_state_is_lost(notes: World, vault: Path) -> None:
-    """The next snapshot sends no content, and leans on what the store has."""
+@pytest.mark.parametrize("what", ["lost", "old"])
+def test_state_is_lost(notes: World, vault: Path, what: str) -> None:
+    """The next snapshot sends only what is new, and leans on what the store has; so does one with an old state."""
     assert stored(notes) == 0
+    state = notes.folder / "state"
+    if what == "old":
+        shutil.copytree(state, notes.folder / "old")
+        live_a_day(vault, 1, time.time() - 400)
+        assert stored(notes) == 0
     packs = notes.keys(".tar.zst")
-    (notes.folder / "state").rename(notes.folder / "gone")
+    state.rename(notes.folder / "gone")
+    if what == "old":
+        (notes.folder / "old").rename(state)
     live_a_day(vault, 2, time.time() - 300)
 
     assert stored(notes) == 0

@@ -1,7 +1,9 @@
 """The history of a vault travels as a bundle, and what a bundle cannot hold is named."""
 
+import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -126,13 +128,45 @@ def test_no_git(notes: World, vault: Path, tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "clone/system-log.jsonl").exists()
 
 
-def test_git_refuses(notes: World, vault: Path) -> None:
-    """A repository that git does not read is named; the notes are stored."""
-    (vault / ".git/HEAD").write_text("nonsense\n")
+def test_bare_surroundings(notes: World, vault: Path) -> None:
+    """Without anything in the environment a snapshot is incomplete and says why; with git in PATH it is complete."""
+    write_file(vault / "Notes/\u65e5\u8a18.md", b"# diary\n", time.time() - 90)
+    git(vault, "add", "--all", ".")
+    git(vault, "commit", "--quiet", "-m", "diary")
+    command = [sys.executable, "-m", "cli", "vault", "snapshot", "--config", str(notes.write())]
+    program = shutil.which("git")
+    assert program is not None
+
+    for path, status in (("/nonexistent", 1), (os.path.dirname(program), 0)):  # noqa: PTH120 - as PATH has it
+        done = subprocess.run(command, env={"PATH": path, "LANG": "C"}, check=False, capture_output=True, text=True)  # noqa: S603
+        assert done.returncode == status, done.stdout + done.stderr
+        assert ("git is not installed, or not in PATH (/nonexistent)" in done.stdout) == bool(status)
+
+    folder = restored(notes)
+    assert notes_of(folder) == notes_of(vault)
+    assert history_of(folder) == history_of(vault)
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("nonsense", "not a git repository"),
+        pytest.param("owner", "dubious ownership", marks=pytest.mark.skipif(os.geteuid() != 0, reason="needs root")),
+    ],
+)
+def test_git_refuses(notes: World, vault: Path, what: str, reason: str) -> None:
+    """A repository that git does not read, or that is another user's, is named; the notes are stored."""
+    if what == "owner":
+        for path in (vault, vault / ".git"):
+            os.chown(path, 12_345, -1)
+    else:
+        (vault / ".git/HEAD").write_text("nonsense\n")
 
     assert stored(notes) == 1
 
-    assert "the history of git is not in it" in last_problems(notes)[0]
+    problem = last_problems(notes)[0]
+    assert "the history of git is not in it" in problem
+    assert reason in problem
     assert notes_of(restored(notes)) == notes_of(vault)
 
 
