@@ -50,6 +50,7 @@ COMMANDS = {
     "sessions": Line(OBJECTS, "cli.sessions", "Archive the agents' transcripts, and bring them back."),
     "vault": Line(OBJECTS, "cli.vault", "Store snapshots of the vault of notes, and prove them."),
     "window": Line(OBJECTS, "cli.window", "Write to the NAS and to the store, until both are equal."),
+    "scrub": Line(OBJECTS, "cli.scrub", "Read stored packs back in turn, and name what is damaged."),
     "receipts": Line(OBJECTS, "cli.receipts", "List what the workloads' runs did, newest first."),
     "schedule": Line(OBJECTS, "cli.schedule", "Print the launchd plists or CronJobs of the workloads."),
 }
@@ -112,3 +113,6 @@ def _object_store(
 
 
 app = typer.main.get_command(_typer)
+for _option in app.params:
+    if _option.name == "show_completion":
+        vars(_option)["help"] = "Show the completion."  # on one line, so that the list fits on one screen

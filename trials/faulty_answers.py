@@ -469,6 +469,12 @@ TABLE: Final = (
         on("POST", "uploadId", lambda _, r: replace(r, body=r.body.replace(b"?>", b"?>   \n   \n", 1))),
     ),
     # Listings.
+    FaultyAnswer(
+        "listing",
+        "a page that goes on, without a token",
+        {LIST: _ODD},
+        changed(in_listing(rb"<IsTruncated>\w+<", b"<IsTruncated>true<")),
+    ),
     FaultyAnswer("listing", "a page that repeats", {LIST: _ODD}, changed(listing(lambda entries: entries + entries))),
     FaultyAnswer("listing", "keys out of order", {LIST: _ODD}, changed(listing(lambda entries: entries[::-1]))),
     FaultyAnswer(

@@ -172,7 +172,16 @@ class Context:
         """Bring the state up to what the store holds of a machine; empty for this one. Return the keys of all of it."""
         with self.doing("reading what is archived") as tell:
             of = machine or self.machine
-            return follow(self.store, self.bucket, of, self.state, tell, self.keys, latest=self.work.exact)
+            return follow(
+                self.store,
+                self.bucket,
+                of,
+                self.state,
+                tell,
+                self.keys,
+                latest=self.work.exact,
+                expires_after_days=expires_after_days(self.work),
+            )
 
     @contextmanager
     def doing(self, what: str) -> Iterator[Callable[[int], None]]:

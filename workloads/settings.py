@@ -208,6 +208,18 @@ class Windows(_Declared):
     vault: Window | None = None
 
 
+class Scrub(_Declared):
+    """How stored packs are read back in turn, the one whose last proof is the oldest first.
+
+    Attributes:
+        bytes_a_day: How many bytes; a pack that is larger is read alone.
+        every_days: How often `scrub` runs; it is late after two such periods.
+    """
+
+    bytes_a_day: Annotated[int, Field(ge=1, strict=True)] = 10**9
+    every_days: Annotated[int, Field(ge=1, le=30, strict=True)] = 1
+
+
 class Workloads(_Declared):
     """The content of `workloads.yaml`.
 
@@ -222,6 +234,7 @@ class Workloads(_Declared):
         sessions: The session transcripts.
         vault: The vault of notes.
         window: In which each run also writes to the NAS.
+        scrub: How stored packs are read back.
     """
 
     version: Literal[1] = 1
@@ -233,6 +246,7 @@ class Workloads(_Declared):
     sessions: Sessions = Sessions()
     vault: Vault = Vault()
     window: Windows = Windows()
+    scrub: Scrub = Scrub()
 
     def store_of(self, workload: str) -> Store:
         """Where the store of a workload is."""
@@ -395,6 +409,7 @@ def _model_at(path: list[Any]) -> type[BaseModel]:
         ("encryption",): Encryption,
         ("sessions",): Sessions,
         ("vault",): Vault,
+        ("scrub",): Scrub,
         ("sessions", "prune"): Prune,
         ("sessions", "store"): Store,
         ("vault", "store"): Store,

@@ -65,7 +65,9 @@ def run(options: ScheduleOptions) -> ExitCode:
         settings, where = load(options.config, os.environ)
         chosen = _workloads(options, settings, where)
         _check_machine(options, settings, where)
-        jobs = [job for name in chosen for job in jobs_of(name, WORKS[name].every(settings).days)]
+        jobs = [
+            job for name in chosen for job in jobs_of(name, WORKS[name].every(settings).days, settings.scrub.every_days)
+        ]
         if options.target == "launchd":
             _launchd(options, jobs, settings, where)
         else:

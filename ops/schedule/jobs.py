@@ -41,17 +41,19 @@ class Job:
     limit_hours: int = 5
 
 
-def jobs_of(workload: str, every_days: int) -> tuple[Job, ...]:
-    """The jobs of a workload that is archived every so many days."""
-    regular = () if every_days == 1 else tuple(range(0, 7, every_days))
+def jobs_of(workload: str, every_days: int, scrub_days: int = 1) -> tuple[Job, ...]:
+    """The jobs of a workload that is archived, and scrubbed, every so many days."""
+    regular, scrubbed = (() if days == 1 else tuple(range(0, 7, days)) for days in (every_days, scrub_days))
     return {
         "sessions": (
             Job("sessions", "sessions-archive", ("sessions", "archive", *_WAIT), 4, 10, regular, at_load=True),
+            Job("sessions", "sessions-scrub", ("scrub", *_WAIT), 4, 45, scrubbed),
             Job("sessions", "sessions-coverage", ("sessions", "coverage", *_WAIT), 5, 30),
             Job("sessions", "sessions-receipts", ("receipts",), 5, 45, limit_hours=1),
         ),
         "vault": (
             Job("vault", "vault-snapshot", ("vault", "snapshot", *_WAIT), 4, 25, regular, at_load=True),
+            Job("vault", "vault-scrub", ("scrub", "--workload", "vault", *_WAIT), 4, 50, scrubbed),
             # Twice a week: it must be proven within 7 days, and a machine that was off once must not miss that.
             Job("vault", "vault-drill", ("vault", "drill", *_WAIT), 5, 0, (0, 3)),
             Job("vault", "vault-receipts", ("receipts", "--workload", "vault"), 5, 50, limit_hours=1),

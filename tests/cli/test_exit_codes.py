@@ -53,6 +53,7 @@ CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("vault", "restore"): (*CONFIG, "--to", "/nonexistent/folder"),
     ("vault", "drill"): CONFIG,
     ("receipts",): CONFIG,
+    ("scrub",): CONFIG,
     ("schedule",): (*CONFIG, "--for", "launchd"),
     ("sandbox", "env"): ("local",),
     ("sandbox", "rehearse"): ("--stack", "local"),

@@ -116,6 +116,7 @@ COMMANDS = (
     line("window status", "cli window status", 2, environ=AS_ARCHIVER, debug=True),
     line("window reconcile", "cli window reconcile", 2, environ=AS_ARCHIVER),
     line("window end", "cli window end --reason done --workload vault", 2, environ=AS_VAULT),
+    line("scrub", "cli scrub", 2, environ=AS_ARCHIVER, debug=True),
     line("receipts of the vault", "cli receipts --workload vault", 2, environ=AS_VAULT),
     line("receipts", "cli receipts", 2, environ=AS_ARCHIVER, debug=True),
     # A deployed stack.

@@ -5,20 +5,34 @@ commit is taken in whole, with its manifest proven against it, or not at all. On
 keys is taken in as closed: its packs are known and its entries are not, until a key that opens it is at hand.
 """
 
-import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from object_store import ObjectStore
+from object_store import NotFound, ObjectStore
+from workloads.archive import clock
 from workloads.archive.commit import COMMIT_SUFFIX, SHA256_METADATA, Commit, commit_of, prefix_of, sha256_of, stem_of
 from workloads.archive.manifest import read_manifest
 from workloads.archive.pack import DamagedError
+from workloads.archive.proof import has_expired, names_of
 from workloads.archive.proven import read_blocks
 from workloads.archive.sealing import NO_KEYS, Keys
 from workloads.archive.state import State
 
 _AT_ONCE: Final = 8
+
+
+class CopiedError(DamagedError):
+    """A commit is under another key than its own.
+
+    Attributes:
+        own: The key that its content belongs to.
+    """
+
+    def __init__(self, text: str, own: str) -> None:
+        """Say it, and name the key."""
+        super().__init__(text)
+        self.own = own
 
 
 def follow(
@@ -30,10 +44,13 @@ def follow(
     keys: Keys = NO_KEYS,
     *,
     latest: bool = False,
+    expires_after_days: int | None = None,
 ) -> frozenset[str]:
     """Take in the commits of a machine that are not known, and forget those that have expired.
 
-    With `latest` each commit is the whole state of its source, so only the manifest of the last one is read.
+    With `latest` each commit is the whole state of its source, so only the manifest of the last one is read. A commit
+    that is gone before it can have expired, and a copy of a commit under another key, are remembered in the state as
+    faults; a copy counts for nothing.
 
     Returns:
         The keys of all objects of the machine's archive: a pack that is not among them is gone.
@@ -47,18 +64,20 @@ def follow(
     commits = {key for key in there if key.endswith(COMMIT_SUFFIX)}
     known = state.commits(machine)
     with state.transaction():
+        for key in sorted(known - commits):
+            _miss(state, machine, key, expires_after_days)
         state.forget(known - commits, there)
     opened = {key for key, to in state.closed(machine).items() if keys.opens(to)}
     new = sorted(commits - (known - opened))
+    copies: dict[str, CopiedError] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found: Iterator[tuple[str, Commit]] = zip(
-            new, pool.map(lambda key: read_commit(store, bucket, key, machine), new), strict=True
-        )
+        read = pool.map(lambda key: _read_or_copy(store, bucket, key, machine, copies), new)
+        found = ((key, commit) for key, commit in zip(new, read, strict=True) if commit is not None)
         newest: dict[str, Commit] = {}
         if latest:
-            found = iter(sorted(found, key=lambda one: (one[1].sequence, one[1].run)))
-            found, again = itertools.tee(found)
-            newest = {one.source: one for _, one in again if one.sequence >= state.sequence(machine, one.source)}
+            ordered = sorted(found, key=lambda one: (one[1].sequence, one[1].run))
+            newest = {one.source: one for _, one in ordered if one.sequence >= state.sequence(machine, one.source)}
+            found = (one for one in ordered)
         for key, commit in found:
             manifest, source = commit.manifest, commit.source
             with state.transaction():
@@ -72,7 +91,33 @@ def follow(
                 else:
                     state.add_commit(key, commit, commit.packs, (), closed=True, exact=latest)
             progress(1)
+    for key, copy in copies.items():
+        held = names_of(state.of_commit(copy.own)) or "no last state of a file"
+        with state.transaction():
+            state.remember_fault(machine, key, str(copy), f"it names {held}")
     return there
+
+
+def _miss(state: State, machine: str, key: str, expires_after_days: int | None) -> None:
+    """Remember a commit that is gone before it can have expired, within a transaction."""
+    if not has_expired(state.started(key), expires_after_days, clock.now_utc()):
+        held = names_of(state.of_commit(key)) or "no last state of a file"
+        state.remember_fault(machine, key, f"{key} is gone, and what is still here is stored again", f"it held {held}")
+
+
+def _read_or_copy(
+    store: ObjectStore, bucket: str, key: str, machine: str, copies: dict[str, CopiedError]
+) -> Commit | None:
+    """Read one commit; one that is a copy of another that is there is noted, and None."""
+    try:
+        return read_commit(store, bucket, key, machine)
+    except CopiedError as fault:
+        try:
+            store.stat(bucket, fault.own)
+        except NotFound:
+            raise fault from None
+        copies[key] = fault
+        return None
 
 
 def read_commit(store: ObjectStore, bucket: str, key: str, machine: str) -> Commit:
@@ -83,7 +128,9 @@ def read_commit(store: ObjectStore, bucket: str, key: str, machine: str) -> Comm
         raise DamagedError(f"{key} has SHA-256 {found}; committed was {named}")
     commit = commit_of(got.body, f"s3://{bucket}/{key}")
     if commit.machine != machine or key != f"{stem_of(machine, commit.source, commit.run)}{COMMIT_SUFFIX}":
-        raise DamagedError(f"{key} is a commit of {commit.machine}, {commit.source}, {commit.run}: it was copied here")
+        own = f"{stem_of(commit.machine, commit.source, commit.run)}{COMMIT_SUFFIX}"
+        text = f"{key} is a commit of {commit.machine}, {commit.source}, {commit.run}: it was copied here"
+        raise CopiedError(f"{text} from {own}, and counts for nothing", own)
     return commit
 
 

@@ -44,6 +44,8 @@ CREATE TABLE IF NOT EXISTS pending (source TEXT PRIMARY KEY, run TEXT, started R
 CREATE TABLE IF NOT EXISTS staged_packs (source TEXT, key TEXT, number INTEGER, body TEXT, PRIMARY KEY (source, key));
 CREATE TABLE IF NOT EXISTS staged (
   source TEXT, path BLOB, line TEXT, change TEXT, PRIMARY KEY (source, path)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS faults (
+  key TEXT PRIMARY KEY, machine TEXT, wrong TEXT, needed TEXT, told INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS contents (
   source TEXT, sha256 TEXT, stored REAL, line TEXT, PRIMARY KEY (source, sha256)) WITHOUT ROWID;
 """
@@ -456,12 +458,62 @@ class State:
         ).fetchone()[0]
         return found
 
-    def leaning_on(self, machine: str, pack: str) -> list[Generation]:
-        """The last states of files that have content in a pack."""
+    def bytes_proven(self, machine: str, since: float) -> int:
+        """The bytes of the packs that were read back since a time, other than just after they were stored."""
+        query = "SELECT sum(size) FROM packs WHERE machine=? AND proven>=? AND proven!=stored"
+        return int(self._base.execute(query, (machine, since)).fetchone()[0] or 0)
+
+    def packs(self, machine: str) -> list[Stored]:
+        """The committed packs, the one whose last proof is the oldest first."""
+        rows = self._base.execute("SELECT key FROM packs WHERE machine=? ORDER BY proven, key", (machine,)).fetchall()
+        return [pack for (key,) in rows if (pack := self.pack(key))]
+
+    def proof_of(self, key: str) -> float:
+        """When a pack was last read back, in seconds since 1970."""
+        return float(self._base.execute("SELECT proven FROM packs WHERE key=?", (key,)).fetchone()[0])
+
+    def remember_fault(self, machine: str, key: str, wrong: str, needed: str) -> None:
+        """Remember an object that is damaged, gone or in a wrong place, and what needs it; one that is known stays."""
+        self._base.execute("INSERT OR IGNORE INTO faults VALUES (?,?,?,?,0)", (key, machine, wrong, needed))
+
+    def mend(self, key: str) -> None:
+        """Forget what was wrong with an object: it is as it was committed."""
+        self._base.execute("DELETE FROM faults WHERE key=?", (key,))
+
+    def faults(self, machine: str) -> list[tuple[str, str, str, bool]]:
+        """The key of each object that is not as committed, what is wrong, what needed it, and whether it was told."""
+        query = "SELECT key, wrong, needed, told FROM faults WHERE machine=? ORDER BY key"
+        rows = self._base.execute(query, (machine,)).fetchall()
+        return [(key, wrong, needed, bool(told)) for key, wrong, needed, told in rows]
+
+    def tell(self, key: str) -> None:
+        """Remember that a receipt has what is wrong with an object."""
+        self._base.execute("UPDATE faults SET told=1 WHERE key=?", (key,))
+
+    def of_commit(self, key: str) -> list[Generation]:
+        """The last states of files that are in a commit."""
+        query = (
+            "SELECT e.source, line, e.run, stored, e.sequence, e.machine FROM entries e "
+            "JOIN commits c USING (machine, source, run) WHERE c.key=?"
+        )
+        found = [
+            (Generation(row[0], entry_of(row[1]), row[2], row[3], row[4]), row[5])
+            for row in self._base.execute(query, (key,)).fetchall()
+        ]
+        return [one for one, machine in found if one.sequence == self._last(machine, one)]
+
+    def started(self, key: str) -> datetime:
+        """When the run of a commit began."""
+        found = self._base.execute("SELECT started FROM commits WHERE key=?", (key,)).fetchone()
+        return datetime.fromtimestamp(found[0], UTC)
+
+    def leaning_on(self, machine: str, pack: str, *, last: bool = True) -> list[Generation]:
+        """The last states of files that have content in a pack, or all states."""
         query = "SELECT source, line, run, stored, sequence FROM entries WHERE machine=? AND instr(line, ?)"
         rows = self._base.execute(query, (machine, json.dumps(pack)))
         found = [Generation(row[0], entry_of(row[1]), row[2], row[3], row[4]) for row in rows]
-        return [one for one in found if pack in one.entry.packs and one.sequence == self._last(machine, one)]
+        leaning = [one for one in found if pack in one.entry.packs]
+        return [one for one in leaning if not last or one.sequence == self._last(machine, one)]
 
     def _last(self, machine: str, one: Generation) -> int:
         query = "SELECT max(sequence) FROM entries WHERE machine=? AND source=? AND path=?"

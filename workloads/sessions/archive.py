@@ -19,7 +19,7 @@ from model.problems import InvalidInputError, Problem, nearest
 from model.terminal_text import printable
 from workloads.archive import clock
 from workloads.archive.entry import shown
-from workloads.archive.proof import prove
+from workloads.archive.proof import miss, prove
 from workloads.archive.prune import put_back
 from workloads.archive.run import PACK_BYTES, Job, Outcome, archive
 from workloads.archive.source import SourceError
@@ -90,6 +90,7 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
     error = ""
     try:
         there = context.follow()
+        miss(context.state, context.machine, context.bucket, there, receipt.expires_after_days)
         with context.state.transaction():
             context.state.lost(context.machine, there)
         check_encryption(context)

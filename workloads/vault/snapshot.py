@@ -19,7 +19,7 @@ from rich.console import Console
 from model.exit_codes import ExitCode
 from model.terminal_text import printable
 from workloads.archive import clock
-from workloads.archive.proof import prove
+from workloads.archive.proof import miss, prove
 from workloads.archive.run import Job, archive
 from workloads.context import VAULT, Context, Options, Told, ended, opened
 from workloads.receipt import Receipt, SourceReceipt, Status, WindowReceipt, said
@@ -77,6 +77,7 @@ def _stored(context: Context, options: SnapshotOptions, stage: Callable[[str], N
     error = ""
     try:
         there = context.follow()
+        miss(context.state, context.machine, context.bucket, there, receipt.expires_after_days)
         with context.state.transaction():
             context.state.lost(context.machine, there)
         check_encryption(context)

@@ -14,7 +14,7 @@ from model.problems import InvalidInputError
 from object_store import ObjectStore
 from workloads.archive.commit import COMMIT_SUFFIX, Commit, Stored, prefix_of
 from workloads.archive.entry import Entry
-from workloads.archive.history import read_commit
+from workloads.archive.history import CopiedError, read_commit
 from workloads.archive.manifest import read_manifest
 from workloads.archive.pack import DamagedError
 from workloads.archive.proven import read_blocks
@@ -60,9 +60,11 @@ def read_snapshots(
     first = f"{prefix}{since.astimezone(UTC):%Y/%m/%d}" if since is not None else prefix
     keys = [ref.key for ref in store.list(bucket, prefix) if ref.key.endswith(COMMIT_SUFFIX) and ref.key >= first]
 
-    def read(key: str) -> Snapshot | str:
+    def read(key: str) -> Snapshot | str | None:
         try:
             return Snapshot(key, read_commit(store, bucket, key, machine))
+        except CopiedError as fault:
+            return None if fault.own in keys else str(fault)  # a copy takes nothing away; `history` names it
         except (DamagedError, InvalidInputError) as fault:
             return str(fault)
 
