@@ -201,11 +201,13 @@ def test_another_store(world: World, day: Move) -> None:
     there = world.bucket
     world.bucket = f"{there}-other"
     world.client.create_bucket(Bucket=world.bucket)
+    day(1)
 
     assert scrubbed(world) == 1
 
     (note,) = world.receipts()[-1]["notes"]
     assert f"are of {world.endpoint} {there}, and this run is of {world.endpoint} {world.bucket}" in note
+    day(2)
     assert scrubbed(world) == 0
 
 
