@@ -9,6 +9,7 @@ from model.problems import InvalidInputError
 from workloads import settings
 from workloads.settings import SOURCES, Workloads, load, parse
 
+WINDOW = {"nas": "/n/o", "since": "2026-11-30", "reason": "both"}
 HOME = {"claude-projects": "/one", "codex-sessions": "/two"}
 
 
@@ -47,6 +48,19 @@ def test_defaults_are_the_owners() -> None:
         ({"store": {"variables": "archiver.env"}}, "w.yaml: store.variables", "'archiver.env'", "an absolute path"),
         ({"sessions": {"sources": {"a": ""}}}, "w.yaml: sessions.sources.a", "''", "an absolute path"),
         ({"sessions": {"sources": {"a": "/x\0y"}}}, "w.yaml: sessions.sources.a", "x00y", "an absolute path"),
+        ({"window": {"session": None}}, "w.yaml: window.session", "unknown key", "sessions, vault"),
+        ({"window": {"vault": {"nas": "/n", "since": "2026-11-30"}}}, "window.vault.reason", "is missing", "a value"),
+        ({"window": {"vault": WINDOW | {"nas": "n"}}}, "window.vault.nas", "'n'", "an absolute path"),
+        ({"window": {"vault": WINDOW | {"since": "soon"}}}, "window.vault.since", "'soon'", "a date, or a time"),
+        (
+            {"window": {"vault": WINDOW | {"since": "2026-11-30T04:00:00"}}},
+            "window.vault.since",
+            "T04",
+            "with its zone",
+        ),
+        ({"window": {"vault": WINDOW | {"reason": ""}}}, "window.vault.reason", "''", "at least 1 character"),
+        ({"window": {"vault": WINDOW, "sessions": WINDOW}}, "window.vault.nas", "window.sessions.nas", "of its own"),
+        ({"window": {"vault": WINDOW}, "vault": {"path": "/n"}}, "window.vault.nas", "vault.path", "of its own"),
         ({"sessions": []}, "w.yaml: sessions", "[] is not allowed", "the keys sources, renew_after_days"),
         ({"encryption": {"recipient": "x"}}, "w.yaml: encryption.recipient", "unknown key", "recipients_file"),
         ({"encryption": ["x"]}, "w.yaml: encryption", "the entry is not allowed", "none, or the keys recipients"),

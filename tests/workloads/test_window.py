@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import threading
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyrage import x25519
 
 from model.exit_codes import ExitCode
 from sandbox.transcripts import truth_of
@@ -140,7 +142,9 @@ def test_ten_days(world: Any, nas: Path, day: Day, capsys: pytest.CaptureFixture
             said = capsys.readouterr().out
             assert f"box: {number - 2} of 7 days are green; 2026-11-03: the run " in said
             assert "found 1 objects that are not equal, such as v1/box/s/" in said
-    day.set(9, 1)
+    day.set(9, 1)  # what no commit names counts on neither side: a pack of a run that was given up, the NAS's own files
+    world.client.put_object(Bucket=world.bucket, Key="v1/box/s/2026/11/01/orphan.tar.zst", Body=b"x")
+    (nas / "v1/box/.DS_Store").write_bytes(b"x")
     assert _end(world) == ExitCode.DONE
     assert "s3 since now: a week was green" in capsys.readouterr().out
     (key,) = _ends(world)
@@ -186,9 +190,19 @@ def test_rollback_is_configuration(world: Any, nas: Path, day: Day, capsys: pyte
 
 
 def test_end_is_seen_by_all(world: Any, nas: Path, day: Day) -> None:  # noqa: ANN401 - the fixture's own class
-    """Another machine writes to the store alone with the same configuration, also after the store deleted the end."""
+    """Another machine writes to the store alone with the same configuration, also after the store deleted the end.
+
+    Of an archive that is encrypted, neither receipts nor the end name the folder in the store.
+    """
+    world.more["encryption"] = {"recipients": [str(x25519.Identity.generate().to_public())]}
     _green_week(world, day)
     assert _end(world) == ExitCode.DONE
+    assert _files(nas) == _stored(world)
+    assert [key for key in _files(nas) if key.endswith(".pack.age")]
+    sent = world.client.list_objects_v2(Bucket=world.bucket, Prefix="receipts/")["Contents"]
+    bodies = [world.client.get_object(Bucket=world.bucket, Key=one["Key"])["Body"].read() for one in sent]
+    assert len(bodies) == 8
+    assert not [body for body in bodies if str(nas.parent).encode() in body]
 
     world.name, world.folder = "blaine", world.folder.with_name("blaine")
     for _ in range(2):
@@ -200,9 +214,10 @@ def test_end_is_seen_by_all(world: Any, nas: Path, day: Day) -> None:  # noqa: A
 
 
 @pytest.mark.usefixtures("nas")
-def test_every_machine_that_runs_counts(world: Any, day: Day, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+def test_every_machine_that_runs_counts(world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
     """One that writes to the store alone keeps the gate shut."""
-    _green_week(world, day)
+    _write(world)
+    assert world.archive() == ExitCode.DONE
     window = world.more.pop("window")
     first, world.name, world.folder = world.folder, "blaine", world.folder.with_name("blaine")
     assert world.archive() == ExitCode.DONE
@@ -263,15 +278,6 @@ def test_commit_that_no_receipt_names(world: Any, nas: Path) -> None:  # noqa: A
     (one,) = [one for one in _last(world)["files"] if one["nas"] != "equal"]
     assert one["reason"] == "no receipt tells which bytes are right"
     assert _stored(world) == whole
-
-
-def test_what_no_commit_names_counts_on_neither_side(world: Any, nas: Path, day: Day) -> None:  # noqa: ANN401 - the fixture's own class
-    """A pack of a run that was given up, and a NAS's own files, keep no window open."""
-    _green_week(world, day)
-    world.client.put_object(Bucket=world.bucket, Key="v1/box/s/2026/11/01/orphan.tar.zst", Body=b"x")
-    (nas / "v1/box/.DS_Store").write_bytes(b"x")
-
-    assert _end(world) == ExitCode.DONE
 
 
 def _truth(world: Any) -> dict[bytes, Any]:  # noqa: ANN401 - the fixture's own class
@@ -340,6 +346,38 @@ def test_nas_that_is_read_only(world: Any, nas: Path, monkeypatch: pytest.Monkey
 
     assert "Read-only file system" in _last(world)["missing"]
     assert world.keys(".commit.json")
+
+
+def test_nas_that_is_unmounted_while_it_is_written(world: Any, nas: Path) -> None:  # noqa: ANN401 - the fixture's own class
+    """What was not given its name gets none, and nothing lands in the empty folder."""
+    _write(world)
+
+    def unmounted(name: str) -> None:
+        if name == "nas: read back":
+            _away(nas)
+
+    assert world.archive(stage=unmounted) == ExitCode.WRONG
+
+    assert "the NAS is not mounted" in _last(world)["missing"]
+    assert list(nas.iterdir()) == []
+    assert not list(nas.with_name("unmounted").rglob("*.zst"))
+
+
+def test_nas_that_became_another(world: Any, nas: Path) -> None:  # noqa: ANN401 - the fixture's own class
+    """A folder that has the marker, too, and was mounted meanwhile, is noticed."""
+    _write(world)
+
+    def other(name: str) -> None:
+        if name == "nas: read back":
+            shutil.copytree(nas, nas.with_name("other"))
+            _away(nas)
+            nas.rmdir()
+            nas.with_name("other").rename(nas)
+
+    assert world.archive(stage=other) == ExitCode.WRONG
+
+    assert "became another folder" in _last(world)["missing"]
+    assert all(".object-store-partial-" in name for name in _files(nas))
 
 
 def test_nas_that_hangs(world: Any, nas: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class

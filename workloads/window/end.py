@@ -75,7 +75,7 @@ def _ended(context: Context, reason: str) -> Ended | list[str]:
         ended_at=now,
         reason=reason.strip(),
         machine=context.machine,
-        nas=window.nas,
+        nas="" if context.keys.recipients else window.nas,
         since=window.since,
         since_reason=window.reason,
         green_days={machine: days.green for machine, days in standing.days.items()},

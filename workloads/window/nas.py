@@ -24,6 +24,8 @@ from workloads.archive.patience import Pulse
 MARKER: Final = ".object-store-window"
 ASIDE: Final = "aside"
 _BLOCK: Final = 2**20
+_SYNC_BYTES: Final = 2**25
+"""Bytes after which a file is synced, so that a slow NAS gives a sign of life before it is taken for one that hangs."""
 
 
 class NasError(Exception):
@@ -79,6 +81,18 @@ class Nas:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def blocks(self, key: str, sha256: str) -> Iterator[bytes]:
+        """The bytes of a file. Raise NasError if it cannot be read, and at its end if they are others."""
+        path, digest = self.path_of(key), hashlib.sha256()
+        try:
+            for block in self._blocks(path):
+                digest.update(block)
+                yield block
+        except OSError as fault:
+            raise NasError(f"{path}: {fault.strerror or fault}") from None
+        if digest.hexdigest() != sha256:
+            raise NasError(f"{path} changed while it was read")
+
     def read(self, key: str, most: int) -> bytes | None:
         """A small file; None without it, if it is longer, or if it cannot be read."""
         path = self.path_of(key)
@@ -112,9 +126,14 @@ class Nas:
                 sweep(path.parent)
                 self._swept.add(path.parent)
             with locked_partial(path.parent) as (descriptor, partial):
+                fresh = 0
                 for block in blocks:
                     self.alive()
                     write_all(descriptor, block)
+                    fresh += len(block)
+                    if fresh >= _SYNC_BYTES:
+                        os.fsync(descriptor)
+                        fresh = 0
                 self.stage("nas: written")
                 os.fsync(descriptor)
                 os.close(os.dup(descriptor))  # each close tells of a write that failed behind it, and this one is heard
@@ -146,6 +165,11 @@ class Nas:
     def _fresh(self, path: Path) -> str:
         """SHA-256 of a file, read from its disk or server and not from memory, as far as the system lets it."""
         digest = hashlib.sha256()
+        for block in self._blocks(path):
+            digest.update(block)
+        return digest.hexdigest()
+
+    def _blocks(self, path: Path) -> Iterator[bytes]:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", buffering=0) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError(None, "it is not a regular file", str(path))
@@ -153,8 +177,7 @@ class Nas:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             while block := file.read(_BLOCK):
                 self.alive()
-                digest.update(block)
-        return digest.hexdigest()
+                yield block
 
     def _mounted(self) -> tuple[int, int]:
         """What tells this folder from one that takes its place. Raise NasError without the marker."""

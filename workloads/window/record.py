@@ -34,7 +34,7 @@ class Ended(BaseModel):
         ended_at: When.
         reason: Why.
         machine: Where it was ended.
-        nas: The folder on the NAS.
+        nas: The folder on the NAS; empty if the archive is encrypted.
         since: When the window began, as it was configured.
         since_reason: Why it was begun.
         green_days: For each machine, the days in a row on which both sides were equal.

@@ -12,7 +12,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from model.problems import InvalidInputError
-from object_store import AccessDenied, Download, InvalidArgument, NotFound, ObjectRef, ObjectStore, RequestRefused
+from object_store import (
+    AccessDenied,
+    AlreadyExists,
+    Download,
+    InvalidArgument,
+    NotFound,
+    ObjectRef,
+    ObjectStore,
+    RequestRefused,
+)
 from object_store.sides import digest_of
 from workloads.archive import clock
 from workloads.archive.commit import (
@@ -26,7 +35,7 @@ from workloads.archive.commit import (
     stem_of,
 )
 from workloads.archive.pack import DamagedError
-from workloads.archive.proven import ColdError, as_cold, put_proven, read_blocks
+from workloads.archive.proven import ColdError, as_cold, read_blocks
 from workloads.receipt import FileSides, Side
 from workloads.window.nas import Nas, NasError
 
@@ -140,14 +149,24 @@ class Comparison:
             self._set(at, one.model_copy(update={"nas": "equal"}))
             self.done.append(f"{key}: from the store to the NAS")
         elif repair and one.store == "missing" and one.nas == "equal":
-            kind = next((kind for end, kind in _TYPES.items() if key.endswith(end)), "application/zstd")
-            again, _ = put_proven(
-                self.store, self.bucket, lambda _: key, nas.path_of(key), one.sha256, content_type=kind
-            )
-            if key != at and again.etag != stored.etag:
-                raise DamagedError(f"it was stored again and got the etag {again.etag}, and its commit has another one")
+            etag = self._give(nas, stored)
+            if key != at and etag != stored.etag:
+                raise DamagedError(f"it was stored again and got the etag {etag}, and its commit has another one")
             self._set(at, one.model_copy(update={"store": "equal"}))
             self.done.append(f"{key}: from the NAS to the store")
+
+    def _give(self, nas: Nas, one: Stored) -> str:
+        """Store a file of the NAS, if its key is still free, and read it back; return its etag."""
+        kind = next((kind for end, kind in _TYPES.items() if one.key.endswith(end)), "application/zstd")
+        named = {SHA256_METADATA: one.sha256}
+        try:
+            body = nas.blocks(one.key, one.sha256)
+            ref = self.store.upload(self.bucket, one.key, body, kind, metadata=named, if_absent=True)
+        except AlreadyExists:  # as after an answer that was lost
+            ref = self.store.head(self.bucket, one.key)
+        for _ in read_blocks(self.store, self.bucket, one.model_copy(update={"etag": ref.etag})):
+            nas.alive()
+        return ref.etag
 
     def _fetched(self, key: str) -> Download | None:
         try:
