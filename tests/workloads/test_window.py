@@ -254,7 +254,8 @@ def test_store_with_other_bytes(world: Any, nas: Path, place: str) -> None:  # n
     _truth(world)
     held = _files(nas)
     (key,) = world.keys(place)
-    world.client.put_object(Bucket=world.bucket, Key=key, Body=b"other", Metadata={"sha256": "0" * 64})
+    other = bytes(len(held[key]))
+    world.client.put_object(Bucket=world.bucket, Key=key, Body=other, Metadata={"sha256": "0" * 64})
 
     assert _reconcile(world) == ExitCode.WRONG
 
@@ -262,7 +263,36 @@ def test_store_with_other_bytes(world: Any, nas: Path, place: str) -> None:  # n
     assert (one["key"], one["nas"], one["store"]) == (key, "equal", "different")
     assert "its administrator brings back the version" in one["reason"]
     assert _files(nas) == held
-    assert _stored(world)[key] == b"other"
+    assert _stored(world)[key] == other
+
+
+def test_commit_goes_last(world: Any, nas: Path) -> None:  # noqa: ANN401 - the fixture's own class
+    """Where it is on the NAS, there is all that it names: without the right pack it does not get there."""
+    _truth(world)
+    (key,) = world.keys(".tar.zst")
+    world.client.put_object(Bucket=world.bucket, Key=key, Body=b"other")
+    shutil.rmtree(nas / "v1")
+
+    assert _reconcile(world) == ExitCode.WRONG
+
+    assert [name.partition(".")[2] for name in _files(nas)] == ["manifest.ndjson.zst"]
+
+
+def test_what_has_expired(world: Any, nas: Path, day: Day, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+    """What the store has deleted after its year is not missing there, and does not come back from the NAS."""
+    _truth(world)
+    expired = _stored(world)
+    for key in expired:
+        world.client.delete_object(Bucket=world.bucket, Key=key)
+    assert _status(world) == ExitCode.WRONG
+    capsys.readouterr()
+
+    day.set(366)
+    assert world.archive() == ExitCode.DONE
+    assert _reconcile(world) == ExitCode.DONE
+
+    assert not set(_stored(world)) & set(expired)
+    assert _files(nas) == {**expired, **_stored(world)}
 
 
 def test_commit_that_no_receipt_names(world: Any, nas: Path) -> None:  # noqa: ANN401 - the fixture's own class
@@ -378,6 +408,20 @@ def test_nas_that_became_another(world: Any, nas: Path) -> None:  # noqa: ANN401
 
     assert "became another folder" in _last(world)["missing"]
     assert all(".object-store-partial-" in name for name in _files(nas))
+
+
+def test_file_that_another_program_made_meanwhile(world: Any, nas: Path) -> None:  # noqa: ANN401 - the fixture's own class
+    """A run does not write over it."""
+    _write(world)
+
+    def made(name: str) -> None:
+        if name == "nas: read back":
+            (nas / world.keys(".tar.zst")[0]).write_bytes(b"other")
+
+    assert world.archive(stage=made) == ExitCode.WRONG
+
+    assert "another program writes there" in _last(world)["missing"]
+    assert list(_files(nas).values()) == [b"other"]
 
 
 def test_nas_that_hangs(world: Any, nas: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class

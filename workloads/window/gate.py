@@ -62,7 +62,7 @@ def _row(runs: Sequence[Receipt], every: timedelta, now: datetime) -> Days:
         if later - one.started_at > 2 * every:
             return Days(len(green), f"there was no run between {one.started_at:%Y-%m-%d} and {later:%Y-%m-%d}")
         later = one.started_at
-        if one.window is None or not one.window.green or one.ended_at is None:
+        if one.window is None or not one.window.green:
             red = day
             return Days(len(green - {red}), f"{day}: {_fault(one)}")
         green.add(day)
