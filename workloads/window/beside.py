@@ -149,13 +149,15 @@ def lines_of(window: WindowReceipt | None) -> list[str]:
     """What a summary says of both sides."""
     if window is None:
         return []
-    lines = [f"NAS missing: {window.missing}"] if window.missing else []
-    lines += [line_of(one) for one in window.files if not one.equal]
-    lines.append(f"both sides hold {window.equal} objects, and not {window.unequal}")
+    counts = f"both sides hold {window.equal} objects, and not {window.unequal}"
+    return [*faults_of(window.missing, window.files), counts]
+
+
+def faults_of(missing: str, files: Sequence[FileSides]) -> list[str]:
+    """Why the NAS is missing, and each object that is not equal; without the NAS, each that the store lacks, too."""
+    lines = [f"NAS missing: {missing}"] if missing else []
+    for one in files:
+        if not one.equal and not (missing and one.store == "equal"):
+            reason = f"; {one.reason}" if one.reason else ""
+            lines.append(f"{one.key}: NAS {one.nas}, store {one.store}{reason}")
     return lines
-
-
-def line_of(one: FileSides) -> str:
-    """One object that is not equal on both sides."""
-    reason = f"; {one.reason}" if one.reason else ""
-    return f"{one.key}: NAS {one.nas}, store {one.store}{reason}"

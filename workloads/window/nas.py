@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from object_store.partials import locked_partial, make_folders, sweep, sync_folder, write_all
@@ -192,6 +193,6 @@ class Nas:
         if not there:
             raise NasError(
                 f"{marker} is not there: the NAS is not mounted; if it is, and the window begins: "
-                f"mkdir -p {self.folder} && touch {marker}"
+                f"mkdir -p {quote(str(self.folder))} && touch {quote(str(marker))}"
             )
         return folder.st_dev, folder.st_ino

@@ -70,5 +70,5 @@ def _reconciled(context: Context, window: Window, stage: Callable[[str], None] |
 
 def _show(receipt: Receipt) -> None:
     console = Console()
-    for line in (*receipt.notes, *lines_of(receipt.window)):
+    for line in () if receipt.error else (*receipt.notes, *lines_of(receipt.window)):
         console.print(printable(line), markup=False, highlight=False, soft_wrap=True)

@@ -18,7 +18,7 @@ from workloads.archive.history import machines
 from workloads.context import Context, Options, Told, Work, ended, opened
 from workloads.receipts import receipts_of
 from workloads.settings import Window, time_of
-from workloads.window.beside import Looked, commits_of, line_of, look
+from workloads.window.beside import Looked, commits_of, faults_of, look
 from workloads.window.gate import DAYS, Days, days_of
 from workloads.window.record import Ended, last_end, window_of
 
@@ -57,9 +57,7 @@ class Standing:
         ]
         lines += [] if self.days else ["no machine has run in the window"]
         for one in self.looked:
-            if one.window.missing:
-                lines.append(f"{one.machine}: NAS missing: {one.window.missing}")
-            lines += [f"{one.machine}: {line_of(each)}" for each in one.files if not each.equal]
+            lines += [f"{one.machine}: {line}" for line in faults_of(one.window.missing, one.files)]
         return lines
 
 
@@ -78,7 +76,7 @@ def standing_of(context: Context) -> Standing:
     every = context.work.every(context.settings)
     days = days_of(receipts, context.work.kind, time_of(window.since), every, now)
     looked = []
-    for machine in sorted({*machines(context.store, context.bucket), *days}):
+    for machine in sorted({context.machine, *machines(context.store, context.bucket), *days}):
         looked.append(look(context, window, machine, commits_of(receipts, machine), "nothing"))
         if looked[-1].window.missing:
             break  # the other machines' files are on the same NAS
