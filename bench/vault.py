@@ -8,6 +8,9 @@ the snapshot takes at most 0.5 of `restic backup`, and the restore, with the his
 restore`, each beside the faster of restic's repositories. A second snapshot, with 1 % of the notes changed and
 committed in git, takes at most 0.2 of the first one. The peak memory is at most 200 MB.
 
+Server and clients share this machine's cores, so each side's CPU time, with the server's, is printed, too: any other
+program's load changes it less than the times.
+
 restic is not measured where it is not on the PATH. The files, and the folder of the run's own server, are in `/dev/shm`
 if it has room for them (12 GB), else in `--folder` or the usual temporary folder.
 """
@@ -45,21 +48,33 @@ class Times:
 
     Attributes:
         seconds: By what was done.
+        cpu: CPU seconds likewise, with the server's.
         peaks: Memory of our commands in MB.
     """
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    cpu: dict[str, list[float]] = field(default_factory=dict)
     peaks: list[float] = field(default_factory=list)
 
-    def add(self, name: str, seconds: float, peak: float | None = None) -> None:
+    def own(self, bench: Bench, name: str, *arguments: str) -> None:
+        """Run and record a command of ours."""
+        before = sum(bench.cpu_seconds())
+        seconds, peak = measured("vault", *arguments)
+        self.add(name, seconds, sum(bench.cpu_seconds()) - before)
+        self.peaks.append(peak)
+
+    def add(self, name: str, seconds: float, cpu: float) -> None:
         """Record one turn."""
         self.seconds.setdefault(name, []).append(seconds)
-        if peak is not None:
-            self.peaks.append(peak)
+        self.cpu.setdefault(name, []).append(cpu)
 
     def median(self, name: str) -> float:
         """Of the turns, in seconds."""
         return statistics.median(self.seconds[name])
+
+    def told(self, name: str) -> str:
+        """The medians as text."""
+        return f"{self.median(name):.2f} s, CPU {statistics.median(self.cpu[name]):.2f} s"
 
 
 def own_turn(bench: Bench, vault: Path, turn: int, times: Times) -> None:
@@ -80,12 +95,12 @@ def own_turn(bench: Bench, vault: Path, turn: int, times: Times) -> None:
     }
     config.write_text(json.dumps(content))
     more = ("--quiet", "--config", str(config))
-    times.add("first", *measured("vault", "snapshot", *more))
+    times.own(bench, "first", "snapshot", *more)
     to = folder / "restored"
-    times.add("restore", *measured("vault", "restore", "--to", str(to), *more))
+    times.own(bench, "restore", "restore", "--to", str(to), *more)
     shutil.rmtree(to)
     change(vault, turn)
-    times.add("second", *measured("vault", "snapshot", *more))
+    times.own(bench, "second", "snapshot", *more)
 
 
 def change(vault: Path, turn: int) -> None:
@@ -115,8 +130,8 @@ def restic_turn(bench: Bench, vault: Path, name: str, times: Times) -> None:
     own |= {"RESTIC_CACERT": str(bench.config.ca_bundle)} if bench.config.ca_bundle else {}
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "RESTIC_", "S3_"))}
 
-    def restic(*arguments: str) -> float:
-        started = time.monotonic()
+    def restic(*arguments: str) -> tuple[float, float]:
+        before, started = sum(bench.cpu_seconds()), time.monotonic()
         done = subprocess.run(  # noqa: S603 - the tool to compare with
             ["restic", "--quiet", *arguments],  # noqa: S607 - the one on the PATH
             env={**clean, **own},
@@ -126,12 +141,12 @@ def restic_turn(bench: Bench, vault: Path, name: str, times: Times) -> None:
         )
         if done.returncode:
             raise SystemExit(f"restic {arguments[0]} failed: {(done.stderr.strip() or 'it says nothing')[-500:]}")
-        return time.monotonic() - started
+        return time.monotonic() - started, sum(bench.cpu_seconds()) - before
 
     folder.mkdir()
     restic("init")
-    times.add(f"{name} backup", restic("backup", str(vault)))
-    times.add(f"{name} restore", restic("restore", "latest", "--target", str(folder / "restored")))
+    times.add(f"{name} backup", *restic("backup", str(vault)))
+    times.add(f"{name} restore", *restic("restore", "latest", "--target", str(folder / "restored")))
     shutil.rmtree(folder)
 
 
@@ -170,13 +185,12 @@ def judge(times: Times, others: Sequence[str], verdict: Verdict) -> None:
         verdict.not_measured += ["restic backup", "restic restore"]
     for own, their, goal in (("first", "backup", GOAL_SNAPSHOT), ("restore", "restore", GOAL_RESTORE)):
         for other in others:
-            seconds = times.median(f"{other} {their}")
-            ratio = times.median(own) / seconds
+            ratio = times.median(own) / times.median(f"{other} {their}")
             what = "snapshot with its read-back" if own == "first" else "restore"
-            text = f"{what}: {times.median(own):.2f} s, {ratio:.2f} of {other}'s {their} ({seconds:.2f} s)"
+            text = f"{what}: {times.told(own)}; {other}'s {their}: {times.told(f'{other} {their}')}: {ratio:.2f} of it"
             verdict.holds(f"{own}_to_{other.replace(' ', '_')}", ratio, goal, text)
     ratio = times.median("second") / times.median("first")
-    text = f"a second snapshot, 1 % of the notes changed: {times.median('second'):.2f} s, {ratio:.2f} of the first"
+    text = f"a second snapshot, 1 % of the notes changed: {times.told('second')}; {ratio:.2f} of the first"
     verdict.holds("second_to_first", ratio, GOAL_SECOND, text)
     if max(times.peaks):
         text = f"peak memory: {max(times.peaks):.0f} MB"
