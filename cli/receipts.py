@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Quiet, plain_app
-from cli.sessions import Config, Json, Store
+from cli.sessions import Config, Json, Store, Wait
 
 app = plain_app()
 
@@ -27,6 +27,7 @@ def receipts(
         Workload, typer.Option("--workload", metavar="NAME", help="sessions, or vault (whose key it then needs).")
     ] = Workload.SESSIONS,
     days: Annotated[int, typer.Option("--days", metavar="DAYS", min=1, help="How far back.")] = 30,
+    wait: Wait = 0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -38,4 +39,6 @@ def receipts(
     from workloads.context import WORKS, Options
     from workloads.receipts import run
 
-    raise typer.Exit(run(Options(config, store, quiet=quiet, as_json=as_json), WORKS[workload.value], days))
+    raise typer.Exit(
+        run(Options(config, store, quiet=quiet, as_json=as_json, wait_seconds=wait), WORKS[workload.value], days)
+    )

@@ -18,10 +18,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from model.secrecy.redaction import redacted
 from model.whole_file import write_whole
-from object_store import ObjectStore, ObjectStoreError
+from object_store import ObjectRef, ObjectStore, ObjectStoreError
 from workloads.archive.commit import SHA256_METADATA, Counts, sha256_of
 
 PREFIX = "receipts/v1/"
+ENDED, STARTED = ".json", ".started.json"
 VERSION: Literal[1] = 1
 Status = Literal["running", "complete", "incomplete", "failed", "stopped"]
 Side = Literal["equal", "missing", "different", "unknown"]
@@ -161,6 +162,11 @@ class Receipt(_Written):
         return redacted(json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=True)) + "\n"
 
     @property
+    def started_key(self) -> str:
+        """The key in the store while the run has not ended, and after it."""
+        return f"{self.key.removesuffix(ENDED)}{STARTED}"
+
+    @property
     def file_name(self) -> str:
         """The name of the local file."""
         return f"{self.kind}-{self.machine}-{self.run}.json"
@@ -191,6 +197,13 @@ def send(receipt: Receipt, store: ObjectStore, bucket: str) -> None:
     store.upload(
         bucket, receipt.key, body, "application/json", metadata={SHA256_METADATA: sha256_of(body)}, if_absent=True
     )
+
+
+def send_begun(receipt: Receipt, store: ObjectStore, bucket: str) -> None:
+    """Write a receipt to the store at the beginning of its run, for those who look from another machine."""
+    body = receipt.to_text().encode()
+    metadata = {SHA256_METADATA: sha256_of(body)}
+    store.upload(bucket, receipt.started_key, body, "application/json", metadata=metadata, if_absent=True)
 
 
 def withheld(receipt: Receipt) -> Receipt:
@@ -232,7 +245,9 @@ def of_folder(folder: Path) -> list[Receipt]:
 
 
 def of_store(store: ObjectStore, bucket: str, since: datetime, known: Iterable[str] = ()) -> list[Receipt]:
-    """The receipts in the store since a time.
+    """The receipts in the store since a time, and the last one of each machine and kind, however old it is.
+
+    Of a run that began and did not end, it is the one of its beginning.
 
     Args:
         store: The store.
@@ -245,10 +260,20 @@ def of_store(store: ObjectStore, bucket: str, since: datetime, known: Iterable[s
     """
     skip, found = set(known), []
     day = f"{since.astimezone(UTC) - timedelta(days=1):%Y/%m/%d}"
+    there: dict[tuple[str, str, str], ObjectRef] = {}
+    last: dict[tuple[str, str], tuple[str, str]] = {}
     for ref in store.list(bucket, PREFIX):
         parts = ref.key.removeprefix(PREFIX).split("/")
-        run = ref.key.rpartition("/")[2].removesuffix(".json").partition("-")[2]
-        if len(parts) > 4 and "/".join(parts[1:4]) >= day and run not in skip:  # noqa: PLR2004 - machine and date
+        if len(parts) != 5:  # noqa: PLR2004 - machine, year, month, day, name
+            continue
+        machine, *date, name = parts
+        kind, _, run = name.removesuffix(ENDED).removesuffix(STARTED.removesuffix(ENDED)).partition("-")
+        if (machine, kind, run) not in there or not name.endswith(STARTED):
+            there[machine, kind, run] = ref
+        last[machine, kind] = max(last.get((machine, kind), ("", "")), ("/".join(date), run))
+    for (machine, kind, run), ref in there.items():
+        date_of = "/".join(ref.key.removeprefix(PREFIX).split("/")[1:4])
+        if run not in skip and (date_of >= day or last[machine, kind] == (date_of, run)):
             with suppress(ValidationError):
                 found.append(Receipt.model_validate_json(store.download(bucket, ref.key, etag=ref.etag)))
     return found

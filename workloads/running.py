@@ -5,6 +5,7 @@ The rule: the receipt is kept before anything else is done, and again at the end
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from model.exit_codes import ExitCode
@@ -13,7 +14,7 @@ from object_store import ObjectStoreError
 from workloads.archive import clock
 from workloads.archive.commit import new_run
 from workloads.context import Context, Options, ended, expires_after_days
-from workloads.receipt import Receipt, SourceReceipt, Status, keep, said, send, withheld
+from workloads.receipt import Receipt, SourceReceipt, Status, keep, said, send, send_begun, withheld
 
 BASELINE_DAYS: Final = 28
 """What is there is compared with what was there on all of these days."""
@@ -36,6 +37,8 @@ def begun_receipt(context: Context, kind: str) -> Receipt:
         expires_after_days=expires_after_days(context.work),
     )
     keep(receipt, context.receipts)
+    with suppress(ObjectStoreError):  # if the store is away, the run itself will say so
+        send_begun(receipt, context.store, context.bucket)
     return receipt
 
 

@@ -235,6 +235,7 @@ class Workloads(_Declared):
         vault: The vault of notes.
         window: In which each run also writes to the NAS.
         scrub: How stored packs are read back.
+        retired: Machines that no longer run, and that no check misses.
     """
 
     version: Literal[1] = 1
@@ -247,6 +248,7 @@ class Workloads(_Declared):
     vault: Vault = Vault()
     window: Windows = Windows()
     scrub: Scrub = Scrub()
+    retired: tuple[Name, ...] = ()
 
     def store_of(self, workload: str) -> Store:
         """Where the store of a workload is."""

@@ -15,6 +15,9 @@ _DAY_MINUTES: Final = 24 * 60
 _WAIT: Final = ("--wait", str(3 * 3600))
 """After a sleep everything that was missed starts at once, so a job waits for the one that has the state."""
 
+_LOOK: Final = ("--wait", str(3600))
+"""A run that has not ended after this counts as open; the check takes no lock, so it cannot hang with it."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -49,14 +52,14 @@ def jobs_of(workload: str, every_days: int, scrub_days: int = 1) -> tuple[Job, .
             Job("sessions", "sessions-archive", ("sessions", "archive", *_WAIT), 4, 10, regular, at_load=True),
             Job("sessions", "sessions-scrub", ("scrub", *_WAIT), 4, 45, scrubbed),
             Job("sessions", "sessions-coverage", ("sessions", "coverage", *_WAIT), 5, 30),
-            Job("sessions", "sessions-receipts", ("receipts",), 5, 45, limit_hours=1),
+            Job("sessions", "sessions-receipts", ("receipts", *_LOOK), 5, 45, limit_hours=4),
         ),
         "vault": (
             Job("vault", "vault-snapshot", ("vault", "snapshot", *_WAIT), 4, 25, regular, at_load=True),
             Job("vault", "vault-scrub", ("scrub", "--workload", "vault", *_WAIT), 4, 50, scrubbed),
             # Twice a week: it must be proven within 7 days, and a machine that was off once must not miss that.
             Job("vault", "vault-drill", ("vault", "drill", *_WAIT), 5, 0, (0, 3)),
-            Job("vault", "vault-receipts", ("receipts", "--workload", "vault"), 5, 50, limit_hours=1),
+            Job("vault", "vault-receipts", ("receipts", "--workload", "vault", *_LOOK), 5, 50, limit_hours=4),
         ),
     }[workload]
 

@@ -646,7 +646,8 @@ class TestRuns:
                     capsys.readouterr()
                     coverage.run(Options(config=box.write(), quiet=True, as_json=True))
                     wrong = json.loads(capsys.readouterr().out)["wrong"]
-                    assert [text for text in wrong if "the last complete run was" not in text] == [], day
+                    meant = ("the last complete run was", "packs were last read back in turn never")
+                    assert [text for text in wrong if not any(one in text for one in meant)] == [], day
             for key in world.keys(""):
                 stored.setdefault(key, now)
                 if now - stored[key] >= timedelta(days=365):

@@ -23,12 +23,14 @@ from model.terminal_text import printable
 from workloads.archive import clock
 from workloads.archive.entry import Entry, shown
 from workloads.archive.patience import StalledError
+from workloads.archive.proof import faults
 from workloads.archive.reading import sha256_of_file
 from workloads.archive.source import Found, Refused, Root, SourceError, opened_root, told, walk
 from workloads.context import SESSIONS, Context, Options, Told, ended, expires_after_days, opened
-from workloads.receipt import late, newest_first, of_folder, of_store
+from workloads.receipt import Receipt, late, newest_first, of_folder, of_store
 from workloads.sessions.archive import KIND
 from workloads.settings import RENEW_DAYS_MAXIMUM
+from workloads.silence import of_work, silences
 from workloads.table import megabytes, print_table
 
 _DAY = 86400.0
@@ -102,18 +104,25 @@ def _covered(context: Context, there: Collection[str]) -> ExitCode:
         )
     since = now - timedelta(days=60)
     known_receipts = of_folder(context.receipts)
-    runs = newest_first(
-        [
-            *known_receipts,
-            *of_store(context.store, context.bucket, since, [one.run for one in known_receipts if one.ended_at]),
-        ]
-    )
+    sent = of_store(context.store, context.bucket, since, [one.run for one in known_receipts if one.ended_at])
+    runs = of_work(newest_first([*known_receipts, *sent]), context.settings)
     for machine, when in late(runs, KIND, SESSIONS.every(context.settings), now).items():
         last = f"{when:%Y-%m-%d %H:%M} UTC" if when.year > 1 else "never"
         wrong.append(f"{machine}: the last complete run was {last}")
     if context.machine not in {one.machine for one in runs if one.kind == KIND}:
         wrong.append(f"{context.machine}: no run is recorded")
+    wrong += silences(context, [one for one in runs if one.kind.startswith(f"{SESSIONS.name}.")], now)
+    wrong += faults(context.state, context.machine).values()
+    wrong += _last_problems(context, runs)
     return _judged(context, files, uncovered, lasts, wrong)
+
+
+def _last_problems(context: Context, runs: Iterable[Receipt]) -> Iterator[str]:
+    """What the last run of this machine found wrong with each source."""
+    last = next((one for one in runs if (one.kind, one.machine) == (KIND, context.machine)), None)
+    for source in last.sources if last is not None else ():
+        for problem in source.problems:
+            yield f"{source.name}: in the last run: {problem}"
 
 
 def _judged(
