@@ -71,6 +71,7 @@ class Comparison:
         days = expires_after_days or 36500
         self._live = clock.now_utc() - timedelta(days=days - 1)
         self._groups: dict[str, _Group] = {}
+        self._taken: set[str] = set()
         self._listed: dict[str, ObjectRef] = {}
         self.done: list[str] = []
 
@@ -190,7 +191,8 @@ class Comparison:
             return False
         group = _Group()
         for one in named:
-            if not any(one.key in other.files for other in self._groups.values()):
+            if one.key not in self._taken:
+                self._taken.add(one.key)
                 store, reason = self._of_store(one)
                 group.files[one.key] = FileSides(
                     key=one.key, sha256=one.sha256, nas="unknown", store=store, reason=reason
