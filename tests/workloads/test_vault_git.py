@@ -67,7 +67,7 @@ def test_detached_commit(notes: World, vault: Path) -> None:
 
 
 def test_what_a_bundle_lacks(notes: World, vault: Path) -> None:
-    """Older stashes, objects of Git LFS and the lack of older commits are named; the last stash is there."""
+    """Older stashes and objects of Git LFS are named; the last stash is there, and can be applied."""
     for number in range(2):
         write_file(vault / "docs.md", f"{number}\n".encode(), time.time() - 100)
         git(vault, "add", "docs.md")
@@ -79,7 +79,69 @@ def test_what_a_bundle_lacks(notes: World, vault: Path) -> None:
     assert "1 of 2 stashes" in said(notes)
     assert "Git LFS" in said(notes)
     stash = of_vault._git(vault, "rev-parse", "refs/stash")
-    assert of_vault._git(restored(notes), "rev-parse", "refs/stash") == stash
+    folder = restored(notes)
+    assert of_vault._git(folder, "rev-parse", "refs/stash") == stash
+    assert len(of_vault._git(folder, "stash", "list").splitlines()) == 1
+    assert of_vault._git(folder, "stash", "show", "--name-only") == "docs.md\n"
+
+
+def test_shallow(notes: World, vault: Path) -> None:
+    """A shallow repository makes the snapshot incomplete, for its bundle cannot come back; the advice mends it."""
+    origin = notes.home / "origin"
+    shutil.move(vault, origin)
+    git(notes.home, "clone", "--quiet", "--depth", "1", f"file://{origin}", str(vault))
+
+    assert stored(notes) == 1
+
+    advice = last_problems(notes)[0].partition("write: git ")[2].split()
+    git(vault, *advice)
+    assert stored(notes) == 0
+    assert history_of(restored(notes)) == history_of(vault)
+
+
+def test_grafts(notes: World, vault: Path) -> None:
+    """What a graft hides is in the bundle, which would not come back without it."""
+    git(vault, "commit", "--quiet", "--allow-empty", "-m", "one more", when=time.time())
+    head = of_vault._git(vault, "rev-parse", "HEAD")
+    (vault / ".git/info").mkdir(exist_ok=True)
+    (vault / ".git/info/grafts").write_text(head)
+
+    assert stored(notes) == 0
+
+    assert of_vault._git(restored(notes), "rev-list", "--count", "HEAD") != "1\n"
+
+
+def test_sha256_repository(notes: World, vault: Path) -> None:
+    """A repository that names its objects by SHA-256 comes back."""
+    shutil.rmtree(vault / ".git")
+    git(vault, "init", "--quiet", "--object-format=sha256")
+    git(vault, "commit", "--quiet", "--allow-empty", "-m", "first", when=time.time())
+
+    assert stored(notes) == 0
+
+    assert history_of(restored(notes)) == history_of(vault)
+
+
+@pytest.mark.parametrize("fault", ["gone", "replaced", "rotten"])
+def test_damaged_bundle(notes: World, vault: Path, fault: str, capsys: Any) -> None:  # noqa: ANN401
+    """A restore without its bundle has the notes and says so; the next snapshot stores the history again."""
+    assert stored(notes) == 0
+    key = notes.keys(".git.bundle")[0]
+    held = notes.client.get_object(Bucket=notes.bucket, Key=key)
+    body = held["Body"].read()
+    if fault == "gone":
+        notes.client.delete_object(Bucket=notes.bucket, Key=key)
+    else:
+        kept = held["Metadata"] if fault == "rotten" else {}
+        notes.client.put_object(Bucket=notes.bucket, Key=key, Body=body[:-1] + b"?", Metadata=kept)
+
+    folder = restored(notes, 1)
+    assert notes_of(folder) == notes_of(vault)
+    assert "the history did not come back" in capsys.readouterr().err
+    assert stored(notes) == 1
+    assert key in last_problems(notes)[0]
+    assert stored(notes) == 0
+    assert history_of(restored(notes)) == history_of(vault)
 
 
 @pytest.mark.parametrize(("file", "name"), [("rebase-merge", "a rebase"), ("MERGE_HEAD", "a merge")])

@@ -53,14 +53,14 @@ def put_proven(
         OSError: The file cannot be read.
     """
     for number in range(first, first + _TRIES):
-        key, stored_at = keys(number), clock.now_utc()
+        key, stored_at, is_ours = keys(number), clock.now_utc(), True
         try:
             ref = store.upload(bucket, key, body, content_type, metadata={SHA256_METADATA: sha256}, if_absent=True)
         except AlreadyExists:
             held = store.stat(bucket, key)
             if held.metadata.get(SHA256_METADATA) != sha256:
                 continue
-            ref, stored_at = held.ref, min(stored_at, held.modified)  # its lock began then
+            ref, stored_at, is_ours = held.ref, min(stored_at, held.modified), False  # its lock began then
         stored = Stored(
             key=key,
             etag=ref.etag,
@@ -69,7 +69,12 @@ def put_proven(
             stored_at=stored_at,
             recipients=tuple(recipients),
         )
-        read_back(store, bucket, stored)
+        try:
+            read_back(store, bucket, stored)
+        except DamagedError:
+            if is_ours:
+                raise
+            continue  # an earlier try succeeded, and was damaged since
         return stored, number
     raise DamagedError(f"{keys(first)} and {_TRIES - 1} keys after it are taken by other bytes")
 

@@ -18,6 +18,8 @@ from workloads.archive.commit import History
 FOLDER: Final = b".git"
 _SECONDS: Final = 1800
 _TRIES: Final = 3
+_HEADER: Final = 256
+"""Bytes of a bundle in which it says how it names its objects."""
 #: What git keeps while something is in progress, and how that is called.
 _IN_PROGRESS: Final = {
     "rebase-merge": "a rebase",
@@ -43,6 +45,7 @@ class Repository:
         dirty: How many paths differ from the last commit.
         in_progress: What is in progress, such as a rebase; a bundle does not have that.
         lacks: What else a bundle does not have.
+        lost: Why a bundle would not come back.
     """
 
     refs: tuple[str, ...]
@@ -50,6 +53,7 @@ class Repository:
     dirty: int
     in_progress: tuple[str, ...]
     lacks: tuple[str, ...]
+    lost: tuple[str, ...]
 
     @property
     def refs_sha256(self) -> str:
@@ -74,7 +78,8 @@ def look(root: Path) -> Repository | None:
     head, branch = (told.get(name, "(").strip() for name in ("branch.oid", "branch.head"))
     if not head.startswith("("):  # which is how git says that there is none
         refs.append(f"{head} HEAD")
-    lacks = []
+    lacks: list[str] = []
+    lost: list[str] = []
     if not refs:
         lacks.append("the repository has no commit")
     stashes = len(_git(root, "stash", "list").splitlines()) if any(one.endswith(" refs/stash") for one in refs) else 0
@@ -83,13 +88,16 @@ def look(root: Path) -> Repository | None:
     if (common / "lfs/objects").is_dir():
         lacks.append("objects of Git LFS are not in it")
     if (common / "shallow").exists():
-        lacks.append("the repository is shallow: older commits were never here")
+        lost.append(
+            f"the repository is shallow, so git cannot bring its bundle back; write: git -C {root} fetch --unshallow"
+        )
     return Repository(
         refs=tuple(sorted(set(refs))),
         branch="" if branch.startswith("(") else branch,
         dirty=sum(bool(line) and not line.startswith("# ") for line in lines),
         in_progress=tuple(dict.fromkeys(name for file, name in _IN_PROGRESS.items() if (folder / file).exists())),
         lacks=tuple(lacks),
+        lost=tuple(lost),
     )
 
 
@@ -124,7 +132,9 @@ def unbundle(path: Path, history: History, folder: Path) -> None:
     Raises:
         GitError: git is not installed, or the bundle is not whole.
     """
-    _git(folder, "init", "--quiet", "--template=")
+    with path.open("rb") as file:
+        hashes = ["--object-format=sha256"] if b"\n@object-format=sha256\n" in file.read(_HEADER) else []
+    _git(folder, "init", "--quiet", "--template=", *hashes)
     lines = _git(folder, "bundle", "list-heads", str(path)).splitlines()
     named = {name: commit for commit, _, name in (line.partition(" ") for line in lines)}
     head = named.pop("HEAD", "")
@@ -139,6 +149,11 @@ def unbundle(path: Path, history: History, folder: Path) -> None:
         _git(folder, "update-ref", "--no-deref", "HEAD", head)
     if head:
         _git(folder, "reset", "--quiet")
+    if stash := named.get("refs/stash"):
+        # `git stash` finds it by its log, which a fetch does not write, nor an update to what it is already.
+        subject = _git(folder, "log", "-1", "--format=%s", stash).strip()
+        _git(folder, "update-ref", "-d", "refs/stash")
+        _git(folder, "update-ref", "--create-reflog", "-m", subject or "a stash", "refs/stash", stash)
     _git(folder, "fsck", "--connectivity-only", "--no-progress", "--no-dangling")
     (folder / ".git/FETCH_HEAD").unlink(missing_ok=True)
 
@@ -150,7 +165,14 @@ def _git(root: Path, *arguments: str) -> str:
         raise GitError(f"git is not installed, or not in PATH ({os.environ.get('PATH', 'which is not set')})")
     settings = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
     own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environ = {**own, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    # A bundle of a grafted history lacks commits that git asks for when it comes back.
+    environ = {
+        **own,
+        "GIT_GRAFT_FILE": os.devnull,
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
     try:
         done = subprocess.run(  # noqa: S603 - no shell, arguments of ours
             [program, *settings, *arguments],

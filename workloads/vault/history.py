@@ -11,11 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from object_store import NotFound
 from workloads.archive import clock
 from workloads.archive.age import encrypted
 from workloads.archive.commit import History, prefix_of
-from workloads.archive.pack import BLOCK
-from workloads.archive.proven import put_proven, read_blocks
+from workloads.archive.pack import BLOCK, DamagedError
+from workloads.archive.proven import ColdError, put_proven, read_back, read_blocks
 from workloads.archive.run import Stage
 from workloads.context import Context
 from workloads.vault.git import GitError, bundle, look
@@ -56,10 +57,11 @@ def store_history(
             told.notes.append("the vault has no git repository")
             return told
         told.problems += [f"{what} is in progress in git, which a bundle does not hold" for what in found.in_progress]
+        told.problems += [f"the history of git would not come back: {why}" for why in found.lost]
         told.notes += [f"the git bundle: {lack}" for lack in found.lacks]
         recipients = context.keys.recipients
         history = History(refs_sha256=found.refs_sha256, branch="" if recipients else found.branch, dirty=found.dirty)
-        held = _held(context, history, last)
+        held = _held(context, history, last, told.problems)
         if held is not None or not found.refs:
             told.history = history.model_copy(update={"bundle": held and held.bundle})
             return told
@@ -98,15 +100,29 @@ def store_history(
     return told
 
 
-def _held(context: Context, history: History, last: Sequence[Snapshot]) -> History | None:
-    """The stored history that is the same, young enough, and encrypted to each of today's recipients."""
+def _held(context: Context, history: History, last: Sequence[Snapshot], problems: list[str]) -> History | None:
+    """The stored history that is the same, young enough, encrypted to each of today's recipients, and comes back."""
     oldest = clock.now_utc() - timedelta(days=context.settings.vault.renew_after_days)
+    damaged: set[str] = set()
     for one in last:
         held = one.commit.history
         if held is None or held.bundle is None or held.refs_sha256 != history.refs_sha256:
             continue
-        if held.bundle.stored_at >= oldest and set(context.keys.recipients) <= set(held.bundle.recipients):
+        if held.bundle.stored_at < oldest or not set(context.keys.recipients) <= set(held.bundle.recipients):
+            continue
+        if held.bundle.key in damaged:
+            continue
+        # A snapshot that leans on it says that it comes back. It is as much as is sent on a day with a commit.
+        try:
+            read_back(context.store, context.bucket, held.bundle)
+        except (ColdError, DamagedError) as fault:
+            what = str(fault)
+        except NotFound:
+            what = f"{held.bundle.key} is gone"
+        else:
             return held
+        damaged.add(held.bundle.key)
+        problems.append(f"{what}; the history is stored again")
     return None
 
 

@@ -21,7 +21,10 @@ from rich.console import Console
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError, Problem
 from model.terminal_text import printable
+from object_store import NotFound
 from workloads.archive.history import machines
+from workloads.archive.pack import DamagedError
+from workloads.archive.proven import ColdError
 from workloads.archive.restore import Restored, RestoreError, restore
 from workloads.context import VAULT, Context, Options, Told, ended, opened, time_of
 from workloads.table import megabytes, print_table
@@ -141,7 +144,12 @@ def bring_history(context: Context, snapshot: Snapshot, folder: Path) -> str:
     path = beside / "bundle"
     times = folder.stat()
     try:
-        fetch_history(context, history, path)
+        try:
+            fetch_history(context, history, path)
+        except (ColdError, DamagedError) as fault:
+            return f"the history did not come back: {fault}"
+        except NotFound:
+            return f"the history did not come back: {history.bundle.key} is gone"
         try:
             unbundle(path, history, folder)
         except GitError as fault:
