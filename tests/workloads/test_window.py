@@ -216,7 +216,7 @@ def test_end_is_seen_by_all(world: Any, nas: Path, day: Day) -> None:  # noqa: A
     assert [key for key in _files(nas) if key.endswith(".pack.age")]
     sent = world.client.list_objects_v2(Bucket=world.bucket, Prefix="receipts/")["Contents"]
     bodies = [world.client.get_object(Bucket=world.bucket, Key=one["Key"])["Body"].read() for one in sent]
-    assert len(bodies) == 8
+    assert len(bodies) >= 8  # of seven runs and of the end
     assert not [body for body in bodies if str(nas.parent).encode() in body]
 
     world.name, world.folder = "blaine", world.folder.with_name("blaine")
