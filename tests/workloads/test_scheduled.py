@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from cli.main import main
+from tests.sizes import sized
 from tests.workloads.conftest import KEY, SECRET, old
 from workloads.archive.state import BusyError, State
 from workloads.settings import SOURCES
@@ -81,7 +82,7 @@ def test_pod(world: Any, home: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     folders = {"/etc/object-store/": f"{mounted}/config/", "/etc/objectstore": f"{mounted}/store"}
     program = Path(sys.executable).with_name("object-store")
 
-    for one in jobs:
+    for one in jobs[:: sized(2, 1)]:  # the plists run each command for a change, too
         (container,) = one["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
         first, *words = (elsewhere(word, folders) for word in container["command"])
         environ = {each["name"]: elsewhere(each["value"], folders) for each in container["env"]}

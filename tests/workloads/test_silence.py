@@ -28,15 +28,16 @@ BEGIN = 40
 
 
 class Days:
-    """A machine with nine sources and a clock; its daily runs are those of the schedule."""
+    """A machine with some sources and a clock; its daily runs are those of the schedule."""
 
-    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
         """Make the sources."""
         self.world, self._patch, self.start = world, monkeypatch, datetime.now(UTC)
-        for number in range(SOURCES):
+        for number in range(count):
             (world.home / f"source-{number}").mkdir()
             self.write(number, 0)
-        world.sources = {f"source-{number}": str(world.home / f"source-{number}") for number in range(SOURCES)}
+        world.sources = {f"source-{number}": str(world.home / f"source-{number}") for number in range(count)}
+        self.last = f"source-{count - 1}"
         self.at(0)
 
     def at(self, day: float) -> None:
@@ -63,10 +64,20 @@ class Days:
         yield "receipts", receipts.run(Options(config=config, quiet=True), SESSIONS, 30)
 
 
+@pytest.fixture(name="nine")
+def _nine(world: World, monkeypatch: pytest.MonkeyPatch) -> Days:
+    """A machine with nine sources that has run well until the day before."""
+    return _run_well(Days(world, monkeypatch, SOURCES))
+
+
 @pytest.fixture(name="days")
 def _days(world: World, monkeypatch: pytest.MonkeyPatch) -> Days:
-    """A machine that has run well until the day before."""
-    days = Days(world, monkeypatch)
+    """Likewise with two sources."""
+    return _run_well(Days(world, monkeypatch, 2))
+
+
+def _run_well(days: Days) -> Days:
+    world = days.world
     assert world.archive() == 0
     days.write(0, 1)
     assert dict(days.runs(BEGIN - 1)) == dict.fromkeys(("archive", "scrub", "coverage", "receipts"), 0)
@@ -107,7 +118,7 @@ def one_gone(days: Days) -> None:
 
 def unlisted(days: Days) -> None:
     """One source of nine, out of the configuration: its runs say nothing of it."""
-    del days.world.sources["source-8"]
+    del days.world.sources[days.last]
 
 
 def hung(days: Days) -> None:
@@ -129,14 +140,14 @@ FAULTS: dict[str, tuple[Callable[[Days], None], str]] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_found_by_the_daily_runs(days: Days, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_found_by_the_daily_runs(nine: Days, capsys: pytest.CaptureFixture[str], name: str) -> None:
     """Within ten days a daily run ends with 1, and it or its receipt names the files; none before it does."""
     fault, names = FAULTS[name]
-    fault(days)
+    fault(nine)
     capsys.readouterr()
     for day in range(BEGIN, BEGIN + DAYS):
-        for job, status in days.runs(day):
-            said = capsys.readouterr().out + json.dumps(days.world.receipts()[-1])
+        for job, status in nine.runs(day):
+            said = capsys.readouterr().out + json.dumps(nine.world.receipts()[-1])
             assert status in (ExitCode.DONE, ExitCode.WRONG), (job, said)
             if status == ExitCode.WRONG:
                 assert names in said, (job, day)
@@ -210,7 +221,7 @@ def test_run_that_began_elsewhere(days: Days, capsys: pytest.CaptureFixture[str]
 def test_source_that_is_meant_to_be_gone(days: Days) -> None:
     """`null` says so, and there is no alarm."""
     unlisted(days)
-    days.world.sources["source-8"] = None
+    days.world.sources[days.last] = None
 
     for day in range(BEGIN, BEGIN + 4):
         assert set(dict(days.runs(day)).values()) == {0}
