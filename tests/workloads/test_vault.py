@@ -327,6 +327,22 @@ def test_damaged_pack(notes: World, vault: Path) -> None:
     assert notes_of(restored(notes)) == notes_of(vault)
 
 
+@pytest.mark.parametrize("what", [".commit.json", ".manifest.ndjson.zst"])
+def test_damaged_snapshot_and_no_state(notes: World, vault: Path, what: str) -> None:
+    """A machine whose state is lost goes on beside a damaged snapshot: it names it, and stores the notes again."""
+    assert stored(notes) == 0
+    key = notes.keys(what)[0]
+    body = notes.client.get_object(Bucket=notes.bucket, Key=key)["Body"].read()
+    notes.client.put_object(Bucket=notes.bucket, Key=key, Body=body[:-1] + bytes([body[-1] ^ 1]))
+    shutil.rmtree(notes.folder / "state")
+
+    assert stored(notes) == 1
+
+    receipt = notes.receipts()[-1]
+    assert key in str([receipt["proven"], last_problems(notes)])
+    assert notes_of(restored(notes, 1 if "commit" in what else 0)) == notes_of(vault)
+
+
 def test_notes_that_cannot_be_read(notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Evicted and unreadable notes are named and not counted as deleted, and what was there before is restorable."""
     assert stored(notes) == 0

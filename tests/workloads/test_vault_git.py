@@ -133,7 +133,7 @@ def test_damaged_bundle(notes: World, vault: Path, fault: str, capsys: Any) -> N
         notes.client.delete_object(Bucket=notes.bucket, Key=key)
     else:
         kept = held["Metadata"] if fault == "rotten" else {}
-        notes.client.put_object(Bucket=notes.bucket, Key=key, Body=body[:-1] + b"?", Metadata=kept)
+        notes.client.put_object(Bucket=notes.bucket, Key=key, Body=body[:-1] + bytes([body[-1] ^ 1]), Metadata=kept)
 
     folder = restored(notes, 1)
     assert notes_of(folder) == notes_of(vault)

@@ -9,13 +9,23 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from model.problems import InvalidInputError
 from object_store import NotFound, ObjectStore
 from workloads.archive import clock
-from workloads.archive.commit import COMMIT_SUFFIX, SHA256_METADATA, Commit, commit_of, prefix_of, sha256_of, stem_of
+from workloads.archive.commit import (
+    COMMIT_SUFFIX,
+    SHA256_METADATA,
+    Commit,
+    Stored,
+    commit_of,
+    prefix_of,
+    sha256_of,
+    stem_of,
+)
 from workloads.archive.manifest import read_manifest
 from workloads.archive.pack import DamagedError
 from workloads.archive.proof import has_expired, names_of
-from workloads.archive.proven import read_blocks
+from workloads.archive.proven import read_back, read_blocks
 from workloads.archive.sealing import NO_KEYS, Keys
 from workloads.archive.state import State
 
@@ -50,7 +60,8 @@ def follow(
 
     With `latest` each commit is the whole state of its source, so only the manifest of the last one is read. A commit
     that is gone before it can have expired, and a copy of a commit under another key, are remembered in the state as
-    faults; a copy counts for nothing.
+    faults; a copy counts for nothing. With `latest` a damaged commit counts for nothing, too, and a damaged manifest is
+    remembered: what leaned on it is stored again, instead of never.
 
     Returns:
         The keys of all objects of the machine's archive: a pack that is not among them is gone.
@@ -71,7 +82,7 @@ def follow(
     new = sorted(commits - (known - opened))
     copies: dict[str, CopiedError] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        read = pool.map(lambda key: _read_or_copy(store, bucket, key, machine, copies), new)
+        read = pool.map(lambda key: _read_or_copy(store, bucket, key, machine, copies, latest=latest), new)
         found = ((key, commit) for key, commit in zip(new, read, strict=True) if commit is not None)
         newest: dict[str, Commit] = {}
         if latest:
@@ -80,8 +91,11 @@ def follow(
             found = (one for one in ordered)
         for key, commit in found:
             manifest, source = commit.manifest, commit.source
+            wrong = _wrong(store, bucket, manifest) if latest and newest.get(source) is commit else ""
             with state.transaction():
-                if latest and newest.get(source) is not commit:
+                if wrong:
+                    state.remember_fault(machine, manifest.key, wrong, f"needed by the snapshot {commit.run}")
+                if wrong or (latest and newest.get(source) is not commit):
                     state.add_commit(key, commit, commit.packs, ())
                 elif keys.opens(manifest.recipients):
                     blocks = keys.opened(read_blocks(store, bucket, manifest), manifest)
@@ -105,8 +119,19 @@ def _miss(state: State, machine: str, key: str, expires_after_days: int | None) 
         state.remember_fault(machine, key, f"{key} is gone, and what is still here is stored again", f"it held {held}")
 
 
+def _wrong(store: ObjectStore, bucket: str, manifest: Stored) -> str:
+    """What is wrong with a manifest as it is stored; empty if nothing is."""
+    try:
+        read_back(store, bucket, manifest)
+    except DamagedError as fault:
+        return str(fault)
+    except NotFound:
+        return f"{manifest.key} is gone"
+    return ""
+
+
 def _read_or_copy(
-    store: ObjectStore, bucket: str, key: str, machine: str, copies: dict[str, CopiedError]
+    store: ObjectStore, bucket: str, key: str, machine: str, copies: dict[str, CopiedError], *, latest: bool
 ) -> Commit | None:
     """Read one commit; one that is a copy of another that is there is noted, and None."""
     try:
@@ -118,6 +143,10 @@ def _read_or_copy(
             raise fault from None
         copies[key] = fault
         return None
+    except (DamagedError, InvalidInputError):
+        if not latest:
+            raise
+        return None  # whoever reads the snapshots names it
 
 
 def read_commit(store: ObjectStore, bucket: str, key: str, machine: str) -> Commit:
