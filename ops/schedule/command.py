@@ -136,7 +136,7 @@ def _launchd(options: ScheduleOptions, jobs: Sequence[Job], settings: Workloads,
                     Problem(
                         key_path(where, f"{name}.store"),
                         "is missing, and launchd starts a job without the variables of a shell",
-                        "the file that `object-store keys deliver --to dotenv` wrote",
+                        "the file that `object-store keys deliver` wrote",
                         "store: { variables: FILE }",
                     )
                 ]
