@@ -85,6 +85,16 @@ def test_what_a_bundle_lacks(notes: World, vault: Path) -> None:
     assert of_vault._git(folder, "stash", "show", "--name-only") == "docs.md\n"
 
 
+def test_forged_settings(notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot with settings of git among its notes is refused: git would run what they say."""
+    with monkeypatch.context() as patch:
+        patch.setattr(of_vault, "FOLDER", b"none")
+        assert stored(notes) == 0
+
+    assert not restored(notes, 2).exists()
+    assert vault.exists()
+
+
 def test_shallow(notes: World, vault: Path) -> None:
     """A shallow repository makes the snapshot incomplete, for its bundle cannot come back; the advice mends it."""
     origin = notes.home / "origin"

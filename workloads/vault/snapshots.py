@@ -19,6 +19,7 @@ from workloads.archive.manifest import read_manifest
 from workloads.archive.pack import DamagedError
 from workloads.archive.proven import read_blocks
 from workloads.archive.sealing import Keys
+from workloads.vault import git
 
 SOURCE: Final = "vault"
 _AT_ONCE: Final = 8
@@ -87,7 +88,11 @@ def read_entries(
     """
     manifest = commit.manifest
     packs, entries = read_manifest(keys.opened(read_blocks(store, bucket, manifest), manifest), manifest.key)
-    return {one.key: one for one in packs}, {one.path: one for one in entries}
+    # git runs what its folder says while the history comes back, and no snapshot has ever stored that folder.
+    found = {one.path: one for one in entries}
+    if any(path.split(b"/", 1)[0] == git.FOLDER for path in found):
+        raise DamagedError(f"{manifest.key} has entries in .git, which no snapshot stores: it was not made by one")
+    return {one.key: one for one in packs}, found
 
 
 def set_back(found: Sequence[Snapshot]) -> list[str]:
