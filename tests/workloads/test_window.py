@@ -310,6 +310,20 @@ def test_what_has_expired(world: Any, nas: Path, day: Day, capsys: pytest.Captur
     assert _files(nas) == {**expired, **_stored(world)}
 
 
+def test_commit_that_both_sides_lost(world: Any, nas: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+    """The receipt names it, so it is missing on both sides, and the gate is shut."""
+    _write(world)
+    assert world.archive() == ExitCode.DONE
+    (commit,) = world.keys(".commit.json")
+    world.client.delete_object(Bucket=world.bucket, Key=commit)
+    (nas / commit).unlink()
+
+    assert _status(world) == ExitCode.WRONG
+    assert f"shut: box: {commit}: NAS missing, store missing" in capsys.readouterr().out
+    assert _reconcile(world) == ExitCode.WRONG
+    assert _end(world) == ExitCode.WRONG
+
+
 def test_commit_that_no_receipt_names(world: Any, nas: Path) -> None:  # noqa: ANN401 - the fixture's own class
     """What lies on the NAS alone, and is in no receipt, does not reach the store, and keeps the sides unequal."""
     _truth(world)

@@ -57,7 +57,7 @@ def beside(
     window = open_window(context)
     if window is None:
         return None
-    known = commits_of(of_folder(context.receipts), context.machine)
+    known = commits_of(context, _own(context), context.machine)
     return look(context, window, context.machine, known, "missing", commits, stage).window
 
 
@@ -66,17 +66,22 @@ def on_both_sides(context: Context) -> frozenset[str] | None:
     window = open_window(context)
     if window is None:
         return None
-    known = commits_of(of_folder(context.receipts), context.machine)
+    known = commits_of(context, _own(context), context.machine)
     looked = look(context, window, context.machine, known, "nothing")
     return frozenset() if looked.window.missing else frozenset(one.key for one in looked.files if one.equal)
 
 
-def commits_of(receipts: Sequence[Receipt], machine: str) -> dict[str, str]:
-    """SHA-256 of each commit that the receipts of a machine name."""
+def _own(context: Context) -> list[Receipt]:
+    """This machine's receipts of this store: the folder has those of all workloads and of earlier stores, too."""
+    return [one for one in of_folder(context.receipts) if one.store == context.place]
+
+
+def commits_of(context: Context, receipts: Sequence[Receipt], machine: str) -> dict[str, str]:
+    """SHA-256 of each commit that the receipts of a machine's regular runs name."""
     return {
         source.commit: source.commit_sha256
         for one in receipts
-        if one.machine == machine
+        if one.machine == machine and one.kind == context.work.kind
         for source in one.sources
         if source.commit
     }

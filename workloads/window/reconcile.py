@@ -56,7 +56,7 @@ def _reconciled(context: Context, window: Window, stage: Callable[[str], None] |
     sides = None
     try:
         runs = receipts_of(context, clock.now_utc() - timedelta(days=RECEIPT_DAYS))
-        found = look(context, window, context.machine, commits_of(runs, context.machine), "all", (), stage)
+        found = look(context, window, context.machine, commits_of(context, runs, context.machine), "all", (), stage)
         sides, notes = found.window, list(found.done)
         if sides.missing:
             status, error = "failed", f"NAS missing: {sides.missing}"

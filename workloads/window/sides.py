@@ -107,7 +107,7 @@ class Comparison:
             NasError: It is not there, or a folder cannot be read.
             ObjectStoreError: As `read_store`.
         """
-        for key in sorted({*self._groups, *nas.commits(self.machine)}):
+        for key in sorted({*self._groups, *nas.commits(self.machine), *self.known}):
             if key not in self._groups:
                 if not self._is_live(key):
                     continue  # the store has deleted it in its time

@@ -77,7 +77,7 @@ def standing_of(context: Context) -> Standing:
     days = days_of(receipts, context.work.kind, time_of(window.since), every, now)
     looked = []
     for machine in sorted({context.machine, *machines(context.store, context.bucket), *days}):
-        looked.append(look(context, window, machine, commits_of(receipts, machine), "nothing"))
+        looked.append(look(context, window, machine, commits_of(context, receipts, machine), "nothing"))
         if looked[-1].window.missing:
             break  # the other machines' files are on the same NAS
     return Standing(window, end, days, looked)
