@@ -44,6 +44,10 @@ def main(arguments: Sequence[str]) -> int:
             if lost is None:
                 traceback.print_exc()
             status = _told_unwritten(lost, ExitCode.CANNOT)
+        except BaseException:
+            if not got:
+                raise
+            status = ExitCode.INTERRUPTED  # a library of Rust makes its own panic of a KeyboardInterrupt
         else:
             status = _told_unwritten(unwritten(), status)
     if not got:

@@ -337,6 +337,7 @@ def _check(settings: Workloads, where: str) -> None:
         )
     problems += overlaps(settings.sessions.roots(), key_path(where, "sessions.sources"))
     problems += _nas_overlaps(settings, where)
+    problems += _own_overlaps(settings, where)
     if problems:
         raise InvalidInputError(problems)
 
@@ -358,13 +359,32 @@ def overlaps(roots: Mapping[str, Path], where: str) -> list[Problem]:
     ]
 
 
+def _archived(settings: Workloads) -> dict[str, Path]:
+    """What is archived, by its key."""
+    places = {f"sessions.sources.{name}": path for name, path in settings.sessions.roots().items()}
+    return places | {"vault.path": Path(settings.vault.path).expanduser()}
+
+
+def _own_overlaps(settings: Workloads, where: str) -> list[Problem]:
+    """One problem for each folder of ours that is in what is archived: a run would change what it reads."""
+    own = Workloads()
+    return [
+        Problem(key_path(where, key), f"{given} is in {name}, {path}", "a folder outside of it", f"{key}: {default}")
+        for key, given, default in (
+            ("state", settings.state, own.state),
+            ("receipts", settings.receipts, own.receipts),
+        )
+        for name, path in _archived(settings).items()
+        if Path(given).expanduser().is_relative_to(path)
+    ]
+
+
 def _nas_overlaps(settings: Workloads, where: str) -> list[Problem]:
     """One problem for each folder of the NAS that is in another one, or in what is archived.
 
     By the names alone: to look at a mount may take for ever.
     """
-    places = {f"sessions.sources.{name}": path for name, path in settings.sessions.roots().items()}
-    places["vault.path"] = Path(settings.vault.path).expanduser()
+    places = _archived(settings)
     problems = []
     for name, window in settings.window:
         if window is None:

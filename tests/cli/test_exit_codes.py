@@ -168,6 +168,29 @@ def test_signal_before_anything_is_imported_is_told() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (143, "", "interrupted\n")
 
 
+def test_signal_of_which_a_library_makes_its_own_error_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a module of Rust that is being imported; without a signal the error is no end of the command."""
+
+    class PanicError(BaseException):
+        pass
+
+    def interrupted(words: list[str]) -> int:
+        try:
+            if words:
+                signal.raise_signal(signal.SIGTERM)
+        finally:
+            raise PanicError
+
+    monkeypatch.setattr(console, "_run", interrupted)
+
+    assert console.main(["sessions"]) == 143
+    assert capsys.readouterr().err == "interrupted\n"
+    with pytest.raises(PanicError):
+        console.main([])
+
+
 def test_mistake_of_ours_is_2_and_shows_where(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,14 @@ def test_roots_that_overlap_are_refused(tmp_path: Path, one: str, two: str) -> N
         parse({"sessions": {"sources": sources}}, "w.yaml")
 
 
+@pytest.mark.parametrize("key", ["state", "receipts"])
+def test_state_that_would_be_archived_is_refused(key: str) -> None:
+    """Each run would change what it reads; the vault and the sessions alike."""
+    for archived in ({"vault": {"path": "~/Vault"}}, {"sessions": {"sources": {"codex-sessions": "~/Vault"}}}):
+        with pytest.raises(InvalidInputError, match=rf"{key}: ~/Vault/\.own is in .*, which is|is in (vault|sessions)"):
+            parse({**archived, key: "~/Vault/.own"}, "w.yaml")
+
+
 def test_file_is_chosen_by_option_variable_and_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The option wins over the variable, the variable over the default, and none of them is needed."""
     for name in ("option", "variable", "default"):

@@ -413,7 +413,7 @@ def test_lost_notes(notes: World, vault: Path) -> None:
 
 
 def test_empty_or_missing_vault(notes: World, vault: Path) -> None:
-    """No snapshot is made of nothing, and the last one stays the last."""
+    """No snapshot is made of nothing, unless that is meant, or of a file; the last one stays the last."""
     assert stored(notes) == 0
     vault.rename(vault.with_name("away"))
     assert stored(notes) == 2
@@ -421,6 +421,13 @@ def test_empty_or_missing_vault(notes: World, vault: Path) -> None:
     assert stored(notes) == 1
     assert len(snapshots(notes)) == 1
     assert notes_of(restored(notes)) == notes_of(vault.with_name("away"))
+    assert stored(notes, meant=True) == 0
+    assert snapshots(notes)[0].commit.counts.seen == 0
+    assert notes_of(restored(notes)) == {}
+    vault.rmdir()
+    vault.write_text("a note")
+    assert stored(notes) == 2
+    assert "is a file, and not a folder" in str(notes.receipts()[-1]["error"])
 
 
 @pytest.mark.parametrize("what", ["lost", "old"])

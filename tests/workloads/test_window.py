@@ -281,6 +281,25 @@ def test_store_with_other_bytes(world: Any, nas: Path, place: str) -> None:  # n
     assert _stored(world)[key] == other
 
 
+@pytest.mark.parametrize("what", ["folder", "link"])
+def test_what_is_no_file_is_put_aside(world: Any, nas: Path, what: str) -> None:  # noqa: ANN401 - the fixture's own class
+    """A folder or a link under a pack's key differs, and the pack takes its place."""
+    _truth(world)
+    held = _files(nas)
+    (key,) = world.keys(".tar.zst")
+    (nas / key).unlink()
+    if what == "folder":
+        (nas / key).mkdir()
+    else:
+        (nas / key).symlink_to("nowhere")
+    assert _status(world) == ExitCode.WRONG
+
+    assert _reconcile(world) == ExitCode.DONE
+
+    assert _files(nas) == held
+    assert [one for one in (nas / "aside").rglob("*.tar.zst") if os.path.lexists(one)]
+
+
 def test_commit_goes_last(world: Any, nas: Path) -> None:  # noqa: ANN401 - the fixture's own class
     """Where it is on the NAS, there is all that it names: without the right pack it does not get there."""
     _truth(world)

@@ -47,7 +47,7 @@ from workloads.archive.patience import Pulse, StalledError, Threads, waited
 from workloads.archive.proven import put_proven
 from workloads.archive.reading import Read, Reader, UnreadableError, Wanted, mode_of, name_of
 from workloads.archive.sealing import NO_KEYS, Keys
-from workloads.archive.source import Found, Refused, Root, opened_root, told, walk
+from workloads.archive.source import Found, Refused, Root, SourceError, opened_root, told, walk
 from workloads.archive.state import Known, State, signature_of
 
 PACK_BYTES: Final = 16 * 2**20
@@ -233,6 +233,8 @@ class _Run:
 
     def run(self) -> Outcome:
         root = opened_root(self.job.root)
+        if root.is_file and self.job.exact:
+            raise SourceError(f"{self.job.root} is a file, and not a folder")
         self._settle()
         self.stage("before the walk")
         self.reading = Threads(READERS, "archive-read")
@@ -546,7 +548,8 @@ class _Run:
             packs=len(self.packs),
         )
         self.outcome.counts = counts
-        if not changes or (job.exact and not self.seen and not job.meant):
+        emptied = job.exact and not self.seen
+        if (emptied and not job.meant) or (not emptied and not changes):
             with state.transaction():
                 state.end(source)
             return

@@ -5,6 +5,7 @@ no other bytes are written over. The folder is never made, and is the NAS only a
 unmounted NAS leaves is an empty folder of the local disk.
 """
 
+import errno
 import hashlib
 import os
 import stat
@@ -75,12 +76,20 @@ class Nas:
         return path
 
     def sha256(self, key: str) -> str | None:
-        """SHA-256 of what a file has on its disk; None without it. Raise OSError if it cannot be read."""
+        """SHA-256 of what a file has on its disk; None without it, and empty for a folder or a link in its place.
+
+        Raises:
+            OSError: It cannot be read.
+        """
         path = self.path_of(key)
         try:
             return self._fresh(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as fault:
+            if fault.errno not in (errno.EISDIR, errno.ELOOP):
+                raise
+            return ""
 
     def blocks(self, key: str, sha256: str) -> Iterator[bytes]:
         """The bytes of a file. Raise NasError if it cannot be read, and at its end if they are others."""
