@@ -24,6 +24,12 @@ IMAGE = "ghcr.io/joelhooks/object-store-verify:0.1.0"
 PULL_SECRET = "ghcr-pull"  # noqa: S105 - a Secret's name
 APP = "object-store-verify"
 USER_ID = 1000
+#: What a container of ours may not do.
+CONFINED = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
 DEADLINE_SECONDS = 3600
 # Kubernetes removes the log, which is the report, with the Job; the usual 300 s are too short to read it in time.
 KEEP_SECONDS = 24 * 3600
@@ -246,11 +252,7 @@ def _pod(deployment: Deployment, place: Placement) -> dict[str, Any]:
                     "requests": {"cpu": "100m", "memory": "256Mi"},
                     "limits": {"cpu": "1", "memory": "1Gi"},
                 },
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
+                "securityContext": CONFINED,
                 "volumeMounts": mounts,
             }
         ],

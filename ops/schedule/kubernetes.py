@@ -13,7 +13,7 @@ from typing import Any, Final
 from model.problems import InvalidInputError, Problem, key_path
 from ops.keys.targets.kubernetes import CA_FOLDER, object_name
 from ops.schedule.jobs import ZONE, Job
-from verify.manifests import APP, PULL_SECRET, USER_ID, Placement
+from verify.manifests import APP, CONFINED, PULL_SECRET, USER_ID, Placement
 from workloads.needs import NEEDS
 from workloads.settings import Encryption, Workloads
 
@@ -184,11 +184,7 @@ def _pod(job: Job, pods: Pods, paths: Mapping[str, str]) -> dict[str, Any]:
                     "requests": {"cpu": "100m", "memory": "256Mi"},
                     "limits": {"cpu": "2", "memory": "1Gi"},
                 },
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
+                "securityContext": CONFINED,
                 "volumeMounts": mounts,
             }
         ],
