@@ -248,6 +248,7 @@ BENEATH = {
     "policy": "started by the engine where a pack is given; alone it waits for an engine",
     "sandbox.bootstrap": "runs before anything is installed; no secret is read, and pip masks an index's password",
     "sandbox.actionlint": "a linter of workflows, built where there is none; it reads no secret",
+    "sandbox.clickhouse.serve": "the ClickHouse of tests, whose password it makes; it logs nothing",
     "bench.adapter": "measures for minutes on servers of its own, with keys that it makes; its --help is a line",
     "bench.archives": "likewise",
     "bench.preview": "likewise",

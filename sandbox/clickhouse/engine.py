@@ -1,0 +1,89 @@
+"""chdb's engine: one query on one connection, whose settings end with it.
+
+The rule: this module alone loads chdb, and only the server's process loads this module: an engine has one folder in a
+process, and threads that outlive it. Each answer comes in the pieces that the engine makes, about 65 000 rows each.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import chdb
+from chdb.state.sqlitelike import Connection
+
+from sandbox.clickhouse.conditions import Profile
+from sandbox.clickhouse.failures import QueryError
+from sandbox.clickhouse.query import Query
+
+#: The engine is newer than the owner's server: with this its settings have the values that they had then.
+_SETTINGS = {"compatibility": "24.12", "implicit_select": "0"}
+
+
+class Engine:
+    """The engine on a folder.
+
+    Raises:
+        QueryError: From its methods: what the engine said.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open it, and keep it open between queries."""
+        self._folder = str(folder)
+        self._held = chdb.connect(self._folder)
+
+    def close(self) -> None:
+        """Close it; no query may run."""
+        self._held.close()
+
+    def time_zone(self) -> str:
+        """The server's."""
+        with closing(chdb.connect(self._folder)) as connection:
+            return bytes(connection.query("SELECT serverTimezone()", "TSVRaw").bytes()).decode().strip()
+
+    def answer(self, query: Query, profile: Profile) -> Iterator[bytes]:
+        """Run a query; nothing of it is run before the first piece is asked for."""
+        fixed = [name for name in profile.fixed if name in query.settings]
+        if fixed:
+            raise QueryError.of(452, "SETTING_CONSTRAINT_VIOLATION", f"Setting {fixed[0]} should not be changed.")
+        with closing(chdb.connect(self._folder)) as connection:
+            try:
+                for name, value in {**_SETTINGS, **profile.settings, **query.settings}.items():
+                    connection.query(f"SET {_checked(name)} = {_quoted(value)}")
+                if query.database:
+                    connection.query(f"USE `{query.database.replace('`', '``')}`")
+                if query.is_reading:
+                    connection.query("SET readonly = 2")
+                yield from _pieces(connection, query)
+            except RuntimeError as error:
+                raise QueryError.said(str(error)) from None
+
+
+def _pieces(connection: Connection, query: Query) -> Iterator[bytes]:
+    sql: Any = query.sql  # its types say text, but it takes bytes, which need not be UTF-8
+    try:
+        stream = connection.send_query(sql, query.form, params=dict(query.params))
+    except RuntimeError as error:
+        if "Streaming query is not supported" not in str(error):
+            raise
+        yield bytes(connection.query(sql, query.form, params=dict(query.params)).bytes())
+        return
+    is_whole = False
+    try:
+        for piece in stream:
+            yield bytes(piece.bytes())
+        is_whole = True
+    finally:
+        if not is_whole:
+            stream.cancel()  # type: ignore[no-untyped-call]  # it has no types
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(r"\w+", name):
+        raise QueryError.of(115, "UNKNOWN_SETTING", f"Unknown setting '{name}'.")
+    return name
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
