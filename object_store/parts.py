@@ -45,13 +45,21 @@ def upload_in_parts(
         botocore's errors: no answer, or it refuses to begin or to join.
     """
     bucket, key = wanted.bucket, wanted.key
-    upload = client.create_multipart_upload(
-        Bucket=bucket, Key=key, ContentType=wanted.content_type, Metadata=wanted.metadata, ChecksumAlgorithm="SHA256"
-    ).get("UploadId")
-    if not upload:
-        raise UnexpectedAnswer("the answer has no upload id", bucket=bucket, key=key)
+    begun: Future[str] = Future()
 
-    def send(number: int, part: bytes) -> CompletedPartTypeDef:
+    def begin() -> str:
+        upload = client.create_multipart_upload(
+            Bucket=bucket,
+            Key=key,
+            ContentType=wanted.content_type,
+            Metadata=wanted.metadata,
+            ChecksumAlgorithm="SHA256",
+        ).get("UploadId")
+        if not upload:
+            raise UnexpectedAnswer("the answer has no upload id", bucket=bucket, key=key)
+        return upload
+
+    def send(upload: str, number: int, part: bytes) -> CompletedPartTypeDef:
         sha256 = hashlib.sha256(part)
         checksum = b64encode(sha256.digest()).decode()
         ask = Ask(
@@ -71,11 +79,14 @@ def upload_in_parts(
     try:
         done: list[CompletedPartTypeDef] = []
         with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="object-store-part") as pool:
+            # In a thread of its own the answer still arrives after a signal, and with it the id of what is to abort.
+            begun = pool.submit(begin)
+            upload = begun.result()
             under_way: deque[Future[CompletedPartTypeDef]] = deque()
             for number, part in enumerate(blocks.parts(), start=1):
                 if len(under_way) == PARTS_AT_ONCE:
                     done.append(under_way.popleft().result())
-                under_way.append(pool.submit(send, number, part))
+                under_way.append(pool.submit(send, upload, number, part))
             done += [each.result() for each in under_way]
         parts: CompletedMultipartUploadTypeDef = {"Parts": done}
         if if_absent:
@@ -86,6 +97,7 @@ def upload_in_parts(
             "ETag"
         )
     except BaseException:
-        with suppress(*BOTOCORE_ERRORS):  # report the failure that led here
-            client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+        if begun.done() and begun.exception() is None:
+            with suppress(*BOTOCORE_ERRORS):  # report the failure that led here
+                client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=begun.result())
         raise

@@ -128,11 +128,9 @@ def _keys(checkout: Checkout, stack: str, monkeypatch: pytest.MonkeyPatch) -> It
     lead_here(checkout, stack, monkeypatch)
     keys = Keys(checkout, stack)
     yield keys
-    keys.set_config("rm", "object-store:credentials")
     if len(keys.live()) > 1:  # AWS has no room for a third
-        keys.set_config("set", "--path", f'object-store:credentials["{IDENTITY}"].current', "2")
-        assert checkout.up(stack, "--stack", stack).status == 0
-        keys.set_config("rm", "object-store:credentials")
+        assert main(["retire", IDENTITY, "--stack", stack, "--yes", "--unused-for", "0"]) == 0
+    keys.set_config("rm", "object-store:credentials")
     assert checkout.up(stack, "--stack", stack).status == 0
 
 
@@ -318,7 +316,7 @@ def _third_key_is_refused(keys: Keys) -> None:
 
 # Together they cover every step of each command. A change tries the two first of each cloud.
 KILLED = {
-    "local": [("rotate", "making"), ("revoke", "made"), ("retire", "removing"), ("rotate", "before")],
+    "local": [("rotate", "making"), ("revoke", "made"), ("rotate", "before"), ("retire", "removing")],
     "aws": [("rotate", "making"), ("retire", "after"), ("rotate", "made"), ("retire", "before")],
 }
 
@@ -392,6 +390,7 @@ def test_signal_at_any_moment(keys: Keys, tmp_path: Path) -> None:
     target = tmp_path / "worker.env"
     deliver = ["deliver", "--stack", keys.stack, "--identity", IDENTITY, "--to", "dotenv", "--file", str(target)]
     assert main(deliver) == 0
+    delivered = sorted(path.name for path in tmp_path.iterdir())
     chosen = random.Random(24)  # noqa: S311 - no secret
     for round_ in range(sized(1, 30)):
         number = chosen.choice((signal.SIGTERM, signal.SIGINT, signal.SIGKILL))
@@ -413,14 +412,16 @@ def test_signal_at_any_moment(keys: Keys, tmp_path: Path) -> None:
         assert "Traceback" not in said, f"{case}: {said}"
         assert kind == "up" or status in {0, -number, 128 + number}, f"{case}: {status}: {said}"
         assert _processes_of(keys) == {}, case
-        assert [path.name for path in tmp_path.iterdir()] == [target.name], case
+        assert sorted(path.name for path in tmp_path.iterdir()) == delivered, case
         assert target.read_bytes() == before or kind == "deliver", case
         if kind == "up":
             assert console("recover")(["--stack", keys.stack]) == 0, case
             done = keys.checkout.up(keys.stack, "--stack", keys.stack)
             assert done.status == 0, f"{case}: {done.output}"
         else:
-            assert main(arguments) == 0, case
+            # A rotation that was complete before its signal leaves two keys, and on AWS no room for a third.
+            is_full = (kind, keys.stack, len(keys.live())) == ("rotate", "aws", 2)
+            assert main(arguments) in ({0, 1} if is_full else {0}), case
         assert main(deliver) == 0, case
         again = keys.checkout.pulumi(keys.stack, "preview", "--expect-no-changes", "--stack", keys.stack)
         assert again.status == 0, f"{case}: {again.output}"
