@@ -19,6 +19,8 @@ from sandbox.clickhouse.query import Query
 
 #: The engine is newer than the owner's server: with this its settings have the values that they had then.
 _SETTINGS = {"compatibility": "24.12", "implicit_select": "0"}
+#: The statements that the engine answers in pieces; it refuses others, INSERT among them.
+_STREAMED = re.compile(rb"[\s(]*(?:SELECT|WITH)\b", re.IGNORECASE)
 
 
 class Engine:
@@ -49,26 +51,32 @@ class Engine:
             raise QueryError.of(452, "SETTING_CONSTRAINT_VIOLATION", f"Setting {fixed[0]} should not be changed.")
         with closing(chdb.connect(self._folder)) as connection:
             try:
-                for name, value in {**_SETTINGS, **profile.settings, **query.settings}.items():
-                    connection.query(f"SET {_checked(name)} = {_quoted(value)}")
                 if query.database:
                     connection.query(f"USE `{query.database.replace('`', '``')}`")
-                if query.is_reading:
-                    connection.query("SET readonly = 2")
+                for name, value in _settings(query, profile):
+                    connection.query(f"SET {_checked(name)} = {_quoted(value)}")
                 yield from _pieces(connection, query)
+            except UnicodeDecodeError as error:  # its message quotes a text that is no UTF-8
+                raise QueryError.said(error.object.decode(errors="replace")) from None
             except RuntimeError as error:
                 raise QueryError.said(str(error)) from None
 
 
+def _settings(query: Query, profile: Profile) -> Iterator[tuple[str, str]]:
+    """In the order in which they hold: what the account may not change is refused from `readonly` on."""
+    yield from _SETTINGS.items()
+    yield from sorted(profile.settings.items(), key=lambda each: each[0] == "readonly")
+    yield from query.settings.items()
+    if query.is_reading:
+        yield "readonly", "2"
+
+
 def _pieces(connection: Connection, query: Query) -> Iterator[bytes]:
     sql: Any = query.sql  # its types say text, but it takes bytes, which need not be UTF-8
-    try:
-        stream = connection.send_query(sql, query.form, params=dict(query.params))
-    except RuntimeError as error:
-        if "Streaming query is not supported" not in str(error):
-            raise
+    if not _STREAMED.match(query.sql):
         yield bytes(connection.query(sql, query.form, params=dict(query.params)).bytes())
         return
+    stream = connection.send_query(sql, query.form, params=dict(query.params))
     is_whole = False
     try:
         for piece in stream:

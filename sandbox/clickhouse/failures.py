@@ -17,11 +17,15 @@ MARK = "__exception__"
 #: `bare`, text at a whole end: before 24.11 (https://github.com/ClickHouse/ClickHouse/issues/46426).
 Form = Literal["row", "marked", "tagged", "bare"]
 TAG = "PU1FNUFH98"
+# What cannot be parsed or is out of its type's range; and unknown tables, columns, functions, settings and the like.
+_BAD_REQUEST = (6, 8, 15, 25, 26, 27, 36, 37, 38, 41, 44, 53, 62, 72, 117, 123, 167, 168, 223, 321, 376, 427, 441)
+_NOT_FOUND = (46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511)
 _STATUSES = {
     194: 401,  # REQUIRED_PASSWORD
     **dict.fromkeys((192, 193, 516), 403),  # unknown user, wrong password, both as AUTHENTICATION_FAILED
-    **dict.fromkeys((6, 25, 26, 27, 36, 38, 41, 42, 43, 44, 53, 62, 72, 117, 427, 441, 675, 676), 400),
-    **dict.fromkeys((46, 47, 50, 56, 60, 73, 78, 81, 115), 404),
+    **dict.fromkeys(_BAD_REQUEST, 400),
+    **dict.fromkeys(_NOT_FOUND, 404),
+    229: 413,  # QUERY_IS_TOO_LARGE
     48: 501,  # NOT_IMPLEMENTED
     **dict.fromkeys((76, 209, 439), 503),  # CANNOT_OPEN_FILE, SOCKET_TIMEOUT, CANNOT_SCHEDULE_TASK
     159: 408,  # TIMEOUT_EXCEEDED
