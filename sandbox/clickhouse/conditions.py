@@ -3,6 +3,7 @@
 The rule: values only, which go as JSON from a test to the server's process.
 """
 
+import threading
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -62,12 +63,14 @@ class Armed:
         """Not met yet."""
         self._fault = fault
         self._met = 0
+        self._counting = threading.Lock()
 
     def of(self, sql: str) -> Fault:
         """What goes wrong with a query that begins now."""
         fault = self._fault
         if fault is None or fault.matching not in sql:
             return Fault()
-        self._met += 1
-        past = self._met - fault.skipped
+        with self._counting:
+            self._met += 1
+            past = self._met - fault.skipped
         return fault if past > 0 and (fault.times is None or past <= fault.times) else Fault()

@@ -35,10 +35,6 @@ class Engine:
         self._folder = str(folder)
         self._held = chdb.connect(self._folder)
 
-    def close(self) -> None:
-        """Close it; no query may run."""
-        self._held.close()
-
     def time_zone(self) -> str:
         """The server's."""
         with closing(chdb.connect(self._folder)) as connection:
@@ -56,10 +52,16 @@ class Engine:
                 for name, value in _settings(query, profile):
                     connection.query(f"SET {_checked(name)} = {_quoted(value)}")
                 yield from _pieces(connection, query)
-            except UnicodeDecodeError as error:  # its message quotes a text that is no UTF-8
-                raise QueryError.said(error.object.decode(errors="replace")) from None
-            except RuntimeError as error:
-                raise QueryError.said(str(error)) from None
+            except (RuntimeError, UnicodeDecodeError) as error:
+                raise QueryError.said(_message(error)) from None
+
+
+def _message(error: BaseException) -> str:
+    """What the engine said; chdb cannot give a message that quotes bytes which are no UTF-8."""
+    for held in (error, error.__context__):
+        if isinstance(held, UnicodeDecodeError):
+            return held.object.decode(errors="replace")
+    return str(error)
 
 
 def _settings(query: Query, profile: Profile) -> Iterator[tuple[str, str]]:
@@ -77,14 +79,8 @@ def _pieces(connection: Connection, query: Query) -> Iterator[bytes]:
         yield bytes(connection.query(sql, query.form, params=dict(query.params)).bytes())
         return
     stream = connection.send_query(sql, query.form, params=dict(query.params))
-    is_whole = False
-    try:
-        for piece in stream:
-            yield bytes(piece.bytes())
-        is_whole = True
-    finally:
-        if not is_whole:
-            stream.cancel()  # type: ignore[no-untyped-call]  # it has no types
+    for piece in stream:  # a query that is given up ends with its connection
+        yield bytes(piece.bytes())
 
 
 def _checked(name: str) -> str:

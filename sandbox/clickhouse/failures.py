@@ -20,6 +20,8 @@ TAG = "PU1FNUFH98"
 # What cannot be parsed or is out of its type's range; and unknown tables, columns, functions, settings and the like.
 _BAD_REQUEST = (6, 8, 15, 25, 26, 27, 36, 37, 38, 41, 44, 53, 62, 72, 117, 123, 167, 168, 223, 321, 376, 427, 441)
 _NOT_FOUND = (46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511)
+_BEGINNING = re.compile(r"(?:Code: (\d+)\. DB::Exception: )+")
+_NESTED_END = re.compile(r" \(\w+\) \(version [\d.]+\)\.?")
 _STATUSES = {
     194: 401,  # REQUIRED_PASSWORD
     **dict.fromkeys((192, 193, 516), 403),  # unknown user, wrong password, both as AUTHENTICATION_FAILED
@@ -54,9 +56,11 @@ class QueryError(Exception):
     @classmethod
     def said(cls, message: str) -> Self:
         """One of the engine, from its message."""
-        text = message.strip().removeprefix("Streaming query failed: ")
-        found = re.match(r"Code: (\d+)\.", text)
-        return cls(int(found[1]) if found else 49, f"{text} (version {VERSION})")
+        text = _NESTED_END.sub("", message.strip().removeprefix("Streaming query failed: "))
+        found = _BEGINNING.match(text)
+        if found is None:
+            return cls.of(49, "LOGICAL_ERROR", text)
+        return cls(int(found[1]), f"Code: {found[1]}. DB::Exception: {text[found.end() :]} (version {VERSION})")
 
     @property
     def status(self) -> int:

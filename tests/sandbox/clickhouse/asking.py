@@ -32,9 +32,10 @@ def opened(
     method: str = "POST",
     path: str = "/",
     headers: Mapping[str, str] | None = None,
+    patience: float = 120,
 ) -> Iterator[http.client.HTTPResponse]:
-    """An answer whose headers have come; without `headers`, by the account."""
-    connection = http.client.HTTPConnection("127.0.0.1", clickhouse.port, timeout=120)
+    """An answer whose headers have come; without `headers`, by the account, and with a patience in seconds."""
+    connection = http.client.HTTPConnection("127.0.0.1", clickhouse.port, timeout=patience)
     account = {"X-ClickHouse-User": clickhouse.user, "X-ClickHouse-Key": clickhouse.password}
     in_url = {**({"query": sql} if method == "GET" else {}), **(given or {})}
     try:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.clickhouse.running import RefusedError
 from tests.sandbox.clickhouse.asking import asked, opened
+from tests.sandbox.waiting import wait_until
 
 if TYPE_CHECKING:
     from sandbox.clickhouse.running import RunningClickHouse
@@ -53,12 +55,12 @@ def test_server_says_that_it_is_there(clickhouse: RunningClickHouse) -> None:
     [
         ("SELECT * FROM missing", {}, 404, "60"),
         ("SELECT missing FROM numbers(1)", {}, 404, "47"),
-        ("SELEC 1", {}, 400, "62"),
+        ("SELEC", {}, 400, "62"),
         ("SELECT 1", {"missing_setting": 1}, 404, "115"),
         ("SELECT 1", {"missing setting": 1}, 404, "115"),
         ("SELECT 1", {"database": "missing"}, 404, "81"),
         ("SELECT toUInt8('x')", {}, 400, "6"),
-        ("SELECT throwIf(number = 3) FROM numbers(9)", {}, 500, "395"),
+        ("SELECT throwIf(number = 3) FROM numbers(9)", {"max_block_size": 1}, 500, "395"),
         ("SELECT count() FROM numbers(100000000000)", {"max_execution_time": "0.1"}, 408, "159"),
         ("SELECT {a:UInt8}", {"param_a": "x"}, 500, "457"),
     ],
@@ -127,8 +129,12 @@ def test_insert_takes_bytes_as_they_are(clickhouse: RunningClickHouse) -> None:
     clickhouse.ask("INSERT INTO bytes FORMAT JSONEachRow", row, database="joelclaw")
 
     assert clickhouse.ask("SELECT a FROM joelclaw.bytes FORMAT JSONEachRow") == row.replace(b"\xe2\x80\xa8", b"\\u2028")
-    refused = asked(clickhouse, 'INSERT INTO joelclaw.bytes FORMAT JSONEachRow {"a": "\xff')
-    assert refused.status == 400
+    with pytest.raises(RefusedError, match=r"^Code: 60\. .*\ufffd.* \(UNKNOWN_TABLE\) \(version 24"):
+        clickhouse.ask("SELECT", b"'\xff' FROM missing")
+    with pytest.raises(
+        RefusedError, match=r"(?s)^Code: 27\. DB::Exception: Cannot parse [^:]*:.*\. \(CANNOT_PARSE\w+\) \(version 24"
+    ):
+        clickhouse.ask("INSERT INTO joelclaw.bytes FORMAT JSONEachRow", b'{"a":"x","b"}\n')
 
 
 def test_get_may_not_write(clickhouse: RunningClickHouse) -> None:
@@ -165,10 +171,10 @@ def test_answers_do_not_wait_for_each_other(clickhouse: RunningClickHouse) -> No
 
 
 def test_client_that_leaves_ends_the_query(clickhouse: RunningClickHouse) -> None:
-    """The server goes on answering after a client has left in the middle of an endless answer."""
+    """An endless query runs no longer when its client has left."""
     for _ in range(3):
         with opened(clickhouse, "SELECT number FROM system.numbers FORMAT JSONEachRow") as answer:
             answer.read(100)
             answer.close()
 
-    assert asked(clickhouse, "SELECT 1").body == b"1\n"
+    wait_until(lambda: asked(clickhouse, "SELECT count() FROM system.processes").body == b"1\n")

@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.clickhouse.conditions import Ending, Fault, Profile
 from sandbox.clickhouse.failures import TAG, Form
+from sandbox.clickhouse.running import NoAnswerError
 from tests.sandbox.clickhouse.asking import asked, opened
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def test_server_starts_afresh_in_the_middle(clickhouse: RunningClickHouse) -> No
     clickhouse.wait()
 
     assert asked(clickhouse, "SELECT a FROM joelclaw.kept").body == b"7\n"
+    assert asked(clickhouse, ROWS).body == lines(100_000)
     assert clickhouse.port == before
 
 
@@ -109,6 +111,8 @@ def test_server_dies_in_the_middle(clickhouse: RunningClickHouse) -> None:
     clickhouse.order(Fault(end_after_bytes=1000, ending="kill"))
     with pytest.raises((http.client.IncompleteRead, ConnectionError)), opened(clickhouse, ROWS) as answer:
         answer.read()
+    with pytest.raises(NoAnswerError):
+        clickhouse.wait()
     clickhouse.stop()
     with pytest.raises(ConnectionRefusedError):
         asked(clickhouse, "SELECT 1")
@@ -123,6 +127,15 @@ def test_fault_meets_the_queries_that_it_names(clickhouse: RunningClickHouse) ->
 
     assert asked(clickhouse, "SELECT 1").status == 200
     assert [asked(clickhouse, ROWS).status for _ in range(4)] == [200, 503, 503, 200]
+
+
+def test_first_byte_is_slow(clickhouse: RunningClickHouse) -> None:
+    """A client that waits less has no status."""
+    clickhouse.order(Fault(wait_seconds=600, times=1))
+    with pytest.raises(TimeoutError), opened(clickhouse, ROWS, patience=0.2):
+        pass
+
+    assert asked(clickhouse, "SELECT 1").status == 200
 
 
 def test_password_is_refused(clickhouse: RunningClickHouse) -> None:

@@ -93,7 +93,7 @@ def test_days_have_what_they_are_for() -> None:
 
 def test_storm_is_as_its_numbers_say(clickhouse: RunningClickHouse, table: str) -> None:
     """What counts of each number is in the table; nearly all is one component, and much is in one millisecond."""
-    rows = sized(20_000, 200_000)
+    rows = sized(10_000, 200_000)
     for statement in storm_sql(table, FIRST, rows):
         clickhouse.ask(statement)
     zeros = {"sequence": 0, "shift": 0}
