@@ -69,12 +69,13 @@ def test_form_of_the_error_follows_the_settings(clickhouse: RunningClickHouse) -
     assert (late.status, late.headers["X-ClickHouse-Exception-Code"]) == (500, "395")
 
 
-def test_answer_ends_early_as_if_it_were_whole(clickhouse: RunningClickHouse) -> None:
-    """The bytes stop, and HTTP sees nothing wrong."""
-    clickhouse.order(Fault(end_after_bytes=1000, ending="whole"))
+@pytest.mark.parametrize("size", [1000, 1_500_000])
+def test_answer_ends_early_as_if_it_were_whole(clickhouse: RunningClickHouse, size: int) -> None:
+    """The bytes stop, in the first piece or in a later one, and HTTP sees nothing wrong."""
+    clickhouse.order(Fault(end_after_bytes=size, ending="whole"))
     answer = asked(clickhouse, ROWS)
 
-    assert (answer.status, answer.body) == (200, lines(100)[:1000])
+    assert (answer.status, answer.body) == (200, lines(100_000)[:size])
 
 
 @pytest.mark.parametrize("ending", ["cut", "reset"])

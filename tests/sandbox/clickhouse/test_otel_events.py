@@ -111,9 +111,10 @@ def test_digest_tells_tables_apart(clickhouse: RunningClickHouse, table: str) ->
     asked = digest_sql(table, FIRST, columns=[*columns(), *EXTREMES])
     digests = []
     oldest = min(rows, key=lambda row: str(row["received_at"]))
+    before = {**oldest, "received_at": "2026-10-30T00:00:00.000Z", "error": "zzz"}
     changes: tuple[Events, ...] = (
         Events(tuple(rows)),
-        Events((*reversed(rows), oldest)),
+        Events((*reversed(rows), before)),
         Events(tuple(row for row in rows if row["id"] != oldest["id"])),
         *(
             Events(tuple({**row, name: value} if row["id"] == oldest["id"] else row for row in rows))
