@@ -23,7 +23,7 @@ from model.taxonomy_file import load as load_taxonomy
 from model.terminal_text import printable
 from object_store import ObjectStore, ObjectStoreError
 from stack.runner import EngineError
-from workloads.archive.history import follow
+from workloads.archive.history import Followed, follow
 from workloads.archive.pack import DamagedError
 from workloads.archive.proven import ColdError
 from workloads.archive.restore import RestoreError
@@ -168,8 +168,8 @@ class Context:
         """The store and bucket, for receipts."""
         return f"{self.store.config.endpoint or 'AWS S3 in ' + self.store.config.region} {self.bucket}"
 
-    def follow(self, machine: str = "") -> frozenset[str]:
-        """Bring the state up to what the store holds of a machine; empty for this one. Return the keys of all of it."""
+    def follow(self, machine: str = "") -> Followed:
+        """Bring the state up to what the store holds of a machine; empty for this one."""
         with self.doing("reading what is archived") as tell:
             of = machine or self.machine
             return follow(

@@ -67,7 +67,7 @@ def _scrubbed(context: Context, options: ScrubOptions) -> tuple[Receipt, float |
     error = ""
     oldest = None
     try:
-        there = context.follow()
+        there = context.follow().there
         miss(state, machine, context.bucket, there, receipt.expires_after_days)
         with context.doing("reading packs back") as tell:
             proven = prove(context.store, context.bucket, machine, state, _PACKS_MAXIMUM, tell, size)

@@ -89,19 +89,64 @@ ENTRIES = {
 
 @pytest.mark.parametrize("what", [*COMMITS, *ENTRIES])
 def test_forged_commit_or_manifest(world: Any, capsys: pytest.CaptureFixture[str], what: str) -> None:  # noqa: ANN401 - the fixture's own class
-    """It is refused by its key, before anything of it is believed; no command ends with a traceback."""
+    """It is named, and nothing of it is believed; the next run stores what is still here again, and restore gives that.
+
+    An administrator may bring the right one back: then the damage is over.
+    """
     write(world)
     assert world.archive() == ExitCode.DONE
+    key = world.keys(".commit.json" if what in COMMITS else ".manifest.ndjson.zst")[0]
     forge(world, COMMITS.get(what, lambda one: one), ENTRIES.get(what, lambda line: line))
     shutil.rmtree(world.folder / "state")
-    key = world.keys(".commit.json" if what in COMMITS else ".manifest.ndjson.zst")[0]
-    options = Options(config=world.write(), quiet=True)
     capsys.readouterr()
 
-    for command in (lambda: restored(world), lambda: coverage.run(options), world.archive):
-        assert command() == ExitCode.CANNOT
-        assert key in capsys.readouterr().err or key in world.receipts()[-1]["error"]
+    assert restored(world) == ExitCode.CANNOT
+    assert key in capsys.readouterr().err
     assert not list(world.folder.glob("back*"))
+    assert coverage.run(Options(config=world.write(), quiet=True)) == ExitCode.WRONG
+    assert key in capsys.readouterr().out
+    shutil.rmtree(world.folder / "state")
+    assert world.archive() == ExitCode.WRONG
+    assert key in world.receipts()[-1]["proven"]
+    assert world.archive() == ExitCode.DONE  # nothing more can be done about it, so it is told once
+    assert restored(world) == ExitCode.WRONG
+    assert f"DAMAGED {key}" in capsys.readouterr().err
+    (to,) = world.folder.glob("back*")
+    assert truth_of(to / "s") == truth_of(world.home / "s")
+
+
+@pytest.mark.parametrize("which", [".commit.json", ".manifest.ndjson.zst"])
+def test_newest_commit_is_damaged_and_the_state_is_lost(
+    world: Any,  # noqa: ANN401 - the fixture's own class
+    capsys: pytest.CaptureFixture[str],
+    which: str,
+) -> None:
+    """Earlier commits come back, with the damage named; a run goes on; what is brought back is taken in again."""
+    write(world)
+    assert world.archive() == ExitCode.DONE
+    first, held = truth_of(world.home / "s"), set(world.keys())
+    (world.home / "s/later.jsonl").write_bytes(b"{}\n" * 100)
+    assert world.archive() == ExitCode.DONE
+    both = truth_of(world.home / "s")
+    (key,) = (one for one in world.keys(which) if one not in held)
+    whole = world.client.get_object(Bucket=world.bucket, Key=key)
+    body = whole["Body"].read()
+    world.client.put_object(Bucket=world.bucket, Key=key, Body=b"!" + body[1:], Metadata=whole["Metadata"])
+    (world.home / "s/later.jsonl").unlink()
+    shutil.rmtree(world.folder / "state")
+
+    assert restored(world) == ExitCode.WRONG
+    assert f"DAMAGED {key} " in capsys.readouterr().err
+    (to,) = world.folder.glob("back*")
+    assert truth_of(to / "s").keys() == first.keys()
+    shutil.rmtree(to)
+    assert world.archive() == ExitCode.WRONG
+    assert key in world.receipts()[-1]["proven"]
+    assert world.archive() == ExitCode.DONE
+    world.client.put_object(Bucket=world.bucket, Key=key, Body=body, Metadata=whole["Metadata"])
+    assert restored(world) == ExitCode.DONE
+    (to,) = world.folder.glob("back*")
+    assert truth_of(to / "s").keys() == both.keys()
 
 
 def test_frame_that_is_damaged_is_named(world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class

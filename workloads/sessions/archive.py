@@ -89,7 +89,7 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
     status: Status = "complete"
     error = ""
     try:
-        there = context.follow()
+        there = context.follow().there
         miss(context.state, context.machine, context.bucket, there, receipt.expires_after_days)
         with context.state.transaction():
             context.state.lost(context.machine, there)

@@ -61,7 +61,7 @@ def run(options: Options) -> ExitCode:
     """Compare this machine with the store, and print what is not covered."""
     try:
         with opened(options, SESSIONS) as context:
-            return _covered(context, context.follow())
+            return _covered(context, context.follow().there)
     except Told as error:
         return ended(error)
 

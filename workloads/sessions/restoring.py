@@ -1,6 +1,6 @@
 """`object-store sessions restore` and `cat`: the way back.
 
-Exit status: 0 restored; 1 nothing, or more than one, has the name; 2 it could not be done.
+Exit status: 0 restored; 1 nothing, or more than one, has the name, or a commit is damaged; 2 it could not be done.
 
 The rule: without a date the state that was committed last counts, by the commits' own numbers and not by names or
 clocks. What was deleted on the machine since is restored, too: this is an archive.
@@ -19,7 +19,7 @@ from model.exit_codes import ExitCode
 from model.problems import InvalidInputError, Problem
 from model.terminal_text import printable
 from workloads.archive.entry import Entry, is_inside, shown
-from workloads.archive.history import machines
+from workloads.archive.history import Followed, machines
 from workloads.archive.restore import RestoreError, content, restore
 from workloads.archive.state import Generation
 from workloads.context import SESSIONS, Context, Options, Told, ended, opened, time_of
@@ -56,14 +56,14 @@ def run_restore(options: RestoreOptions) -> ExitCode:
         if options.to is None and not options.show:
             raise InvalidInputError([Problem("--to", "is missing", "an empty folder", "--to FOLDER")])
         with opened(options, SESSIONS) as context:
-            machine, there = _followed(context, options)
+            machine, of_store = _followed(context, options)
             found = (one for one in context.state.generations(machine, at=at) if _is_wanted(one, options))
             if options.show:
-                return _list(list(found))
+                return max(_list(list(found)), _status(of_store))
             newest, closed = _opened(context, options, _newest(found))
-            newest, gone = _kept(options, newest, there)
+            newest, gone = _kept(options, newest, of_store.there)
             if not newest:
-                return _nothing(options)
+                return _nothing(options, of_store)
             assert options.to is not None  # noqa: S101 - checked above, for the type
             with context.doing("restoring") as tell:
                 done = restore(
@@ -85,7 +85,7 @@ def run_restore(options: RestoreOptions) -> ExitCode:
         sys.stderr.write(f"left out, because no identity opens them: {closed}\n")
     if gone:
         sys.stderr.write(f"left out, because the store has deleted a part: {printable(gone)}\n")
-    return ExitCode.WRONG if closed or gone else ExitCode.DONE
+    return ExitCode.WRONG if closed or gone else _status(of_store)
 
 
 def run_cat(options: RestoreOptions) -> ExitCode:
@@ -93,14 +93,14 @@ def run_cat(options: RestoreOptions) -> ExitCode:
     try:
         at = time_of(options.at)
         with opened(options, SESSIONS) as context:
-            machine, _ = _followed(context, options)
+            machine, of_store = _followed(context, options)
             found = (one for one in context.state.generations(machine, at=at) if _is_wanted(one, options))
             files = {path: entry for path, entry in _newest(found).items() if entry.kind == "file"}
             exact = {path: entry for path, entry in files.items() if _stem(path) in options.names}
             files = exact or files
             if len(files) != 1:
                 if not files:
-                    return _nothing(options)
+                    return _nothing(options, of_store)
                 sys.stderr.write(
                     "several files have that name:\n" + "".join(f"  {shown(path)}\n" for path in sorted(files))
                 )
@@ -111,11 +111,11 @@ def run_cat(options: RestoreOptions) -> ExitCode:
             sys.stdout.buffer.flush()
     except Told as error:
         return ended(error)
-    return ExitCode.DONE
+    return _status(of_store)
 
 
-def _followed(context: Context, options: RestoreOptions) -> tuple[str, frozenset[str]]:
-    """Bring the state up to the store, for the machine that was asked for; its name, and the keys of its archive."""
+def _followed(context: Context, options: RestoreOptions) -> tuple[str, Followed]:
+    """Bring the state up to the store, for the machine that was asked for; its name, and what the store has of it."""
     machine = options.machine or context.machine
     if machine != context.machine:
         known = sorted(machines(context.store, context.bucket))
@@ -130,14 +130,21 @@ def _followed(context: Context, options: RestoreOptions) -> tuple[str, frozenset
                     )
                 ]
             )
-    there = context.follow(machine)
+    followed = context.follow(machine)
+    for wrong in followed.damaged.values():
+        sys.stderr.write(f"DAMAGED {printable(wrong)}\n")
     closed = context.state.closed(machine)
     if closed and not options.without_closed:
         last, recipients = list(closed.items())[-1]
         context.keys.check(f"{last} ({len(closed)} commits are closed)", recipients)
     for run in context.state.back_in_time(machine):
         sys.stderr.write(f"the clock was set back before the run {run}: what was committed last counts, not its time\n")
-    return machine, there
+    return machine, followed
+
+
+def _status(of_store: Followed) -> ExitCode:
+    """What only a damaged commit had is not among what was found."""
+    return ExitCode.WRONG if of_store.damaged else ExitCode.DONE
 
 
 def _opened(context: Context, options: RestoreOptions, newest: dict[bytes, Entry]) -> tuple[dict[bytes, Entry], str]:
@@ -232,7 +239,7 @@ def _minute(time_ns: int) -> str:
         return f"@{time_ns // 10**9}"
 
 
-def _nothing(options: RestoreOptions) -> ExitCode:
+def _nothing(options: RestoreOptions, of_store: Followed) -> ExitCode:
     what = " or ".join(map(repr, options.names)) or "anything"
     sys.stderr.write(f"no commit names {printable(what)}\n")
-    return ExitCode.WRONG
+    return ExitCode.CANNOT if of_store.damaged else ExitCode.WRONG

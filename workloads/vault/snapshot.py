@@ -76,7 +76,7 @@ def _stored(context: Context, options: SnapshotOptions, stage: Callable[[str], N
     status: Status = "complete"
     error = ""
     try:
-        there = context.follow()
+        there = context.follow().there
         miss(context.state, context.machine, context.bucket, there, receipt.expires_after_days)
         with context.state.transaction():
             context.state.lost(context.machine, there)

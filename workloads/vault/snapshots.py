@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from model.problems import InvalidInputError
 from object_store import ObjectStore
 from workloads.archive.commit import COMMIT_SUFFIX, Commit, Stored, prefix_of
 from workloads.archive.entry import Entry
@@ -66,7 +65,7 @@ def read_snapshots(
             return Snapshot(key, read_commit(store, bucket, key, machine))
         except CopiedError as fault:
             return None if fault.own in keys else str(fault)  # a copy takes nothing away; `history` names it
-        except (DamagedError, InvalidInputError) as fault:
+        except DamagedError as fault:
             return str(fault)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
