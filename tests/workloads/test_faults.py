@@ -158,7 +158,7 @@ class TestSources:
         assert "it changed each time it was read" in world.receipts()[-1]["sources"][0]["problems"][0]
 
     def test_disk_full_while_packing(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
-        """Exit status 2 with the reason; the next run completes it."""
+        """Exit status 2 with the reason and the folder; the next run completes it."""
         fill(world)
 
         def full(*_: object) -> None:
@@ -166,7 +166,8 @@ class TestSources:
 
         monkeypatch.setattr(PackWriter, "finish", full)
         assert world.archive() == 2
-        assert "No space left" in world.receipts()[-1]["error"]
+        work = world.folder / "state/sessions" / world.bucket / "work"
+        assert world.receipts()[-1]["error"] == f"{work}: No space left on device"
         assert world.keys() == []
         monkeypatch.undo()
         assert world.archive() == 0
@@ -211,7 +212,8 @@ class TestSources:
             with pytest.MonkeyPatch.context() as patched:
                 patched.setattr(State, "_opened", small)
                 assert world.archive() == 2, room
-            assert "disk is full" in capsys.readouterr().err
+            where = world.folder / "state/sessions" / world.bucket
+            assert f"state.sqlite: database or disk is full, in {where}" in capsys.readouterr().err
         assert world.archive() == 0
         assert back(world) == truth_of(world.home / "s")
 
@@ -269,7 +271,7 @@ class TestSources:
             with monkeypatch.context() as patched:
                 patched.setattr(f"workloads.archive.restore.os.{name}", Mock(side_effect=full))
                 assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=to)) == 2
-            assert "No space left" in capsys.readouterr().err
+            assert f"{to}: No space left on device" in capsys.readouterr().err
             assert not to.exists()
             assert not list(world.folder.glob(".back*"))
         assert back(world) == truth_of(world.home / "s")
@@ -372,6 +374,25 @@ class TestDisksThatFoldNames:
         assert not to.exists()
         assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=to, names=(f"below/{two}",))) == 0
         assert (to / "s/below" / two).read_bytes() == two.encode() + b"\n"
+
+    def test_folders_that_only_paths_name(
+        self,
+        world: Any,  # noqa: ANN401 - the fixture's own class
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """Some files of two folders that are one there: both folders are named, and nothing is written."""
+        for name, file in (("B", "one"), ("b", "two")):
+            (world.home / "s" / name).mkdir()
+            (world.home / "s" / name / f"{file}.jsonl").write_bytes(b"{}\n")
+        world.archive()
+        monkeypatch.setattr("workloads.archive.restore._is_same", lambda _, first, __: first == b"a")
+        to = world.folder / "back"
+
+        assert run_restore(RestoreOptions(config=world.write(), quiet=True, to=to, names=("s/B/", "s/b/"))) == 2
+
+        assert "s/B and s/b are one name on this disk" in capsys.readouterr().err
+        assert not to.exists()
 
 
 class TestLosses:

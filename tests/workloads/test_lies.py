@@ -284,3 +284,29 @@ def test_receipt_of_another_form(world: Any) -> None:  # noqa: ANN401 - the fixt
 
     assert receipts.run(Options(config=world.write(), quiet=True), SESSIONS, 30) == ExitCode.DONE
     assert coverage.run(Options(config=world.write(), quiet=True)) == ExitCode.DONE
+
+
+def test_commit_of_a_killed_run_is_damaged(world: Any) -> None:  # noqa: ANN401 - the fixture's own class
+    """The run that goes on finds its key taken, and the one after it begins a new one."""
+    write(world)
+
+    class Killed(BaseException):
+        """As a power cut."""
+
+    def stage(name: str) -> None:
+        if name == "committed":
+            raise Killed
+
+    with pytest.raises(Killed):
+        world.archive(stage=stage)
+    (key,) = world.keys(".commit.json")
+    world.client.put_object(Bucket=world.bucket, Key=key, Body=b"{}", Metadata={"sha256": "0" * 64})
+
+    assert world.archive() == ExitCode.CANNOT
+    assert key in world.receipts()[-1]["error"]
+    assert world.archive() == ExitCode.WRONG
+    assert key in world.receipts()[-1]["proven"]
+    assert world.archive() == ExitCode.DONE
+    assert restored(world) == ExitCode.WRONG
+    (to,) = world.folder.glob("back*")
+    assert truth_of(to / "s") == truth_of(world.home / "s")

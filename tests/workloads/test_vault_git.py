@@ -1,5 +1,6 @@
 """The history of a vault travels as a bundle, and what a bundle cannot hold is named."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -7,13 +8,17 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from object_store import Unavailable
 from sandbox.notes import git, write_vault
 from sandbox.transcripts import write_file
 from tests.workloads.test_vault import history_of, last_problems, notes_of, restored, snapshots, stored
+from workloads.vault import drill
 from workloads.vault import git as of_vault
+from workloads.vault.drill import DrillOptions
 
 World = Any
 
@@ -130,6 +135,43 @@ def test_sha256_repository(notes: World, vault: Path) -> None:
     assert stored(notes) == 0
 
     assert history_of(restored(notes)) == history_of(vault)
+
+
+def test_history_that_cannot_be_fetched(
+    notes: World,
+    vault: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Any,  # noqa: ANN401
+) -> None:
+    """The disk is full, or the store goes away: the notes are there, and the message says what is not, and where."""
+    assert stored(notes) == 0
+    full, away = OSError(errno.ENOSPC, "No space left on device"), Unavailable("the store is away")
+    for fault in (full, away):
+        monkeypatch.setattr("workloads.vault.restoring.fetch_history", Mock(side_effect=fault))
+        folder = restored(notes, 1)
+        assert notes_of(folder) == notes_of(vault)
+        said = f"{folder}: No space left on device" if fault is full else "the store is away"
+        assert f"the history did not come back: {said}" in capsys.readouterr().err
+
+
+def test_name_that_is_git_on_some_disks(
+    notes: World,
+    vault: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What would become git's own folder is named before anything is written; elsewhere, and by its name, it comes."""
+    write_file(vault / ".GIT/config", b"[core]\n  fsmonitor = touch ran\n", time.time() - 90)
+    assert stored(notes) == 0
+    assert notes_of(restored(notes)) == notes_of(vault)
+    monkeypatch.setattr("workloads.archive.restore._is_same", lambda _, first, __: first == b"a")
+
+    to = restored(notes, 2)
+
+    assert ".GIT is .git on this disk" in capsys.readouterr().err
+    assert not to.exists()
+    assert drill.run(DrillOptions(config=notes.write(), quiet=True)) == 2
+    assert (restored(notes, names=(".GIT/",)) / ".GIT/config").exists()
 
 
 @pytest.mark.parametrize("fault", ["gone", "replaced", "rotten"])

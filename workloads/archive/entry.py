@@ -6,8 +6,10 @@ the system has them, relative to their source. In JSON a path that is not UTF-8 
 
 import base64
 import json
+import os
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -147,6 +149,12 @@ def _segment(part: list[Any]) -> Segment:
     # Thousands of entries of a restore name the same few packs.
     at, length, head, start, size = (int(number) for number in part[1:6])
     return Segment(sys.intern(str(part[0])), at, length, head, start, size, str(part[6]))
+
+
+def parents_of(path: bytes) -> Iterator[bytes]:
+    """The folders that a path leads through, the last one first."""
+    while path := os.path.dirname(path):
+        yield path
 
 
 def is_inside(path: bytes) -> bool:

@@ -17,7 +17,8 @@ from typing import Final
 
 from object_store import AccessDenied, NotFound, ObjectStore, RequestRefused, StaleReference
 from workloads.archive.commit import Stored
-from workloads.archive.entry import Entry, Segment, shown
+from workloads.archive.disk import on_disk
+from workloads.archive.entry import Entry, Segment, parents_of, shown
 from workloads.archive.pack import BLOCK, DamagedError, FrameReader, unpacked
 from workloads.archive.proven import as_cold
 from workloads.archive.sealing import NO_KEYS, Keys
@@ -66,6 +67,7 @@ def restore(
     *,
     keys: Keys = NO_KEYS,
     progress: Callable[[int], None] = lambda _: None,
+    later: bytes = b"",
 ) -> Restored:
     """Write entries to a folder.
 
@@ -77,6 +79,7 @@ def restore(
         folder: An empty folder, or one that does not exist.
         keys: What opens encrypted packs.
         progress: Called with bytes that were written since the last call.
+        later: What the caller then makes in the folder: no entry may be that on its disk.
 
     Raises:
         RestoreError: The folder is not empty, names would collide in it, or a pack is gone.
@@ -90,11 +93,13 @@ def restore(
     for key in sorted({key for entry in entries.values() for key in entry.packs}):
         keys.check(key, _pack(packs, key).recipients)
     folder = Path(os.path.abspath(folder))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name[:_PREFIX]}.", dir=folder.parent))
+    with on_disk(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name[:_PREFIX]}.", dir=folder.parent))
     try:
-        _check_names(entries, beside)
-        done = _write(store, bucket, entries, packs, beside, keys, progress)
+        with on_disk(folder):
+            _check_names(entries, beside, later)
+            done = _write(store, bucket, entries, packs, beside, keys, progress)
         if folder.exists():
             folder.rmdir()
         mask = os.umask(0)
@@ -180,17 +185,22 @@ def _check_empty(folder: Path) -> None:
         raise RestoreError(f"{folder} is not a folder; legal: a folder that is empty or does not exist") from None
 
 
-def _check_names(entries: Mapping[bytes, Entry], beside: Path) -> None:
+def _check_names(entries: Mapping[bytes, Entry], beside: Path, later: bytes) -> None:
     """Name what would be one file on a disk that does not tell cases, or forms of letters, apart."""
     folds_case, folds_form = _is_same(beside, b"a", b"A"), _is_same(beside, b"\xc3\xa9", b"e\xcc\x81")
     if not folds_case and not folds_form:
         return
-    met: dict[str, bytes] = {}
-    for path in entries:
+    met: dict[str, bytes] = {later.decode(): later}
+    for path in dict.fromkeys(each for entry in entries for each in (entry, *parents_of(entry))):
         name = path.decode("utf-8", "surrogateescape")
         name = unicodedata.normalize("NFC", name) if folds_form else name
         name = name.casefold() if folds_case else name
         if name in met:
+            if met[name] == later:
+                raise RestoreError(
+                    f"{shown(path)} is {shown(later)} on this disk, which tells no upper case from lower: restore to "
+                    "another disk, or only some by their names"
+                )
             raise RestoreError(
                 f"{shown(met[name])} and {shown(path)} are one name on this disk; restore them one by one"
             )
@@ -244,9 +254,7 @@ def _write(
 def _make_folders(base: bytes, entries: Mapping[bytes, Entry]) -> None:
     """Make every folder, also one that only a file's path names."""
     folders = {path for path, entry in entries.items() if entry.kind == "folder"}
-    for path in entries:
-        while path := os.path.dirname(path):
-            folders.add(path)
+    folders.update(parent for path in entries for parent in parents_of(path))
     for folder in sorted(folders):
         os.mkdir(os.path.join(base, folder), 0o700)
 

@@ -39,6 +39,7 @@ from workloads.archive.commit import (
     sha256_of,
     stem_of,
 )
+from workloads.archive.disk import on_disk
 from workloads.archive.entry import Entry, Segment, shown
 from workloads.archive.manifest import write_manifest
 from workloads.archive.opening import open_manifest, open_pack
@@ -191,7 +192,8 @@ def archive(
         ObjectStoreError: The store is away, or denies it.
         OSError: The local disk cannot hold a pack.
     """
-    return _Run(job, store, state, progress, stage or Stage()).run()
+    with on_disk(state.work):
+        return _Run(job, store, state, progress, stage or Stage()).run()
 
 
 class _Run:
@@ -591,6 +593,8 @@ class _Run:
 
         def only(number: int) -> str:
             if number > 1:
+                with state.transaction():  # else no later run gets further, either
+                    state.abandon(source)
                 raise DamagedError(f"{key} holds the commit of another run: two programs work as machine {job.machine}")
             return key
 

@@ -22,6 +22,7 @@ from typing import Final, Self
 
 from workloads.archive import clock
 from workloads.archive.commit import Commit, Stored
+from workloads.archive.disk import on_disk
 from workloads.archive.entry import Entry, entry_of, line_of, packs_of
 
 _FORM: Final = 2
@@ -152,12 +153,14 @@ class State:
                 os.close(self._lock)
                 raise
         try:
-            holder = {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
-            (self.folder / "running.json").write_text(json.dumps(holder), encoding="utf-8")
-            self.work.mkdir(exist_ok=True)
-            for left in self.work.iterdir():  # of a run that was killed
-                left.unlink()
-            self._base = self._opened()
+            with on_disk(self.folder):
+                holder = {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+                (self.folder / "running.json").write_text(json.dumps(holder), encoding="utf-8")
+                self.work.mkdir(exist_ok=True)
+                for left in self.work.iterdir():  # of a run that was killed
+                    left.unlink()
+            with self._named():
+                self._base = self._opened()
         except BaseException:
             os.close(self._lock)
             raise
@@ -227,14 +230,23 @@ class State:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All changes of the block, or none."""
-        self._base.execute("BEGIN IMMEDIATE")
+        with self._named():
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._base.execute("COMMIT")
+            except BaseException:
+                if self._base.in_transaction:  # a full disk ends it
+                    self._base.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Say in which folder the file is that cannot be written."""
         try:
             yield
-            self._base.execute("COMMIT")
-        except BaseException:
-            if self._base.in_transaction:  # a full disk ends it
-                self._base.execute("ROLLBACK")
-            raise
+        except sqlite3.OperationalError as fault:
+            raise sqlite3.OperationalError(f"{fault}, in {self.folder}") from None
 
     def installation(self) -> str:
         """The random id of this folder; a copy of the folder gets its own, because the file's inode is part of it."""

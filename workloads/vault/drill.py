@@ -24,13 +24,14 @@ from model.exit_codes import ExitCode
 from model.terminal_text import printable
 from workloads.archive import clock
 from workloads.archive.commit import Counts
-from workloads.archive.entry import Entry, shown
+from workloads.archive.entry import Entry, parents_of, shown
 from workloads.archive.pack import BLOCK
 from workloads.archive.restore import remove_folder, restore
 from workloads.context import VAULT, Context, Options, Told, ended, opened
 from workloads.receipt import Receipt, SourceReceipt, Status, said, unproven
 from workloads.receipts import receipts_of
 from workloads.running import begun_receipt, concluded, end, ended_receipt
+from workloads.vault import git
 from workloads.vault.restoring import bring_history, chosen
 from workloads.vault.snapshots import SOURCE, read_entries
 
@@ -88,7 +89,16 @@ def _drilled(context: Context) -> Receipt:
         receipt = receipt.model_copy(update={"snapshot": snapshot.key})
         with context.doing("restoring") as tell:
             packs, entries = read_entries(context.store, context.bucket, snapshot.commit, context.keys)
-            done = restore(context.store, context.bucket, entries, packs.get, folder, keys=context.keys, progress=tell)
+            done = restore(
+                context.store,
+                context.bucket,
+                entries,
+                packs.get,
+                folder,
+                keys=context.keys,
+                progress=tell,
+                later=git.FOLDER,
+            )
         with context.doing("comparing") as tell:
             problems, rounded = differences(entries, folder)
         wrong = bring_history(context, snapshot, folder)
@@ -130,7 +140,7 @@ def differences(entries: Mapping[bytes, Entry], folder: Path) -> tuple[list[str]
                 rounded += 1
             else:
                 wrong.append(f"{shown(path)} has another time")
-    implied = {parent for path in entries for parent in _parents(path)}
+    implied = {parent for path in entries for parent in parents_of(path)}
     wrong += [f"{shown(path)} is not in the snapshot" for path in there if path not in implied]
     return wrong, rounded
 
@@ -166,11 +176,6 @@ def _below(base: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
             yield path, status
             if stat.S_ISDIR(status.st_mode):
                 waiting.append(path)
-
-
-def _parents(path: bytes) -> Iterator[bytes]:
-    while path := os.path.dirname(path):
-        yield path
 
 
 def _remove(folder: Path) -> None:

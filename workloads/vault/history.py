@@ -15,6 +15,7 @@ from object_store import NotFound
 from workloads.archive import clock
 from workloads.archive.age import encrypted
 from workloads.archive.commit import History, prefix_of
+from workloads.archive.disk import on_disk
 from workloads.archive.pack import BLOCK, DamagedError
 from workloads.archive.proven import ColdError, put_proven, read_back, read_blocks
 from workloads.archive.run import Stage
@@ -73,7 +74,7 @@ def store_history(
     (stage or Stage())("bundle written")
     sealed = path.with_name(f"{path.name}.age") if recipients else path
     digest = hashlib.sha256()
-    with path.open("rb") as plain:
+    with on_disk(sealed), path.open("rb") as plain:
         if recipients:
             with sealed.open("xb") as file:
                 encrypted(iter(lambda: plain.read(BLOCK), b""), recipients, file.write)

@@ -21,14 +21,17 @@ from rich.console import Console
 from model.exit_codes import ExitCode
 from model.problems import InvalidInputError, Problem
 from model.terminal_text import printable
-from object_store import NotFound
+from object_store import NotFound, ObjectStoreError
+from workloads.archive.disk import on_disk
 from workloads.archive.history import machines
 from workloads.archive.pack import DamagedError
 from workloads.archive.proven import ColdError
 from workloads.archive.restore import Restored, RestoreError, restore
+from workloads.archive.sealing import ClosedError
 from workloads.context import VAULT, Context, Options, Told, ended, opened, time_of
+from workloads.receipt import said
 from workloads.table import megabytes, print_table
-from workloads.vault.git import GitError, unbundle
+from workloads.vault.git import FOLDER, GitError, unbundle
 from workloads.vault.history import fetch_history
 from workloads.vault.snapshots import Snapshot, read_entries, read_snapshots, set_back
 
@@ -93,7 +96,7 @@ def run_restore(options: RestoreOptions) -> ExitCode:
             raise InvalidInputError([Problem("--to", "is missing", "an empty folder", "--to FOLDER")])
         with opened(options, VAULT, locked=False) as context:
             machine = options.machine or context.machine
-            snapshot, said, damaged = chosen(context, machine, at)
+            snapshot, clocks, damaged = chosen(context, machine, at)
             with context.doing("restoring") as tell:
                 packs, entries = read_entries(context.store, context.bucket, snapshot.commit, context.keys)
                 wanted = {path: entry for path, entry in entries.items() if _is_wanted(path, options.names)}
@@ -101,14 +104,21 @@ def run_restore(options: RestoreOptions) -> ExitCode:
                     sys.stderr.write(f"the snapshot has nothing with {printable(' or '.join(options.names))}\n")
                     return ExitCode.WRONG
                 done = restore(
-                    context.store, context.bucket, wanted, packs.get, options.to, keys=context.keys, progress=tell
+                    context.store,
+                    context.bucket,
+                    wanted,
+                    packs.get,
+                    options.to,
+                    keys=context.keys,
+                    progress=tell,
+                    later=b"" if options.names else FOLDER,
                 )
             wrong = "" if options.names else bring_history(context, snapshot, options.to)
     except Told as error:
         return ended(error)
     if not options.quiet:
         _tell(done, snapshot, options.to)
-    _say(said, damaged)
+    _say(clocks, damaged)
     if wrong:
         sys.stderr.write(f"{printable(wrong)}\n")
     return ExitCode.WRONG if wrong or damaged else ExitCode.DONE
@@ -145,11 +155,12 @@ def bring_history(context: Context, snapshot: Snapshot, folder: Path) -> str:
     times = folder.stat()
     try:
         try:
-            fetch_history(context, history, path)
-        except (ColdError, DamagedError) as fault:
-            return f"the history did not come back: {fault}"
+            with on_disk(folder):
+                fetch_history(context, history, path)
         except NotFound:
             return f"the history did not come back: {history.bundle.key} is gone"
+        except (ClosedError, ColdError, DamagedError, ObjectStoreError, OSError) as fault:
+            return f"the history did not come back: {said(fault)}"  # the notes are there
         try:
             unbundle(path, history, folder)
         except GitError as fault:
@@ -184,8 +195,8 @@ def _of_clock(found: Sequence[Snapshot]) -> list[str]:
     return [f"the clock was set back before {', '.join(runs)}; the order is that of the commits"]
 
 
-def _say(said: Sequence[str], damaged: Sequence[str]) -> None:
-    for line in (*said, *(f"DAMAGED {one}" for one in damaged)):
+def _say(clocks: Sequence[str], damaged: Sequence[str]) -> None:
+    for line in (*clocks, *(f"DAMAGED {one}" for one in damaged)):
         sys.stderr.write(f"{printable(line)}\n")
 
 
