@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,19 @@ def test_what_is_raised_by_the_thread_comes_out() -> None:
     some.close()
     time.sleep(0.3)
     assert not [one for one in threading.enumerate() if one.name == "archive-walk"]
+
+
+def test_what_has_limits_of_its_own() -> None:
+    """While a call waits for a store, its silence is not that of a disk; in a part of that which is a disk's, it is."""
+    pulse, over = patience.Pulse(), threading.Event()
+
+    def call(*, of_disk: bool) -> int:
+        with pulse.elsewhere(), pulse.elsewhere(is_so=not of_disk):
+            return over.wait(60 if of_disk else 1)
+
+    threads = patience.Threads(1, "test")
+    assert not patience.waited(threads.submit(partial(call, of_disk=False)), pulse)
+    with pytest.raises(patience.StalledError):
+        patience.waited(threads.submit(partial(call, of_disk=True)), pulse)
+    over.set()
+    threads.close()

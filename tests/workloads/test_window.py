@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.workloads.conftest import old
 from trials.faults import Hook, On, Request, Response
 from trials.faulty_proxy import FaultyProxy
 from workloads.archive import clock, patience
+from workloads.archive.proven import read_blocks
 from workloads.context import SESSIONS, VAULT, WORKS, Options
 from workloads.receipts import run as receipts
 from workloads.sessions import prune
@@ -26,7 +28,7 @@ from workloads.sessions.restoring import RestoreOptions, run_restore
 from workloads.vault.snapshot import SnapshotOptions
 from workloads.vault.snapshot import run as snapshot
 from workloads.window import end, reconcile, status
-from workloads.window.nas import MARKER
+from workloads.window.nas import MARKER, Nas
 
 BEGAN = datetime(2026, 11, 1, 4, tzinfo=UTC)
 
@@ -505,6 +507,37 @@ def test_nas_that_hangs(world: Any, nas: Path, monkeypatch: pytest.MonkeyPatch) 
 
     assert _files(nas) == {}
     assert world.archive() == ExitCode.DONE
+    assert _files(nas) == _stored(world)
+
+
+def test_store_that_hangs_is_not_the_nas(world: Any, nas: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - the fixture's own class
+    """While the store is waited for, which has limits of its own, the NAS's do not count; its own reads do."""
+    pulses: list[patience.Pulse] = []
+    seen: dict[str, set[bool]] = {"store": set(), "NAS": set()}
+
+    class Seen(patience.Pulse):
+        def __init__(self) -> None:
+            super().__init__()
+            pulses.append(self)
+
+    def watched(side: str, whole: Callable[..., Iterator[bytes]]) -> Callable[..., Iterator[bytes]]:
+        def blocks(*given: Any) -> Iterator[bytes]:  # noqa: ANN401 - as what it stands for
+            for block in whole(*given):
+                seen[side].add(pulses[-1].is_elsewhere)
+                yield block
+
+        return blocks
+
+    monkeypatch.setattr("workloads.window.beside.Pulse", Seen)
+    monkeypatch.setattr("workloads.window.sides.read_blocks", watched("store", read_blocks))
+    monkeypatch.setattr(Nas, "blocks", watched("NAS", Nas.blocks))
+    _write(world)
+    assert world.archive() == ExitCode.DONE
+    world.client.delete_object(Bucket=world.bucket, Key=world.keys(".tar.zst")[0])
+
+    _reconcile(world)
+
+    assert seen == {"store": {True}, "NAS": {False}}
     assert _files(nas) == _stored(world)
 
 

@@ -6,9 +6,9 @@ looks for signs of life. Time in which the whole process was stopped does not co
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -27,15 +27,30 @@ class StalledError(Exception):
 
 
 class Pulse:
-    """Signs of life of one call."""
+    """Signs of life of one call.
+
+    Attributes:
+        beats: How many there were.
+        is_elsewhere: Whether the call waits for something that has limits of its own, as a store has.
+    """
 
     def __init__(self) -> None:
         """Begin without any."""
-        self.beats = 0
+        self.beats, self.is_elsewhere = 0, False
 
     def beat(self) -> None:
         """Give one."""
         self.beats += 1
+
+    @contextmanager
+    def elsewhere(self, *, is_so: bool = True) -> Iterator[None]:
+        """Wait in the block for something that has limits of its own: its silence is not that of the disk."""
+        before, self.is_elsewhere = self.is_elsewhere, is_so
+        try:
+            yield
+        finally:
+            self.is_elsewhere = before
+            self.beat()
 
 
 class Threads:
@@ -84,7 +99,7 @@ def waited(future: "Future[T]", pulse: Pulse) -> T:
         with suppress(TimeoutError):
             future.exception(LOOK_SECONDS)
             break
-        quiet = quiet + LOOK_SECONDS if pulse.beats == beats else 0.0
+        quiet = quiet + LOOK_SECONDS if pulse.beats == beats and not pulse.is_elsewhere else 0.0
         beats = pulse.beats
         if quiet >= STALL_SECONDS:
             raise StalledError

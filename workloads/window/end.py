@@ -100,7 +100,7 @@ def _differences(context: Context, window: Window, one: Looked) -> list[str]:
     try:
         report = waited(threads.submit(compare), pulse)
     except StalledError as fault:
-        return [f"{folder}: {fault}"]
+        return [f"parity of {folder} and the store: {fault}"]
     finally:
         threads.close()
     found = [(kind, key) for kind in ("missing", "extra", "different") for key in getattr(report, kind)]

@@ -39,7 +39,7 @@ class Nas:
 
     def __init__(self, folder: Path, pulse: Pulse, over: threading.Event, stage: Callable[[str], None]) -> None:
         """Look whether it is there. Raise NasError if it is not."""
-        self.folder, self._pulse, self._over, self.stage = folder, pulse, over, stage
+        self.folder, self.pulse, self._over, self.stage = folder, pulse, over, stage
         self._swept: set[Path] = set()
         self._mount = self._mounted()
 
@@ -50,7 +50,7 @@ class Nas:
 
     def alive(self) -> None:
         """Give a sign of life. Raise NasError if nothing waits for it any more."""
-        self._pulse.beat()
+        self.pulse.beat()
         if self._over.is_set():
             raise NasError(f"{self.folder}: given up")
 

@@ -35,6 +35,7 @@ from workloads.archive.commit import (
     stem_of,
 )
 from workloads.archive.pack import DamagedError
+from workloads.archive.patience import Pulse
 from workloads.archive.proven import ColdError, as_cold, read_blocks
 from workloads.receipt import FileSides, Side
 from workloads.window.nas import Nas, NasError
@@ -117,7 +118,8 @@ class Comparison:
             if len(self._groups[key].files) == 1 and lone.sha256 and lone.store != "equal":
                 body = nas.read(key, _COMMIT_BYTES_MAXIMUM)
                 if body is not None and sha256_of(body) == lone.sha256:
-                    self._take(key, body, lone.store, lone.reason)
+                    with nas.pulse.elsewhere():
+                        self._take(key, body, lone.store, lone.reason)
             for one in list(self._groups[key].files.values()):
                 self._see(nas, key, one)
         nas.check()
@@ -143,7 +145,7 @@ class Comparison:
         if stored is None:
             return
         if one.store == "equal" and (one.nas == "missing" or (repair and one.nas == "different")):
-            blocks = read_blocks(self.store, self.bucket, stored)
+            blocks = _with(nas.pulse, read_blocks(self.store, self.bucket, stored), is_elsewhere=True)
             aside = nas.write(key, one.sha256, blocks, aside=one.nas == "different")
             if aside is not None:
                 self.done.append(f"{key}: what the NAS had is now {aside}")
@@ -161,11 +163,13 @@ class Comparison:
         kind = next((kind for end, kind in _TYPES.items() if one.key.endswith(end)), "application/zstd")
         named = {SHA256_METADATA: one.sha256}
         try:
-            body = nas.blocks(one.key, one.sha256)
-            ref = self.store.upload(self.bucket, one.key, body, kind, metadata=named, if_absent=True)
+            body = _with(nas.pulse, nas.blocks(one.key, one.sha256), is_elsewhere=False)
+            with nas.pulse.elsewhere():
+                ref = self.store.upload(self.bucket, one.key, body, kind, metadata=named, if_absent=True)
         except AlreadyExists:  # as after an answer that was lost
             ref = self.store.head(self.bucket, one.key)
-        for _ in read_blocks(self.store, self.bucket, one.model_copy(update={"etag": ref.etag})):
+        blocks = read_blocks(self.store, self.bucket, one.model_copy(update={"etag": ref.etag}))
+        for _ in _with(nas.pulse, blocks, is_elsewhere=True):
             nas.alive()
         return ref.etag
 
@@ -260,6 +264,17 @@ class Comparison:
 
 _OTHER_COMMIT: Final = "it is not the commit of the machine and run in its name: it was copied here"
 _OVERWRITTEN: Final = "the store has other bytes: its administrator brings back the version that was committed"
+
+
+def _with(pulse: Pulse, blocks: Iterable[bytes], *, is_elsewhere: bool) -> Iterator[bytes]:
+    """Yield blocks; while one is waited for, it is the store that is waited for, or else the NAS."""
+    each = iter(blocks)
+    while True:
+        with pulse.elsewhere(is_so=is_elsewhere):
+            block = next(each, None)
+        if block is None:
+            return
+        yield block
 
 
 def _named(commit: Commit) -> Iterable[Stored]:
