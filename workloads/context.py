@@ -34,6 +34,8 @@ from workloads.archive.state import BusyError, State
 from workloads.encryption import keys_of
 from workloads.machine import machine_of
 from workloads.needs import NEEDS
+from workloads.otel.clickhouse import ClickHouseError
+from workloads.otel.days import Parts, otel_parts
 from workloads.place import place_of
 from workloads.receipt import said
 from workloads.settings import Workloads, load
@@ -43,6 +45,7 @@ _NAMES_A_SECRET = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSPHRASE)$")
 """How the variables of other programs end that hold a secret; a transcript's path may hold it, too."""
 Told = (
     InvalidInputError,
+    ClickHouseError,
     ObjectStoreError,
     ClosedError,
     ColdError,
@@ -59,7 +62,7 @@ Told = (
 
 @dataclass(frozen=True)
 class Work:
-    """A workload that archives folders.
+    """A workload.
 
     Attributes:
         name: Its name in keys of receipts, and of its folder of state.
@@ -69,6 +72,7 @@ class Work:
         every: How often it runs.
         proven_within_days: Days within which a restore must have been proven; None if it need not be.
         exact: Whether each commit is the whole state of its source.
+        parts: How what is committed is found, if it is no archive of files.
     """
 
     name: str
@@ -78,6 +82,7 @@ class Work:
     every: Callable[[Workloads], timedelta]
     proven_within_days: int | None = None
     exact: bool = False
+    parts: Callable[[ObjectStore, str], Parts] | None = None
 
 
 SESSIONS = Work(
@@ -96,7 +101,15 @@ VAULT = Work(
     proven_within_days=7,
     exact=True,
 )
-WORKS = {one.name: one for one in (SESSIONS, VAULT)}
+OTEL = Work(
+    "otel",
+    "otel-archive",
+    lambda _: {},
+    "otel.export",
+    lambda given: timedelta(given.otel.every_days),
+    parts=otel_parts,
+)
+WORKS = {one.name: one for one in (SESSIONS, VAULT, OTEL)}
 
 
 @dataclass(frozen=True)
@@ -172,6 +185,11 @@ class Context:
         """Bring the state up to what the store holds of a machine; empty for this one."""
         with self.doing("reading what is archived") as tell:
             of = machine or self.machine
+            if self.work.parts is not None:
+                found = self.work.parts(self.store, self.bucket)
+                with self.state.transaction():
+                    self.state.hold_parts(of, self.work.name, found.stored)
+                return found.keys
             return follow(
                 self.store,
                 self.bucket,

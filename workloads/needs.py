@@ -27,6 +27,7 @@ class Need:
 NEEDS: Mapping[str, Need] = MappingProxyType(
     {
         "sessions": Need("session-archiver", MappingProxyType({"session-archive": Access.APPEND})),
+        "otel": Need("otel-exporter", MappingProxyType({"otel-archive": Access.APPEND})),
         "vault": Need("vault-backup", MappingProxyType({"vault-backups": Access.APPEND})),
     }
 )

@@ -48,6 +48,8 @@ RENEW_DAYS_MAXIMUM = 180
 #: No snapshot of the vault leans on an older pack, so that all of it stays locked for 335 days of the 365.
 LEAN_DAYS_MAXIMUM = 30
 PRUNE_DAYS_MINIMUM = 7
+#: ClickHouse sorts the rows of a part in its memory.
+SLICE_ROWS_MAXIMUM = 2_000_000
 #: Other programs delete transcripts after 30 days.
 ALARM_DAYS_MAXIMUM = 29
 
@@ -182,6 +184,34 @@ class Vault(_Declared):
     store: Store | None = None
 
 
+class Otel(_Declared):
+    """The OTEL events.
+
+    Attributes:
+        url: ClickHouse's HTTP interface; None for CLICKHOUSE_URL, else http://127.0.0.1:8123.
+        database: The database; None for CLICKHOUSE_DATABASE, else joelclaw.
+        table: The table; None for CLICKHOUSE_OTEL_TABLE, else otel_events.
+        user: The user; None for CLICKHOUSE_USER, else default.
+        password_file: A file with the password; None for CLICKHOUSE_PASSWORD.
+        outbox: The folder of events that have not reached ClickHouse.
+        slice_rows: Rows of a part at most.
+        alarm_after_days: Age in days of a day that is not stored at which `gaps` says that the TTL is near.
+        every_days: How often it is exported; it is late after two such periods.
+        store: Where the store is, if other workloads of this machine have another key.
+    """
+
+    url: Annotated[str, Field(min_length=1)] | None = None
+    database: Annotated[str, Field(min_length=1)] | None = None
+    table: Annotated[str, Field(min_length=1)] | None = None
+    user: Annotated[str, Field(min_length=1)] | None = None
+    password_file: Location | None = None
+    outbox: Location = "~/.joelclaw/spool/otel"
+    slice_rows: Annotated[int, Field(ge=1, le=SLICE_ROWS_MAXIMUM, strict=True)] = 1_000_000
+    alarm_after_days: Annotated[int, Field(ge=1, le=3650, strict=True)] = 150
+    every_days: Annotated[int, Field(ge=1, le=7, strict=True)] = 1
+    store: Store | None = None
+
+
 class Window(_Declared):
     """A time in which each run of a workload also writes to the NAS; `window end` ends it.
 
@@ -233,6 +263,7 @@ class Workloads(_Declared):
             that it is meant, on a machine whose archive is encrypted.
         sessions: The session transcripts.
         vault: The vault of notes.
+        otel: The OTEL events.
         window: In which each run also writes to the NAS.
         scrub: How stored packs are read back.
         retired: Machines that no longer run, and that no check misses.
@@ -246,13 +277,15 @@ class Workloads(_Declared):
     encryption: Encryption | Literal["none"] | None = None
     sessions: Sessions = Sessions()
     vault: Vault = Vault()
+    otel: Otel = Otel()
     window: Windows = Windows()
     scrub: Scrub = Scrub()
     retired: tuple[Name, ...] = ()
 
     def store_of(self, workload: str) -> Store:
         """Where the store of a workload is."""
-        return {"sessions": self.sessions.store, "vault": self.vault.store}[workload] or self.store
+        stores = {"sessions": self.sessions.store, "vault": self.vault.store, "otel": self.otel.store}
+        return stores[workload] or self.store
 
 
 def json_schema() -> dict[str, Any]:
@@ -302,6 +335,7 @@ def _check(settings: Workloads, where: str) -> None:
         ("store", settings.store),
         ("sessions.store", settings.sessions.store or Store()),
         ("vault.store", settings.vault.store or Store()),
+        ("otel.store", settings.otel.store or Store()),
     ):
         if (store.deployment is None) != (store.credentials is None):
             problems.append(
@@ -435,6 +469,8 @@ def _model_at(path: list[Any]) -> type[BaseModel]:
         ("sessions", "prune"): Prune,
         ("sessions", "store"): Store,
         ("vault", "store"): Store,
+        ("otel",): Otel,
+        ("otel", "store"): Store,
         ("window",): Windows,
         ("window", "sessions"): Window,
         ("window", "vault"): Window,

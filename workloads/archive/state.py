@@ -364,6 +364,17 @@ class State:
             if exact and entry.segments:
                 self.hold(commit.source, entry, stored)
 
+    def hold_parts(self, machine: str, source: str, parts: Iterable[Stored]) -> None:
+        """Take in what is committed and is no archive of files, within a transaction; forget what is not any more."""
+        named = {one.key: one for one in parts}
+        known = {key for (key,) in self._base.execute("SELECT key FROM packs WHERE source=?", (source,))}
+        self._base.executemany("DELETE FROM packs WHERE key=?", [(key,) for key in known - named.keys()])
+        rows = [
+            (key, one.etag, one.size, one.sha256, one.stored_at.timestamp(), one.stored_at.timestamp(), machine, source)
+            for key, one in named.items()
+        ]
+        self._base.executemany("INSERT OR IGNORE INTO packs VALUES (?,?,?,?,?,?,?,?,'')", rows)
+
     def sequence(self, machine: str, source: str) -> int:
         """The highest sequence of a source's commits; 0 without any."""
         query = "SELECT max(sequence) FROM commits WHERE machine=? AND source=?"

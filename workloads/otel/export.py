@@ -1,0 +1,196 @@
+"""`object-store otel export`: the event days of the table, to the store.
+
+Exit status: 0 all that the table holds of the days is stored; 1 something of a day is not, and is named; 2 it could not
+be done. What was committed stays, and the same command goes on.
+
+The rule: each run compares what the table holds of every day with what is stored, by id and not by time, so a row that
+becomes visible late is found. Nothing is ever deleted in ClickHouse.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from rich.console import Console
+
+from model.exit_codes import ExitCode
+from model.terminal_text import printable
+from workloads.archive import clock
+from workloads.archive.commit import Counts, sha256_of
+from workloads.context import OTEL, Context, Options, Told, ended, opened
+from workloads.otel.calendar import SETTLES, days_asked, days_to_look_at, is_aged, last_day
+from workloads.otel.day_commit import DayCommit
+from workloads.otel.days import Day, read_days
+from workloads.otel.server import opened_server
+from workloads.otel.slice_export import SPOOL, Course, UnsettledError, store_slice
+from workloads.otel.span import Slice, Span, divided
+from workloads.otel.table import ask, days_in, described, histogram
+from workloads.otel.tally import difference
+from workloads.otel.times import day_asked
+from workloads.receipt import Receipt, SourceReceipt, Status, said
+from workloads.running import begun_receipt, concluded, end, ended_receipt
+from workloads.table import megabytes
+
+SOURCE: Final = "otel-events"
+
+
+@dataclass(frozen=True)
+class ExportOptions(Options):
+    """The options of `export`.
+
+    Attributes:
+        first: `--from`, a day; empty for the first that the table has.
+        last: `--to`, likewise; empty for the last that has ended.
+    """
+
+    first: str = ""
+    last: str = ""
+
+    def days(self) -> tuple[date | None, date]:
+        """The days that are meant. Raise InvalidInputError."""
+        newest = last_day(clock.now_utc())
+        return days_asked(day_asked("--from", self.first), day_asked("--to", self.last), newest)
+
+
+@dataclass
+class Exported:
+    """What a run did.
+
+    Attributes:
+        commits: The commits that it made.
+        days: How many days it looked at.
+        problems: What is not stored, and why.
+        notes: What a reader should know.
+    """
+
+    commits: list[DayCommit] = field(default_factory=list)
+    days: int = 0
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def run(options: ExportOptions, *, stage: Callable[[str], None] | None = None) -> ExitCode:
+    """Export, write the receipt, and print the summary."""
+    days = 0
+    try:
+        with opened(options, OTEL) as context:
+            options.days()
+            receipt, days = _exported(context, options, stage or (lambda _: None))
+    except Told as error:
+        return ended(error)
+    return concluded(options, receipt, lambda one: _show(one, days), wrong=receipt.failed)
+
+
+def _exported(context: Context, options: ExportOptions, stage: Callable[[str], None]) -> tuple[Receipt, int]:
+    for left in context.state.folder.glob(f"{SPOOL}*"):
+        left.unlink(missing_ok=True)  # of a killed run: this one has the lock
+    receipt = begun_receipt(context, OTEL.kind)
+    done = Exported()
+    status: Status = "complete"
+    error = root = ""
+    try:
+        with opened_server(context) as server:
+            root = f"{server.address.url} {server.address.name}"
+            table = described(server)
+            cut = clock.now_utc() - SETTLES
+            course = Course(context, server, table, cut, receipt.run, receipt.started_at, stage)
+            _export_days(course, options, done)
+        if done.problems:
+            status = "incomplete"
+    except KeyboardInterrupt:
+        end(context, _ended(receipt, "stopped", "", root, done), sent=False)
+        raise
+    except Told as fault:
+        context.state.judge(fault)
+        status, error = "failed", said(fault)
+    return end(context, _ended(receipt, status, error, root, done), sent=True), done.days
+
+
+def _ended(receipt: Receipt, status: Status, error: str, root: str, done: Exported) -> Receipt:
+    parts = [one.part for one in done.commits if one.part is not None]
+    last = done.commits[-1] if done.commits else None
+    plain = sum(one.plain_bytes for one in parts)
+    source = SourceReceipt(
+        name=SOURCE,
+        root=root,
+        commit=last.key if last else "",
+        commit_sha256=sha256_of(last.to_bytes()) if last else "",
+        counts=Counts(
+            seen=sum(one.rows for one in parts),
+            seen_bytes=plain,
+            content_bytes=plain,
+            stored_bytes=sum(one.stored.size for one in parts),
+            packs=len(parts),
+        ),
+        problems=tuple(done.problems),
+    )
+    return ended_receipt(receipt, status, error, (source,) if root else (), {}, done.notes)
+
+
+def _export_days(course: Course, options: ExportOptions, done: Exported) -> None:
+    context, table, now = course.context, course.table, clock.now_utc()
+    first, last = options.days()
+    counts = days_in(course.server, table)
+    if not counts:
+        done.problems.append(f"{table.address.name} holds no row, and nothing was committed")
+        return
+    with context.doing("reading what is stored"):
+        bad = [key for key, *_ in context.state.faults(context.machine)]
+        held = read_days(context.store, context.bucket, bad=bad)
+    for day in days_to_look_at([*counts, *held.days], table.ttl_days, now, first, last):
+        done.days += 1
+        try:
+            _export_day(course, held.day(day), counts.get(day, 0), done)
+        except UnsettledError as fault:
+            done.problems.append(str(fault))
+        course.stage("day")
+
+
+def _export_day(course: Course, held: Day, count: int, done: Exported) -> None:
+    """Store what the table holds of a day and the store does not."""
+    if not count and held.is_backfilled:
+        return
+    aged = is_aged(held.day, course.table.ttl_days, clock.now_utc())
+    wanted: list[tuple[Slice, Sequence[int] | None]] = []
+    for part, stored in held.slices().items():
+        found = difference(ask(course.server, course.table, course.cut, part).tally, stored)
+        if found.gone_ids:
+            why = "the table's TTL took them" if aged else "they were moved to another time, or deleted by hand"
+            done.notes.append(f"{held.day}: the store holds {found.gone_ids} ids that the table no longer has: {why}")
+        buckets = found.late if aged else sorted([*found.late, *found.gone])
+        wanted += [(part, buckets)] if buckets else []
+    wanted += [(part, None) for missing in held.missing() for part in _parts_of(course, missing)]
+    for part, chosen in wanted:
+        commit = store_slice(course, held, part, chosen, aged=aged)
+        done.commits.append(commit)
+        if commit.removed:
+            done.problems.append(
+                f"{held.day} {part.name}: the table's TTL took {commit.removed} ids while they were read; the other "
+                f"{commit.held.ids} are stored"
+            )
+        course.stage("committed")
+
+
+def _parts_of(course: Course, missing: Span | Slice) -> Sequence[Slice]:
+    if isinstance(missing, Slice):
+        return [missing]
+    rows = course.context.settings.otel.slice_rows
+    return divided(missing, rows, lambda span, step: histogram(course.server, course.table, course.cut, span, step))
+
+
+def _show(receipt: Receipt, days: int) -> None:
+    """Print the summary."""
+    console = Console()
+    lines = []
+    for one in receipt.sources:
+        counts = one.counts
+        stored = f"{counts.seen} rows, {megabytes(counts.seen_bytes)}"
+        lines.append(
+            f"{days} days looked at: {stored}, stored in {counts.packs} parts with {megabytes(counts.stored_bytes)}"
+        )
+        lines += one.problems
+    lines += receipt.notes
+    lines.append(f"{receipt.status}: receipt {receipt.file_name}")
+    for line in lines:
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)

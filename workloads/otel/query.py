@@ -1,0 +1,168 @@
+"""`object-store otel query`: SQL over archived days, without restoring them.
+
+Exit status: 0 answered, over all that is stored of the span; 1 answered, but something of the span is not stored; 2 it
+could not be answered.
+
+The rule: the engine, DuckDB, reads only files that were proven against their commits, and each event once. It gets no
+credentials, and may read and write nothing else. Columns and their types are those of the commits.
+"""
+
+import csv
+import json
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Literal
+
+import duckdb
+
+from model.exit_codes import ExitCode
+from model.problems import InvalidInputError, Problem
+from model.terminal_text import printable
+from workloads.context import OTEL, Options, Told, ended, opened
+from workloads.otel.column_types import duckdb_type
+from workloads.otel.gzip_file import opened_gzip
+from workloads.otel.reading import Row, merged
+from workloads.otel.restoring import stored_span
+from workloads.otel.times import span_asked
+from workloads.table import print_table
+
+VIEW: Final = "otel_events"
+_EXAMPLE: Final = "SELECT component, count(*) FROM otel_events GROUP BY component"
+_ROWS_A_FILE: Final = 250_000
+"""DuckDB reads files side by side, and one file of gzip only by one thread."""
+_LINE_BYTES_MAXIMUM: Final = 2**28
+_MEMORY: Final = "512MB"
+_FETCHED: Final = 1000
+Form = Literal["table", "json", "csv"]
+
+
+@dataclass(frozen=True)
+class QueryOptions(Options):
+    """The options of `query`.
+
+    Attributes:
+        first: `--from`.
+        last: `--to`.
+        sql: A SELECT over `otel_events`.
+        form: How the answer is printed.
+    """
+
+    first: str = ""
+    last: str = ""
+    sql: str = ""
+    form: Form = "table"
+
+
+def run(options: QueryOptions) -> ExitCode:
+    """Answer a question."""
+    try:
+        span = span_asked(options.first, options.last)
+        with opened(options, OTEL, locked=False) as context:
+            with stored_span(context, span) as stored, tempfile.TemporaryDirectory(prefix="object-store-otel-") as kept:
+                folder = Path(kept)
+                with context.doing("reading each event once"):
+                    files = _written(merged(stored.files, span), folder)
+                names, answer = _answered(options.sql, files, stored.columns, folder)
+                _print(options.form, names, answer)
+            wrong = stored.wrong
+    except Told as error:
+        return ended(error)
+    for text in wrong:
+        sys.stderr.write(printable(text) + "\n")
+    return ExitCode.WRONG if wrong else ExitCode.DONE
+
+
+def _written(rows: Iterator[Row], folder: Path) -> list[Path]:
+    """The lines as files that DuckDB reads: text that is not UTF-8 is replaced, as in a terminal."""
+    files: list[Path] = []
+    count = 0
+    file: BinaryIO | None = None
+    try:
+        for row in rows:
+            if file is None or count % _ROWS_A_FILE == 0:
+                if file is not None:
+                    file.close()
+                files.append(folder / f"{len(files)}.ndjson.gz")
+                file = opened_gzip(files[-1], "wb")
+            count += 1
+            try:
+                row.line.decode()
+                file.write(row.line)
+            except UnicodeDecodeError:
+                file.write(row.line.decode("utf-8", "replace").encode())
+    finally:
+        if file is not None:
+            file.close()
+    return files
+
+
+def _answered(
+    sql: str, files: Sequence[Path], columns: dict[str, str], folder: Path
+) -> tuple[list[str], Iterable[tuple[Any, ...]]]:
+    types = {name: duckdb_type(kind) for name, kind in columns.items()}
+    with duckdb.connect(
+        config={
+            "memory_limit": _MEMORY,
+            "temp_directory": str(folder / "spilled"),
+            "autoinstall_known_extensions": False,
+        }
+    ) as engine:
+        engine.execute("SET TimeZone = 'UTC'")
+        if files:
+            given = ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in types.items())
+            names = ", ".join(_text(str(path)) for path in files)
+            source = (
+                f"read_json([{names}], columns={{{given}}}, format='newline_delimited', compression='gzip', "
+                f"maximum_object_size={_LINE_BYTES_MAXIMUM})"
+            )
+            engine.execute(f"CREATE VIEW {VIEW} AS SELECT * FROM {source}")  # noqa: S608 - quoted
+        else:
+            given = ", ".join(f"{_name(name)} {kind}" for name, kind in types.items())
+            engine.execute(f"CREATE TABLE {VIEW} ({given})")
+        engine.execute(f"SET allowed_directories = [{_text(str(folder))}]")
+        engine.execute("SET enable_external_access = false")
+        engine.execute("SET lock_configuration = true")
+        try:
+            asked = engine.execute(sql)
+            names_of = [str(one[0]) for one in asked.description or ()]
+            rows = []
+            while some := asked.fetchmany(_FETCHED):
+                rows += some
+        except duckdb.Error as fault:
+            legal = f"a SELECT of DuckDB over {VIEW}, with the columns {', '.join(columns)}"
+            text = str(fault).partition("\n\n")[0]
+            raise InvalidInputError([Problem("SQL", text, legal, _EXAMPLE)]) from None
+    return names_of, rows
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _name(value: str) -> str:
+    return '"' + value.replace('"', '""') + '"'
+
+
+def _print(form: Form, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    if form == "json":
+        for row in rows:
+            sys.stdout.write(json.dumps(dict(zip(names, row, strict=True)), default=_plain) + "\n")
+    elif form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(["" if value is None else _plain(value) for value in row] for row in rows)
+    else:
+        print_table(names, (["" if value is None else str(_plain(value)) for value in row] for row in rows))
+
+
+def _plain(value: object) -> object:
+    """A value as text, unless JSON has it; a time is UTC."""
+    if hasattr(value, "isoformat"):
+        text = str(value.isoformat())
+        return f"{text}Z" if "T" in text and not text.endswith("+00:00") else text.replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        return value.hex()
+    return value if isinstance(value, str | int | float | bool | list | dict) else str(value)

@@ -1,0 +1,234 @@
+"""The table of events: what it must have, and the SELECTs over it.
+
+The rule: a row belongs to the UTC day of `timestamp`, and of one id the newest `received_at` counts. What is asked is
+the same for `ReplacingMergeTree` and for plain `MergeTree`, where `FINAL` is refused.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from workloads.otel.clickhouse import Address, ClickHouse, ClickHouseError, columns_text, quoted
+from workloads.otel.span import DIGITS_MAXIMUM, SECOND, Slice, Span, day_of
+from workloads.otel.tally import BUCKETS, Tally
+
+_NEEDED: Final[Mapping[str, re.Pattern[str]]] = {
+    "id": re.compile(r"(LowCardinality\()?(String|FixedString\(\d+\))\)?"),
+    "timestamp": re.compile(r"DateTime(64\(\d.*|\(.*)?"),
+    "received_at": re.compile(r"DateTime(64\(\d.*|\(.*)?"),
+}
+_TTL: Final = re.compile(
+    r"\bTTL\s+(?:toDateTime\(\s*)?`?timestamp`?\s*\)?\s*\+\s*(?:toInterval(Day|Month|Hour)\((\d+)\)|"
+    r"INTERVAL\s+(\d+)\s+(DAY|MONTH|HOUR))",
+    re.IGNORECASE,
+)
+_TICK: Final = "toUnixTimestamp64Nano(toDateTime64(`timestamp`, 9, 'UTC'))"
+_DAYS_OF: Final = {"day": 1.0, "month": 28.0, "hour": 1 / 24}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        name: Its name.
+        type: Its type, as ClickHouse writes it.
+    """
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table, as the server describes it.
+
+    Attributes:
+        address: The server.
+        columns: What a SELECT of all gives.
+        engine: Its engine.
+        ttl_days: After how many days of `timestamp` the server removes a row; None for never.
+        has_ttl: Whether it removes rows by any rule.
+    """
+
+    address: Address
+    columns: Sequence[Column]
+    engine: str
+    ttl_days: float | None
+    has_ttl: bool
+
+    @property
+    def name(self) -> str:
+        """Database and table in SQL."""
+        return f"{quoted(self.address.database)}.{quoted(self.address.table)}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a slice of the table holds.
+
+    Attributes:
+        tally: The ids.
+        first: Its earliest `timestamp`, in nanoseconds since 1970; None without a row.
+        last: Its latest.
+    """
+
+    tally: Tally
+    first: int | None
+    last: int | None
+
+
+def described(server: ClickHouse) -> Table:
+    """Ask what the table is.
+
+    Raises:
+        ClickHouseError: It is none, or lacks what the archive needs.
+    """
+    address = server.address
+    name = {"database": address.database, "table": address.table}
+    where = "database = {database:String} AND table = {table:String}"
+    columns = server.rows(
+        f"SELECT name, type FROM system.columns WHERE {where} "  # noqa: S608 - the names are parameters
+        "AND default_kind NOT IN ('ALIAS', 'EPHEMERAL') ORDER BY position",
+        name,
+    )
+    engines = server.rows(
+        "SELECT engine, create_table_query FROM system.tables "
+        "WHERE database = {database:String} AND name = {table:String}",
+        name,
+    )
+    if not engines or not columns:
+        raise ClickHouseError(
+            f"{address.url}: there is no table {address.name}, or its user may not see it: set otel.database and "
+            "otel.table",
+            60,
+        )
+    types = {str(column): str(type_) for column, type_ in columns}
+    wrong = [
+        f"{column} ({types.get(column, 'missing')})"
+        for column, form in _NEEDED.items()
+        if not form.fullmatch(types.get(column, ""))
+    ]
+    if wrong:
+        raise ClickHouseError(
+            f"{address.url}: {address.name} is not the table of events: {', '.join(wrong)}; it needs id String, "
+            "timestamp and received_at DateTime64"
+        )
+    engine, created = engines[0]
+    return Table(
+        address,
+        tuple(Column(column, type_) for column, type_ in types.items()),
+        str(engine),
+        _ttl_of(str(created)),
+        re.search(r"\bTTL\b", str(created)) is not None,
+    )
+
+
+def _ttl_of(created: str) -> float | None:
+    found = _TTL.search(created)
+    if found is None:
+        return None
+    unit, number = (found[1], found[2]) if found[1] else (found[4], found[3])
+    return int(number) * _DAYS_OF[unit.lower()]
+
+
+def days_in(server: ClickHouse, table: Table) -> dict[date, int]:
+    """How many rows each UTC day of the table has, duplicates counted."""
+    sql = f"SELECT toUnixTimestamp(toStartOfDay(`timestamp`, 'UTC')) AS day, count() FROM {table.name} GROUP BY day"  # noqa: S608 - quoted
+    return {day_of(int(day) * SECOND): int(count) for day, count in sorted(server.rows(sql), key=_first)}
+
+
+def _first(row: Sequence[object]) -> int:
+    return int(str(row[0]))
+
+
+def histogram(server: ClickHouse, table: Table, cut: datetime, span: Span, step: int) -> dict[int, int]:
+    """Count the rows of a span in steps of so many nanoseconds."""
+    sql = (
+        f"SELECT intDiv({_TICK} - {span.first}, {step}) AS number, count() FROM {table.name} "  # noqa: S608 - quoted
+        f"WHERE {_within(span, cut)} GROUP BY number"
+    )
+    return {int(number): int(count) for number, count in server.rows(sql)}
+
+
+def ask(server: ClickHouse, table: Table, cut: datetime, part: Slice, buckets: Collection[int] | None = None) -> Asked:
+    """Ask for the ids of a slice, or of some of its buckets.
+
+    Args:
+        server: The server.
+        table: The table.
+        cut: Rows that were received later do not count yet.
+        part: The slice.
+        buckets: The buckets; None for all.
+    """
+    sql = (
+        "SELECT bucket, count(), lower(hex(sum(version))), min(first), max(last) FROM ("  # noqa: S608 - quoted
+        f"SELECT {_BUCKET} AS bucket, min({_TICK}) AS first, max({_TICK}) AS last, "
+        "sipHash64(`id`, toUnixTimestamp64Micro(toDateTime64(max(`received_at`), 6, 'UTC'))) AS version "
+        f"FROM {table.name} WHERE {_where(part, cut, buckets)} GROUP BY `id`) GROUP BY bucket"
+    )
+    rows = server.rows(sql)
+    held = {int(row[0]): (int(row[1]), str(row[2])) for row in rows}
+    return Asked(
+        Tally(dict(sorted(held.items()))),
+        min((int(row[3]) for row in rows), default=None),
+        max((int(row[4]) for row in rows), default=None),
+    )
+
+
+def export_of(table: Table, cut: datetime, part: Slice, buckets: Collection[int] | None = None) -> str:
+    """The SELECT whose answer is a part: one line for each id, sorted by it, so that the same rows give the same bytes.
+
+    Args:
+        table: The table.
+        cut: As of `ask`.
+        part: The slice.
+        buckets: As of `ask`.
+    """
+    columns = columns_text([one.name for one in table.columns])
+    return (
+        f"SELECT {columns} FROM {table.name} WHERE {_where(part, cut, buckets)} "  # noqa: S608 - quoted
+        "ORDER BY `id`, `received_at` DESC LIMIT 1 BY `id` FORMAT JSONEachRow"
+    )
+
+
+def waiting(server: ClickHouse, table: Table, cut: datetime, last: date) -> int:
+    """How many rows until a day were received after the cut, by the clock of who wrote them."""
+    end = datetime.combine(last, datetime.min.time(), UTC) + timedelta(days=1)
+    sql = (
+        f"SELECT count() FROM {table.name} WHERE `timestamp` < {_literal(_nanoseconds(end))} "  # noqa: S608 - quoted
+        f"AND `received_at` > {_literal(_nanoseconds(cut))}"
+    )
+    return int(server.rows(sql)[0][0])
+
+
+_BUCKET: Final = f"cityHash64(`id`) % {BUCKETS}"
+
+
+def _where(part: Slice, cut: datetime, buckets: Collection[int] | None) -> str:
+    terms = [_within(part.span, cut)]
+    if part.shares > 1:
+        terms.append(f"intDiv(cityHash64(`id`), {BUCKETS}) % {part.shares} = {part.share}")
+    if buckets is not None:
+        terms.append(f"{_BUCKET} IN ({', '.join(map(str, sorted(buckets)))})")
+    return " AND ".join(terms)
+
+
+def _within(span: Span, cut: datetime) -> str:
+    return (
+        f"`timestamp` >= {_literal(span.first)} AND `timestamp` < {_literal(span.end)} "
+        f"AND `received_at` <= {_literal(_nanoseconds(cut))}"
+    )
+
+
+def _nanoseconds(when: datetime) -> int:
+    return round((when - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1)) * 1000
+
+
+def _literal(moment: int) -> str:
+    """A moment, whatever the column's digits and zone are."""
+    seconds, rest = divmod(moment, SECOND)
+    when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return f"toDateTime64('{when:%Y-%m-%d %H:%M:%S}.{rest:09}', {DIGITS_MAXIMUM}, 'UTC')"
