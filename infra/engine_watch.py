@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Thread
 
 _SCRIPT = b"pulumi-resource-pulumi-python"
+_ENGINE = b"pulumi"
 _LOOK_SECONDS = 0.5
 
 
@@ -22,6 +23,8 @@ def end_with_engine() -> None:
     script = os.getppid()
     engine = _parent_of(script)
     if engine is not None and _SCRIPT in _command_of(script):
+        if _ENGINE not in _command_of(engine):  # it was killed before this call, and the script has another parent
+            os._exit(1)
         Thread(target=_watch, args=(script, engine), name="engine-watch", daemon=True).start()
 
 

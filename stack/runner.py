@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
-from typing import Any
+from typing import IO, Any
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
@@ -81,7 +81,7 @@ def run_pulumi(
     Raises:
         EngineError: pulumi is not on the path, did not end in time, or failed.
     """
-    with _started(arguments, text, folder, environ) as running:
+    with _started(arguments, text, folder, environ, outlives=True) as running:
         said = running.said(seconds)
     if said.status and not may_fail:
         reason = said.errors.strip() or redacted(said.output).strip()
@@ -96,6 +96,7 @@ class _Running:
     process: "subprocess.Popen[str]"
     shown: str
     text: str = field(repr=False)
+    kept: Sequence[IO[str]] = ()
 
     def said(self, seconds: int) -> Said:
         """Wait until the command ends.
@@ -107,14 +108,25 @@ class _Running:
             output, errors = self.process.communicate(self.text, timeout=seconds)
         except subprocess.TimeoutExpired:
             raise EngineError(f"`{self.shown}` did not end within {seconds} s") from None
+        for file in self.kept:
+            file.seek(0)
+        output, errors = [file.read() for file in self.kept] or (output, errors)
         return Said(self.process.returncode, output, redacted(errors))
 
 
 @contextmanager
 def _started(
-    arguments: Sequence[str], text: str = "", folder: Path | None = None, environ: Mapping[str, str] = os.environ
+    arguments: Sequence[str],
+    text: str = "",
+    folder: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    outlives: bool = False,
 ) -> Iterator[_Running]:
     """A pulumi command that runs at most as long as the context.
+
+    With `outlives` it goes on to its end if this process is killed: at the next word to a pipe that no process reads,
+    the engine would die with the stack locked, and leave its plugins behind.
 
     Raises:
         NoEngineError: pulumi is not on the path.
@@ -123,21 +135,31 @@ def _started(
     if program is None:
         raise NoEngineError('pulumi is not on the path; for a sandbox run: eval "$(object-store sandbox env NAME)"')
     where = [] if folder is None else ["--cwd", str(folder)]
+    kept = [_memory(), _memory()] if outlives and hasattr(os, "memfd_create") else []
+    out, err = kept or (subprocess.PIPE, subprocess.PIPE)
     process = subprocess.Popen(  # noqa: S603 - pulumi, with this project's arguments and a stack's name
         [program, *where, *arguments, "--non-interactive"],
         env=environment_for(Reader.PULUMI, environ),
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=out,
+        stderr=err,
         # pulumi writes UTF-8, whatever the locale says.
         encoding="utf-8",
         errors="replace",
     )
-    with process:
+    with ExitStack() as held:
+        for file in kept:
+            held.enter_context(file)
+        held.enter_context(process)
         try:
-            yield _Running(process, f"pulumi {' '.join(arguments[:2])}", text)
+            yield _Running(process, f"pulumi {' '.join(arguments[:2])}", text, kept)
         finally:
             _end(process)
+
+
+def _memory() -> IO[str]:
+    """A file that is on no disk, because an output may hold secrets."""
+    return os.fdopen(os.memfd_create("pulumi"), "w+", encoding="utf-8", errors="replace")
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

@@ -12,8 +12,12 @@ ROOT = Path(__file__).parents[2]
 PROVIDER = """
 import os, sys, time
 from infra.engine_watch import end_with_engine
-end_with_engine()
+of_script = f"/proc/{os.getppid()}/stat"
+engine = open(of_script).read().split()[3]
 print(os.getpid(), flush=True)
+while sys.argv[1] == "late" and open(of_script).read().split()[3] == engine:
+    time.sleep(0.05)
+end_with_engine()
 time.sleep(600)
 """
 ENGINE = "import subprocess, sys; subprocess.run(sys.argv[1:])"
@@ -33,11 +37,15 @@ def _runs(process: int) -> bool:
     return "State:\tZ" not in status
 
 
-def test_provider_of_a_killed_engine_ends(tmp_path: Path) -> None:
-    """Engine, Pulumi's script and provider, as the engine starts them; SIGKILL to the engine alone."""
+@pytest.mark.parametrize("begins", ["early", "late"])
+def test_provider_of_a_killed_engine_ends(tmp_path: Path, begins: str) -> None:
+    """Engine, Pulumi's script and provider, as the engine starts them; SIGKILL to the engine alone.
+
+    The provider begins to watch before that, or only after it.
+    """
     script = tmp_path / "pulumi-resource-pulumi-python"
     (tmp_path / "provider.py").write_text(PROVIDER, encoding="utf-8")
-    script.write_text(f'#!/bin/sh\n"{sys.executable}" "{tmp_path}/provider.py"\n:\n', encoding="utf-8")
+    script.write_text(f'#!/bin/sh\n"{sys.executable}" "{tmp_path}/provider.py" {begins}\n:\n', encoding="utf-8")
     script.chmod(0o755)
     engine = subprocess.Popen(  # noqa: S603 - this interpreter
         [sys.executable, "-c", ENGINE, str(script)], stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(ROOT)}

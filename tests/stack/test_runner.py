@@ -1,6 +1,12 @@
 """The environment and the encoding of the `pulumi` that a command runs."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +39,29 @@ def test_output_of_pulumi_is_read_as_utf_8(
     monkeypatch.setenv("LC_ALL", locale)
 
     assert read_json("stack", "output", stack="local") == {"purpose": "Größe", "odd": "�"}
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="elsewhere than on Linux the engine writes to a pipe")
+def test_pulumi_goes_on_if_the_command_is_killed(pulumi: Callable[[str], None], tmp_path: Path) -> None:
+    """SIGKILL to a command that runs an update: the engine completes it, although nothing reads what it says."""
+    pulumi(f"""touch {tmp_path}/began
+while ! [ -e {tmp_path}/killed ]; do sleep 0.05; done
+for _ in 1 2 3; do echo said; echo said >&2; done
+touch {tmp_path}/ended""")
+    command = subprocess.Popen(
+        [sys.executable, "-c", "from stack.runner import run_pulumi; run_pulumi('up')"],
+        cwd=Path(__file__).parents[2],
+    )
+    _wait_for(tmp_path / "began")
+    command.send_signal(signal.SIGKILL)
+    command.wait()
+    (tmp_path / "killed").touch()
+
+    _wait_for(tmp_path / "ended")
+
+
+def _wait_for(path: Path) -> None:
+    ends = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert path.exists()
