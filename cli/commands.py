@@ -28,7 +28,7 @@ class Line(NamedTuple):
     text: str
 
 
-STACK, PROOF, OBJECTS = "Stack", "Verification", "Objects"
+STACK, OBJECTS = "Stack", "Objects"
 COMMANDS = {
     "sandbox": Line(STACK, "cli.sandbox", "Run a store for each stack on this machine."),
     "preflight": Line(STACK, "cli.preflight", "Check what would go wrong in `pulumi up` or `refresh`."),
@@ -38,8 +38,8 @@ COMMANDS = {
     "recover": Line(STACK, "cli.recover", "Mend the state after a killed update or a loss."),
     "switch-admin-api": Line(STACK, "cli.switch_admin_api", "Move AIStor's identities to admin API v3 or v4."),
     "admin-policy": Line(STACK, "cli.admin_policy", "Print the minimal policy of a provisioning admin."),
-    "verify": Line(PROOF, "cli.verify", "Prove a deployed store line by line."),
-    "verify-job": Line(PROOF, "cli.verify_job", "Print a Kubernetes Job that verifies from a pod."),
+    "verify": Line(STACK, "cli.verify", "Prove a deployed store line by line."),
+    "verify-job": Line(STACK, "cli.verify_job", "Print a Kubernetes Job that verifies from a pod."),
     "put": Line(OBJECTS, "object_store.__main__", "Store a file, a folder, or standard input."),
     "get": Line(OBJECTS, "object_store.__main__", "Read an object, or all below a prefix."),
     "ls": Line(OBJECTS, "object_store.__main__", "List objects."),

@@ -78,9 +78,12 @@ def _pieces(connection: Connection, query: Query) -> Iterator[bytes]:
     if not _STREAMED.match(query.sql):
         yield bytes(connection.query(sql, query.form, params=dict(query.params)).bytes())
         return
-    stream = connection.send_query(sql, query.form, params=dict(query.params))
-    for piece in stream:  # a query that is given up ends with its connection
+    is_empty = True
+    for piece in connection.send_query(sql, query.form, params=dict(query.params)):
+        is_empty = False  # a query that is given up ends with its connection
         yield bytes(piece.bytes())
+    if is_empty:  # an answer without a row comes in no piece, and some forms say something even then
+        yield bytes(connection.query(sql, query.form, params=dict(query.params)).bytes())
 
 
 def _checked(name: str) -> str:

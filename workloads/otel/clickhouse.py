@@ -9,6 +9,7 @@ import base64
 import http.client
 import json
 import re
+import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -212,12 +213,13 @@ class ClickHouse:
     @contextmanager
     def _sent(self, query: str, body: Iterable[bytes]) -> Iterator[http.client.HTTPResponse]:
         url = self.address.url
-        is_whole = False
+        is_begun = is_whole = False
         try:
             self._connection.request("POST", f"{self._path}?{query}", iter(body), self._headers, encode_chunked=True)
             response = self._connection.getresponse()
             if response.status != http.client.OK:
                 raise _error_of(self.address, response.status, response.read(_ERROR_BYTES))
+            is_begun = True
             yield response
             is_whole = response.isclosed()
         except (http.client.IncompleteRead, http.client.LineTooLong) as fault:
@@ -225,8 +227,16 @@ class ClickHouse:
         except http.client.HTTPException as fault:
             raise ClickHouseError(f"{url}: gives no answer of HTTP: {type(fault).__name__} {fault}") from None
         except TimeoutError:
-            raise ClickHouseError(f"{url}: said nothing for {TIMEOUT_SECONDS:.0f} seconds") from None
-        except OSError as fault:
+            raise (CutError if is_begun else ClickHouseError)(
+                f"{url}: said nothing for {TIMEOUT_SECONDS:.0f} seconds"
+            ) from None
+        except ConnectionError as fault:
+            if is_begun:
+                raise CutError(f"{url}: the answer ended before its end ({fault.strerror or fault})") from None
+            raise ClickHouseError(f"{url}: {fault.strerror or fault}; is it the host's address?") from None
+        except ssl.SSLError as fault:
+            raise ClickHouseError(f"{url}: {fault}") from None
+        except socket.gaierror as fault:
             raise ClickHouseError(f"{url}: {fault.strerror or fault}; is it the host's address?") from None
         finally:
             if not is_whole:  # what is left of the answer must not be taken for that of the next request
@@ -249,20 +259,6 @@ def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
 
 def _tail(body: bytes) -> str:
     return body[-200:].decode("utf-8", "replace")
-
-
-def error_in(tail: bytes) -> str:
-    """What the end of an answer says, if it is an error that came after the first rows; else empty.
-
-    The form depends on the version: a line of text, a line of JSON, or a block after `__exception__`
-    (https://github.com/ClickHouse/ClickHouse/issues/46426).
-    """
-    text = tail.decode("utf-8", "replace")
-    for mark in ('{"exception":', "__exception__", "\nCode: "):
-        at = text.rfind(mark)
-        if at >= 0 and (mark != '{"exception":' or at == 0 or text[at - 1] in "\n\r"):
-            return text[at:].strip()
-    return text if text.startswith("Code: ") else ""
 
 
 def _error_of(address: Address, status: int, body: bytes) -> ClickHouseError:

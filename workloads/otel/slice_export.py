@@ -107,7 +107,7 @@ def store_slice(course: Course, held: Day, part: Slice, buckets: Sequence[int] |
 def _settled(course: Course, part: Slice, buckets: Sequence[int] | None, path: Path, *, aged: bool) -> _Read:
     """The lines of a slice that did not change while they came."""
     wrong = ""
-    for wait in _WAITS:
+    for number, wait in enumerate(_WAITS, start=1):
         time.sleep(wait)
         try:
             read = _read(course, part, buckets, path, aged=aged)
@@ -115,7 +115,7 @@ def _settled(course: Course, part: Slice, buckets: Sequence[int] | None, path: P
             wrong = str(fault)
             continue
         except ClickHouseError as fault:
-            if fault.code or wait == _WAITS[-1]:
+            if fault.code or number == len(_WAITS):
                 raise
             wrong = str(fault)
             continue

@@ -164,13 +164,13 @@ def ask(server: ClickHouse, table: Table, cut: datetime, part: Slice, buckets: C
         buckets: The buckets; None for all.
     """
     sql = (
-        "SELECT bucket, count(), lower(hex(sum(version))), min(first), max(last) FROM ("  # noqa: S608 - quoted
+        "SELECT bucket, count(), toString(sum(version)), min(first), max(last) FROM ("  # noqa: S608 - quoted
         f"SELECT {_BUCKET} AS bucket, min({_TICK}) AS first, max({_TICK}) AS last, "
         "sipHash64(`id`, toUnixTimestamp64Micro(toDateTime64(max(`received_at`), 6, 'UTC'))) AS version "
         f"FROM {table.name} WHERE {_where(part, cut, buckets)} GROUP BY `id`) GROUP BY bucket"
     )
     rows = server.rows(sql)
-    held = {int(row[0]): (int(row[1]), str(row[2])) for row in rows}
+    held = {int(row[0]): (int(row[1]), f"{int(row[2]):016x}") for row in rows}
     return Asked(
         Tally(dict(sorted(held.items()))),
         min((int(row[3]) for row in rows), default=None),
