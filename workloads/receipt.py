@@ -24,6 +24,7 @@ from workloads.archive.commit import SHA256_METADATA, Counts, sha256_of
 PREFIX = "receipts/v1/"
 ENDED, STARTED = ".json", ".started.json"
 VERSION: Literal[1] = 1
+_CLOCKS_DIFFER = timedelta(days=1)
 Status = Literal["running", "complete", "incomplete", "failed", "stopped"]
 Side = Literal["equal", "missing", "different", "unknown"]
 """What a side holds of an object: its bytes, nothing, other bytes; unknown, if it does not say."""
@@ -287,6 +288,11 @@ def newest_first(receipts: Iterable[Receipt]) -> list[Receipt]:
         if held is None or held.ended_at is None:
             by_run[one.machine, one.run] = one
     return sorted(by_run.values(), key=lambda one: (one.started_at, one.run), reverse=True)
+
+
+def until(receipts: Iterable[Receipt], now: datetime) -> list[Receipt]:
+    """The receipts without those that began in a time to come: what a wrong clock says does not silence an alarm."""
+    return [one for one in receipts if one.started_at <= now + _CLOCKS_DIFFER]
 
 
 def late(receipts: Iterable[Receipt], kind: str, every: timedelta, now: datetime) -> dict[str, datetime]:

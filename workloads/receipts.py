@@ -15,7 +15,7 @@ from model.exit_codes import ExitCode
 from model.terminal_text import printable
 from workloads.archive import clock
 from workloads.context import Context, Options, Told, Work, ended, opened
-from workloads.receipt import Receipt, late, newest_first, of_folder, of_store, unproven
+from workloads.receipt import Receipt, late, newest_first, of_folder, of_store, unproven, until
 from workloads.silence import of_work, silences
 from workloads.table import megabytes, print_table
 from workloads.window.beside import lines_of
@@ -27,11 +27,14 @@ def run(options: Options, work: Work, days: int) -> ExitCode:
         with opened(options, work, locked=False) as context:
             now = _after_open_runs(context)
             since = now - timedelta(days=days)
-            runs = of_work(receipts_of(context, since), context.settings)
+            recorded = receipts_of(context, since)
+            runs = of_work(until(recorded, now), context.settings)
             overdue = late(runs, work.kind, work.every(context.settings), now)
             within = work.proven_within_days
             unsure = unproven(runs, work.name, within, now) if within is not None else {}
             silent = silences(context, runs, now)
+            if not any(one.kind == work.kind for one in recorded):
+                silent.append(f"no run of {work.kind} is recorded in {context.place}, or on this machine")
     except Told as error:
         return ended(error)
     found = [one for one in runs if one.started_at >= since]
@@ -39,14 +42,18 @@ def run(options: Options, work: Work, days: int) -> ExitCode:
         sys.stdout.write(json.dumps([one.model_dump(mode="json") for one in found], indent=1) + "\n")
     else:
         _show(found)
-        for machine, when in overdue.items():
-            last = f"{when:%Y-%m-%d %H:%M} UTC" if when.year > 1 else "never"
-            sys.stdout.write(f"LATE {printable(machine)}: the last complete run was {last}\n")
-        for machine, proven_at in unsure.items():
-            text = f"{proven_at:%Y-%m-%d %H:%M} UTC" if proven_at else "never"
-            sys.stdout.write(f"UNPROVEN {printable(machine)}: a restore was last proven {text}\n")
-        for text in silent:
-            sys.stdout.write(f"SILENT {printable(text)}\n")
+    alarms = sys.stderr if options.as_json else sys.stdout
+    for machine, when in overdue.items():
+        last = f"{when:%Y-%m-%d %H:%M} UTC" if when.year > 1 else "never"
+        alarms.write(f"LATE {printable(machine)}: the last complete run was {last}\n")
+    for machine, proven_at in unsure.items():
+        text = f"{proven_at:%Y-%m-%d %H:%M} UTC" if proven_at else "never"
+        alarms.write(f"UNPROVEN {printable(machine)}: a restore was last proven {text}\n")
+    for text in silent:
+        alarms.write(f"SILENT {printable(text)}\n")
+    for one in recorded:
+        if not until([one], now):
+            alarms.write(f"NOT COUNTED {printable(one.key)}: it began in a time to come, so a clock is wrong\n")
     last_of: dict[tuple[str, str], Receipt] = {}
     for one in found:
         last_of.setdefault((one.machine, one.kind), one)

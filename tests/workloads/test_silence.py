@@ -278,3 +278,31 @@ def test_drill_that_stopped(notes: World, monkeypatch: pytest.MonkeyPatch, capsy
 
     assert receipts.run(Options(config=notes.write(), quiet=True), VAULT, 30) == 1
     assert "UNPROVEN box: a restore was last proven never" in capsys.readouterr().out
+
+
+def test_run_of_a_time_to_come(days: Days, capsys: pytest.CaptureFixture[str]) -> None:
+    """A clock that was years ahead for one run silences nothing: the run is named, and does not count."""
+    days.at(BEGIN + 3000)
+    assert days.world.archive() == 0
+
+    found = [dict(days.runs(day, asleep=True))["receipts"] for day in range(BEGIN, BEGIN + 3)]
+
+    assert found == [0, 1, 1]
+    said = capsys.readouterr().out
+    assert "LATE box: the last complete run was" in said
+    assert "NOT COUNTED receipts/v1/box/" in said
+    config = days.world.write()
+    assert coverage.run(Options(config=config, quiet=True)) == 1
+    assert "the last complete run was" in capsys.readouterr().out
+    receipts.run(Options(config=config, quiet=True, as_json=True), SESSIONS, 30)
+    told = capsys.readouterr()
+    assert json.loads(told.out)
+    assert "LATE box" in told.err
+
+
+def test_no_run_at_all(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A schedule that never began is silence, too."""
+    assert receipts.run(Options(config=world.write(), quiet=True), SESSIONS, 30) == 1
+    assert (
+        f"SILENT no run of sessions.archive is recorded in {world.endpoint} {world.bucket}" in capsys.readouterr().out
+    )

@@ -27,7 +27,7 @@ from workloads.archive.proof import faults
 from workloads.archive.reading import sha256_of_file
 from workloads.archive.source import Found, Refused, Root, SourceError, opened_root, told, walk
 from workloads.context import SESSIONS, Context, Options, Told, ended, expires_after_days, opened
-from workloads.receipt import Receipt, late, newest_first, of_folder, of_store
+from workloads.receipt import Receipt, late, newest_first, of_folder, of_store, until
 from workloads.sessions.archive import KIND
 from workloads.settings import RENEW_DAYS_MAXIMUM
 from workloads.silence import of_work, silences
@@ -105,7 +105,7 @@ def _covered(context: Context, there: Collection[str]) -> ExitCode:
     since = now - timedelta(days=60)
     known_receipts = of_folder(context.receipts)
     sent = of_store(context.store, context.bucket, since, [one.run for one in known_receipts if one.ended_at])
-    runs = of_work(newest_first([*known_receipts, *sent]), context.settings)
+    runs = of_work(until(newest_first([*known_receipts, *sent]), now), context.settings)
     for machine, when in late(runs, KIND, SESSIONS.every(context.settings), now).items():
         last = f"{when:%Y-%m-%d %H:%M} UTC" if when.year > 1 else "never"
         wrong.append(f"{machine}: the last complete run was {last}")

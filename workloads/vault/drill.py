@@ -28,7 +28,7 @@ from workloads.archive.entry import Entry, parents_of, shown
 from workloads.archive.pack import BLOCK
 from workloads.archive.restore import remove_folder, restore
 from workloads.context import VAULT, Context, Options, Told, ended, opened
-from workloads.receipt import Receipt, SourceReceipt, Status, said, unproven
+from workloads.receipt import Receipt, SourceReceipt, Status, said, unproven, until
 from workloads.receipts import receipts_of
 from workloads.running import begun_receipt, concluded, end, ended_receipt
 from workloads.vault import git
@@ -67,7 +67,8 @@ def run(options: DrillOptions) -> ExitCode:
 def _check(context: Context) -> ExitCode:
     """Say when a restore of this machine's vault was last proven."""
     days, now = VAULT.proven_within_days or 0, clock.now_utc()
-    runs = [one for one in receipts_of(context, now - timedelta(days=60)) if one.machine == context.machine]
+    recorded = until(receipts_of(context, now - timedelta(days=60)), now)
+    runs = [one for one in recorded if one.machine == context.machine]
     last = max((one.restore_proven_at for one in runs if one.restore_proven_at), default=None)
     late = not runs or context.machine in unproven(runs, VAULT.name, days, now)
     when = f"{last:%Y-%m-%d %H:%M} UTC" if last else "never"

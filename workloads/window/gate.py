@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from workloads.receipt import Receipt
+from workloads.receipt import Receipt, until
 
 DAYS: Final = 7
 """Days that must be green."""
@@ -43,7 +43,7 @@ def days_of(
         now: The time.
     """
     runs: dict[str, list[Receipt]] = {}
-    for one in receipts:
+    for one in until(receipts, now):
         if one.kind == kind and one.started_at >= now - timedelta(days=ACTIVE_DAYS):
             runs.setdefault(one.machine, []).append(one)
     return {
