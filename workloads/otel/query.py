@@ -33,8 +33,9 @@ VIEW: Final = "otel_events"
 _EXAMPLE: Final = "SELECT component, count(*) FROM otel_events GROUP BY component"
 _ROWS_A_FILE: Final = 250_000
 """DuckDB reads files side by side, and one file of gzip only by one thread."""
-_LINE_BYTES_MAXIMUM: Final = 2**28
-_MEMORY: Final = "512MB"
+_LINE_BYTES_MINIMUM: Final = 2**21
+"""DuckDB takes twice as much for each file that it reads, and needs the longest line to fit."""
+_MEMORY_MB: Final = 512
 _FETCHED: Final = 1000
 Form = Literal["table", "json", "csv"]
 
@@ -64,8 +65,8 @@ def run(options: QueryOptions) -> ExitCode:
             with stored_span(context, span) as stored, tempfile.TemporaryDirectory(prefix="object-store-otel-") as kept:
                 folder = Path(kept)
                 with context.doing("reading each event once"):
-                    files = _written(merged(stored.files, span), folder)
-                names, answer = _answered(options.sql, files, stored.columns, folder)
+                    files, longest = _written(merged(stored.files, span), folder)
+                names, answer = _answered(options.sql, files, longest, stored.columns, folder)
                 _print(options.form, names, answer)
             wrong = stored.wrong
     except Told as error:
@@ -75,10 +76,10 @@ def run(options: QueryOptions) -> ExitCode:
     return ExitCode.WRONG if wrong else ExitCode.DONE
 
 
-def _written(rows: Iterator[Row], folder: Path) -> list[Path]:
-    """The lines as files that DuckDB reads: text that is not UTF-8 is replaced, as in a terminal."""
+def _written(rows: Iterator[Row], folder: Path) -> tuple[list[Path], int]:
+    """The lines as files that DuckDB reads, and the bytes of the longest; text that is not UTF-8 is replaced."""
     files: list[Path] = []
-    count = 0
+    count = longest = 0
     file: BinaryIO | None = None
     try:
         for row in rows:
@@ -88,35 +89,38 @@ def _written(rows: Iterator[Row], folder: Path) -> list[Path]:
                 files.append(folder / f"{len(files)}.ndjson.gz")
                 file = opened_gzip(files[-1], "wb")
             count += 1
+            line = row.line
             try:
-                row.line.decode()
-                file.write(row.line)
+                line.decode()
             except UnicodeDecodeError:
-                file.write(row.line.decode("utf-8", "replace").encode())
+                line = line.decode("utf-8", "replace").encode()
+            longest = max(longest, len(line))
+            file.write(line)
     finally:
         if file is not None:
             file.close()
-    return files
+    return files, longest
 
 
 def _answered(
-    sql: str, files: Sequence[Path], columns: dict[str, str], folder: Path
+    sql: str, files: Sequence[Path], longest: int, columns: dict[str, str], folder: Path
 ) -> tuple[list[str], Iterable[tuple[Any, ...]]]:
     types = {name: duckdb_type(kind) for name, kind in columns.items()}
-    with duckdb.connect(
-        config={
-            "memory_limit": _MEMORY,
-            "temp_directory": str(folder / "spilled"),
-            "autoinstall_known_extensions": False,
-        }
-    ) as engine:
+    line = max(longest, _LINE_BYTES_MINIMUM)
+    memory = f"{_MEMORY_MB + 8 * line // 2**20}MB"
+    settings = {
+        "memory_limit": memory,
+        "temp_directory": str(folder / "spilled"),
+        "autoinstall_known_extensions": False,
+    }
+    with duckdb.connect(config=settings) as engine:
         engine.execute("SET TimeZone = 'UTC'")
         if files:
             given = ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in types.items())
             names = ", ".join(_text(str(path)) for path in files)
             source = (
                 f"read_json([{names}], columns={{{given}}}, format='newline_delimited', compression='gzip', "
-                f"maximum_object_size={_LINE_BYTES_MAXIMUM})"
+                f"maximum_object_size={line})"
             )
             engine.execute(f"CREATE VIEW {VIEW} AS SELECT * FROM {source}")  # noqa: S608 - quoted
         else:

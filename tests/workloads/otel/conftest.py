@@ -96,7 +96,7 @@ class Exporter:
             found[row["id"]] = row
         return status, found
 
-    def query(self, sql: str, first: date, last: date) -> int:
+    def query(self, sql: str, first: date | str, last: date | str) -> int:
         """Run `otel query --json`."""
         return query(QueryOptions(self.config(), quiet=True, first=str(first), last=str(last), sql=sql, form="json"))
 

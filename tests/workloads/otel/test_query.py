@@ -1,0 +1,157 @@
+"""`otel query` and `otel restore --to-table`: the same answers as the table gives."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.clickhouse.tables import TABLE, create_table
+from sandbox.otel_events import EXTREMES, Events, digest_sql, late, three_days
+from tests.workloads.otel.conftest import FIRST, days
+from workloads.otel.restoring import RestoreOptions
+from workloads.otel.restoring import run as restore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.workloads.otel.conftest import Exporter
+
+LAST = days()[-1]
+QUESTION = "SELECT component, level, count() AS events, sum(success) AS good, max(duration_ms) AS longest FROM {} GROUP BY ALL ORDER BY ALL"
+
+
+def rows_of(text: str) -> list[dict[str, Any]]:
+    """The rows of an answer in JSON."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(name="stored")
+def _stored(exporter: Exporter, capsys: pytest.CaptureFixture[str]) -> Exporter:
+    """Three days with duplicates, and a late part, in the store."""
+    exporter.create(more=EXTREMES)
+    exporter.insert(three_days(FIRST, rows=60, has_extremes=True))
+    assert exporter.export(last=str(LAST)) == 0
+    drained = late(FIRST, datetime(2026, 11, 1, tzinfo=UTC), 10)
+    exporter.insert(Events(tuple({**row, "sequence": 7, "shift": -7} for row in drained.rows)))
+    assert exporter.export(last=str(LAST)) == 0
+    capsys.readouterr()
+    return exporter
+
+
+def test_same_answer_as_the_table(stored: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
+    """Counts and sums over all days, each id once."""
+    newest = f"(SELECT * FROM {TABLE} ORDER BY id, received_at DESC LIMIT 1 BY id)"  # noqa: S608 - a test's table
+    expected = stored.server.ask(
+        f"{QUESTION.format(newest)} FORMAT JSONEachRow", output_format_json_quote_64bit_integers=0
+    )
+
+    assert stored.query(QUESTION.format("otel_events"), FIRST, LAST) == 0
+
+    assert rows_of(capsys.readouterr().out) == rows_of(expected.decode())
+
+
+def test_values_come_back_digit_for_digit(stored: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
+    """The ends of 64 bits, instants, and what JavaScript would round."""
+    sql = (
+        "SELECT max(sequence) AS most, min(shift) AS least, min(timestamp) AS first, max(date) AS last FROM otel_events"
+    )
+    assert stored.query(sql, FIRST, LAST) == 0
+
+    assert rows_of(capsys.readouterr().out) == [
+        {"most": 2**64 - 1, "least": -(2**63), "first": f"{FIRST}T00:00:00Z", "last": str(LAST)}
+    ]
+
+
+def test_part_of_a_day(stored: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
+    """Times as bounds: the first belongs to the span, and the last does not."""
+    sql = "SELECT count() AS n, min(timestamp) AS first, max(timestamp) AS last FROM otel_events"
+    assert stored.query(sql, f"{FIRST}T01:00:00Z", f"{FIRST}T02:00:00Z") == 0
+
+    (row,) = rows_of(capsys.readouterr().out)
+    assert (row["first"], row["last"]) == (f"{FIRST}T01:00:00Z", f"{FIRST}T01:59:59.999000Z")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT nothing FROM otel_events",
+        "SELEC 1",
+        "COPY otel_events TO '{folder}/out.csv'",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SET memory_limit = '9GB'",
+    ],
+)
+def test_question_that_is_none(stored: Exporter, capsys: pytest.CaptureFixture[str], tmp_path: Path, sql: str) -> None:
+    """A wrong column, what is no SQL, and what would read or write other files: exit status 2."""
+    assert stored.query(sql.format(folder=tmp_path), FIRST, LAST) == 2
+
+    captured = capsys.readouterr()
+    assert "SQL: " in captured.err
+    assert captured.out == ""
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_damaged_part_gives_no_answer(stored: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
+    """A part with another byte than was committed: exit status 2, and the part is named."""
+    key = stored.world.keys(".ndjson.gz")[0]
+    client, bucket = stored.world.client, stored.world.bucket
+    body = bytearray(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+    body[len(body) // 2] ^= 1
+    client.put_object(Bucket=bucket, Key=key, Body=bytes(body))
+
+    assert stored.query("SELECT count() FROM otel_events", FIRST, LAST) == 2
+
+    captured = capsys.readouterr()
+    assert key in captured.err
+    assert captured.out == ""
+
+
+def test_days_that_are_not_stored_are_named(stored: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
+    """The answer is over what is stored, and the exit status 1; over nothing it is 2."""
+    assert (
+        stored.query("SELECT count() > 0 AS some FROM otel_events", LAST, datetime(2026, 11, 4, tzinfo=UTC).date()) == 1
+    )
+    captured = capsys.readouterr()
+    assert rows_of(captured.out) == [{"some": True}]
+    assert "2026-11-03: nothing of this day is stored" in captured.err
+
+    day = datetime(2026, 11, 4, tzinfo=UTC).date()
+    assert stored.query("SELECT 1", day, day) == 2
+    assert f"days that are stored: {FIRST} to {LAST}" in capsys.readouterr().err
+
+
+def test_restored_to_a_table(stored: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
+    """A new table gets every row that counts, each instant the same; the live table, and one with a TTL, none."""
+    stored.server.ask("DROP TABLE IF EXISTS joelclaw.back")
+    options = RestoreOptions(stored.config(), quiet=True, first=str(FIRST), last=str(LAST), table="joelclaw.back")
+    assert restore(options) == 0
+
+    names = stored.server.ask("SELECT name FROM system.columns WHERE table = 'back' FORMAT TSV").decode().split()
+    for day in days():
+        assert stored.server.ask(digest_sql("joelclaw.back", day, columns=names)) == stored.server.ask(
+            digest_sql(TABLE, day, columns=names)
+        )
+    capsys.readouterr()
+    stored.server.ask("DROP TABLE IF EXISTS joelclaw.mortal")
+    stored.server.ask(create_table("joelclaw.mortal", more=EXTREMES))
+    for table, said in ((TABLE, "is the live table"), ("mortal", "joelclaw.mortal has a TTL")):
+        assert restore(RestoreOptions(stored.config(), quiet=True, first=str(FIRST), last=str(LAST), table=table)) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_file_is_never_written_over(stored: Exporter, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A file that exists stays, and a restore that fails leaves none."""
+    path = tmp_path / "back"
+    path.write_text("mine")
+    assert restore(RestoreOptions(stored.config(), quiet=True, first=str(FIRST), last=str(LAST), to=path)) == 2
+    assert "exists" in capsys.readouterr().err
+    assert path.read_text() == "mine"
+    stored.world.client.delete_object(Bucket=stored.world.bucket, Key=stored.world.keys(".ndjson.gz")[0])
+
+    assert (
+        restore(RestoreOptions(stored.config(), quiet=True, first=str(FIRST), last=str(LAST), to=tmp_path / "b")) == 1
+    )
+    assert "is gone, or hidden by a delete marker" in capsys.readouterr().err
