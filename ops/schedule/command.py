@@ -5,6 +5,9 @@ configured, a machine without a name, a store that only the environment of a she
 """
 
 import os
+import posixpath
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,7 +22,7 @@ from model.problems import InvalidInputError, Problem, key_path
 from model.terminal_text import printable
 from model.whole_file import write_whole
 from ops.schedule.jobs import Job, jobs_of
-from ops.schedule.kubernetes import Pods, check_volumes, manifests, paths_of
+from ops.schedule.kubernetes import OWN_FOLDERS, Pods, check_volumes, manifests, paths_of
 from ops.schedule.launchd import Mac, label_of, plist_of, text_of
 from verify.manifests import NAMESPACE, placement, to_yaml
 from verify.target import CannotRunError
@@ -28,6 +31,7 @@ from workloads.settings import SOURCES, Workloads, load
 
 _LOCAL_TIME: Final = Path("/etc/localtime")
 _ZONES: Final = "zoneinfo/"
+_CLAIM: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -150,13 +154,13 @@ def _launchd(options: ScheduleOptions, jobs: Sequence[Job], settings: Workloads,
     mac.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name, text in texts.items():
         write_whole(options.to / name, text, 0o644)
-        sys.stdout.write(printable(f"launchctl bootstrap gui/$(id -u) '{options.to / name}'\n"))
+        sys.stdout.write(printable(f"launchctl bootstrap gui/$(id -u) {shlex.quote(str(options.to / name))}\n"))
     sys.stderr.write(printable(f"Full Disk Access (System Settings, Privacy & Security) needs: {mac.interpreter}\n"))
 
 
 def _mac(options: ScheduleOptions, where: str) -> Mac:
     program = options.program or Path(sys.executable).with_name("object-store")
-    if not program.is_absolute() or not os.access(program, os.X_OK):
+    if not program.is_absolute() or not program.is_file() or not os.access(program, os.X_OK):
         raise InvalidInputError(
             [Problem("--program", f"{program} is not a program", "its absolute path", "--program /…/bin/object-store")]
         )
@@ -190,14 +194,19 @@ def _zone(name: str | None) -> ZoneInfo:
 
 
 def _kubernetes(options: ScheduleOptions, jobs: Sequence[Job], settings: Workloads, where: str) -> str:
-    claims = {}
+    claims: dict[str, str] = {}
     for one in options.claims:
         path, _, claim = one.rpartition("=")
-        if not path.startswith("/") or not claim:
-            raise InvalidInputError(
-                [Problem("--claim", f"{one!r} is not PATH=CLAIM", "an absolute path", "--claim /vault=vault-notes")]
-            )
-        claims[path] = claim
+        folder, wrong = posixpath.normpath(path), ""
+        if not path.startswith("/") or not _CLAIM.fullmatch(claim):
+            wrong = "is not PATH=CLAIM"
+        elif any(own == folder or own.startswith(f"{folder.rstrip('/')}/") for own in OWN_FOLDERS):
+            wrong = "hides a folder that the pod has of its own"
+        elif claims.setdefault(folder, claim) != claim:
+            wrong = f"is not the claim {claims[folder]} that has this path already"
+        if wrong:
+            legal = f"an absolute path that is not above {', '.join(OWN_FOLDERS)}, and a claim's name"
+            raise InvalidInputError([Problem("--claim", f"{one!r} {wrong}", legal, "--claim /vault=vault-notes")])
     if options.image is None:
         raise InvalidInputError(
             [
@@ -211,7 +220,7 @@ def _kubernetes(options: ScheduleOptions, jobs: Sequence[Job], settings: Workloa
         )
     place = placement("schedule", namespace=options.namespace, image=options.image)
     pods = Pods(place, claims, settings, where)
-    paths = {name: paths_of(settings, _roots(settings, name)) for name in {job.workload for job in jobs}}
+    paths = {name: paths_of(settings, name, _roots(settings, name)) for name in {job.workload for job in jobs}}
     for each in paths.values():
         check_volumes(pods, each)
     return _HEADER.format(namespace=place.namespace) + to_yaml(manifests(jobs, pods, paths))

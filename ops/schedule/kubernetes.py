@@ -19,6 +19,8 @@ from workloads.settings import Encryption, Workloads
 
 CONFIG_FOLDER: Final = "/etc/object-store"
 CONFIG_KEY: Final = "workloads.yaml"
+OWN_FOLDERS: Final = (CONFIG_FOLDER, CA_FOLDER, "/tmp")  # noqa: S108 - the pod's own folder, empty when it starts
+"""What a pod mounts besides the claims."""
 NAME_MAXIMUM: Final = 52
 """Kubernetes adds eleven characters to the name of a CronJob to name its Jobs."""
 _START_SECONDS: Final = 4 * 3600
@@ -68,14 +70,16 @@ def check_volumes(pods: Pods, roots: Mapping[str, str]) -> None:
         raise InvalidInputError(wrong)
 
 
-def paths_of(settings: Workloads, roots: Mapping[str, str]) -> dict[str, str]:
-    """The path of each key that names one, as it is written."""
+def paths_of(settings: Workloads, workload: str, roots: Mapping[str, str]) -> dict[str, str]:
+    """The path of each key that a workload needs, as it is written."""
     files = {}
     if isinstance(settings.encryption, Encryption):
         held = settings.encryption
         found = {"recipients_file": held.recipients_file, "identity": held.identity}
         files = {f"encryption.{name}": path for name, path in found.items() if path is not None}
-    return {"state": settings.state, "receipts": settings.receipts} | files | dict(roots)
+    window = getattr(settings.window, workload, None)
+    nas = {f"window.{workload}.nas": window.nas} if window is not None else {}
+    return {"state": settings.state, "receipts": settings.receipts} | files | nas | dict(roots)
 
 
 def manifests(jobs: Sequence[Job], pods: Pods, paths: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
@@ -134,7 +138,8 @@ def _cron_job(job: Job, pods: Pods, paths: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _pod(job: Job, pods: Pods, paths: Mapping[str, str]) -> dict[str, Any]:
-    written = {_mounts(pods, paths["state"]), _mounts(pods, paths["receipts"])}
+    writes = ("state", "receipts", f"window.{job.workload}.nas")
+    written = {_mounts(pods, path) for key, path in paths.items() if key in writes}
     used = sorted({_mounts(pods, path) for path in paths.values()})
     given = object_name(NEEDS[job.workload].identity)
     volumes: list[dict[str, Any]] = [

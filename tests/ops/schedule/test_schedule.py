@@ -2,6 +2,7 @@
 
 import json
 import plistlib
+import shlex
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -151,11 +152,13 @@ class TestLaunchd:
 
     def test_written_to_a_folder(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Each file is one plist; the folder of the logs exists, and the output has the lines that load them."""
-        out = scheduled(capsys, "launchd", written(folder), "--to", str(folder), "--workload", "vault")
+        to = folder / "it's mine"
+        to.mkdir()
+        out = scheduled(capsys, "launchd", written(folder), "--to", str(to), "--workload", "vault")
 
-        for path in folder.glob("*.plist"):
+        for path in to.glob("*.plist"):
             assert plistlib.loads(path.read_bytes())["Label"] == path.stem
-            assert f"'{path}'" in out
+        assert {shlex.split(line)[-1] for line in out.splitlines()} == set(map(str, to.glob("*.plist")))
         assert len(list(folder.glob("*.plist"))) == len(jobs_of("vault", 1))
         assert (folder / "Library/Logs/object-store").is_dir()
 
@@ -235,6 +238,21 @@ class TestKubernetes:
         assert (held["machine"], "store" in held) == ("box", False)
 
 
+def test_window_of_a_pod(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The NAS is mounted to be written to, and only by the jobs of its workload."""
+    window = {"vault": {"nas": "/nas/vault", "since": "2026-11-30", "reason": "both"}}
+    sessions = {"sources": {**dict.fromkeys(SOURCES), "notes": "/data/notes"}}
+    config = written(folder, window=window, sessions=sessions)
+    _, *jobs = yaml.safe_load_all(scheduled(capsys, "kubernetes", config, *POD, "--claim", "/nas/=the-nas"))
+
+    for one in jobs:
+        pod = one["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        mounts = {each["mountPath"]: each for each in pod["containers"][0]["volumeMounts"]}
+        of_vault = "vault" in one["metadata"]["name"]
+        assert ("/nas" in mounts) == of_vault
+        assert not mounts.get("/nas", {}).get("readOnly")
+
+
 REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "another machine": ({}, ("launchd", "--machine", "other"), "machine: is box, and not other"),
     "no name": ({"machine": None}, ("launchd",), "machine: is missing"),
@@ -242,10 +260,28 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "no workload": ({"vault": None, "sessions": None}, ("kubernetes", *POD), "sessions: is missing"),
     "a store in a shell": ({"store": None}, ("launchd",), "sessions.store: is missing"),
     "no zone": ({}, ("launchd", "--time-zone", "Mars/Olympus"), "--time-zone"),
+    "a folder as the program": ({}, ("launchd", "--program", "/usr"), "--program"),
     "no program": ({}, ("launchd", "--program", "/nothing"), "--program"),
     "no image": ({}, ("kubernetes",), "--image"),
     "half an image": ({}, ("kubernetes", "--image", "x y"), "--image"),
     "half a claim": ({}, ("kubernetes", *POD, "--claim", "/data"), "--claim"),
+    "a claim's name": ({}, ("kubernetes", *POD, "--claim", "/more=A_B"), "'/more=A_B' is not PATH=CLAIM"),
+    "a claim above the pod's own": (
+        {},
+        ("kubernetes", *POD, "--claim", "/etc/=more"),
+        "hides a folder that the pod has",
+    ),
+    "a claim of everything": ({}, ("kubernetes", *POD, "--claim", "/=more"), "hides a folder that the pod has"),
+    "two claims of a path": (
+        {},
+        ("kubernetes", *POD, "--claim", "/data/=more"),
+        "the claim joel-data that has this path",
+    ),
+    "a NAS on no volume": (
+        {"window": {"vault": {"nas": "/nas", "since": "2026-11-30", "reason": "both"}}},
+        ("kubernetes", *POD, "--workload", "vault"),
+        "window.vault.nas: /nas is on no volume",
+    ),
     "a namespace": ({}, ("kubernetes", *POD, "--namespace", "A_B"), "--namespace"),
     "no volume": ({}, ("kubernetes", *POD[:4], "--workload", "vault"), "vault.path: /vault is on no volume"),
     "a home folder": ({}, ("kubernetes", *POD), "sessions.sources.claude-projects: ~/.claude/projects is on no"),
