@@ -2,8 +2,8 @@
 
 import json
 import plistlib
-import shlex
 import re
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -159,7 +159,7 @@ class TestLaunchd:
         for path in to.glob("*.plist"):
             assert plistlib.loads(path.read_bytes())["Label"] == path.stem
         assert {shlex.split(line)[-1] for line in out.splitlines()} == set(map(str, to.glob("*.plist")))
-        assert len(list(folder.glob("*.plist"))) == len(jobs_of("vault", 1))
+        assert len(list(to.glob("*.plist"))) == len(jobs_of("vault", 1))
         assert (folder / "Library/Logs/object-store").is_dir()
 
     def test_several_days(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
