@@ -20,7 +20,7 @@ Last = Annotated[str, typer.Option("--to", metavar="TIME", help="A day, which be
 
 @app.callback()
 def otel() -> None:
-    """Store the events of ClickHouse by UTC day, and read them again.
+    """Store ClickHouse's events by day, and read them again.
 
     docs/otel.md says how a day is laid out, and what to do on a bad day.
     """

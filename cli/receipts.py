@@ -16,6 +16,10 @@ class Workload(StrEnum):
 
     SESSIONS = "sessions"
     VAULT = "vault"
+    OTEL = "otel"
+
+
+OF_WORKLOAD = "sessions, vault or otel (each needs its own key)."
 
 
 @app.command()
@@ -23,9 +27,7 @@ def receipts(
     *,
     config: Config = None,
     store: Store = None,
-    workload: Annotated[
-        Workload, typer.Option("--workload", metavar="NAME", help="sessions, or vault (whose key it then needs).")
-    ] = Workload.SESSIONS,
+    workload: Annotated[Workload, typer.Option("--workload", metavar="NAME", help=OF_WORKLOAD)] = Workload.SESSIONS,
     days: Annotated[int, typer.Option("--days", metavar="DAYS", min=1, help="How far back.")] = 30,
     wait: Wait = 0,
     as_json: Json = False,

@@ -31,7 +31,9 @@ def schedule(
     ] = None,
     workload: Annotated[
         list[Workload] | None,
-        typer.Option("--workload", metavar="NAME", help="sessions, vault; may be repeated (default: all configured)."),
+        typer.Option(
+            "--workload", metavar="NAME", help="sessions, vault, otel; may be repeated (default: all configured)."
+        ),
     ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", metavar="FOLDER", help="launchd: write the plists to this folder.")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Quiet, plain_app
-from cli.receipts import Workload
+from cli.receipts import OF_WORKLOAD, Workload
 from cli.sessions import Config, Identity, Json, Store, Wait
 
 app = plain_app()
@@ -16,9 +16,7 @@ def scrub(
     *,
     config: Config = None,
     store: Store = None,
-    workload: Annotated[
-        Workload, typer.Option("--workload", metavar="NAME", help="sessions, or vault (whose key it then needs).")
-    ] = Workload.SESSIONS,
+    workload: Annotated[Workload, typer.Option("--workload", metavar="NAME", help=OF_WORKLOAD)] = Workload.SESSIONS,
     size: Annotated[
         int | None,
         typer.Option("--bytes", metavar="BYTES", min=1, help="How many a day at most (default: scrub.bytes_a_day)."),

@@ -1,14 +1,22 @@
 """`object-store window`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from cli.options import Quiet, plain_app
-from cli.receipts import Workload
 from cli.sessions import Config, Json, Store
 
 app = plain_app(no_args_is_help=True)
+
+
+class Workload(StrEnum):
+    """The workloads that have a window."""
+
+    SESSIONS = "sessions"
+    VAULT = "vault"
+
 
 OfWorkload = Annotated[
     Workload, typer.Option("--workload", metavar="NAME", help="sessions, or vault (whose key it then needs).")

@@ -72,7 +72,7 @@ class Work:
         every: How often it runs.
         proven_within_days: Days within which a restore must have been proven; None if it need not be.
         exact: Whether each commit is the whole state of its source.
-        parts: How what is committed is found, if it is no archive of files.
+        parts: How what is committed is found, if it holds no files.
     """
 
     name: str

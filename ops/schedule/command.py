@@ -230,6 +230,9 @@ def _roots(settings: Workloads, workload: str) -> dict[str, str]:
     """The path of each source of a workload, as it is written, by its key."""
     if workload == "vault":
         return {"vault.path": settings.vault.path}
+    if workload == "otel":
+        files = {"otel.outbox": settings.otel.outbox, "otel.password_file": settings.otel.password_file}
+        return {key: path for key, path in files.items() if path is not None}
     merged = {**SOURCES, **settings.sessions.sources}
     return {f"sessions.sources.{name}": path for name, path in merged.items() if path is not None}
 

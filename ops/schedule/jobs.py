@@ -61,6 +61,12 @@ def jobs_of(workload: str, every_days: int, scrub_days: int = 1) -> tuple[Job, .
             Job("vault", "vault-drill", ("vault", "drill", *_WAIT), 5, 0, (0, 3)),
             Job("vault", "vault-receipts", ("receipts", "--workload", "vault", *_LOOK), 5, 50, limit_hours=4),
         ),
+        "otel": (
+            Job("otel", "otel-export", ("otel", "export", *_WAIT), 4, 35, regular, at_load=True),
+            Job("otel", "otel-scrub", ("scrub", "--workload", "otel", *_WAIT), 4, 55, scrubbed),
+            Job("otel", "otel-gaps", ("otel", "gaps"), 5, 35),
+            Job("otel", "otel-receipts", ("receipts", "--workload", "otel", *_LOOK), 5, 55, limit_hours=4),
+        ),
     }[workload]
 
 

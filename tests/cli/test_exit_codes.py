@@ -20,6 +20,7 @@ from tests.sizes import ELSEWHERE
 ROOT = Path(__file__).parents[2]
 STACK = ("--stack", "nowhere")
 CONFIG = ("--config", "/nonexistent/workloads.yaml")
+DAY = ("--from", "2026-11-30", "--to", "2026-11-30")
 FILES = ("--deployment", "/nonexistent/d.json", "--credentials", "/nonexistent/c.json", "--identity", "worker")
 # Arguments with which each command fails before it does anything: a missing stack, file or server.
 CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
@@ -52,6 +53,10 @@ CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("vault", "list"): CONFIG,
     ("vault", "restore"): (*CONFIG, "--to", "/nonexistent/folder"),
     ("vault", "drill"): CONFIG,
+    ("otel", "export"): CONFIG,
+    ("otel", "gaps"): CONFIG,
+    ("otel", "restore"): (*CONFIG, *DAY, "--to-file", "/nonexistent/file"),
+    ("otel", "query"): ("SELECT 1", *CONFIG, *DAY),
     ("receipts",): CONFIG,
     ("scrub",): CONFIG,
     ("window", "status"): CONFIG,

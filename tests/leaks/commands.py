@@ -77,6 +77,11 @@ OPEN = "--deployment {deployment} --credentials {open}"
 AS_WORKER = f"{PUBLISHED} --identity worker"
 # As the archiver of sessions, whose store is away; the domain is not among those of the deployed stacks here.
 AS_ARCHIVER = AT_NOBODY | {"S3_BUCKETS": '{{"session-archive": "sessions-of-a-test"}}'}
+DAY = "--from 2026-11-30 --to 2026-11-30"
+AS_EXPORTER = AT_NOBODY | {
+    "S3_BUCKETS": '{{"otel-archive": "events-of-a-test"}}',
+    "CLICKHOUSE_URL": "http://127.0.0.1:9",
+}
 AS_VAULT = AT_NOBODY | {"S3_BUCKETS": '{{"vault-backups": "notes-of-a-test"}}'}
 HELPED = (
     "cli",
@@ -85,6 +90,7 @@ HELPED = (
     *(f"cli sandbox {name}" for name in ("up", "down", "status", "env", "deploy", "verify", "engine", "rehearse")),
     *(f"cli sessions {name}" for name in ("archive", "coverage", "restore", "cat", "prune")),
     *(f"cli vault {name}" for name in ("snapshot", "list", "restore", "drill")),
+    *(f"cli otel {name}" for name in ("export", "gaps", "restore", "query")),
     *(f"cli window {name}" for name in ("status", "reconcile", "end")),
     "object_store",
     "sandbox.server.serve",
@@ -112,6 +118,10 @@ COMMANDS = (
     line("vault restore", "cli vault restore --to {out}/b", 2, environ=AS_VAULT),
     line("vault drill", "cli vault drill", 2, environ=AS_VAULT),
     line("vault drill, check", "cli vault drill --check", 2, environ=AS_VAULT),
+    line("otel export", "cli otel export", 2, environ=AS_EXPORTER, debug=True),
+    line("otel gaps", "cli otel gaps", 2, environ=AS_EXPORTER),
+    line("otel restore", f"cli otel restore {DAY} --to-file {{out}}/events", 2, environ=AS_EXPORTER),
+    line("otel query", f"cli otel query SELECT {DAY}", 2, environ=AS_EXPORTER),
     line("schedule", "cli schedule --for launchd", 2, says="is missing", environ=AS_ARCHIVER),
     line("window status", "cli window status", 2, environ=AS_ARCHIVER, debug=True),
     line("window reconcile", "cli window reconcile", 2, environ=AS_ARCHIVER),

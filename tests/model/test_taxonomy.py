@@ -396,5 +396,6 @@ def test_what_is_read_moves_to_no_archive_class(content: dict[str, Any], band: s
     content["bands"][band]["transition"]["storage_class"] = "GLACIER_IR"
     assert parse(content, "test")
     content["domains"]["session-archive"]["band"] = "warm"
+    content["domains"]["otel-archive"] = dict(content["domains"]["session-archive"])
     content["bands"]["cold"]["transition"]["storage_class"] = "GLACIER"
     assert parse(content, "test")

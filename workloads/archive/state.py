@@ -365,7 +365,7 @@ class State:
                 self.hold(commit.source, entry, stored)
 
     def hold_parts(self, machine: str, source: str, parts: Iterable[Stored]) -> None:
-        """Take in what is committed and is no archive of files, within a transaction; forget what is not any more."""
+        """Take in what is committed and holds no files, within a transaction; forget what is not any more."""
         named = {one.key: one for one in parts}
         known = {key for (key,) in self._base.execute("SELECT key FROM packs WHERE source=?", (source,))}
         self._base.executemany("DELETE FROM packs WHERE key=?", [(key,) for key in known - named.keys()])

@@ -269,7 +269,7 @@ def _error_of(address: Address, status: int, body: bytes) -> ClickHouseError:
     code, said = int(found[1]), found[2]
     setting = _SETTING.search(said)
     hints: dict[int, str] = {
-        60: f"{address.name} is no table of this server: set otel.table, or CLICKHOUSE_OTEL_TABLE",
+        60: f"this server has no table {address.name}: set otel.table, or CLICKHOUSE_OTEL_TABLE",
         81: f"there is no database {address.database}: set otel.database, or CLICKHOUSE_DATABASE",
         115: f"this version does not know the setting {setting[1] if setting else ''}: ClickHouse 24.8 or later does",
         164: f"its user may not set {setting[1] if setting else 'what fixes the answer'}: give it `readonly` 0 or 2",

@@ -163,7 +163,7 @@ def read(body: bytes, key: str, sha256: str) -> DayCommit:
         one = DayCommit.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        wrong = wrong or f"is no commit: {'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+        wrong = wrong or f"is not a commit: {'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
     if one is not None and not wrong:
         day = span_of(one.day)
         if one.key != key:

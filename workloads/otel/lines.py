@@ -94,7 +94,7 @@ def _check_end(tail: bytes, size: int, column: str) -> None:
     is_cut = begin == 0 and size > len(tail)  # the line is longer than what is kept of it
     is_row = last.endswith(b"}\n") if is_cut else _is_row(last, column)
     if not is_row:
-        raise CutError(f"the answer ended with a line that is no row{_said(last)}")
+        raise CutError(f"the answer ended with a line that is not a row{_said(last)}")
 
 
 def _is_row(line: bytes, column: str) -> bool:

@@ -108,7 +108,7 @@ def _answered(
     types = {name: duckdb_type(kind) for name, kind in columns.items()}
     line = max(longest, _LINE_BYTES_MINIMUM)
     memory = f"{_MEMORY_MB + 8 * line // 2**20}MB"
-    settings = {
+    settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,
         "temp_directory": str(folder / "spilled"),
         "autoinstall_known_extensions": False,

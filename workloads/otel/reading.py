@@ -88,7 +88,7 @@ def _row(line: bytes, commit: DayCommit) -> Row:
             line,
         )
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise DamagedError(f"{commit.key}: a line of its part is no event") from None
+        raise DamagedError(f"{commit.key}: a line of its part is not an event") from None
 
 
 def once(rows: Sequence[Iterator[Row]]) -> Iterator[Row]:
@@ -106,7 +106,7 @@ def once(rows: Sequence[Iterator[Row]]) -> Iterator[Row]:
 
 
 def _rank(row: Row) -> tuple[bool, int, int, bytes]:
-    """What is newer counts; of equal ones always the same, whatever the order of the parts."""
+    """What is newer counts; of equal ones always the same, in any order of the parts."""
     return row.received is not None, row.received or 0, row.moment, row.line
 
 

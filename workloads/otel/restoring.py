@@ -131,7 +131,7 @@ def _check_target(options: RestoreOptions) -> None:
         problem = Problem("--to-file", f"{options.to} exists", "a new file", f"--to-file {options.to}.new")
     elif options.to is not None and not options.to.parent.is_dir():
         problem = Problem(
-            "--to-file", f"{options.to.parent} is no folder", "a folder that exists", "--to-file events.ndjson"
+            "--to-file", f"{options.to.parent} is not a folder", "a folder that exists", "--to-file events.ndjson"
         )
     else:
         return

@@ -228,7 +228,7 @@ def _nanoseconds(when: datetime) -> int:
 
 
 def _literal(moment: int) -> str:
-    """A moment, whatever the column's digits and zone are."""
+    """A moment, for a column of any digits and zone."""
     seconds, rest = divmod(moment, SECOND)
     when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     return f"toDateTime64('{when:%Y-%m-%d %H:%M:%S}.{rest:09}', {DIGITS_MAXIMUM}, 'UTC')"

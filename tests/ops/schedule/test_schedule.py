@@ -50,6 +50,7 @@ SETTINGS: dict[str, Any] = {
     "store": {"variables": "/delivered.env"},
     "sessions": {"sources": {"notes": "/data/notes"}},
     "vault": {"path": "/vault"},
+    "otel": {"outbox": "/data/outbox", "password_file": "/data/clickhouse.password"},
 }
 IMAGE = f"ghcr.io/joelhooks/object-store@sha256:{'0' * 64}"
 POD = ("--image", IMAGE, "--claim", "/data=joel-data", "--claim", "/vault=joel-vault")
@@ -133,6 +134,7 @@ class TestLaunchd:
         assert [name for name, one in found.items() if one["RunAtLoad"]] == [
             "com.joelclaw.object-store.sessions-archive",
             "com.joelclaw.object-store.vault-snapshot",
+            "com.joelclaw.object-store.otel-export",
         ]
         # A week has two drills, so one that was off at one of them proves a restore within 7 days.
         assert len(times(found["com.joelclaw.object-store.vault-drill"])) == 2
@@ -257,7 +259,7 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "another machine": ({}, ("launchd", "--machine", "other"), "machine: is box, and not other"),
     "no name": ({"machine": None}, ("launchd",), "machine: is missing"),
     "a workload that is not configured": ({"vault": None}, ("launchd", "--workload", "vault"), "vault: is missing"),
-    "no workload": ({"vault": None, "sessions": None}, ("kubernetes", *POD), "sessions: is missing"),
+    "no workload": ({"vault": None, "sessions": None, "otel": None}, ("kubernetes", *POD), "sessions: is missing"),
     "a store in a shell": ({"store": None}, ("launchd",), "sessions.store: is missing"),
     "no zone": ({}, ("launchd", "--time-zone", "Mars/Olympus"), "--time-zone"),
     "a folder as the program": ({}, ("launchd", "--program", "/usr"), "--program"),

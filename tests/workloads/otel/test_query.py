@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from tests.workloads.otel.conftest import Exporter
 
 LAST = days()[-1]
-QUESTION = "SELECT component, level, count() AS events, sum(success) AS good, max(duration_ms) AS longest FROM {} GROUP BY ALL ORDER BY ALL"
+QUESTION = (
+    "SELECT component, level, count() AS events, sum(success) AS good, max(duration_ms) AS longest FROM {} "
+    "GROUP BY ALL ORDER BY ALL"
+)
 
 
 def rows_of(text: str) -> list[dict[str, Any]]:
