@@ -46,6 +46,24 @@ def test_no_repository(notes: World, vault: Path) -> None:
     assert not (restored(notes) / ".git").exists()
 
 
+@pytest.mark.parametrize("left", ["nothing", "an empty repository"])
+def test_repository_that_went_away(notes: World, vault: Path, left: str) -> None:
+    """The snapshot is incomplete and names the last one with the history, until the loss is said to be meant."""
+    assert stored(notes) == 0
+    shutil.rmtree(vault / ".git")
+    if left != "nothing":
+        git(vault, "init", "--quiet")
+    with_history = snapshots(notes)[0].key
+
+    for _ in range(2):
+        assert stored(notes) == 1
+        assert f"the history of git is gone, which {with_history} has" in "".join(last_problems(notes))
+        write_file(vault / "another.md", os.urandom(9), time.time() - 90)
+    assert stored(notes, meant=True) == 0
+    write_file(vault / "another.md", os.urandom(9), time.time() - 90)
+    assert stored(notes) == 0
+
+
 def test_repository_without_a_commit(notes: World, vault: Path) -> None:
     """It is complete without a bundle."""
     shutil.rmtree(vault / ".git")

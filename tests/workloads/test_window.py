@@ -360,6 +360,20 @@ def test_commit_that_no_receipt_names(world: Any, nas: Path) -> None:  # noqa: A
     assert _stored(world) == whole
 
 
+def test_name_that_is_a_line(world: Any, nas: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+    """A name on the NAS with a line break forges no line of a summary."""
+    _truth(world)
+    (key,) = world.keys(".commit.json")
+    (nas / key).with_name("x\nthe gate of the end is open\n.commit.json").write_bytes(b"{}")
+    capsys.readouterr()
+
+    assert _status(world) == ExitCode.WRONG
+
+    said = capsys.readouterr().out
+    assert "\\nthe gate of the end is open\\n.commit.json: NAS unknown" in said
+    assert "the gate of the end is open" not in said.splitlines()
+
+
 def _truth(world: Any) -> dict[bytes, Any]:  # noqa: ANN401 - the fixture's own class
     """Archive a file, in the window."""
     _write(world)

@@ -42,9 +42,21 @@ class Told:
 
 
 def store_history(
-    context: Context, root: Path, last: Sequence[Snapshot], stage: Callable[[str], None] | None = None
+    context: Context,
+    root: Path,
+    last: Sequence[Snapshot],
+    stage: Callable[[str], None] | None = None,
+    *,
+    meant: bool = False,
 ) -> Told:
     """Store the history of a vault, unless the last snapshots have it.
+
+    Args:
+        context: The opened store.
+        root: The vault.
+        last: The last snapshots, the one that was committed last first.
+        stage: Called at each point where a kill must do no harm.
+        meant: Whether the history may be gone.
 
     Raises:
         DamagedError: What was stored does not come back.
@@ -54,6 +66,8 @@ def store_history(
     told = Told()
     try:
         found = look(root)
+        if (found is None or not found.refs) and not meant:
+            told.problems += _lost(last)
         if found is None:
             told.notes.append("the vault has no git repository")
             return told
@@ -99,6 +113,16 @@ def store_history(
     (stage or Stage())("bundle stored")
     told.history = history.model_copy(update={"bundle": stored, "refs_sha256": found.refs_sha256})
     return told
+
+
+def _lost(last: Sequence[Snapshot]) -> list[str]:
+    """What is wrong if there is no history now, and was one in the last weeks, since a loss that was meant."""
+    for one in last:
+        if one.commit.history is not None and one.commit.history.bundle is not None:
+            return [f"the history of git is gone, which {one.key} has; if that is meant: --meant"]
+        if one.commit.meant:
+            break
+    return []
 
 
 def _held(context: Context, history: History, last: Sequence[Snapshot], problems: list[str]) -> History | None:

@@ -111,7 +111,7 @@ def _source(
             f"another installation ({other}) commits as machine {machine}, too: give each its own name (machine: NAME)"
         )
     with context.doing("bundling the history of git"):
-        told = store_history(context, root, last, stage)
+        told = store_history(context, root, last, stage, meant=options.meant)
     problems += told.problems
     notes += told.notes
 

@@ -4,12 +4,14 @@ The rule: the NAS never keeps a run from committing to the store. If it is away,
 receipt says so, and the run is incomplete.
 """
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from workloads.archive.entry import shown
 from workloads.archive.patience import Pulse, StalledError, Threads, waited
 from workloads.context import Context, expires_after_days
 from workloads.receipt import FileSides, Receipt, WindowReceipt, of_folder
@@ -164,5 +166,5 @@ def faults_of(missing: str, files: Sequence[FileSides]) -> list[str]:
     for one in files:
         if not one.equal and not (missing and one.store == "equal"):
             reason = f"; {one.reason}" if one.reason else ""
-            lines.append(f"{one.key}: NAS {one.nas}, store {one.store}{reason}")
+            lines.append(f"{shown(os.fsencode(one.key))}: NAS {one.nas}, store {one.store}{reason}")
     return lines
