@@ -233,6 +233,31 @@ def test_drill_proves_the_way_back(notes: World, vault: Path, monkeypatch: pytes
     assert vault.exists()
 
 
+@pytest.mark.parametrize(("damaged", "days", "status"), [("first", 20, 1), ("first", 40, 0), ("last", 40, 1)])
+def test_drill_beside_a_damaged_snapshot(
+    notes: World,
+    vault: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damaged: str,
+    days: int,
+    status: int,
+) -> None:
+    """One of the last weeks keeps the drill from being a proof; an older one is named, and cannot for a whole year."""
+    for day in (0, days):
+        monkeypatch.setattr(clock, "now_utc", lambda day=day: datetime.now(UTC) + timedelta(days=day))
+        assert stored(notes) == 0
+    first, last = sorted(notes.keys(".commit.json"))
+    key = {"first": first, "last": last}[damaged]
+    notes.client.put_object(Bucket=notes.bucket, Key=key, Body=b"{}", Metadata={"sha256": "0" * 64})
+
+    assert drill.run(DrillOptions(config=notes.write(), quiet=True)) == status
+
+    receipt = notes.receipts()[-1]
+    assert key in "".join([*receipt["notes"], *receipt["sources"][0]["problems"]])
+    assert bool(receipt["restore_proven_at"]) == (status == 0)
+    assert vault.exists()
+
+
 @pytest.mark.parametrize("what", ["content", "mode", "time", "gone", "more", "target", "kind"])
 def test_drill_sees_each_difference(notes: World, vault: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """Whatever a restore gives back wrongly is named, and nothing is proven."""

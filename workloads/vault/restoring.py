@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def run_list(options: Options) -> ExitCode:
         return ended(error)
     if options.as_json:
         listed = [{"key": one.key, **one.commit.model_dump(mode="json")} for one in found]
-        sys.stdout.write(json.dumps({"snapshots": listed, "damaged": damaged}, indent=1) + "\n")
+        sys.stdout.write(json.dumps({"snapshots": listed, "damaged": [*damaged.values()]}, indent=1) + "\n")
     else:
         rows = []
         for one in found:
@@ -84,7 +84,7 @@ def run_list(options: Options) -> ExitCode:
             )
         numbers = ("notes", "size", "stored", "not in git")
         print_table(("at", "notes", "size", "stored", "git", "not in git", ""), rows, right=numbers)
-        _say(_of_clock(found), damaged)
+        _say(_of_clock(found), damaged.values())
     return ExitCode.WRONG if damaged else ExitCode.DONE
 
 
@@ -118,13 +118,13 @@ def run_restore(options: RestoreOptions) -> ExitCode:
         return ended(error)
     if not options.quiet:
         _tell(done, snapshot, options.to)
-    _say(clocks, damaged)
+    _say(clocks, damaged.values())
     if wrong:
         sys.stderr.write(f"{printable(wrong)}\n")
     return ExitCode.WRONG if wrong or damaged else ExitCode.DONE
 
 
-def chosen(context: Context, machine: str, at: float | None) -> tuple[Snapshot, list[str], list[str]]:
+def chosen(context: Context, machine: str, at: float | None) -> tuple[Snapshot, list[str], dict[str, str]]:
     """The snapshot that was committed last, or was the last at a time; what to know of the clock; what is damaged.
 
     Raises:
@@ -136,7 +136,7 @@ def chosen(context: Context, machine: str, at: float | None) -> tuple[Snapshot, 
         if at is None or one.at.timestamp() <= at:
             return one, _of_clock(found), damaged
     if damaged:
-        raise RestoreError("no snapshot can be read:\n  " + "\n  ".join(damaged))
+        raise RestoreError("no snapshot can be read:\n  " + "\n  ".join(damaged.values()))
     if found:
         raise RestoreError(f"no snapshot of {machine} is that old: the first is of {found[-1].at:%Y-%m-%dT%H:%M:%SZ}")
     raise _none(context, machine)
@@ -195,7 +195,7 @@ def _of_clock(found: Sequence[Snapshot]) -> list[str]:
     return [f"the clock was set back before {', '.join(runs)}; the order is that of the commits"]
 
 
-def _say(clocks: Sequence[str], damaged: Sequence[str]) -> None:
+def _say(clocks: Sequence[str], damaged: Iterable[str]) -> None:
     for line in (*clocks, *(f"DAMAGED {one}" for one in damaged)):
         sys.stderr.write(f"{printable(line)}\n")
 

@@ -104,7 +104,7 @@ def _source(
     root, state, machine, settings = context.roots[SOURCE], context.state, context.machine, context.settings.vault
     since = clock.now_utc() - timedelta(days=BASELINE_DAYS)
     last, damaged = read_snapshots(context.store, context.bucket, machine, since)
-    problems = [*damaged]
+    problems = [*damaged.values()]
     other = state.others(machine, SOURCE)
     if other is not None:
         problems.append(

@@ -44,8 +44,8 @@ class Snapshot:
 
 def read_snapshots(
     store: ObjectStore, bucket: str, machine: str, since: datetime | None = None
-) -> tuple[list[Snapshot], list[str]]:
-    """The snapshots of a machine, the one that was committed last first, and what is wrong with others.
+) -> tuple[list[Snapshot], dict[str, str]]:
+    """The snapshots of a machine, the one that was committed last first, and by their keys what is wrong with others.
 
     Args:
         store: The store.
@@ -57,7 +57,7 @@ def read_snapshots(
         ObjectStoreError: The store is away, or denies it.
     """
     prefix = prefix_of(machine, SOURCE)
-    first = f"{prefix}{since.astimezone(UTC):%Y/%m/%d}" if since is not None else prefix
+    first = first_key(machine, since) if since is not None else prefix
     keys = [ref.key for ref in store.list(bucket, prefix) if ref.key.endswith(COMMIT_SUFFIX) and ref.key >= first]
 
     def read(key: str) -> Snapshot | str | None:
@@ -72,7 +72,12 @@ def read_snapshots(
         read_all = list(pool.map(read, keys))
     found = [one for one in read_all if isinstance(one, Snapshot)]
     found.sort(key=lambda one: (one.commit.sequence, one.commit.run), reverse=True)
-    return found, [one for one in read_all if isinstance(one, str)]
+    return found, {key: one for key, one in zip(keys, read_all, strict=True) if isinstance(one, str)}
+
+
+def first_key(machine: str, since: datetime) -> str:
+    """Where the keys of a machine's snapshots since a day begin."""
+    return f"{prefix_of(machine, SOURCE)}{since.astimezone(UTC):%Y/%m/%d}"
 
 
 def read_entries(
