@@ -286,6 +286,20 @@ def test_receipt_of_another_form(world: Any) -> None:  # noqa: ANN401 - the fixt
     assert coverage.run(Options(config=world.write(), quiet=True)) == ExitCode.DONE
 
 
+def test_marks_of_folders(world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+    """What another program puts where it shows a folder is no machine, no commit and no receipt."""
+    write(world)
+    for key in ("v1/", "v1/box/", "v1/box/s/", "receipts/", "receipts/v1/", "receipts/v1/box/"):
+        world.client.put_object(Bucket=world.bucket, Key=key, Body=b"")
+    assert world.archive() == ExitCode.DONE
+    options = Options(config=world.write(), quiet=True)
+
+    assert coverage.run(options) == receipts.run(options, SESSIONS, 30) == ExitCode.DONE
+    assert restored(world) == ExitCode.DONE
+    assert restored(world, machine="other") == ExitCode.CANNOT
+    assert "legal: box\n" in capsys.readouterr().err
+
+
 def test_commit_of_a_killed_run_is_damaged(world: Any) -> None:  # noqa: ANN401 - the fixture's own class
     """The run that goes on finds its key taken, and the one after it begins a new one."""
     write(world)

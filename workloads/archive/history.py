@@ -216,5 +216,6 @@ def machines(store: ObjectStore, bucket: str) -> Iterator[str]:
         if ref is None:
             return
         machine = ref.key.split("/")[1]
-        yield machine
+        if machine:  # else it is the mark of a folder that another program made
+            yield machine
         after = f"v1/{machine}0"  # the character after a slash
