@@ -289,7 +289,7 @@ def test_receipt_of_another_form(world: Any) -> None:  # noqa: ANN401 - the fixt
 def test_marks_of_folders(world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
     """What another program puts where it shows a folder is no machine, no commit and no receipt."""
     write(world)
-    for key in ("v1/", "v1/box/", "v1/box/s/", "receipts/", "receipts/v1/", "receipts/v1/box/"):
+    for key in ("v1/", "v1//", "v1/box/", "v1/box/s/", "receipts/", "receipts/v1/", "receipts/v1/box/"):
         world.client.put_object(Bucket=world.bucket, Key=key, Body=b"")
     assert world.archive() == ExitCode.DONE
     options = Options(config=world.write(), quiet=True)
