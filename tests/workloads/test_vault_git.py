@@ -19,6 +19,7 @@ from tests.workloads.test_vault import history_of, last_problems, notes_of, rest
 from workloads.vault import drill
 from workloads.vault import git as of_vault
 from workloads.vault.drill import DrillOptions
+from workloads.vault.restoring import RestoreOptions, run_restore
 
 World = Any
 
@@ -170,6 +171,20 @@ def test_history_that_cannot_be_fetched(
         assert notes_of(folder) == notes_of(vault)
         said = f"{folder}: No space left on device" if fault is full else "the store is away"
         assert f"the history did not come back: {said}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "new/../back"])
+def test_folder_with_a_long_name_or_a_way_back(notes: World, vault: Path, name: str) -> None:
+    """The history comes back as the notes do."""
+    assert stored(notes) == 0
+    to = notes.folder / name
+
+    assert run_restore(RestoreOptions(config=notes.write(), quiet=True, to=to)) == 0
+
+    there = Path(os.path.normpath(to))
+    assert notes_of(there) == notes_of(vault)
+    assert history_of(there) == history_of(vault)
+    assert not [path for path in notes.folder.iterdir() if path.name.startswith(".x")]
 
 
 def test_name_that_is_git_on_some_disks(

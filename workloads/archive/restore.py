@@ -26,7 +26,8 @@ from workloads.archive.sealing import NO_KEYS, Keys
 _GAP_BYTES: Final = 64 * 1024
 """Bytes between two frames that are read along, rather than asked for again."""
 
-_PREFIX: Final = 40
+PREFIX: Final = 40
+"""Letters of a folder's name in that of what is made beside it: a name has a limit."""
 
 
 class RestoreError(Exception):
@@ -95,7 +96,7 @@ def restore(
     folder = Path(os.path.abspath(folder))
     with on_disk(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name[:_PREFIX]}.", dir=folder.parent))
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name[:PREFIX]}.", dir=folder.parent))
     try:
         with on_disk(folder):
             _check_names(entries, beside, later)

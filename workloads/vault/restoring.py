@@ -26,7 +26,7 @@ from workloads.archive.disk import on_disk
 from workloads.archive.history import machines
 from workloads.archive.pack import DamagedError
 from workloads.archive.proven import ColdError
-from workloads.archive.restore import Restored, RestoreError, restore
+from workloads.archive.restore import PREFIX, Restored, RestoreError, restore
 from workloads.archive.sealing import ClosedError
 from workloads.context import VAULT, Context, Options, Told, ended, opened, time_of
 from workloads.receipt import said
@@ -150,7 +150,8 @@ def bring_history(context: Context, snapshot: Snapshot, folder: Path) -> str:
     history = snapshot.commit.history
     if history is None or history.bundle is None:
         return ""
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - as it was restored
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name[:PREFIX]}.", dir=folder.parent))
     path = beside / "bundle"
     times = folder.stat()
     try:
