@@ -285,7 +285,10 @@ def ended(error: BaseException) -> ExitCode:
 
 
 def time_of(text: str) -> float | None:
-    """The time that `--at` gives, in seconds since 1970; None without one. Raise InvalidInputError."""
+    """The end of the second that `--at` gives, in seconds since 1970; None without one. Raise InvalidInputError.
+
+    What a list shows is cut to the second, and names that very state.
+    """
     if not text:
         return None
     try:
@@ -298,4 +301,5 @@ def time_of(text: str) -> float | None:
                 )
             ]
         ) from None
+    when = when if when.microsecond else when.replace(microsecond=999_999)
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

@@ -2,10 +2,12 @@
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -16,6 +18,7 @@ from object_store import Unavailable
 from sandbox.notes import git, write_vault
 from sandbox.transcripts import write_file
 from tests.workloads.test_vault import history_of, last_problems, notes_of, restored, snapshots, stored
+from workloads.archive import clock
 from workloads.vault import drill
 from workloads.vault import git as of_vault
 from workloads.vault.drill import DrillOptions
@@ -47,10 +50,29 @@ def test_no_repository(notes: World, vault: Path) -> None:
     assert not (restored(notes) / ".git").exists()
 
 
+def _said(notes: World, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a restore says."""
+    capsys.readouterr()
+    restored(notes)
+    return capsys.readouterr().err
+
+
 @pytest.mark.parametrize("left", ["nothing", "an empty repository"])
-def test_repository_that_went_away(notes: World, vault: Path, left: str) -> None:
-    """The snapshot is incomplete and names the last one with the history, until the loss is said to be meant."""
-    assert stored(notes) == 0
+def test_repository_that_went_away(
+    notes: World,
+    vault: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    left: str,
+) -> None:
+    """The snapshot is incomplete and names the last one with the history, until the loss is said to be meant.
+
+    Until then a restore says which snapshot has it, and the line brings that one.
+    """
+    with monkeypatch.context() as yesterday:
+        when = datetime.now(UTC) - timedelta(days=1)
+        yesterday.setattr(clock, "now_utc", lambda: when)
+        assert stored(notes) == 0
     shutil.rmtree(vault / ".git")
     if left != "nothing":
         git(vault, "init", "--quiet")
@@ -60,7 +82,10 @@ def test_repository_that_went_away(notes: World, vault: Path, left: str) -> None
         assert stored(notes) == 1
         assert f"the history of git is gone, which {with_history} has" in "".join(last_problems(notes))
         write_file(vault / "another.md", os.urandom(9), time.time() - 90)
+    (then,) = re.findall("the last one that has it: --at (.*)", _said(notes, capsys))
+    assert history_of(restored(notes, at=then))
     assert stored(notes, meant=True) == 0
+    assert "--at" not in _said(notes, capsys)
     write_file(vault / "another.md", os.urandom(9), time.time() - 90)
     assert stored(notes) == 0
 

@@ -219,7 +219,7 @@ def _list(found: Sequence[Generation]) -> ExitCode:
             shown(one.entry.path),
             _minute(one.entry.mtime_ns),
             str(one.entry.size),
-            f"{one.run[:4]}-{one.run[4:6]}-{one.run[6:8]} {one.run[9:11]}:{one.run[11:13]}",
+            f"{one.run[:4]}-{one.run[4:6]}-{one.run[6:8]}T{one.run[9:11]}:{one.run[11:13]}:{one.run[13:15]}Z",
             str(len(one.entry.segments)),
             "shrank by more than half" if one.entry.hollow else "",
         )

@@ -21,7 +21,7 @@ from workloads.archive.proven import ColdError, put_proven, read_back, read_bloc
 from workloads.archive.run import Stage
 from workloads.context import Context
 from workloads.vault.git import GitError, bundle, look
-from workloads.vault.snapshots import SOURCE, Snapshot
+from workloads.vault.snapshots import SOURCE, Snapshot, last_with_history
 
 _SUFFIX: Final = ".git.bundle"
 
@@ -117,12 +117,8 @@ def store_history(
 
 def _lost(last: Sequence[Snapshot]) -> list[str]:
     """What is wrong if there is no history now, and was one in the last weeks, since a loss that was meant."""
-    for one in last:
-        if one.commit.history is not None and one.commit.history.bundle is not None:
-            return [f"the history of git is gone, which {one.key} has; if that is meant: --meant"]
-        if one.commit.meant:
-            break
-    return []
+    one = last_with_history(last)
+    return [f"the history of git is gone, which {one.key} has; if that is meant: --meant"] if one is not None else []
 
 
 def _held(context: Context, history: History, last: Sequence[Snapshot], problems: list[str]) -> History | None:

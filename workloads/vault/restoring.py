@@ -33,7 +33,7 @@ from workloads.receipt import said
 from workloads.table import megabytes, print_table
 from workloads.vault.git import FOLDER, GitError, unbundle
 from workloads.vault.history import fetch_history
-from workloads.vault.snapshots import Snapshot, read_entries, read_snapshots, set_back
+from workloads.vault.snapshots import Snapshot, last_with_history, read_entries, read_snapshots, set_back
 
 
 @dataclass(frozen=True)
@@ -125,16 +125,16 @@ def run_restore(options: RestoreOptions) -> ExitCode:
 
 
 def chosen(context: Context, machine: str, at: float | None) -> tuple[Snapshot, list[str], dict[str, str]]:
-    """The snapshot that was committed last, or was the last at a time; what to know of the clock; what is damaged.
+    """The snapshot that was committed last, or was the last at a time; what to know of it; what is damaged.
 
     Raises:
         RestoreError: There is none.
         ObjectStoreError: The store is away, or denies it.
     """
     found, damaged = read_snapshots(context.store, context.bucket, machine)
-    for one in found:
+    for number, one in enumerate(found):
         if at is None or one.at.timestamp() <= at:
-            return one, _of_clock(found), damaged
+            return one, [*_of_clock(found), *_without_history(found[number:])], damaged
     if damaged:
         raise RestoreError("no snapshot can be read:\n  " + "\n  ".join(damaged.values()))
     if found:
@@ -194,6 +194,14 @@ def _of_clock(found: Sequence[Snapshot]) -> list[str]:
     if not runs:
         return []
     return [f"the clock was set back before {', '.join(runs)}; the order is that of the commits"]
+
+
+def _without_history(found: Sequence[Snapshot]) -> list[str]:
+    """What to know of a snapshot without history, if an earlier one has it."""
+    one = last_with_history(found)
+    if one is None or one is found[0]:
+        return []
+    return [f"the snapshot has no history of git; the last one that has it: --at {one.at:%Y-%m-%dT%H:%M:%SZ}"]
 
 
 def _say(clocks: Sequence[str], damaged: Iterable[str]) -> None:

@@ -99,6 +99,16 @@ def read_entries(
     return {one.key: one for one in packs}, found
 
 
+def last_with_history(found: Sequence[Snapshot]) -> Snapshot | None:
+    """The last snapshot with a history, unless one after it was meant to have lost it."""
+    for one in found:
+        if one.commit.history is not None and one.commit.history.bundle is not None:
+            return one
+        if one.commit.meant:
+            break
+    return None
+
+
 def set_back(found: Sequence[Snapshot]) -> list[str]:
     """The runs that were committed after one that began later by its clock: a clock was set back."""
     runs, latest = [], datetime.min.replace(tzinfo=UTC)
