@@ -265,7 +265,7 @@ def of_store(store: ObjectStore, bucket: str, since: datetime, known: Iterable[s
     last: dict[tuple[str, str], tuple[str, str]] = {}
     for ref in store.list(bucket, PREFIX):
         parts = ref.key.removeprefix(PREFIX).split("/")
-        if len(parts) != 5:  # noqa: PLR2004 - machine, year, month, day, name
+        if len(parts) != 5 or not parts[-1]:  # noqa: PLR2004 - machine, year, month, day, name; a folder's mark has none
             continue
         machine, *date, name = parts
         kind, _, run = name.removesuffix(ENDED).removesuffix(STARTED.removesuffix(ENDED)).partition("-")

@@ -20,6 +20,8 @@ from workloads.archive.zstd import ZstdDecompressor, compressor
 from workloads.context import SESSIONS, Options
 from workloads.sessions import coverage
 from workloads.sessions.restoring import RestoreOptions, run_cat, run_restore
+from workloads.window import status
+from workloads.window.nas import MARKER
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 OUT = 2**70
@@ -289,12 +291,29 @@ def test_receipt_of_another_form(world: Any) -> None:  # noqa: ANN401 - the fixt
 def test_marks_of_folders(world: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
     """What another program puts where it shows a folder is no machine, no commit and no receipt."""
     write(world)
-    for key in ("v1/", "v1//", "v1/box/", "v1/box/s/", "receipts/", "receipts/v1/", "receipts/v1/box/"):
+    day = f"{datetime.now(UTC):%Y/%m/%d}"
+    (world.folder / "nas").mkdir(parents=True)
+    (world.folder / "nas" / MARKER).touch()
+    window = {"nas": str(world.folder / "nas"), "since": "2026-01-01", "reason": "both"}
+    world.more["window"] = {"sessions": window}
+    for key in (
+        "receipts/window/v1/sessions/",
+        f"receipts/v1/box/{day}/",
+        f"v1/box/s/{day}/",
+        "v1/",
+        "v1//",
+        "v1/box/",
+        "v1/box/s/",
+        "receipts/",
+        "receipts/v1/",
+        "receipts/v1/box/",
+    ):
         world.client.put_object(Bucket=world.bucket, Key=key, Body=b"")
     assert world.archive() == ExitCode.DONE
     options = Options(config=world.write(), quiet=True)
 
     assert coverage.run(options) == receipts.run(options, SESSIONS, 30) == ExitCode.DONE
+    assert status.run(options, SESSIONS) == ExitCode.DONE
     assert restored(world) == ExitCode.DONE
     assert restored(world, machine="other") == ExitCode.CANNOT
     assert "legal: box\n" in capsys.readouterr().err

@@ -83,7 +83,8 @@ def last_end(context: Context) -> Ended | None:
     folder = context.receipts / _FOLDER
     ends = {one.run: one for one in _kept(folder) if one.workload == context.work.name}
     for ref in context.store.list(context.bucket, f"{PREFIX}{context.work.name}/"):
-        if ref.key.rpartition("/")[2].removesuffix(".json") in ends:
+        name = ref.key.rpartition("/")[2]
+        if not name or name.removesuffix(".json") in ends:  # the first is the mark of a folder
             continue
         try:
             one = Ended.model_validate_json(context.store.download(context.bucket, ref.key, etag=ref.etag))
