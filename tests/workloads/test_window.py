@@ -29,6 +29,7 @@ from workloads.vault.snapshot import SnapshotOptions
 from workloads.vault.snapshot import run as snapshot
 from workloads.window import end, reconcile, status
 from workloads.window.nas import MARKER, Nas
+from workloads.window.record import Ended
 
 BEGAN = datetime(2026, 11, 1, 4, tzinfo=UTC)
 
@@ -358,6 +359,29 @@ def test_commit_that_no_receipt_names(world: Any, nas: Path) -> None:  # noqa: A
     (one,) = [one for one in _last(world)["files"] if one["nas"] != "equal"]
     assert one["reason"] == "no receipt tells which bytes are right"
     assert _stored(world) == whole
+
+
+@pytest.mark.parametrize("body", [b"junk", b"a copy"])
+def test_record_of_an_end_that_is_none(world: Any, nas: Path, body: bytes, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
+    """Nothing says whether the window is over: what was committed stays, and each command names the object."""
+    key = "receipts/window/v1/sessions/20261101T040000Z-00000000.json"
+    ended = Ended(
+        workload="sessions", run="20261101T050000Z-00000001", ended_at=BEGAN, reason="x", machine="box", nas="",
+        since="2026-10-01", since_reason="x", green_days={}, objects=0,
+    )  # fmt: skip
+    world.client.put_object(Bucket=world.bucket, Key=key, Body=ended.to_text() if body == b"a copy" else body)
+    _write(world)
+
+    assert world.archive() == ExitCode.CANNOT
+
+    assert key in world.receipts()[-1]["error"]
+    assert world.keys(".commit.json")
+    assert not (nas / "v1").exists()
+    capsys.readouterr()
+    assert _status(world) == _end(world) == ExitCode.CANNOT
+    assert capsys.readouterr().err.count(key) == 2
+    del world.more["window"]
+    assert world.archive() == ExitCode.DONE
 
 
 def test_name_that_is_a_line(world: Any, nas: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401 - the fixture's own class
