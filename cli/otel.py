@@ -114,3 +114,26 @@ def query(
 
     form: Form = "json" if as_json else "csv" if as_csv else "table"
     raise typer.Exit(run(QueryOptions(config, store, quiet=quiet, first=first, last=last, sql=sql, form=form)))
+
+
+@app.command()
+def backfill(
+    *,
+    first: FirstDay = "",
+    last: LastDay = "",
+    config: Config = None,
+    store: Store = None,
+    wait: Wait = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Store once what Typesense has from before ClickHouse.
+
+    Exit status: 0 all are stored, 1 what came was not all that the collection has, and
+    nothing was committed, 2 it could not be done. The same command completes a killed one.
+    """
+    from workloads.otel.backfill import run
+    from workloads.otel.export import ExportOptions
+
+    options = ExportOptions(config, store, quiet=quiet, as_json=as_json, first=first, last=last, wait_seconds=wait)
+    raise typer.Exit(run(options))

@@ -36,6 +36,7 @@ from workloads.machine import machine_of
 from workloads.needs import NEEDS
 from workloads.otel.clickhouse import ClickHouseError
 from workloads.otel.days import Parts, otel_parts
+from workloads.otel.typesense import TypesenseError
 from workloads.place import place_of
 from workloads.receipt import said
 from workloads.settings import Workloads, load
@@ -46,6 +47,7 @@ _NAMES_A_SECRET = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSPHRASE)$")
 Told = (
     InvalidInputError,
     ClickHouseError,
+    TypesenseError,
     ObjectStoreError,
     ClosedError,
     ColdError,

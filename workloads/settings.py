@@ -184,6 +184,20 @@ class Vault(_Declared):
     store: Store | None = None
 
 
+class Typesense(_Declared):
+    """Where the events were before ClickHouse, for `otel backfill`.
+
+    Attributes:
+        url: Typesense; None for TYPESENSE_URL, else http://127.0.0.1:8108.
+        collection: The collection.
+        api_key_file: A file with a key that may read it; None for TYPESENSE_API_KEY.
+    """
+
+    url: Annotated[str, Field(min_length=1)] | None = None
+    collection: Annotated[str, Field(min_length=1)] = "otel_events"
+    api_key_file: Location | None = None
+
+
 class Otel(_Declared):
     """The OTEL events.
 
@@ -197,6 +211,7 @@ class Otel(_Declared):
         slice_rows: Rows of a part at most.
         alarm_after_days: Age in days of a day that is not stored at which `gaps` says that the TTL is near.
         every_days: How often it is exported; it is late after two such periods.
+        typesense: Where the events were before ClickHouse.
         store: Where the store is, if other workloads of this machine have another key.
     """
 
@@ -209,6 +224,7 @@ class Otel(_Declared):
     slice_rows: Annotated[int, Field(ge=1, le=SLICE_ROWS_MAXIMUM, strict=True)] = 1_000_000
     alarm_after_days: Annotated[int, Field(ge=1, le=3650, strict=True)] = 150
     every_days: Annotated[int, Field(ge=1, le=7, strict=True)] = 1
+    typesense: Typesense = Typesense()
     store: Store | None = None
 
 
@@ -471,6 +487,7 @@ def _model_at(path: list[Any]) -> type[BaseModel]:
         ("vault", "store"): Store,
         ("otel",): Otel,
         ("otel", "store"): Store,
+        ("otel", "typesense"): Typesense,
         ("window",): Windows,
         ("window", "sessions"): Window,
         ("window", "vault"): Window,

@@ -82,6 +82,7 @@ AS_EXPORTER = AT_NOBODY | {
     "S3_BUCKETS": '{{"otel-archive": "events-of-a-test"}}',
     "CLICKHOUSE_URL": "http://127.0.0.1:9",
 }
+AS_TYPESENSE = AS_EXPORTER | {"TYPESENSE_URL": NOBODY, "TYPESENSE_API_KEY": ROOT_PASSWORD}
 AS_VAULT = AT_NOBODY | {"S3_BUCKETS": '{{"vault-backups": "notes-of-a-test"}}'}
 HELPED = (
     "cli",
@@ -90,7 +91,7 @@ HELPED = (
     *(f"cli sandbox {name}" for name in ("up", "down", "status", "env", "deploy", "verify", "engine", "rehearse")),
     *(f"cli sessions {name}" for name in ("archive", "coverage", "restore", "cat", "prune")),
     *(f"cli vault {name}" for name in ("snapshot", "list", "restore", "drill")),
-    *(f"cli otel {name}" for name in ("export", "gaps", "restore", "query")),
+    *(f"cli otel {name}" for name in ("export", "gaps", "restore", "query", "backfill")),
     *(f"cli window {name}" for name in ("status", "reconcile", "end")),
     "object_store",
     "sandbox.server.serve",
@@ -122,6 +123,7 @@ COMMANDS = (
     line("otel gaps", "cli otel gaps", 2, environ=AS_EXPORTER),
     line("otel restore", f"cli otel restore {DAY} --to-file {{out}}/events", 2, environ=AS_EXPORTER),
     line("otel query", f"cli otel query SELECT {DAY}", 2, environ=AS_EXPORTER),
+    line("otel backfill", "cli otel backfill", 2, environ=AS_TYPESENSE, debug=True),
     line("schedule", "cli schedule --for launchd", 2, says="is missing", environ=AS_ARCHIVER),
     line("window status", "cli window status", 2, environ=AS_ARCHIVER, debug=True),
     line("window reconcile", "cli window reconcile", 2, environ=AS_ARCHIVER),

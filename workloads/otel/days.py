@@ -56,11 +56,11 @@ class Day:
         return [text for number, text in sorted(self.faults.items()) if not self._is_healed(lost.get(number))]
 
     def _is_healed(self, lost: DayCommit | None) -> bool:
-        later = [one for one in self.commits if lost is not None and one.sequence > lost.sequence]
-        if lost is None or lost.origin != "clickhouse":
+        if lost is None:
             return False
+        later = [one for one in self.commits if one.sequence > lost.sequence and one.origin == lost.origin]
         again = {bucket for one in later if one.slice == lost.slice for bucket in one.covered}
-        whole = [one.slice for one in later if one.buckets is None and one.origin == lost.origin]
+        whole = [one.slice for one in later if one.buckets is None]
         return again.issuperset(lost.covered) or not uncovered(lost.slice.span, whole)
 
     @property

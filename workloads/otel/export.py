@@ -62,12 +62,14 @@ class Exported:
         days: How many days it looked at.
         problems: What is not stored, and why.
         notes: What a reader should know.
+        root: Where the rows come from.
     """
 
     commits: list[DayCommit] = field(default_factory=list)
     days: int = 0
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    root: str = ""
 
 
 def run(options: ExportOptions, *, stage: Callable[[str], None] | None = None) -> ExitCode:
@@ -76,44 +78,63 @@ def run(options: ExportOptions, *, stage: Callable[[str], None] | None = None) -
     try:
         with opened(options, OTEL) as context:
             options.days()
-            receipt, days = _exported(context, options, stage or (lambda _: None))
+            receipt, days = receipted(
+                context,
+                OTEL.kind,
+                lambda begun, done: _export(context, options, stage or (lambda _: None), begun, done),
+            )
     except Told as error:
         return ended(error)
-    return concluded(options, receipt, lambda one: _show(one, days), wrong=receipt.failed)
+    return concluded(options, receipt, lambda one: show(one, days), wrong=receipt.failed)
 
 
-def _exported(context: Context, options: ExportOptions, stage: Callable[[str], None]) -> tuple[Receipt, int]:
+def receipted(context: Context, kind: str, work: Callable[[Receipt, Exported], None]) -> tuple[Receipt, int]:
+    """Do the work of a run that leaves a receipt.
+
+    Args:
+        context: The opened store, locked.
+        kind: Of the receipt.
+        work: Fills in what it did as it goes on, so that a run that fails says what it committed.
+
+    Returns:
+        The receipt, and how many days were looked at.
+    """
     for left in context.state.folder.glob(f"{SPOOL}*"):
         left.unlink(missing_ok=True)  # of a killed run: this one has the lock
-    receipt = begun_receipt(context, OTEL.kind)
+    receipt = begun_receipt(context, kind)
     done = Exported()
     status: Status = "complete"
-    error = root = ""
+    error = ""
     try:
-        with opened_server(context) as server:
-            root = f"{server.address.url} {server.address.name}"
-            table = described(server)
-            cut = clock.now_utc() - SETTLES
-            course = Course(context, server, table, cut, receipt.run, receipt.started_at, stage)
-            _export_days(course, options, done)
+        work(receipt, done)
         if done.problems:
             status = "incomplete"
     except KeyboardInterrupt:
-        end(context, _ended(receipt, "stopped", "", root, done), sent=False)
+        end(context, _ended(receipt, "stopped", "", done), sent=False)
         raise
     except Told as fault:
         context.state.judge(fault)
         status, error = "failed", said(fault)
-    return end(context, _ended(receipt, status, error, root, done), sent=True), done.days
+    return end(context, _ended(receipt, status, error, done), sent=True), done.days
 
 
-def _ended(receipt: Receipt, status: Status, error: str, root: str, done: Exported) -> Receipt:
+def _export(
+    context: Context, options: ExportOptions, stage: Callable[[str], None], begun: Receipt, done: Exported
+) -> None:
+    with opened_server(context) as server:
+        done.root = f"{server.address.url} {server.address.name}"
+        table = described(server)
+        cut = clock.now_utc() - SETTLES
+        _export_days(Course(context, server, table, cut, begun.run, begun.started_at, stage), options, done)
+
+
+def _ended(receipt: Receipt, status: Status, error: str, done: Exported) -> Receipt:
     parts = [one.part for one in done.commits if one.part is not None]
     last = done.commits[-1] if done.commits else None
     plain = sum(one.plain_bytes for one in parts)
     source = SourceReceipt(
         name=SOURCE,
-        root=root,
+        root=done.root,
         commit=last.key if last else "",
         commit_sha256=sha256_of(last.to_bytes()) if last else "",
         counts=Counts(
@@ -125,7 +146,7 @@ def _ended(receipt: Receipt, status: Status, error: str, root: str, done: Export
         ),
         problems=tuple(done.problems),
     )
-    return ended_receipt(receipt, status, error, (source,) if root else (), {}, done.notes)
+    return ended_receipt(receipt, status, error, (source,) if done.root else (), {}, done.notes)
 
 
 def _export_days(course: Course, options: ExportOptions, done: Exported) -> None:
@@ -179,7 +200,7 @@ def _parts_of(course: Course, missing: Span | Slice) -> Sequence[Slice]:
     return divided(missing, rows, lambda span, step: histogram(course.server, course.table, course.cut, span, step))
 
 
-def _show(receipt: Receipt, days: int) -> None:
+def show(receipt: Receipt, days: int) -> None:
     """Print the summary."""
     console = Console()
     lines = []

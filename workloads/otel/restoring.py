@@ -87,7 +87,7 @@ def stored_span(context: Context, span: Span, folder: Path | None = None) -> Ite
         text = f"nothing is stored between {days[0]} and {days[-1]}"
         raise InvalidInputError([Problem("--from", text, f"days that are stored: {stored}", "--from DAY --to DAY")])
     columns: dict[str, str] = {}
-    for one in sorted(commits, key=lambda one: one.cut):
+    for one in sorted(commits, key=lambda one: (one.origin == "clickhouse", one.cut)):  # the table's own types last
         columns |= dict(one.columns)
     with tempfile.TemporaryDirectory(prefix="object-store-otel-", dir=folder) as kept:
         with context.doing("reading parts back") as tell:
