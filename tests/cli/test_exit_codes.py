@@ -55,6 +55,7 @@ CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("vault", "drill"): CONFIG,
     ("otel", "export"): CONFIG,
     ("otel", "gaps"): CONFIG,
+    ("otel", "backfill"): CONFIG,
     ("otel", "restore"): (*CONFIG, *DAY, "--to-file", "/nonexistent/file"),
     ("otel", "query"): ("SELECT 1", *CONFIG, *DAY),
     ("receipts",): CONFIG,
