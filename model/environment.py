@@ -103,6 +103,18 @@ STEERING: tuple[Steering, ...] = (
         "",
         _OTHERS,
     ),
+    *_honoured(
+        "CLICKHOUSE_URL CLICKHOUSE_DATABASE CLICKHOUSE_OTEL_TABLE CLICKHOUSE_USER CLICKHOUSE_PASSWORD",
+        "`otel`: the table of events",
+        "`otel` in `workloads.yaml` comes first",
+        _CHILDREN,
+    ),
+    *_honoured(
+        "TYPESENSE_URL TYPESENSE_API_KEY",
+        "`otel backfill`: the collection",
+        "`otel.typesense` in `workloads.yaml` comes first",
+        _CHILDREN,
+    ),
     *_honoured("OBJECTSTORE_*", "verify: key pairs and token files of the identities", "", _CHILDREN),
     *_honoured(
         "AWS_ENDPOINT_URL AWS_ENDPOINT_URL_* AWS_IGNORE_CONFIGURED_ENDPOINT_URLS AWS_CA_BUNDLE",
@@ -159,7 +171,9 @@ STEERING: tuple[Steering, ...] = (
     *_honoured("PATH", "which `pulumi`, `git`, `kubectl` and `secrets` run", ""),
     *_honoured("KUBECONFIG", "`keys deliver --to kubernetes`", ""),
     *_honoured(
-        "OBJECT_STORE_WORKLOADS", "`sessions`, `vault`, `receipts`: the file `workloads.yaml`", "`--config` comes first"
+        "OBJECT_STORE_WORKLOADS",
+        "`sessions`, `vault`, `otel`, `receipts`: the file `workloads.yaml`",
+        "`--config` comes first",
     ),
 )
 

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sandbox.forked import load, started
 from workloads import receipt, running
@@ -91,6 +91,18 @@ def calls_of(config: Path, pack_bytes: int, command: str = "sessions archive") -
 
 
 def _run_calls(config: Path, calls: int, pack_bytes: int, command: str) -> None:
+    vars(archive)["PACK_BYTES"] = vars(snapshot)["PACK_BYTES"] = pack_bytes
+    killed_after(calls, lambda: COMMANDS[command](config, None), config.parent / "calls")
+
+
+def killed_after(calls: int, run: Callable[[], int], counted: Path) -> NoReturn:
+    """Run a command in this process, which gets SIGKILL at a call of Python's, in any thread, or ends with its status.
+
+    Args:
+        calls: At which call; 0 for a whole run.
+        run: The command.
+        counted: The file that gets the number of calls of a whole run.
+    """
     made = itertools.count(1)
     last = 0
 
@@ -101,12 +113,11 @@ def _run_calls(config: Path, calls: int, pack_bytes: int, command: str) -> None:
             if last == calls:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    vars(archive)["PACK_BYTES"] = vars(snapshot)["PACK_BYTES"] = pack_bytes
     threading.setprofile(called)
     sys.setprofile(called)
-    status = COMMANDS[command](config, None)
+    status = run()
     sys.setprofile(None)
-    (config.parent / "calls").write_text(str(last))
+    counted.write_text(str(last))
     os._exit(status)
 
 

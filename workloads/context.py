@@ -270,6 +270,16 @@ def opened(options: Options, work: Work, *, locked: bool = True) -> Iterator[Con
 def expires_after_days(work: Work) -> int | None:
     """Days after which the store deletes what a workload stored, as the taxonomy has it."""
     taxonomy = load_taxonomy()
+    if work.domain not in taxonomy.domains:
+        legal = ", ".join(sorted(taxonomy.domains))
+        where = f"infra/taxonomy.yaml: domains.{work.domain}"
+        raise InvalidInputError(
+            [
+                Problem(
+                    where, f"is missing, and {work.name} is stored there", f"it is one of {legal}", f"{work.domain}: …"
+                )
+            ]
+        )
     domain = taxonomy.domains[work.domain]
     return domain.expire_after_days or getattr(getattr(taxonomy.bands, domain.band), "expire_after_days", None)
 

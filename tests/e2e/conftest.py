@@ -5,13 +5,17 @@ uses a copy of the snapshot, and each test leaves its worker's copy unchanged. I
 its copies, and the deploying command as a whole is in test_admin_api.py and tests/leaks.
 """
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 import trials.checkout
 from sandbox.child import exclusive
@@ -28,6 +32,26 @@ def lead_here(checkout: Checkout, stack: str, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delenv(name)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
+
+
+@contextmanager
+def delivered(
+    checkout: Checkout, stack: str, identity: str, domain: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Mapping[str, str | None]]:
+    """What `keys deliver` gives for a workload; this process has it, as after sourcing it. The bucket is emptied."""
+    file = folder / "delivered.env"
+    words = ["keys", "deliver", "--stack", stack, "--identity", identity, "--to", "dotenv", "--file", str(file)]
+    done = checkout.run([sys.executable, "-m", "cli", *words], stack)
+    assert done.status == 0, done.output
+    variables = dotenv_values(file, interpolate=False)
+    assert set(json.loads(variables["S3_BUCKETS"] or "")) == {domain}
+    lead_here(checkout, stack, monkeypatch)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value or "")
+    yield variables
+    client, bucket = checkout.client(stack), json.loads(variables["S3_BUCKETS"] or "")[domain]
+    for one in client.list_object_versions(Bucket=bucket).get("Versions", []):
+        client.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"], BypassGovernanceRetention=True)
 
 
 @pytest.fixture(scope="session", autouse=True, name="_warm_copies")

@@ -1,21 +1,19 @@
 """Event days on the two deployed stacks, with the delivered key of `otel-exporter` and nothing wider."""
 
 import json
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from dotenv import dotenv_values
 
 from model.exit_codes import ExitCode
 from sandbox.clickhouse.running import RunningClickHouse, is_installed, running_clickhouse
 from sandbox.clickhouse.tables import CREATE_DATABASE, TABLE, create_table
 from sandbox.otel_events import digest_sql, insert, late, newest, storm_sql, three_days
-from tests.e2e.conftest import lead_here
+from tests.e2e.conftest import delivered
 from tests.sizes import sized
 from workloads.archive import clock
 from workloads.context import OTEL, Options
@@ -44,35 +42,21 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClickHo
         yield server
 
 
-@pytest.fixture(name="variables")
-def _variables(
-    checkout: "Checkout", stack: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Mapping[str, str | None]]:
-    """What `keys deliver` gives for the export; this process has it, as after sourcing it. The bucket is emptied."""
-    file = tmp_path / "otel.env"
-    words = ["keys", "deliver", "--stack", stack, "--identity", "otel-exporter", "--to", "dotenv", "--file", str(file)]
-    done = checkout.run([sys.executable, "-m", "cli", *words], stack)
-    assert done.status == 0, done.output
-    variables = dotenv_values(file, interpolate=False)
-    lead_here(checkout, stack, monkeypatch)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value or "")
-    yield variables
-    client, bucket = checkout.client(stack), variables["S3_BUCKET_OTEL_ARCHIVE"]
-    for one in client.list_object_versions(Bucket=bucket).get("Versions", []):
-        client.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"], BypassGovernanceRetention=True)
+@pytest.fixture(name="delivered_key")
+def _delivered_key(checkout: "Checkout", stack: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    with delivered(checkout, stack, "otel-exporter", "otel-archive", tmp_path, monkeypatch):
+        yield
 
 
+@pytest.mark.usefixtures("delivered_key")
 def test_event_days_come_back(
     stack: str,
-    variables: Mapping[str, str | None],
     server: RunningClickHouse,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Three days and a storm, on AWS as a plain MergeTree; a late part; restored row by row, to a table, and asked."""
-    assert set(json.loads(variables["S3_BUCKETS"] or "")) == {"otel-archive"}
     monkeypatch.setattr(clock, "now_utc", lambda: NOW)
     monkeypatch.setenv("CLICKHOUSE_URL", server.endpoint)
     monkeypatch.setenv("CLICKHOUSE_USER", server.user)

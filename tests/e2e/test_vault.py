@@ -1,7 +1,5 @@
 """The vault on the two deployed stacks, with the delivered key of `vault-backup` and nothing wider."""
 
-import json
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,12 +9,11 @@ from typing import TYPE_CHECKING
 import pyrage
 import pytest
 import yaml
-from dotenv import dotenv_values
 
 from model.exit_codes import ExitCode
 from object_store import ObjectStore
 from sandbox.notes import live_a_day, write_vault
-from tests.e2e.conftest import lead_here
+from tests.e2e.conftest import delivered
 from tests.sizes import sized
 from tests.workloads.test_vault import history_of, notes_of
 from workloads.archive import clock
@@ -37,19 +34,8 @@ pytestmark = pytest.mark.e2e
 def _variables(
     checkout: "Checkout", stack: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Mapping[str, str | None]]:
-    """What `keys deliver` gives for the vault; this process has it, as after sourcing it. The bucket is emptied."""
-    file = tmp_path / "vault.env"
-    words = ["keys", "deliver", "--stack", stack, "--identity", "vault-backup", "--to", "dotenv", "--file", str(file)]
-    done = checkout.run([sys.executable, "-m", "cli", *words], stack)
-    assert done.status == 0, done.output
-    variables = dotenv_values(file, interpolate=False)
-    lead_here(checkout, stack, monkeypatch)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value or "")
-    yield variables
-    client, bucket = checkout.client(stack), variables["S3_BUCKET_VAULT_BACKUPS"]
-    for one in client.list_object_versions(Bucket=bucket).get("Versions", []):
-        client.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"], BypassGovernanceRetention=True)
+    with delivered(checkout, stack, "vault-backup", "vault-backups", tmp_path, monkeypatch) as variables:
+        yield variables
 
 
 def test_vault_comes_back(
@@ -59,7 +45,6 @@ def test_vault_comes_back(
 
     Each day comes back byte for byte, with its history, and none leans on anything that is older than 30 days.
     """
-    assert set(json.loads(variables["S3_BUCKETS"] or "")) == {"vault-backups"}
     days, start, vault = sized(2, 40), time.time(), tmp_path / "Vault"
     write_vault(vault, notes=sized(12, 6000), seed=3, now=start)
     content: dict[str, object] = {

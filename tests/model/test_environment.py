@@ -25,6 +25,8 @@ CHILDREN = (Reader.PULUMI, Reader.GIT, Reader.PROGRAM)
         ("PULUMI_ACCESS_TOKEN", (Reader.GIT, Reader.PROGRAM)),
         ("AISTOR_ROOT_PASSWORD", (Reader.GIT, Reader.PROGRAM)),
         ("OBJECTSTORE_WORKER_SECRET_ACCESS_KEY", CHILDREN),
+        ("CLICKHOUSE_PASSWORD", CHILDREN),
+        ("TYPESENSE_API_KEY", CHILDREN),
         ("PULUMI_OPTION_CWD", ()),
         ("PULUMI_HOME", (Reader.GIT, Reader.PROGRAM)),
         ("AWS_PROFILE", (Reader.OWN_KEYS,)),

@@ -7,11 +7,12 @@ The rule: nothing is committed before the whole collection came and is counted. 
 those of ClickHouse, whose rows count before it.
 """
 
+import errno
 import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,9 +22,9 @@ from model.exit_codes import ExitCode
 from workloads.archive.proven import put_proven
 from workloads.context import OTEL, Context, Told, ended, opened
 from workloads.otel.day_commit import DayCommit, Part, part_key
-from workloads.otel.days import Day, read_days
+from workloads.otel.days import Day
 from workloads.otel.documents import COLUMNS, NoEventError, event_of
-from workloads.otel.export import Exported, ExportOptions, receipted, show
+from workloads.otel.export import Exported, ExportOptions, receipted, show, stored_days
 from workloads.otel.lines import spooled
 from workloads.otel.slice_export import SPOOL, put_commit
 from workloads.otel.span import Slice, days_between, span_of
@@ -38,13 +39,34 @@ Stage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class _Spool:
+class Spool:
     """All documents of the days that are meant, on disk: SQLite sorts them in constant memory."""
 
     database: sqlite3.Connection
+    path: Path
 
     def fill(self, collection: Collection, first: date | None, last: date, tell: Callable[[int], None]) -> list[str]:
-        """Read a collection. Return what a reader should know; raise CutExportError if it is not whole."""
+        """Read a collection.
+
+        Returns:
+            What a reader should know.
+
+        Raises:
+            CutExportError: It is not whole.
+            OSError: The disk is full.
+        """
+        with self._on_disk():
+            return self._filled(collection, first, last, tell)
+
+    @contextmanager
+    def _on_disk(self) -> Iterator[None]:
+        """An error of this file is not one of the machine's state, which is SQLite's, too."""
+        try:
+            yield
+        except sqlite3.Error as fault:
+            raise OSError(errno.EIO, str(fault), str(self.path)) from None
+
+    def _filled(self, collection: Collection, first: date | None, last: date, tell: Callable[[int], None]) -> list[str]:
         self.database.execute("PRAGMA journal_mode = OFF")
         self.database.execute("PRAGMA synchronous = OFF")
         self.database.execute("CREATE TABLE documents (day TEXT, id BLOB, milliseconds INTEGER, line BLOB)")
@@ -77,7 +99,9 @@ class _Spool:
             raise CutExportError("a document came twice") from None
         notes = [f"{later} documents are of days after {last}, and were left"] if later else []
         if unknown:
-            notes.append(f"`query` does not show fields that are no columns of the table: {', '.join(sorted(unknown))}")
+            notes.append(
+                f"`query` does not show fields that the table has no columns for: {', '.join(sorted(unknown))}"
+            )
         return notes
 
     def days(self) -> dict[date, tuple[int, int]]:
@@ -113,7 +137,7 @@ def _backfill(context: Context, options: ExportOptions, stage: Stage, begun: Rec
     path = context.state.folder / f"{SPOOL}documents"
     try:
         with closing(sqlite3.connect(path)) as database:
-            spool = _Spool(database)
+            spool = Spool(database, path)
             try:
                 with context.doing("reading documents") as tell:
                     done.notes += spool.fill(collection, first, last, tell)
@@ -127,15 +151,13 @@ def _backfill(context: Context, options: ExportOptions, stage: Stage, begun: Rec
 
 
 def _store_days(
-    context: Context, spool: _Spool, collection: Collection, stage: Stage, begun: Receipt, done: Exported
+    context: Context, spool: Spool, collection: Collection, stage: Stage, begun: Receipt, done: Exported
 ) -> None:
     days = spool.days()
     if not days:
         done.problems.append(f"{collection.name} has no document of these days, and nothing was committed")
         return
-    with context.doing("reading what is stored"):
-        bad = [key for key, *_ in context.state.faults(context.machine)]
-        held = read_days(context.store, context.bucket, bad=bad)
+    held = stored_days(context)
     for day in days_between(min(days), max(days)):
         done.days += 1
         there = held.day(day)
@@ -162,7 +184,7 @@ def _store_days(
         stage("day")
 
 
-def _store_day(context: Context, spool: _Spool, held: Day, made: DayCommit, stage: Stage, done: Exported) -> None:
+def _store_day(context: Context, spool: Spool, held: Day, made: DayCommit, stage: Stage, done: Exported) -> None:
     """Store a day, unless just these lines of it are stored."""
     with (
         tempfile.NamedTemporaryFile(prefix=SPOOL, dir=context.state.folder) as file,

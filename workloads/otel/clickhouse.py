@@ -24,7 +24,7 @@ TIMEOUT_SECONDS: Final = 300.0
 """How long a server may say nothing; it sorts a slice before it sends the first row."""
 BLOCK: Final = 2**18
 _ERROR_BYTES: Final = 2**14
-_ANSWER_BYTES: Final = 2**28
+_ANSWER_BYTES: Final = 2**26
 _CODE: Final = re.compile(r"Code: (\d+)\. DB::(?:\w*Exception): (.*)", re.DOTALL)
 _SETTING: Final = re.compile(r"(?:setting|Setting) '?([a-z_0-9]+)'?")
 _THROW: Final = (
@@ -157,7 +157,9 @@ class ClickHouse:
             ClickHouseError: The server is away, refuses, or the answer is not whole.
         """
         with self._answered(f"{sql} FORMAT JSONCompact", parameters) as response:
-            body = b"".join(_blocks(response))
+            body = response.read(_ANSWER_BYTES)
+            if len(body) == _ANSWER_BYTES:
+                raise ClickHouseError(f"{self.address.url}: an answer of numbers has {_ANSWER_BYTES} bytes or more")
         try:
             document = json.loads(body)
             rows = document["data"]

@@ -64,11 +64,6 @@ class Day:
         return again.issuperset(lost.covered) or not uncovered(lost.slice.span, whole)
 
     @property
-    def rows(self) -> int:
-        """Lines of all its parts, duplicates counted."""
-        return sum(one.part.rows for one in self.commits if one.part)
-
-    @property
     def is_backfilled(self) -> bool:
         """Whether it has rows that did not come from the table."""
         return any(one.origin != "clickhouse" for one in self.commits)

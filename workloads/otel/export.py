@@ -21,7 +21,7 @@ from workloads.archive.commit import Counts, sha256_of
 from workloads.context import OTEL, Context, Options, Told, ended, opened
 from workloads.otel.calendar import SETTLES, days_asked, days_to_look_at, is_aged, last_day
 from workloads.otel.day_commit import DayCommit
-from workloads.otel.days import Day, read_days
+from workloads.otel.days import Day, Held, read_days
 from workloads.otel.server import opened_server
 from workloads.otel.slice_export import SPOOL, Course, UnsettledError, store_slice
 from workloads.otel.span import Slice, Span, divided
@@ -156,9 +156,7 @@ def _export_days(course: Course, options: ExportOptions, done: Exported) -> None
     if not counts:
         done.problems.append(f"{table.address.name} holds no row, and nothing was committed")
         return
-    with context.doing("reading what is stored"):
-        bad = [key for key, *_ in context.state.faults(context.machine)]
-        held = read_days(context.store, context.bucket, bad=bad)
+    held = stored_days(context)
     for day in days_to_look_at([*counts, *held.days], table.ttl_days, now, first, last):
         done.days += 1
         try:
@@ -166,6 +164,13 @@ def _export_days(course: Course, options: ExportOptions, done: Exported) -> None
         except UnsettledError as fault:
             done.problems.append(str(fault))
         course.stage("day")
+
+
+def stored_days(context: Context) -> Held:
+    """What is stored, without what a scrub found damaged. Raise ObjectStoreError."""
+    with context.doing("reading what is stored"):
+        bad = [key for key, *_ in context.state.faults(context.machine)]
+        return read_days(context.store, context.bucket, bad=bad)
 
 
 def _export_day(course: Course, held: Day, count: int, done: Exported) -> None:

@@ -48,14 +48,12 @@ class Table:
     Attributes:
         address: The server.
         columns: What a SELECT of all gives.
-        engine: Its engine.
         ttl_days: After how many days of `timestamp` the server removes a row; None for never.
         has_ttl: Whether it removes rows by any rule.
     """
 
     address: Address
     columns: Sequence[Column]
-    engine: str
     ttl_days: float | None
     has_ttl: bool
 
@@ -94,12 +92,11 @@ def described(server: ClickHouse) -> Table:
         "AND default_kind NOT IN ('ALIAS', 'EPHEMERAL') ORDER BY position",
         name,
     )
-    engines = server.rows(
-        "SELECT engine, create_table_query FROM system.tables "
-        "WHERE database = {database:String} AND name = {table:String}",
+    tables = server.rows(
+        "SELECT create_table_query FROM system.tables WHERE database = {database:String} AND name = {table:String}",
         name,
     )
-    if not engines or not columns:
+    if not tables or not columns:
         raise ClickHouseError(
             f"{address.url}: there is no table {address.name}, or its user may not see it: set otel.database and "
             "otel.table",
@@ -116,11 +113,10 @@ def described(server: ClickHouse) -> Table:
             f"{address.url}: {address.name} is not the table of events: {', '.join(wrong)}; it needs id String, "
             "timestamp and received_at DateTime64"
         )
-    engine, created = engines[0]
+    (created,) = tables[0]
     return Table(
         address,
         tuple(Column(column, type_) for column, type_ in types.items()),
-        str(engine),
         _ttl_of(str(created)),
         re.search(r"\bTTL\b", str(created)) is not None,
     )

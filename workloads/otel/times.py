@@ -29,13 +29,6 @@ def _seconds(text: str) -> int:
     return timegm(datetime.fromisoformat(text).timetuple())
 
 
-def text_of(moment: int) -> str:
-    """A moment as text, to the second if it is a whole one."""
-    seconds, rest = divmod(moment, SECOND)
-    when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-    return f"{when:%Y-%m-%dT%H:%M:%S}{f'.{rest:09}'.rstrip('0') if rest else ''}Z"
-
-
 def day_asked(option: str, text: str) -> date | None:
     """The day of an option; None without one. Raise InvalidInputError."""
     if not text:

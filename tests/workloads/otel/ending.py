@@ -5,17 +5,15 @@ The rule: the process has the clock of the fixture, and is forked from one that 
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
-import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 from cli.main import signals_noted
 from model.exit_codes import ExitCode
 from object_store import ObjectStore
 from sandbox.forked import load, started
+from trials.killed_archive import killed_after
 from workloads import receipt, running
 from workloads.archive import clock, proven
 from workloads.otel import backfill, export, slice_export
@@ -125,20 +123,5 @@ def _run(config: Path, now: datetime, command: str, point: str, times: int, numb
 
 
 def _run_calls(config: Path, now: datetime, command: str, calls: int) -> None:
-    made = itertools.count(1)
-    last = 0
-
-    def called(_: object, event: str, __: object) -> None:
-        nonlocal last
-        if event == "call":
-            last = next(made)
-            if last == calls:
-                os.kill(os.getpid(), signal.SIGKILL)
-
     _prepare(now)
-    threading.setprofile(called)
-    sys.setprofile(called)
-    status = COMMANDS[command](ExportOptions(config, quiet=True))
-    sys.setprofile(None)
-    (config.parent / "calls").write_text(str(last))
-    os._exit(status)
+    killed_after(calls, lambda: COMMANDS[command](ExportOptions(config, quiet=True)), config.parent / "calls")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sandbox.clickhouse.tables import columns
 from sandbox.otel_events import Events, document, late, newest, three_days
 from sandbox.typesense import ExportFault, RunningTypesense, running_typesense
 from tests.sizes import sized
 from tests.workloads.otel.conftest import FIRST, NOW, days
 from tests.workloads.otel.ending import calls_of, run_calls
+from workloads.otel.backfill import Spool
 from workloads.otel.backfill import run as backfill
-from workloads.otel.documents import NoEventError, event_of
+from workloads.otel.documents import COLUMNS, NoEventError, event_of
 from workloads.otel.export import ExportOptions
 
 if TYPE_CHECKING:
@@ -377,3 +380,29 @@ def test_day_that_is_not_over_is_left(
     assert backfill(ExportOptions(exporter.config())) == 0
 
     assert "4 documents are of days after 2026-11-08, and were left" in capsys.readouterr().out
+
+
+def test_columns_are_those_of_the_table() -> None:
+    """A backfilled day has the columns of a day that ClickHouse exported, in their order."""
+    held = {name: kind.partition(" DEFAULT")[0] for name, kind in columns().items()}
+
+    assert list(COLUMNS.items()) == list(held.items())
+
+
+def test_spool_that_finds_no_room(
+    exporter: Exporter, typesense: RunningTypesense, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file of the spool is named, the machine's state is left alone, and nothing is committed."""
+    del typesense
+    monkeypatch.setattr(Spool, "_filled", _no_room)
+
+    assert run(exporter) == 2
+
+    said = capsys.readouterr().err
+    assert "part-documents: database or disk is full" in said
+    assert "state.sqlite" not in said
+    assert exporter.commits() == []
+
+
+def _no_room(*_: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
