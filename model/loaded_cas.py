@@ -1,4 +1,4 @@
-"""Lets a client of botocore load its CAs once, before threads share it.
+"""Lets a client of botocore load its CAs once, at its first connection, while its other threads wait.
 
 The rule: botocore's clients are made by a session that has `load_cas_once`, and its plain HTTP sessions go through
 `loaded_once`. Otherwise urllib3 loads the CAs at each connection, into the one context of all connections. Two threads
@@ -8,6 +8,7 @@ that do so at once damage OpenSSL's list of them, and the process ends by a segm
 """
 
 import ssl
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -15,14 +16,14 @@ T = TypeVar("T")
 
 
 def load_cas_once(session: T) -> T:
-    """Let each client that a session of botocore or boto3 makes load its CAs then, and not at its connections."""
+    """Let each client that a session of botocore or boto3 makes load its CAs at its first connection alone."""
     events: Any = getattr(session, "events", session)
     events.register("creating-client-class", _loading_once)
     return session
 
 
 def loaded_once(http: T) -> T:
-    """A `URLLib3Session` of botocore that has loaded its CAs, and does not load them at its connections."""
+    """A `URLLib3Session` that loads its CAs at its first connection alone, and over plain HTTP none."""
     session: Any = http
     trusted = SimpleNamespace(ca_certs=None)
     session._setup_ssl_cert(trusted, "https://", session._verify)  # noqa: SLF001 - no public way leads to the context
@@ -37,19 +38,19 @@ def loaded_once(http: T) -> T:
 
 
 def _loaded(context: ssl.SSLContext, ca_file: str | None) -> ssl.SSLContext:
-    if ca_file is None:
-        return context
     load = context.load_verify_locations
-    try:
-        load(ca_file)
-    except OSError:  # each connection says so
-        return context
+    alone = Lock()
+    done = False
 
-    def others(cafile: str | None = None, capath: str | None = None, cadata: str | bytes | None = None) -> None:
-        if (cafile, capath, cadata) != (ca_file, None, None):
-            load(cafile, capath, cadata)
+    def once(cafile: str | None = None, capath: str | None = None, cadata: str | bytes | None = None) -> None:
+        nonlocal done
+        with alone:
+            ours = (cafile, capath, cadata) == (ca_file, None, None)
+            if not (ours and done):
+                load(cafile, capath, cadata)
+            done = done or ours
 
-    context.load_verify_locations = others  # type: ignore[method-assign, assignment]  # of this context alone
+    context.load_verify_locations = once  # type: ignore[method-assign, assignment]  # of this context alone
     return context
 
 

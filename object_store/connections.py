@@ -45,7 +45,9 @@ class Connections:
             ca_file: PEM file that replaces the public CAs; None for the public CAs.
         """
         self._context = create_urllib3_context()  # as botocore's own client: it demands a certificate for the host
-        self._context.load_verify_locations(ca_file or get_cert_path(True))  # noqa: FBT003  # botocore's: the public CAs
+        if ca_file or config.endpoint is None or config.endpoint.startswith("https:"):
+            public = get_cert_path(True)  # noqa: FBT003  # botocore's
+            self._context.load_verify_locations(ca_file or public)
         self._connect_seconds = config.connect_timeout.total_seconds()
         self._stall_seconds = config.stall_timeout.total_seconds()
         self._proxy = config.proxy

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 import trustme
-from botocore.httpsession import URLLib3Session
+from botocore.httpsession import URLLib3Session, where
 
 from infra.s3_client import new_session
 from model import loaded_cas
@@ -60,23 +60,56 @@ def _loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_connections_load_nothing(name: str, ca_file: str, loads: list[int]) -> None:
-    """The CAs are there when the client is made, also those of a proxy's connections, and threads load none."""
+def test_first_connection_alone_loads(name: str, ca_file: str, loads: list[int]) -> None:
+    """The context of all connections loads the CAs once, and that of a proxy's connections does; no client does."""
     http = http_of(MAKERS[name](ca_file))
-    made = len(loads)
+    assert not loads
 
     for manager in (http._manager, http._get_proxy_manager("http://localhost:1")):
         context = manager.connection_pool_kw["ssl_context"]
+        for _ in range(3):
+            context.load_verify_locations(ca_file, None, None)  # as urllib3 does
         assert context.cert_store_stats()["x509_ca"] == 1
-        context.load_verify_locations(ca_file, None, None)  # as urllib3 does
 
-    assert (made, len(loads)) == (1, 2)  # the second is the proxy's own
+    assert len(loads) == 2
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_threads_wait_for_the_one_that_loads(name: str, ca_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None goes on to its handshake before the CAs are there, and none loads beside another one."""
+    whole, loading, go_on = ssl.SSLContext.load_verify_locations, threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def slow(context: Any, *given: Any) -> None:  # noqa: ANN401 - those of the method
+        loading.set()
+        assert go_on.wait(60)
+        whole(context, *given)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", slow)
+    context = http_of(MAKERS[name](ca_file))._manager.connection_pool_kw["ssl_context"]
+
+    def connect() -> None:
+        context.load_verify_locations(ca_file, None, None)
+        seen.append(context.cert_store_stats()["x509_ca"])
+
+    threads = [threading.Thread(target=connect) for _ in range(2)]
+    threads[0].start()
+    assert loading.wait(60)
+    threads[1].start()
+    threads[1].join(0.05)
+    assert not seen
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert seen == [1, 1]
 
 
 def test_public_cas_are_loaded() -> None:
     """Without a file, the SDK's own are."""
-    context = http_of(MAKERS["the suite's"](True))._manager.connection_pool_kw["ssl_context"]  # noqa: FBT003 - botocore's
+    http = http_of(MAKERS["the suite's"](True))  # noqa: FBT003 - botocore's
+    context = http._manager.connection_pool_kw["ssl_context"]
 
+    context.load_verify_locations(where(), None, None)
     assert context.cert_store_stats()["x509_ca"] > 50
 
 
@@ -86,7 +119,8 @@ def test_other_cas_are_loaded(ca_file: str, tmp_path: Path, loads: list[int]) ->
     trustme.CA().cert_pem.write_to_path(str(other))
     context = http_of(MAKERS["model's"](ca_file))._manager.connection_pool_kw["ssl_context"]
 
-    context.load_verify_locations(str(other))
+    for file in (ca_file, other, ca_file):
+        context.load_verify_locations(str(file), None, None)
     assert context.cert_store_stats()["x509_ca"] == 2
     assert len(loads) == 2
 
