@@ -50,6 +50,7 @@ COMMANDS = {
     "sessions": Line(OBJECTS, "cli.sessions", "Archive the agents' transcripts, and bring them back."),
     "vault": Line(OBJECTS, "cli.vault", "Store snapshots of the vault of notes, and prove them."),
     "otel": Line(OBJECTS, "cli.otel", "Store ClickHouse's events by day, and read them again."),
+    "discovery": Line(OBJECTS, "cli.discovery", "Archive a page or a repository before a note is made."),
     "window": Line(OBJECTS, "cli.window", "Write to the NAS and to the store, until both are equal."),
     "scrub": Line(OBJECTS, "cli.scrub", "Read stored packs back in turn, and name what is damaged."),
     "receipts": Line(OBJECTS, "cli.receipts", "List what the workloads' runs did, newest first."),

@@ -148,7 +148,8 @@ STEERING: tuple[Steering, ...] = (
     ),
     *_honoured(
         "HTTPS_PROXY https_proxy HTTP_PROXY http_proxy ALL_PROXY all_proxy NO_PROXY no_proxy",
-        "every part that sends a request; `verify` and the preflight [as the adapter](adapter.md#proxies)",
+        "every part that sends a request, except what `discovery put` fetches; `verify` and the preflight "
+        "[as the adapter](adapter.md#proxies)",
         "`adopt`, `keys`, `switch-admin-api` and `pulumi` know no range in `NO_PROXY`, and connect once directly",
     ),
     *_honoured(
@@ -172,7 +173,7 @@ STEERING: tuple[Steering, ...] = (
     *_honoured("KUBECONFIG", "`keys deliver --to kubernetes`", ""),
     *_honoured(
         "OBJECT_STORE_WORKLOADS",
-        "`sessions`, `vault`, `otel`, `receipts`: the file `workloads.yaml`",
+        "`sessions`, `vault`, `otel`, `discovery`, `receipts`: the file `workloads.yaml`",
         "`--config` comes first",
     ),
 )

@@ -111,6 +111,8 @@ OTEL = Work(
     lambda given: timedelta(given.otel.every_days),
     parts=otel_parts,
 )
+DISCOVERY = Work("discovery", "discovery-raw", lambda _: {}, "discovery.put", lambda _: timedelta(days=1))
+"""It runs for events and not by the clock, so it is in no schedule, and no silence of it alarms."""
 WORKS = {one.name: one for one in (SESSIONS, VAULT, OTEL)}
 
 

@@ -1,7 +1,7 @@
 """What each workload needs of the store: one identity, and its access by domain.
 
-The rule: no program here uses anything else. A test holds this table against `infra/taxonomy.yaml`, and `verify` holds
-the taxonomy against the live store.
+The rule: no program here uses anything else. An identity may serve several workloads. A test holds this table against
+`infra/taxonomy.yaml`, and `verify` holds the taxonomy against the live store.
 """
 
 from collections.abc import Mapping
@@ -29,5 +29,6 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
         "sessions": Need("session-archiver", MappingProxyType({"session-archive": Access.APPEND})),
         "otel": Need("otel-exporter", MappingProxyType({"otel-archive": Access.APPEND})),
         "vault": Need("vault-backup", MappingProxyType({"vault-backups": Access.APPEND})),
+        "discovery": Need("worker", MappingProxyType({"discovery-raw": Access.APPEND})),
     }
 )

@@ -228,6 +228,26 @@ class Otel(_Declared):
     store: Store | None = None
 
 
+class Discovery(_Declared):
+    """The discoveries: pages and repositories that are archived before a note is made of them.
+
+    Attributes:
+        max_bytes: Bytes of a page at most, as they come and decoded.
+        max_seconds: Seconds that a page may take.
+        clone: The hosts of which a repository is cloned; of others, the page is fetched.
+        clone_max_bytes: Bytes of a repository with its history at most.
+        clone_max_seconds: Seconds that a repository may take.
+        store: Where the store is, if other workloads of this machine have another key.
+    """
+
+    max_bytes: Annotated[int, Field(ge=1, le=10**9, strict=True)] = 50_000_000
+    max_seconds: Annotated[int, Field(ge=1, le=600, strict=True)] = 30
+    clone: tuple[Annotated[str, Field(min_length=1)], ...] = ("github.com",)
+    clone_max_bytes: Annotated[int, Field(ge=1, le=10**10, strict=True)] = 500_000_000
+    clone_max_seconds: Annotated[int, Field(ge=1, le=3600, strict=True)] = 300
+    store: Store | None = None
+
+
 class Window(_Declared):
     """A time in which each run of a workload also writes to the NAS; `window end` ends it.
 
@@ -280,6 +300,7 @@ class Workloads(_Declared):
         sessions: The session transcripts.
         vault: The vault of notes.
         otel: The OTEL events.
+        discovery: The discoveries.
         window: In which each run also writes to the NAS.
         scrub: How stored packs are read back.
         retired: Machines that no longer run, and that no check misses.
@@ -294,13 +315,19 @@ class Workloads(_Declared):
     sessions: Sessions = Sessions()
     vault: Vault = Vault()
     otel: Otel = Otel()
+    discovery: Discovery = Discovery()
     window: Windows = Windows()
     scrub: Scrub = Scrub()
     retired: tuple[Name, ...] = ()
 
     def store_of(self, workload: str) -> Store:
         """Where the store of a workload is."""
-        stores = {"sessions": self.sessions.store, "vault": self.vault.store, "otel": self.otel.store}
+        stores = {
+            "sessions": self.sessions.store,
+            "vault": self.vault.store,
+            "otel": self.otel.store,
+            "discovery": self.discovery.store,
+        }
         return stores[workload] or self.store
 
 
@@ -352,6 +379,7 @@ def _check(settings: Workloads, where: str) -> None:
         ("sessions.store", settings.sessions.store or Store()),
         ("vault.store", settings.vault.store or Store()),
         ("otel.store", settings.otel.store or Store()),
+        ("discovery.store", settings.discovery.store or Store()),
     ):
         if (store.deployment is None) != (store.credentials is None):
             problems.append(
@@ -488,6 +516,8 @@ def _model_at(path: list[Any]) -> type[BaseModel]:
         ("otel",): Otel,
         ("otel", "store"): Store,
         ("otel", "typesense"): Typesense,
+        ("discovery",): Discovery,
+        ("discovery", "store"): Store,
         ("window",): Windows,
         ("window", "sessions"): Window,
         ("window", "vault"): Window,

@@ -58,6 +58,7 @@ CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("otel", "backfill"): CONFIG,
     ("otel", "restore"): (*CONFIG, *DAY, "--to-file", "/nonexistent/file"),
     ("otel", "query"): ("SELECT 1", *CONFIG, *DAY),
+    ("discovery", "put"): ("https://page.test/", "--at", "2026-11-30", *CONFIG),
     ("receipts",): CONFIG,
     ("scrub",): CONFIG,
     ("window", "status"): CONFIG,

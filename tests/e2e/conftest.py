@@ -18,6 +18,7 @@ import pytest
 from dotenv import dotenv_values
 
 import trials.checkout
+from model.taxonomy_file import load
 from sandbox.child import exclusive
 from sandbox.engine.finder import existing_engine
 from sandbox.progress import Progress
@@ -44,7 +45,7 @@ def delivered(
     done = checkout.run([sys.executable, "-m", "cli", *words], stack)
     assert done.status == 0, done.output
     variables = dotenv_values(file, interpolate=False)
-    assert set(json.loads(variables["S3_BUCKETS"] or "")) == {domain}
+    assert set(json.loads(variables["S3_BUCKETS"] or "")) == set(load().identities[identity].grants)
     lead_here(checkout, stack, monkeypatch)
     for name, value in variables.items():
         monkeypatch.setenv(name, value or "")

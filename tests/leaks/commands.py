@@ -83,6 +83,8 @@ AS_EXPORTER = AT_NOBODY | {
     "CLICKHOUSE_URL": "http://127.0.0.1:9",
 }
 AS_TYPESENSE = AS_EXPORTER | {"TYPESENSE_URL": NOBODY, "TYPESENSE_API_KEY": ROOT_PASSWORD}
+AS_FINDER = AT_NOBODY | {"S3_BUCKETS": '{{"discovery-raw": "finds-of-a-test"}}'}
+FIND = "cli discovery put --at 2026-11-30T04:00:00Z"
 AS_VAULT = AT_NOBODY | {"S3_BUCKETS": '{{"vault-backups": "notes-of-a-test"}}'}
 HELPED = (
     "cli",
@@ -92,6 +94,7 @@ HELPED = (
     *(f"cli sessions {name}" for name in ("archive", "coverage", "restore", "cat", "prune")),
     *(f"cli vault {name}" for name in ("snapshot", "list", "restore", "drill")),
     *(f"cli otel {name}" for name in ("export", "gaps", "restore", "query", "backfill")),
+    "cli discovery put",
     *(f"cli window {name}" for name in ("status", "reconcile", "end")),
     "object_store",
     "sandbox.server.serve",
@@ -124,6 +127,8 @@ COMMANDS = (
     line("otel restore", f"cli otel restore {DAY} --to-file {{out}}/events", 2, environ=AS_EXPORTER),
     line("otel query", f"cli otel query SELECT {DAY}", 2, environ=AS_EXPORTER),
     line("otel backfill", "cli otel backfill", 2, environ=AS_TYPESENSE, debug=True),
+    line("discovery put", f"{FIND} http://127.0.0.1:9/?token={ROOT_PASSWORD}", 2, environ=AS_FINDER, debug=True),
+    line("discovery put, user", f"{FIND} http://u:{ROOT_PASSWORD}@h.test/", 2, environ=AS_FINDER, says="a user"),
     line("schedule", "cli schedule --for launchd", 2, says="is missing", environ=AS_ARCHIVER),
     line("window status", "cli window status", 2, environ=AS_ARCHIVER, debug=True),
     line("window reconcile", "cli window reconcile", 2, environ=AS_ARCHIVER),

@@ -14,7 +14,7 @@ from verify.manifests import IMAGE, USER_ID
 
 ROOT = Path(__file__).parents[2]
 # Stubs, which only type checkers import; Pulumi, which nothing there may import (test_layers.py checks this).
-ELSEWHERE = ("backports.zstd", "configupdater", "duckdb", "isal", "pulumi", "pyrage", "python-dotenv")
+ELSEWHERE = ("backports.zstd", "configupdater", "duckdb", "isal", "lxml", "pulumi", "pyrage", "python-dotenv")
 ABSENT = {"pulumi", "pulumi_aws", "pulumi_minio", "mypy_boto3_iam", "mypy_boto3_s3"}
 
 
