@@ -16,10 +16,11 @@ class Workload(StrEnum):
 
     SESSIONS = "sessions"
     VAULT = "vault"
+    OTEL = "otel"
 
 
 OfWorkload = Annotated[
-    Workload, typer.Option("--workload", metavar="NAME", help="sessions, or vault (whose key it then needs).")
+    Workload, typer.Option("--workload", metavar="NAME", help="sessions, vault or otel (whose key it then needs).")
 ]
 
 

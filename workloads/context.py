@@ -193,7 +193,7 @@ class Context:
                 found = self.work.parts(self.store, self.bucket)
                 with self.state.transaction():
                     self.state.hold_parts(of, self.work.name, found.stored)
-                return Followed(found.keys)
+                return Followed(found.keys, needs=found.needs)
             return follow(
                 self.store,
                 self.bucket,

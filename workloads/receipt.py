@@ -42,6 +42,7 @@ class SourceReceipt(_Written):
         root: Its folder or file.
         commit: The key of the commit; empty if there was nothing new.
         commit_sha256: Of the commit.
+        commits: SHA-256 of each commit by its key, if the run made several; `commit` is the last one.
         counts: What the run met and stored.
         problems: Why the source is not complete.
         left_out: What holds no data and is not archived.
@@ -53,11 +54,17 @@ class SourceReceipt(_Written):
     root: str
     commit: str = ""
     commit_sha256: str = ""
+    commits: Mapping[str, str] = Field(default_factory=dict)
     counts: Counts = Counts()
     problems: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     hollow: tuple[str, ...] = ()
     missing: int = 0
+
+    @property
+    def all_commits(self) -> Mapping[str, str]:
+        """SHA-256 of each commit of the run by its key."""
+        return {**self.commits, self.commit: self.commit_sha256} if self.commit else self.commits
 
 
 class FileSides(_Written):
@@ -84,7 +91,7 @@ class FileSides(_Written):
 
 
 class WindowReceipt(_Written):
-    """Both sides of a machine's archive, at the end of a run in the window between NAS and store.
+    """Both sides of an archive, at the end of a run in the window between NAS and store.
 
     Attributes:
         nas: The folder on the NAS.

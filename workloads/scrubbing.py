@@ -67,10 +67,10 @@ def _scrubbed(context: Context, options: ScrubOptions) -> tuple[Receipt, float |
     error = ""
     oldest = None
     try:
-        there = context.follow().there
-        miss(state, machine, context.bucket, there, receipt.expires_after_days)
+        followed = context.follow()
+        miss(state, machine, context.bucket, followed.there, receipt.expires_after_days)
         with context.doing("reading packs back") as tell:
-            proven = prove(context.store, context.bucket, machine, state, _PACKS_MAXIMUM, tell, size)
+            proven = prove(context.store, context.bucket, machine, state, _PACKS_MAXIMUM, tell, size, followed.needs)
         oldest = state.oldest_proof(machine)
         if notes or any(proven.values()):
             status = "incomplete"

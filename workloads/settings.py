@@ -268,10 +268,12 @@ class Windows(_Declared):
     Attributes:
         sessions: That of the session transcripts.
         vault: That of the vault.
+        otel: That of the OTEL events.
     """
 
     sessions: Window | None = None
     vault: Window | None = None
+    otel: Window | None = None
 
 
 class Scrub(_Declared):
@@ -521,5 +523,6 @@ def _model_at(path: list[Any]) -> type[BaseModel]:
         ("window",): Windows,
         ("window", "sessions"): Window,
         ("window", "vault"): Window,
+        ("window", "otel"): Window,
     }
     return models.get(tuple(map(str, path)), Workloads)

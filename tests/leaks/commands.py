@@ -132,6 +132,7 @@ COMMANDS = (
     line("schedule", "cli schedule --for launchd", 2, says="is missing", environ=AS_ARCHIVER),
     line("window status", "cli window status", 2, environ=AS_ARCHIVER, debug=True),
     line("window reconcile", "cli window reconcile", 2, environ=AS_ARCHIVER),
+    line("window status of events", "cli window status --workload otel", 2, environ=AS_EXPORTER),
     line("window end", "cli window end --reason done --workload vault", 2, environ=AS_VAULT),
     line("scrub", "cli scrub", 2, environ=AS_ARCHIVER, debug=True),
     line("receipts of the vault", "cli receipts --workload vault", 2, environ=AS_VAULT),

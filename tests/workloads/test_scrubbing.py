@@ -112,6 +112,27 @@ def test_damaged_pack_of_old(world: World, day: Move) -> None:
     assert set(wrong(world)) == {packs[1]}
 
 
+@pytest.mark.parametrize("suffix", [".tar.zst", ".commit.json"])
+def test_disk_that_rots(world: World, day: Move, suffix: str) -> None:
+    """A body that is not the one of its etag is damage, also of a commit, and keeps nothing else from being read."""
+    filled(world, day, 2)
+    key = min(world.keys(suffix))
+    shutil.rmtree(world.folder / "state")
+    day(40)
+
+    def rotten(_: Request, response: Response) -> Response:
+        body = bytearray(response.body)
+        body[len(body) // 2] ^= 1
+        return Response(response.status, response.headers, bytes(body))
+
+    with FaultyProxy(world.endpoint, None, Hook(when=On("GET", path=key), altering=rotten), plain=True) as proxy:
+        world.endpoint = proxy.endpoint_plain
+        assert scrubbed(world) == 1
+
+    assert "its MD5 is another" in wrong(world)[key]
+    assert len(world.receipts()[-1]["proven"]) == 2
+
+
 def test_damage_that_only_earlier_states_need(world: World, day: Move) -> None:
     """It is told once, with the files: nothing on this machine can mend it."""
     (pack,) = filled(world, day, 1)

@@ -48,7 +48,7 @@ def test_defaults_are_the_owners() -> None:
         ({"store": {"variables": "archiver.env"}}, "w.yaml: store.variables", "'archiver.env'", "an absolute path"),
         ({"sessions": {"sources": {"a": ""}}}, "w.yaml: sessions.sources.a", "''", "an absolute path"),
         ({"sessions": {"sources": {"a": "/x\0y"}}}, "w.yaml: sessions.sources.a", "x00y", "an absolute path"),
-        ({"window": {"session": None}}, "w.yaml: window.session", "unknown key", "sessions, vault"),
+        ({"window": {"session": None}}, "w.yaml: window.session", "unknown key", "sessions, vault, otel"),
         ({"window": {"vault": {"nas": "/n", "since": "2026-11-30"}}}, "window.vault.reason", "is missing", "a value"),
         ({"window": {"vault": WINDOW | {"nas": "n"}}}, "window.vault.nas", "'n'", "an absolute path"),
         ({"window": {"vault": WINDOW | {"since": "soon"}}}, "window.vault.since", "'soon'", "a date, or a time"),

@@ -6,13 +6,13 @@ other, and is read again each time. One whose manifest is encrypted to other key
 known and its entries are not, until a key that opens it is at hand.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
 from model.problems import InvalidInputError
-from object_store import NotFound, ObjectStore
+from object_store import CorruptBody, NotFound, ObjectStore
 from workloads.archive import clock
 from workloads.archive.commit import (
     COMMIT_SUFFIX,
@@ -26,7 +26,7 @@ from workloads.archive.commit import (
 )
 from workloads.archive.manifest import read_manifest
 from workloads.archive.pack import DamagedError
-from workloads.archive.proof import has_expired, names_of
+from workloads.archive.proof import Needs, has_expired, names_of
 from workloads.archive.proven import read_back, read_blocks
 from workloads.archive.sealing import NO_KEYS, Keys
 from workloads.archive.state import State
@@ -55,10 +55,12 @@ class Followed:
     Attributes:
         there: The keys of all objects of its archive: a pack that is not among them is gone.
         damaged: By the keys of commits and manifests that cannot be read, what is wrong with each.
+        needs: As `proof.faults` has it.
     """
 
-    there: frozenset[str]
+    there: Collection[str]
     damaged: Mapping[str, str] = field(default_factory=dict)
+    needs: Needs | None = None
 
 
 def follow(
@@ -193,7 +195,10 @@ def read_commit(store: ObjectStore, bucket: str, key: str, machine: str) -> Comm
         DamagedError: It is not what was committed, or has another form.
         ObjectStoreError: The store is away, or denies it.
     """
-    got = store.fetch(bucket, key)
+    try:
+        got = store.fetch(bucket, key)
+    except CorruptBody as fault:
+        raise DamagedError(str(fault)) from None
     found, named = sha256_of(got.body), got.metadata.get(SHA256_METADATA)
     if named != found:
         raise DamagedError(f"{key} has SHA-256 {found}; committed was {named}")

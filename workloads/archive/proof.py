@@ -5,12 +5,13 @@ damaged or gone is remembered with the files concerned, and each run names it wh
 one run does: the next run stores those that are still here again.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from object_store import NotFound, ObjectStore
 from workloads.archive import clock
+from workloads.archive.commit import Stored
 from workloads.archive.entry import shown
 from workloads.archive.pack import DamagedError
 from workloads.archive.proven import ColdError, read_blocks
@@ -20,6 +21,7 @@ _NAMED: Final = 5
 _DAY: Final = 86400
 _BUDGET_SECONDS: Final = 12 * 3600
 """What was read within this time counts as read today: a daily run does not begin at the same second each day."""
+Needs = Callable[[Collection[str]], Mapping[str, str]]
 
 
 def prove(
@@ -30,6 +32,7 @@ def prove(
     limit: int,
     progress: Callable[[int], None],
     size: int | None = None,
+    needs: Needs | None = None,
 ) -> dict[str, str]:
     """Read some packs back.
 
@@ -41,6 +44,7 @@ def prove(
         limit: How many at most; one that was read within the last day is left out.
         progress: Called with bytes that were read since the last call.
         size: How many bytes a day at most, with those that were read within the last 12 hours; None for all.
+        needs: As `faults` has it.
 
     Returns:
         By the key of each pack that was read, and of each object that is damaged or gone, what is wrong; empty if
@@ -56,14 +60,8 @@ def prove(
         if size is not None and read and read + pack.size > size:
             break
         read += pack.size
-        wrong = ""
-        try:
-            for block in read_blocks(store, bucket, pack):
-                progress(len(block))
-        except (ColdError, DamagedError) as fault:
-            wrong = str(fault)
-        except NotFound:
-            wrong = _gone(bucket, pack.key)
+        # What differs is read again: it may have changed on its way.
+        wrong = _wrong(store, bucket, pack, progress) and _wrong(store, bucket, pack, progress)
         with state.transaction():
             if wrong:
                 _remember(state, machine, pack.key, wrong)
@@ -71,7 +69,19 @@ def prove(
                 state.mend(pack.key)
             state.proven(pack.key, now.timestamp())
         found[pack.key] = ""
-    return found | faults(state, machine)
+    return found | faults(state, machine, needs)
+
+
+def _wrong(store: ObjectStore, bucket: str, pack: Stored, progress: Callable[[int], None]) -> str:
+    """What is wrong with a pack; empty if nothing is."""
+    try:
+        for block in read_blocks(store, bucket, pack):
+            progress(len(block))
+    except (ColdError, DamagedError) as fault:
+        return str(fault)
+    except NotFound:
+        return _gone(bucket, pack.key)
+    return ""
 
 
 def miss(state: State, machine: str, bucket: str, there: Collection[str], expires_after_days: int | None) -> None:
@@ -91,14 +101,23 @@ def miss(state: State, machine: str, bucket: str, there: Collection[str], expire
                 _remember(state, machine, pack.key, _gone(bucket, pack.key))
 
 
-def faults(state: State, machine: str) -> dict[str, str]:
-    """What is damaged or gone, by its key, that a last state needs, or that was not told yet."""
+def faults(state: State, machine: str, needs: Needs | None = None) -> dict[str, str]:
+    """What is damaged or gone, by its key, that is still needed, or that was not told yet.
+
+    Args:
+        state: The machine's state.
+        machine: Whose packs.
+        needs: Says of some packs that hold no files why they are still needed; None for packs with files.
+    """
     found = {}
     with state.transaction():
-        for key, wrong, needed, is_told in state.faults(machine):
-            leaning = state.leaning_on(machine, key)
-            if leaning or not is_told:
-                found[key] = f"{wrong}; {f'needed by {names_of(leaning)}' if leaning else needed}"
+        known = state.faults(machine)
+        why = needs([key for key, *_ in known]) if needs is not None and known else {}
+        for key, wrong, needed, is_told in known:
+            leaning = names_of(state.leaning_on(machine, key))
+            still = f"needed by {leaning}" if leaning else why.get(key)
+            if still or not is_told:
+                found[key] = f"{wrong}; {still or (needed if needs is None else 'what it held was stored again')}"
             state.tell(key)
     return found
 

@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from object_store import AccessDenied, AlreadyExists, ObjectStore, ObjectStoreError, RequestRefused, StaleReference
+from object_store import (
+    AccessDenied,
+    AlreadyExists,
+    CorruptBody,
+    ObjectStore,
+    ObjectStoreError,
+    RequestRefused,
+    StaleReference,
+)
 from workloads.archive import clock
 from workloads.archive.commit import SHA256_METADATA, Stored
 from workloads.archive.pack import DamagedError
@@ -95,6 +103,8 @@ def read_blocks(store: ObjectStore, bucket: str, stored: Stored) -> Iterator[byt
             yield block
     except StaleReference:
         raise DamagedError(f"{stored.key} was replaced: its etag is no longer {stored.etag}") from None
+    except CorruptBody as fault:
+        raise DamagedError(str(fault)) from None
     except (AccessDenied, RequestRefused) as refusal:
         raise as_cold(refusal, bucket, stored.key) or refusal from None
     found = digest.hexdigest()

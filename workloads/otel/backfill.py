@@ -123,7 +123,10 @@ def run(options: ExportOptions, *, stage: Stage | None = None) -> ExitCode:
         with opened(options, OTEL) as context:
             options.days()
             receipt, days = receipted(
-                context, KIND, lambda begun, done: _backfill(context, options, stage or (lambda _: None), begun, done)
+                context,
+                KIND,
+                lambda begun, done: _backfill(context, options, stage or (lambda _: None), begun, done),
+                stage,
             )
     except Told as error:
         return ended(error)

@@ -145,6 +145,11 @@ def place_of(key: str) -> tuple[date, int] | None:
         return None
 
 
+def day_of(key: str) -> str:
+    """The day of a part or a commit, as its key has it."""
+    return key.removeprefix(f"{PREFIX}date=").partition("/")[0]
+
+
 def read(body: bytes, key: str, sha256: str) -> DayCommit:
     """Read a commit.
 

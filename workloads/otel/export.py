@@ -28,9 +28,10 @@ from workloads.otel.span import Slice, Span, divided
 from workloads.otel.table import ask, days_in, described, histogram
 from workloads.otel.tally import difference
 from workloads.otel.times import day_asked
-from workloads.receipt import Receipt, SourceReceipt, Status, said
+from workloads.receipt import Receipt, SourceReceipt, Status, WindowReceipt, said
 from workloads.running import begun_receipt, concluded, end, ended_receipt
 from workloads.table import megabytes
+from workloads.window.beside import beside, lines_of
 
 SOURCE: Final = "otel-events"
 
@@ -82,19 +83,26 @@ def run(options: ExportOptions, *, stage: Callable[[str], None] | None = None) -
                 context,
                 OTEL.kind,
                 lambda begun, done: _export(context, options, stage or (lambda _: None), begun, done),
+                stage,
             )
     except Told as error:
         return ended(error)
     return concluded(options, receipt, lambda one: show(one, days), wrong=receipt.failed)
 
 
-def receipted(context: Context, kind: str, work: Callable[[Receipt, Exported], None]) -> tuple[Receipt, int]:
-    """Do the work of a run that leaves a receipt.
+def receipted(
+    context: Context,
+    kind: str,
+    work: Callable[[Receipt, Exported], None],
+    stage: Callable[[str], None] | None = None,
+) -> tuple[Receipt, int]:
+    """Do the work of a run that leaves a receipt; in the window, complete the NAS after it.
 
     Args:
         context: The opened store, locked.
         kind: Of the receipt.
         work: Fills in what it did as it goes on, so that a run that fails says what it committed.
+        stage: Called at each point where a kill must do no harm.
 
     Returns:
         The receipt, and how many days were looked at.
@@ -103,11 +111,13 @@ def receipted(context: Context, kind: str, work: Callable[[Receipt, Exported], N
         left.unlink(missing_ok=True)  # of a killed run: this one has the lock
     receipt = begun_receipt(context, kind)
     done = Exported()
+    window: WindowReceipt | None = None
     status: Status = "complete"
     error = ""
     try:
         work(receipt, done)
-        if done.problems:
+        window = beside(context, _sources(done), stage)
+        if done.problems or (window is not None and not window.green):
             status = "incomplete"
     except KeyboardInterrupt:
         end(context, _ended(receipt, "stopped", "", done), sent=False)
@@ -115,7 +125,8 @@ def receipted(context: Context, kind: str, work: Callable[[Receipt, Exported], N
     except Told as fault:
         context.state.judge(fault)
         status, error = "failed", said(fault)
-    return end(context, _ended(receipt, status, error, done), sent=True), done.days
+    over = _ended(receipt, status, error, done).model_copy(update={"window": window})
+    return end(context, over, sent=True), done.days
 
 
 def _export(
@@ -129,14 +140,23 @@ def _export(
 
 
 def _ended(receipt: Receipt, status: Status, error: str, done: Exported) -> Receipt:
+    return ended_receipt(receipt, status, error, _sources(done), {}, done.notes)
+
+
+def _sources(done: Exported) -> tuple[SourceReceipt, ...]:
+    """What a run did to the one source, for its receipt; nothing if it did not get so far."""
+    if not done.root:
+        return ()
     parts = [one.part for one in done.commits if one.part is not None]
-    last = done.commits[-1] if done.commits else None
+    commits = {one.key: sha256_of(one.to_bytes()) for one in done.commits}
+    last = next(reversed(commits), "")
     plain = sum(one.plain_bytes for one in parts)
     source = SourceReceipt(
         name=SOURCE,
         root=done.root,
-        commit=last.key if last else "",
-        commit_sha256=sha256_of(last.to_bytes()) if last else "",
+        commit=last,
+        commit_sha256=commits.get(last, ""),
+        commits=commits if len(commits) > 1 else {},
         counts=Counts(
             seen=sum(one.rows for one in parts),
             seen_bytes=plain,
@@ -146,7 +166,7 @@ def _ended(receipt: Receipt, status: Status, error: str, done: Exported) -> Rece
         ),
         problems=tuple(done.problems),
     )
-    return ended_receipt(receipt, status, error, (source,) if done.root else (), {}, done.notes)
+    return (source,)
 
 
 def _export_days(course: Course, options: ExportOptions, done: Exported) -> None:
@@ -178,6 +198,7 @@ def _export_day(course: Course, held: Day, count: int, done: Exported) -> None:
     if not count and held.is_backfilled:
         return
     aged = is_aged(held.day, course.table.ttl_days, clock.now_utc())
+    wounds = held.wounds()
     wanted: list[tuple[Slice, Sequence[int] | None]] = []
     for part, stored in held.slices().items():
         found = difference(ask(course.server, course.table, course.cut, part).tally, stored)
@@ -196,6 +217,8 @@ def _export_day(course: Course, held: Day, count: int, done: Exported) -> None:
                 f"{commit.held.ids} are stored"
             )
         course.stage("committed")
+    left = held.wounds()
+    done.notes += [f"{text}; it was stored again" for text in wounds if text not in left]
 
 
 def _parts_of(course: Course, missing: Span | Slice) -> Sequence[Slice]:
@@ -216,7 +239,7 @@ def show(receipt: Receipt, days: int) -> None:
             f"{days} days looked at: {stored}, stored in {counts.packs} parts with {megabytes(counts.stored_bytes)}"
         )
         lines += one.problems
-    lines += receipt.notes
+    lines += [*lines_of(receipt.window), *receipt.notes]
     lines.append(f"{receipt.status}: receipt {receipt.file_name}")
     for line in lines:
         console.print(printable(line), markup=False, highlight=False, soft_wrap=True)

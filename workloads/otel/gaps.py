@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from workloads.archive import clock
 from workloads.context import OTEL, Context, Told, ended, opened
 from workloads.otel.calendar import SETTLES, days_to_look_at, is_aged
 from workloads.otel.clickhouse import ClickHouse
+from workloads.otel.day_commit import day_of
 from workloads.otel.days import Day, Held, read_days
 from workloads.otel.export import ExportOptions
 from workloads.otel.server import opened_server
@@ -26,11 +28,13 @@ from workloads.otel.span import Slice, days_between
 from workloads.otel.table import Table, ask, days_in, described, waiting
 from workloads.otel.tally import difference
 from workloads.table import print_table
+from workloads.window.beside import both_sides, faults_of
 
 _WAITS_SECONDS: Final = 3600
 """A file that is younger is on its way."""
 _AHEAD: Final = timedelta(hours=1)
 """A clock that is further ahead than this is wrong."""
+_RECONCILE: Final = "object-store window reconcile --workload otel"
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Gap:
 
     Attributes:
         day: The day; empty if it is about no day.
-        kind: `uncommitted`, `late`, `damaged`, `lost`, `future`, `outbox` or `clock`.
+        kind: `uncommitted`, `late`, `damaged`, `lost`, `window`, `future`, `outbox` or `clock`.
         rows: How many rows, if it can be said.
         what: What is missing, and what to do.
         is_near: Whether the table's TTL is near.
@@ -77,9 +81,12 @@ def _gaps(context: Context, server: ClickHouse, first: date | None, last: date) 
     with context.doing("reading what is stored"):
         held = read_days(context.store, context.bucket)
     gaps = lost_days(held, days_to_look_at([*counts, *held.days], table.ttl_days, now, None, last)[0])
-    gaps = [one for one in gaps if first is None or one.day >= first.isoformat()]
+    looked_at = days_to_look_at([*counts, *held.days], table.ttl_days, now, first, last)
+    gaps += [gap for day in sorted(held.days.keys() - set(looked_at)) for gap in _damaged(held.days[day])]
+    gaps += _not_on_both_sides(context)
+    gaps = [one for one in gaps if not one.day or (first or date.min).isoformat() <= one.day <= last.isoformat()]
     with context.doing("comparing the table"):
-        for day in days_to_look_at([*counts, *held.days], table.ttl_days, now, first, last):
+        for day in looked_at:
             gaps += _of_day(context, server, table, held.day(day), counts.get(day, 0), now)
     gaps += [
         Gap(day.isoformat(), "future", count, "the day has not come: the clock of who wrote these rows is wrong")
@@ -104,9 +111,29 @@ def lost_days(held: Held, begin: date) -> list[Gap]:
     ]
 
 
+def _damaged(held: Day) -> list[Gap]:
+    return [Gap(held.day.isoformat(), "damaged", None, text) for text in held.wounds()]
+
+
+def _not_on_both_sides(context: Context) -> list[Gap]:
+    """What one side lacks of what is committed, while the window between NAS and store is open."""
+    looked = both_sides(context)
+    if looked is None:
+        return []
+    if looked.window.missing:
+        return [Gap("", "window", None, f"NAS missing: {looked.window.missing}")]
+    unequal = sorted((one for one in looked.files if not one.equal), key=lambda one: one.key)
+    gaps = []
+    for day, group in groupby(unequal, key=lambda one: day_of(one.key)):
+        faults = faults_of("", list(group))
+        what = f"{len(faults)} objects are not on both sides, such as {faults[0]}: {_RECONCILE}"
+        gaps.append(Gap(day, "window", None, what))
+    return gaps
+
+
 def _of_day(context: Context, server: ClickHouse, table: Table, held: Day, count: int, now: datetime) -> Sequence[Gap]:
     day = held.day.isoformat()
-    gaps = [Gap(day, "damaged", None, text) for text in held.wounds()]
+    gaps = _damaged(held)
     age = (now.date() - held.day).days
     near = table.ttl_days is not None and age >= context.settings.otel.alarm_after_days
     soon = f"; the table deletes it after {table.ttl_days:g} days, and it is {age} days old" if near else ""

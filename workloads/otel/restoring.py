@@ -20,6 +20,7 @@ from model.exit_codes import ExitCode
 from model.problems import InvalidInputError, Problem
 from model.terminal_text import printable
 from object_store.partials import locked_partial
+from workloads.archive.pack import DamagedError
 from workloads.context import OTEL, Context, Options, Told, ended, opened
 from workloads.otel.clickhouse import ClickHouse, ClickHouseError, columns_text, quoted
 from workloads.otel.day_commit import DayCommit
@@ -72,15 +73,12 @@ def stored_span(context: Context, span: Span, folder: Path | None = None) -> Ite
     """Fetch and prove what is stored of a span; the files go at the end.
 
     Raises:
-        DamagedError: A part is not what was committed.
         InvalidInputError: Nothing of the span is stored.
         ObjectStoreError: The store is away, or denies it.
     """
     days = days_between(day_of(span.first), day_of(span.end - 1))
     with context.doing("reading what is stored"):
         held = read_days(context.store, context.bucket, days)
-    wrong = [text for day in days for text in held.day(day).wounds()]
-    wrong += [f"{day}: nothing of this day is stored" for day in days if not held.day(day).commits]
     commits = [one for day in days for one in held.day(day).commits]
     if not commits:
         stored = ", ".join(str(one) for one in _ends(context)) or "none"
@@ -90,10 +88,18 @@ def stored_span(context: Context, span: Span, folder: Path | None = None) -> Ite
     for one in sorted(commits, key=lambda one: (one.origin == "clickhouse", one.cut)):  # the table's own types last
         columns |= dict(one.columns)
     with tempfile.TemporaryDirectory(prefix="object-store-otel-", dir=folder) as kept:
+        files, bad = [], []
         with context.doing("reading parts back") as tell:
-            full = [one for one in commits if one.part is not None]
-            files = [(fetched(context.store, context.bucket, one, Path(kept), tell), one) for one in full]
-        yield Stored(full, files, columns, wrong)
+            for one, key in [(one, one.part.stored.key) for one in commits if one.part is not None]:
+                try:
+                    files.append((fetched(context.store, context.bucket, one, Path(kept), tell), one))
+                except DamagedError:
+                    bad.append(key)
+        if bad:  # a later commit may have all that was in it
+            held = read_days(context.store, context.bucket, days, bad)
+        wrong = [text for day in days for text in held.day(day).wounds()]
+        wrong += [f"{day}: nothing of this day is stored" for day in days if not held.day(day).commits]
+        yield Stored([one for _, one in files], files, columns, wrong)
 
 
 def _ends(context: Context) -> list[str]:

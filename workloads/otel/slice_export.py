@@ -202,6 +202,8 @@ def put_commit(context: Context, held: Day, made: DayCommit) -> DayCommit:
             ref = there.ref
         stored = Stored(key=made.key, etag=ref.etag, size=ref.size, sha256=sha256, stored_at=stored_at)
         read_back(store, bucket, stored)
+        if made.part is not None:
+            context.state.mend(made.part.stored.key)  # it is what an earlier one had under the same key
         held.sequence = made.sequence
         held.commits.append(made)
         return made

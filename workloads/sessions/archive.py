@@ -107,7 +107,7 @@ def _archived(context: Context, options: ArchiveOptions, stage: Callable[[str], 
                 status = "incomplete"
         with context.doing("reading old packs back") as tell:
             proven = prove(context.store, context.bucket, context.machine, context.state, PROOFS_A_RUN, tell)
-        window = beside(context, [one.commit for one in sources if one.commit], stage)
+        window = beside(context, sources, stage)
         if any(proven.values()) or (window is not None and not window.green):
             status = "incomplete"
     except KeyboardInterrupt:

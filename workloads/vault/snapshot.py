@@ -85,7 +85,7 @@ def _stored(context: Context, options: SnapshotOptions, stage: Callable[[str], N
         sources.append(one)
         with context.doing("reading old packs back") as tell:
             proven = prove(context.store, context.bucket, context.machine, context.state, PROOFS_A_RUN, tell)
-        window = beside(context, [one.commit] if one.commit else [], stage)
+        window = beside(context, sources, stage)
         if one.problems or any(proven.values()) or (window is not None and not window.green):
             status = "incomplete"
     except KeyboardInterrupt:

@@ -18,11 +18,12 @@ from model.terminal_text import printable
 from object_store.parity import parity
 from object_store.parity_report import ParityReport
 from workloads.archive import clock
-from workloads.archive.commit import new_run, prefix_of
+from workloads.archive.commit import new_run
 from workloads.archive.patience import Pulse, StalledError, Threads, waited
 from workloads.context import Context, Options, Told, Work, ended, opened
 from workloads.settings import Window, time_of
 from workloads.window.beside import Looked
+from workloads.window.layout import layout_of
 from workloads.window.reconcile import opened_window
 from workloads.window.record import Ended, record_end
 from workloads.window.status import standing_of
@@ -90,7 +91,7 @@ def _differences(context: Context, window: Window, one: Looked) -> list[str]:
     committed = {each.key for each in one.files}
     if not committed:
         return []
-    pulse, prefix = Pulse(), prefix_of(one.machine)
+    pulse, prefix = Pulse(), layout_of(context.work, one.machine).prefix
     threads = Threads(1, "parity")
     folder = Path(window.nas).expanduser() / prefix
 

@@ -20,7 +20,6 @@ from object_store.partials import locked_partial, make_folders, sweep, sync_fold
 from object_store.paths import path_of_key
 from object_store.sides import walk
 from workloads.archive import clock
-from workloads.archive.commit import COMMIT_SUFFIX, prefix_of
 from workloads.archive.patience import Pulse
 
 MARKER: Final = ".object-store-window"
@@ -54,9 +53,8 @@ class Nas:
         if self._over.is_set():
             raise NasError(f"{self.folder}: given up")
 
-    def commits(self, machine: str) -> Iterator[str]:
-        """The keys of the commits that it holds of a machine. Raise NasError if a folder cannot be read."""
-        prefix = prefix_of(machine)
+    def keys(self, prefix: str) -> Iterator[str]:
+        """The keys that it holds below a prefix. Raise NasError if a folder cannot be read."""
         top = self.folder / prefix
         if not os.path.lexists(top):
             return
@@ -64,7 +62,7 @@ class Nas:
             self.alive()
             if entry.is_folder and entry.fault:
                 raise NasError(f"{entry.path}: {entry.fault}")
-            if entry.key is not None and entry.key.endswith(COMMIT_SUFFIX):
+            if entry.key is not None:
                 yield f"{prefix}{entry.key}"
 
     def path_of(self, key: str) -> Path:
@@ -155,6 +153,8 @@ class Nas:
                 old = None
                 if os.path.lexists(path):
                     if not aside:
+                        if self._fresh(path) == sha256:  # another machine was quicker
+                            return None
                         raise NasError(f"{path} came to be meanwhile: another program writes there")
                     old = self._put_aside(path, key)
                 partial.replace(path)

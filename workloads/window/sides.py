@@ -1,20 +1,20 @@
-"""Compares what the NAS and the store hold of a machine's archive, and completes one from the other.
+"""Compares what the NAS and the store hold of an archive, and completes one from the other.
 
 The rule: what an object must be is said by its commit, and what a commit must be by its receipt, or by the SHA-256 that
 the store has with it. Names, sizes and times prove nothing. A side is only completed from one with the right SHA-256. A
 commit goes last: where it is, there is all that it names.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from model.problems import InvalidInputError
 from object_store import (
     AccessDenied,
     AlreadyExists,
+    CorruptBody,
     Download,
     InvalidArgument,
     NotFound,
@@ -23,56 +23,51 @@ from object_store import (
     RequestRefused,
 )
 from object_store.sides import digest_of
-from workloads.archive import clock
-from workloads.archive.commit import (
-    COMMIT_SUFFIX,
-    SHA256_METADATA,
-    Commit,
-    Stored,
-    commit_of,
-    prefix_of,
-    sha256_of,
-    stem_of,
-)
+from workloads.archive.commit import SHA256_METADATA, Stored, sha256_of
 from workloads.archive.pack import DamagedError
 from workloads.archive.patience import Pulse
 from workloads.archive.proven import ColdError, as_cold, read_blocks
 from workloads.receipt import FileSides, Side
+from workloads.window.layout import Layout, content_type
 from workloads.window.nas import Nas, NasError
 
 _AT_ONCE: Final = 8
 _COMMIT_BYTES_MAXIMUM: Final = 2**24
-_TYPES: Final = {COMMIT_SUFFIX: "application/json", ".git.bundle": "application/x-git-bundle"}
 
 
 @dataclass
 class _Group:
-    """A commit, and what it names."""
+    """A commit, with what it names and no commit before it does.
+
+    Attributes:
+        files: Both sides of each object, the commit last.
+        stored: The same objects, as they were committed.
+        named: The keys of all that it names.
+    """
 
     files: dict[str, FileSides] = field(default_factory=dict)
     stored: dict[str, Stored] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
 
 
 class Comparison:
-    """Both sides of a machine's archive."""
+    """Both sides of an archive."""
 
     def __init__(
-        self, store: ObjectStore, bucket: str, machine: str, known: Mapping[str, str], expires_after_days: int | None
+        self, store: ObjectStore, bucket: str, layout: Layout, known: Mapping[str, str], live: datetime
     ) -> None:
         """Begin.
 
         Args:
             store: The store.
             bucket: The bucket's name.
-            machine: The machine.
+            layout: Of the archive.
             known: SHA-256 of commits by their keys, from receipts.
-            expires_after_days: Days after which the store deletes.
+            live: The store should have what was committed later than this.
         """
-        self.store, self.bucket, self.machine, self.known = store, bucket, machine, known
-        days = expires_after_days or 36500
-        self._live = clock.now_utc() - timedelta(days=days - 1)
+        self.store, self.bucket, self.layout, self.known, self._live = store, bucket, layout, known, live
         self._groups: dict[str, _Group] = {}
-        self._taken: set[str] = set()
+        self._taken: dict[str, str] = {}
         self._listed: dict[str, ObjectRef] = {}
         self.done: list[str] = []
 
@@ -82,14 +77,19 @@ class Comparison:
         for group in list(self._groups.values()):
             yield from list(group.files.values())
 
+    def of_commits(self, keys: Collection[str]) -> Iterator[FileSides]:
+        """What some commits brought, and these themselves."""
+        for key in keys:
+            yield from self._groups[key].files.values() if key in self._groups else ()
+
     def read_store(self, progress: Callable[[int], None]) -> None:
         """Look at the store.
 
         Raises:
             ObjectStoreError: The store is away, denies it, or answers with a part of a listing.
         """
-        self._listed = {ref.key: ref for ref in self.store.list(self.bucket, prefix_of(self.machine))}
-        keys = [key for key in self._listed if key.endswith(COMMIT_SUFFIX)]
+        self._listed = {ref.key: ref for ref in self.store.list(self.bucket, self.layout.prefix)}
+        keys = [key for key in self._listed if self.layout.is_commit(key)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for key, got in zip(keys, pool.map(self._fetched, keys), strict=True):
                 progress(len(got.body) if got else 0)
@@ -101,16 +101,21 @@ class Comparison:
                     lone = FileSides(key=key, sha256=wanted, nas="unknown", store=side, reason=why)
                     self._groups[key] = _Group({key: lone})
 
-    def read_nas(self, nas: Nas) -> None:
+    def read_nas(self, nas: Nas, commits: Iterable[str]) -> None:
         """Look at the NAS.
+
+        Args:
+            nas: The NAS.
+            commits: The keys of the commits that it held before the store was listed: what comes to the NAS is in the
+                store before, so none of them is one of a run that goes on beside this one.
 
         Raises:
             NasError: It is not there, or a folder cannot be read.
             ObjectStoreError: As `read_store`.
         """
-        for key in sorted({*self._groups, *nas.commits(self.machine), *self.known}):
+        for key in sorted({*self._groups, *commits, *self.known}):
             if key not in self._groups:
-                if not self._is_live(key):
+                if not self._is_live(nas, key):
                     continue  # the store has deleted it in its time
                 missing = FileSides(key=key, sha256=self.known.get(key, ""), nas="unknown", store="missing")
                 self._groups[key] = _Group({key: missing})
@@ -133,7 +138,7 @@ class Comparison:
         """
         for at, group in self._groups.items():
             for key, one in list(group.files.items()):
-                if one.equal or (key == at and not all(each.equal for each in group.files.values() if each != one)):
+                if one.equal or (key == at and not all(self._side(each).equal for each in group.named)):
                     continue
                 try:
                     self._complete(nas, at, one, repair=repair)
@@ -160,8 +165,7 @@ class Comparison:
 
     def _give(self, nas: Nas, one: Stored) -> str:
         """Store a file of the NAS, if its key is still free, and read it back; return its etag."""
-        kind = next((kind for end, kind in _TYPES.items() if one.key.endswith(end)), "application/zstd")
-        named = {SHA256_METADATA: one.sha256}
+        kind, named = content_type(one.key), {SHA256_METADATA: one.sha256}
         try:
             body = _with(nas.pulse, nas.blocks(one.key, one.sha256), is_elsewhere=False)
             with nas.pulse.elsewhere():
@@ -178,25 +182,18 @@ class Comparison:
             return self.store.fetch(self.bucket, key)
         except NotFound:
             return None
+        except CorruptBody:
+            return Download(self._listed[key], b"")
 
     def _take(self, key: str, body: bytes, side: Side, why: str = "") -> bool:
-        """Take in the commit, with all that it names; return whether it is one of this machine."""
-        try:
-            commit = commit_of(body, key)
-        except InvalidInputError:
+        """Take in the commit, with all that it names; return whether it is the one of its key."""
+        commit = self.layout.named(body, key)
+        if commit is None:
             return False
-        if (
-            commit.machine != self.machine
-            or key != f"{stem_of(self.machine, commit.source, commit.run)}{COMMIT_SUFFIX}"
-        ):
-            return False
-        named = list(_named(commit))
-        if not all(one.key.startswith(prefix_of(self.machine)) for one in named):
-            return False
-        group = _Group()
-        for one in named:
+        group = _Group(named={one.key for one in commit.objects})
+        for one in commit.objects:
             if one.key not in self._taken:
-                self._taken.add(one.key)
+                self._taken[one.key] = key
                 store, reason = self._of_store(one)
                 group.files[one.key] = FileSides(
                     key=one.key, sha256=one.sha256, nas="unknown", store=store, reason=reason
@@ -209,7 +206,7 @@ class Comparison:
             etag=ref.etag if ref else "none",
             size=len(body),
             sha256=sha256_of(body),
-            stored_at=commit.started_at,
+            stored_at=commit.begun_at,
         )
         self._groups[key] = group
         return True
@@ -225,6 +222,8 @@ class Comparison:
             found = digest_of(self.store.stream(self.bucket, one.key, etag=ref.etag))
         except NotFound:
             return "missing", ""
+        except CorruptBody as fault:
+            return "different", str(fault)
         except (AccessDenied, RequestRefused) as refusal:
             cold = as_cold(refusal, self.bucket, one.key)
             if cold is None:
@@ -253,16 +252,20 @@ class Comparison:
     def _set(self, at: str, one: FileSides) -> None:
         self._groups[at].files[one.key] = one
 
-    def _is_live(self, key: str) -> bool:
-        """Whether the store should still have a commit, by the time in its name."""
-        name = key.rpartition("/")[2]
-        try:
-            return datetime.strptime(name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) > self._live
-        except ValueError:
-            return True
+    def _side(self, key: str) -> FileSides:
+        """What both sides hold of what a commit names."""
+        return self._groups[self._taken[key]].files[key]
+
+    def _is_live(self, nas: Nas, key: str) -> bool:
+        """Whether the store should still have a commit, by the time in its name, or in what the NAS has of it."""
+        begun_at = self.layout.begun_at(key)
+        if begun_at is None:
+            named = self.layout.named(nas.read(key, _COMMIT_BYTES_MAXIMUM) or b"", key)
+            begun_at = named.begun_at if named is not None else None
+        return begun_at is None or begun_at > self._live
 
 
-_OTHER_COMMIT: Final = "it is not the commit of the machine and run in its name: it was copied here"
+_OTHER_COMMIT: Final = "it is not the commit of its name: it was copied here"
 _OVERWRITTEN: Final = "the store has other bytes: its administrator brings back the version that was committed"
 
 
@@ -275,10 +278,3 @@ def _with(pulse: Pulse, blocks: Iterable[bytes], *, is_elsewhere: bool) -> Itera
         if block is None:
             return
         yield block
-
-
-def _named(commit: Commit) -> Iterable[Stored]:
-    yield from commit.packs
-    yield commit.manifest
-    if commit.history is not None and commit.history.bundle is not None:
-        yield commit.history.bundle

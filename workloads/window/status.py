@@ -7,7 +7,7 @@ The rule: nothing is written, and no count comes of a listing that was cut short
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,6 +20,7 @@ from workloads.receipts import receipts_of
 from workloads.settings import Window, time_of
 from workloads.window.beside import Looked, commits_of, faults_of, look
 from workloads.window.gate import DAYS, Days, days_of
+from workloads.window.layout import layout_of
 from workloads.window.record import Ended, last_end, window_of
 
 RECEIPT_DAYS = 400
@@ -34,7 +35,7 @@ class Standing:
         window: The open one; None if none is.
         end: The last end that was recorded.
         days: The green days of each machine that ran lately.
-        looked: Both sides of each machine.
+        looked: Both sides of each machine, or of the one archive that all share.
     """
 
     window: Window | None
@@ -76,11 +77,18 @@ def standing_of(context: Context) -> Standing:
     every = context.work.every(context.settings)
     days = days_of(receipts, context.work.kind, time_of(window.since), every, now)
     looked = []
-    for machine in sorted({context.machine, *machines(context.store, context.bucket), *days}):
+    for machine in _archives(context, days):
         looked.append(look(context, window, machine, commits_of(context, receipts, machine), "nothing"))
         if looked[-1].window.missing:
             break  # the other machines' files are on the same NAS
     return Standing(window, end, days, looked)
+
+
+def _archives(context: Context, ran: Collection[str]) -> list[str]:
+    """The machines whose archives are compared; of an archive that all machines share, this one."""
+    if layout_of(context.work, context.machine).is_shared:
+        return [context.machine]
+    return sorted({context.machine, *machines(context.store, context.bucket), *ran})
 
 
 def run(options: Options, work: Work) -> ExitCode:

@@ -240,9 +240,10 @@ class TestKubernetes:
         assert (held["machine"], "store" in held) == ("box", False)
 
 
-def test_window_of_a_pod(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("workload", ["vault", "otel"])
+def test_window_of_a_pod(folder: Path, capsys: pytest.CaptureFixture[str], workload: str) -> None:
     """The NAS is mounted to be written to, and only by the jobs of its workload."""
-    window = {"vault": {"nas": "/nas/vault", "since": "2026-11-30", "reason": "both"}}
+    window = {workload: {"nas": "/nas/here", "since": "2026-11-30", "reason": "both"}}
     sessions = {"sources": {**dict.fromkeys(SOURCES), "notes": "/data/notes"}}
     config = written(folder, window=window, sessions=sessions)
     _, *jobs = yaml.safe_load_all(scheduled(capsys, "kubernetes", config, *POD, "--claim", "/nas/=the-nas"))
@@ -250,8 +251,7 @@ def test_window_of_a_pod(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     for one in jobs:
         pod = one["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         mounts = {each["mountPath"]: each for each in pod["containers"][0]["volumeMounts"]}
-        of_vault = "vault" in one["metadata"]["name"]
-        assert ("/nas" in mounts) == of_vault
+        assert ("/nas" in mounts) == (f"-{workload}-" in one["metadata"]["name"])
         assert not mounts.get("/nas", {}).get("readOnly")
 
 

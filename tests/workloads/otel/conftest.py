@@ -64,7 +64,7 @@ class Exporter:
         outbox = str(self.world.home / "outbox")
         where = {"url": self.server.endpoint, "user": self.server.user, "password_file": str(password)}
         self.world.variables = {"S3_BUCKETS": json.dumps({"otel-archive": self.world.bucket})}
-        self.world.more = {"otel": {"outbox": outbox, **where, **self.more}}
+        self.world.more |= {"otel": {"outbox": outbox, **where, **self.more}}
         return self.world.write()
 
     def create(self, **more: Any) -> None:  # noqa: ANN401 - of create_table
