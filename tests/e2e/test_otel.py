@@ -22,6 +22,8 @@ from workloads.otel.export import ExportOptions, run
 from workloads.receipts import run as receipts
 from workloads.scrubbing import ScrubOptions
 from workloads.scrubbing import run as scrub
+from workloads.window import reconcile, status
+from workloads.window.nas import MARKER
 
 if TYPE_CHECKING:
     from trials.checkout import Checkout
@@ -56,7 +58,10 @@ def test_event_days_come_back(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Three days and a storm, on AWS as a plain MergeTree; a late part; restored row by row, to a table, and asked."""
+    """Three days and a storm, on AWS as a plain MergeTree; a late part; restored row by row, to a table, and asked.
+
+    All the while the window is open: each part is on the NAS, too.
+    """
     monkeypatch.setattr(clock, "now_utc", lambda: NOW)
     monkeypatch.setenv("CLICKHOUSE_URL", server.endpoint)
     monkeypatch.setenv("CLICKHOUSE_USER", server.user)
@@ -69,6 +74,9 @@ def test_event_days_come_back(
     storm = sized(200_000, 5_000_000)
     for sql in storm_sql(TABLE, STORM, storm):
         server.ask(sql)
+    nas = tmp_path / "nas"
+    nas.mkdir()
+    (nas / MARKER).touch()
     config = tmp_path / "workloads.yaml"
     config.write_text(
         yaml.safe_dump(
@@ -77,6 +85,7 @@ def test_event_days_come_back(
                 "state": str(tmp_path / "state"),
                 "receipts": str(tmp_path / "receipts"),
                 "otel": {"slice_rows": sized(60_000, 1_000_000), "outbox": str(tmp_path / "outbox")},
+                "window": {"otel": {"nas": str(nas), "since": "2026-11-01", "reason": "both"}},
             }
         )
     )
@@ -90,6 +99,13 @@ def test_event_days_come_back(
     assert gaps.run(options) == ExitCode.DONE
     assert scrub(ScrubOptions(config, quiet=True), OTEL) == ExitCode.DONE
     assert receipts(Options(config, quiet=True), OTEL, 30) == ExitCode.DONE
+    lost = min(nas.rglob("*.ndjson.gz"))
+    held = lost.read_bytes()
+    lost.unlink()
+    assert status.run(Options(config, quiet=True), OTEL) == ExitCode.WRONG
+    assert reconcile.run(Options(config, quiet=True), OTEL) == ExitCode.DONE
+    assert status.run(Options(config, quiet=True), OTEL) == ExitCode.DONE
+    assert lost.read_bytes() == held
 
     last = str(STORM - timedelta(days=1))
     back = tmp_path / "back"

@@ -87,6 +87,8 @@ def test_damaged_part_that_the_table_still_has(
     rows = exporter.commits()[0]["part"]["rows"]
     assert (status, set(wrong)) == (1, {key})
     assert f"{rows} rows of {FIRST} were not stored again" in wrong[key]
+    status, found = exporter.restored(tmp_path / "back", FIRST, LAST)
+    assert (status, len(found)) == (1, len({row["id"] for row in EVENTS.rows}) - rows)
     for number in (41, 42):
         day(number)
         assert exporter.export(last=str(LAST)) == 0

@@ -26,6 +26,7 @@ from workloads.archive import clock, patience
 from workloads.context import OTEL
 from workloads.window import end, reconcile, status
 from workloads.window.nas import MARKER, Nas
+from workloads.window.sides import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -228,6 +229,22 @@ def test_commit_that_was_lost_and_made_again(exporter: Exporter, nas: Path, at: 
     assert status.run(exporter.options(), OTEL) == ExitCode.DONE
 
 
+def test_commits_that_share_a_part(exporter: Exporter, nas: Path) -> None:
+    """Neither comes to the NAS before the part, which only one of them brought."""
+    assert exporter.export(last=str(FIRST)) == ExitCode.DONE
+    (key,) = exporter.world.keys(".ndjson.gz")
+    exporter.world.client.delete_object(Bucket=exporter.world.bucket, Key=key)
+    assert exporter.export(last=str(FIRST)) == ExitCode.DONE
+    assert [one["part"]["stored"]["key"] for one in exporter.commits()] == [key, key]
+    for path in (nas / "v1").rglob("*.*"):
+        path.unlink()
+    exporter.world.client.put_object(Bucket=exporter.world.bucket, Key=key, Body=b"other")
+
+    assert reconcile.run(exporter.options(), OTEL) == ExitCode.WRONG
+
+    assert files(nas) == {}
+
+
 def test_window_ends_and_begins_again(
     exporter: Exporter,
     nas: Path,
@@ -294,6 +311,25 @@ def test_machines_share_the_archive(
     assert {name: one["equal"] for name, one in found["machines"].items()} == {"two": 8}
 
 
+def test_machine_that_looks_while_another_one_exports(exporter: Exporter, nas: Path, tmp_path: Path) -> None:
+    """What comes to both sides after the store was listed does not look like something that the store lost."""
+    assert exporter.export(last=str(FIRST)) == ExitCode.DONE
+    two = replace(exporter, world=replace(exporter.world, folder=tmp_path / "two", name="two"))
+    listed = Comparison.read_store
+
+    with pytest.MonkeyPatch.context() as patch:
+
+        def other(compared: Comparison, tell: Callable[[int], None]) -> None:
+            patch.undo()
+            listed(compared, tell)
+            assert two.export(last=LAST) == ExitCode.DONE
+
+        patch.setattr(Comparison, "read_store", other)
+        assert status.run(exporter.options(), OTEL) == ExitCode.DONE
+
+    assert len(files(nas)) == 6
+
+
 @pytest.mark.parametrize("point", [("nas: read back", 2), ("nas: named", 1)], ids=lambda one: one[0])
 def test_killed_while_the_nas_is_completed(exporter: Exporter, nas: Path, point: tuple[str, int]) -> None:
     """Under its name each file is whole, and the same command completes the NAS without storing anything again."""
@@ -329,3 +365,5 @@ def test_what_the_store_has_deleted_in_its_time(
     at(31)
     assert status.run(exporter.options(), OTEL) == ExitCode.DONE
     assert len(files(nas)) == 6
+    next(nas.rglob("commit-*.json")).unlink()
+    assert status.run(exporter.options(), OTEL) == ExitCode.DONE
