@@ -129,8 +129,16 @@ class Bench:
         own = sum(each.ru_utime + each.ru_stime for each in used)
         if self.server_process is None:
             return own, 0.0
-        fields = Path(f"/proc/{self.server_process}/stat").read_text("ascii").rpartition(")")[2].split()
-        return own, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return own, cpu_seconds(self.server_process)
+
+
+def cpu_seconds(process: int) -> float:
+    """CPU seconds of another process; 0 if this machine does not tell."""
+    held = Path(f"/proc/{process}/stat")
+    if not held.exists():
+        return 0.0
+    fields = held.read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -412,8 +420,8 @@ def in_memory() -> Path | None:
 
 
 @contextmanager
-def running(options: argparse.Namespace, folder: Path) -> Iterator[Bench]:
-    """The server, a new bucket for the run, and both clients."""
+def running(options: argparse.Namespace, folder: Path, region: str = "us-west-2") -> Iterator[Bench]:
+    """The server, a new bucket for the run, and both clients; the run's own server is in that region."""
     with ExitStack() as stack:
         process = None
         if options.endpoint:
@@ -424,7 +432,7 @@ def running(options: argparse.Namespace, folder: Path) -> Iterator[Bench]:
             from sandbox.engine.gateway import running_gateway  # noqa: PLC0415 - not needed for another endpoint
 
             data = stack.enter_context(tempfile.TemporaryDirectory(dir=options.folder, ignore_cleanup_errors=True))
-            gateway = stack.enter_context(running_gateway(Path(data)))
+            gateway = stack.enter_context(running_gateway(Path(data), region=region))
             process = gateway.process_id
             config = StoreConfig(
                 endpoint=gateway.endpoint,

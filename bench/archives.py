@@ -134,13 +134,14 @@ class Verdict:
     missed: list[str] = field(default_factory=list)
     not_measured: list[str] = field(default_factory=list)
 
-    def holds(self, name: str, value: float, goal: float, text: str, digits: int = 2) -> None:
-        """Record a figure that must be at most its goal, and print it."""
+    def holds(self, name: str, value: float, goal: float, text: str, digits: int = 2, *, least: bool = False) -> None:
+        """Record a figure that must be at most its goal, or at least, and print it."""
         self.figures[name] = f"{value:.{digits}f}"
-        over = value > goal
-        if over:
+        missed = value < goal if least else value > goal
+        if missed:
             self.missed.append(name)
-        sys.stdout.write(f"{text}{f', above the goal of {goal:g}' if over else ''}\n")
+        side = "below" if least else "above"
+        sys.stdout.write(f"{text}{f', {side} the goal of {goal:g}' if missed else ''}\n")
         sys.stdout.flush()
 
     def told(self) -> int:

@@ -67,6 +67,11 @@ class RunningClickHouse:
         """Its URL, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def process_id(self) -> int:
+        """Of the server, for measurements; 0 if it does not run."""
+        return self._process.pid if self._process is not None else 0
+
     def ask(self, sql: str, body: bytes = b"", /, **settings: str | int) -> bytes:
         """The whole answer to a query.
 

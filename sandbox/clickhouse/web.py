@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from sandbox.clickhouse.ahead import made_ahead
 from sandbox.clickhouse.conditions import Armed, Fault, Profile
 from sandbox.clickhouse.engine import Engine
 from sandbox.clickhouse.failures import TAG, Form, QueryError
@@ -92,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
                     "AUTHENTICATION_FAILED",
                     f"{user}: Authentication failed: password is incorrect, or there is no user with such name.",
                 )
-            pieces = self.server.engine.answer(query, self.server.profile)
+            pieces: Iterator[bytes] = made_ahead(self.server.engine.answer(query, self.server.profile))
             if fault.error_after_rows is not None:
                 pieces = _failing(pieces, fault.error_after_rows)
             self._stream(query, fault, pieces)

@@ -91,7 +91,11 @@ def find_gateway(environ: Mapping[str, str], progress: Progress) -> Path:
 
 @contextmanager
 def running_gateway(
-    folder: Path, *, environ: Mapping[str, str] | None = None, progress: Progress | None = None
+    folder: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+    region: str = REGION,
 ) -> Iterator[RunningGateway]:
     """Run a gateway that keeps its objects in its own folder inside this one. The end of the block removes that folder.
 
@@ -99,6 +103,7 @@ def running_gateway(
         folder: It is created if necessary; its present content does not change.
         environ: The environment in which to find Go and the cache; by default that of this process.
         progress: Shows a build; by default on standard error.
+        region: The region for which requests must be signed.
 
     Raises:
         NoGatewayError: The executable does not exist and cannot be built.
@@ -108,7 +113,7 @@ def running_gateway(
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="versitygw-", dir=folder) as own:
         for _ in range(_PORT_TRIES):
-            with _started(executable, Path(own).resolve()) as gateway:
+            with _started(executable, Path(own).resolve(), region) as gateway:
                 if gateway is not None:
                     yield gateway
                     return
@@ -116,12 +121,12 @@ def running_gateway(
 
 
 @contextmanager
-def _started(executable: Path, own: Path) -> Iterator[RunningGateway | None]:
+def _started(executable: Path, own: Path, region: str) -> Iterator[RunningGateway | None]:
     """Start it on a port that was free a moment ago; None if the port is no longer free."""
     port, key, secret = _free_port(), secrets.token_hex(8), secrets.token_urlsafe(24)
     for name in ("data", "versions", "sidecar"):
         (own / name).mkdir(exist_ok=True)
-    command = [str(executable), "--port", f"{HOST}:{port}", "--region", REGION, "--quiet", "--keep-alive", "posix"]
+    command = [str(executable), "--port", f"{HOST}:{port}", "--region", region, "--quiet", "--keep-alive", "posix"]
     command += ["--versioning-dir", str(own / "versions")]
     if not _has_attributes(own / "data"):
         command += ["--sidecar", str(own / "sidecar")]
@@ -135,7 +140,7 @@ def _started(executable: Path, own: Path) -> Iterator[RunningGateway | None]:
         _watched(process.pid, own),
     ):
         if _answers(process, port, log_path):
-            yield RunningGateway(f"http://{HOST}:{port}", REGION, key, secret, process.pid)
+            yield RunningGateway(f"http://{HOST}:{port}", region, key, secret, process.pid)
         else:
             yield None
 

@@ -21,6 +21,7 @@ from workloads.otel.tally import BUCKETS, Tally, Written
 PREFIX: Final = "v1/"
 PART_SUFFIX: Final = ".ndjson.gz"
 _COMMIT: Final = re.compile(r"v1/date=(\d{4}-\d{2}-\d{2})/commit-(\d{6,10})\.json")
+_Id = Annotated[str, Field(pattern=r"^([0-9a-f]{2})*$")]
 Origin = Literal["clickhouse", "typesense"]
 
 
@@ -61,8 +62,8 @@ class DayCommit(_Written):
         cut: Rows that were received later were left for the next run.
         first: The slice's first moment, in nanoseconds since 1970.
         end: The moment after it.
-        share: Which share of the ids.
-        shares: How many shares there are.
+        low: The slice's first id, as bytes in hex; empty for all from the first.
+        high: The id after its last; empty for all to the last.
         buckets: The buckets of ids that it is about; None for all.
         tally: By bucket, how many ids there were before and after the lines came, and their hash.
         earliest: The earliest `timestamp`, in nanoseconds since 1970; None without a row.
@@ -84,8 +85,8 @@ class DayCommit(_Written):
     cut: Time
     first: int
     end: int
-    share: Annotated[int, Field(ge=0)] = 0
-    shares: Annotated[int, Field(ge=1)] = 1
+    low: _Id = ""
+    high: _Id = ""
     buckets: tuple[Annotated[int, Field(ge=0, lt=BUCKETS)], ...] | None = None
     tally: Written
     earliest: int | None = None
@@ -96,7 +97,7 @@ class DayCommit(_Written):
     @property
     def slice(self) -> Slice:
         """What it is about."""
-        return Slice(Span(self.first, self.end), self.share, self.shares)
+        return Slice(Span(self.first, self.end), self.low, self.high)
 
     @property
     def key(self) -> str:
@@ -173,7 +174,7 @@ def read(body: bytes, key: str, sha256: str) -> DayCommit:
         day = span_of(one.day)
         if one.key != key:
             wrong = f"is a copy of {one.key}"
-        elif not day.first <= one.first < one.end <= day.end or one.share >= one.shares:
+        elif not day.first <= one.first < one.end <= day.end or (one.high and one.low >= one.high):
             wrong = "is about a slice that is not in its day"
         elif (one.part.rows if one.part else 0) != one.held.ids and one.origin == "clickhouse":
             wrong = "counts other rows than ids"

@@ -4,6 +4,7 @@ The rule: only what a commit names counts, and only while its part is listed. A 
 what it covered counts as missing, so the next export stores it again.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from model.problems import InvalidInputError
 from object_store import CorruptBody, NotFound, ObjectRef, ObjectStore
 from workloads.archive.commit import SHA256_METADATA, Stored
 from workloads.otel.day_commit import PREFIX, DayCommit, Part, day_prefix, place_of, read
-from workloads.otel.span import Slice, Span, span_of, uncovered
+from workloads.otel.span import Slice, span_of, uncovered
 from workloads.otel.tally import Tally, merged
 
 _AT_ONCE: Final = 8
@@ -48,9 +49,9 @@ class Day:
                 found.setdefault(one.slice, []).append((one.held, one.covered))
         return {part: merged(tallies) for part, tallies in found.items()}
 
-    def missing(self) -> list[Span | Slice]:
+    def missing(self) -> list[Slice]:
         """What of the day was never exported from the table."""
-        return uncovered(span_of(self.day), self.slices())
+        return uncovered(Slice(span_of(self.day)), self.slices())
 
     def wounds(self) -> list[str]:
         """What is wrong, and was not stored again since."""
@@ -62,10 +63,19 @@ class Day:
         return [one.part for one in self.lost if one.part is not None and not self._is_healed(one)]
 
     def _is_healed(self, lost: DayCommit) -> bool:
+        """Whether later commits have stored what this one did; not if the table had fewer ids then."""
         later = [one for one in self.commits if one.sequence > lost.sequence and one.origin == lost.origin]
         again = {bucket for one in later if one.slice == lost.slice for bucket in one.covered}
         whole = [one.slice for one in later if one.buckets is None]
-        return again.issuperset(lost.covered) or not uncovered(lost.slice.span, whole)
+        if not again.issuperset(lost.covered) and uncovered(lost.slice, whole):
+            return False
+        tallies: dict[Slice, list[tuple[Tally, Sequence[int]]]] = {}
+        for one in later:
+            tallies.setdefault(one.slice, []).append((one.held, one.covered))
+        ids: Counter[int] = Counter()
+        for each in tallies.values():
+            ids.update({bucket: count for bucket, (count, _) in merged(each).buckets.items()})
+        return all(ids[bucket] >= count for bucket, (count, _) in lost.tally.items())
 
     @property
     def is_backfilled(self) -> bool:

@@ -24,8 +24,8 @@ from workloads.otel.day_commit import DayCommit
 from workloads.otel.days import Day, Held, read_days
 from workloads.otel.server import opened_server
 from workloads.otel.slice_export import SPOOL, Course, UnsettledError, store_slice
-from workloads.otel.span import Slice, Span, divided
-from workloads.otel.table import ask, days_in, described, histogram
+from workloads.otel.span import Slice, divided
+from workloads.otel.table import Table, ask, days_in, described, ids_of, rows_of
 from workloads.otel.tally import difference
 from workloads.otel.times import day_asked
 from workloads.receipt import Receipt, SourceReceipt, Status, WindowReceipt, said
@@ -34,6 +34,10 @@ from workloads.table import megabytes
 from workloads.window.beside import beside, lines_of
 
 SOURCE: Final = "otel-events"
+_SAMPLED: Final = 50_000
+"""The server names about so many ids of a day, by which it is divided."""
+_SHARE: Final = 0.9
+"""Of the rows that a slice may have, where not each id is named: such a count is not exact."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,7 @@ def _export_days(course: Course, options: ExportOptions, done: Exported) -> None
         done.problems.append(f"{table.address.name} holds no row, and nothing was committed")
         return
     held = stored_days(context)
+    done.notes += _drift(held, table)
     for day in days_to_look_at([*counts, *held.days], table.ttl_days, now, first, last):
         done.days += 1
         try:
@@ -184,6 +189,21 @@ def _export_days(course: Course, options: ExportOptions, done: Exported) -> None
         except UnsettledError as fault:
             done.problems.append(str(fault))
         course.stage("day")
+
+
+def _drift(held: Held, table: Table) -> list[str]:
+    """How the table's columns differ from those of the last commit; they are stored as they are."""
+    commits = [one for day in held.days.values() for one in day.commits if one.origin == "clickhouse"]
+    if not commits:
+        return []
+    last = max(commits, key=lambda one: (one.started_at, one.day, one.sequence))
+    then, now = dict(last.columns), {one.name: one.type for one in table.columns}
+    changes = [
+        *(f"{name} {kind} is new" for name, kind in now.items() if name not in then),
+        *(f"{name} is gone" for name in then if name not in now),
+        *(f"{name} was {then[name]} and is {kind}" for name, kind in now.items() if then.get(name, kind) != kind),
+    ]
+    return [f"the table's columns changed since {last.started_at:%Y-%m-%d}: {', '.join(changes)}"] if changes else []
 
 
 def stored_days(context: Context) -> Held:
@@ -221,11 +241,15 @@ def _export_day(course: Course, held: Day, count: int, done: Exported) -> None:
     done.notes += [f"{text}; it was stored again" for text in wounds if text not in left]
 
 
-def _parts_of(course: Course, missing: Span | Slice) -> Sequence[Slice]:
-    if isinstance(missing, Slice):
-        return [missing]
+def _parts_of(course: Course, missing: Slice) -> Sequence[Slice]:
+    """Divide what is missing into slices of about so many rows as the configuration says, at most."""
     rows = course.context.settings.otel.slice_rows
-    return divided(missing, rows, lambda span, step: histogram(course.server, course.table, course.cut, span, step))
+    count = rows_of(course.server, course.table, course.cut, missing)
+    if count <= rows:
+        return [missing]
+    each = max(1, count // _SAMPLED)
+    ids = ids_of(course.server, course.table, course.cut, missing, each)
+    return divided(missing, ids, rows if each == 1 else max(1, int(rows / each * _SHARE)))
 
 
 def show(receipt: Receipt, days: int) -> None:

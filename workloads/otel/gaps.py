@@ -24,7 +24,7 @@ from workloads.otel.day_commit import day_of
 from workloads.otel.days import Day, Held, read_days
 from workloads.otel.export import ExportOptions
 from workloads.otel.server import opened_server
-from workloads.otel.span import Slice, days_between
+from workloads.otel.span import days_between
 from workloads.otel.table import Table, ask, days_in, described, waiting
 from workloads.otel.tally import difference
 from workloads.table import print_table
@@ -148,7 +148,7 @@ def _of_day(context: Context, server: ClickHouse, table: Table, held: Day, count
             gaps.append(Gap(day, "late", found.late_ids, what, near))
     missing = held.missing()
     if missing:
-        spans = ", ".join((one if isinstance(one, Slice) else Slice(one)).name for one in missing[:3])
+        spans = ", ".join(one.name for one in missing[:3])
         whole = not held.slices()
         what = (
             f"{'it is' if whole else f'{spans} is'} not stored: object-store otel export --from {day} --to {day}{soon}"

@@ -1,21 +1,20 @@
 """Spans of time in nanoseconds since 1970, and the slices into which a day is divided. Pure.
 
-The rule: every span includes its first moment and not its last, so neighbours share no row. A column with nine digits
-loses nothing, because all arithmetic is in whole nanoseconds.
+The rule: every span includes its first moment and not its last, and every slice its first id and not its last, so
+neighbours share no row. A column with nine digits loses nothing, because all arithmetic is in whole nanoseconds. A day
+is divided by id, because the table is sorted by it: the server reads each row for one slice only.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 SECOND: Final = 10**9
 DAY: Final = 86_400 * SECOND
 DIGITS_MAXIMUM: Final = 9
 """Digits after the second that ClickHouse's DateTime64 can have."""
-_STEPS: Final = (DAY, 3600 * SECOND, 60 * SECOND, SECOND, 10**6, 10**3, 1)
-Histogram = Callable[["Span", int], Mapping[int, int]]
-"""Counts the rows of a span in steps of so many nanoseconds: by the number of the step, how many."""
 
 
 @dataclass(frozen=True, order=True)
@@ -44,22 +43,22 @@ class Span:
 
 @dataclass(frozen=True, order=True)
 class Slice:
-    """What one part holds: a span, or of a span with too many rows the ids of one share.
+    """What one part holds: of a span of time a range of ids, which are bytes in hex here.
 
     Attributes:
         span: The time.
-        share: Which share of the ids, from 0.
-        shares: How many there are.
+        low: The first id; empty for all from the first.
+        high: The id after the last; empty for all to the last.
     """
 
     span: Span
-    share: int = 0
-    shares: int = 1
+    low: str = ""
+    high: str = ""
 
     @property
     def name(self) -> str:
-        """Its bounds and its share, for keys and messages."""
-        return self.span.name if self.shares == 1 else f"{self.span.name}-{self.share + 1}of{self.shares}"
+        """The bounds of its time, and of the ids where it begins, for keys and messages."""
+        return self.span.name if not (self.low or self.high) else f"{self.span.name}-{self.low[:16] or '0'}"
 
 
 def day_of(moment: int) -> date:
@@ -78,71 +77,40 @@ def days_between(first: date, last: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def divided(span: Span, rows: int, histogram: Histogram) -> list[Slice]:
-    """Divide a span into slices of at most so many rows; together they cover all of it.
+def divided(part: Slice, ids: Sequence[str], rows: int) -> list[Slice]:
+    """Divide a slice into smaller ones; together they cover all of it.
 
     Args:
-        span: The span.
-        rows: Rows of a slice at most. One moment with more of them is divided by ids, into shares of about so many.
-        histogram: Counts.
+        part: The slice.
+        ids: Ids of it in their order, each as often as it has rows; or a part of them, chosen without regard to them.
+        rows: So many of these ids a slice gets at most, but one id is never divided.
     """
-    return _divided(span, rows, histogram, None)
+    bounds: list[str] = []
+    begin = 0
+    while begin + rows < len(ids):
+        end = begin + rows
+        while end > begin and ids[end - 1] == ids[end]:
+            end -= 1
+        if end == begin:  # all of them are one id
+            end = next((at for at in range(begin, len(ids)) if ids[at] != ids[begin]), len(ids))
+        if end < len(ids):
+            bounds.append(ids[end])
+        begin = end
+    edges = [part.low, *bounds, part.high]
+    return [Slice(part.span, low, high) for low, high in pairwise(edges)]
 
 
-def _divided(span: Span, rows: int, histogram: Histogram, count: int | None) -> list[Slice]:
-    if count is None:
-        count = sum(histogram(span, span.end - span.first).values())
-    if count <= rows:
-        return [Slice(span)]
-    length = span.end - span.first
-    step = next((one for one in _STEPS if one < length), 0)
-    if not step:
-        shares = -(-count // rows)
-        return [Slice(span, share, shares) for share in range(shares)]
-    counts = histogram(span, step)
-    slices: list[Slice] = []
-    begin, held = span.first, 0
-    for number in sorted(counts):
-        first, end = span.first + number * step, min(span.first + (number + 1) * step, span.end)
-        if held + counts[number] > rows:
-            if first > begin:
-                slices.append(Slice(Span(begin, first)))
-            begin, held = first, 0
-        if counts[number] > rows:
-            slices += _divided(Span(first, end), rows, histogram, counts[number])
-            begin, held = end, 0
-        else:
-            held += counts[number]
-    if begin < span.end:
-        slices.append(Slice(Span(begin, span.end)))
-    return slices
-
-
-def uncovered(span: Span, covered: Iterable[Slice]) -> list[Span | Slice]:
-    """What of a span no slice covers: spans, and of a span that is divided by ids the missing shares."""
-    whole: list[Span] = []
-    shared: dict[tuple[Span, int], set[int]] = {}
-    for one in covered:
-        if one.shares == 1:
-            whole.append(one.span)
-        else:
-            shared.setdefault((one.span, one.shares), set()).add(one.share)
-    begun: list[Slice] = []
-    for (held, shares), found in shared.items():
-        if len(found) == shares:
-            whole.append(held)
-        elif not any(one.first <= held.first and held.end <= one.end for one in whole):
-            whole.append(held)
-            begun += [Slice(held, share, shares) for share in range(shares) if share not in found]
-    missing: list[Span | Slice] = []
-    at = span.first
-    for held in sorted(whole):
-        if held.first > at:
-            missing.append(Span(at, min(held.first, span.end)))
-        at = max(at, held.end)
-    if at < span.end:
-        missing.append(Span(at, span.end))
-    return [*missing, *begun]
+def uncovered(part: Slice, covered: Iterable[Slice]) -> list[Slice]:
+    """What of a slice none of these covers."""
+    missing: list[Slice] = []
+    at = part.low
+    for one in sorted(covered):
+        if one.low > at:
+            missing.append(Slice(part.span, at, one.low if not part.high else min(one.low, part.high)))
+        if not one.high or (part.high and one.high >= part.high):
+            return missing
+        at = max(at, one.high)
+    return [*missing, Slice(part.span, at, part.high)]
 
 
 def _clock(nanoseconds: int) -> str:

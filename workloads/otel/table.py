@@ -24,6 +24,10 @@ _TTL: Final = re.compile(
     r"INTERVAL\s+(\d+)\s+(DAY|MONTH|HOUR))",
     re.IGNORECASE,
 )
+_COMPARABLE: Final = re.compile(
+    r"(?:LowCardinality\(|Nullable\()*(?:String|FixedString|U?Int\d|Float|Decimal|Bool|Date|Enum|UUID|IPv).*"
+)
+"""Types that ClickHouse sorts by; not each version does so by others."""
 _TICK: Final = "toUnixTimestamp64Nano(toDateTime64(`timestamp`, 9, 'UTC'))"
 _DAYS_OF: Final = {"day": 1.0, "month": 28.0, "hour": 1 / 24}
 
@@ -140,13 +144,16 @@ def _first(row: Sequence[object]) -> int:
     return int(str(row[0]))
 
 
-def histogram(server: ClickHouse, table: Table, cut: datetime, span: Span, step: int) -> dict[int, int]:
-    """Count the rows of a span in steps of so many nanoseconds."""
-    sql = (
-        f"SELECT intDiv({_TICK} - {span.first}, {step}) AS number, count() FROM {table.name} "  # noqa: S608 - quoted
-        f"WHERE {_within(span, cut)} GROUP BY number"
-    )
-    return {int(number): int(count) for number, count in server.rows(sql)}
+def rows_of(server: ClickHouse, table: Table, cut: datetime, part: Slice) -> int:
+    """How many rows a slice has, duplicates counted."""
+    return int(server.rows(f"SELECT count() FROM {table.name} WHERE {_where(part, cut, None)}")[0][0])  # noqa: S608 - quoted
+
+
+def ids_of(server: ClickHouse, table: Table, cut: datetime, part: Slice, each: int) -> list[str]:
+    """One of so many ids of a slice, in hex and in their order, each as often as it has rows."""
+    chosen = f" AND sipHash64(`id`) % {each} = 0" if each > 1 else ""  # another hash than that of the buckets
+    sql = f"SELECT lower(hex(`id`)) FROM {table.name} WHERE {_where(part, cut, None)}{chosen} ORDER BY `id`"  # noqa: S608 - quoted
+    return [str(name) for (name,) in server.rows(sql)]
 
 
 def ask(server: ClickHouse, table: Table, cut: datetime, part: Slice, buckets: Collection[int] | None = None) -> Asked:
@@ -159,11 +166,13 @@ def ask(server: ClickHouse, table: Table, cut: datetime, part: Slice, buckets: C
         part: The slice.
         buckets: The buckets; None for all.
     """
+    # Sorted by id, as the table is, the rows are read in order; a GROUP BY of the ids takes more than twice the time.
     sql = (
-        "SELECT bucket, count(), toString(sum(version)), min(first), max(last) FROM ("  # noqa: S608 - quoted
-        f"SELECT {_BUCKET} AS bucket, min({_TICK}) AS first, max({_TICK}) AS last, "
-        "sipHash64(`id`, toUnixTimestamp64Micro(toDateTime64(max(`received_at`), 6, 'UTC'))) AS version "
-        f"FROM {table.name} WHERE {_where(part, cut, buckets)} GROUP BY `id`) GROUP BY bucket"
+        f"SELECT bucket, count(), toString(sum(version)), min({_TICK}), max({_TICK}) FROM ("  # noqa: S608 - quoted
+        f"SELECT {_BUCKET} AS bucket, `timestamp`, "
+        "sipHash64(`id`, toUnixTimestamp64Micro(toDateTime64(`received_at`, 6, 'UTC'))) AS version "
+        f"FROM {table.name} WHERE {_where(part, cut, buckets)} ORDER BY `id`, `received_at` DESC LIMIT 1 BY `id`) "
+        "GROUP BY bucket"
     )
     rows = server.rows(sql)
     held = {int(row[0]): (int(row[1]), f"{int(row[2]):016x}") for row in rows}
@@ -177,6 +186,9 @@ def ask(server: ClickHouse, table: Table, cut: datetime, part: Slice, buckets: C
 def export_of(table: Table, cut: datetime, part: Slice, buckets: Collection[int] | None = None) -> str:
     """The SELECT whose answer is a part: one line for each id, sorted by it, so that the same rows give the same bytes.
 
+    Of rows with one id and the same newest `received_at`, the one with the latest `timestamp` counts, and then the
+    greatest by the other columns: never the one that happens to be read first.
+
     Args:
         table: The table.
         cut: As of `ask`.
@@ -184,9 +196,11 @@ def export_of(table: Table, cut: datetime, part: Slice, buckets: Collection[int]
         buckets: As of `ask`.
     """
     columns = columns_text([one.name for one in table.columns])
+    others = [one.name for one in table.columns if one.name not in _NEEDED and _COMPARABLE.fullmatch(one.type)]
+    order = ", ".join(f"{quoted(name)} DESC" for name in ("received_at", "timestamp", *others))
     return (
         f"SELECT {columns} FROM {table.name} WHERE {_where(part, cut, buckets)} "  # noqa: S608 - quoted
-        "ORDER BY `id`, `received_at` DESC LIMIT 1 BY `id` FORMAT JSONEachRow"
+        f"ORDER BY `id`, {order} LIMIT 1 BY `id` FORMAT JSONEachRow"
     )
 
 
@@ -205,8 +219,10 @@ _BUCKET: Final = f"cityHash64(`id`) % {BUCKETS}"
 
 def _where(part: Slice, cut: datetime, buckets: Collection[int] | None) -> str:
     terms = [_within(part.span, cut)]
-    if part.shares > 1:
-        terms.append(f"intDiv(cityHash64(`id`), {BUCKETS}) % {part.shares} = {part.share}")
+    if part.low:
+        terms.append(f"`id` >= unhex('{part.low}')")
+    if part.high:
+        terms.append(f"`id` < unhex('{part.high}')")
     if buckets is not None:
         terms.append(f"{_BUCKET} IN ({', '.join(map(str, sorted(buckets)))})")
     return " AND ".join(terms)

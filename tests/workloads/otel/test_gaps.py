@@ -82,6 +82,23 @@ def test_part_that_is_gone(exporter: Exporter, capsys: pytest.CaptureFixture[str
     assert found(exporter, capsys) == []
 
 
+def test_part_that_is_gone_with_rows_of_its_own(exporter: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
+    """If the table no longer has all rows of a lost part, it stays named: only its version can bring them back."""
+    events = three_days(FIRST, rows=5)
+    exporter.insert(events)
+    assert exporter.export(last=str(LAST)) == 0
+    (key,) = [key for key in exporter.world.keys(".ndjson.gz") if f"date={FIRST}/" in key]
+    exporter.world.client.delete_object(Bucket=exporter.world.bucket, Key=key)
+    name = next(iter(events.of_day(str(FIRST))))
+    exporter.server.ask(f"ALTER TABLE {TABLE} DELETE WHERE id = '{name}' SETTINGS mutations_sync = 2")
+
+    assert exporter.export(last=str(LAST)) == 0
+
+    (gap,) = found(exporter, capsys)
+    assert (gap["day"], gap["kind"]) == (str(FIRST), "damaged")
+    assert key in gap["what"]
+
+
 def test_commit_that_was_copied(exporter: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
     """A commit under another name counts for nothing, and is named."""
     exporter.insert(three_days(FIRST, rows=5))
@@ -193,7 +210,7 @@ def test_table_that_is_not_the_events(exporter: Exporter, capsys: pytest.Capture
 
 
 def test_new_column_is_kept(exporter: Exporter) -> None:
-    """A column that comes later is in the next parts, and the older ones are read without it."""
+    """A column that comes later is named, and in the next parts; one that changes or goes is named, too."""
     exporter.insert(three_days(FIRST, rows=5))
     assert exporter.export(last=str(FIRST)) == 0
     exporter.server.ask(f"ALTER TABLE {TABLE} ADD COLUMN region String DEFAULT 'here'")
@@ -202,3 +219,15 @@ def test_new_column_is_kept(exporter: Exporter) -> None:
 
     columns = [[name for name, _ in commit["columns"]] for commit in exporter.commits()]
     assert ["region" in each for each in columns] == [False, True, True]
+    (note,) = notes(exporter)
+    assert "columns changed since 2026-11-09: region String is new" in note
+    exporter.server.ask(f"ALTER TABLE {TABLE} MODIFY COLUMN duration_ms Nullable(UInt64), DROP COLUMN region")
+    assert exporter.export(last=str(LAST)) == 0
+    (note,) = notes(exporter)
+    assert "region is gone, duration_ms was Nullable(UInt32) and is Nullable(UInt64)" in note
+
+
+def notes(exporter: Exporter) -> list[str]:
+    """The notes of the last receipt."""
+    found: Any = exporter.world.receipts()[-1]["notes"]
+    return list(found)

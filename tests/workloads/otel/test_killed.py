@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
+import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,8 +20,6 @@ from tests.workloads.otel.conftest import FIRST, NOW, days
 from tests.workloads.otel.ending import EXPORT_POINTS, begun, calls_of, joined, run_calls, run_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.workloads.otel.conftest import Exporter
 
 LAST = days()[-1]
@@ -45,7 +46,7 @@ def check(exporter: Exporter, before: dict[str, str], folder: Path, case: object
     assert stored(exporter).items() >= before.items(), case
     status, found = exporter.restored(folder / "back", FIRST, LAST)
     assert (status, set(found)) == (0, {row["id"] for row in EVENTS.rows}), case
-    slices = [(one["day"], one["first"], one["share"], one["buckets"]) for one in exporter.commits()]
+    slices = [(one["day"], one["first"], one["low"], one["buckets"]) for one in exporter.commits()]
     assert len(slices) == len(set(map(str, slices))), case
     assert list((exporter.world.folder / "state/otel").rglob("part-*")) == [], case
 
@@ -78,16 +79,40 @@ def test_killed_at_any_time(filled: Exporter, tmp_path: Path) -> None:
         check(other, before, tmp_path, calls)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_ended_by_a_signal(filled: Exporter, tmp_path: Path, number: signal.Signals) -> None:
+SIGNALS = (
+    (signal.SIGTERM, "stored", 2),
+    (signal.SIGINT, "stored", 2),
+    (signal.SIGHUP, "streamed", 1),
+    (signal.SIGHUP, "put", 2),
+    (signal.SIGTERM, "read back", 3),
+)
+
+
+@pytest.mark.parametrize(("number", "point", "times"), SIGNALS, ids=lambda value: getattr(value, "name", str(value)))
+def test_ended_by_a_signal(filled: Exporter, tmp_path: Path, number: signal.Signals, point: str, times: int) -> None:
     """The receipt says that it was stopped, and the same command completes the days."""
-    assert run_until(filled.config(), NOW, EXPORT, "stored", 2, number) == ExitCode.INTERRUPTED
+    assert run_until(filled.config(), NOW, EXPORT, point, times, number) == ExitCode.INTERRUPTED
     assert filled.world.receipts()[-1]["status"] == "stopped"
     before = stored(filled)
 
     assert filled.export() == 0
 
     check(filled, before, tmp_path, number)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="tells by /proc when a process has stopped")
+def test_lid_that_was_closed(filled: Exporter, tmp_path: Path) -> None:
+    """A run that stands still before an upload goes on where it was, and all of its days are there."""
+    process = begun(filled.config(), NOW, EXPORT, "put", 2, signal.SIGSTOP)
+    held = Path(f"/proc/{process.pid}/stat")
+    while held.read_text().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.01)
+    before = stored(filled)
+
+    os.kill(process.pid, signal.SIGCONT)
+
+    assert joined(process) == 0
+    check(filled, before, tmp_path, "stopped")
 
 
 def test_two_at_once(filled: Exporter, tmp_path: Path) -> None:
@@ -109,7 +134,7 @@ def test_two_at_once(filled: Exporter, tmp_path: Path) -> None:
 def test_server_that_restarts_in_the_middle(filled: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slice whose answer ends with the server is asked for again, or the next run has it."""
     monkeypatch.setattr("workloads.otel.slice_export._WAITS", (0.0,))
-    filled.server.order(Fault("ORDER BY `id`", skipped=2, times=1, end_after_bytes=2000, ending="restart"))
+    filled.server.order(Fault("LIMIT 1 BY `id` FORMAT", skipped=2, times=1, end_after_bytes=2000, ending="restart"))
     assert filled.export() in (ExitCode.WRONG, ExitCode.CANNOT)
     before = stored(filled)
     filled.server.wait()

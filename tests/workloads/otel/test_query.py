@@ -97,6 +97,16 @@ def test_question_that_is_none(stored: Exporter, capsys: pytest.CaptureFixture[s
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_bad_span_is_refused(stored: Exporter, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A first day after the last one, a time without its zone, and what is no day: exit status 2, and the option."""
+    for first, last in ((str(LAST), str(FIRST)), (f"{FIRST}T00:00:00", str(LAST)), ("yesterday", str(LAST))):
+        assert stored.query("SELECT 1", first, last) == 2
+        to = tmp_path / "back"
+        assert restore(RestoreOptions(stored.config(), quiet=True, first=first, last=last, to=to)) == 2
+        assert capsys.readouterr().err.count("--from") >= 2
+        assert not to.exists()
+
+
 def test_damaged_part_is_left_out(stored: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
     """A part with another byte than was committed: exit status 1, the part is named, and its rows do not count."""
     sql = "SELECT count() AS n FROM otel_events"

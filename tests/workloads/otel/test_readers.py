@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
+import zlib
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -35,10 +36,17 @@ def _day(exporter: Exporter, tmp_path: Path) -> tuple[Exporter, Path, int]:
 
 
 def test_zcat(day: tuple[Exporter, Path, int]) -> None:
-    """Each part is one gzip, and each line an event."""
+    """Each part is one gzip of one member, and each line an event.
+
+    https://github.com/nodejs/node/issues/64741
+    """
     _, folder, count = day
     parts = sorted(folder.iterdir())
     assert len(parts) > 1
+    for part in parts:
+        member = zlib.decompressobj(31)
+        member.decompress(part.read_bytes())
+        assert (member.eof, member.unused_data) == (True, b"")
 
     done = subprocess.run(["zcat", *map(str, parts)], check=True, capture_output=True)  # noqa: S603, S607 - of the page
 
