@@ -256,13 +256,17 @@ def test_profile_that_may_not_be_changed_is_named(exporter: Exporter, capsys: py
     assert exporter.commits() == []
 
 
-def test_row_that_comes_during_the_export(exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row of a day that becomes visible while the day is read: the slice is read again, and has it."""
+@pytest.mark.parametrize("is_known", [False, True])
+def test_row_that_comes_during_the_export(
+    exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_known: bool
+) -> None:
+    """A row that becomes visible while its day is read, a new one or a newer version: the slice is read again."""
     monkeypatch.setattr("workloads.otel.slice_export._WAITS", (0.0, 0.0))
     events = three_days(FIRST, rows=20)
     exporter.insert(events)
-    drained = late(FIRST, datetime(2026, 11, 1, tzinfo=UTC), 1)
-    left = [drained]
+    (row,) = late(FIRST, datetime(2026, 11, 8, tzinfo=UTC), 1).rows
+    more = Events(({**row, "id": events.rows[0]["id"]} if is_known else row,))
+    left = [more]
 
     def stage(name: str) -> None:
         if name == "streamed" and left:
@@ -271,6 +275,6 @@ def test_row_that_comes_during_the_export(exporter: Exporter, tmp_path: Path, mo
     assert exporter.export(last=str(FIRST), stage=stage) == 0
 
     (commit,) = exporter.commits()
-    assert commit["part"]["rows"] == len((events + drained).of_day(str(FIRST)))
+    assert commit["part"]["rows"] == len((events + more).of_day(str(FIRST)))
     assert exporter.gaps(first=str(FIRST), last=str(FIRST)) == 0
-    assert drained.rows[0]["id"] in exporter.restored(tmp_path / "back", FIRST, FIRST)[1]
+    assert exporter.restored(tmp_path / "back", FIRST, FIRST)[1][more.rows[0]["id"]] == more.rows[0]

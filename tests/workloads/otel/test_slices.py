@@ -52,7 +52,7 @@ def ids(lines: bytes) -> list[str]:
 
 
 @given(
-    st.lists(st.binary(min_size=1, max_size=2).map(bytes.hex), max_size=60).map(sorted),
+    st.lists(st.sampled_from(["00", "61", "6100", "6161", "62", "7f", "ff", "ff00"]), max_size=60).map(sorted),
     st.integers(1, 9),
     st.sets(st.integers(0, 60)),
 )
