@@ -209,7 +209,7 @@ def test_table_that_is_not_the_events(exporter: Exporter, capsys: pytest.Capture
     assert "http://127.0.0.1:9" in capsys.readouterr().err
 
 
-def test_new_column_is_kept(exporter: Exporter) -> None:
+def test_new_column_is_kept(exporter: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
     """A column that comes later is named, and in the next parts; one that changes or goes is named, too."""
     exporter.insert(three_days(FIRST, rows=5))
     assert exporter.export(last=str(FIRST)) == 0
@@ -225,6 +225,10 @@ def test_new_column_is_kept(exporter: Exporter) -> None:
     assert exporter.export(last=str(LAST)) == 0
     (note,) = notes(exporter)
     assert "region is gone, duration_ms was Nullable(UInt32) and is Nullable(UInt64)" in note
+    capsys.readouterr()
+    sql = "SELECT count(region) < count() AS fewer, max(region) AS region FROM otel_events"
+    assert exporter.query(sql, FIRST, LAST) == 0
+    assert json.loads(capsys.readouterr().out) == {"fewer": True, "region": "here"}
 
 
 def notes(exporter: Exporter) -> list[str]:
