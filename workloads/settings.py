@@ -242,7 +242,7 @@ class Discovery(_Declared):
 
     max_bytes: Annotated[int, Field(ge=1, le=10**9, strict=True)] = 50_000_000
     max_seconds: Annotated[int, Field(ge=1, le=600, strict=True)] = 30
-    clone: tuple[Annotated[str, Field(min_length=1)], ...] = ("github.com",)
+    clone: tuple[Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:[0-9]+)?$")], ...] = ("github.com",)
     clone_max_bytes: Annotated[int, Field(ge=1, le=10**10, strict=True)] = 500_000_000
     clone_max_seconds: Annotated[int, Field(ge=1, le=3600, strict=True)] = 300
     store: Store | None = None

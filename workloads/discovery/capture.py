@@ -1,8 +1,8 @@
 """The record of a capture: the one object that makes bytes and text of a discovery count, or says why there are none.
 
-The rule: it is put last, with `If-None-Match: *`, and read back. The first one of an address and an event's time counts
-whose objects are as it says; a later run finds it and fetches nothing. No address in it has a value that looks like a
-secret.
+The rule: it is put last, with `If-None-Match: *`, and read back. Of an address and an event's time the first one counts
+that is theirs and whose objects are as it says; a later run finds it and fetches nothing. No address in it has a value
+that looks like a secret.
 """
 
 import json
@@ -163,8 +163,13 @@ def held(store: ObjectStore, bucket: str, address: Address, when: datetime) -> t
         except ValidationError:
             continue
         sha256 = sha256_of(found.body)
-        if found.metadata.get(SHA256_METADATA) == sha256 and all(
-            _is_there(store, bucket, one) for one in kept(capture)
+        is_own = capture.event_time == when and any(
+            one.stored.key.startswith(folder_of(address, when)) for one in kept(capture)
+        )
+        if (
+            is_own
+            and found.metadata.get(SHA256_METADATA) == sha256
+            and all(_is_there(store, bucket, one) for one in kept(capture))
         ):
             ref = found.ref
             stored = Stored(key=ref.key, etag=ref.etag, size=ref.size, sha256=sha256, stored_at=capture.captured_at)

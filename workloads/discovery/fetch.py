@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -180,7 +180,7 @@ class _Answer:
                     if size > limit:
                         raise FetchError(f"it has more than {limit} bytes, which is the limit")
                     digest.update(piece)
-                    _write(file, piece)
+                    file.write(piece)
                 self._pieces.clear()
                 if self._is_over:
                     break
@@ -261,11 +261,3 @@ class _Answer:
     def on_message_complete(self) -> None:
         """See the end of an answer."""
         self._is_over = self._is_headed
-
-
-def _write(file: IO[bytes], piece: bytes) -> None:
-    """Write, so that an error of the disk has the file's name."""
-    try:
-        file.write(piece)
-    except OSError as fault:
-        raise OSError(fault.errno, fault.strerror, file.name) from None

@@ -10,7 +10,6 @@ never of this run, so a second call for one event finds what the first one archi
 
 import hashlib
 import json
-import re
 import shutil
 import sys
 import tempfile
@@ -19,7 +18,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from mimetypes import MimeTypes
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,25 +28,15 @@ from model.terminal_text import printable
 from object_store import AlreadyExists, ObjectRef
 from workloads.archive import clock
 from workloads.archive.commit import SHA256_METADATA, Counts, Stored, sha256_of
+from workloads.archive.disk import on_disk
 from workloads.archive.proven import put_proven, read_back
 from workloads.context import DISCOVERY, Context, Options, Told, ended, opened
 from workloads.discovery import capture as captures
 from workloads.discovery.address import Address, AddressError
-from workloads.discovery.capture import Answered, Capture, Kept, Text, folder_of, held, record_key
-from workloads.discovery.encoding import EncodingError, charset_of, text_of, undone
-from workloads.discovery.fetch import TOOL, Fetched, fetch
-from workloads.discovery.reach import PUBLIC, Deadline, Reach, ReachError
-from workloads.discovery.repository import (
-    Limits,
-    RepositoryError,
-    bundled,
-    check_git,
-    describe,
-    fetch_repository,
-    is_repository,
-)
-from workloads.discovery.text import extracted
-from workloads.discovery.walls import wall_of
+from workloads.discovery.capture import Answered, Capture, Kept, folder_of, held, record_key
+from workloads.discovery.fetch import TOOL
+from workloads.discovery.making import Made, made_of
+from workloads.discovery.reach import PUBLIC, Reach
 from workloads.receipt import Receipt, SourceReceipt, Status, said
 from workloads.running import begun_receipt, end, ended_receipt
 from workloads.settings import TIME_FORM, time_of
@@ -57,14 +45,6 @@ _STANDARD_INPUT: Final = "-"
 _CLOCKS_DIFFER: Final = timedelta(days=1)
 _LEFT_OVER_SECONDS: Final = 86400.0
 """What is as old as this in the spool was left by a killed run: no run takes a tenth of it."""
-_HEAD: Final = 2**18
-_BLOCK: Final = 2**16
-_MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}")
-_PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
-_TEXTS: Final = re.compile(r"text/.+|application/(json|xml|x-ndjson|yaml|toml|javascript)|.+\+(json|xml)")
-_LOOKS_LIKE_A_PAGE: Final = re.compile(rb"\s*(<!doctype html|<html|<head|<body)", re.IGNORECASE)
-_UNKNOWN: Final = "application/octet-stream"
-_TYPES: Final = MimeTypes()
 
 
 @dataclass(frozen=True)
@@ -117,33 +97,6 @@ class _Course:
     stage: Callable[[str], None]
 
 
-@dataclass
-class _Made:
-    """What was fetched, on its way to the store.
-
-    Attributes:
-        fetched: What came.
-        kind: Of the capture.
-        reason: Why it is a failed one.
-        raw: The file of the bytes, if they came as a whole.
-        name: The last segment of its key.
-        content_type: Of it.
-        identity: What stands for its content in its key.
-        extract: The file of the text.
-        more: Further fields of the record.
-    """
-
-    fetched: Fetched
-    kind: str = "page"
-    reason: str = ""
-    raw: Path | None = None
-    name: str = ""
-    content_type: str = _UNKNOWN
-    identity: str = ""
-    extract: Path | None = None
-    more: dict[str, Any] | None = None
-
-
 def run(options: PutOptions, *, reach: Reach = PUBLIC, stage: Callable[[str], None] | None = None) -> ExitCode:
     """Fetch, archive, write the receipt, and print what leads to it."""
     try:
@@ -178,6 +131,8 @@ def _receipted(
         status, error = "failed", said(fault)
     sources = (_source(address, *found),) if found is not None else ()
     notes = found[0].notes if found is not None else ()
+    if found is not None and found[0].run != receipt.run:
+        notes = (*notes, f"archived by an earlier call, {found[0].run}")
     return end(context, ended_receipt(receipt, status, error, sources, {}, notes), sent=True), found
 
 
@@ -217,97 +172,15 @@ def _put(course: _Course) -> tuple[Capture, Stored]:
     if not isinstance(found, int):
         return found
     course.stage("looked")
-    settings = context.settings.discovery
-    with context.doing("fetching"):
-        is_cloned = is_repository(course.address, settings.clone)
-        made = _repository(course) if is_cloned else _page(course)
+    with context.doing("fetching"), on_disk(course.folder):
+        made = made_of(course.address, course.folder, context.settings.discovery, course.reach)
     course.stage("fetched")
     capture = _stored(course, made)
     course.stage("stored")
     return _recorded(course, capture, found)
 
 
-def _page(course: _Course) -> _Made:
-    settings = course.context.settings.discovery
-    limit = settings.max_bytes
-    fetched = fetch(course.address, course.folder / "body", limit, Deadline(settings.max_seconds), course.reach)
-    made = _Made(fetched, reason=fetched.failure)
-    body = fetched.body
-    if body is None:
-        return made
-    headers = fetched.headers
-    said_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    kind = said_type if _MEDIA_TYPE.fullmatch(said_type) else _UNKNOWN
-    is_encoded = headers.get("content-encoding", "").strip().lower() not in ("", "identity")
-    made.raw, made.identity = body, fetched.sha256[:16]
-    try:
-        content = undone(body, headers.get("content-encoding", ""), course.folder / "content", limit)
-    except EncodingError as fault:
-        made.reason = made.reason or str(fault)
-        made.name, made.content_type = "raw.bin", _UNKNOWN
-        return made
-    with content.open("rb") as file:
-        head = file.read(_HEAD)
-    if not said_type and _LOOKS_LIKE_A_PAGE.match(head):
-        kind = "text/html"
-    made.name, made.content_type = f"raw{_TYPES.guess_extension(kind) or '.bin'}", kind
-    if is_encoded:
-        made.name, made.content_type = f"{made.name}.gz", "application/gzip"
-    if made.reason:
-        return made
-    page = None
-    if kind in _PAGES or _TEXTS.fullmatch(kind):
-        charset = charset_of(content, headers.get("content-type", ""))
-        made.extract = course.folder / ("extract.md" if kind in _PAGES else "extract.txt")
-        if kind in _PAGES:
-            page = extracted(text_of(content, charset), made.extract)
-            characters = page.characters
-        else:
-            characters = _copied(text_of(content, charset), made.extract)
-        text = Text(charset=charset.name, charset_found=charset.found, replaced=charset.replaced, characters=characters)
-        made.more = {"text": text, "title": page.title if page else ""}
-        if charset.replaced:
-            made.more["notes"] = (f"{charset.replaced} signs are not {charset.name}, and are U+FFFD in the text",)
-    else:
-        made.more = {"notes": (f"{kind} is not text, so there is no extract",)}
-    made.reason = wall_of(course.address, fetched.last, headers, head, page)
-    if made.reason:
-        made.extract, made.more = None, {**(made.more or {}), "text": None}
-    return made
-
-
-def _copied(pieces: Iterator[str], to: Path) -> int:
-    """Write text to a new file; how many characters it has without white space."""
-    characters = 0
-    with to.open("x", encoding="utf-8", newline="") as file:
-        for piece in pieces:
-            file.write(piece)
-            characters += len("".join(piece.split()))
-    return characters
-
-
-def _repository(course: _Course) -> _Made:
-    settings = course.context.settings.discovery
-    check_git()
-    limits = Limits(settings.clone_max_bytes, Deadline(settings.clone_max_seconds))
-    fetched = fetch_repository(course.address, course.folder, limits, settings.clone, course.reach)
-    made = _Made(fetched, "repository", fetched.failure)
-    if made.reason:
-        return made
-    try:
-        bundle = bundled(fetched, course.folder, limits, course.reach)
-        made.extract = course.folder / "extract.md"
-        describe(bundle, course.folder, limits, made.extract)
-    except (RepositoryError, ReachError) as fault:
-        made.reason, made.extract = str(fault), None
-        return made
-    made.raw, made.name, made.content_type = bundle.path, "repository.bundle", "application/x-git-bundle"
-    made.identity = bundle.commit[:16]
-    made.more = {"commit": bundle.commit, "branch": bundle.branch, "notes": bundle.lacks}
-    return made
-
-
-def _stored(course: _Course, made: _Made) -> Capture:
+def _stored(course: _Course, made: Made) -> Capture:
     """Store bytes and text, and make the record."""
     fetched = made.fetched
     raw = extract = None
@@ -331,7 +204,7 @@ def _stored(course: _Course, made: _Made) -> Capture:
         headers={name: fetched.headers[name][:1000] for name in captures.HEADERS if name in fetched.headers},
         raw=raw,
         extract=extract,
-        **(made.more or {}),
+        **made.more,
     )
 
 

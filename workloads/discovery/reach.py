@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -150,11 +150,6 @@ class Reach:
 
 
 PUBLIC: Final = Reach()
-
-
-def without_proxies(environ: Mapping[str, str]) -> dict[str, str]:
-    """An environment without what leads a program to a proxy."""
-    return {name: value for name, value in environ.items() if not name.upper().endswith("_PROXY")}
 
 
 def _said(fault: Exception | None) -> str:

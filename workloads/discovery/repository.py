@@ -19,7 +19,7 @@ from typing import IO, Final
 from model.problems import InvalidInputError, Problem
 from workloads.discovery.address import Address
 from workloads.discovery.fetch import TOOL, Fetched, fetch
-from workloads.discovery.reach import Deadline, Reach, without_proxies
+from workloads.discovery.reach import Deadline, Reach
 
 _ADVERTISED: Final = "/info/refs?service=git-upload-pack"
 _PATH: Final = re.compile(r"/(?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(\.git)?/?")
@@ -33,6 +33,8 @@ _GIT_MINIMUM: Final = (2, 37)
 _LOOK_SECONDS: Final = 0.1
 _README: Final = re.compile(r"readme(\.(md|markdown|mdx|rst|txt|org|adoc))?", re.IGNORECASE)
 _COPY: Final = 2**16
+_ENVIRONMENT: Final = "PATH TMPDIR DEVELOPER_DIR SSL_CERT_FILE SSL_CERT_DIR NIX_SSL_CERT_FILE"
+"""What git gets of this process; the keys of the store and a proxy are not among it."""
 
 
 class RepositoryError(Exception):
@@ -81,7 +83,9 @@ def check_git() -> str:
     path = os.environ.get("PATH", "which is not set")
     if program is None:
         raise InvalidInputError([Problem("git", f"is not installed, or not in PATH ({path})", "2.37 or later", "git")])
-    done = subprocess.run([program, "version"], capture_output=True, text=True, check=False)  # noqa: S603 - as found
+    done = subprocess.run(  # noqa: S603 - as found
+        [program, "version"], env={"PATH": path}, capture_output=True, text=True, check=False
+    )
     found = re.search(r"(\d+)\.(\d+)", done.stdout)
     if found is None or (int(found[1]), int(found[2])) < _GIT_MINIMUM:
         given = done.stdout.strip() or "no version"
@@ -110,13 +114,13 @@ def bundled(found: Fetched, folder: Path, limits: Limits, reach: Reach) -> Bundl
         OSError: The disk is full.
     """
     there = found.last
-    (address, *_) = reach.addresses(there, limits.deadline)
+    found_at = reach.addresses(there, limits.deadline)
     base = there.sent.removesuffix(_ADVERTISED)
     git = _Git(check_git(), folder, limits)
     bare = folder / "repository.git"
-    shown = f"[{address}]" if ":" in address else address
+    led = ",".join(f"[{each}]" if ":" in each else each for each in found_at)
     git.run(
-        "-c", f"http.curloptResolve={there.host}:{there.port}:{shown}",
+        "-c", f"http.curloptResolve={there.host}:{there.port}:{led}",
         "clone", "--quiet", "--bare", "--single-branch", "--no-tags", "--template=", "--", base, str(bare),
     )  # fmt: skip
     commit = git.asked(bare, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", may_fail=True)
@@ -159,13 +163,12 @@ class _Git:
 
     def __init__(self, program: str, folder: Path, limits: Limits) -> None:
         self._program, self._folder, self._limits = program, folder, limits
-        own = {name: value for name, value in without_proxies(os.environ).items() if not name.startswith("GIT_")}
         settings = {
             "core.askPass": "",
+            "core.bigFileThreshold": "16m",  # a larger file is not held in memory
             "core.fsmonitor": "false",
             "core.hooksPath": os.devnull,
             "credential.helper": "",
-            "fetch.fsckObjects": "false",
             "fetch.unpackLimit": "1",  # one pack, whose size can be seen while it comes
             "gc.auto": "0",
             "http.followRedirects": "false",  # also switches off what a server calls its alternates
@@ -181,7 +184,7 @@ class _Git:
             "transfer.bundleURI": "false",
         }
         self._environ = {
-            **{name: value for name, value in own.items() if name not in ("SSH_ASKPASS", "CURL_HOME", "NETRC")},
+            **{name: os.environ[name] for name in _ENVIRONMENT.split() if name in os.environ},
             "GIT_CONFIG_COUNT": str(len(settings)),
             **{f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(settings)},
             **{f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(settings.values())},

@@ -20,6 +20,8 @@ _BLOCKS: Final = (
 )
 _APART: Final = frozenset(_BLOCKS.split()) | frozenset(_HEADINGS)
 _LINES: Final = frozenset({"br", "li", "tr", "option"})
+_RUN_MAXIMUM: Final = 10_000
+_TITLE_MAXIMUM: Final = 500
 _SPACE: Final = re.compile(r"[ \t\r\n\f]+")
 
 
@@ -28,7 +30,7 @@ class Page:
     """What a page has besides its text.
 
     Attributes:
-        title: Its title; empty for none.
+        title: The beginning of its title; empty for none.
         characters: How many characters its text has, white space left out.
         asks_for_password: Whether there is a field for a password.
     """
@@ -66,6 +68,8 @@ class _Target:
         self._title: list[str] = []
         self._silent: list[str] = []
         self._links: list[str] = []
+        self._run: list[str] = []
+        """Text that was met and not written yet; the parser gives it sign by sign at times."""
         self._pre = 0
         self._gap = 0
         """Line breaks to write before the next text."""
@@ -74,6 +78,7 @@ class _Target:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Begin an element."""
+        self._flush()
         if tag in _SILENT:
             self._silent.append(tag)
         elif tag == "a":
@@ -82,6 +87,7 @@ class _Target:
                 self._write("[")
         elif tag == "img" and attributes.get("alt", "").strip():
             self.data(f" {attributes['alt']} ")
+            self._flush()
         elif tag == "input" and attributes.get("type", "").strip().lower() == "password":
             self._asks = True
         elif tag in ("td", "th"):
@@ -95,6 +101,7 @@ class _Target:
 
     def end(self, tag: str) -> None:
         """End an element."""
+        self._flush()
         if self._silent and tag == self._silent[-1]:
             self._is_titled |= self._silent.pop() == "title"
         elif tag == "a" and self._links and (link := self._links.pop()):
@@ -105,6 +112,15 @@ class _Target:
 
     def data(self, text: str) -> None:
         """Take text."""
+        self._run.append(text)
+        if len(self._run) > _RUN_MAXIMUM:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._run:
+            return
+        text = "".join(self._run)
+        self._run.clear()
         if self._silent:
             if self._silent[-1] == "title" and not self._is_titled:
                 self._title.append(text)
@@ -123,12 +139,14 @@ class _Target:
 
     def close(self) -> None:
         """End the file with a line break."""
+        self._flush()
         if self._is_begun:
             self._file.write("\n")
 
     def page(self) -> Page:
         """What was met."""
-        return Page(_SPACE.sub(" ", "".join(self._title)).strip(), self._characters, self._asks)
+        title = _SPACE.sub(" ", "".join(self._title)).strip()
+        return Page(title[:_TITLE_MAXIMUM], self._characters, self._asks)
 
     def _break(self, tag: str) -> None:
         self._gap = max(self._gap, 2 if tag in _APART else tag in _LINES)

@@ -73,6 +73,21 @@ def test_second_call_gives_the_same(finder: Finder) -> None:
     assert finder.web.asked == ["/a"]
 
 
+def test_other_machine_gives_the_same(finder: Finder) -> None:
+    """Also with another state, and long after: the keys are made of the event."""
+    finder.web.routes["/a"] = answer(PAGE)
+    assert finder.put("/a") == 0
+    first = finder.printed
+    finder.world.folder, finder.world.name = finder.world.folder.with_name("two"), "two"
+
+    assert finder.put("/a") == 0
+
+    assert finder.printed == first
+    assert finder.web.asked == ["/a"]
+    (receipt,) = finder.world.receipts()
+    assert receipt["notes"] == [f"archived by an earlier call, {finder.record()['run']}"]
+
+
 def test_same_bytes_are_one_object(finder: Finder) -> None:
     """Two events of one day for one address: two records, and one object of bytes and text each."""
     finder.web.routes["/a"] = answer(PAGE)
@@ -100,15 +115,20 @@ def test_other_bytes_are_another_object(finder: Finder) -> None:
     assert finder.body("rawRef") == PAGE
 
 
-@pytest.mark.parametrize("damage", ["gone", "replaced", "record"])
+@pytest.mark.parametrize("damage", ["gone", "replaced", "record", "copied"])
 def test_capture_that_was_damaged_is_made_again(finder: Finder, damage: str) -> None:
-    """A record whose bytes are gone or replaced, or that is none, counts no more: the page is fetched again."""
+    """A record whose bytes are gone or replaced, or that is none or of another event, does not count: fetched again."""
     finder.web.routes["/a"] = answer(PAGE)
     assert finder.put("/a") == 0
     one = finder.printed["metaRef" if damage == "record" else "rawRef"]
     client = finder.world.client
     if damage == "gone":
         client.delete_object(Bucket=one["bucket"], Key=one["key"])
+    elif damage == "copied":  # the record of another event
+        assert finder.put("/a", at="2026-11-30T05:00:00Z") == 0
+        there, one = finder.printed["metaRef"], finder.printed["metaRef"]
+        key = one["key"].replace("/050000.", "/040000.")
+        client.copy_object(Bucket=one["bucket"], Key=key, CopySource={"Bucket": there["bucket"], "Key": there["key"]})
     else:
         client.put_object(Bucket=one["bucket"], Key=one["key"], Body=b"{}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,12 @@ def test_nothing_runs_and_nothing_else_is_asked(
             f'[http]proxy={place}\n[credential]helper=!touch {mark}\n[url "{place}/"]insteadOf=http://\n'
         )
         (home / ".netrc").write_text("machine git.test login u password PLANT1\n")
+        programs = tmp_path / "bin"
+        programs.mkdir()
+        (programs / "git").write_text(f'#!/bin/sh\nenv >> {tmp_path}/seen\nexec {shutil.which("git")} "$@"\n')
+        (programs / "git").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "PLANT6")
         monkeypatch.setenv("HOME", str(home))
         monkeypatch.setenv("GIT_TEMPLATE_DIR", str(home / "template"))
         for name in ("http_proxy", "HTTPS_PROXY", "all_proxy"):
@@ -118,6 +125,9 @@ def test_nothing_runs_and_nothing_else_is_asked(
 
         assert not inside.asked
     assert not mark.exists()
+    seen = (tmp_path / "seen").read_text()
+    assert "HOME=" in seen
+    assert "PLANT6" not in seen
     assert not [head for head in hosting.web.heads if "Authorization" in head]
     assert [note.partition(":")[0] for note in hosting.printed["notes"]] == [
         "submodules are not in it",
