@@ -233,7 +233,7 @@ class Discovery(_Declared):
 
     Attributes:
         max_bytes: Bytes of a page at most, as they come and decoded.
-        max_seconds: Seconds that a page may take.
+        max_seconds: Seconds that a page may take, and as many that the making of its text may.
         clone: The hosts of which a repository is cloned; of others, the page is fetched.
         clone_max_bytes: Bytes of a repository with its history at most.
         clone_max_seconds: Seconds that a repository may take.

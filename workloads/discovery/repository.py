@@ -121,7 +121,7 @@ def bundled(found: Fetched, folder: Path, limits: Limits, reach: Reach) -> Bundl
     led = ",".join(f"[{each}]" if ":" in each else each for each in found_at)
     git.run(
         "-c", f"http.curloptResolve={there.host}:{there.port}:{led}",
-        "clone", "--quiet", "--bare", "--single-branch", "--no-tags", "--template=", "--", base, str(bare),
+        "clone", "--quiet", "--bare", "--single-branch", "--no-tags", "--", base, str(bare),
     )  # fmt: skip
     commit = git.asked(bare, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", may_fail=True)
     if not commit:
@@ -188,12 +188,10 @@ class _Git:
             "GIT_CONFIG_COUNT": str(len(settings)),
             **{f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(settings)},
             **{f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(settings.values())},
-            "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_LFS_SKIP_SMUDGE": "1",
             "GIT_TERMINAL_PROMPT": "0",
-            "HOME": str(folder),  # so that curl finds no .netrc, and sends no password
-            "XDG_CONFIG_HOME": str(folder),
+            "HOME": str(folder),  # where no configuration is, and no .netrc with passwords
             "LC_ALL": "C",
         }
 

@@ -52,6 +52,7 @@ def extracted(pieces: Iterable[str], to: Path) -> Page:
     """
     with to.open("x", encoding="utf-8", errors="replace", newline="") as file:
         target = _Target(file)
+        # `huge_tree`: before 2.14, libxml2 silently ends a page at a depth or a length that it takes for too much.
         parser = etree.HTMLParser(target=target, huge_tree=True, encoding="utf-8")
         for piece in pieces:
             parser.feed(piece.encode("utf-8", "replace"))

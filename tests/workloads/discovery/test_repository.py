@@ -135,6 +135,29 @@ def test_nothing_runs_and_nothing_else_is_asked(
     ]
 
 
+def test_server_that_asks_git_for_a_password(hosting: Finder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the check it answers 401: what this machine knows, a .netrc or a helper, is not asked and not sent."""
+    make_repository(tmp_path / "repositories/owner/tool", FILES)
+    home, mark = tmp_path / "machine", tmp_path / "it-ran"
+    home.mkdir()
+    (home / ".netrc").write_text("machine git.test login u password PLANT1\n")
+    (home / ".gitconfig").write_text(f"[credential]helper=!touch {mark}\n[core]askPass={mark}\n")
+    monkeypatch.setenv("HOME", str(home))
+    answers = git_server(tmp_path / "repositories")
+
+    def turns(handler: Handler) -> None:
+        if len(hosting.web.asked) == 1:
+            answers(handler)
+        else:
+            handler.wfile.write(answer(b"", "401 Unauthorized", WWW_Authenticate='Basic realm="x"'))
+
+    hosting.web.routes["/owner"] = turns
+    assert "git clone failed" in hosting.failed(url(hosting))
+    assert len(hosting.web.heads) > 1
+    assert not [head for head in hosting.web.heads if "Authorization" in head]
+    assert not mark.exists()
+
+
 def test_alternates_of_a_server(hosting: Finder, tmp_path: Path) -> None:
     """A server of plain files may name other servers that have the objects; they are not asked."""
     folder = tmp_path / "repositories/owner/tool"
@@ -205,6 +228,8 @@ def test_limits_of_a_repository(hosting: Finder, tmp_path: Path) -> None:
     """Too large, or too slow: it is failed, git ends, and nothing is left on the disk."""
     make_repository(tmp_path / "repositories/owner/tool", {**FILES, "big": os.urandom(400_000).hex()})
     hosting.more |= {"clone_max_bytes": 100_000}
+    assert "more than 100000 bytes" in hosting.failed(url(hosting))
+    hosting.web.routes["/owner"] = git_server(tmp_path / "repositories", stalls_after=200_000)
     assert "more than 100000 bytes" in hosting.failed(url(hosting))
 
     answers, hosting.more["clone_max_seconds"] = git_server(tmp_path / "repositories"), 2

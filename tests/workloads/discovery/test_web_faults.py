@@ -12,6 +12,7 @@ from object_store import EndpointUnreachable, ObjectStore
 from tests.workloads.discovery.test_put import PAGE
 from tests.workloads.discovery.web import answer, leading
 from workloads.discovery.address import Address
+from workloads.discovery.reach import Deadline
 from workloads.discovery.text import extracted
 from workloads.discovery.walls import wall_of
 
@@ -129,6 +130,20 @@ def test_body_that_does_not_come(finder: Finder, *, is_large: bool) -> None:
     assert ("more than 50000000 bytes" if is_large else "which is cut") in finder.failed("/a")
     assert "rawRef" not in finder.printed
     assert sum(sent) < 60_000_000
+
+
+def test_text_that_takes_too_long(finder: Finder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes are kept, and the text is given up."""
+    begun: list[float] = []
+
+    def deadline(seconds: float) -> Deadline:
+        begun.append(seconds)
+        return Deadline(seconds if len(begun) == 1 else 0)  # the first one is that of the fetch
+
+    monkeypatch.setattr("workloads.discovery.making.Deadline", deadline)
+    finder.web.routes["/a"] = answer(PAGE)
+    assert finder.failed("/a") == "its text was not made within 20 seconds"
+    assert finder.body("rawRef") == PAGE
 
 
 def test_failures_are_numbered_and_a_success_counts(finder: Finder) -> None:

@@ -108,8 +108,8 @@ def serving(host: str = "127.0.0.1", context: ssl.SSLContext | None = None) -> I
         thread.join()
 
 
-def git_server(folder: Path) -> Callable[[Handler], None]:
-    """Answers as `git http-backend` does for the repositories of a folder."""
+def git_server(folder: Path, stalls_after: int = 10**9) -> Callable[[Handler], None]:
+    """Answers as `git http-backend` does for the repositories of a folder; a larger answer never ends."""
 
     def answer_git(handler: Handler) -> None:
         path, _, query = handler.path.partition("?")
@@ -134,7 +134,12 @@ def git_server(folder: Path) -> Callable[[Handler], None]:
         head, _, body = done.stdout.partition(b"\r\n\r\n")
         lines = dict(line.split(": ", 1) for line in head.decode("latin-1").split("\r\n"))
         status = lines.pop("Status", "200 OK")
-        handler.wfile.write(answer(body, status, lines.pop("Content-Type", "text/plain")))
+        kind = lines.pop("Content-Type", "text/plain")
+        if len(body) <= stalls_after:
+            handler.wfile.write(answer(body, status, kind))
+        else:
+            handler.wfile.write(answer(body, status, kind)[:-1000])
+            handler.server.over.wait(20)
 
     return answer_git
 
