@@ -7,11 +7,11 @@ policy's document says: it names the stack's buckets. On AWS the tags say it, to
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.admin_api import AdminApi, AdminApiError, NotFoundError
+from infra.aws_client import ABSENT, AT_ONCE, chain_session, open_aws
 from infra.settings import AistorSettings, Settings
 from model.bucket_names import PROJECT
 from model.plan import StorePlan
@@ -23,9 +23,6 @@ from model.user_names import ServerName, Taken, bucket_prefixes_in
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
-
-AT_ONCE = 8
-_ABSENT = "NoSuchEntity"
 
 
 def planned_names(plan: StorePlan, settings: Settings) -> dict[ServerName, str]:
@@ -93,36 +90,21 @@ def _on_aistor(asked: list[ServerName], own: AistorSettings, settings: Settings)
 
 
 def _on_aws(asked: list[ServerName], settings: Settings) -> list[Taken]:
-    # Imported here: botocore is slow to import, and a stack on AIStor needs none of it.
-    from botocore.config import Config  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-    from infra.s3_client import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS, new_session  # noqa: PLC0415
-
-    config = Config(
-        retries={"mode": "standard", "max_attempts": ATTEMPTS},
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        max_pool_connections=AT_ONCE,
-    )
-    session = new_session(own_keys=False)
-
-    def account() -> str:
-        with closing(session.create_client("sts", region_name=settings.region, config=config)) as sts:
-            return str(sts.get_caller_identity()["Account"])  # type: ignore[attr-defined]  # its stubs know no service
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see `infra.aws_client`
 
     try:
-        needs_account = any(one.what is About.POLICY for one in asked)
-        policies = f"arn:aws:iam::{account()}:policy/" if needs_account else ""
-        with closing(session.create_client("iam", region_name=settings.region, config=config)) as client:
-            iam: IAMClient = client  # type: ignore[assignment]  # its type stubs know no service
-            return _each(partial(_taken_on_aws, iam, policies), asked)
+        session, account = chain_session(), ""
+        if any(one.what is About.POLICY for one in asked):
+            with open_aws(session, "sts", settings.region) as sts:
+                account = sts.get_caller_identity()["Account"]
+        with open_aws(session, "iam", settings.region) as iam:
+            return _each(partial(_taken_on_aws, iam, f"arn:aws:iam::{account}:policy/"), asked)
     except (BotoCoreError, ClientError) as error:
         raise _untold(f"AWS answers {error}", "the SDK's credential chain", settings) from None
 
 
 def _taken_on_aws(iam: "IAMClient", policies: str, one: ServerName) -> Taken | None:
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - see `_on_aws`
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - see `infra.aws_client`
 
     def document(arn: str) -> object:
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
@@ -142,7 +124,7 @@ def _taken_on_aws(iam: "IAMClient", policies: str, one: ServerName) -> Taken | N
         own = [policy["PolicyArn"] for policy in attached if f":policy/{PROJECT}-" in policy["PolicyArn"]]
         return _of_documents(one, [document(arn) for arn in own], tags=tags)
     except ClientError as error:
-        if error.response["Error"].get("Code") == _ABSENT:
+        if error.response["Error"].get("Code") == ABSENT:
             return None
         raise
 

@@ -29,7 +29,9 @@ from infra.moves import (
     too_many_keys,
     unswitched,
 )
+from infra.room_for_keys import ids_of_keys, new_keys, without_room
 from infra.settings import AistorSettings, Settings
+from infra.user_keys import keys_of_users
 from model.plan import StorePlan
 from model.policy_order import FormerPolicies
 from model.problems import InvalidInputError, Problem
@@ -75,6 +77,8 @@ def check_standing(plan: StorePlan, settings: Settings, resources: Sequence[Mapp
     else:
         held = generations_of((resource["type"], resource["urn"]) for resource in resources)
         problems += too_many_keys(plan, held, settings.where, settings.stack)
+        if not problems:
+            problems += _without_room(plan, settings, held, resources)
     there = existing_buckets({*locked, *(bucket.name for bucket in plan.buckets)}, settings, locked)
     problems += already_there(there - locked.keys(), settings.stack)
     own = settings.aistor
@@ -89,6 +93,15 @@ def check_standing(plan: StorePlan, settings: Settings, resources: Sequence[Mapp
     if problems + lost:
         raise InvalidInputError(problems + lost)
     return settings
+
+
+def _without_room(
+    plan: StorePlan, settings: Settings, held: Mapping[str, frozenset[int]], resources: Sequence[Mapping[str, Any]]
+) -> list[Problem]:
+    """A problem for each user of the state whose other access keys leave no room for the new ones."""
+    there = {name.name for name in names_in(resources) if name.what is About.USER}
+    new = {user: count for user, count in new_keys(plan, held).items() if user in there}
+    return without_room(plan, new, keys_of_users(new, settings), ids_of_keys(resources), settings.stack)
 
 
 def former_policies(resources: Iterable[Mapping[str, Any]]) -> FormerPolicies:

@@ -12,6 +12,7 @@ state or because the answer was no; 2 it could not run.
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,15 @@ from typing import Any
 
 from infra.admin_api import AdminApiError
 from infra.live_names import planned_names, taken_names
-from infra.moves import admin_api_of, managed_by, names_taken, unswitched
+from infra.moves import KEY_TYPES, admin_api_of, managed_by, names_taken, unswitched
 from infra.program import plan_for
 from infra.reachable import check_reachable
+from infra.room_for_keys import without_room
 from infra.settings import Settings
+from infra.user_keys import keys_of_users
 from model.exit_codes import ExitCode
 from model.plan import StorePlan
-from model.problems import InvalidInputError
+from model.problems import InvalidInputError, Problem
 from model.resources import About, AdminApiVersion, By, subject_of
 from model.terminal_text import printable
 from model.user_names import Taken, UserNames, form_in
@@ -83,7 +86,8 @@ class Found:
 
     Attributes:
         adopted: Resources that exist but are not in the state, in the plan's order.
-        refusals: Buckets that cannot be adopted in their present state, users of other stacks, and why.
+        refusals: Buckets that cannot be adopted in their present state, users of other stacks, users without room for
+            the new access keys, and why.
         retentions: Default retentions that the next `up` changes.
         policies: Buckets whose own policy the next `up` removes.
         keys: Access keys that become resources again.
@@ -156,16 +160,33 @@ def find(settings: Settings, plan: StorePlan, state: Held, pairs: Pairs | None) 
     missing = missing_keys(plan, state, _implemented_by(settings, state))
     keys = working_keys(settings, published_keys(plan, pairs, missing))
     kept = {(key.identity, key.generation) for key in keys}
+    made = [(name, number) for name, number in missing if (name, number) not in kept]
     # Of an identity that exists nowhere yet there is nothing to say.
     there = {subject_of(one.kind, one.name)[0] for one in (*(set(possible) - set(asked)), *adopted)}
     return Found(
         adopted,
-        (*lock_refusals(plan, settings.cloud, new), *map(str, names_taken(others, plan, settings.stack))),
+        (
+            *lock_refusals(plan, settings.cloud, new),
+            *map(str, names_taken(others, plan, settings.stack)),
+            *map(str, _without_room(settings, plan, state, made, keys)),
+        ),
         tuple(retention_changes(plan, new)),
         tuple(policies_removed(settings.cloud, new)),
         tuple(keys),
-        tuple(dict.fromkeys(name for name, number in missing if (name, number) not in kept and name in there)),
+        tuple(dict.fromkeys(name for name, _ in made if name in there)),
     )
+
+
+def _without_room(
+    settings: Settings, plan: StorePlan, state: Held, made: Iterable[tuple[str, int]], kept: Iterable[KeptKey]
+) -> list[Problem]:
+    """A problem for each user on AWS that has no room for the keys that the next `pulumi up` makes."""
+    if settings.cloud != "aws":
+        return []
+    users = {identity.name: identity.user_name for identity in plan.identities}
+    new = Counter(users[name] for name, _ in made)
+    ids = {name for kind, name in state.keys if kind in KEY_TYPES} | {key.access_key_id for key in kept}
+    return without_room(plan, new, keys_of_users(new, settings), ids, settings.stack)
 
 
 def _of_other_stacks(settings: Settings, plan: StorePlan, unheld: Iterable[Adoptable]) -> list[Taken]:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
 
+from infra import room_for_keys
 from infra.admin_api import AdminApi, AdminApiError, NotFoundError
 from infra.settings import AistorSettings, Settings
 
@@ -57,7 +58,7 @@ class LiveKeys(Protocol):
 def removal_line(settings: Settings, user_name: str, access_key_id: str) -> str:
     """The command with which a person removes a key that the state does not hold."""
     if settings.cloud == "aws":
-        return f"aws iam delete-access-key --user-name {user_name} --access-key-id {access_key_id}"
+        return room_for_keys.removal_line(user_name, access_key_id)
     return f"mc admin accesskey rm ALIAS {access_key_id}"
 
 

@@ -16,11 +16,12 @@ from datetime import UTC, datetime, timedelta
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from infra.moves import KEYS_PER_USER
+from infra.room_for_keys import UserKey, without_room
 from model.deployment import KeyPair
 from model.generations import Generations
 from model.plan import IdentityPlan
 from ops.keys.config_lines import write_generations
-from ops.keys.live_keys import live_keys, removal_line
+from ops.keys.live_keys import LiveKeys, live_keys
 from ops.keys.probe import works
 from ops.keys.settled import Say, Stack, look, settle, update
 from ops.preview.change import Aspect
@@ -68,7 +69,7 @@ def rotate(stack: str, name: str, options: Options) -> None:
         options: The options.
 
     Raises:
-        RotationError: Two keys exist already, or another change is pending.
+        RotationError: Two keys exist already, on AWS also keys of other origin, or another change is pending.
         DeclinedError: The answer was no.
         EngineError: pulumi failed; the same command continues from there.
         InvalidInputError: The config is invalid, or the identity does not exist.
@@ -86,6 +87,7 @@ def rotate(stack: str, name: str, options: Options) -> None:
             f"third: first deliver generation {before.current}, then run: "
             f"object-store keys retire {name} --stack {stack}"
         )
+    _check_current_is_there(found, identity)
     _check_room(found, identity)
     after = before.next
     _check_nothing_else(stack, name)
@@ -148,6 +150,8 @@ def revoke(stack: str, name: str, options: Options) -> None:
             found, identity, options
         )  # an unfinished revocation: the config has it, but the new key is not published
         return
+    if len(standing) < KEYS_PER_USER:
+        _check_room(found, identity)
     _check_nothing_else(stack, name, begun=_is_begun(found, identity))
     keys = ", ".join(f"{key.access_key_id} (generation {key.generation})" for key in standing.values()) or "none"
     grants = ", ".join(f"{grant.domain} ({grant.access})" for grant in identity.grants) or ".verify/ of every bucket"
@@ -211,8 +215,7 @@ def _finish(stack: Stack, identity: IdentityPlan, options: Options) -> None:
     _check_refused(published, identity.name, removed, options)
 
 
-def _check_room(stack: Stack, identity: IdentityPlan) -> None:
-    """Check that the current key exists, and that AWS allows one more; there keys created by hand count too."""
+def _check_current_is_there(stack: Stack, identity: IdentityPlan) -> None:
     held = {key.access_key_id for key in stack.of(identity.name).values()}
     with live_keys(stack.settings) as keys:
         live = keys.of(identity.user_name)
@@ -221,13 +224,23 @@ def _check_room(stack: Stack, identity: IdentityPlan) -> None:
             f"{identity.name}'s key {', '.join(sorted(held - set(live)))} is not on the server, so no key would work "
             f"meanwhile; what to do: object-store keys status --stack {stack.name}"
         )
-    if stack.settings.cloud == "aws" and len(live) >= KEYS_PER_USER:
-        unknown = [key for key in live if key not in held]
-        raise RotationError(
-            f"user {identity.user_name} has {len(live)} access keys, and AWS allows no third; not this stack's: "
-            f"{', '.join(unknown)}. Once it is unused: "
-            f"{removal_line(stack.settings, identity.user_name, unknown[0] if unknown else 'ID')}"
-        )
+
+
+def _check_room(stack: Stack, identity: IdentityPlan) -> None:
+    """Check that AWS allows one more key; keys that were made by hand count, too."""
+    user, held = identity.user_name, {key.access_key_id for key in stack.of(identity.name).values()}
+    if stack.settings.cloud != "aws":
+        return
+    with live_keys(stack.settings) as keys:
+        live = [_user_key(keys, user, key) for key in keys.of(user)]
+    for problem in without_room(stack.plan, {user: 1}, {user: live}, held, stack.name):
+        raise RotationError(str(problem))
+
+
+def _user_key(keys: LiveKeys, user: str, key: str) -> UserKey:
+    age, use = keys.age(user, key), keys.last_use(key)
+    made_at = datetime.now(UTC) - age if age is not None else None
+    return UserKey(key, made_at, use.at if use else None, use_is_known=use is not None)
 
 
 def _check_nothing_else(stack: str, name: str, *, begun: bool = False) -> None:

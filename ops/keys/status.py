@@ -83,8 +83,7 @@ def _of(identity: IdentityPlan, stack: Stack, keys: LiveKeys, limit: int, now: d
         age = keys.age(identity.user_name, key.access_key_id) if is_there else None
         if age is None and key.made_at is not None:
             age = now - key.made_at
-        use = keys.last_use(key.access_key_id)
-        used = "not told" if use is None else "never" if use.at is None else f"{use.at:%Y-%m-%d %H:%M} UTC"
+        used = _used(keys, key.access_key_id)
         role = {credential.current: "current", credential.previous: "previous"}.get(generation, "leftover")
         if not is_there:
             warning = f"it is not on the server: {for_stack(Remedy.LOST, stack.name)}"
@@ -102,7 +101,13 @@ def _of(identity: IdentityPlan, stack: Stack, keys: LiveKeys, limit: int, now: d
         if access_key_id not in held:
             warning = f"not this stack's; if it is unused, remove it from user {identity.user_name}"
             age = keys.age(identity.user_name, access_key_id)
-            yield KeyStatus(name, None, "unknown", access_key_id, _days(age), "", warning)
+            used = _used(keys, access_key_id)
+            yield KeyStatus(name, None, "unknown", access_key_id, _days(age), used, warning)
+
+
+def _used(keys: LiveKeys, access_key_id: str) -> str:
+    use = keys.last_use(access_key_id)
+    return "not told" if use is None else "never" if use.at is None else f"{use.at:%Y-%m-%d %H:%M} UTC"
 
 
 def _too_old(age: timedelta | None, limit: int) -> str:

@@ -84,6 +84,7 @@ def preflight(stack: str, before: Before, folder: Path | None = None) -> list[Fi
     # It imports the program's own modules, which a machine without Pulumi's SDK lacks; `read_stack` has said so.
     from ops.preflight.losses import ask_losses, nothing_lost  # noqa: PLC0415
     from ops.preflight.names import ask_names, names_ours  # noqa: PLC0415
+    from ops.preflight.room_for_keys import ask_room, room_for_keys  # noqa: PLC0415
 
     judge: Callable[..., list[Finding]]
     if own is not None:
@@ -95,6 +96,8 @@ def preflight(stack: str, before: Before, folder: Path | None = None) -> list[Fi
     losses = ask_losses(read.settings, read.facts.state.held, let_in=buckets.ok)
     taken = ask_names(read.settings, read.plan, read.facts.state.names, let_in=buckets.ok)
     findings = judge(all_gone=losses.value is not None and losses.value.all_gone)
+    if own is None:
+        findings += room_for_keys(ask_room(read.settings, read.plan, read.facts.state, let_in=buckets.ok))
     return [*findings, *names_ours(stack, read.plan, taken), nothing_lost(stack, losses, before)]
 
 

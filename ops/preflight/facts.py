@@ -47,6 +47,8 @@ class StateFacts:
         managed_by: The admin APIs that manage its identities, v3 or v4; empty without identities, and on AWS.
         held: Its resources that can be lost on the server.
         names: The names of its users, roles and policies, and those that an interrupted update was creating.
+        generations: The generations of the access keys in it, by identity.
+        key_ids: The ids of these keys.
     """
 
     buckets: frozenset[str] = frozenset()
@@ -56,6 +58,8 @@ class StateFacts:
     managed_by: frozenset[AdminApiVersion] = frozenset()
     held: tuple[Held, ...] = ()
     names: frozenset[ServerName] = frozenset()
+    generations: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    key_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

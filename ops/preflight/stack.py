@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.moves import admin_api_of, managed_by
+from infra.moves import admin_api_of, generations_of, managed_by
+from infra.room_for_keys import ids_of_keys
 from model.resources import PROVIDER, About, types_about
 from model.secrecy.redaction import keep_secret
 from model.user_names import form_in, names_in
@@ -105,6 +106,8 @@ def state_facts(exported: Mapping[str, Any]) -> StateFacts:
         managed_by=managed_by(one["type"] for one in resources),
         names=names_in([*resources, *creating]),
         held=tuple(held_in(exported)),
+        generations=generations_of((one["type"], one["urn"]) for one in resources),
+        key_ids=ids_of_keys(resources),
     )
 
 

@@ -162,6 +162,61 @@ def test_lost_state_and_what_was_made_by_hand_are_adopted(own: Checkout, stack: 
     assert (again.status, "nothing to adopt" in again.output) == (0, True)
 
 
+def without_keys_of(state: dict[str, Any], identity: str) -> dict[str, Any]:
+    """The state without an identity's access keys, and without what the stack has published."""
+    resources = state["deployment"]["resources"]
+    kept = [
+        one
+        for one in resources
+        if not ("accessKey" in one["type"] and one["urn"].rpartition("::")[2].startswith(f"{identity}-key-"))
+    ]
+    for one in kept:
+        if one["type"] == "pulumi:pulumi:Stack":
+            one["outputs"] = {}
+    return {**state, "deployment": {**state["deployment"], "resources": kept}}
+
+
+def test_user_without_room_for_a_new_key_is_named_before_anything_is_sent(own: Checkout) -> None:
+    """AWS allows two access keys: adopt, preflight and up each refuse, and the line that they name makes room."""
+    stack, user = "aws", f"{PREFIX['aws']}worker"
+    assert own.up(stack, "--stack", stack).status == 0
+    iam = own.client(stack, "iam")
+
+    def keys() -> list[str]:
+        return sorted(one["AccessKeyId"] for one in iam.list_access_keys(UserName=user)["AccessKeyMetadata"])
+
+    while len(keys()) < 2:
+        iam.create_access_key(UserName=user)
+    before = keys()
+    state = json.loads(own.pulumi(stack, "stack", "export", "--stack", stack).output)
+    lost = json.dumps(without_keys_of(state, "worker"))
+    assert own.pulumi(stack, "stack", "import", "--stack", stack, text=lost).status == 0
+
+    refused = [
+        adopt(own, stack, "--yes"),
+        own.python("cli", "preflight", "--stack", stack, "--before", "up", stack=stack),
+        own.up(stack, "--stack", stack),
+    ]
+
+    assert keys() == before
+    assert [done.status == 0 for done in refused] == [False] * 3
+    assert [done.status for done in refused[:2]] == [1, 1]
+    for done in refused:
+        assert all(key in done.output for key in before), done.output
+        line = f"aws iam delete-access-key --user-name {user} --access-key-id "
+        named = done.output.partition(line)[2][:20]
+        assert named in before
+    iam.delete_access_key(UserName=user, AccessKeyId=named)
+    for done in (
+        adopt(own, stack, "--yes"),
+        own.python("cli", "preflight", "--stack", stack, "--before", "up", stack=stack),
+        own.up(stack, "--stack", stack),
+    ):
+        assert done.status == 0, done.output
+    assert len(keys()) == 2
+    assert previewed(own, stack) == {}
+
+
 @on("stack", ["local"], left=["aws"])
 def test_nothing_is_imported_that_was_not_agreed_to(checkout: Checkout, stack: str) -> None:
     """Without a terminal and without --yes, the command shows its findings, and the state does not change."""

@@ -27,7 +27,7 @@ class Outcome:
 
 
 def rehearse(day: BadDay, stack: Stack) -> Outcome:
-    """Let a day happen to a healthy stack; after a good end the stack is healthy again.
+    """Let a day happen to a healthy stack; after a good end the stack is healthy again, without keys of before.
 
     Raises:
         BadDayError: The damage cannot be done, or a command that must succeed failed.
@@ -40,6 +40,7 @@ def rehearse(day: BadDay, stack: Stack) -> Outcome:
         return Outcome((f"the documented lines end with status {done.status}: {done.output[-_TAIL_CHARACTERS:]}",))
     wrong = tuple(_wrong(day, stack, before))
     if not wrong:
+        stack.remove_old_keys()
         day.after(stack)
     return Outcome(wrong)
 

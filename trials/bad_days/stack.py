@@ -205,6 +205,18 @@ class Stack:
         given = json.loads(self.must("stack", "output", "credentials", "--json", "--show-secrets"))
         return {name: Pair(one["access_key_id"], one["secret_access_key"]) for name, one in given.items()}
 
+    def remove_old_keys(self) -> None:
+        """Remove the access keys that the stack does not publish, as docs/operations.md says; on AWS a user has two."""
+        if self.by != "aws":
+            return
+        published = self.credentials()
+        for identity in self.plan.identities:
+            if identity.name in published and identity.trust is None:
+                user, key = identity.user_name, published[identity.name].access_key_id
+                for one in self.iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
+                    if one["AccessKeyId"] != key:
+                        self.iam.delete_access_key(UserName=user, AccessKeyId=one["AccessKeyId"])
+
     def works(self, identity: str, pair: Pair) -> bool:
         """Whether the server accepts an identity's access key: it lists a bucket that the plan grants."""
         holder = next(one for one in self.plan.identities if one.name == identity)

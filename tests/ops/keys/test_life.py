@@ -245,10 +245,17 @@ def test_third_generation_is_refused_with_advice(world: World, capsys: pytest.Ca
     assert "object-store keys retire worker --stack s" in refused(world, "rotate", capsys)
 
 
-def test_third_key_that_somebody_made_by_hand_is_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """AWS allows no third key; the command that removes it is shown."""
+@pytest.mark.parametrize("command", ["rotate", "revoke"])
+def test_third_key_that_somebody_made_by_hand_is_named(
+    world: World, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """AWS allows no third key; the key's age and last use, and the command that removes it, are shown."""
     world.live.append("BYHAND")
-    said = refused(world, "rotate", capsys)
+    world.dated = timedelta(days=4)
+    world.last_use = LastUse(NOW - timedelta(days=1), "s3 in us-west-2")
+    said = refused(world, command, capsys)
+    assert "BYHAND (made 20" in said
+    assert f"last used {NOW - timedelta(days=1):%Y-%m-%d %H:%M} UTC" in said
     assert "aws iam delete-access-key --user-name joelclaw-prod-usw2-worker --access-key-id BYHAND" in said
 
 
