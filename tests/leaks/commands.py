@@ -9,6 +9,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import quote
 
 from cli.commands import COMMANDS as NAMES
 
@@ -84,7 +85,8 @@ AS_EXPORTER = AT_NOBODY | {
 }
 AS_TYPESENSE = AS_EXPORTER | {"TYPESENSE_URL": NOBODY, "TYPESENSE_API_KEY": ROOT_PASSWORD}
 AS_FINDER = AT_NOBODY | {"S3_BUCKETS": '{{"discovery-raw": "finds-of-a-test"}}'}
-FIND = "cli discovery put --at 2026-11-30T04:00:00Z"
+QUOTED = quote(ROOT_PASSWORD, safe="")
+FIND = "cli discovery put --at 2026-11-30T04:00:00Z -"
 AS_VAULT = AT_NOBODY | {"S3_BUCKETS": '{{"vault-backups": "notes-of-a-test"}}'}
 HELPED = (
     "cli",
@@ -128,8 +130,8 @@ COMMANDS = (
     line("otel restore", f"cli otel restore {DAY} --to-file {{out}}/events", 2, environ=AS_EXPORTER),
     line("otel query", f"cli otel query SELECT {DAY}", 2, environ=AS_EXPORTER),
     line("otel backfill", "cli otel backfill", 2, environ=AS_TYPESENSE, debug=True),
-    line("discovery put", f"{FIND} http://127.0.0.1:9/?token={ROOT_PASSWORD}", 2, environ=AS_FINDER, debug=True),
-    line("discovery put, user", f"{FIND} http://u:{ROOT_PASSWORD}@h.test/", 2, environ=AS_FINDER, says="a user"),
+    line("discovery put", FIND, 2, environ=AS_FINDER, text=f"http://127.0.0.1:9/?token={ROOT_PASSWORD}", debug=True),
+    line("discovery put, user", FIND, 2, environ=AS_FINDER, text=f"http://u:{QUOTED}@h.test/", says="a user"),
     line("schedule", "cli schedule --for launchd", 2, says="is missing", environ=AS_ARCHIVER),
     line("window status", "cli window status", 2, environ=AS_ARCHIVER, debug=True),
     line("window reconcile", "cli window reconcile", 2, environ=AS_ARCHIVER),

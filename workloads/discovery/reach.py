@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from botocore.httpsession import get_cert_path
+
 from workloads.discovery.address import Address
 
 _Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -94,7 +96,7 @@ class Reach:
     Attributes:
         resolve: Gives the addresses of a name.
         allowed: Further addresses with their ports; only tests have any.
-        context: How certificates are checked; None for the system's authorities.
+        context: How certificates are checked; None for the public authorities and the system's.
     """
 
     resolve: Callable[[str, int], Iterable[str]] = asked
@@ -134,7 +136,7 @@ class Reach:
                 return plain, each
             try:
                 plain.settimeout(deadline.left())
-                context = self.context or ssl.create_default_context()
+                context = self.context or _public_context()
                 return context.wrap_socket(plain, server_hostname=there.host), each
             except ssl.SSLCertVerificationError as refusal:
                 plain.close()
@@ -150,6 +152,13 @@ class Reach:
 
 
 PUBLIC: Final = Reach()
+
+
+def _public_context() -> ssl.SSLContext:
+    """Trusts the system's authorities, and the public ones that botocore has: some Pythons find none of the system."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(get_cert_path(True))  # noqa: FBT003 - botocore's
+    return context
 
 
 def _said(fault: Exception | None) -> str:

@@ -19,6 +19,7 @@ from workloads.discovery.reach import Deadline, Reach, ReachError, is_public
 
 if TYPE_CHECKING:
     import ipaddress
+    from pathlib import Path
 
     from tests.workloads.discovery.conftest import Finder
     from tests.workloads.discovery.web import Web
@@ -174,6 +175,22 @@ def test_certificates(finder: Finder, case: str) -> None:
         assert bool(web.asked) == (case == "right")
     if case != "right":
         assert "the certificate of secure.test is not trusted" in finder.printed["reason"]
+
+
+def test_python_without_the_systems_authorities(
+    finder: Finder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one on a Mac whose certificates were not installed: the public ones of botocore are trusted."""
+    authority, served = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("secure.test").configure_cert(served)
+    (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
+    monkeypatch.setattr("ssl.create_default_context", lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    monkeypatch.setattr("workloads.discovery.reach.get_cert_path", lambda _: str(tmp_path / "ca.pem"))
+    with serving(context=served) as web:
+        web.routes["/a"] = answer(PAGE)
+        finder.names["secure.test"] = [web.host]
+        finder.allowed.add((web.host, web.port))
+        assert finder.put(f"https://secure.test:{web.port}/a") == 0
 
 
 def test_body_over_tls_that_is_cut(finder: Finder) -> None:
