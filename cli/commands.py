@@ -51,6 +51,7 @@ COMMANDS = {
     "vault": Line(OBJECTS, "cli.vault", "Store snapshots of the vault of notes, and prove them."),
     "otel": Line(OBJECTS, "cli.otel", "Store ClickHouse's events by day, and read them again."),
     "discovery": Line(OBJECTS, "cli.discovery", "Archive a page or a repository before a note is made."),
+    "documents": Line(OBJECTS, "cli.documents", "Store documents by content, one or a whole tree."),
     "window": Line(OBJECTS, "cli.window", "Write to the NAS and to the store, until both are equal."),
     "scrub": Line(OBJECTS, "cli.scrub", "Read stored packs back in turn, and name what is damaged."),
     "receipts": Line(OBJECTS, "cli.receipts", "List what the workloads' runs did, newest first."),
@@ -117,4 +118,4 @@ def _object_store(
 app = typer.main.get_command(_typer)
 for _option in app.params:
     if _option.name == "show_completion":
-        vars(_option)["help"] = "Show the completion."  # on one line, so that the list fits on one screen
+        vars(_option)["hidden"] = True  # so that the list fits on one screen

@@ -113,6 +113,8 @@ OTEL = Work(
 )
 DISCOVERY = Work("discovery", "discovery-raw", lambda _: {}, "discovery.put", lambda _: timedelta(days=1))
 """It runs for events and not by the clock, so it is in no schedule, and no silence of it alarms."""
+DOCUMENTS = Work("documents", "docs-raw", lambda _: {}, "documents.put", lambda _: timedelta(days=1))
+"""Likewise: by events, and once for all that was there before."""
 WORKS = {one.name: one for one in (SESSIONS, VAULT, OTEL)}
 
 
@@ -156,6 +158,7 @@ class Context:
         state: The machine's state; of a command that needs none it is not opened.
         keys: To whom is encrypted, and what can be opened.
         console: For progress and messages.
+        buckets: The granted bucket of each domain, for a workload that has several.
     """
 
     options: Options
@@ -168,6 +171,7 @@ class Context:
     state: State
     keys: Keys
     console: Console
+    buckets: Callable[[str], str]
 
     @property
     def receipts(self) -> Path:
@@ -266,7 +270,7 @@ def opened(options: Options, work: Work, *, locked: bool = True) -> Iterator[Con
     console = Console(stderr=True, quiet=options.quiet)
     state = State(base / work.name / bucket, options.wait_seconds)
     with ObjectStore(found.config) as store, state if locked else nullcontext():
-        yield Context(options, work, settings, where, machine, store, bucket, state, keys, console)
+        yield Context(options, work, settings, where, machine, store, bucket, state, keys, console, found.bucket)
 
 
 def expires_after_days(work: Work) -> int | None:

@@ -248,6 +248,16 @@ class Discovery(_Declared):
     store: Store | None = None
 
 
+class Documents(_Declared):
+    """How documents are stored.
+
+    Attributes:
+        store: Where the store is, if it is not that of all workloads: its key is that of `worker`.
+    """
+
+    store: Store | None = None
+
+
 class Window(_Declared):
     """A time in which each run of a workload also writes to the NAS; `window end` ends it.
 
@@ -303,6 +313,7 @@ class Workloads(_Declared):
         vault: The vault of notes.
         otel: The OTEL events.
         discovery: The discoveries.
+        documents: The documents.
         window: In which each run also writes to the NAS.
         scrub: How stored packs are read back.
         retired: Machines that no longer run, and that no check misses.
@@ -318,6 +329,7 @@ class Workloads(_Declared):
     vault: Vault = Vault()
     otel: Otel = Otel()
     discovery: Discovery = Discovery()
+    documents: Documents = Documents()
     window: Windows = Windows()
     scrub: Scrub = Scrub()
     retired: tuple[Name, ...] = ()
@@ -329,6 +341,7 @@ class Workloads(_Declared):
             "vault": self.vault.store,
             "otel": self.otel.store,
             "discovery": self.discovery.store,
+            "documents": self.documents.store,
         }
         return stores[workload] or self.store
 
@@ -382,6 +395,7 @@ def _check(settings: Workloads, where: str) -> None:
         ("vault.store", settings.vault.store or Store()),
         ("otel.store", settings.otel.store or Store()),
         ("discovery.store", settings.discovery.store or Store()),
+        ("documents.store", settings.documents.store or Store()),
     ):
         if (store.deployment is None) != (store.credentials is None):
             problems.append(
@@ -520,6 +534,8 @@ def _model_at(path: list[Any]) -> type[BaseModel]:
         ("otel", "typesense"): Typesense,
         ("discovery",): Discovery,
         ("discovery", "store"): Store,
+        ("documents",): Documents,
+        ("documents", "store"): Store,
         ("window",): Windows,
         ("window", "sessions"): Window,
         ("window", "vault"): Window,

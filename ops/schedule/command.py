@@ -194,8 +194,18 @@ def _zone(name: str | None) -> ZoneInfo:
 
 
 def _kubernetes(options: ScheduleOptions, jobs: Sequence[Job], settings: Workloads, where: str) -> str:
+    place = placement("schedule", namespace=options.namespace, image=image_of(options.image))
+    pods = Pods(place, claims_of(options.claims), settings, where)
+    paths = {name: paths_of(settings, name, _roots(settings, name)) for name in {job.workload for job in jobs}}
+    for each in paths.values():
+        check_volumes(pods, each)
+    return _HEADER.format(namespace=place.namespace) + to_yaml(manifests(jobs, pods, paths))
+
+
+def claims_of(given: Sequence[str]) -> dict[str, str]:
+    """The claim at each path, from `PATH=CLAIM`. Raise InvalidInputError."""
     claims: dict[str, str] = {}
-    for one in options.claims:
+    for one in given:
         path, _, claim = one.rpartition("=")
         folder, wrong = posixpath.normpath(path), ""
         if not path.startswith("/") or not _CLAIM.fullmatch(claim):
@@ -207,7 +217,12 @@ def _kubernetes(options: ScheduleOptions, jobs: Sequence[Job], settings: Workloa
         if wrong:
             legal = f"an absolute path that is not above {', '.join(OWN_FOLDERS)}, and a claim's name"
             raise InvalidInputError([Problem("--claim", f"{one!r} {wrong}", legal, "--claim /vault=vault-notes")])
-    if options.image is None:
+    return claims
+
+
+def image_of(given: str | None) -> str:
+    """The image that was named. Raise InvalidInputError if none was."""
+    if given is None:
         raise InvalidInputError(
             [
                 Problem(
@@ -218,12 +233,7 @@ def _kubernetes(options: ScheduleOptions, jobs: Sequence[Job], settings: Workloa
                 )
             ]
         )
-    place = placement("schedule", namespace=options.namespace, image=options.image)
-    pods = Pods(place, claims, settings, where)
-    paths = {name: paths_of(settings, name, _roots(settings, name)) for name in {job.workload for job in jobs}}
-    for each in paths.values():
-        check_volumes(pods, each)
-    return _HEADER.format(namespace=place.namespace) + to_yaml(manifests(jobs, pods, paths))
+    return given
 
 
 def _roots(settings: Workloads, workload: str) -> dict[str, str]:

@@ -90,21 +90,23 @@ def manifests(jobs: Sequence[Job], pods: Pods, paths: Mapping[str, Mapping[str, 
         pods: Where.
         paths: The path of each key that names one, by workload.
     """
+    return [config_map(pods), *(_cron_job(job, pods, paths[job.workload]) for job in jobs)]
+
+
+def config_map(pods: Pods, job: str = "") -> dict[str, Any]:
+    """The configuration of all jobs of a machine, or of one of them."""
     content = pods.settings.model_dump_json(exclude_unset=True, exclude={"store"}, indent=1)  # JSON is YAML
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": _metadata(pods, _named(pods, "")),
-            "data": {CONFIG_KEY: f"{content}\n"},
-        },
-        *(_cron_job(job, pods, paths[job.workload]) for job in jobs),
-    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata_of(pods, job),
+        "data": {CONFIG_KEY: f"{content}\n"},
+    }
 
 
 def _cron_job(job: Job, pods: Pods, paths: Mapping[str, str]) -> dict[str, Any]:
     days = ",".join(map(str, job.weekdays)) or "*"
-    metadata = _metadata(pods, _named(pods, job.name))
+    metadata = metadata_of(pods, job.name)
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
@@ -130,21 +132,29 @@ def _cron_job(job: Job, pods: Pods, paths: Mapping[str, str]) -> dict[str, Any]:
                             }
                         ]
                     },
-                    "template": {"metadata": {"labels": metadata["labels"]}, "spec": _pod(job, pods, paths)},
+                    "template": {"metadata": {"labels": metadata["labels"]}, "spec": pod_of(job, pods, paths)},
                 }
             },
         },
     }
 
 
-def _pod(job: Job, pods: Pods, paths: Mapping[str, str]) -> dict[str, Any]:
+def pod_of(job: Job, pods: Pods, paths: Mapping[str, str], config: str = "") -> dict[str, Any]:
+    """The pod of a job.
+
+    Args:
+        job: What runs.
+        pods: Where.
+        paths: The path of each key that names one.
+        config: The job whose configuration it has; empty for that of the machine.
+    """
     writes = ("state", "receipts", f"window.{job.workload}.nas")
     written = {_mounts(pods, path) for key, path in paths.items() if key in writes}
     used = sorted({_mounts(pods, path) for path in paths.values()})
     given = object_name(NEEDS[job.workload].identity)
     volumes: list[dict[str, Any]] = [
         {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
-        {"name": "config", "configMap": {"name": _named(pods, "")}},
+        {"name": "config", "configMap": {"name": _named(pods, config)}},
         {
             "name": "store",
             "projected": {
@@ -212,6 +222,8 @@ def _named(pods: Pods, job: str) -> str:
     return f"{name[: NAME_MAXIMUM - len(digest) - 1].rstrip('-')}-{digest}"
 
 
-def _metadata(pods: Pods, name: str) -> dict[str, Any]:
+def metadata_of(pods: Pods, job: str) -> dict[str, Any]:
+    """The name, the namespace and the labels of what belongs to a job; of all jobs if it is empty."""
+    name = _named(pods, job)
     labels = {"app.kubernetes.io/name": APP.removesuffix("-verify"), "app.kubernetes.io/instance": name}
     return {"name": name, "namespace": pods.place.namespace, "labels": labels}

@@ -87,6 +87,8 @@ AS_TYPESENSE = AS_EXPORTER | {"TYPESENSE_URL": NOBODY, "TYPESENSE_API_KEY": ROOT
 AS_FINDER = AT_NOBODY | {"S3_BUCKETS": '{{"discovery-raw": "finds-of-a-test"}}'}
 QUOTED = quote(ROOT_PASSWORD, safe="")
 FIND = "cli discovery put --at 2026-11-30T04:00:00Z -"
+FIND = "cli discovery put --at 2026-11-30T04:00:00Z"
+AS_LIBRARY = AT_NOBODY | {"S3_BUCKETS": '{{"docs-raw": "documents-of-a-test", "docs-derived": "derived-of-a-test"}}'}
 AS_VAULT = AT_NOBODY | {"S3_BUCKETS": '{{"vault-backups": "notes-of-a-test"}}'}
 HELPED = (
     "cli",
@@ -97,6 +99,7 @@ HELPED = (
     *(f"cli vault {name}" for name in ("snapshot", "list", "restore", "drill")),
     *(f"cli otel {name}" for name in ("export", "gaps", "restore", "query", "backfill")),
     "cli discovery put",
+    *(f"cli documents {name}" for name in ("put", "backfill", "job")),
     *(f"cli window {name}" for name in ("status", "reconcile", "end")),
     "object_store",
     "sandbox.server.serve",
@@ -132,6 +135,11 @@ COMMANDS = (
     line("otel backfill", "cli otel backfill", 2, environ=AS_TYPESENSE, debug=True),
     line("discovery put", FIND, 2, environ=AS_FINDER, text=f"http://127.0.0.1:9/?token={ROOT_PASSWORD}", debug=True),
     line("discovery put, user", FIND, 2, environ=AS_FINDER, text=f"http://u:{QUOTED}@h.test/", says="a user"),
+    line("discovery put", f"{FIND} http://127.0.0.1:9/?token={ROOT_PASSWORD}", 2, environ=AS_FINDER, debug=True),
+    line("discovery put, user", f"{FIND} http://u:{ROOT_PASSWORD}@h.test/", 2, environ=AS_FINDER, says="a user"),
+    line("documents put", "cli documents put pyproject.toml", 2, environ=AS_LIBRARY, debug=True),
+    line("documents backfill", "cli documents backfill docs", 2, environ=AS_LIBRARY),
+    line("documents job", "cli documents job /books --shards 8", 2, environ=AS_LIBRARY, says="--image"),
     line("schedule", "cli schedule --for launchd", 2, says="is missing", environ=AS_ARCHIVER),
     line("window status", "cli window status", 2, environ=AS_ARCHIVER, debug=True),
     line("window reconcile", "cli window reconcile", 2, environ=AS_ARCHIVER),

@@ -5,7 +5,7 @@ chooses the next key. The read-back compares every byte by SHA-256, not the serv
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +33,7 @@ def put_proven(
     store: ObjectStore,
     bucket: str,
     keys: Callable[[int], str],
-    body: Path | bytes,
+    body: Path | bytes | Iterable[bytes],
     sha256: str,
     *,
     first: int = 1,
@@ -46,7 +46,7 @@ def put_proven(
         store: The store.
         bucket: The bucket's name.
         keys: The key of each number.
-        body: The bytes, or the file that holds them.
+        body: The bytes, the file that holds them, or what gives them as often as it is iterated.
         sha256: Of the body, in hex.
         first: The number to begin with.
         content_type: Of the object.
