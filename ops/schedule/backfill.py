@@ -103,6 +103,6 @@ def _documents(options: JobOptions) -> list[dict[str, Any]]:
 
 _HEADER: Final = """\
 # Stores a tree of documents in shards. Written by `object-store documents job`; it holds no secret.
-# The pods mount what this applies, so do it first:
-#   object-store keys deliver --stack STACK --identity worker --to kubernetes --namespace {namespace}
+# The pods mount what this applies for the identity worker, so do it first:
+#   object-store keys deliver --stack STACK --identity IDENTITY --to kubernetes --namespace {namespace}
 """

@@ -87,7 +87,6 @@ AS_TYPESENSE = AS_EXPORTER | {"TYPESENSE_URL": NOBODY, "TYPESENSE_API_KEY": ROOT
 AS_FINDER = AT_NOBODY | {"S3_BUCKETS": '{{"discovery-raw": "finds-of-a-test"}}'}
 QUOTED = quote(ROOT_PASSWORD, safe="")
 FIND = "cli discovery put --at 2026-11-30T04:00:00Z -"
-FIND = "cli discovery put --at 2026-11-30T04:00:00Z"
 AS_LIBRARY = AT_NOBODY | {"S3_BUCKETS": '{{"docs-raw": "documents-of-a-test", "docs-derived": "derived-of-a-test"}}'}
 AS_VAULT = AT_NOBODY | {"S3_BUCKETS": '{{"vault-backups": "notes-of-a-test"}}'}
 HELPED = (
