@@ -59,6 +59,8 @@ def without_room(
     live: Mapping[str, Sequence[UserKey]],
     held: Collection[str],
     stack: str,
+    *,
+    lost: Collection[str] = (),
 ) -> list[Problem]:
     """A problem for each user that would have a third access key, because of keys that the stack does not know.
 
@@ -68,13 +70,26 @@ def without_room(
         live: The keys that each user has.
         held: The ids of the access keys in the state, and of those that come back into it.
         stack: The stack's name.
+        lost: The users of whose keys the state has none; `object-store adopt` knows which of them come back.
     """
-    return [
-        _no_room(user, new[user], live[user], unknown, stack)
-        for user in (one.user_name for one in _users(plan))
-        if user in new and len(live.get(user, ())) + new[user] > KEYS_PER_USER
-        if (unknown := [key for key in live[user] if key.access_key_id not in held])
-    ]
+    problems = []
+    for one in _users(plan):
+        user, keys = one.user_name, live.get(one.user_name, ())
+        unknown = [key for key in keys if key.access_key_id not in held]
+        if user in new and len(keys) + new[user] > KEYS_PER_USER and unknown:
+            if user in lost:
+                remedy = f"object-store adopt --stack {stack}"
+            elif new[user] == KEYS_PER_USER:
+                remedy = f"pulumi config rm --stack {stack} --path 'object-store:credentials[\"{one.name}\"].previous'"
+            else:
+                remedy = _removal(user, new[user], keys, unknown)
+            problems.append(_no_room(user, new[user], keys, unknown, stack, remedy))
+    return problems
+
+
+def lost_keys(plan: StorePlan, held: Mapping[str, Collection[int]]) -> frozenset[str]:
+    """The users of whose access keys the state, with these generations, has none."""
+    return frozenset(one.user_name for one in _users(plan) if not held.get(one.name))
 
 
 def ids_of_keys(resources: Iterable[Mapping[str, Any]]) -> frozenset[str]:
@@ -92,16 +107,21 @@ def _users(plan: StorePlan) -> list[IdentityPlan]:
     return [identity for identity in plan.identities if identity.trust is None]
 
 
-def _no_room(user: str, new: int, live: Sequence[UserKey], unknown: Sequence[UserKey], stack: str) -> Problem:
+def _removal(user: str, new: int, live: Sequence[UserKey], unknown: Sequence[UserKey]) -> str:
     excess = len(live) + new - KEYS_PER_USER
     # The order is a proposal alone: the one that was not used for the longest time first.
     proposed = sorted(unknown, key=lambda key: (key.used_at or _NEVER, key.made_at or _NEVER))[:excess]
-    lines = " && ".join(removal_line(user, key.access_key_id) for key in proposed)
+    return " && ".join(removal_line(user, key.access_key_id) for key in proposed)
+
+
+def _no_room(
+    user: str, new: int, live: Sequence[UserKey], unknown: Sequence[UserKey], stack: str, remedy: str
+) -> Problem:
     return Problem(
         f"user {user}",
         f"it has {len(live)} access keys, and AWS allows {KEYS_PER_USER}: there is no room for {new} new. Not this "
         f"stack's: {', '.join(map(str, unknown))}",
         f"{KEYS_PER_USER - new} access keys of other origin: remove what no program uses; the delivered `.env` of a "
         f"program names its key (all keys: object-store keys status --stack {stack})",
-        lines,
+        remedy,
     )

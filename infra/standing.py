@@ -29,7 +29,7 @@ from infra.moves import (
     too_many_keys,
     unswitched,
 )
-from infra.room_for_keys import ids_of_keys, new_keys, without_room
+from infra.room_for_keys import ids_of_keys, lost_keys, new_keys, without_room
 from infra.settings import AistorSettings, Settings
 from infra.user_keys import keys_of_users
 from model.plan import StorePlan
@@ -101,7 +101,8 @@ def _without_room(
     """A problem for each user of the state whose other access keys leave no room for the new ones."""
     there = {name.name for name in names_in(resources) if name.what is About.USER}
     new = {user: count for user, count in new_keys(plan, held).items() if user in there}
-    return without_room(plan, new, keys_of_users(new, settings), ids_of_keys(resources), settings.stack)
+    live, ids = keys_of_users(new, settings), ids_of_keys(resources)
+    return without_room(plan, new, live, ids, settings.stack, lost=lost_keys(plan, held))
 
 
 def former_policies(resources: Iterable[Mapping[str, Any]]) -> FormerPolicies:

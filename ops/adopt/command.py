@@ -13,7 +13,7 @@ state or because the answer was no; 2 it could not run.
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,7 +168,7 @@ def find(settings: Settings, plan: StorePlan, state: Held, pairs: Pairs | None) 
         (
             *lock_refusals(plan, settings.cloud, new),
             *map(str, names_taken(others, plan, settings.stack)),
-            *map(str, _without_room(settings, plan, state, made, keys)),
+            *map(str, _without_room(settings, plan, state, made, keys, names)),
         ),
         tuple(retention_changes(plan, new)),
         tuple(policies_removed(settings.cloud, new)),
@@ -178,13 +178,18 @@ def find(settings: Settings, plan: StorePlan, state: Held, pairs: Pairs | None) 
 
 
 def _without_room(
-    settings: Settings, plan: StorePlan, state: Held, made: Iterable[tuple[str, int]], kept: Iterable[KeptKey]
+    settings: Settings,
+    plan: StorePlan,
+    state: Held,
+    made: Iterable[tuple[str, int]],
+    kept: Iterable[KeptKey],
+    others: Collection[str],
 ) -> list[Problem]:
-    """A problem for each user on AWS that has no room for the keys that the next `pulumi up` makes."""
+    """A problem for each user on AWS that has no room for the keys that the next `pulumi up` makes, if it is ours."""
     if settings.cloud != "aws":
         return []
     users = {identity.name: identity.user_name for identity in plan.identities}
-    new = Counter(users[name] for name, _ in made)
+    new = Counter(users[name] for name, _ in made if users[name] not in others)
     ids = {name for kind, name in state.keys if kind in KEY_TYPES} | {key.access_key_id for key in kept}
     return without_room(plan, new, keys_of_users(new, settings), ids, settings.stack)
 

@@ -14,7 +14,7 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import AccessKeyLastUsed, iam_backends
 
-from infra.room_for_keys import UserKey, ids_of_keys, new_keys, without_room
+from infra.room_for_keys import UserKey, ids_of_keys, lost_keys, new_keys, without_room
 from infra.settings import settings_from
 from infra.user_keys import keys_of_users
 from model.generations import Generations
@@ -48,28 +48,43 @@ def key(name: str, used_days: int | None = None, made_days: int = 0) -> UserKey:
     return UserKey(name, made, None if used_days is None else made + timedelta(days=used_days), use_is_known=True)
 
 
+PREVIOUS = "pulumi config rm --stack aws --path 'object-store:credentials[\"worker\"].previous'"
+REMOVE = f"aws iam delete-access-key --user-name {WORKER} --access-key-id "
+ADOPT = "object-store adopt --stack aws"
+
+
 @pytest.mark.parametrize(
-    ("live", "held", "wants", "named"),
+    ("live", "held", "wants", "remedy"),
     [
-        ((), (), {}, []),
-        (("A",), ("A",), {"worker": (1,)}, []),
-        (("A", "B"), ("A",), {"worker": (1,)}, ["B"]),
-        (("A", "B"), (), {"worker": ()}, ["A", "B"]),
-        (("A",), (), {"worker": ()}, ["A"]),
-        (("A", "B"), ("A",), {}, []),
-        (("A", "B"), ("A", "B"), {"worker": (1,)}, []),
+        ((), (), (), None),
+        (("A",), ("A",), (1,), None),
+        (("A", "B"), ("A",), (1,), f"{REMOVE}B"),
+        (("A", "B"), (), (1,), f"{REMOVE}A"),
+        (("A", "B"), ("A",), (2, 1), None),
+        (("A", "B"), ("A", "B"), (1,), None),
+        # The only key that is left may be the one that works: first one new key less, and none is removed.
+        (("A",), (), (), PREVIOUS),
+        (("A", "B"), (), (), PREVIOUS),
     ],
 )
 def test_keys_that_the_stack_does_not_know_count(
-    live: tuple[str, ...], held: tuple[str, ...], wants: dict[str, tuple[int, ...]], named: list[str]
+    live: tuple[str, ...], held: tuple[str, ...], wants: tuple[int, ...], remedy: str | None
 ) -> None:
-    """A refusal names as many as must go; an update without a new key asks for no room."""
-    new = new_keys(PLAN, ALL | wants)
-    assert new == ({WORKER: 2 - len(wants["worker"])} if wants else {})
-    problems = without_room(PLAN, new, {WORKER: [key(one) for one in live]}, held, "aws")
-    assert [problem.paste for problem in problems] == [
-        " && ".join(f"aws iam delete-access-key --user-name {WORKER} --access-key-id {one}" for one in named)
-    ] * bool(named)
+    """An update without a new key asks for no room, and no key is proposed for removal where another line helps."""
+    new = new_keys(PLAN, ALL | {"worker": wants})
+    assert new == ({WORKER: 2 - len(wants)} if len(wants) < 2 else {})
+    keys = {WORKER: [key(one) for one in live]}
+    found = without_room(PLAN, new, keys, held, "aws")
+    assert [problem.paste for problem in found] == ([remedy] if remedy else [])
+    # The stack may have published a key that its state has lost, and only `adopt` knows.
+    found = without_room(PLAN, new, keys, held, "aws", lost={WORKER})
+    assert [problem.paste for problem in found] == ([ADOPT] if remedy else [])
+
+
+def test_users_without_any_key_in_the_state() -> None:
+    """One generation in the state suffices to know that the others are no loss."""
+    assert lost_keys(PLAN, ALL | {"worker": (1,)}) == frozenset()
+    assert lost_keys(PLAN, ALL | {"worker": ()}) == {WORKER}
 
 
 def test_the_least_recently_used_is_proposed_and_each_is_told_apart() -> None:

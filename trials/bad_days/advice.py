@@ -12,7 +12,7 @@ from dataclasses import dataclass
 _WORDS = {
     "object-store": "adopt keys deliver retire revoke rotate status preflight preview recover sandbox env rehearse up "
     "switch-admin-api verify verify-job",
-    "pulumi": "config set stack import init ls output preview up refresh destroy",
+    "pulumi": "config rm set stack import init ls output preview up refresh destroy",
     "mc": "admin accesskey rm alias list set license info update mb mirror rb",
     "aws": "iam delete-access-key s3api put-bucket-versioning put-object-lock-configuration sso login sts "
     "get-caller-identity assume-role-with-web-identity",
@@ -132,6 +132,10 @@ TRIED: Mapping[str, TriedBy | Untried] = {
     ),
     "object-store verify-job": _JOB,
     "object-store verify-job --secret-manifest": _JOB,
+    "pulumi config rm --path object-store:credentials": TriedBy(
+        "tests/e2e/test_adopt.py::test_user_without_room_for_a_new_key_is_named_before_anything_is_sent",
+        ('"config", "rm", "--path"',),
+    ),
     "pulumi config set --path object-store:administrators": _CONFIG,
     "pulumi config set --path --type": _CONFIG,
     "pulumi config set --path --type object-store:allowedAccountIds": _CONFIG,

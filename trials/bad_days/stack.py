@@ -209,13 +209,14 @@ class Stack:
         """Remove the access keys that the stack does not publish, as docs/operations.md says; on AWS a user has two."""
         if self.by != "aws":
             return
-        published = self.credentials()
+        given = json.loads(self.must("stack", "output", "credentials", "--json", "--show-secrets"))
         for identity in self.plan.identities:
-            if identity.name in published and identity.trust is None:
-                user, key = identity.user_name, published[identity.name].access_key_id
-                for one in self.iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
-                    if one["AccessKeyId"] != key:
-                        self.iam.delete_access_key(UserName=user, AccessKeyId=one["AccessKeyId"])
+            if identity.name in given and identity.trust is None:
+                user, pair = identity.user_name, given[identity.name]
+                published = {one["access_key_id"] for one in (pair, pair.get("previous")) if one}
+                for key in self.iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
+                    if key["AccessKeyId"] not in published:
+                        self.iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
 
     def works(self, identity: str, pair: Pair) -> bool:
         """Whether the server accepts an identity's access key: it lists a bucket that the plan grants."""

@@ -8,7 +8,8 @@ from infra.program import plan_for
 from infra.room_for_keys import UserKey
 from infra.settings import settings_from
 from model.problems import InvalidInputError, Problem
-from model.user_names import UserNames
+from model.resources import About
+from model.user_names import ServerName, UserNames
 from ops.preflight import room_for_keys as room
 from ops.preflight.facts import NOT_ASKED, StateFacts
 from ops.preflight.finding import Level
@@ -20,18 +21,26 @@ WORKER = "joelclaw-prod-usw2-worker"
 GENERATIONS = {identity.name: frozenset({1}) for identity in PLAN.identities}
 
 
-@pytest.mark.parametrize(("generations", "level"), [(GENERATIONS, Level.PASS), ({}, Level.STOP)])
-def test_user_that_gets_a_third_key_stops(
-    monkeypatch: pytest.MonkeyPatch, generations: dict[str, frozenset[int]], level: Level
-) -> None:
-    """Users are asked for only where the state lacks a key; the finding has the line that makes room."""
+NAMES = frozenset(ServerName(About.USER, identity.user_name) for identity in PLAN.identities)
+
+
+@pytest.mark.parametrize(
+    ("state", "level"),
+    [
+        (StateFacts(generations=GENERATIONS, names=NAMES), Level.PASS),
+        (StateFacts(names=NAMES), Level.STOP),
+        (StateFacts(), Level.PASS),
+    ],
+)
+def test_user_that_gets_a_third_key_stops(monkeypatch: pytest.MonkeyPatch, state: StateFacts, level: Level) -> None:
+    """Only users of the state are asked for, where it lacks a key; another stack's users are its own affair."""
     monkeypatch.setattr(room, "keys_of_users", lambda new, _: {user: [UserKey("A"), UserKey("B")] for user in new})
-    found = list(room_for_keys(ask_room(SETTINGS, PLAN, StateFacts(generations=generations), let_in=True)))
+    found = list(room_for_keys(ask_room(SETTINGS, PLAN, state, let_in=True)))
 
     assert {one.level for one in found} == {level}
     if level is Level.STOP:
         (worker,) = [one for one in found if one.found.startswith(f"user {WORKER}:")]
-        assert f"aws iam delete-access-key --user-name {WORKER} --access-key-id A" in worker.remedy
+        assert worker.remedy == "object-store adopt --stack aws"
 
 
 def test_unasked_and_unanswered_are_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
