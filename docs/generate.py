@@ -17,6 +17,7 @@ from docs.adapter_page import adapter_operations
 from docs.admin_page import admin_page
 from docs.bad_days_page import bad_days
 from docs.editor_schemas import stack_schema, taxonomy_schema
+from docs.events_page import events_table
 from docs.limits_page import policy_sizes
 from docs.verification_page import verification_tables
 from model.deployment import json_schema
@@ -29,6 +30,8 @@ from model.taxonomy_file import load
 from object_store import payload, reference
 from trials import faulty_answers, ways_of_loss
 from workloads import receipt
+from workloads.events.event import file_name
+from workloads.events.models import MODELS
 from workloads.settings import json_schema as workloads_schema
 
 ROOT = Path(__file__).parent.parent
@@ -184,11 +187,16 @@ def generated() -> dict[Path, str]:
         ROOT / "docs" / "losses.md": _below_prose("losses.md", ways_of_loss.page()),
         ROOT / "docs" / "faults.md": _below_prose("faults.md", faulty_answers.table()),
         ROOT / "docs" / "operations.md": _below_prose("operations.md", bad_days()),
+        ROOT / "docs" / "events.md": _below_prose("events.md", events_table()),
         ROOT / "docs" / "adapter.md": _below_prose("adapter.md", adapter_operations()),
         ROOT / "schemas" / "object-ref.schema.json": json.dumps(reference.json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "payload.schema.json": json.dumps(payload.json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "receipt.schema.json": json.dumps(receipt.json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "workloads.schema.json": json.dumps(workloads_schema(), indent=2) + "\n",
+        **{
+            ROOT / "schemas" / "events" / file_name(one): json.dumps(one.json_schema(), indent=2) + "\n"
+            for one in MODELS
+        },
         ROOT / "schemas" / "deployment.schema.json": json.dumps(json_schema(), indent=2) + "\n",
         ROOT / "schemas" / "taxonomy.schema.json": json.dumps(taxonomy_schema(), indent=2) + "\n",
         ROOT / "schemas" / "stack.schema.json": json.dumps(stack_schema(declared_config()), indent=2) + "\n",
