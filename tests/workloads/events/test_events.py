@@ -109,7 +109,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "base64": ({"objectRef": "JVBERi0xLjQK" * 99}, "objectRef: is text, and not a reference: if it is the body,"),
     "address": ({"objectRef": "s3://b/k"}, "objectRef: is text"),
     "other name": ({"objectRef": {**REF, "url": "u"}}, "objectRef.url: Extra inputs"),
-    "python's name": ({"objectRef": {**REF, "content_type": "t"}}, "objectRef.content_type: Extra inputs"),
+    "python's name": ({"objectRef": {**UNTYPED, "content_type": "t"}}, "objectRef.content_type: Extra inputs"),
     "type missing": ({"objectRef": UNTYPED}, "objectRef.contentType"),
     "type null": ({"objectRef": {**REF, "contentType": None}}, "objectRef.contentType"),
     "size as text": ({"objectRef": {**REF, "size": "3"}}, "objectRef.size"),

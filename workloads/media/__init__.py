@@ -1,0 +1,1 @@
+"""Media files: what is taken for whole before it is stored."""
