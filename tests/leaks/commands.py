@@ -134,8 +134,6 @@ COMMANDS = (
     line("otel backfill", "cli otel backfill", 2, environ=AS_TYPESENSE, debug=True),
     line("discovery put", FIND, 2, environ=AS_FINDER, text=f"http://127.0.0.1:9/?token={ROOT_PASSWORD}", debug=True),
     line("discovery put, user", FIND, 2, environ=AS_FINDER, text=f"http://u:{QUOTED}@h.test/", says="a user"),
-    line("discovery put", f"{FIND} http://127.0.0.1:9/?token={ROOT_PASSWORD}", 2, environ=AS_FINDER, debug=True),
-    line("discovery put, user", f"{FIND} http://u:{ROOT_PASSWORD}@h.test/", 2, environ=AS_FINDER, says="a user"),
     line("documents put", "cli documents put pyproject.toml", 2, environ=AS_LIBRARY, debug=True),
     line("documents backfill", "cli documents backfill docs", 2, environ=AS_LIBRARY),
     line("documents job", "cli documents job /books --shards 8", 2, environ=AS_LIBRARY, says="--image"),
