@@ -69,13 +69,14 @@ def download_file(
     path: Path,
     *,
     etag: str | None = None,
+    replace: bool = True,
     streams: int = STREAMS,
     progress: Callable[[int], None] | None = None,
     unverified: Callable[[ObjectRef], None] | None = None,
 ) -> ObjectRef:
     """Write an object's body to a file, completely or not at all: `ObjectStore.download_file`."""
     return default_store().download_file(
-        bucket, key, path, etag=etag, streams=streams, progress=progress, unverified=unverified
+        bucket, key, path, etag=etag, replace=replace, streams=streams, progress=progress, unverified=unverified
     )
 
 

@@ -12,7 +12,7 @@ import errno
 import os
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from object_store.errors import LocalFileError
 from object_store.partials import locked_partial, write_all
@@ -20,6 +20,9 @@ from object_store.targets import opened_through, replaceable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+_NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 class Partial:
@@ -64,8 +67,16 @@ class Partial:
 
 
 @contextmanager
-def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) -> Iterator[Partial]:
+def replacing(
+    path: Path, *, bucket: str | None = None, key: str | None = None, replace: bool = True
+) -> Iterator[Partial]:
     """Yield a partial file for the blocks; at the end of the context, and only then, it becomes the file.
+
+    Args:
+        path: the file.
+        bucket: the bucket that the blocks come from, for messages.
+        key: the key, likewise.
+        replace: whether what is there may be replaced, also what comes meanwhile.
 
     Raises:
         LocalFileError: the folder does not exist, no space, no permission, or something is there that is not replaced:
@@ -78,6 +89,8 @@ def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) 
     with ExitStack() as stack:
         try:
             new = not os.path.lexists(path)
+            if not new and not replace:
+                raise _taken()
             through = None if new else opened_through(path)
             if through is None:
                 real = path if new else Path(os.path.realpath(path))
@@ -93,11 +106,32 @@ def replacing(path: Path, *, bucket: str | None = None, key: str | None = None) 
         yield Partial(descriptor, fault)
         try:
             os.close(os.dup(descriptor))  # NFS reports a full disk only when a file is closed: close(2)
-            partial.replace(real)
+            if replace:
+                partial.replace(real)
+            else:
+                _name(partial, real)
         except OSError as raw:
             if raw.errno == errno.EBUSY:  # as a container mounts single files
                 raise fault(OSError(raw.errno, f"it is a mount of its own: use - and redirect it to {path}")) from None
             raise fault(raw) from None
+
+
+def _name(partial: Path, path: Path) -> None:
+    """Give a file its name, unless something has it. The other name goes with the temporary file."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise _taken() from None
+    except OSError as fault:
+        if fault.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise _taken() from None
+        partial.replace(path)  # such as exFAT, which has no way to do both at once
+
+
+def _taken() -> OSError:
+    return OSError(errno.EEXIST, "something is there, and is not replaced")
 
 
 def is_folder(path: Path) -> bool:

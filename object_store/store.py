@@ -261,6 +261,7 @@ class ObjectStore:
         path: Path,
         *,
         etag: str | None = None,
+        replace: bool = True,
         streams: int = ranges.STREAMS,
         progress: Callable[[int], None] | None = None,
         unverified: Callable[[ObjectRef], None] | None = None,
@@ -276,6 +277,7 @@ class ObjectStore:
             key: the whole key.
             path: the file; its folder must exist.
             etag: the etag that the object must have, as in a reference; None for any.
+            replace: whether a file that is there, or comes meanwhile, may be replaced.
             streams: connections at the same time, for an object of 64 MiB or more.
             progress: called with the number of bytes written since the last call, from several threads.
             unverified: called with the reference of a body that no digest of the server's proves.
@@ -298,7 +300,7 @@ class ObjectStore:
             OSError, RuntimeError
         ):  # a folder that cannot be read may still be writable; pathlib: links in a cycle
             sweep(path.resolve().parent)
-        with closing(answer), replacing(path, bucket=bucket, key=key) as partial:
+        with closing(answer), replacing(path, bucket=bucket, key=key, replace=replace) as partial:
             if streams == 1 or partial.sequential or info.ref.size < ranges.RANGES_THRESHOLD:
                 stream = self._streamed(answer, info, proof)
                 for block in stream.views():

@@ -291,3 +291,47 @@ def test_file_that_is_a_mount_is_told(old: Path, monkeypatch: pytest.MonkeyPatch
 
     assert old.read_bytes() == OLD
     assert _leftovers(old.parent) == []
+
+
+@pytest.mark.parametrize("there", ["before", "meanwhile", "dangling link", "meanwhile, without hard links"])
+def test_what_is_there_stays_if_it_is_not_to_be_replaced(
+    store: ObjectStore, bucket: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    """Also what comes while the body is written, and where the file system knows no second name for a file."""
+    path = tmp_path / "f"
+    if there == "before":
+        path.write_bytes(OLD)
+    elif there == "dangling link":
+        path.symlink_to(tmp_path / "nowhere")
+
+    def meanwhile(_: int) -> None:
+        if there.startswith("meanwhile"):
+            path.write_bytes(OLD)
+
+    if there.endswith("without hard links"):
+        monkeypatch.setattr(os, "link", _no_links)
+    with pytest.raises(object_store.LocalFileError, match="f cannot be written: something is there, and is not"):
+        store.download_file(bucket, key, path, replace=False, progress=meanwhile)
+
+    assert path.is_symlink() if there == "dangling link" else path.read_bytes() == OLD
+    assert not (tmp_path / "nowhere").exists()
+    assert not _leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_new_file_is_whole(
+    store: ObjectStore, bucket: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
+) -> None:
+    """Without anything in its place, it has one name, also on a file system without hard links."""
+    if not links:
+        monkeypatch.setattr(os, "link", _no_links)
+
+    store.download_file(bucket, key, tmp_path / "f", replace=False)
+
+    assert (tmp_path / "f").read_bytes() == BODY
+    assert (tmp_path / "f").stat().st_nlink == 1
+    assert not _leftovers(tmp_path)
+
+
+def _no_links(*_: object) -> None:
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
