@@ -37,10 +37,12 @@ from workloads.discovery.capture import Answered, Capture, Kept, folder_of, held
 from workloads.discovery.fetch import TOOL
 from workloads.discovery.making import Made, made_of
 from workloads.discovery.reach import PUBLIC, Reach
+from workloads.events.event import Event
 from workloads.receipt import Receipt, SourceReceipt, Status, said
 from workloads.running import begun_receipt, end, ended_receipt
 from workloads.settings import TIME_FORM, time_of
 
+EVENT: Final = "discovery/captured"
 _STANDARD_INPUT: Final = "-"
 _CLOCKS_DIFFER: Final = timedelta(days=1)
 _LEFT_OVER_SECONDS: Final = 86400.0
@@ -260,7 +262,10 @@ def _recorded(course: _Course, capture: Capture, number: int) -> tuple[Capture, 
 
 
 def told(bucket: str, capture: Capture, stored: Stored) -> dict[str, Any]:
-    """What the step that called goes on with: status, references, and what the event carries."""
+    """What the step that called goes on with: status, references, what the event carries, and what it still needs.
+
+    The rest of the event is known when the note is made.
+    """
     meta = ObjectRef(bucket=bucket, key=stored.key, etag=stored.etag, size=stored.size, content_type=captures.RECORD)
     refs = {"rawRef": capture.raw, "extractRef": capture.extract}
     carried = {name: one.ref(bucket).model_dump(mode="json") for name, one in refs.items() if one is not None}
@@ -276,7 +281,8 @@ def told(bucket: str, capture: Capture, stored: Stored) -> dict[str, Any]:
         **carried,
     }
     if capture.status == "captured":
-        found["event"] = {"name": "discovery/captured", "data": carried}
+        found["event"] = {"name": EVENT, "data": carried}
+        found["eventNeeds"] = list(Event.needs(EVENT, carried))
     return found
 
 

@@ -25,6 +25,7 @@ from workloads.context import DOCUMENTS, Context, Options, Told, ended, opened
 from workloads.documents.derived import found_in, store_derived
 from workloads.documents.leftovers import reason_of
 from workloads.documents.original import Original, UnfitError, store_original
+from workloads.events.event import Event
 from workloads.receipt import Receipt, SourceReceipt, said
 from workloads.running import begun_receipt, end, ended_receipt
 
@@ -58,11 +59,16 @@ class PutOptions(Options):
             )
         return name
 
+    def check_nas_path(self) -> None:
+        """Raise InvalidInputError if the event cannot carry it: nothing is stored for an event that is not printed."""
+        Event.needs(EVENT, {"nasPath": self.nas_path})
+
 
 def run(options: PutOptions, *, stage: Callable[[str], None] | None = None) -> ExitCode:
     """Store it, write the receipt, and print what leads to it."""
     try:
         name = options.original_name()
+        options.check_nas_path()
         with opened(options, DOCUMENTS, locked=False) as context:
             receipt, found = _receipted(context, options, name, stage or (lambda _: None))
             if found is not None:
@@ -112,7 +118,7 @@ def told(options: PutOptions, original: Original, refs: dict[str, ObjectRef]) ->
         "sha256": original.sha256,
         "objectRef": data["objectRef"],
         **({"derived": {name: ref.model_dump(mode="json") for name, ref in refs.items()}} if refs else {}),
-        "event": {"name": EVENT, "data": data},
+        "event": Event.of(EVENT, data).to_dict(),
     }
 
 

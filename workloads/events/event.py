@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from model.problems import InvalidInputError, Problem, nearest
 from object_store import ObjectRef
@@ -49,19 +50,25 @@ class Event:
     @classmethod
     def of(cls, name: str, data: Mapping[str, Any], envelope: Mapping[str, Any] | None = None) -> Self:
         """Read the data of an event. Raise InvalidInputError."""
-        if name not in BY_NAME:
-            legal = tuple(BY_NAME)
-            problem = Problem(
-                "name", f"{name[:100]!r} carries no reference", ", ".join(legal), f'"name": "{nearest(name, legal)}"'
-            )
-            raise InvalidInputError([problem])
+        model = _model(name)
         try:
-            model = BY_NAME[name].model_validate(dict(data))
+            read = model.model_validate(dict(data))
         except ValidationError as error:
-            raise InvalidInputError(
-                [_problem(name, fault) for fault in error.errors(include_input=False, include_url=False)]
-            ) from None
-        return cls(name, dict(data), model, dict(envelope or {}))
+            raise InvalidInputError([_problem(name, fault) for fault in _faults(error)]) from None
+        return cls(name, dict(data), read, dict(envelope or {}))
+
+    @staticmethod
+    def needs(name: str, data: Mapping[str, Any]) -> tuple[str, ...]:
+        """The fields that an event must have and this data lacks. Raise InvalidInputError if what it has is wrong."""
+        try:
+            _model(name).model_validate(dict(data))
+        except ValidationError as error:
+            lacking = [fault for fault in _faults(error) if fault["type"] == "missing" and len(fault["loc"]) == 1]
+            wrong = [fault for fault in _faults(error) if fault not in lacking]
+            if wrong:
+                raise InvalidInputError([_problem(name, fault) for fault in wrong]) from None
+            return tuple(str(fault["loc"][0]) for fault in lacking)
+        return ()
 
     @classmethod
     def parse(cls, content: str | bytes) -> Self:
@@ -122,6 +129,19 @@ class Event:
     def to_text(self) -> str:
         """Its JSON."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=True)
+
+
+def _model(name: str) -> type[EventData]:
+    """The model of an event's data. Raise InvalidInputError without one."""
+    if name in BY_NAME:
+        return BY_NAME[name]
+    legal = tuple(BY_NAME)
+    write = f'"name": "{nearest(name, legal)}"'
+    raise InvalidInputError([Problem("name", f"{name[:100]!r} carries no reference", ", ".join(legal), write)])
+
+
+def _faults(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_input=False, include_url=False)
 
 
 def _problem(name: str, fault: Mapping[str, Any]) -> Problem:

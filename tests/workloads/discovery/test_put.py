@@ -13,7 +13,9 @@ import pytest
 from object_store import resolve
 from tests.workloads.discovery.ending import AT
 from tests.workloads.discovery.web import answer, leading
+from tests.workloads.events.test_events import golden
 from workloads.discovery.put import PutOptions, run
+from workloads.events.event import Event, Form
 
 if TYPE_CHECKING:
     from tests.workloads.discovery.conftest import Finder
@@ -34,6 +36,9 @@ def test_page_is_archived(finder: Finder) -> None:
         "name": "discovery/captured",
         "data": {"rawRef": printed["rawRef"], "extractRef": printed["extractRef"]},
     }
+    whole = {**golden("discovery/captured", "before")["data"], **printed["event"]["data"]}
+    assert Event.of("discovery/captured", whole).form("rawRef") == Form.REFERENCE
+    assert printed["eventNeeds"] == ["vaultPath", "topic", "slug", "site", "visibility", "finalLink"]
     assert printed["rawRef"].keys() == {"bucket", "key", "etag", "size", "contentType"}
     assert printed["rawRef"]["contentType"] == "text/html"
     with finder.world.store() as store, resolve({"objectRef": printed["event"]["data"]["rawRef"]}, store) as copy:

@@ -14,6 +14,7 @@ from tests.workloads.conftest import SECRET
 from tests.workloads.documents.ending import begun, joined
 from workloads.archive.commit import sha256_of
 from workloads.documents.identity import document_id
+from workloads.events.event import Event, Form
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,7 @@ def test_event_leads_to_the_bytes(library: Library, file: Path) -> None:
     (printed,) = library.printed
     before = library.stored(), library.stored(library.derived)
     assert printed["docId"] == ID
+    assert Event.parse(json.dumps(printed["event"])).form() == Form.BOTH
     assert printed["event"]["name"] == "docs/ingest.requested"
     assert printed["event"]["data"] == {"objectRef": printed["objectRef"], "nasPath": given["nas_path"]}
     assert sorted(printed["objectRef"]) == ["bucket", "contentType", "etag", "key", "size"]
@@ -90,7 +92,7 @@ def test_other_derived_files(library: Library, file: Path) -> None:
     assert len(after) == 2 * len(before) == 8
 
 
-@pytest.mark.parametrize("case", ["missing", "empty", "folder", "sidecar", "slash", "no derived"])
+@pytest.mark.parametrize("case", ["missing", "empty", "folder", "sidecar", "slash", "body", "no derived"])
 def test_refused(library: Library, file: Path, case: str) -> None:
     """It says why, and nothing is printed; what needs the whole of it is not stored in part."""
     more: dict[str, Any] = {}
@@ -104,13 +106,20 @@ def test_refused(library: Library, file: Path, case: str) -> None:
         more = {"name": "._A Book.pdf"}
     elif case == "slash":
         more = {"name": "a/b.pdf"}
+    elif case == "body":
+        more = {"nas_path": "data:text/plain;base64,aGk="}
     else:
         (file.parent / "derived" / f"{ID}.chunks.jsonl").unlink()
         more = {"derived": file.parent / "derived"}
     assert library.put(file, **more) == ExitCode.CANNOT
     assert not library.printed
     says = {"missing": "No such file", "empty": "it is empty", "folder": "it is not a file"}
-    says |= {"sidecar": "the Mac's own", "slash": "has a slash", "no derived": "chunks.jsonl cannot be used"}
+    says |= {
+        "body": "'nasPath' holds a body",
+        "sidecar": "the Mac's own",
+        "slash": "has a slash",
+        "no derived": "chunks.jsonl cannot be used",
+    }
     assert says[case] in library.errors
     assert not derived_names(library)
     assert SECRET not in library.errors

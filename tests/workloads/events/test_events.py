@@ -179,6 +179,24 @@ def test_references_are_added() -> None:
         event.completed({"infoRef": ref})
 
 
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.NAME)
+def test_what_an_event_still_needs(model: Any) -> None:  # noqa: ANN401 - a class of models
+    """Each field that is required today, by the name that JSON has; with them the event is whole."""
+    data = golden(model.NAME, "before")["data"]
+    needs = Event.needs(model.NAME, {place.ref: REF for place in model.PLACES})
+
+    assert list(needs) == model.json_schema().get("required", [])
+    for name in needs:
+        assert Event.needs(model.NAME, {key: value for key, value in data.items() if key != name}) == (name,)
+    assert Event.needs(model.NAME, data) == ()
+
+
+def test_what_is_there_is_proved_first() -> None:
+    """A wrong reference is refused, however much of the event is missing: of it, a missing name is wrong as well."""
+    with pytest.raises(InvalidInputError, match=r"rawRef\.contentType: Field required"):
+        Event.needs("discovery/captured", {"rawRef": UNTYPED})
+
+
 class TestIdentity:
     """The idempotency expression for the owner's functions, evaluated."""
 
