@@ -52,6 +52,7 @@ COMMANDS = {
     "otel": Line(OBJECTS, "cli.otel", "Store ClickHouse's events by day, and read them again."),
     "discovery": Line(OBJECTS, "cli.discovery", "Archive a page or a repository before a note is made."),
     "documents": Line(OBJECTS, "cli.documents", "Store documents by content, one or a whole tree."),
+    "events": Line(OBJECTS, "cli.events", "Give an event's bytes, and count what still needs paths."),
     "window": Line(OBJECTS, "cli.window", "Write to the NAS and to the store, until both are equal."),
     "scrub": Line(OBJECTS, "cli.scrub", "Read stored packs back in turn, and name what is damaged."),
     "receipts": Line(OBJECTS, "cli.receipts", "List what the workloads' runs did, newest first."),

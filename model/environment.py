@@ -173,7 +173,7 @@ STEERING: tuple[Steering, ...] = (
     *_honoured("KUBECONFIG", "`keys deliver --to kubernetes`", ""),
     *_honoured(
         "OBJECT_STORE_WORKLOADS",
-        "`sessions`, `vault`, `otel`, `discovery`, `documents`, `receipts`: the file `workloads.yaml`",
+        "`sessions`, `vault`, `otel`, `discovery`, `documents`, `events`, `receipts`: the file `workloads.yaml`",
         "`--config` comes first",
     ),
     *_honoured("JOB_COMPLETION_INDEX", "`documents backfill --shard index/N`: the shard of a pod, from 0", ""),

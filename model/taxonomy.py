@@ -57,9 +57,18 @@ StorageClass = Literal["STANDARD_IA", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DE
 # From these S3 answers a GET with 403 InvalidObjectState until somebody has the object brought back, for hours.
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 # What a program reads without asking anybody: each run of `sessions archive` and `vault snapshot` reads packs back, a
-# prune and a drill all of them, a query the days that it is about, and a step what a discovery or a document became.
+# prune and a drill all of them, a query the days that it is about, and a step what an event leads to.
 READ_DOMAINS = frozenset(
-    {"discovery-raw", "docs-derived", "docs-raw", "otel-archive", "session-archive", "vault-backups"}
+    {
+        "discovery-raw",
+        "docs-derived",
+        "docs-raw",
+        "media-derived",
+        "media-raw",
+        "otel-archive",
+        "session-archive",
+        "vault-backups",
+    }
 )
 HotDays = Annotated[int, Field(ge=HOT_EXPIRE_DAYS[0], le=HOT_EXPIRE_DAYS[1], strict=True)]
 WarmDays = Annotated[int, Field(ge=WARM_EXPIRE_DAYS[0], le=WARM_EXPIRE_DAYS[1], strict=True)]

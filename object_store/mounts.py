@@ -45,8 +45,16 @@ def mounted(nas_path: str, mounts: Mapping[str, Path]) -> tuple[Path, str | None
     return Path(), f"is not in a folder that the NAS exports; legal: {legal}"
 
 
-def local(file_path: str, folders: Iterable[Path]) -> tuple[Path, str | None]:
-    """Return a path of this machine, and what is wrong with it; it must be below one of the folders."""
+def local(
+    file_path: str, folders: Iterable[Path], line: str = "resolve(…, folders=[Path({folder!r})])"
+) -> tuple[Path, str | None]:
+    """Return a path of this machine, and what is wrong with it; it must be below one of the folders.
+
+    Args:
+        file_path: the path.
+        folders: the folders.
+        line: what the consumer writes to allow another folder, for the message.
+    """
     path = Path(file_path)
     fault = _fault_of(PurePosixPath(file_path))
     if fault is not None:
@@ -58,7 +66,7 @@ def local(file_path: str, folders: Iterable[Path]) -> tuple[Path, str | None]:
     below = ", ".join(str(folder) for folder in legal) or "none"
     return path, (
         f"is not below a folder that this consumer reads from; legal: {below}; "
-        f"if its senders may name this folder: resolve(…, folders=[Path({str(path.parent)!r})])"
+        f"if its senders may name this folder: {line.format(folder=str(path.parent))}"
     )
 
 

@@ -115,6 +115,8 @@ DISCOVERY = Work("discovery", "discovery-raw", lambda _: {}, "discovery.put", la
 """It runs for events and not by the clock, so it is in no schedule, and no silence of it alarms."""
 DOCUMENTS = Work("documents", "docs-raw", lambda _: {}, "documents.put", lambda _: timedelta(days=1))
 """Likewise: by events, and once for all that was there before."""
+EVENTS = Work("events", "media-derived", lambda _: {}, "events.resolve", lambda _: timedelta(days=1))
+"""Likewise. The bucket is that of its receipts: what is in it expires; in `media-raw` each would be locked a year."""
 WORKS = {one.name: one for one in (SESSIONS, VAULT, OTEL)}
 
 

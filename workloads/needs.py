@@ -30,6 +30,18 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
         "otel": Need("otel-exporter", MappingProxyType({"otel-archive": Access.APPEND})),
         "vault": Need("vault-backup", MappingProxyType({"vault-backups": Access.APPEND})),
         "discovery": Need("worker", MappingProxyType({"discovery-raw": Access.APPEND})),
+        "events": Need(
+            "worker",
+            MappingProxyType(
+                {
+                    "media-raw": Access.APPEND,
+                    "media-derived": Access.WRITE,
+                    "docs-raw": Access.APPEND,
+                    "docs-derived": Access.WRITE,
+                    "discovery-raw": Access.APPEND,
+                }
+            ),
+        ),
         "documents": Need("worker", MappingProxyType({"docs-raw": Access.APPEND, "docs-derived": Access.WRITE})),
     }
 )

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from model.problems import InvalidInputError, Problem, key_path, nearest
 from model.written_yaml import read_yaml_file
+from object_store.mounts import DEFAULT_MOUNTS
 
 VARIABLE = "OBJECT_STORE_WORKLOADS"
 DEFAULT_FILE = Path("~/.config/object-store/workloads.yaml")
@@ -91,6 +92,21 @@ def _timed(value: str) -> str:
     return value
 
 
+def _below(value: str) -> str:
+    """Refuse the root: a sender of events would name any file of the machine."""
+    if os.path.normpath(Path(_placed(value)).expanduser()).strip("/") == "":
+        raise ValueError("a folder, and not the root")
+    return value
+
+
+def _exported(value: str) -> str:
+    if not value.startswith("/") or ".." in value.split("/") or value.strip("/") == "":
+        raise ValueError("a folder of the NAS, by its own name (/volume1/joelclaw)")
+    return value
+
+
+Exported = Annotated[str, AfterValidator(_exported)]
+Below = Annotated[str, AfterValidator(_below)]
 Name = Annotated[str, AfterValidator(_named)]
 Location = Annotated[str, AfterValidator(_placed)]
 Time = Annotated[str, AfterValidator(_timed)]
@@ -258,6 +274,26 @@ class Documents(_Declared):
     store: Store | None = None
 
 
+class Events(_Declared):
+    """Where the files are that events name by a path.
+
+    Attributes:
+        mounts: Where this machine mounts each folder that the NAS exports, by the NAS's own names.
+        folders: Folders of this machine below which an event may name a file, besides the mounts.
+        store: Where the store is, if it is not that of all workloads: its key is that of `worker`.
+    """
+
+    mounts: dict[Exported, Below] = Field(
+        default_factory=lambda: {exported: str(mount) for exported, mount in DEFAULT_MOUNTS.items()}
+    )
+    folders: tuple[Below, ...] = ()
+    store: Store | None = None
+
+    def mounted(self) -> dict[str, Path]:
+        """Where each folder of the NAS is mounted, with `~` resolved."""
+        return {exported: Path(mount).expanduser() for exported, mount in self.mounts.items()}
+
+
 class Window(_Declared):
     """A time in which each run of a workload also writes to the NAS; `window end` ends it.
 
@@ -314,6 +350,7 @@ class Workloads(_Declared):
         otel: The OTEL events.
         discovery: The discoveries.
         documents: The documents.
+        events: The files that events name by a path.
         window: In which each run also writes to the NAS.
         scrub: How stored packs are read back.
         retired: Machines that no longer run, and that no check misses.
@@ -330,6 +367,7 @@ class Workloads(_Declared):
     otel: Otel = Otel()
     discovery: Discovery = Discovery()
     documents: Documents = Documents()
+    events: Events = Events()
     window: Windows = Windows()
     scrub: Scrub = Scrub()
     retired: tuple[Name, ...] = ()
@@ -342,6 +380,7 @@ class Workloads(_Declared):
             "otel": self.otel.store,
             "discovery": self.discovery.store,
             "documents": self.documents.store,
+            "events": self.events.store,
         }
         return stores[workload] or self.store
 
@@ -396,6 +435,7 @@ def _check(settings: Workloads, where: str) -> None:
         ("otel.store", settings.otel.store or Store()),
         ("discovery.store", settings.discovery.store or Store()),
         ("documents.store", settings.documents.store or Store()),
+        ("events.store", settings.events.store or Store()),
     ):
         if (store.deployment is None) != (store.credentials is None):
             problems.append(
@@ -536,6 +576,8 @@ def _model_at(path: list[Any]) -> type[BaseModel]:
         ("discovery", "store"): Store,
         ("documents",): Documents,
         ("documents", "store"): Store,
+        ("events",): Events,
+        ("events", "store"): Store,
         ("window",): Windows,
         ("window", "sessions"): Window,
         ("window", "vault"): Window,

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 GROUPS = {name: sorted(found) for name in COMMANDS if (found := getattr(loaded(name), "commands", {}))}
 LEAVES: list[tuple[str, ...]] = [(name,) for name in COMMANDS if name not in GROUPS]
 LEAVES += [(group, name) for group, names in GROUPS.items() for name in names]
-SCREEN_LINES = 40
+SCREEN_LINES = 42
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:

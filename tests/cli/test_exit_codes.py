@@ -62,6 +62,8 @@ CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("documents", "put"): ("/nonexistent/document.pdf", *CONFIG),
     ("documents", "backfill"): ("/nonexistent/documents", *CONFIG),
     ("documents", "job"): ("/nonexistent/documents", "--shards", "8", *CONFIG),
+    ("events", "resolve"): ("/nonexistent/event.json", "--to", "file", *CONFIG),
+    ("events", "shims"): CONFIG,
     ("receipts",): CONFIG,
     ("scrub",): CONFIG,
     ("window", "status"): CONFIG,

@@ -38,7 +38,7 @@ def _reader(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     Every page leaves it deployed, so the pages share it. It has one domain of each band, among them those of the pages.
     """
     checkout = copy_deployed(snapshot, tmp_path_factory.mktemp("reader") / "checkout", ["local"])
-    write_few_domains(checkout.path, ("media-raw", "media-derived", "agent-loop-artifacts"))
+    write_few_domains(checkout.path, ("media-raw", "media-derived", "agent-loop-artifacts", "docs-raw", "docs-derived"))
     settled = checkout.up("local", "--stack", "local")
     assert settled.status == 0, settled.output
     for name in MORE_FILES:

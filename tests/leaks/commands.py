@@ -88,6 +88,8 @@ AS_FINDER = AT_NOBODY | {"S3_BUCKETS": '{{"discovery-raw": "finds-of-a-test"}}'}
 QUOTED = quote(ROOT_PASSWORD, safe="")
 FIND = "cli discovery put --at 2026-11-30T04:00:00Z -"
 AS_LIBRARY = AT_NOBODY | {"S3_BUCKETS": '{{"docs-raw": "documents-of-a-test", "docs-derived": "derived-of-a-test"}}'}
+AS_CONSUMER = AT_NOBODY | {"S3_BUCKETS": '{{"media-derived": "receipts-of-a-test"}}'}
+BY_PATH = f'{{"name": "docs/ingest.requested", "data": {{"filePath": "/x/{ROOT_PASSWORD}"}}}}'
 AS_VAULT = AT_NOBODY | {"S3_BUCKETS": '{{"vault-backups": "notes-of-a-test"}}'}
 HELPED = (
     "cli",
@@ -99,6 +101,7 @@ HELPED = (
     *(f"cli otel {name}" for name in ("export", "gaps", "restore", "query", "backfill")),
     "cli discovery put",
     *(f"cli documents {name}" for name in ("put", "backfill", "job")),
+    *(f"cli events {name}" for name in ("resolve", "shims")),
     *(f"cli window {name}" for name in ("status", "reconcile", "end")),
     "object_store",
     "sandbox.server.serve",
@@ -137,6 +140,8 @@ COMMANDS = (
     line("documents put", "cli documents put pyproject.toml", 2, environ=AS_LIBRARY, debug=True),
     line("documents backfill", "cli documents backfill docs", 2, environ=AS_LIBRARY),
     line("documents job", "cli documents job /books --shards 8", 2, environ=AS_LIBRARY, says="--image"),
+    line("events resolve", "cli events resolve - --to {out}/e", 1, environ=AS_CONSUMER, text=BY_PATH, debug=True),
+    line("events shims", "cli events shims", 2, environ=AS_CONSUMER, debug=True),
     line("schedule", "cli schedule --for launchd", 2, says="is missing", environ=AS_ARCHIVER),
     line("window status", "cli window status", 2, environ=AS_ARCHIVER, debug=True),
     line("window reconcile", "cli window reconcile", 2, environ=AS_ARCHIVER),

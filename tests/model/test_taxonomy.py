@@ -381,9 +381,11 @@ class TestRenames:
 @pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
 def test_what_is_read_moves_to_no_archive_class(content: dict[str, Any], band: str, storage_class: str) -> None:
     """Each run reads packs back: from such a class S3 gives nothing. Other bands and classes are free."""
-    content["domains"]["vault-backups"] = {"band": "warm", "purpose": "read every day, too", "expire_after_days": 365}
-    content["domains"]["session-archive"]["band"] = band
-    content["domains"]["session-archive"]["expire_after_days"] = 365
+    read = {"band": band, "purpose": "read every day", "expire_after_days": 365}
+    content["domains"] = {"session-archive": read, "records": {"band": "cold", "purpose": "read once in a while"}}
+    identities = content["identities"]
+    identities["session-archiver"]["grants"] = {"session-archive": "append", "records": "append"}
+    content["identities"] = {name: identities[name] for name in ("session-archiver", "verifier")}
     content["bands"]["warm"]["transition"]["storage_class"] = "STANDARD_IA"
     content["bands"][band]["transition"]["storage_class"] = storage_class
 
@@ -396,6 +398,5 @@ def test_what_is_read_moves_to_no_archive_class(content: dict[str, Any], band: s
     content["bands"][band]["transition"]["storage_class"] = "GLACIER_IR"
     assert parse(content, "test")
     content["domains"]["session-archive"]["band"] = "warm"
-    content["domains"]["otel-archive"] = dict(content["domains"]["session-archive"])
     content["bands"]["cold"]["transition"]["storage_class"] = "GLACIER"
     assert parse(content, "test")
