@@ -46,8 +46,8 @@ class _Exactly:
 
     def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
         headers = HTTPHeaders()
-        for name, value in request.headers.items():
-            headers[name.lower()] = value
+        for name in request.context["signed"]:
+            headers[name.lower()] = request.headers.get(name, "")
         return headers
 
 
@@ -193,7 +193,7 @@ def _computed(request: Request, signature: Signature, secret_key: str) -> str:
     digest = request.parameters.get("X-Amz-Content-Sha256")
     if signature.expires is not None and digest:
         aws_request.headers["X-Amz-Content-SHA256"] = digest
-    aws_request.context["timestamp"] = signature.timestamp
+    aws_request.context.update(timestamp=signature.timestamp, signed=names)
     to_sign = signer.string_to_sign(aws_request, signer.canonical_request(aws_request))
     computed: str = signer.signature(to_sign, aws_request)
     return computed

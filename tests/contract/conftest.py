@@ -19,6 +19,7 @@ import pytest
 
 from object_store import MULTIPART_THRESHOLD, ConfigurationError, ObjectStore
 from tests.sizes import ELSEWHERE
+from tests.typescript.fixtures import typescript
 from trials.servers import (
     GIVEN,
     OWN,
@@ -29,6 +30,8 @@ from trials.servers import (
     made_bucket,
     remove_objects,
 )
+
+__all__ = ["typescript"]
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -1,0 +1,170 @@
+"""The TypeScript package, built in a copy, and the process that drives it.
+
+The rule: what `npm ci` installs is named after its lock file, so it is made once for all clones, complete or not at
+all. No script of a package runs.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox.child import exclusive
+from sandbox.engine.finder import cache_entry, cache_root
+from sandbox.progress import Progress
+from trials.servers import Server
+
+SOURCE: Final = Path(__file__).parents[2] / "clients" / "typescript"
+INSTALL_SECONDS: Final = 600.0
+_BUILT_FROM: Final = ("package.json", "package-lock.json", "tsconfig.json", "tsconfig.test.json", "src", "test")
+
+
+class NoPackageError(Exception):
+    """The package cannot be built on this machine; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A copy of the package with everything built.
+
+    Attributes:
+        folder: The copy; `build` has sources and tests, `dist` what is published.
+        node: The program.
+        npm: The program.
+    """
+
+    folder: Path
+    node: str
+    npm: str
+
+    def run(self, *command: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a program in the copy."""
+        return subprocess.run(  # noqa: S603 - node, or what its lock file names
+            command,
+            cwd=self.folder,
+            env=_bare(os.environ) | dict(environ or {}),
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_SECONDS,
+            check=False,
+        )
+
+    def tool(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of the development packages."""
+        return self.run(self.node, str(self.folder / "node_modules" / ".bin" / name), *arguments)
+
+
+def built(target: Path, environ: Mapping[str, str]) -> Package:
+    """Build the package in a folder.
+
+    Raises:
+        NoPackageError: node or npm is not there, the packages cannot be installed, or the sources do not compile.
+    """
+    node, npm = (shutil.which(name, path=environ.get("PATH", os.defpath)) for name in ("node", "npm"))
+    if node is None or npm is None:
+        raise NoPackageError(f"{'node' if node is None else 'npm'} is not on PATH")
+    for name in _BUILT_FROM:
+        source = SOURCE / name
+        if source.is_dir():
+            shutil.copytree(source, target / name)
+        else:
+            shutil.copyfile(source, target / name)
+    package = Package(target, node, npm)
+    (target / "node_modules").symlink_to(_installed(package, environ))
+    compiled = package.tool("tsc", "--project", "tsconfig.test.json")
+    if compiled.returncode:
+        raise AssertionError(f"the package does not compile:\n{compiled.stdout[-4000:]}")
+    return package
+
+
+def _installed(package: Package, environ: Mapping[str, str]) -> Path:
+    """The installed packages of the lock file; one process at a time installs them."""
+    version = subprocess.run([package.node, "--version"], capture_output=True, check=True).stdout  # noqa: S603 - found on PATH
+    key = hashlib.sha256((SOURCE / "package-lock.json").read_bytes() + version).hexdigest()[:16]
+    root, name, progress = cache_root(environ), f"typescript-{key}", Progress()
+    with exclusive(root / f"{name}.lock", progress, "the TypeScript packages that another process is installing"):
+        if not (root / name).is_dir():
+            with cache_entry(environ, name) as workshop, progress.step("Installing the TypeScript packages (once)"):
+                for each in ("package.json", "package-lock.json", ".npmrc"):
+                    shutil.copyfile(SOURCE / each, workshop / each)
+                done = subprocess.run(  # noqa: S603 - found on PATH
+                    [package.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(workshop)],
+                    env=dict(environ),
+                    capture_output=True,
+                    text=True,
+                    timeout=INSTALL_SECONDS,
+                    check=False,
+                )
+                if done.returncode:
+                    raise NoPackageError(
+                        f"the TypeScript packages cannot be installed: {' '.join(done.stderr.split())[-400:]}"
+                    )
+    return root / name / "node_modules"
+
+
+class TypeScriptDriver:
+    """The TypeScript package as a driver of the contract's cases: one process, a line for each step."""
+
+    def __init__(
+        self, package: Package, server: Server | None, *, environ: Mapping[str, str] | None = None, **limits: int
+    ) -> None:
+        """Start it with the server's variables, or with those that are given."""
+        self._server = server
+        self._process = subprocess.Popen(  # noqa: S603 - node
+            [package.node, str(package.folder / "build" / "test" / "driver.js")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_bare(os.environ)
+            | (variables(server) if server else {})
+            | dict(environ or {})
+            | {"DRIVER_LIMITS": json.dumps(limits)},
+            text=True,
+        )
+
+    def do(self, step: Mapping[str, Any]) -> dict[str, Any]:
+        """Do one step."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(step) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            assert self._process.stderr is not None
+            raise AssertionError(f"the driver ended: {self._process.stderr.read()[-2000:]}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def opened(self, url: str, body: bytes | None) -> tuple[int, bytes]:
+        """The server's answer to a URL."""
+        assert self._server is not None
+        return self._server.open(url, "GET" if body is None else "PUT", body)
+
+    def close(self) -> str:
+        """End it, and return what it said on standard error."""
+        _, said = self._process.communicate(timeout=60)
+        return said
+
+
+def variables(server: Server) -> dict[str, str]:
+    """The variables that lead to a server."""
+    config = server.config
+    found = {
+        "S3_ENDPOINT": config.endpoint,
+        "AWS_REGION": config.region,
+        "AWS_ACCESS_KEY_ID": config.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": config.secret_access_key,
+        "AWS_SESSION_TOKEN": config.session_token,
+        "S3_CA_BUNDLE": str(config.ca_bundle) if config.ca_bundle else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _bare(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a program needs of this process's variables."""
+    return {name: environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in environ}
