@@ -42,14 +42,14 @@ READ, READ_RANGES, STORE, STORE_PARTS, LIST, REMOVE, STAT = (
     "stat",
 )
 OPERATIONS: Final = (READ, READ_RANGES, STORE, STORE_PARTS, LIST, REMOVE, STAT)
-#: The first answer of each operation, to which a fault of an answer applies.
+#: The first answer of each operation, to which a fault of an answer applies. The JavaScript SDK names it (`x-id`).
 FIRST: Final = {
     READ: ("GET", "/[^/]+/.", ""),
     READ_RANGES: ("GET", "/[^/]+/.", ""),
-    STORE: ("PUT", "", "^$"),
+    STORE: ("PUT", "", "^(x-id=PutObject)?$"),
     STORE_PARTS: ("PUT", "", "partNumber=1&|partNumber=1$"),
     LIST: ("GET", "", "list-type"),
-    REMOVE: ("DELETE", "", "^$"),
+    REMOVE: ("DELETE", "", "^(x-id=DeleteObject)?$"),
     STAT: ("HEAD|GET", "/[^/]+/.", ""),  # the adapter asks again by GET, whose refusal has a code
 }
 OTHER: Final = b"another object's body"

@@ -21,11 +21,13 @@ const ATTEMPTS = 4;
 const SOCKETS = 16;
 const LONGEST_PAUSE_SECONDS = 20;
 
-/** Limits of time, in milliseconds; tests shorten them. */
+/** Limits of time, size and tries; tests shorten them. */
 export interface Limits {
   readonly connectMilliseconds?: number;
   readonly stallMilliseconds?: number;
   readonly attempts?: number;
+  /** Length in bytes up to which one request sends the whole body. */
+  readonly multipartThreshold?: number;
 }
 
 /** A client for the configuration's server, or for another endpoint of it. */

@@ -113,10 +113,11 @@ export class ObjectStore {
     const first = await parts.next();
     const start = first.done === true ? new Uint8Array() : first.value;
     const next = start.length < PART_SIZE ? undefined : await parts.next();
-    if (next === undefined || next.done === true) {
+    const more = next === undefined || next.done === true ? [] : [next.value];
+    if (more.length === 0 && start.length <= (this.#limits.multipartThreshold ?? PART_SIZE)) {
       return this.#stored(put, await this.#put(put, start), start.length);
     }
-    return this.#putParts(put, start, next.value, parts);
+    return this.#putParts(put, chained([start, ...more], parts));
   }
 
   /**
@@ -232,7 +233,7 @@ export class ObjectStore {
       status = (await this.#tried(bucket, key, () => this.#client.send(command))).$metadata.httpStatusCode;
     } catch (fault) {
       const isNone = fault instanceof errors.NotFound && !(fault instanceof errors.BucketNotFound);
-      if (isNone && [undefined, "NoSuchKey", "NoSuchVersion", "NotFound"].includes(fault.code)) return;
+      if (isNone && [undefined, "NoSuchKey", "NoSuchVersion"].includes(fault.code)) return;
       throw fault;
     }
     if (status !== 204 && (await this.#isThere(bucket, key))) {
@@ -265,12 +266,7 @@ export class ObjectStore {
     return checkAcknowledged(answer, digest, body, put.Bucket, put.Key);
   }
 
-  async #putParts(
-    put: Put,
-    first: Uint8Array,
-    second: Uint8Array,
-    rest: AsyncGenerator<Uint8Array>,
-  ): Promise<ObjectRef> {
+  async #putParts(put: Put, parts: AsyncIterable<Uint8Array>): Promise<ObjectRef> {
     const { ifAbsent, ...object } = put;
     const where = { bucket: put.Bucket, key: put.Key };
     // A server that joins parts over an object in spite of the condition (Ceph RGW 16) need not get them first.
@@ -286,7 +282,7 @@ export class ObjectStore {
       const running = new Set<Promise<void>>();
       let size = 0;
       let number = 0;
-      for await (const part of chained(first, second, rest)) {
+      for await (const part of parts) {
         size += part.length;
         number += 1;
         const at = number;
@@ -531,13 +527,8 @@ function withHeaders<C>(command: C, headers: Readonly<Record<string, string>>): 
   return command;
 }
 
-async function* chained(
-  first: Uint8Array,
-  second: Uint8Array,
-  rest: AsyncGenerator<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  yield first;
-  yield second;
+async function* chained(first: readonly Uint8Array[], rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* first;
   yield* rest;
 }
 

@@ -22,7 +22,7 @@ type Kind = new (reason: string, where?: errors.Where) => errors.ObjectStoreErro
 const CODES = new Map<string, Kind>(
   (
     [
-      [errors.NotFound, "NoSuchKey NoSuchVersion NotFound"],
+      [errors.NotFound, "NoSuchKey NoSuchVersion"],
       [errors.BucketNotFound, "NoSuchBucket"],
       [errors.AccessDenied, "AccessDenied AllAccessDisabled AccountProblem"],
       [
@@ -73,6 +73,9 @@ export function translated(raw: unknown, place: Place): errors.ObjectStoreError 
   if (CERTIFICATE.test(code)) {
     return new errors.CertificateNotTrusted(`the TLS certificate of ${place.server} is not trusted: ${code}`, where);
   }
+  if (code.startsWith("HPE_")) {
+    return new errors.UnexpectedAnswer(`the answer of ${place.server} is not understood (${code})`, where);
+  }
   return new errors.EndpointUnreachable(`${place.server} cannot be reached: ${reasonOf(code, fault.name, place)}`, where);
 }
 
@@ -103,10 +106,10 @@ function refused(
   return new kind(reason, { bucket: place.bucket, key: place.key, code: withoutSecrets(code, place.secrets), status });
 }
 
-/** The server's code; the SDK names an error without one by its status, or `UnknownError`. */
+/** The server's code; the SDK names an error without one by its status, `NotFound`, or `UnknownError`. */
 function codeOf(fault: { name?: string; Code?: string }): string | undefined {
   const name = fault.Code ?? fault.name;
-  const isOwn = name === undefined || /^(Unknown\w*|[0-9]{3}|\w*Error|S3ServiceException|TimeoutError)$/.test(name);
+  const isOwn = name === undefined || /^(Unknown\w*|NotFound|[0-9]{3}|\w*Error|S3ServiceException)$/.test(name);
   return isOwn && !CODES.has(name ?? "") ? undefined : name;
 }
 
