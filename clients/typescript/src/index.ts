@@ -6,3 +6,5 @@ export { defaultStore, deleteObject, download, list, presign, upload } from "./d
 export * from "./errors.js";
 export { parseReference, type ObjectRef } from "./reference.js";
 export { ObjectStore, type Download, type DownloadOptions, type UploadOptions } from "./store.js";
+export type * from "./events.js";
+export type { Events } from "./inngest.js";
