@@ -51,7 +51,7 @@ def body_of(given: Mapping[str, Any]) -> bytes:
     """The bytes of a body."""
     if "text" in given:
         return str(given["text"]).encode()
-    whole, rest = divmod(given["pattern"], 8)
+    whole, rest = divmod(int(given["pattern"]), 8)
     return b"".join(number.to_bytes(8, "big") for number in range(whole)) + b"\xff" * rest
 
 

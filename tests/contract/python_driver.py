@@ -1,9 +1,9 @@
 """The Python adapter as a driver of the contract's cases."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from object_store import ObjectRef, ObjectStore, ObjectStoreError, StoreConfig
 from tests.contract.case_table import body_of
@@ -41,44 +41,47 @@ class PythonDriver:
         if step["do"] == "parse":
             return {"ref": _json(ObjectRef.parse(step["reference"]))}
         assert self._store is not None
-        store, bucket, key = self._store, step["bucket"], step.get("key", "")
-        match step["do"]:
-            case "upload":
-                given = step["body"]
-                body: Any = Path(given["path"]) if "path" in given else body_of(given)
-                ref = store.upload(
-                    bucket,
-                    key,
-                    _blocks(body) if given.get("as") == "stream" else body,
-                    step.get("contentType"),
-                    metadata=step.get("metadata"),
-                    if_absent=step.get("ifAbsent", False),
-                )
-                return {"ref": _json(ref)}
-            case "download":
-                found = store.fetch(bucket, key, etag=step.get("etag"))
-                digest = hashlib.sha256(found.body).hexdigest()
-                return {
-                    "ref": _json(found.ref),
-                    "body": digest,
-                    "metadata": dict(found.metadata),
-                    "verified": found.verified,
-                }
-            case "downloadFile":
-                unproven: list[ObjectRef] = []
-                path = Path(step["path"])
-                ref = store.download_file(bucket, key, path, etag=step.get("etag"), unverified=unproven.append)
-                return {"ref": _json(ref), "verified": not unproven}
-            case "head":
-                return {"ref": _json(store.head(bucket, key))}
-            case "list":
-                return {"refs": [_json(one) for one in store.list(bucket, step["prefix"])]}
-            case "presign":
-                return {"url": store.presign(bucket, key, step["seconds"], step.get("method", "GET"))}
-            case "delete":
-                store.delete_object(bucket, key)
-                return {}
-        raise ValueError(step["do"])
+        found: dict[str, Any] = _OPERATIONS[step["do"]](self._store, step["bucket"], step.get("key", ""), step)
+        return found
+
+
+def _uploaded(store: ObjectStore, bucket: str, key: str, step: Mapping[str, Any]) -> dict[str, Any]:
+    given = step["body"]
+    body: Any = Path(given["path"]) if "path" in given else body_of(given)
+    ref = store.upload(
+        bucket,
+        key,
+        _blocks(body) if given.get("as") == "stream" else body,
+        step.get("contentType"),
+        metadata=step.get("metadata"),
+        if_absent=step.get("ifAbsent", False),
+    )
+    return {"ref": _json(ref)}
+
+
+def _downloaded(store: ObjectStore, bucket: str, key: str, step: Mapping[str, Any]) -> dict[str, Any]:
+    found = store.fetch(bucket, key, etag=step.get("etag"))
+    digest, metadata = hashlib.sha256(found.body).hexdigest(), dict(found.metadata)
+    return {"ref": _json(found.ref), "body": digest, "metadata": metadata, "verified": found.verified}
+
+
+def _written(store: ObjectStore, bucket: str, key: str, step: Mapping[str, Any]) -> dict[str, Any]:
+    unproven: list[ObjectRef] = []
+    ref = store.download_file(bucket, key, Path(step["path"]), etag=step.get("etag"), unverified=unproven.append)
+    return {"ref": _json(ref), "verified": not unproven}
+
+
+_OPERATIONS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
+    "upload": _uploaded,
+    "download": _downloaded,
+    "downloadFile": _written,
+    "head": lambda store, bucket, key, _: {"ref": _json(store.head(bucket, key))},
+    "list": lambda store, bucket, _, step: {"refs": [_json(one) for one in store.list(bucket, step["prefix"])]},
+    "presign": lambda store, bucket, key, step: {
+        "url": store.presign(bucket, key, step["seconds"], step.get("method", "GET"))
+    },
+    "delete": lambda store, bucket, key, _: store.delete_object(bucket, key) or {},
+}
 
 
 def _json(ref: ObjectRef) -> dict[str, Any]:

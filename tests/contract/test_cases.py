@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +12,7 @@ from tests.typescript.package import TypeScriptDriver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.contract.case_table import Driver
     from trials.servers import Server
@@ -24,23 +24,24 @@ WITHOUT = ("references", "settings")
 @pytest.fixture(name="driver", scope="session", params=["python", "typescript"])
 def _driver(request: pytest.FixtureRequest, server: Server) -> Iterator[Driver]:
     """A language's adapter on a server."""
-    if request.param == "python":
-        driver = PythonDriver(server)
-    else:
-        driver = TypeScriptDriver(request.getfixturevalue("typescript"), server)
-    yield driver
-    driver.close()
+    yield from _driven(request, server)
 
 
 @pytest.fixture(name="bare", scope="session", params=["python", "typescript"])
 def _bare(request: pytest.FixtureRequest) -> Iterator[Driver]:
     """A language's adapter without a server."""
+    yield from _driven(request, None)
+
+
+def _driven(request: pytest.FixtureRequest, server: Server | None) -> Iterator[Driver]:
     if request.param == "python":
-        driver = PythonDriver(None)
+        ours = PythonDriver(server)
+        yield ours
+        ours.close()
     else:
-        driver = TypeScriptDriver(request.getfixturevalue("typescript"), None)
-    yield driver
-    driver.close()
+        theirs = TypeScriptDriver(request.getfixturevalue("typescript"), server)
+        yield theirs
+        theirs.close()
 
 
 def _named(names: tuple[str, ...]) -> list[object]:

@@ -1,7 +1,6 @@
 """The built TypeScript package, once for each worker."""
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ ENVIRON = dict(os.environ)
 @pytest.fixture(scope="session", name="typescript")
 def typescript(tmp_path_factory: pytest.TempPathFactory) -> Package:
     """The package; a machine that cannot build it skips by name."""
-    folder: Path = tmp_path_factory.mktemp("typescript")
+    folder = tmp_path_factory.mktemp("typescript")
     try:
         return built(folder, ENVIRON)
     except NoPackageError as reason:

@@ -20,8 +20,12 @@ from sandbox.progress import Progress
 from trials.servers import Server
 
 SOURCE: Final = Path(__file__).parents[2] / "clients" / "typescript"
+BUN: Final = Path(__file__).parent / "bun"
 INSTALL_SECONDS: Final = 600.0
-_BUILT_FROM: Final = ("package.json", "package-lock.json", "tsconfig.json", "tsconfig.test.json", "src", "test")
+_BUILT_FROM: Final = (
+    *("package.json", "package-lock.json", "tsconfig.json", "tsconfig.test.json"),
+    *("src", "test", "examples"),
+)
 
 
 class NoPackageError(Exception):
@@ -75,25 +79,39 @@ def built(target: Path, environ: Mapping[str, str]) -> Package:
         else:
             shutil.copyfile(source, target / name)
     package = Package(target, node, npm)
-    (target / "node_modules").symlink_to(_installed(package, environ))
-    compiled = package.tool("tsc", "--project", "tsconfig.test.json")
-    if compiled.returncode:
-        raise AssertionError(f"the package does not compile:\n{compiled.stdout[-4000:]}")
+    (target / "node_modules").symlink_to(_installed(SOURCE, node, npm, environ))
+    for project in ("tsconfig.json", "tsconfig.test.json"):
+        compiled = package.tool("tsc", "--project", project)
+        if compiled.returncode:
+            raise AssertionError(f"the package does not compile:\n{compiled.stdout[-4000:]}")
     return package
 
 
-def _installed(package: Package, environ: Mapping[str, str]) -> Path:
-    """The installed packages of the lock file; one process at a time installs them."""
-    version = subprocess.run([package.node, "--version"], capture_output=True, check=True).stdout  # noqa: S603 - found on PATH
-    key = hashlib.sha256((SOURCE / "package-lock.json").read_bytes() + version).hexdigest()[:16]
-    root, name, progress = cache_root(environ), f"typescript-{key}", Progress()
-    with exclusive(root / f"{name}.lock", progress, "the TypeScript packages that another process is installing"):
+def find_bun(node: str, npm: str, environ: Mapping[str, str]) -> str:
+    """Bun's program.
+
+    Raises:
+        NoPackageError: npm has none for this machine, or it cannot be installed.
+    """
+    folder = _installed(BUN, node, npm, environ) / "@oven"
+    found = sorted(str(one) for one in folder.glob("*/bin/bun"))
+    if not found:
+        raise NoPackageError("npm has no Bun for this machine")
+    return found[0]
+
+
+def _installed(source: Path, node: str, npm: str, environ: Mapping[str, str]) -> Path:
+    """The installed packages of a lock file; one process at a time installs them."""
+    version = subprocess.run([node, "--version"], capture_output=True, check=True).stdout  # noqa: S603 - found on PATH
+    key = hashlib.sha256((source / "package-lock.json").read_bytes() + version).hexdigest()[:16]
+    root, name, progress = cache_root(environ), f"{source.name}-{key}", Progress()
+    with exclusive(root / f"{name}.lock", progress, "the npm packages that another process is installing"):
         if not (root / name).is_dir():
-            with cache_entry(environ, name) as workshop, progress.step("Installing the TypeScript packages (once)"):
+            with cache_entry(environ, name) as workshop, progress.step("Installing npm packages (once)"):
                 for each in ("package.json", "package-lock.json", ".npmrc"):
-                    shutil.copyfile(SOURCE / each, workshop / each)
+                    shutil.copyfile(source / each, workshop / each)
                 done = subprocess.run(  # noqa: S603 - found on PATH
-                    [package.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(workshop)],
+                    [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(workshop)],
                     env=dict(environ),
                     capture_output=True,
                     text=True,
@@ -101,9 +119,8 @@ def _installed(package: Package, environ: Mapping[str, str]) -> Path:
                     check=False,
                 )
                 if done.returncode:
-                    raise NoPackageError(
-                        f"the TypeScript packages cannot be installed: {' '.join(done.stderr.split())[-400:]}"
-                    )
+                    said = " ".join(done.stderr.split())[-400:]
+                    raise NoPackageError(f"the npm packages of {source.name} cannot be installed: {said}")
     return root / name / "node_modules"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import pytest
 from _pytest.mark import ParameterSet
@@ -20,6 +20,9 @@ from tests.typescript.package import Package, TypeScriptDriver
 from trials.faulty_answers import LIST, READ_RANGES, STORE, TABLE, FaultyAnswer
 from trials.faulty_proxy import FaultyProxy
 from trials.servers import OWN, made_bucket, remove_objects
+
+if TYPE_CHECKING:
+    from object_store import ObjectStore
 
 #: By fault and operation (empty for each): other outcomes than the Python adapter's.
 OTHERWISE: Final = {
@@ -45,15 +48,13 @@ def behind(request: pytest.FixtureRequest, typescript: Package) -> Iterator[Behi
         through = replace(
             server, config=replace(server.config, endpoint=proxy.endpoint, ca_bundle=Path(proxy.ca_bundle))
         )
-        drivers = []
-        for threshold in (None, 1000):
-            limits = {} if threshold is None else {"multipartThreshold": threshold}
-            driver = TypeScriptDriver(
-                typescript, through, stallMilliseconds=1000 * STALL_SECONDS, attempts=2, **limits
-            )
-            stack.callback(driver.close)
-            drivers.append(driver)
-        yield Behind(proxy, TypeScriptStore(*drivers), witness, place)
+        stall = 1000 * STALL_SECONDS
+        whole = TypeScriptDriver(typescript, through, stallMilliseconds=stall, attempts=2)
+        stack.callback(whole.close)
+        parts = TypeScriptDriver(typescript, through, stallMilliseconds=stall, attempts=2, multipartThreshold=1000)
+        stack.callback(parts.close)
+        # It has the operations that the judge calls.
+        yield Behind(proxy, cast("ObjectStore", TypeScriptStore(whole, parts)), witness, place)
         remove_objects(witness, place)
 
 

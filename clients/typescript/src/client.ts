@@ -80,5 +80,15 @@ export function clientOf(config: StoreConfig, endpoint: string | undefined, limi
     },
     { step: "deserialize", priority: "low", name: "limitRetryAfter" },
   );
+  if (process.versions["bun"] !== undefined) {
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        // Bun 1.3 compares the certificate with a given Host, its port included; without it, it sends the same.
+        delete (args.request as { headers: Record<string, string> }).headers["host"];
+        return next(args);
+      },
+      { step: "deserialize", priority: "high", name: "leaveHostToBun" },
+    );
+  }
   return client;
 }
