@@ -45,6 +45,7 @@ UNCOUNTED = (
     "repository/",
     "sandbox/",
     "trials/",
+    "typescript/",
     "verify/test_faults.py",
     "verify/test_interrupt.py",
     "verify/test_mutations.py",

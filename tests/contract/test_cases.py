@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract.case_table import FOLDER, Case, cases_of, check
 from tests.contract.python_driver import PythonDriver
-from tests.typescript.package import TypeScriptDriver
+from tests.typescript.driver import TypeScriptDriver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import Any
 
 import object_store
 from object_store import ObjectRef
-from tests.typescript.package import TypeScriptDriver
+from tests.typescript.driver import TypeScriptDriver
 
 
 class TypeScriptStore:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.typescript.package import NoPackageError, Package, built
+from trials.typescript_package import NoPackageError, Package, built
 
 ENVIRON = dict(os.environ)
 

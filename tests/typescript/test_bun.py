@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.contract.case_table import Case, cases_of, check
+from tests.typescript.driver import TypeScriptDriver
 from tests.typescript.fixtures import ENVIRON
-from tests.typescript.package import NoPackageError, Package, TypeScriptDriver, find_bun
 from trials.servers import OWN, made_bucket
+from trials.typescript_package import NoPackageError, Package, find_bun
 
 CASES = [
     pytest.param(case, id=f"{name}-{number}")

@@ -16,10 +16,11 @@ from sandbox.engine.gateway import NoGatewayError
 from tests.sizes import ELSEWHERE
 from tests.trials.test_faulty_answers import STALL_SECONDS, Behind
 from tests.typescript.adapter import TypeScriptStore
-from tests.typescript.package import Package, TypeScriptDriver
+from tests.typescript.driver import TypeScriptDriver
 from trials.faulty_answers import LIST, READ_RANGES, STORE, TABLE, FaultyAnswer
 from trials.faulty_proxy import FaultyProxy
 from trials.servers import OWN, made_bucket, remove_objects
+from trials.typescript_package import Package
 
 if TYPE_CHECKING:
     from object_store import ObjectStore

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from object_store import ObjectRef, ObjectStore
-from tests.typescript.package import BUN, SOURCE, Package, TypeScriptDriver, variables
+from tests.typescript.driver import TypeScriptDriver, variables
 from trials.servers import OWN, Server, made_bucket
+from trials.typescript_package import BUN, SOURCE, Package
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "typescript.md"

@@ -2,19 +2,26 @@
  * A whole body on its way in: counted, proved, and in memory or in a file that holds all of it or is unchanged.
  */
 
+import { constants } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { lstat, open, rename, rm, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-import { IncompleteTransfer, LocalFileError, NotFound, ObjectStoreError } from "./errors.js";
+import { PART_SIZE } from "./body.js";
+import { IncompleteTransfer, LocalFault, LocalFileError } from "./errors.js";
 import type { ObjectRef } from "./reference.js";
 import type { Proof } from "./proof.js";
 
-/** Where the blocks of a body go. */
+const { MAX_LENGTH } = constants;
+
+/** Where a body goes, in chunks. */
 export interface Sink {
-  /** Begin again: an earlier try ended early. */
+  /** Begin, or begin again after a try that ended early. */
   restart(size: number): Promise<void>;
-  write(block: Uint8Array): Promise<void>;
+  /** The place for the next chunk, of that many bytes. */
+  place(size: number): Promise<Uint8Array>;
+  /** The chunk is in its place; it is needed until the promise is kept. */
+  filled(chunk: Uint8Array, needed: Promise<unknown>): Promise<void>;
   /** The body is whole. */
   commit(): Promise<void>;
   /** It is not. */
@@ -30,11 +37,22 @@ export async function passed(
 ): Promise<void> {
   const where = { bucket: ref.bucket, key: ref.key };
   let size = 0;
+  let at = 0;
+  let chunk = await sink.place(Math.min(PART_SIZE, ref.size));
   for await (const block of blocks) {
     size += block.length;
     if (size > ref.size) break;
-    proof.update(block);
-    await sink.write(block);
+    for (let done = 0; done < block.length; ) {
+      const piece = block.subarray(done, done + chunk.length - at);
+      chunk.set(piece, at);
+      at += piece.length;
+      done += piece.length;
+      if (at === chunk.length) {
+        await sink.filled(chunk, proof.update(chunk));
+        chunk = await sink.place(Math.min(PART_SIZE, ref.size - (size - block.length + done)));
+        at = 0;
+      }
+    }
   }
   if (size !== ref.size) {
     throw new IncompleteTransfer(
@@ -49,26 +67,33 @@ export async function passed(
 /** A body in memory. */
 export class Memory implements Sink {
   body: Uint8Array = new Uint8Array();
-  #blocks: Uint8Array[] = [];
+  #at = 0;
 
-  restart(): Promise<void> {
-    this.#blocks = [];
+  restart(size: number): Promise<void> {
+    this.#at = 0;
+    if (size > MAX_LENGTH) {
+      return Promise.reject(new LocalFault(`a body of ${size} bytes does not fit in memory: use downloadFile`));
+    }
+    // The system gives the pages as they are filled, so a length that is a lie costs nothing.
+    this.body = this.body.length === size ? this.body : Buffer.allocUnsafeSlow(size);
     return Promise.resolve();
   }
 
-  write(block: Uint8Array): Promise<void> {
-    this.#blocks.push(block);
+  place(size: number): Promise<Uint8Array> {
+    this.#at += size;
+    return Promise.resolve(this.body.subarray(this.#at - size, this.#at));
+  }
+
+  filled(): Promise<void> {
     return Promise.resolve();
   }
 
   commit(): Promise<void> {
-    this.body = this.#blocks.length === 1 && this.#blocks[0] ? this.#blocks[0] : Buffer.concat(this.#blocks);
-    this.#blocks = [];
     return Promise.resolve();
   }
 
   discard(): Promise<void> {
-    this.#blocks = [];
+    this.body = new Uint8Array();
     return Promise.resolve();
   }
 }
@@ -79,6 +104,10 @@ export class File implements Sink {
   readonly #partial: string;
   readonly #where: { bucket: string; key: string };
   #file: FileHandle | undefined;
+  #at = 0;
+  #turn = 0;
+  readonly #chunks: (Buffer | undefined)[] = [];
+  readonly #needed: (Promise<unknown> | undefined)[] = [];
 
   constructor(path: string, bucket: string, key: string) {
     this.#path = path;
@@ -96,17 +125,24 @@ export class File implements Sink {
     this.#at = 0;
   }
 
-  #at = 0;
+  async place(size: number): Promise<Uint8Array> {
+    // In turn, so that one is filled while the digest of the other is computed.
+    this.#turn = 1 - this.#turn;
+    await this.#needed[this.#turn];
+    this.#chunks[this.#turn] ??= Buffer.allocUnsafeSlow(Math.max(1, size));
+    return (this.#chunks[this.#turn] as Buffer).subarray(0, size);
+  }
 
-  async write(block: Uint8Array): Promise<void> {
+  async filled(chunk: Uint8Array, needed: Promise<unknown>): Promise<void> {
+    this.#needed[this.#turn] = needed;
     await this.#tried(async () => {
-      for (let done = 0; done < block.length; ) {
-        const { bytesWritten } = (await this.#file?.write(block, done, block.length - done, this.#at + done)) ?? {
+      for (let done = 0; done < chunk.length; ) {
+        const { bytesWritten } = (await this.#file?.write(chunk, done, chunk.length - done, this.#at + done)) ?? {
           bytesWritten: 0,
         };
         done += bytesWritten;
       }
-      this.#at += block.length;
+      this.#at += chunk.length;
     });
   }
 
@@ -133,9 +169,4 @@ export class File implements Sink {
       throw new LocalFileError(`${this.#path} cannot be written: ${code ?? message}`, this.#where);
     }
   }
-}
-
-/** Whether another try may bring the whole body. */
-export function mayBeTriedAgain(fault: unknown): boolean {
-  return fault instanceof ObjectStoreError && !(fault instanceof LocalFileError) && !(fault instanceof NotFound);
 }

@@ -8,7 +8,7 @@
  * Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
  */
 
-import { createHash, type Hash } from "node:crypto";
+import { createHash, webcrypto, type Hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 
 import { PART_SIZE } from "./body.js";
@@ -57,17 +57,15 @@ export function expected(named: Named): Expected | undefined {
   return { kind: "md5", digest: Buffer.from(found[1] ?? "", "hex"), parts: count, certain: count === undefined };
 }
 
-/** The digest of a body that passes block by block. */
+/** The digest of a body that passes in chunks of `PART_SIZE` bytes; the last one is shorter. */
 export class Proof {
   readonly #wanted: Expected | undefined;
   readonly #whole: Digest | undefined;
-  #part: Digest | undefined;
-  #left = PART_SIZE;
+  #parts: Promise<Uint8Array>[] = [];
 
   constructor(wanted: Expected | undefined) {
     this.#wanted = wanted;
-    this.#whole = wanted && new Digest(wanted.kind);
-    this.#part = wanted?.parts === undefined ? undefined : new Digest(wanted.kind);
+    this.#whole = wanted === undefined || wanted.parts !== undefined ? undefined : new Digest(wanted.kind);
   }
 
   /** Whether the digest depends on how the body was cut into parts. */
@@ -75,27 +73,22 @@ export class Proof {
     return this.#wanted?.parts !== undefined;
   }
 
-  /** Add the next block. */
-  update(block: Uint8Array): void {
-    if (this.#part === undefined) {
-      this.#whole?.update(block);
-      return;
-    }
-    for (let at = 0; at < block.length; ) {
-      const piece = block.subarray(at, at + this.#left);
-      this.#part.update(piece);
-      at += piece.length;
-      this.#left -= piece.length;
-      if (this.#left === 0) this.#endPart();
-    }
+  /** Add the next chunk; when the promise is kept, the chunk is not needed any more. */
+  update(chunk: Uint8Array): Promise<unknown> {
+    this.#whole?.update(chunk);
+    if (this.#wanted?.parts === undefined) return Promise.resolve();
+    const digest = digestOf(this.#wanted.kind, chunk);
+    this.#parts.push(digest);
+    return digest;
   }
 
   /** Compare; whether the body is proven. Throws CorruptBody if it is certainly another one. */
-  end(bucket: string, key: string): boolean {
+  async end(bucket: string, key: string): Promise<boolean> {
     const wanted = this.#wanted;
-    if (wanted === undefined || this.#whole === undefined) return false;
-    if (this.#part !== undefined && this.#left < PART_SIZE) this.#endPart();
-    const proven = this.#whole.digest().equals(wanted.digest);
+    if (wanted === undefined) return false;
+    const whole = this.#whole ?? new Digest(wanted.kind);
+    for (const digest of this.#parts) whole.update(await digest);
+    const proven = whole.digest().equals(wanted.digest);
     if (!proven && wanted.certain) {
       throw new CorruptBody(
         `the body that arrived is not the one that was stored: its ${wanted.kind.toUpperCase()} is another`,
@@ -104,13 +97,14 @@ export class Proof {
     }
     return proven;
   }
+}
 
-  #endPart(): void {
-    if (this.#part === undefined || this.#wanted === undefined) return;
-    this.#whole?.update(this.#part.digest());
-    this.#part = new Digest(this.#wanted.kind);
-    this.#left = PART_SIZE;
-  }
+/** The digest of one chunk; a SHA-256 is computed beside this thread. */
+async function digestOf(kind: Kind, chunk: Uint8Array): Promise<Uint8Array> {
+  if (kind === "sha256") return new Uint8Array(await webcrypto.subtle.digest("SHA-256", chunk as Uint8Array<ArrayBuffer>));
+  const digest = new Digest(kind);
+  digest.update(chunk);
+  return digest.digest();
 }
 
 /** A hash, or zlib's CRC32 in the form of one. */

@@ -380,7 +380,7 @@ export class ObjectStore {
   async #proven(proof: Proof, ref: ObjectRef): Promise<boolean> {
     let proven = false;
     try {
-      proven = proof.end(ref.bucket, ref.key);
+      proven = await proof.end(ref.bucket, ref.key);
     } catch (fault) {
       const first = proof.isOfParts ? await this.#firstPart(ref) : undefined;
       if (first === undefined || first === PART_SIZE) throw fault;

@@ -1,26 +1,24 @@
-"""The TypeScript package, built in a copy, and the process that drives it.
+"""The TypeScript package, built in a copy.
 
 The rule: what `npm ci` installs is named after its lock file, so it is made once for all clones, complete or not at
 all. No script of a package runs.
 """
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sandbox.child import exclusive
 from sandbox.engine.finder import cache_entry, cache_root
 from sandbox.progress import Progress
-from trials.servers import Server
 
-SOURCE: Final = Path(__file__).parents[2] / "clients" / "typescript"
-BUN: Final = Path(__file__).parent / "bun"
+SOURCE: Final = Path(__file__).parents[1] / "clients" / "typescript"
+BUN: Final = Path(__file__).parents[1] / "tests" / "typescript" / "bun"
 INSTALL_SECONDS: Final = 600.0
 _BUILT_FROM: Final = (
     *("package.json", "package-lock.json", "tsconfig.json", "tsconfig.test.json"),
@@ -46,15 +44,17 @@ class Package:
     node: str
     npm: str
 
-    def run(self, *command: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, environ: Mapping[str, str] | None = None, seconds: float = INSTALL_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         """Run a program in the copy."""
         return subprocess.run(  # noqa: S603 - node, or what its lock file names
             command,
             cwd=self.folder,
-            env=_bare(os.environ) | dict(environ or {}),
+            env=bare(os.environ) | dict(environ or {}),
             capture_output=True,
             text=True,
-            timeout=INSTALL_SECONDS,
+            timeout=seconds,
             check=False,
         )
 
@@ -124,64 +124,6 @@ def _installed(source: Path, node: str, npm: str, environ: Mapping[str, str]) ->
     return root / name / "node_modules"
 
 
-class TypeScriptDriver:
-    """The TypeScript package as a driver of the contract's cases: one process, a line for each step."""
-
-    def __init__(
-        self, package: Package, server: Server | None, *, environ: Mapping[str, str] | None = None, **limits: int
-    ) -> None:
-        """Start it with the server's variables, or with those that are given."""
-        self._server = server
-        self._process = subprocess.Popen(  # noqa: S603 - node
-            [package.node, str(package.folder / "build" / "test" / "driver.js")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_bare(os.environ)
-            | (variables(server) if server else {})
-            | dict(environ or {})
-            | {"DRIVER_LIMITS": json.dumps(limits)},
-            text=True,
-        )
-
-    def do(self, step: Mapping[str, Any]) -> dict[str, Any]:
-        """Do one step."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(step) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            assert self._process.stderr is not None
-            raise AssertionError(f"the driver ended: {self._process.stderr.read()[-2000:]}")
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    def opened(self, url: str, body: bytes | None) -> tuple[int, bytes]:
-        """The server's answer to a URL."""
-        assert self._server is not None
-        return self._server.open(url, "GET" if body is None else "PUT", body)
-
-    def close(self) -> str:
-        """End it, and return what it said on standard error."""
-        _, said = self._process.communicate(timeout=60)
-        return said
-
-
-def variables(server: Server) -> dict[str, str]:
-    """The variables that lead to a server."""
-    config = server.config
-    found = {
-        "S3_ENDPOINT": config.endpoint,
-        "AWS_REGION": config.region,
-        "AWS_ACCESS_KEY_ID": config.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": config.secret_access_key,
-        "AWS_SESSION_TOKEN": config.session_token,
-        "S3_CA_BUNDLE": str(config.ca_bundle) if config.ca_bundle else None,
-    }
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _bare(environ: Mapping[str, str]) -> dict[str, str]:
+def bare(environ: Mapping[str, str]) -> dict[str, str]:
     """What a program needs of this process's variables."""
     return {name: environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in environ}
