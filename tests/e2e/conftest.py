@@ -18,11 +18,14 @@ import pytest
 from dotenv import dotenv_values
 
 import trials.checkout
+from model.exit_codes import ExitCode
 from model.taxonomy_file import load
 from sandbox.child import exclusive
 from sandbox.engine.finder import existing_engine
 from sandbox.progress import Progress
 from trials.checkout import SHELL, Checkout, copy_checkout, copy_deployed
+from workloads.events.resolve import ResolveOptions
+from workloads.events.resolve import run as resolve
 
 
 def lead_here(checkout: Checkout, stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +56,23 @@ def delivered(
     client, bucket = checkout.client(stack), json.loads(variables["S3_BUCKETS"] or "")[domain]
     for one in client.list_object_versions(Bucket=bucket).get("Versions", []):
         client.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"], BypassGovernanceRetention=True)
+
+
+def emptied(checkout: Checkout, stack: str, *domains: str) -> None:
+    """Empty further buckets of the delivered key, which no lock keeps."""
+    client = checkout.client(stack)
+    for domain in domains:
+        bucket = json.loads(os.environ["S3_BUCKETS"])[domain]
+        for one in client.list_object_versions(Bucket=bucket).get("Versions", []):
+            client.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
+
+
+def resolved(config: Path, event: Mapping[str, object], to: Path, field: str = "") -> bytes:
+    """What `events resolve` gives for an event, as a consumer calls it."""
+    file = to.with_name(f"{to.name}.json")
+    file.write_text(json.dumps(event))
+    assert resolve(ResolveOptions(config, quiet=True, event=str(file), to=to, field=field)) == ExitCode.DONE
+    return to.read_bytes()
 
 
 @pytest.fixture(scope="session", autouse=True, name="_warm_copies")

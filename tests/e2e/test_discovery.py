@@ -3,16 +3,16 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from model.exit_codes import ExitCode
-from object_store import ObjectStore, StoreConfig, resolve
-from tests.e2e.conftest import delivered
+from tests.e2e.conftest import delivered, emptied, resolved
 from tests.workloads.discovery.ending import AT
 from tests.workloads.discovery.web import answer, git_server, make_repository, serving
+from tests.workloads.events.test_events import golden
 from workloads.discovery.put import PutOptions, run
 from workloads.discovery.reach import Reach
 
@@ -28,6 +28,7 @@ PAGE = b"<!doctype html><title>A find</title><h1>A find</h1><p>Text of the page.
 def _delivered_key(checkout: "Checkout", stack: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     with delivered(checkout, stack, "worker", "discovery-raw", tmp_path, monkeypatch):
         yield
+        emptied(checkout, stack, "media-derived")
 
 
 @pytest.mark.usefixtures("delivered_key")
@@ -55,10 +56,9 @@ def test_discoveries_come_back(tmp_path: Path, capsys: pytest.CaptureFixture[str
         status, failed = put("/missing")
         assert (status, failed["reason"]) == (ExitCode.WRONG, "the server answered 404")
 
-    with ObjectStore(StoreConfig.from_environment()) as store:
-        event = page["event"]
-        assert isinstance(event, dict)
-        with resolve({"objectRef": event["data"]["rawRef"]}, store) as copy:
-            assert copy.path.read_bytes() == PAGE
-        with resolve({"objectRef": event["data"]["extractRef"]}, store) as copy:
-            assert copy.path.read_text() == "# A find\n\nText of the page.\n"
+    event: Any = page["event"]
+    note = golden("discovery/captured", "before")["data"]
+    assert set(page["eventNeeds"]) <= note.keys()  # type: ignore[call-overload]  # a list
+    whole = {**event, "data": {**note, **event["data"]}}
+    assert resolved(config, whole, tmp_path / "raw") == PAGE
+    assert resolved(config, whole, tmp_path / "extract", "extractRef") == b"# A find\n\nText of the page.\n"

@@ -1,7 +1,6 @@
 """Documents on the two deployed stacks, with the delivered key of `worker` and nothing wider."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +10,14 @@ import yaml
 
 from model.exit_codes import ExitCode
 from object_store import ObjectStore, StoreConfig, resolve
-from tests.e2e.conftest import delivered
+from tests.e2e.conftest import delivered, emptied, resolved
 from tests.workloads.documents.test_put import BODY, ID, MADE, NAME
 from workloads.documents.backfill import BackfillOptions
 from workloads.documents.backfill import run as backfill
 from workloads.documents.put import PutOptions
 from workloads.documents.put import run as put
+from workloads.events.shims import ShimsOptions
+from workloads.events.shims import run as shims
 
 if TYPE_CHECKING:
     from trials.checkout import Checkout
@@ -28,19 +29,17 @@ pytestmark = pytest.mark.e2e
 def _delivered_key(checkout: "Checkout", stack: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     with delivered(checkout, stack, "worker", "docs-raw", tmp_path, monkeypatch):
         yield
-        client, bucket = checkout.client(stack), json.loads(os.environ["S3_BUCKETS"])["docs-derived"]
-        for one in client.list_object_versions(Bucket=bucket).get("Versions", []):
-            client.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
+        emptied(checkout, stack, "docs-derived", "media-derived")
 
 
 @pytest.mark.usefixtures("delivered_key")
 def test_documents_come_back(
     checkout: "Checkout", stack: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One with what was made of it, then a tree in two shards and in three: the references give the same bytes."""
+    """One with what was made of it, by its event; then a tree in two shards and in three: references give the bytes."""
     config = tmp_path / "workloads.yaml"
     paths = {name: str(tmp_path / name) for name in ("state", "receipts")}
-    config.write_text(yaml.safe_dump({"machine": "box", **paths}))
+    config.write_text(yaml.safe_dump({"machine": "box", **paths, "events": {"folders": [str(tmp_path)]}}))
     root = tmp_path / "books"
     for number in range(6):
         (root / f"{number % 2}").mkdir(parents=True, exist_ok=True)
@@ -55,6 +54,12 @@ def test_documents_come_back(
     assert put(PutOptions(config, as_json=True, file=root / NAME, derived=made)) == ExitCode.DONE
     printed = json.loads(capsys.readouterr().out)
     assert printed["docId"] == ID
+    by_path = {**printed["event"], "data": {"filePath": str(root / NAME)}}
+    assert resolved(config, printed["event"], tmp_path / "by reference") == BODY
+    assert resolved(config, by_path, tmp_path / "by path") == BODY
+    assert shims(ShimsOptions(config, as_json=True, event=by_path["name"])) == ExitCode.WRONG
+    (row,) = json.loads(capsys.readouterr().out)["shims"]
+    assert (row["byReference"], row["byPath"], row["failed"], row["verdict"]) == (1, 1, 0, "in use")
     lines = []
     for shard in ("1/2", "2/2", "1/3", "2/3", "3/3"):
         options = BackfillOptions(config, as_json=True, root=root, shard=shard)
