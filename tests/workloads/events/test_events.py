@@ -219,6 +219,38 @@ class TestIdentity:
         Event.of("docs/ingest.requested", data)
         assert evaluated(IDENTITY_EXPRESSION, data) == identity_of(data)
 
+    @given(
+        refs=some.lists(
+            some.builds(
+                lambda bucket, key, etag: {**REF, "bucket": bucket, "key": key, "etag": etag},
+                some.sampled_from(["b-a", "b-b"]),
+                some.text(some.characters(codec="ascii", categories=["L", "N"], include_characters="/ ::"), min_size=1),
+                some.text(some.sampled_from("ab0-"), min_size=1, max_size=4),
+            ),
+            min_size=2,
+            max_size=4,
+            unique_by=lambda ref: (ref["bucket"], ref["key"], ref["etag"]),
+        ),
+        paths=some.fixed_dictionaries(
+            {}, optional={name: some.sampled_from(["", None, "/x", "::"]) for name in ("nasPath", "filePath")}
+        ),
+        key=some.sampled_from([{}, {"idempotencyKey": "k"}, {"idempotencyKey": ""}]),
+    )
+    def test_by_every_form(self, refs: list[dict[str, Any]], paths: dict[str, Any], key: dict[str, Any]) -> None:
+        """Of each event it is the adapter's; a path beside a reference changes nothing, another reference does."""
+        by_reference = [evaluated(IDENTITY_EXPRESSION, {"objectRef": ref, **key}) for ref in refs]
+        both = [{"objectRef": ref, **paths, **key} for ref in refs]
+
+        assert [evaluated(IDENTITY_EXPRESSION, data) for data in both] == by_reference
+        assert [identity_of(data) for data in both] == by_reference
+        assert len(set(by_reference)) == len(refs)
+        if any(paths.values()):
+            by_path = evaluated(IDENTITY_EXPRESSION, {**paths, **key})
+            assert by_path == identity_of({**paths, **key})
+            assert by_path not in by_reference
+            today = f"{paths.get('nasPath') or paths.get('filePath')}::{key.get('idempotencyKey')}"
+            assert not key.get("idempotencyKey") or by_path == today
+
     def test_references_do_not_collapse(self) -> None:
         """Two objects with one key of their sender are two; the same one again is the same, with a path or without."""
         first = {"objectRef": REF, "idempotencyKey": "k"}

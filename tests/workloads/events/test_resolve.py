@@ -155,7 +155,7 @@ def test_link_inside_is_followed(consumer: Consumer) -> None:
     assert consumer.to.read_bytes() == OTHER
 
 
-@pytest.mark.parametrize("what", ["folder", "file"])
+@pytest.mark.parametrize("what", ["folder", "file", "file, earlier"])
 def test_link_that_comes_meanwhile(
     consumer: Consumer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
@@ -166,7 +166,7 @@ def test_link_that_comes_meanwhile(
     real = os.path.realpath
 
     def swapped(given: Any, **more: Any) -> str:  # noqa: ANN401 - what the call takes
-        found = real(given, **more)
+        found = "" if what.endswith("earlier") else real(given, **more)
         if str(given).endswith(".pdf") and not more:  # not for the first check, by pathlib
             if what == "folder":
                 (consumer.nas / "books").rename(consumer.nas / "before")
@@ -174,15 +174,16 @@ def test_link_that_comes_meanwhile(
             else:
                 (consumer.nas / "books/A Book.pdf").unlink()
                 (consumer.nas / "books/A Book.pdf").symlink_to(tmp_path / "outside/A Book.pdf")
-        return str(found)
+        return str(found or real(given, **more))
 
     monkeypatch.setattr(os.path, "realpath", swapped)
     assert consumer.resolve({"nasPath": named}) == ExitCode.WRONG
-    assert "by a link that came meanwhile" in consumer.errors
+    says = "leads out of its folder" if what.endswith("earlier") else "by a link that came meanwhile"
+    assert says in consumer.errors
     assert not consumer.left()
 
 
-@pytest.mark.parametrize("change", ["grows", "shrinks", "is written"])
+@pytest.mark.parametrize("change", ["grows", "shrinks", "is written", "shrinks, and has its old time"])
 def test_file_that_changes_meanwhile(consumer: Consumer, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     """A mixture of two states is not given: what was copied goes."""
     named = on_nas(consumer, bytes(3_000_000))
@@ -192,8 +193,11 @@ def test_file_that_changes_meanwhile(consumer: Consumer, monkeypatch: pytest.Mon
     def changed(descriptor: int, size: int) -> bytes:
         calls.append(os.fstat(descriptor).st_ino == inode)
         if calls[-1] and sum(calls) == 2:
-            if change == "shrinks":
+            if change.startswith("shrinks"):
+                when = file.stat().st_mtime_ns
                 os.truncate(file, 2_000_000)
+                if change != "shrinks":
+                    os.utime(file, ns=(when, when))
             elif change == "grows":
                 with file.open("ab") as more:
                     more.write(b"x")
@@ -328,6 +332,17 @@ class TestEvent:
         assert consumer.resolve(data, name="pipeline/transcript.process") == ExitCode.DONE, consumer.errors
         assert (consumer.printed["event"], consumer.printed["used"]) == ("pipeline/transcript.requested", "audioPath")
         assert consumer.to.read_bytes() == BODY
+
+    def test_path_of_this_machine_goes_first(self, consumer: Consumer) -> None:
+        """As in docs-ingest, in whichever order an event has its fields: the NAS may not have the file yet."""
+        (consumer.folder / "image.jpg").write_bytes(BODY)
+        data = golden("media/processed", "before")["data"]
+        data |= {"archivePath": on_nas(consumer), "localPath": str(consumer.folder / "image.jpg")}
+        assert consumer.resolve(data, name="media/processed") == ExitCode.DONE, consumer.errors
+        assert (consumer.printed["used"], consumer.to.read_bytes()) == ("localPath", BODY)
+        data["localPath"] = str(consumer.folder / "gone.jpg")
+        assert consumer.resolve(data, name="media/processed", replace=True) == ExitCode.DONE, consumer.errors
+        assert (consumer.printed["used"], consumer.to.read_bytes()) == ("archivePath", OTHER)
 
     @pytest.mark.parametrize(
         ("data", "more", "says"),

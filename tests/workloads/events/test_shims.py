@@ -206,6 +206,8 @@ def test_what_is_here_counts_once(consumer: Consumer) -> None:
 
     assert consumer.shims() == ExitCode.WRONG
     assert consumer.counts() == (0, 1, 0, 1)
+    assert consumer.shims(since=ago(0)) == ExitCode.WRONG
+    assert consumer.counts() == (0, 0, 0, 0)
     plant(consumer, one)
     assert consumer.shims() == ExitCode.WRONG
     assert consumer.counts() == (0, 1, 0, 1)
