@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from model.exit_codes import ExitCode
-from object_store import EndpointUnreachable, ObjectStore
+from object_store import AccessDenied, EndpointUnreachable, ObjectStore, ranges
 from object_store.partials import PARTIAL_PREFIX
 from tests.workloads.conftest import SECRET
 from tests.workloads.events.conftest import EXPORTED, REQUESTED
@@ -103,6 +103,37 @@ def test_reference_that_fails_is_an_error(consumer: Consumer, wrong: str) -> Non
     assert (consumer.printed["error"], consumer.printed["form"]) == (kind, "both")
     assert ref["key"] in consumer.errors
     assert [(use["status"], use["error"]) for use in consumer.uses().values()] == [("failed", kind)]
+
+
+def test_object_in_an_archive_class(consumer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there, and what lacks is time and not a right: the message has the line that brings it back."""
+
+    def cold(*_: object, **__: object) -> None:
+        raise AccessDenied("denied", bucket="b-b", key="k", code="InvalidObjectState")
+
+    ref = consumer.store(BODY)
+    monkeypatch.setattr(ObjectStore, "download_file", cold)
+    assert consumer.resolve({"objectRef": ref}) == ExitCode.CANNOT
+    assert "aws s3api restore-object" in consumer.errors
+    assert consumer.printed["error"] == "ColdError"
+
+
+def test_large_object_comes_in_ranges(consumer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By several connections at once, into the file and not into memory."""
+    body = os.urandom(3_000_000)
+    monkeypatch.setattr(ranges, "RANGES_THRESHOLD", 1_000_000)
+    monkeypatch.setattr(ranges, "RANGE_SIZE", 500_000)
+    asked = []
+    ranged = vars(ObjectStore)["_ranged"]
+
+    def counting(*given: Any) -> Any:  # noqa: ANN401 - what the call takes
+        asked.append(given)
+        return ranged(*given)
+
+    monkeypatch.setattr(ObjectStore, "_ranged", counting)
+    assert consumer.resolve({"objectRef": consumer.store(body)}) == ExitCode.DONE, consumer.errors
+    assert consumer.to.read_bytes() == body
+    assert asked
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
