@@ -146,22 +146,24 @@ def send(context: Context, use: Use) -> str:
         _upload(context, use, kept)
     except ObjectStoreError as fault:
         return said(fault)
-    oldest = clock.now_utc() - timedelta(days=expires_after_days(EVENTS) or 365)
-    sent = 0
+    with suppress(ObjectStoreError, OSError):  # a later call tries it again
+        _send_left(context)
+    return ""
+
+
+def _send_left(context: Context) -> None:
+    now = clock.now_utc()
+    oldest, sent = now - timedelta(days=expires_after_days(EVENTS) or 365), 0
     for path, one in left(context):
-        if isinstance(one, str) or (one.status == "running" and clock.now_utc() - one.at < _DEAD_AFTER):
+        if isinstance(one, str) or (one.status == "running" and now - one.at < _DEAD_AFTER):
             continue
         if one.at < oldest:
             path.unlink(missing_ok=True)
             continue
-        try:
-            _upload(context, one, path)
-        except ObjectStoreError:
-            break
+        _upload(context, one, path)
         sent += 1
         if sent == _SENT_AT_ONCE:
             break
-    return ""
 
 
 def left(context: Context) -> Iterator[tuple[Path, Use | str]]:
@@ -174,6 +176,8 @@ def left(context: Context) -> Iterator[tuple[Path, Use | str]]:
             yield path, Use.of(path.read_bytes())
         except FileNotFoundError:  # another call has just sent it
             continue
+        except OSError as fault:
+            yield path, f"cannot be read: {fault.strerror}"
         except ValueError as fault:
             yield path, why(fault)
 
@@ -201,4 +205,5 @@ def _upload(context: Context, use: Use, kept: Path) -> None:
     metadata = {SHA256_METADATA: sha256_of(body)}
     with suppress(AlreadyExists):  # the answer to an earlier try was lost
         context.store.upload(context.bucket, use.key, body, "application/json", metadata=metadata, if_absent=True)
-    kept.unlink(missing_ok=True)
+    with suppress(OSError):  # it is sent again, and is there already
+        kept.unlink(missing_ok=True)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from model.exit_codes import ExitCode
-from object_store import EndpointUnreachable, ObjectStore, resolve
+from object_store import EndpointUnreachable, ObjectStore, identity_of, resolve
+from object_store.payload import IDENTITY_EXPRESSION
 from tests.workloads.conftest import SECRET
 from tests.workloads.documents.ending import begun, joined
+from tests.workloads.events.expression import evaluated
+from workloads.archive import clock
 from workloads.archive.commit import sha256_of
 from workloads.documents.identity import document_id
 from workloads.events.event import Event, Form
@@ -79,6 +83,23 @@ def test_name_of_a_temporary_file(library: Library, tmp_path: Path) -> None:
         assert library.put(file, name=NAME) == ExitCode.DONE, library.errors
         assert library.printed[0]["docId"] == ID
     assert len(library.stored()) == 1
+
+
+def test_replay_after_a_day(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller knows a repeat for 24 h. Later, on another machine, from another temporary file, it prints the same."""
+    (tmp_path / "download-1.tmp").write_bytes(BODY)
+    assert library.put(tmp_path / "download-1.tmp", name=NAME) == ExitCode.DONE, library.errors
+    first, stored = library.printed, library.stored()
+    (tmp_path / "download-1.tmp").rename(tmp_path / "download-2.tmp")
+    library.world.folder, library.world.name = tmp_path / "other", "other"
+    later = clock.now_utc() + timedelta(hours=25)
+    monkeypatch.setattr(clock, "now_utc", lambda: later)
+
+    assert library.put(tmp_path / "download-2.tmp", name=NAME) == ExitCode.DONE, library.errors
+
+    assert library.printed == first
+    assert library.stored() == stored
+    assert evaluated(IDENTITY_EXPRESSION, first[0]["event"]["data"]) == identity_of(first[0]["event"]["data"])
 
 
 def test_other_derived_files(library: Library, file: Path) -> None:

@@ -192,9 +192,14 @@ def test_damaged_file_here_is_named(consumer: Consumer) -> None:
     folder.mkdir(parents=True)
     (folder / "20261201T000000Z-00000000.json").write_text("{")
     (folder / ".20261201T000000Z-00000001.json.x7").write_text("{")
+    (folder / "folder").mkdir()
 
+    assert consumer.resolve({"objectRef": consumer.store(b"x")}) == ExitCode.DONE, consumer.errors
     assert consumer.shims() == ExitCode.WRONG
-    assert list(consumer.printed["wrong"]) == [str(folder / "20261201T000000Z-00000000.json")]
+    assert list(consumer.printed["wrong"]) == [
+        str(folder / name) for name in ("20261201T000000Z-00000000.json", "folder")
+    ]
+    assert consumer.counts() == (2, 0, 0, 0)
 
 
 def test_what_is_here_counts_once(consumer: Consumer) -> None:
