@@ -86,7 +86,7 @@ def test_name_of_a_temporary_file(library: Library, tmp_path: Path) -> None:
 
 
 def test_replay_after_a_day(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caller knows a repeat for 24 h. Later, on another machine, from another temporary file, it prints the same."""
+    """A caller knows a repeat for 24 h. Later, on another machine, from another temporary file, it prints the same."""
     (tmp_path / "download-1.tmp").write_bytes(BODY)
     assert library.put(tmp_path / "download-1.tmp", name=NAME) == ExitCode.DONE, library.errors
     first, stored = library.printed, library.stored()
