@@ -75,6 +75,17 @@ def test_by_path_of_the_nas(consumer: Consumer, text: str) -> None:
     assert (consumer.nas / "books/A Book.pdf").read_bytes() == OTHER
 
 
+def test_other_place_of_the_same_files(consumer: Consumer) -> None:
+    """What is exported to no machine may be on a mount as well: the setting says where, and nothing is guessed."""
+    on_nas(consumer)
+    named = {"nasPath": "/volume1/home/joel/books/A Book.pdf"}
+    assert consumer.resolve(named) == ExitCode.WRONG
+    consumer.more = {"mounts": {"/volume1/home/joel/books": str(consumer.nas / "books")}}
+
+    assert consumer.resolve(named) == ExitCode.DONE, consumer.errors
+    assert consumer.to.read_bytes() == OTHER
+
+
 def test_reference_goes_first(consumer: Consumer) -> None:
     """Of both forms the reference is used, and the file at the path is not even read."""
     data = {"objectRef": consumer.store(BODY), "nasPath": "/volume1/home/nobody/x"}
