@@ -19,7 +19,7 @@ from model.terminal_text import printable
 from workloads.archive import clock
 from workloads.archive.commit import Counts, sha256_of
 from workloads.context import OTEL, Context, Options, Told, ended, opened
-from workloads.otel.calendar import SETTLES, days_asked, days_to_look_at, is_aged, last_day
+from workloads.otel.calendar import SETTLES, begin_of, days_asked, days_to_look_at, is_aged, last_day
 from workloads.otel.day_commit import DayCommit
 from workloads.otel.days import Day, Held, read_days
 from workloads.otel.server import opened_server
@@ -182,7 +182,8 @@ def _export_days(course: Course, options: ExportOptions, done: Exported) -> None
         return
     held = stored_days(context)
     done.notes += _drift(held, table)
-    for day in days_to_look_at([*counts, *held.days], table.ttl_days, now, first, last):
+    begin = begin_of([*counts, *held.days], table.ttl_days, now, last)
+    for day in days_to_look_at(counts, held.days, begin, first, last):
         done.days += 1
         try:
             _export_day(course, held.day(day), counts.get(day, 0), done)

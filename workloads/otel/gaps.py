@@ -8,7 +8,7 @@ cut short.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -18,13 +18,12 @@ from typing import Final
 from model.exit_codes import ExitCode
 from workloads.archive import clock
 from workloads.context import OTEL, Context, Told, ended, opened
-from workloads.otel.calendar import SETTLES, days_to_look_at, is_aged
+from workloads.otel.calendar import SETTLES, begin_of, days_to_look_at, filled, is_aged, is_too_short
 from workloads.otel.clickhouse import ClickHouse
 from workloads.otel.day_commit import day_of
 from workloads.otel.days import Day, Held, read_days
 from workloads.otel.export import ExportOptions
 from workloads.otel.server import opened_server
-from workloads.otel.span import days_between
 from workloads.otel.table import Table, ask, days_in, described, waiting
 from workloads.otel.tally import difference
 from workloads.table import print_table
@@ -34,6 +33,7 @@ _WAITS_SECONDS: Final = 3600
 """A file that is younger is on its way."""
 _AHEAD: Final = timedelta(hours=1)
 """A clock that is further ahead than this is wrong."""
+_TTL: Final = "give it a TTL of 7 days or more"
 _RECONCILE: Final = "object-store window reconcile --workload otel"
 
 
@@ -43,7 +43,8 @@ class Gap:
 
     Attributes:
         day: The day; empty if it is about no day.
-        kind: `uncommitted`, `late`, `damaged`, `lost`, `window`, `future`, `outbox` or `clock`.
+        kind: `uncommitted`, `late`, `damaged`, `lost`, `window`, `future`, `ttl`, `outbox` or
+            `clock`.
         rows: How many rows, if it can be said.
         what: What is missing, and what to do.
         is_near: Whether the table's TTL is near.
@@ -80,8 +81,9 @@ def _gaps(context: Context, server: ClickHouse, first: date | None, last: date) 
     counts = days_in(server, table)
     with context.doing("reading what is stored"):
         held = read_days(context.store, context.bucket)
-    gaps = lost_days(held, days_to_look_at([*counts, *held.days], table.ttl_days, now, None, last)[0])
-    looked_at = days_to_look_at([*counts, *held.days], table.ttl_days, now, first, last)
+    begin = begin_of([*counts, *held.days], table.ttl_days, now, last)
+    gaps = lost_days(held, counts, begin)
+    looked_at = days_to_look_at(counts, held.days, begin, first, last)
     gaps += [gap for day in sorted(held.days.keys() - set(looked_at)) for gap in _damaged(held.days[day])]
     gaps += _not_on_both_sides(context)
     gaps = [one for one in gaps if not one.day or (first or date.min).isoformat() <= one.day <= last.isoformat()]
@@ -93,21 +95,30 @@ def _gaps(context: Context, server: ClickHouse, first: date | None, last: date) 
         for day, count in counts.items()
         if day > (now + _AHEAD).date()
     ]
+    if is_too_short(table.ttl_days):
+        gaps.append(
+            Gap(
+                "",
+                "ttl",
+                None,
+                f"the table deletes a row after {table.ttl_days:.3g} days, before a daily export stores it: {_TTL}",
+            )
+        )
     ahead = waiting(server, table, now + _AHEAD, last)
     if ahead:
         gaps.append(Gap("", "clock", ahead, "received_at is in the future; they are exported once it has come"))
     return gaps + outbox(Path(context.settings.otel.outbox).expanduser(), now)
 
 
-def lost_days(held: Held, begin: date) -> list[Gap]:
+def lost_days(held: Held, table: Collection[date], begin: date) -> list[Gap]:
     """The days between stored ones that the table no longer has and the store never had."""
-    stored = sorted(held.days)
-    if not stored or stored[0] >= begin:
+    stored = [day for day, one in held.days.items() if one.commits or one.faults]
+    if not stored or min(stored) >= begin:
         return []
     return [
         Gap(day.isoformat(), "lost", None, "the table no longer has this day, and the store never had it")
-        for day in days_between(stored[0], begin - timedelta(days=1))
-        if day not in held.days or not (held.days[day].commits or held.days[day].faults)
+        for day in filled([*stored, begin])
+        if day < begin and day not in stored and day not in table
     ]
 
 

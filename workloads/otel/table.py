@@ -19,9 +19,14 @@ _NEEDED: Final[Mapping[str, re.Pattern[str]]] = {
     "timestamp": re.compile(r"DateTime(64\(\d.*|\(.*)?"),
     "received_at": re.compile(r"DateTime(64\(\d.*|\(.*)?"),
 }
-_TTL: Final = re.compile(
-    r"\bTTL\s+(?:toDateTime\(\s*)?`?timestamp`?\s*\)?\s*\+\s*(?:toInterval(Day|Month|Hour)\((\d+)\)|"
-    r"INTERVAL\s+(\d+)\s+(DAY|MONTH|HOUR))",
+_TEXT: Final = re.compile(r"'(?:[^'\\]|\\.)*'|`(timestamp|received_at|date)`|`(?:[^`\\]|\\.)*`")
+"""A text or a quoted name, which may hold any word; the names of times in it are of interest."""
+_RULES: Final = re.compile(r"\bTTL\s+(.*?)(?:\s+SETTINGS\s.*)?$", re.DOTALL)
+_KEEPS: Final = re.compile(r"\b(?:TO (?:DISK|VOLUME)|RECOMPRESS)\b")
+_BY_TIME: Final = re.compile(r"\b(?:timestamp|received_at|date)\b")
+_INTERVAL: Final = re.compile(
+    r"toInterval(Second|Minute|Hour|Day|Week|Month|Quarter|Year)\((\d+)\)|"
+    r"INTERVAL\s+(?P<number>\d+)\s+(?P<unit>SECOND|MINUTE|HOUR|DAY|WEEK|MONTH|QUARTER|YEAR)",
     re.IGNORECASE,
 )
 _COMPARABLE: Final = re.compile(
@@ -29,7 +34,17 @@ _COMPARABLE: Final = re.compile(
 )
 """Types that ClickHouse sorts by; not each version does so by others."""
 _TICK: Final = "toUnixTimestamp64Nano(toDateTime64(`timestamp`, 9, 'UTC'))"
-_DAYS_OF: Final = {"day": 1.0, "month": 28.0, "hour": 1 / 24}
+_DAYS_OF: Final = {
+    "second": 1 / 86_400,
+    "minute": 1 / 1440,
+    "hour": 1 / 24,
+    "day": 1.0,
+    "week": 7.0,
+    "month": 28.0,
+    "quarter": 90.0,
+    "year": 365.0,
+}
+"""The shortest of each."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +67,8 @@ class Table:
     Attributes:
         address: The server.
         columns: What a SELECT of all gives.
-        ttl_days: After how many days of `timestamp` the server removes a row; None for never.
-        has_ttl: Whether it removes rows by any rule.
+        ttl_days: After how many days the server may begin to remove rows; None for never.
+        has_ttl: Whether it removes rows, or values of a column, by any rule.
     """
 
     address: Address
@@ -97,7 +112,8 @@ def described(server: ClickHouse) -> Table:
         name,
     )
     tables = server.rows(
-        "SELECT create_table_query FROM system.tables WHERE database = {database:String} AND name = {table:String}",
+        "SELECT engine_full, create_table_query FROM system.tables "
+        "WHERE database = {database:String} AND name = {table:String}",
         name,
     )
     if not tables or not columns:
@@ -117,21 +133,37 @@ def described(server: ClickHouse) -> Table:
             f"{address.url}: {address.name} is not the table of events: {', '.join(wrong)}; it needs id String, "
             "timestamp and received_at DateTime64"
         )
-    (created,) = tables[0]
+    engine, created = (_TEXT.sub(r" \1 ", str(one)) for one in tables[0])
     return Table(
         address,
         tuple(Column(column, type_) for column, type_ in types.items()),
-        _ttl_of(str(created)),
-        re.search(r"\bTTL\b", str(created)) is not None,
+        _ttl_of(engine),
+        re.search(r"\bTTL\b", created) is not None,
     )
 
 
-def _ttl_of(created: str) -> float | None:
-    found = _TTL.search(created)
+def _ttl_of(engine: str) -> float | None:
+    """Of all rules that remove rows, the one that does so first; not what moves them, nor what empties a column."""
+    found = _RULES.search(engine)
     if found is None:
         return None
-    unit, number = (found[1], found[2]) if found[1] else (found[4], found[3])
-    return int(number) * _DAYS_OF[unit.lower()]
+    rules = [rule for rule in _top_level(found[1]) if _BY_TIME.search(rule) and not _KEEPS.search(rule)]
+    intervals = [one for rule in rules for one in [_INTERVAL.search(rule)] if one is not None]
+    return min(
+        (int(one[2] or one["number"]) * _DAYS_OF[(one[1] or one["unit"]).lower()] for one in intervals), default=None
+    )
+
+
+def _top_level(text: str) -> list[str]:
+    """The parts between commas that are in no brackets."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 def days_in(server: ClickHouse, table: Table) -> dict[date, int]:
