@@ -25,7 +25,7 @@ from workloads.discovery.repository import (
     fetch_repository,
     is_repository,
 )
-from workloads.discovery.text import Page, extracted
+from workloads.discovery.text import Page, TextError, extracted
 from workloads.discovery.walls import wall_of
 from workloads.settings import Discovery
 
@@ -126,6 +126,9 @@ def _add_text(made: Made, content: Path, kind: str, head: bytes, seconds: float)
             found = extracted(pieces, path) if kind in _PAGES else _copied(pieces, path)
         except ReachError:
             made.reason = f"its text was not made within {seconds:g} seconds"
+            return
+        except TextError as fault:
+            made.reason = str(fault)
             return
         page = found if kind in _PAGES else None
         text = Text(

@@ -32,6 +32,8 @@ _GIT_MINIMUM: Final = (2, 37)
 """The first with `http.curloptResolve`, by which the checked address is the one that git connects to."""
 _LOOK_SECONDS: Final = 0.1
 _README: Final = re.compile(r"readme(\.(md|markdown|mdx|rst|txt|org|adoc))?", re.IGNORECASE)
+_FILES: Final = (b"100644", b"100755")
+_SUBMODULE: Final = b"160000"
 _COPY: Final = 2**16
 _ENVIRONMENT: Final = "PATH TMPDIR DEVELOPER_DIR SSL_CERT_FILE SSL_CERT_DIR NIX_SSL_CERT_FILE"
 """What git gets of this process; the keys of the store and a proxy are not among it."""
@@ -134,7 +136,7 @@ def bundled(found: Fetched, folder: Path, limits: Limits, reach: Reach) -> Bundl
     git.run("-C", str(bare), "bundle", "verify", "--quiet", str(path))
     if path.stat().st_size > limits.size:
         raise _too_large(limits)
-    return Bundle(path, commit, branch, tuple(_lacks(git, bare, commit)))
+    return Bundle(path, commit, branch, tuple(_lacks(git, bare, commit, limits)))
 
 
 def describe(bundle: Bundle, folder: Path, limits: Limits, to: Path) -> None:
@@ -146,15 +148,14 @@ def describe(bundle: Bundle, folder: Path, limits: Limits, to: Path) -> None:
     """
     git, bare = _Git(check_git(), folder, limits), folder / "repository.git"
     with to.open("xb") as file:
-        with git.reading(bare, "ls-tree", "-r", "-l", "-z", "--full-tree", bundle.commit) as lines:
-            names = [line.partition(b"\t")[2] for line in _ended(lines, b"\0")]
-        readmes = [name for name in names if _README.fullmatch(os.fsdecode(name))]
+        top = _listed(git, bare, bundle.commit, limits, is_deep=False)
+        readmes = [name for mode, _, name in top if mode in _FILES and _README.fullmatch(os.fsdecode(name))]
         for name in sorted(readmes)[:1]:
             with git.reading(bare, "cat-file", "blob", f"{bundle.commit}:{os.fsdecode(name)}") as content:
                 _copied(content, file, limits)
             file.write(b"\n\n")
         file.write(f"## Files at {bundle.commit}\n\n".encode())
-        for name in names:
+        for _, _, name in _listed(git, bare, bundle.commit, limits):
             file.write(b"- " + name.replace(b"\n", b"?") + b"\n")
 
 
@@ -197,14 +198,14 @@ class _Git:
 
     def run(self, *arguments: str) -> None:
         """Run git. Raise RepositoryError and ReachError."""
-        before = _size_of(self._folder)
+        before = size_of(self._folder)
         with self._started(arguments, subprocess.DEVNULL) as process:
             while True:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(_LOOK_SECONDS)
                     break
                 self._limits.deadline.left()
-                if _size_of(self._folder) - before > self._limits.size:
+                if size_of(self._folder) - before > self._limits.size:
                     raise _too_large(self._limits)
 
     def asked(self, bare: Path, *arguments: str, may_fail: bool = False) -> str:
@@ -256,29 +257,42 @@ _COMMANDS: Final = frozenset({"clone", "rev-parse", "symbolic-ref", "bundle", "l
 _ADDRESS: Final = re.compile(r"https?://[^\s']+")
 
 
-def _lacks(git: _Git, bare: Path, commit: str) -> Iterator[str]:
+def _lacks(git: _Git, bare: Path, commit: str, limits: Limits) -> Iterator[str]:
     submodules = 0
-    attributes = []
-    with git.reading(bare, "ls-tree", "-r", "-z", "--full-tree", commit) as lines:
-        for line in _ended(lines, b"\0"):
-            mode, _, rest = line.partition(b" ")
-            submodules += mode == b"160000"
-            if rest.rpartition(b"\t")[2].rpartition(b"/")[2] == b".gitattributes":
-                attributes.append(rest.split(b"\t")[0].split()[-1].decode())
+    attributes: set[str] = set()
+    for mode, blob, name in _listed(git, bare, commit, limits):
+        submodules += mode == _SUBMODULE
+        if name.rpartition(b"/")[2] == b".gitattributes":
+            attributes.add(blob.decode())
     if submodules:
         yield f"submodules are not in it: it names {submodules} other repositories"
-    for name in attributes:
-        if "filter=lfs" in git.asked(bare, "cat-file", "blob", name):
+    for each in sorted(attributes):
+        if "filter=lfs" in git.asked(bare, "cat-file", "blob", each):
             yield "objects of Git LFS are not in it: it has their pointers"
             return
 
 
-def _ended(file: IO[bytes], end: bytes) -> Iterator[bytes]:
-    """The pieces of a stream, each without the byte that ends it."""
-    rest = b""
-    while block := file.read(_COPY):
-        *pieces, rest = (rest + block).split(end)
-        yield from pieces
+def _listed(
+    git: _Git, bare: Path, commit: str, limits: Limits, *, is_deep: bool = True
+) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Mode, object and path of what a tree has, and of all below; a few objects can make a list without an end.
+
+    Raises:
+        ReachError: It takes too long.
+        RepositoryError: The list is too large, or git does not give it.
+    """
+    size, rest = 0, b""
+    with git.reading(bare, "ls-tree", "-z", "--full-tree", *(["-r"] * is_deep), commit) as file:
+        while block := file.read(_COPY):
+            limits.deadline.left()
+            size += len(block)
+            if size > limits.size:
+                raise RepositoryError(f"its list of files has more than {limits.size} bytes, which is the limit")
+            *lines, rest = (rest + block).split(b"\0")
+            for line in lines:
+                what, _, name = line.partition(b"\t")
+                mode, _, blob = what.split(b" ")
+                yield mode, blob, name
 
 
 def _copied(source: IO[bytes], to: IO[bytes], limits: Limits) -> None:
@@ -290,11 +304,13 @@ def _copied(source: IO[bytes], to: IO[bytes], limits: Limits) -> None:
         to.write(block)
 
 
-def _size_of(folder: Path) -> int:
+def size_of(folder: Path) -> int:
+    """The bytes of the files of a folder, also while its files go away."""
     size = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            size += path.lstat().st_size
+    for base, _, names in os.walk(folder):  # unlike `rglob`, it passes over a folder that git removes meanwhile
+        for name in names:
+            with suppress(OSError):
+                size += Path(base, name).lstat().st_size
     return size
 
 

@@ -22,7 +22,14 @@ _APART: Final = frozenset(_BLOCKS.split()) | frozenset(_HEADINGS)
 _LINES: Final = frozenset({"br", "li", "tr", "option"})
 _RUN_MAXIMUM: Final = 10_000
 _TITLE_MAXIMUM: Final = 500
+_PARTS_MAXIMUM: Final = 500_000
+"""So many attributes may a tag have, as far as their signs tell: libxml2 holds them all until the tag ends."""
+_BETWEEN: Final = " \t\r\n\f=/\"'"
 _SPACE: Final = re.compile(r"[ \t\r\n\f]+")
+
+
+class TextError(Exception):
+    """No text can be made of a page; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -49,23 +56,34 @@ def extracted(pieces: Iterable[str], to: Path) -> Page:
 
     Raises:
         OSError: The file cannot be written.
+        TextError: It has a tag that would fill the memory.
     """
     with to.open("x", encoding="utf-8", errors="replace", newline="") as file:
         target = _Target(file)
         # `huge_tree`: before 2.14, libxml2 silently ends a page at a depth or a length that it takes for too much.
         parser = etree.HTMLParser(target=target, huge_tree=True, encoding="utf-8")
+        parts, met = 0, 0
         for piece in pieces:
             parser.feed(piece.encode("utf-8", "replace"))
+            parts = parts + sum(map(piece.count, _BETWEEN)) if target.met == met else 0
+            met = target.met
+            if parts > _PARTS_MAXIMUM:
+                raise TextError(f"one tag or comment of it has more than {_PARTS_MAXIMUM} parts")
         parser.feed(b" ")  # so that an empty page ends as well
         parser.close()
         return target.page()
 
 
 class _Target:
-    """Writes what libxml2 meets."""
+    """Writes what libxml2 meets.
+
+    Attributes:
+        met: How much that was.
+    """
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
+        self.met = 0
         self._title: list[str] = []
         self._silent: list[str] = []
         self._links: list[str] = []
@@ -79,6 +97,7 @@ class _Target:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Begin an element."""
+        self.met += 1
         self._flush()
         if tag in _SILENT:
             self._silent.append(tag)
@@ -102,6 +121,7 @@ class _Target:
 
     def end(self, tag: str) -> None:
         """End an element."""
+        self.met += 1
         self._flush()
         if self._silent and tag == self._silent[-1]:
             self._is_titled |= self._silent.pop() == "title"
@@ -113,6 +133,7 @@ class _Target:
 
     def data(self, text: str) -> None:
         """Take text."""
+        self.met += 1
         self._run.append(text)
         if len(self._run) > _RUN_MAXIMUM:
             self._flush()
@@ -135,8 +156,9 @@ class _Target:
                 self._space = words.endswith(" ")
         self._characters += len(_SPACE.sub("", text))
 
-    def comment(self, text: str) -> None:
+    def comment(self, _: str) -> None:
         """Leave it out."""
+        self.met += 1
 
     def close(self) -> None:
         """End the file with a line break."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.workloads.discovery.test_put import PAGE
 from tests.workloads.discovery.web import answer, git_server, leading, make_repository, serving
 from workloads.discovery.address import Address
-from workloads.discovery.repository import is_repository
+from workloads.discovery.repository import is_repository, size_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -243,6 +243,54 @@ def test_limits_of_a_repository(hosting: Finder, tmp_path: Path) -> None:
     hosting.web.routes["/owner"] = hang
     assert hosting.failed(url(hosting)) == "it was not there within 2 seconds"
     assert not list((hosting.world.folder / "state/discovery").rglob("put-*"))
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"clone_max_bytes": 2_000_000}, {"clone_max_bytes": 10**10, "clone_max_seconds": 3}],
+    ids=["size", "time"],
+)
+def test_few_objects_that_are_very_many_files(hosting: Finder, tmp_path: Path, limits: dict[str, int]) -> None:
+    """Each tree has the next one ten times: the list of 10^12 paths ends at the limit of the size, or of the time."""
+    folder = tmp_path / "repositories/owner/tool"
+    commit = make_repository(folder, FILES)
+
+    def git(*words: str, given: str = "") -> str:
+        return subprocess.run(  # noqa: S603 - arguments of ours
+            ["git", "-c", "user.name=n", "-c", "user.email=e@example.org", *words],  # noqa: S607
+            cwd=folder, input=given, capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+
+    tree = git("rev-parse", f"{commit}^{{tree}}")
+    for _ in range(12):
+        tree = git("mktree", given="".join(f"040000 tree {tree}\td{number}\n" for number in range(10)))
+    git("update-ref", "refs/heads/main", git("commit-tree", tree, "-m", "second"))
+    hosting.more |= limits
+    reason = hosting.failed(url(hosting))
+    assert reason in (
+        "its list of files has more than 2000000 bytes, which is the limit",
+        "it was not there within 3 seconds",
+    )
+
+
+def test_folder_that_git_removes_while_it_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When git fails it removes what it began; the rest is counted, and the reason is git's."""
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file").write_bytes(b"12345")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/file").write_bytes(b"123")
+    scandir = os.scandir
+    removed: list[Any] = []
+
+    def remove(path: Any) -> Any:  # noqa: ANN401 - of os.scandir
+        if str(path).endswith("/b") and not removed:
+            removed.append(path)
+            shutil.rmtree(tmp_path / "a")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", remove)
+    assert size_of(tmp_path) == 3
+    assert removed
 
 
 @pytest.mark.parametrize(("path", "says"), [(None, "is not installed"), ("git version 2.30.0", "which cannot be led")])

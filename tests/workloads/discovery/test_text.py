@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from tests.sizes import sized
 from workloads.discovery.encoding import Charset, charset_of, text_of
-from workloads.discovery.text import Page, extracted
+from workloads.discovery.text import Page, TextError, extracted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 WORD = "Grüße"
@@ -139,3 +140,32 @@ def test_memory_does_not_grow(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] * 1.5
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [["<a "], ["<!-- "], ["<p>x<a", " b=c"]],
+    ids=["attributes", "comment", "after text"],
+)
+def test_tag_without_an_end(tmp_path: Path, parts: list[str]) -> None:
+    """libxml2 holds a tag until it ends: one of very many parts is given up while most of it has not come."""
+    taken = []
+
+    def pieces() -> Iterator[str]:
+        yield "".join(parts)
+        for number in range(10_000):
+            taken.append(number)
+            yield " ".join(f"b{number}-{each}=y" for each in range(1000))
+
+    with pytest.raises(TextError, match="more than 500000 parts"):
+        extracted(pieces(), tmp_path / "text")
+    assert len(taken) < 300
+
+
+@pytest.mark.parametrize("held", ["src='data:{}'", "alt=x><script>{}</script><p>{}"], ids=["image", "script and text"])
+def test_much_of_what_is_no_tag(tmp_path: Path, held: str) -> None:
+    """An image of some megabytes inside of its address, and as much script and text, are no such tag."""
+    body = "<img " + held.replace("{}", "ab/c = d" + "ABC/" * 300_000 + "x = 1; " * 200_000 * ("script" in held)) + ">"
+    pieces = (body[at : at + 65_536] for at in range(0, len(body), 65_536))
+    extracted([*pieces, "<p>the end"], tmp_path / "text")
+    assert (tmp_path / "text").read_text().endswith("the end\n")
