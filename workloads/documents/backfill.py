@@ -280,7 +280,7 @@ def _count(options: BackfillOptions, path: Path, name: str, found: Original, don
         if done.differing <= _NAMED:
             done.differences.append((name, found.before, found.after))
     if options.as_json:
-        sys.stdout.write(json.dumps(line_of(found, path), ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(line_of(found, path)) + "\n")  # in ASCII, which each locale has
 
 
 def line_of(found: Original, path: Path) -> dict[str, Any]:

@@ -137,6 +137,8 @@ class _Source:
         while block := os.pread(self._descriptor, PART_SIZE, at):
             self._pulse.beat()
             at += len(block)
+            if at > self.size:  # it grows, perhaps faster than it is read
+                break
             yield block
         now = os.fstat(self._descriptor)
         same = (now.st_size, now.st_mtime_ns) == (self._status.st_size, self._status.st_mtime_ns)

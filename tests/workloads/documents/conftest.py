@@ -29,6 +29,7 @@ class Library:
         derived: The bucket of what is made of them.
         root: The folder of the documents.
         printed: What the last run printed, line by line or whole.
+        out: The same as it was printed.
         errors: What it said.
     """
 
@@ -37,6 +38,7 @@ class Library:
     root: Path
     capsys: pytest.CaptureFixture[str]
     printed: list[dict[str, Any]] = field(default_factory=list)
+    out: str = ""
     errors: str = ""
 
     def config(self) -> Path:
@@ -55,8 +57,8 @@ class Library:
         """Run `documents backfill --json`."""
         self.capsys.readouterr()
         status = backfill(BackfillOptions(self.config(), as_json=True, root=self.root, shard=shard), stage=stage)
-        out, self.errors = self.capsys.readouterr()
-        self.printed = [json.loads(line) for line in out.splitlines()]
+        self.out, self.errors = self.capsys.readouterr()
+        self.printed = [json.loads(line) for line in self.out.splitlines()]
         return status
 
     def put(self, file: Path, **more: Any) -> int:  # noqa: ANN401 - of PutOptions

@@ -159,6 +159,38 @@ class TestTree:
         assert library.backfill() == ExitCode.DONE
         check_whole(library)
 
+    def test_that_grows_without_an_end(self, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A small file that is written faster than it is read is given up at once, and does not fill the memory."""
+        file = library.add("x.txt", b"a")
+        pread, reads = os.pread, []
+
+        def read(descriptor: int, length: int, at: int) -> bytes:
+            reads.append(at)
+            if len(reads) < 100:  # so that the test ends without the rule, too
+                with file.open("ab") as written:
+                    written.write(b"more")
+            return pread(descriptor, length, at)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pread", read)
+            assert library.backfill() == ExitCode.WRONG
+        assert library.problems() == ["x.txt: it changed while it was read"]
+        assert len(reads) == 1
+        assert not library.stored()
+
+    def test_folder_whose_name_is_not_utf8(self, library: Library) -> None:
+        """Only the document's own name must be UTF-8: the printed line is ASCII, and leads to both places."""
+        folder = os.path.join(os.fsencode(library.root), b"latin-\xfc \xf0\x9f\x93\x95")  # noqa: PTH118 - bytes
+        os.mkdir(folder)  # noqa: PTH102 - likewise
+        with open(os.path.join(folder, "Résumé 📕.pdf".encode()), "wb") as file:  # noqa: PTH123, PTH118 - likewise
+            file.write(b"x")
+        assert library.backfill() == ExitCode.DONE, library.errors
+        assert library.out.isascii()
+        (one,) = library.printed
+        with open(os.fsencode(one["nasPath"]), "rb") as file:  # noqa: PTH123 - likewise
+            assert file.read() == b"x"
+        assert one["objectRef"]["key"].endswith("/Résumé 📕.pdf")
+
     def test_that_vanishes_or_cannot_be_read(self, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
         """Both are named, and so is what a second walk does not meet again."""
         for name in ("a.pdf", "b.pdf", "c.pdf"):
