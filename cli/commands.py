@@ -51,6 +51,7 @@ COMMANDS = {
     "vault": Line(OBJECTS, "cli.vault", "Store snapshots of the vault of notes, and prove them."),
     "otel": Line(OBJECTS, "cli.otel", "Store ClickHouse's events by day, and read them again."),
     "discovery": Line(OBJECTS, "cli.discovery", "Archive a page or a repository before a note is made."),
+    "media": Line(OBJECTS, "cli.media", "Store a file of a chat, or a download of yt-dlp."),
     "documents": Line(OBJECTS, "cli.documents", "Store documents by content, one or a whole tree."),
     "events": Line(OBJECTS, "cli.events", "Give an event's bytes, and count what still needs paths."),
     "window": Line(OBJECTS, "cli.window", "Write to the NAS and to the store, until both are equal."),

@@ -117,6 +117,8 @@ DOCUMENTS = Work("documents", "docs-raw", lambda _: {}, "documents.put", lambda 
 """Likewise: by events, and once for all that was there before."""
 EVENTS = Work("events", "media-derived", lambda _: {}, "events.resolve", lambda _: timedelta(days=1))
 """Likewise. The bucket is that of its receipts: what is in it expires; in `media-raw` each would be locked a year."""
+MEDIA = Work("media", "media-derived", lambda _: {}, "media.put", lambda _: timedelta(days=1))
+"""Likewise, and for the same reason."""
 WORKS = {one.name: one for one in (SESSIONS, VAULT, OTEL)}
 
 

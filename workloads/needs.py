@@ -42,6 +42,7 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
                 }
             ),
         ),
+        "media": Need("worker", MappingProxyType({"media-raw": Access.APPEND, "media-derived": Access.WRITE})),
         "documents": Need("worker", MappingProxyType({"docs-raw": Access.APPEND, "docs-derived": Access.WRITE})),
     }
 )

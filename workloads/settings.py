@@ -274,6 +274,16 @@ class Documents(_Declared):
     store: Store | None = None
 
 
+class Media(_Declared):
+    """How files of chats and downloads are stored.
+
+    Attributes:
+        store: Where the store is, if it is not that of all workloads: its key is that of `worker`.
+    """
+
+    store: Store | None = None
+
+
 class Events(_Declared):
     """Where the files are that events name by a path.
 
@@ -349,6 +359,7 @@ class Workloads(_Declared):
         vault: The vault of notes.
         otel: The OTEL events.
         discovery: The discoveries.
+        media: Files of chats and downloads.
         documents: The documents.
         events: The files that events name by a path.
         window: In which each run also writes to the NAS.
@@ -366,6 +377,7 @@ class Workloads(_Declared):
     vault: Vault = Vault()
     otel: Otel = Otel()
     discovery: Discovery = Discovery()
+    media: Media = Media()
     documents: Documents = Documents()
     events: Events = Events()
     window: Windows = Windows()
@@ -379,6 +391,7 @@ class Workloads(_Declared):
             "vault": self.vault.store,
             "otel": self.otel.store,
             "discovery": self.discovery.store,
+            "media": self.media.store,
             "documents": self.documents.store,
             "events": self.events.store,
         }

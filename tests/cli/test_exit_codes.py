@@ -59,6 +59,7 @@ CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("otel", "restore"): (*CONFIG, *DAY, "--to-file", "/nonexistent/file"),
     ("otel", "query"): ("SELECT 1", *CONFIG, *DAY),
     ("discovery", "put"): ("https://page.test/", "--at", "2026-11-30", *CONFIG),
+    ("media", "put"): ("/nonexistent/photo.jpg", "--source", "telegram", "--at", "2026-11-30", *CONFIG),
     ("documents", "put"): ("/nonexistent/document.pdf", *CONFIG),
     ("documents", "backfill"): ("/nonexistent/documents", *CONFIG),
     ("documents", "job"): ("/nonexistent/documents", "--shards", "8", *CONFIG),

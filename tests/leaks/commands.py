@@ -89,6 +89,8 @@ QUOTED = quote(ROOT_PASSWORD, safe="")
 FIND = "cli discovery put --at 2026-11-30T04:00:00Z -"
 AS_LIBRARY = AT_NOBODY | {"S3_BUCKETS": '{{"docs-raw": "documents-of-a-test", "docs-derived": "derived-of-a-test"}}'}
 AS_CONSUMER = AT_NOBODY | {"S3_BUCKETS": '{{"media-derived": "receipts-of-a-test"}}'}
+AS_KEEPER = AT_NOBODY | {"S3_BUCKETS": '{{"media-raw": "media-of-a-test", "media-derived": "receipts-of-a-test"}}'}
+KEEP = "cli media put pyproject.toml --source telegram"
 BY_PATH = f'{{"name": "docs/ingest.requested", "data": {{"filePath": "/x/{ROOT_PASSWORD}"}}}}'
 AS_VAULT = AT_NOBODY | {"S3_BUCKETS": '{{"vault-backups": "notes-of-a-test"}}'}
 HELPED = (
@@ -100,6 +102,7 @@ HELPED = (
     *(f"cli vault {name}" for name in ("snapshot", "list", "restore", "drill")),
     *(f"cli otel {name}" for name in ("export", "gaps", "restore", "query", "backfill")),
     "cli discovery put",
+    "cli media put",
     *(f"cli documents {name}" for name in ("put", "backfill", "job")),
     *(f"cli events {name}" for name in ("resolve", "shims")),
     *(f"cli window {name}" for name in ("status", "reconcile", "end")),
@@ -110,6 +113,7 @@ HELPED = (
     "bench.archives",
     "bench.otel",
     "bench.preview",
+    "bench.typescript",
     "bench.vault",
     "bench.verify_audit",
     "bench.verify_growth",
@@ -137,6 +141,7 @@ COMMANDS = (
     line("otel backfill", "cli otel backfill", 2, environ=AS_TYPESENSE, debug=True),
     line("discovery put", FIND, 2, environ=AS_FINDER, text=f"http://127.0.0.1:9/?token={ROOT_PASSWORD}", debug=True),
     line("discovery put, user", FIND, 2, environ=AS_FINDER, text=f"http://u:{QUOTED}@h.test/", says="a user"),
+    line("media put", f"{KEEP} --at 2026-11-30", 2, environ=AS_KEEPER, debug=True),
     line("documents put", "cli documents put pyproject.toml", 2, environ=AS_LIBRARY, debug=True),
     line("documents backfill", "cli documents backfill docs", 2, environ=AS_LIBRARY),
     line("documents job", "cli documents job /books --shards 8", 2, environ=AS_LIBRARY, says="--image"),
@@ -284,6 +289,7 @@ BENEATH = {
     "bench.archives": "likewise",
     "bench.otel": "likewise",
     "bench.preview": "likewise",
+    "bench.typescript": "likewise",
     "bench.vault": "likewise",
     "bench.verify_audit": "likewise",
     "bench.verify_growth": "likewise",

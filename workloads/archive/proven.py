@@ -5,7 +5,7 @@ chooses the next key. The read-back compares every byte by SHA-256, not the serv
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +39,7 @@ def put_proven(
     first: int = 1,
     content_type: str = "application/zstd",
     recipients: Sequence[str] = (),
+    metadata: Mapping[str, str] | None = None,
 ) -> tuple[Stored, int]:
     """Store a body under the first key that is free or has just this body, and read it back.
 
@@ -51,6 +52,7 @@ def put_proven(
         first: The number to begin with.
         content_type: Of the object.
         recipients: To whom the body is encrypted.
+        metadata: More than the SHA-256.
 
     Returns:
         The object, and its number.
@@ -63,7 +65,8 @@ def put_proven(
     for number in range(first, first + _TRIES):
         key, stored_at, is_ours = keys(number), clock.now_utc(), True
         try:
-            ref = store.upload(bucket, key, body, content_type, metadata={SHA256_METADATA: sha256}, if_absent=True)
+            named = {SHA256_METADATA: sha256, **(metadata or {})}
+            ref = store.upload(bucket, key, body, content_type, metadata=named, if_absent=True)
         except AlreadyExists:
             held = store.stat(bucket, key)
             if held.metadata.get(SHA256_METADATA) != sha256:

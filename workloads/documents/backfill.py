@@ -27,9 +27,10 @@ from workloads.archive.entry import shown
 from workloads.archive.pack import DamagedError
 from workloads.archive.patience import Pulse, StalledError, Threads, waited
 from workloads.archive.source import Found, Refused, Root, SourceError, opened_root, told, walk
+from workloads.archive.steady import UnfitError
 from workloads.context import DOCUMENTS, Context, Options, Told, ended, opened
 from workloads.documents.leftovers import reason_of
-from workloads.documents.original import Original, UnfitError, store_original
+from workloads.documents.original import Original, store_original
 from workloads.documents.shard import Shard, Tally, shard_of
 from workloads.receipt import Receipt, SourceReceipt, Status, said
 from workloads.running import begun_receipt, end, ended_receipt

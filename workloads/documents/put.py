@@ -21,10 +21,11 @@ from model.terminal_text import printable
 from object_store import ObjectRef
 from workloads.archive.commit import Counts
 from workloads.archive.entry import shown
+from workloads.archive.steady import UnfitError
 from workloads.context import DOCUMENTS, Context, Options, Told, ended, opened
 from workloads.documents.derived import found_in, store_derived
 from workloads.documents.leftovers import reason_of
-from workloads.documents.original import Original, UnfitError, store_original
+from workloads.documents.original import Original, store_original
 from workloads.events.event import Event
 from workloads.receipt import Receipt, SourceReceipt, said
 from workloads.running import begun_receipt, end, ended_receipt

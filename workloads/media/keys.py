@@ -41,7 +41,7 @@ def derived_key(original: str, sha256: str, name: str) -> str:
 
 def segment(name: str) -> str:
     """A name as a segment of a key: what a server might change is percent-encoded, and a long one is cut."""
-    whole = "".join(one if ord(one) >= 0xA0 and one.isprintable() else quote(one, safe=_SAFE) for one in name)  # noqa: PLR2004 - the end of the control characters
+    whole = "".join(map(_written, name))
     if whole.strip(" ") in ("", ".", "..") or whole != whole.strip(" "):
         whole = whole.replace(".", "%2E").replace(" ", "%20") or "%"
     if len(whole.encode()) <= SEGMENT_BYTES:
@@ -50,6 +50,12 @@ def segment(name: str) -> str:
     end = suffix[0] if suffix else ""
     start = whole[: len(whole) - len(end)].encode()[: SEGMENT_BYTES - len(end)].decode(errors="ignore")
     return start.rstrip(" ") + end
+
+
+def _written(one: str) -> str:
+    """A character of a name, as a key has it; a byte that is not UTF-8 is percent-encoded."""
+    is_safe = ord(one) >= 0xA0 and one.isprintable()  # noqa: PLR2004 - the end of the control characters
+    return one if is_safe else quote(one, safe=_SAFE, errors="surrogateescape")
 
 
 def name_encoded(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -184,3 +185,18 @@ def test_lost_answer(library: Library, file: Path, monkeypatch: pytest.MonkeyPat
     assert library.put(file, derived=file.parent / "derived") == ExitCode.DONE
     assert library.names() == [NAME]
     assert derived_names(library) == ["chunks.jsonl", "commit.json", "md", "meta.json"]
+
+
+def test_file_that_grows_for_ever(library: Library, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that is written faster than it is read is refused, and does not hold the run."""
+    pread = os.pread
+
+    def grown(descriptor: int, size: int, at: int) -> bytes:
+        with file.open("ab") as more:
+            more.write(bytes(size))
+        return pread(descriptor, size, at)
+
+    monkeypatch.setattr(os, "pread", grown)
+    assert library.put(file) == ExitCode.CANNOT
+    assert "it changed while it was read" in library.errors
+    assert library.stored() == {}
