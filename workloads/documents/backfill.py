@@ -265,12 +265,12 @@ def _settle(options: BackfillOptions, root: Root, one: _Waiting, done: _Done) ->
             raise
         reason = fault.strerror or str(fault)
     else:
-        _count(options, Path(os.fsdecode(b"/".join((root.base, one.path)))), name, found, done)
+        _count(options, b"/".join((root.base, one.path)), name, found, done)
         return
     done.problems.add(f"{name}: {reason}")
 
 
-def _count(options: BackfillOptions, path: Path, name: str, found: Original, done: _Done) -> None:
+def _count(options: BackfillOptions, path: bytes, name: str, found: Original, done: _Done) -> None:
     """Count a stored document, and compare its identities."""
     done.stored += 1
     done.stored_bytes += found.ref.size
@@ -284,9 +284,10 @@ def _count(options: BackfillOptions, path: Path, name: str, found: Original, don
         sys.stdout.write(json.dumps(line_of(found, path)) + "\n")  # in ASCII, which each locale has
 
 
-def line_of(found: Original, path: Path) -> dict[str, Any]:
-    """What is printed of a document: its identity, where it was, and where it is."""
-    return {"docId": found.after, "nasPath": str(path), "objectRef": found.ref.model_dump(mode="json")}
+def line_of(found: Original, path: bytes) -> dict[str, Any]:
+    """What is printed of a document: its identity, where it was, the same in each locale, and where it is."""
+    where = path.decode("utf-8", "surrogateescape")
+    return {"docId": found.after, "nasPath": where, "objectRef": found.ref.model_dump(mode="json")}
 
 
 def _prove_whole(root: Root, shard: Shard, done: _Done) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
+import subprocess
+import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -177,6 +180,21 @@ class TestTree:
         assert library.problems() == ["x.txt: it changed while it was read"]
         assert len(reads) == 1
         assert not library.stored()
+
+    @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+    def test_locale(self, library: Library, locale: str) -> None:
+        """Two machines with other locales print the same lines, and store the same keys."""
+        file = library.add("2026/Résumé 包.pdf")
+        words = ("documents", "backfill", "--json", "--config", str(library.config()), str(library.root))
+        done = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "cli", *words],
+            env={"PATH": os.environ["PATH"], "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == ExitCode.DONE, done.stderr
+        assert json.loads(done.stdout)["nasPath"] == str(file)
+        assert library.names() == [file.name]
 
     def test_folder_whose_name_is_not_utf8(self, library: Library) -> None:
         """Only the document's own name must be UTF-8: the printed line is ASCII, and leads to both places."""
