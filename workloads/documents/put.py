@@ -62,7 +62,21 @@ class PutOptions(Options):
 
     def check_nas_path(self) -> None:
         """Raise InvalidInputError if the event cannot carry it: nothing is stored for an event that is not printed."""
-        Event.needs(EVENT, {"nasPath": self.nas_path})
+        try:
+            Event.needs(EVENT, {"nasPath": self.nas_path_text()})
+        except UnicodeDecodeError:
+            given = shown(os.fsencode(self.nas_path))
+            wrong = Problem(
+                "--nas-path",
+                f"{given!r} is not UTF-8",
+                "a path that an event can carry",
+                "--nas-path '/books/A Book.pdf'",
+            )
+            raise InvalidInputError([wrong]) from None
+
+    def nas_path_text(self) -> str:
+        """The same in each locale. Raise UnicodeDecodeError."""
+        return os.fsencode(self.nas_path).decode()
 
 
 def run(options: PutOptions, *, stage: Callable[[str], None] | None = None) -> ExitCode:
@@ -113,7 +127,7 @@ def told(options: PutOptions, original: Original, refs: dict[str, ObjectRef]) ->
     """What the step that called goes on with."""
     data: dict[str, Any] = {"objectRef": original.ref.model_dump(mode="json")}
     if options.nas_path:
-        data["nasPath"] = options.nas_path
+        data["nasPath"] = options.nas_path_text()
     return {
         "docId": original.after,
         "sha256": original.sha256,

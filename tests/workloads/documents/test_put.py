@@ -114,7 +114,7 @@ def test_other_derived_files(library: Library, file: Path) -> None:
     assert len(after) == 2 * len(before) == 8
 
 
-@pytest.mark.parametrize("case", ["missing", "empty", "folder", "sidecar", "slash", "body", "no derived"])
+@pytest.mark.parametrize("case", ["missing", "empty", "folder", "sidecar", "slash", "body", "bytes", "no derived"])
 def test_refused(library: Library, file: Path, case: str) -> None:
     """It says why, and nothing is printed; what needs the whole of it is not stored in part."""
     more: dict[str, Any] = {}
@@ -130,6 +130,8 @@ def test_refused(library: Library, file: Path, case: str) -> None:
         more = {"name": "a/b.pdf"}
     elif case == "body":
         more = {"nas_path": "data:text/plain;base64,aGk="}
+    elif case == "bytes":
+        more = {"nas_path": os.fsdecode(b"/volume1/\xfc.pdf")}
     else:
         (file.parent / "derived" / f"{ID}.chunks.jsonl").unlink()
         more = {"derived": file.parent / "derived"}
@@ -138,6 +140,7 @@ def test_refused(library: Library, file: Path, case: str) -> None:
     says = {"missing": "No such file", "empty": "it is empty", "folder": "it is not a file"}
     says |= {
         "body": "'nasPath' holds a body",
+        "bytes": "--nas-path: '/volume1/\\\\xfc.pdf' is not UTF-8",
         "sidecar": "the Mac's own",
         "slash": "has a slash",
         "no derived": "chunks.jsonl cannot be used",
