@@ -11,8 +11,11 @@ import csv
 import json
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
@@ -79,16 +82,16 @@ def run(options: QueryOptions) -> ExitCode:
 def _written(rows: Iterator[Row], folder: Path) -> tuple[list[Path], int]:
     """The lines as files that DuckDB reads, and the bytes of the longest; text that is not UTF-8 is replaced."""
     files: list[Path] = []
-    count = longest = 0
+    written = longest = 0
     file: BinaryIO | None = None
     try:
         for row in rows:
-            if file is None or count % _ROWS_A_FILE == 0:
+            if file is None or written % _ROWS_A_FILE == 0:
                 if file is not None:
                     file.close()
                 files.append(folder / f"{len(files)}.ndjson.gz")
                 file = opened_gzip(files[-1], "wb")
-            count += 1
+            written += 1
             line = row.line
             try:
                 line.decode()
@@ -106,6 +109,13 @@ def _answered(
     sql: str, files: Sequence[Path], longest: int, columns: dict[str, str], folder: Path
 ) -> tuple[list[str], Iterable[tuple[Any, ...]]]:
     types = {name: duckdb_type(kind) for name, kind in columns.items()}
+    alike = [name for name, times in Counter(name.lower() for name in types).items() if times > 1]
+    if alike:
+        text = f"several columns are called {alike[0]} in large or small letters, which DuckDB takes for one"
+        legal = f"restore the span to a file or a table; the columns are {', '.join(columns)}"
+        raise InvalidInputError(
+            [Problem("SQL", text, legal, "object-store otel restore --from DAY --to DAY --to-file FILE")]
+        )
     line = max(longest, _LINE_BYTES_MINIMUM)
     memory = f"{_MEMORY_MB + 8 * line // 2**20}MB"
     settings: dict[str, str | bool | int | float | list[str]] = {
@@ -129,17 +139,43 @@ def _answered(
         engine.execute(f"SET allowed_directories = [{_text(str(folder))}]")
         engine.execute("SET enable_external_access = false")
         engine.execute("SET lock_configuration = true")
+        legal = f"a SELECT of DuckDB over {VIEW}, with the columns {', '.join(columns)}"
         try:
-            asked = engine.execute(sql)
-            names_of = [str(one[0]) for one in asked.description or ()]
+            if not engine.extract_statements(sql):
+                raise InvalidInputError([Problem("SQL", "it is empty", legal, _EXAMPLE)])
+            asked = _in_full(engine, sql)
+            names_of = _distinct(str(one[0]) for one in asked.description or ())
             rows = []
             while some := asked.fetchmany(_FETCHED):
                 rows += some
         except duckdb.Error as fault:
-            legal = f"a SELECT of DuckDB over {VIEW}, with the columns {', '.join(columns)}"
             text = str(fault).partition("\n\n")[0]
             raise InvalidInputError([Problem("SQL", text, legal, _EXAMPLE)]) from None
     return names_of, rows
+
+
+def _in_full(engine: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyConnection | duckdb.DuckDBPyRelation:
+    """An answer whose nanoseconds are text: Python's times have six digits."""
+    asked = engine.execute(sql)
+    kinds = [str(one[1]) for one in asked.description or ()]
+    if "TIMESTAMP_NS" not in kinds:
+        return asked
+    fields = [
+        f"replace(CAST(#{number} AS VARCHAR), ' ', 'T') || 'Z' AS {_name(str(one[0]))}"
+        if kind == "TIMESTAMP_NS"
+        else f"#{number}"
+        for number, (kind, one) in enumerate(zip(kinds, asked.description or (), strict=True), start=1)
+    ]
+    return engine.sql(sql).project(", ".join(fields))
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Names of columns, each another one: `id`, `id_1`; an object of JSON has each name once."""
+    found: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(1))
+        found[name if name not in found else next(one for one in numbered if one not in found)] = None
+    return list(found)
 
 
 def _text(value: str) -> str:
@@ -153,13 +189,25 @@ def _name(value: str) -> str:
 def _print(form: Form, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
     if form == "json":
         for row in rows:
-            sys.stdout.write(json.dumps(dict(zip(names, row, strict=True)), default=_plain) + "\n")
+            values = {name: _as_json(value) for name, value in zip(names, row, strict=True)}
+            sys.stdout.write(json.dumps(values, default=_plain, allow_nan=False) + "\n")
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
         writer.writerows(["" if value is None else _plain(value) for value in row] for row in rows)
     else:
         print_table(names, (["" if value is None else str(_plain(value)) for value in row] for row in rows))
+
+
+def _as_json(value: object) -> object:
+    """A value with what JSON lacks as text: numbers that are none, as in the lines of the parts, and keys."""
+    if isinstance(value, float) and not isfinite(value):
+        return "nan" if isnan(value) else "inf" if value > 0 else "-inf"
+    if isinstance(value, dict):
+        return {str(_plain(key)): _as_json(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(held) for held in value]
+    return value
 
 
 def _plain(value: object) -> object:

@@ -10,9 +10,10 @@ ClickHouse drops a row at its insert that is older than that.
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,7 @@ from workloads.otel.days import read_days
 from workloads.otel.reading import Row, fetched, merged
 from workloads.otel.server import opened_server
 from workloads.otel.span import Span, day_of, days_between
-from workloads.otel.table import described
+from workloads.otel.table import any_within, described
 from workloads.otel.times import span_asked
 
 _BLOCK: Final = 2**20
@@ -98,8 +99,24 @@ def stored_span(context: Context, span: Span, folder: Path | None = None) -> Ite
         if bad:  # a later commit may have all that was in it
             held = read_days(context.store, context.bucket, days, bad)
         wrong = [text for day in days for text in held.day(day).wounds()]
-        wrong += [f"{day}: nothing of this day is stored" for day in days if not held.day(day).commits]
+        wrong += _unstored([day for day in days if not held.day(day).commits])
         yield Stored([one for _, one in files], files, columns, wrong)
+
+
+def _unstored(days: Sequence[date]) -> list[str]:
+    """Days of which nothing is stored, those that follow each other in one line."""
+    runs: list[list[date]] = []
+    for day in days:
+        if runs and day - runs[-1][-1] == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return [
+        f"{one[0]}: nothing of this day is stored"
+        if len(one) == 1
+        else f"{one[0]} to {one[-1]}: nothing of these {len(one)} days is stored"
+        for one in runs
+    ]
 
 
 def _ends(context: Context) -> list[str]:
@@ -119,7 +136,7 @@ def run(options: RestoreOptions) -> ExitCode:
                 if options.to is not None:
                     count = _to_file(rows, options.to)
                 else:
-                    count = _to_table(context, options.table, stored, rows)
+                    count = _to_table(context, options.table, stored, rows, span)
                 wrong = stored.wrong
     except Told as error:
         return ended(error)
@@ -157,8 +174,8 @@ def _to_file(rows: Iterator[Row], path: Path) -> int:
     return count
 
 
-def _to_table(context: Context, name: str, stored: Stored, rows: Iterator[Row]) -> int:
-    """Write the rows to a table without a TTL, which is made if it is not there."""
+def _to_table(context: Context, name: str, stored: Stored, rows: Iterator[Row], span: Span) -> int:
+    """Write the rows to a table without a TTL, which is made if it is not there, and has none of the span."""
     with opened_server(context) as source:
         database, _, table = name.rpartition(".")
         address = replace(source.address, database=database or source.address.database, table=table)
@@ -186,6 +203,17 @@ def _to_table(context: Context, name: str, stored: Stored, rows: Iterator[Row]) 
                             f"{address.name} has a TTL, which drops old rows at once",
                             "a new table, or one without a TTL",
                             f"--to-table {address.name}_restored",
+                        )
+                    ]
+                )
+            if any_within(server, made, span):
+                raise InvalidInputError(
+                    [
+                        Problem(
+                            "--to-table",
+                            f"{address.name} has rows of this span already, perhaps of a restore that did not end",
+                            "a new table, or one without rows of the span",
+                            f"--to-table {address.name}_2",
                         )
                     ]
                 )

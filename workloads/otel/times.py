@@ -57,10 +57,11 @@ def _bounds(option: str, text: str) -> tuple[int, int]:
             day = span_of(date.fromisoformat(text))
             return day.first, day.end
         when = datetime.fromisoformat(text)
-    except ValueError:
+        if when.tzinfo is None:
+            raise _wrong(option, text, FORM, f"{text}Z" if "T" in text else "2026-11-30T04:00:00Z")
+        when = when.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise _wrong(option, text, FORM, "2026-11-30") from None
-    if when.tzinfo is None:
-        raise _wrong(option, text, FORM, f"{text}Z")
     microseconds = (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     return microseconds * 1000, microseconds * 1000
 

@@ -82,6 +82,8 @@ def test_part_of_a_day(stored: Exporter, capsys: pytest.CaptureFixture[str]) -> 
     [
         "SELECT nothing FROM otel_events",
         "SELEC 1",
+        "",
+        " ; -- nothing",
         "COPY otel_events TO '{folder}/out.csv'",
         "SELECT * FROM read_text('/etc/passwd')",
         "SET memory_limit = '9GB'",
@@ -133,7 +135,7 @@ def test_days_that_are_not_stored_are_named(stored: Exporter, capsys: pytest.Cap
     )
     captured = capsys.readouterr()
     assert rows_of(captured.out) == [{"some": True}]
-    assert "2026-11-03: nothing of this day is stored" in captured.err
+    assert "2026-11-03 to 2026-11-04: nothing of these 2 days is stored" in captured.err
 
     day = datetime(2026, 11, 4, tzinfo=UTC).date()
     assert stored.query("SELECT 1", day, day) == 2
@@ -172,3 +174,77 @@ def test_file_is_never_written_over(stored: Exporter, capsys: pytest.CaptureFixt
         restore(RestoreOptions(stored.config(), quiet=True, first=str(FIRST), last=str(LAST), to=tmp_path / "b")) == 1
     )
     assert "is gone, or hidden by a delete marker" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT 'nan'::DOUBLE AS a, ['-inf'::FLOAT] AS b", {"a": "nan", "b": ["-inf"]}),
+        ("SELECT MAP {DATE '2026-11-01': 'inf'::DOUBLE} AS m", {"m": {"2026-11-01": "inf"}}),
+        ("SELECT 1 AS a, 2 AS a, 3 AS a_1", {"a": 1, "a_1": 2, "a_1_1": 3}),
+        (
+            "SELECT TIMESTAMP_NS '2026-11-01 00:00:00.123456789' AS t, 1 AS t",
+            {"t": "2026-11-01T00:00:00.123456789Z", "t_1": 1},
+        ),
+    ],
+    ids=["numbers", "keys", "names", "nanoseconds"],
+)
+def test_row_in_json(stored: Exporter, capsys: pytest.CaptureFixture[str], sql: str, expected: object) -> None:
+    """A row is JSON for any reader: no NaN, each column under a name of its own, all keys text, and all digits."""
+    assert stored.query(sql, FIRST, LAST) == 0
+
+    def refused(name: str) -> None:
+        raise AssertionError(name)
+
+    assert json.loads(capsys.readouterr().out, parse_constant=refused) == expected
+
+
+def test_columns_that_differ_by_large_letters(exporter: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
+    """ClickHouse keeps `level` and `Level` apart, and DuckDB does not: the answer is an error that says so."""
+    exporter.create(more={"Level": "String"})
+    exporter.insert(three_days(FIRST, rows=5))
+    assert exporter.export(last=str(LAST)) == 0
+    capsys.readouterr()
+
+    assert exporter.query("SELECT 1", FIRST, LAST) == 2
+
+    assert "which DuckDB takes for one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("0001-01-01T00:00:00+10:00", str(LAST)), (str(FIRST), "9999-12-31T23:59:59-10:00")],
+    ids=["before", "after"],
+)
+def test_span_outside_of_the_calendar(
+    stored: Exporter, capsys: pytest.CaptureFixture[str], first: str, last: str
+) -> None:
+    """A time that is in the year 0 or 10000 by UTC is refused."""
+    assert stored.query("SELECT 1", first, last) == 2
+
+    assert "is neither a day nor a time" in capsys.readouterr().err
+
+
+def test_days_that_are_not_stored_are_named_by_their_ends(stored: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
+    """A span of years is one line, not one for each day."""
+    assert stored.query("SELECT 1", "2000-01-01", LAST) == 1
+
+    assert capsys.readouterr().err == "2000-01-01 to 2026-10-30: nothing of these 9800 days is stored\n"
+
+
+def test_restored_to_a_table_twice(stored: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table that has rows of the span is refused, as one that a killed restore left: no event is in it twice."""
+    stored.server.ask("DROP TABLE IF EXISTS joelclaw.again")
+    first, last = str(FIRST), str(LAST)
+    one = RestoreOptions(stored.config(), quiet=True, first=first, last=first, table="again")
+    assert restore(one) == 0
+    count = "SELECT count(), uniqExact(id) FROM joelclaw.again"
+    before = stored.server.ask(count)
+    capsys.readouterr()
+
+    assert restore(RestoreOptions(stored.config(), quiet=True, first=first, last=last, table="again")) == 2
+
+    assert "joelclaw.again has rows of this span already" in capsys.readouterr().err
+    assert stored.server.ask(count) == before
+    assert restore(RestoreOptions(stored.config(), quiet=True, first=last, last=last, table="again")) == 0
+    stored.server.ask("DROP TABLE joelclaw.again")
