@@ -21,13 +21,14 @@ from typing import Final
 from model.exit_codes import ExitCode
 from workloads.archive.proven import put_proven
 from workloads.context import OTEL, Context, Told, ended, opened
+from workloads.otel.calendar import filled
 from workloads.otel.day_commit import DayCommit, Part, part_key
 from workloads.otel.days import Day
 from workloads.otel.documents import COLUMNS, NoEventError, event_of
 from workloads.otel.export import Exported, ExportOptions, receipted, show, stored_days
 from workloads.otel.lines import spooled
 from workloads.otel.slice_export import SPOOL, put_commit
-from workloads.otel.span import Slice, days_between, span_of
+from workloads.otel.span import Slice, span_of
 from workloads.otel.typesense import Collection, CutExportError, collection_of
 from workloads.receipt import Receipt
 from workloads.running import concluded
@@ -161,7 +162,7 @@ def _store_days(
         done.problems.append(f"{collection.name} has no document of these days, and nothing was committed")
         return
     held = stored_days(context)
-    for day in days_between(min(days), max(days)):
+    for day in filled(days):
         done.days += 1
         there = held.day(day)
         made = DayCommit(

@@ -67,8 +67,8 @@ def event_of(line: bytes) -> Event:
         text, errors = line.decode("utf-8", "surrogateescape"), "surrogateescape"
     try:
         document: Any = json.loads(text)
-    except ValueError:
-        raise NoEventError("it is not JSON") from None
+    except (ValueError, RecursionError):
+        raise NoEventError("it is not JSON, or too deep") from None
     if not isinstance(document, dict):
         raise NoEventError("it is not an object of JSON")
     name, milliseconds = document.get("id"), document.get("timestamp")
@@ -78,7 +78,7 @@ def event_of(line: bytes) -> Event:
         raise NoEventError(f"{name!r} has no timestamp in milliseconds")
     try:
         day = day_of(milliseconds * _MILLISECOND)
-        row = json.dumps(_row(document, day, milliseconds), ensure_ascii=False, separators=(",", ":"))
+        row = json.dumps(_row(document, day, milliseconds), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return Event(
             name.encode("utf-8", "surrogateescape"),
             day,
@@ -86,8 +86,8 @@ def event_of(line: bytes) -> Event:
             row.encode("utf-8", errors) + b"\n",
             frozenset(document.keys() - COLUMNS.keys()),
         )
-    except (OverflowError, ValueError):
-        raise NoEventError(f"{name!r} has a time or a text that cannot be written") from None
+    except (OverflowError, RecursionError, ValueError):
+        raise NoEventError(f"{name!r} has a time, a number or a text that cannot be written") from None
 
 
 def _row(document: Mapping[str, Any], day: date, milliseconds: int) -> Mapping[str, Any]:

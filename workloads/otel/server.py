@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from model.problems import InvalidInputError, Problem, key_path
 from model.secrecy.redaction import keep_secret
 from model.written import read_written, text_of
 from workloads.context import Context
+from workloads.otel.addresses import is_plain_url
 from workloads.otel.clickhouse import Address, ClickHouse
 from workloads.settings import Otel
 
@@ -49,8 +49,7 @@ def address_of(settings: Otel, where: str, environ: Mapping[str, str]) -> Addres
         password = text_of(read_written(path, str(path), _PASSWORD_BYTES), str(path)).rstrip("\n")
     if password:
         keep_secret(password)
-    parts = urlsplit(found["url"])
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    if not is_plain_url(found["url"]):
         raise InvalidInputError(
             [
                 Problem(

@@ -20,6 +20,7 @@ from model.problems import InvalidInputError, Problem, key_path
 from model.secrecy.redaction import keep_secret, redacted
 from model.terminal_text import printable
 from model.written import read_written, text_of
+from workloads.otel.addresses import is_plain_url
 from workloads.settings import Typesense
 
 TIMEOUT_SECONDS: Final = 300.0
@@ -68,7 +69,7 @@ class Collection:
             body = response.read(_ANSWER_BYTES)
         try:
             return int(json.loads(body)["num_documents"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
             raise TypesenseError(f"{self.url}: gives no number of documents: {body[:200]!r}") from None
 
     @contextmanager
@@ -133,9 +134,8 @@ def collection_of(settings: Typesense, where: str, environ: Mapping[str, str]) -
     if settings.api_key_file is not None:
         path = Path(settings.api_key_file).expanduser()
         key = text_of(read_written(path, str(path), _KEY_BYTES), str(path)).rstrip("\n")
-    parts = urlsplit(url)
     problems = []
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    if not is_plain_url(url):
         wrong, legal = "is not Typesense's URL, without a user and a query", "http://HOST:PORT"
         problems.append(Problem(key_path(where, "otel.typesense.url"), wrong, legal, f"url: {URL}"))
     if not _IS_KEY.fullmatch(key):

@@ -306,11 +306,39 @@ def test_line_of_a_document(line: bytes, row: bytes) -> None:
     assert event_of(line).line == row
 
 
-@pytest.mark.parametrize("line", [b"", b"{", b"[]", b'{"id":1,"timestamp":1}', b'{"id":"a","timestamp":true}'])
+DEEP = b"[" * 200_000 + b"]" * 200_000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"id":1,"timestamp":1}',
+        b'{"id":"a","timestamp":true}',
+        b'{"id":"a","timestamp":0,"duration_ms":1e999}',
+        b'{"id":"a","timestamp":0,"duration_ms":NaN}',
+        b'{"id":"a","timestamp":0,"more":%b}' % DEEP,
+    ],
+    ids=["empty", "cut", "list", "id", "time", "infinite", "no number", "deep"],
+)
 def test_line_that_is_no_document(line: bytes) -> None:
     """What is no document of an event is an error."""
     with pytest.raises(NoEventError):
         event_of(line)
+
+
+def test_document_of_1970(exporter: Exporter, typesense: RunningTypesense) -> None:
+    """A time that was written in seconds is stored on its day of 1970, and no commit says that decades were empty."""
+    old = {**documents_of(EVENTS)[0], "id": "seconds", "timestamp": 1_793_000_000}
+    typesense.collections = {"otel_events": [*typesense.collections["otel_events"], old]}
+
+    assert run(exporter) == 0
+
+    held = [commit["day"] for commit in exporter.commits()]
+    assert held[0] == "1970-01-21"
+    assert held[1:] == [str(day) for day in days()]
 
 
 @pytest.mark.parametrize("wrong", ["key", "collection", "away", "no key", "url"])
