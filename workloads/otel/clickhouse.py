@@ -53,6 +53,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     **dict.fromkeys(_UNLIMITED, "0"),
     **dict.fromkeys(_THROW, "throw"),
     "additional_result_filter": "",
+    "additional_table_filters": "{}",
     "date_time_output_format": "iso",
     "enable_http_compression": "0",
     "extremes": "0",
@@ -165,7 +166,7 @@ class ClickHouse:
             rows = document["data"]
             if document["rows"] != len(rows):
                 raise CutError(f"{self.address.url}: the answer has {len(rows)} rows, and says {document['rows']}")
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise CutError(f"{self.address.url}: the answer is not whole: {_tail(body)}") from None
         return list(rows)
 

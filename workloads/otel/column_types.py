@@ -47,7 +47,7 @@ def duckdb_type(kind: str) -> str:
         return f"{duckdb_type(array[1])}[]"
     if kind.startswith(("FixedString(", "Enum8(", "Enum16(")):
         return "VARCHAR"
-    if kind.startswith("DateTime64(9"):
+    if kind.startswith(("DateTime64(7", "DateTime64(8", "DateTime64(9")):
         return "TIMESTAMP_NS"
     if kind.startswith("DateTime"):
         return "TIMESTAMP"

@@ -100,7 +100,7 @@ def _check_end(tail: bytes, size: int, column: str) -> None:
 def _is_row(line: bytes, column: str) -> bool:
     try:
         values = json.loads(line.decode("utf-8", "surrogateescape"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(values, dict) and next(iter(values), None) == column
 

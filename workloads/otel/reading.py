@@ -87,7 +87,7 @@ def _row(line: bytes, commit: DayCommit) -> Row:
             moment_of(str(values["timestamp"])),
             line,
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DamagedError(f"{commit.key}: a line of its part is not an event") from None
 
 

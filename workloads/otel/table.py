@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from workloads.otel.clickhouse import Address, ClickHouse, ClickHouseError, columns_text, quoted
-from workloads.otel.span import DIGITS_MAXIMUM, SECOND, Slice, Span, day_of
+from workloads.otel.span import DAY, DIGITS_MAXIMUM, SECOND, Slice, Span, day_of
 from workloads.otel.tally import BUCKETS, Tally
 
 _NEEDED: Final[Mapping[str, re.Pattern[str]]] = {
@@ -19,6 +19,8 @@ _NEEDED: Final[Mapping[str, re.Pattern[str]]] = {
     "timestamp": re.compile(r"DateTime(64\(\d.*|\(.*)?"),
     "received_at": re.compile(r"DateTime(64\(\d.*|\(.*)?"),
 }
+_MICRO: Final = 6
+_DIGITS: Final = re.compile(r"DateTime64\((\d)")
 _TEXT: Final = re.compile(r"'(?:[^'\\]|\\.)*'|`(timestamp|received_at|date)`|`(?:[^`\\]|\\.)*`")
 """A text or a quoted name, which may hold any word; the names of times in it are of interest."""
 _RULES: Final = re.compile(r"\bTTL\s+(.*?)(?:\s+SETTINGS\s.*)?$", re.DOTALL)
@@ -168,8 +170,10 @@ def _top_level(text: str) -> list[str]:
 
 def days_in(server: ClickHouse, table: Table) -> dict[date, int]:
     """How many rows each UTC day of the table has, duplicates counted."""
-    sql = f"SELECT toUnixTimestamp(toStartOfDay(`timestamp`, 'UTC')) AS day, count() FROM {table.name} GROUP BY day"  # noqa: S608 - quoted
-    return {day_of(int(day) * SECOND): int(count) for day, count in sorted(server.rows(sql), key=_first)}
+    # toStartOfDay has 32 bits, and shows an event of 1969 or of 2107 on another day.
+    number = f"toInt64(floor(toUnixTimestamp64Milli(toDateTime64(`timestamp`, 3, 'UTC')) / {DAY // 10**6}))"
+    sql = f"SELECT {number} AS day, count() FROM {table.name} GROUP BY day"  # noqa: S608 - quoted
+    return {day_of(int(day) * DAY): int(count) for day, count in sorted(server.rows(sql), key=_first)}
 
 
 def _first(row: Sequence[object]) -> int:
@@ -178,13 +182,13 @@ def _first(row: Sequence[object]) -> int:
 
 def rows_of(server: ClickHouse, table: Table, cut: datetime, part: Slice) -> int:
     """How many rows a slice has, duplicates counted."""
-    return int(server.rows(f"SELECT count() FROM {table.name} WHERE {_where(part, cut, None)}")[0][0])  # noqa: S608 - quoted
+    return int(server.rows(f"SELECT count() FROM {table.name} WHERE {_where(table, part, cut, None)}")[0][0])  # noqa: S608 - quoted
 
 
 def ids_of(server: ClickHouse, table: Table, cut: datetime, part: Slice, each: int) -> list[str]:
     """One of so many ids of a slice, in hex and in their order, each as often as it has rows."""
     chosen = f" AND sipHash64(`id`) % {each} = 0" if each > 1 else ""  # another hash than that of the buckets
-    sql = f"SELECT lower(hex(`id`)) FROM {table.name} WHERE {_where(part, cut, None)}{chosen} ORDER BY `id`"  # noqa: S608 - quoted
+    sql = f"SELECT lower(hex(`id`)) FROM {table.name} WHERE {_where(table, part, cut, None)}{chosen} ORDER BY `id`"  # noqa: S608 - quoted
     return [str(name) for (name,) in server.rows(sql)]
 
 
@@ -202,8 +206,9 @@ def ask(server: ClickHouse, table: Table, cut: datetime, part: Slice, buckets: C
     sql = (
         f"SELECT bucket, count(), toString(sum(version)), min({_TICK}), max({_TICK}) FROM ("  # noqa: S608 - quoted
         f"SELECT {_BUCKET} AS bucket, `timestamp`, "
-        "sipHash64(`id`, toUnixTimestamp64Micro(toDateTime64(`received_at`, 6, 'UTC'))) AS version "
-        f"FROM {table.name} WHERE {_where(part, cut, buckets)} ORDER BY `id`, `received_at` DESC LIMIT 1 BY `id`) "
+        f"sipHash64(`id`, {_version_of(table)}) AS version "
+        f"FROM {table.name} WHERE {_where(table, part, cut, buckets)} "
+        "ORDER BY `id`, `received_at` DESC LIMIT 1 BY `id`) "
         "GROUP BY bucket"
     )
     rows = server.rows(sql)
@@ -213,6 +218,12 @@ def ask(server: ClickHouse, table: Table, cut: datetime, part: Slice, buckets: C
         min((int(row[3]) for row in rows), default=None),
         max((int(row[4]) for row in rows), default=None),
     )
+
+
+def _version_of(table: Table) -> str:
+    """`received_at` as a number. Commits have it in microseconds, if no version of a row can differ by less."""
+    unit, digits = ("Nano", 9) if _digits_of(table, "received_at") > _MICRO else ("Micro", 6)
+    return f"toUnixTimestamp64{unit}(toDateTime64(`received_at`, {digits}, 'UTC'))"
 
 
 def export_of(table: Table, cut: datetime, part: Slice, buckets: Collection[int] | None = None) -> str:
@@ -231,17 +242,23 @@ def export_of(table: Table, cut: datetime, part: Slice, buckets: Collection[int]
     others = [one.name for one in table.columns if one.name not in _NEEDED and _COMPARABLE.fullmatch(one.type)]
     order = ", ".join(f"{quoted(name)} DESC" for name in ("received_at", "timestamp", *others))
     return (
-        f"SELECT {columns} FROM {table.name} WHERE {_where(part, cut, buckets)} "  # noqa: S608 - quoted
+        f"SELECT {columns} FROM {table.name} WHERE {_where(table, part, cut, buckets)} "  # noqa: S608 - quoted
         f"ORDER BY `id`, {order} LIMIT 1 BY `id` FORMAT JSONEachRow"
     )
+
+
+def any_within(server: ClickHouse, table: Table, span: Span) -> bool:
+    """Whether the table has a row of a span of time."""
+    sql = f"SELECT 1 FROM {table.name} WHERE {_between(table, span)} LIMIT 1"  # noqa: S608 - quoted
+    return bool(server.rows(sql))
 
 
 def waiting(server: ClickHouse, table: Table, cut: datetime, last: date) -> int:
     """How many rows until a day were received after the cut, by the clock of who wrote them."""
     end = datetime.combine(last, datetime.min.time(), UTC) + timedelta(days=1)
     sql = (
-        f"SELECT count() FROM {table.name} WHERE `timestamp` < {_literal(_nanoseconds(end))} "  # noqa: S608 - quoted
-        f"AND `received_at` > {_literal(_nanoseconds(cut))}"
+        f"SELECT count() FROM {table.name} WHERE `timestamp` < {_literal(table, 'timestamp', _nanoseconds(end))} "  # noqa: S608 - quoted
+        f"AND `received_at` > {_literal(table, 'received_at', _nanoseconds(cut))}"
     )
     return int(server.rows(sql)[0][0])
 
@@ -249,8 +266,8 @@ def waiting(server: ClickHouse, table: Table, cut: datetime, last: date) -> int:
 _BUCKET: Final = f"cityHash64(`id`) % {BUCKETS}"
 
 
-def _where(part: Slice, cut: datetime, buckets: Collection[int] | None) -> str:
-    terms = [_within(part.span, cut)]
+def _where(table: Table, part: Slice, cut: datetime, buckets: Collection[int] | None) -> str:
+    terms = [_between(table, part.span), f"`received_at` <= {_literal(table, 'received_at', _nanoseconds(cut))}"]
     if part.low:
         terms.append(f"`id` >= unhex('{part.low}')")
     if part.high:
@@ -260,19 +277,33 @@ def _where(part: Slice, cut: datetime, buckets: Collection[int] | None) -> str:
     return " AND ".join(terms)
 
 
-def _within(span: Span, cut: datetime) -> str:
-    return (
-        f"`timestamp` >= {_literal(span.first)} AND `timestamp` < {_literal(span.end)} "
-        f"AND `received_at` <= {_literal(_nanoseconds(cut))}"
-    )
+def _between(table: Table, span: Span) -> str:
+    unit = _unit_of(table, "timestamp")
+    first, end = (-(-moment // unit) * unit for moment in (span.first, span.end))
+    return f"`timestamp` >= {_literal(table, 'timestamp', first)} AND `timestamp` < {_literal(table, 'timestamp', end)}"
 
 
 def _nanoseconds(when: datetime) -> int:
     return round((when - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1)) * 1000
 
 
-def _literal(moment: int) -> str:
-    """A moment, for a column of any digits and zone."""
+def _digits_of(table: Table, column: str) -> int:
+    """How many digits after the second a column of times has."""
+    found = _DIGITS.match(next(one.type for one in table.columns if one.name == column))
+    return int(found[1]) if found is not None else 0
+
+
+def _unit_of(table: Table, column: str) -> int:
+    return int(10 ** (DIGITS_MAXIMUM - _digits_of(table, column)))
+
+
+def _literal(table: Table, column: str, moment: int) -> str:
+    """The last moment of a column that is not after this one.
+
+    It has the column's digits. A server that compares it with more of them fails at each row of the year 2263 or later.
+    """
+    digits = _digits_of(table, column)
     seconds, rest = divmod(moment, SECOND)
     when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-    return f"toDateTime64('{when:%Y-%m-%d %H:%M:%S}.{rest:09}', {DIGITS_MAXIMUM}, 'UTC')"
+    fraction = f".{rest:09}"[: digits + 1] if digits else ""
+    return f"toDateTime64('{when:%Y-%m-%d %H:%M:%S}{fraction}', {digits}, 'UTC')"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -202,3 +202,44 @@ def test_equal_received_at_on_two_days(exporter: Exporter, tmp_path: Path, capsy
     assert exporter.query("SELECT count() AS n, max(date) AS day FROM otel_events", FIRST, LAST) == 0
     assert json.loads(capsys.readouterr().out) == {"n": 1, "day": str(LAST)}
     assert exporter.restored(tmp_path / "back", FIRST, FIRST)[1] == {row["id"]: row}  # as the table says of that day
+
+
+@pytest.mark.parametrize("digits", [7, 9])
+def test_versions_that_differ_by_nanoseconds(
+    exporter: Exporter, tmp_path: Path, capsys: pytest.CaptureFixture[str], digits: int
+) -> None:
+    """A newer version of a row is found as late, and counts, where `received_at` has more than six digits."""
+    exporter.create(more={"received_at": f"DateTime64({digits}, 'UTC')"})
+    (row,) = at([f"{FIRST}T10:00:00.000Z"]).rows
+    then, now = (f"{FIRST}T10:00:00.{f'000000{last}'.ljust(digits, '0')}Z" for last in "12")
+    exporter.insert(Events(({**row, "received_at": then},)))
+    assert exporter.export(last=str(FIRST)) == 0
+    exporter.insert(Events(({**row, "received_at": now},)))
+    assert exporter.gaps(last=str(FIRST)) == 1
+
+    assert exporter.export(last=str(FIRST)) == 0
+
+    assert exporter.gaps(last=str(FIRST)) == 0
+    assert exporter.restored(tmp_path / "back", FIRST, FIRST)[1][row["id"]]["received_at"] == now
+    capsys.readouterr()
+    assert exporter.query("SELECT max(received_at) AS newest FROM otel_events", FIRST, FIRST) == 0
+    assert json.loads(capsys.readouterr().out)["newest"].rstrip("Z").ljust(len(now) - 1, "0") == now.rstrip("Z")
+
+
+def test_years_that_32_bits_do_not_have(exporter: Exporter, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Events of 1925 and 1969 are stored on their days, without a day between; those of 2107 and 2299 are named."""
+    exporter.create(ttl_days=None)
+    events = at(f"{year}-12-31T23:59:59.999Z" for year in (1925, 1969, FIRST.year - 1, 2107, 2299))
+    exporter.insert(events)
+    assert exporter.export(last=str(FIRST)) == 0
+
+    stored = {str(commit["day"]): commit["tally"] for commit in exporter.commits()}
+    assert [day for day, tally in stored.items() if tally] == [str(row["date"]) for row in events.rows[:3]]
+    assert len(stored) < 400
+    capsys.readouterr()
+    assert exporter.gaps(last=str(FIRST)) == 1
+    gaps = json.loads(capsys.readouterr().out)["gaps"]
+    assert [(gap["kind"], gap["day"]) for gap in gaps] == [("future", "2107-12-31"), ("future", "2299-12-31")]
+    first = date(1925, 12, 31)
+    status, back = exporter.restored(tmp_path / "back", first, first)
+    assert (status, [row["timestamp"] for row in back.values()]) == (0, [events.rows[0]["timestamp"]])
