@@ -10,7 +10,7 @@ An event carries the `ObjectRef`, never the body and never a path. `config` list
 `object_store.list`. `object_store.parity.parity` compares two sides.
 """
 
-from object_store.arguments import MAX_EXPIRY
+from object_store.arguments import MAX_EXPIRY, BoundUpload
 from object_store.async_store import AsyncObjectStore
 from object_store.body import MAX_BODY_BYTES, MULTIPART_THRESHOLD, PART_SIZE
 from object_store.config import StoreConfig
@@ -81,6 +81,7 @@ __all__ = [
     "AsyncObjectStore",
     "AsyncObjectStream",
     "BadCredentials",
+    "BoundUpload",
     "BucketNotFound",
     "CertificateNotTrusted",
     "CertificateUnusable",

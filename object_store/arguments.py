@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from base64 import b64encode
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from object_store.answers import bare_etag, quoted
 from object_store.content_type import check_content_type, guess_content_type
-from object_store.errors import InvalidExpiry
+from object_store.errors import InvalidBody, InvalidExpiry
 from object_store.keys import check_bucket, check_key, check_key_of_put
 from object_store.metadata import check_metadata
 from object_store.reference import ObjectRef, check_etag
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 MAX_EXPIRY: Final = timedelta(days=7)
 """Longest lifetime of a presigned URL; Signature Version 4 allows no more."""
 
+_ONE_REQUEST_BYTES: Final = 5 * 1024**3  # S3 takes no more in one put
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MIN_EXPIRY = timedelta(seconds=1)  # the URL counts whole seconds
 
 
@@ -71,6 +75,30 @@ def checked_delete(bucket: str, key: str) -> None:
     """Check the arguments of a removal; the key may be a marker, which ends in a slash."""
     check_bucket(bucket)
     check_key(bucket, key[:-1] if isinstance(key, str) and key.endswith("/") else key)
+
+
+@dataclass(frozen=True)
+class BoundUpload:
+    """A URL for one given body.
+
+    Attributes:
+        url: a secret until it expires; not in the repr.
+        headers: what its holder must send with it, and no other of their names.
+    """
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str]
+
+
+def bound_headers(bucket: str, key: str, size: int, sha256: str) -> dict[str, str]:
+    """Length and checksum of a body as headers. Raise InvalidBody."""
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= _ONE_REQUEST_BYTES:
+        raise InvalidBody(
+            f"a body of {size!r} bytes; legal: 0 to {_ONE_REQUEST_BYTES}, in one request", bucket=bucket, key=key
+        )
+    if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+        raise InvalidBody(f"{sha256!r} is not a SHA-256; legal: 64 digits of 0-9 and a-f", bucket=bucket, key=key)
+    return {"content-length": str(size), "x-amz-checksum-sha256": b64encode(bytes.fromhex(sha256)).decode()}
 
 
 def lifetime_of(bucket: str, key: str, expiry: timedelta | float) -> timedelta:

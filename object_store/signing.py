@@ -50,9 +50,12 @@ def target_of(config: StoreConfig, bucket: str, key: str, query: Mapping[str, st
     return f"{path}?{urlencode(sorted(query.items()), quote_via=quote)}" if query else path
 
 
-def presigned(config: StoreConfig, method: str, bucket: str, key: str, seconds: int) -> str:
-    """URL with which its holder can do one thing until it expires."""
-    request = AWSRequest(method=method, url=origin_of(config, bucket) + target_of(config, bucket, key))
+def presigned(
+    config: StoreConfig, method: str, bucket: str, key: str, seconds: int, headers: Mapping[str, str] | None = None
+) -> str:
+    """URL with which its holder can do one thing until it expires, and only with these headers."""
+    url = origin_of(config, bucket) + target_of(config, bucket, key)
+    request = AWSRequest(method=method, url=url, headers=dict(headers or {}))
     credential = Credentials(config.access_key_id, config.secret_access_key, config.session_token)
     S3SigV4QueryAuth(credential, "s3", config.region, expires=seconds).add_auth(request)
     return str(request.url)

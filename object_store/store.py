@@ -29,7 +29,15 @@ from object_store.answers import (
     is_no_object,
     listed,
 )
-from object_store.arguments import Put, checked_delete, checked_get, checked_put, lifetime_of
+from object_store.arguments import (
+    BoundUpload,
+    Put,
+    bound_headers,
+    checked_delete,
+    checked_get,
+    checked_put,
+    lifetime_of,
+)
 from object_store.body import MULTIPART_THRESHOLD, PART_SIZE, Blocks, Body, as_bytes, opened
 from object_store.clients import listing_client
 from object_store.config import StoreConfig
@@ -394,6 +402,46 @@ class ObjectStore:
         theirs = self.config.client_endpoint
         config = replace(self.config, endpoint=theirs) if theirs else self.config
         return presigned(config, method, bucket, key, int(lifetime.total_seconds()))
+
+    def presign_upload(
+        self,
+        bucket: str,
+        key: str,
+        expiry: timedelta | float,
+        *,
+        size: int,
+        sha256: str,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> BoundUpload:
+        """Return a URL with which its holder can store one given body under a free key, and nothing else.
+
+        Length, SHA-256, content type, metadata and the condition that the key has no object are signed. So the holder
+        must send exactly the headers that are returned. A server that does not check a checksum takes other bytes of
+        the same length: compare what was stored.
+
+        Args:
+            bucket: the bucket's name.
+            key: the whole key.
+            expiry: as of `presign`.
+            size: bytes of the body.
+            sha256: of the body, hexadecimal.
+            content_type: as of `upload`.
+            metadata: as of `upload`.
+
+        Raises:
+            InvalidExpiry: shorter than 1 second or longer than 7 days.
+            InvalidBody: no body has that size or digest, or one request cannot hold it (5 GB).
+            InvalidContentType: it is not a content type.
+            InvalidMetadata: the metadata would not come back unchanged.
+        """
+        wanted = checked_put(bucket, key, content_type, metadata, probes=self._probes)
+        lifetime = lifetime_of(bucket, key, expiry)
+        headers = {**wanted.headers, **bound_headers(bucket, key, size, sha256), "if-none-match": "*"}
+        theirs = self.config.client_endpoint
+        config = replace(self.config, endpoint=theirs) if theirs else self.config
+        url = presigned(config, "PUT", bucket, key, int(lifetime.total_seconds()), headers)
+        return BoundUpload(url, headers)
 
     def delete_object(self, bucket: str, key: str) -> None:
         """Remove an object; a missing object is not an error.

@@ -60,6 +60,11 @@ CANNOT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("otel", "query"): ("SELECT 1", *CONFIG, *DAY),
     ("discovery", "put"): ("https://page.test/", "--at", "2026-11-30", *CONFIG),
     ("media", "put"): ("/nonexistent/photo.jpg", "--source", "telegram", "--at", "2026-11-30", *CONFIG),
+    ("media", "presign-upload"): (
+        *("--name", "a.jpg", "--size", "3", "--sha256", "a" * 64, "--source", "telegram", "--at", "2026-11-30"),
+        *CONFIG,
+    ),
+    ("media", "confirm"): ("s3://media/chat/telegram/2026/11/30/aaaaaaaaaaaaaaaa/a.jpg", *CONFIG),
     ("documents", "put"): ("/nonexistent/document.pdf", *CONFIG),
     ("documents", "backfill"): ("/nonexistent/documents", *CONFIG),
     ("documents", "job"): ("/nonexistent/documents", "--shards", "8", *CONFIG),

@@ -90,6 +90,8 @@ FIND = "cli discovery put --at 2026-11-30T04:00:00Z -"
 AS_LIBRARY = AT_NOBODY | {"S3_BUCKETS": '{{"docs-raw": "documents-of-a-test", "docs-derived": "derived-of-a-test"}}'}
 AS_CONSUMER = AT_NOBODY | {"S3_BUCKETS": '{{"media-derived": "receipts-of-a-test"}}'}
 AS_KEEPER = AT_NOBODY | {"S3_BUCKETS": '{{"media-raw": "media-of-a-test", "media-derived": "receipts-of-a-test"}}'}
+HAND_OVER = f"cli media presign-upload --name a.jpg --size 3 --sha256 {'a' * 64} --source telegram --at 2026-11-30"
+GIVEN_FILE = "s3://media-of-a-test/chat/telegram/2026/11/30/aaaaaaaaaaaaaaaa/a.jpg"
 KEEP = "cli media put pyproject.toml --source telegram"
 BY_PATH = f'{{"name": "docs/ingest.requested", "data": {{"filePath": "/x/{ROOT_PASSWORD}"}}}}'
 AS_VAULT = AT_NOBODY | {"S3_BUCKETS": '{{"vault-backups": "notes-of-a-test"}}'}
@@ -102,7 +104,7 @@ HELPED = (
     *(f"cli vault {name}" for name in ("snapshot", "list", "restore", "drill")),
     *(f"cli otel {name}" for name in ("export", "gaps", "restore", "query", "backfill")),
     "cli discovery put",
-    "cli media put",
+    *(f"cli media {name}" for name in ("put", "presign-upload", "confirm")),
     *(f"cli documents {name}" for name in ("put", "backfill", "job")),
     *(f"cli events {name}" for name in ("resolve", "shims")),
     *(f"cli window {name}" for name in ("status", "reconcile", "end")),
@@ -141,6 +143,8 @@ COMMANDS = (
     line("otel backfill", "cli otel backfill", 2, environ=AS_TYPESENSE, debug=True),
     line("discovery put", FIND, 2, environ=AS_FINDER, text=f"http://127.0.0.1:9/?token={ROOT_PASSWORD}", debug=True),
     line("discovery put, user", FIND, 2, environ=AS_FINDER, text=f"http://u:{QUOTED}@h.test/", says="a user"),
+    line("media presign-upload", HAND_OVER, 2, environ=AS_KEEPER, debug=True),
+    line("media confirm", f"cli media confirm {GIVEN_FILE}", 2, environ=AS_KEEPER, debug=True),
     line("media put", f"{KEEP} --at 2026-11-30", 2, environ=AS_KEEPER, debug=True),
     line("documents put", "cli documents put pyproject.toml", 2, environ=AS_LIBRARY, debug=True),
     line("documents backfill", "cli documents backfill docs", 2, environ=AS_LIBRARY),

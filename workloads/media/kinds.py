@@ -12,7 +12,7 @@ from typing import Any, Final
 from model.problems import InvalidInputError, Problem
 from model.terminal_text import printable
 from object_store import ObjectRef
-from object_store.content_type import guess_content_type
+from object_store.content_type import DEFAULT_CONTENT_TYPE, guess_content_type
 from workloads.archive.commit import sha256_of
 from workloads.archive.proven import put_proven
 from workloads.context import Context
@@ -76,18 +76,23 @@ def _put_of_chat(context: Context, options: PutOptions) -> Put:
             content_type,
             follow=True,
         )
+    event = received(options.source, name, stored.ref)
+    return Put([stored], {"sha256": stored.sha256, "objectRef": event["data"]["objectRef"], "event": event})
+
+
+def received(source: str, name: str, ref: ObjectRef) -> dict[str, Any]:
+    """The event of a file of a chat."""
+    content_type = ref.content_type or DEFAULT_CONTENT_TYPE
     main = content_type.partition("/")[0]
     data = {
-        "source": options.source,
+        "source": source,
         "type": main if main in _TYPES else "document",
         "mimeType": content_type,
         "fileName": name.encode(errors="replace").decode(),
-        "fileSize": stored.ref.size,
-        "objectRef": stored.ref.model_dump(mode="json"),
+        "fileSize": ref.size,
+        "objectRef": ref.model_dump(mode="json"),
     }
-    return Put(
-        [stored], {"sha256": stored.sha256, "objectRef": data["objectRef"], "event": _event("media/received", data)}
-    )
+    return _event("media/received", data)
 
 
 def _put_derived(context: Context, options: PutOptions) -> Put:

@@ -39,9 +39,14 @@ class PutOptions(Options):
     exit_status: int = 0
     remove: bool = False
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a download."""
+        return self.path.is_dir()
+
     def check(self) -> None:
         """Refuse options that do not go together. Raise InvalidInputError."""
-        is_folder, wrong = self.path.is_dir(), []
+        is_folder, wrong = self.is_folder, []
         chat = {"--source": self.source, "--at": self.at}
         if is_folder or self.of:
             kind = "a download" if is_folder else "what was made of a stored file"
