@@ -55,6 +55,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "additional_result_filter": "",
     "additional_table_filters": "{}",
     "date_time_output_format": "iso",
+    "empty_result_for_aggregation_by_empty_set": "0",
     "enable_http_compression": "0",
     "extremes": "0",
     "final": "0",

@@ -5,12 +5,13 @@ the same for `ReplacingMergeTree` and for plain `MergeTree`, where `FINAL` is re
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from workloads.otel.clickhouse import Address, ClickHouse, ClickHouseError, columns_text, quoted
+from workloads.otel.clickhouse import Address, ClickHouse, ClickHouseError, CutError, columns_text, quoted
 from workloads.otel.span import DAY, DIGITS_MAXIMUM, SECOND, Slice, Span, day_of
 from workloads.otel.tally import BUCKETS, Tally
 
@@ -124,7 +125,9 @@ def described(server: ClickHouse) -> Table:
             "otel.table",
             60,
         )
-    types = {str(column): str(type_) for column, type_ in columns}
+    with _expected(server):
+        types = {str(column): str(type_) for column, type_ in columns}
+        engine, created = (_TEXT.sub(r" \1 ", str(one)) for one in tables[0])
     wrong = [
         f"{column} ({types.get(column, 'missing')})"
         for column, form in _NEEDED.items()
@@ -135,7 +138,6 @@ def described(server: ClickHouse) -> Table:
             f"{address.url}: {address.name} is not the table of events: {', '.join(wrong)}; it needs id String, "
             "timestamp and received_at DateTime64"
         )
-    engine, created = (_TEXT.sub(r" \1 ", str(one)) for one in tables[0])
     return Table(
         address,
         tuple(Column(column, type_) for column, type_ in types.items()),
@@ -173,23 +175,33 @@ def days_in(server: ClickHouse, table: Table) -> dict[date, int]:
     # toStartOfDay has 32 bits, and shows an event of 1969 or of 2107 on another day.
     number = f"toInt64(floor(toUnixTimestamp64Milli(toDateTime64(`timestamp`, 3, 'UTC')) / {DAY // 10**6}))"
     sql = f"SELECT {number} AS day, count() FROM {table.name} GROUP BY day"  # noqa: S608 - quoted
-    return {day_of(int(day) * DAY): int(count) for day, count in sorted(server.rows(sql), key=_first)}
+    with _expected(server):
+        return {
+            day_of(day * DAY): count for day, count in sorted((int(one), int(rows)) for one, rows in server.rows(sql))
+        }
 
 
-def _first(row: Sequence[object]) -> int:
-    return int(str(row[0]))
+@contextmanager
+def _expected(server: ClickHouse) -> Iterator[None]:
+    """An answer that is JSON, and not what was asked for, is that of another server, or of a proxy."""
+    try:
+        yield
+    except (ValueError, TypeError, IndexError, OverflowError):
+        raise CutError(f"{server.address.url}: the answer has other values than were asked for") from None
 
 
 def rows_of(server: ClickHouse, table: Table, cut: datetime, part: Slice) -> int:
     """How many rows a slice has, duplicates counted."""
-    return int(server.rows(f"SELECT count() FROM {table.name} WHERE {_where(table, part, cut, None)}")[0][0])  # noqa: S608 - quoted
+    with _expected(server):
+        return int(server.rows(f"SELECT count() FROM {table.name} WHERE {_where(table, part, cut, None)}")[0][0])  # noqa: S608 - quoted
 
 
 def ids_of(server: ClickHouse, table: Table, cut: datetime, part: Slice, each: int) -> list[str]:
     """One of so many ids of a slice, in hex and in their order, each as often as it has rows."""
     chosen = f" AND sipHash64(`id`) % {each} = 0" if each > 1 else ""  # another hash than that of the buckets
     sql = f"SELECT lower(hex(`id`)) FROM {table.name} WHERE {_where(table, part, cut, None)}{chosen} ORDER BY `id`"  # noqa: S608 - quoted
-    return [str(name) for (name,) in server.rows(sql)]
+    with _expected(server):
+        return [bytes.fromhex(name).hex() for (name,) in server.rows(sql)]
 
 
 def ask(server: ClickHouse, table: Table, cut: datetime, part: Slice, buckets: Collection[int] | None = None) -> Asked:
@@ -212,12 +224,15 @@ def ask(server: ClickHouse, table: Table, cut: datetime, part: Slice, buckets: C
         "GROUP BY bucket"
     )
     rows = server.rows(sql)
-    held = {int(row[0]): (int(row[1]), f"{int(row[2]):016x}") for row in rows}
-    return Asked(
-        Tally(dict(sorted(held.items()))),
-        min((int(row[3]) for row in rows), default=None),
-        max((int(row[4]) for row in rows), default=None),
-    )
+    with _expected(server):
+        held = {int(row[0]): (int(row[1]), f"{int(row[2]):016x}") for row in rows}
+        if any(not 0 <= bucket < BUCKETS or count < 1 for bucket, (count, _) in held.items()):
+            raise ValueError
+        return Asked(
+            Tally(dict(sorted(held.items()))),
+            min((int(row[3]) for row in rows), default=None),
+            max((int(row[4]) for row in rows), default=None),
+        )
 
 
 def _version_of(table: Table) -> str:
@@ -260,7 +275,8 @@ def waiting(server: ClickHouse, table: Table, cut: datetime, last: date) -> int:
         f"SELECT count() FROM {table.name} WHERE `timestamp` < {_literal(table, 'timestamp', _nanoseconds(end))} "  # noqa: S608 - quoted
         f"AND `received_at` > {_literal(table, 'received_at', _nanoseconds(cut))}"
     )
-    return int(server.rows(sql)[0][0])
+    with _expected(server):
+        return int(server.rows(sql)[0][0])
 
 
 _BUCKET: Final = f"cityHash64(`id`) % {BUCKETS}"

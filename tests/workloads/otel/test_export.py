@@ -216,6 +216,7 @@ PROFILES: tuple[dict[str, str], ...] = (
     {"max_execution_time": "0.001", "timeout_overflow_mode": "break"},
     {"limit": "2"},  # cuts both
     {"offset": "3"},
+    {"empty_result_for_aggregation_by_empty_set": "1"},  # leaves a count of nothing without a row
     {"additional_table_filters": f"{{'{TABLE}': 'level != \\'info\\''}}"},  # hides rows
     {"session_timezone": "Asia/Tokyo", "date_time_output_format": "simple"},
     {"output_format_json_quote_64bit_integers": "0", "output_format_json_quote_denormals": "0"},
