@@ -52,7 +52,7 @@ test-fast: dev ## Run only the tests of the pure core, the program and the adapt
 long: dev ## Run the tests with many seeds and full sizes, then every benchmark (takes hours)
 	@$(BIN)/object-store sandbox engine || echo 'without an engine the end-to-end tests are reported as skipped' >&2
 	@OBJECT_STORE_LONG=1 $(PYTEST) -n auto --durations=30
-	@missed=; for each in adapter typescript archives vault otel preview verify_rate verify_growth verify_audit; do \
+	@missed=; for each in adapter typescript archives vault otel ingest preview verify_rate verify_growth verify_audit; do \
 		echo "== bench.$$each"; $(BIN)/python -m "bench.$$each" || missed="$$missed $$each"; \
 	done; [ -z "$$missed" ] || { echo "these benchmarks missed their goals:$$missed" >&2; exit 1; }
 

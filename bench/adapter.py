@@ -340,6 +340,15 @@ class Tool(Protocol):
 
 def rclone(config: StoreConfig, folder: str, where: str, at_once: int, *, up: bool) -> None:
     """Copy with rclone; its settings are in the environment, so that no secret is an argument."""
+    ends = [folder, f"x:{where}"]
+    ran(
+        ["rclone", "copy", *ends[:: 1 if up else -1], f"--transfers={at_once}", f"--checkers={at_once}", "--config="],
+        rclone_environment(config),
+    )
+
+
+def rclone_environment(config: StoreConfig) -> dict[str, str]:
+    """The variables that make the store rclone's remote `x`."""
     settings = {
         "TYPE": "s3",
         "PROVIDER": "Other",
@@ -352,11 +361,7 @@ def rclone(config: StoreConfig, folder: str, where: str, at_once: int, *, up: bo
     own = {f"RCLONE_CONFIG_X_{name}": value for name, value in settings.items()}
     if config.ca_bundle:
         own["RCLONE_CA_CERT"] = str(config.ca_bundle)
-    ends = [folder, f"x:{where}"]
-    _ran(
-        ["rclone", "copy", *ends[:: 1 if up else -1], f"--transfers={at_once}", f"--checkers={at_once}", "--config="],
-        own,
-    )
+    return own
 
 
 def s5cmd(config: StoreConfig, folder: str, where: str, at_once: int, *, up: bool) -> None:
@@ -370,10 +375,11 @@ def s5cmd(config: StoreConfig, folder: str, where: str, at_once: int, *, up: boo
     if config.ca_bundle:
         own["AWS_CA_BUNDLE"] = str(config.ca_bundle)
     ends = [f"{folder}/", f"s3://{where}/"] if up else [f"s3://{where}/*", f"{folder}/"]
-    _ran(["s5cmd", "--log=error", f"--numworkers={at_once}", "cp", *ends], own)
+    ran(["s5cmd", "--log=error", f"--numworkers={at_once}", "cp", *ends], own)
 
 
-def _ran(command: Sequence[str], own: Mapping[str, str]) -> None:
+def ran(command: Sequence[str], own: Mapping[str, str]) -> None:
+    """Run another program with some variables, and without those of a store; end the run if it fails."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RCLONE_", "S3_"))}
     done = subprocess.run(  # noqa: S603 - the tool to compare with
         command, env={**clean, **own}, check=False, stderr=subprocess.PIPE, text=True
