@@ -359,6 +359,8 @@ def rclone_environment(config: StoreConfig) -> dict[str, str]:
         "NO_CHECK_BUCKET": "true",
     }
     own = {f"RCLONE_CONFIG_X_{name}": value for name, value in settings.items()}
+    # For each part rclone asks whether to go on, and waits a second where a server, like versitygw, does not say so.
+    own["RCLONE_EXPECT_CONTINUE_TIMEOUT"] = "0"
     if config.ca_bundle:
         own["RCLONE_CA_CERT"] = str(config.ca_bundle)
     return own
