@@ -43,7 +43,7 @@ def put(  # noqa: PLR0913 - one parameter for each option
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Store a file or a download, and print the event that leads to it.
+    """Store a file or a download, and print its event.
 
     Exit status: 0 it is stored, 1 it is, but a local file did not go, 2 it is not: the step
     that called must fail.
