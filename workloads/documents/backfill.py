@@ -152,9 +152,9 @@ def _receipted(
 def _shown_dry(options: BackfillOptions, shard: Shard) -> ExitCode:
     """Say what would be stored, and what is left out, and ask the store nothing."""
     done, root = _Done(), _root(options)
-    for path, size in _documents(root, shard, done):
-        done.met.add(path)
-        done.size += size
+    for path, status in _documents(root, shard, done):
+        done.met.add(path, status)
+        done.size += status.st_size
     lines = [f"shard {shard}: {done.met.count} documents of {done.size} bytes", *_notes(done)[:-1]]
     lines += [*done.left_out.all(), *done.problems.all()]
     sys.stdout.write("".join(f"{redacted(printable(line))}\n" for line in lines))
@@ -168,15 +168,15 @@ def _root(options: BackfillOptions) -> Root:
     return root
 
 
-def _documents(root: Root, shard: Shard, done: _Done | None) -> Generator[tuple[bytes, int], None, None]:
-    """The path and the size of each document of a shard; what is none is noted, if it is asked for."""
+def _documents(root: Root, shard: Shard, done: _Done | None) -> Generator[tuple[bytes, os.stat_result], None, None]:
+    """The path and the status of each document of a shard; what is none is noted, if it is asked for."""
     try:
         for found in walk(root, lambda path: bool(reason_of(path))):
             if isinstance(found, Found) and stat.S_ISREG(found.status.st_mode):
                 if done is not None:
                     done.in_tree += 1
                 if shard.has(found.path):
-                    yield found.path, found.status.st_size
+                    yield found.path, found.status
             elif done is not None:
                 _note(found, shard, done)
     except StalledError as fault:
@@ -218,11 +218,11 @@ def _store(
         stage("document")
 
     try:
-        for path, size in _documents(root, shard, done):
-            done.met.add(path)
-            done.size += size
+        for path, status in _documents(root, shard, done):
+            done.met.add(path, status)
+            done.size += status.st_size
             waiting.append(_begun(context, root, path, threads))
-            tell(size)
+            tell(status.st_size)
             if len(waiting) >= 2 * _WIDTH:
                 settle()
         while waiting:
@@ -293,12 +293,12 @@ def line_of(found: Original, path: bytes) -> dict[str, Any]:
 def _prove_whole(root: Root, shard: Shard, done: _Done) -> None:
     """Walk again: what came, went or was renamed meanwhile shows."""
     now = Tally()
-    for path, _ in _documents(root, shard, None):
-        now.add(path)
+    for path, status in _documents(root, shard, None):
+        now.add(path, status)
     if now != done.met:
         done.problems.add(
             f"{done.met.count} documents were met, and a second walk met {now.count}, not just the same: files came, "
-            "went or were renamed meanwhile; run it again"
+            "went, changed or were renamed meanwhile; run it again"
         )
 
 

@@ -6,6 +6,7 @@ NFC, because one share shows other spellings to a Mac than to Linux.
 """
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -44,15 +45,16 @@ class Shard:
 
 @dataclass
 class Tally:
-    """How many paths, and what they come to together, in any order and constant memory."""
+    """How many files, and what their paths, sizes and times come to together, in any order and constant memory."""
 
     count: int = 0
     sum: int = 0
 
-    def add(self, path: bytes) -> None:
-        """Count a path."""
+    def add(self, path: bytes, status: os.stat_result) -> None:
+        """Count a file."""
         self.count += 1
-        self.sum = (self.sum + int.from_bytes(hashlib.blake2b(path, digest_size=16).digest())) % 2**128
+        one = b"%s\0%d %d" % (path, status.st_size, status.st_mtime_ns)
+        self.sum = (self.sum + int.from_bytes(hashlib.blake2b(one, digest_size=16).digest())) % 2**128
 
 
 def shard_of(text: str, environ: Mapping[str, str]) -> Shard:

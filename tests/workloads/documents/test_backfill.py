@@ -156,11 +156,25 @@ class TestTree:
         with monkeypatch.context() as patched:
             patched.setattr(os, "pread", read)
             assert library.backfill() == ExitCode.WRONG
-        assert library.problems() == ["x.pdf: it changed while it was read"]
+        assert library.problems()[0] == "x.pdf: it changed while it was read"
         assert not library.stored()
         assert not library.world.client.list_multipart_uploads(Bucket=library.world.bucket).get("Uploads")
         assert library.backfill() == ExitCode.DONE
         check_whole(library)
+
+    def test_that_is_written_after_it_was_stored(self, library: Library) -> None:
+        """The store has what it was: a run that says that all is stored would be wrong, so it says it is not."""
+        file = library.add("x.pdf", b"first")
+
+        def write(stage: str) -> None:
+            if stage == "stored":
+                file.write_bytes(b"other")
+
+        assert library.backfill(stage=write) == ExitCode.WRONG
+        (problem,) = library.problems()
+        assert "not just the same" in problem
+        assert library.backfill() == ExitCode.DONE
+        assert len(library.stored()) == 2
 
     def test_that_grows_without_an_end(self, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
         """A small file that is written faster than it is read is given up at once, and does not fill the memory."""
@@ -177,7 +191,7 @@ class TestTree:
         with monkeypatch.context() as patched:
             patched.setattr(os, "pread", read)
             assert library.backfill() == ExitCode.WRONG
-        assert library.problems() == ["x.txt: it changed while it was read"]
+        assert library.problems()[0] == "x.txt: it changed while it was read"
         assert len(reads) == 1
         assert not library.stored()
 
@@ -229,8 +243,8 @@ class TestTree:
             "a.pdf: it went away before it was read",
             "b.pdf: Permission denied",
             (
-                "3 documents were met, and a second walk met 2, not just the same: files came, went or were renamed "
-                "meanwhile; run it again"
+                "3 documents were met, and a second walk met 2, not just the same: files came, went, changed or were "
+                "renamed meanwhile; run it again"
             ),
         ]
         assert library.names() == ["c.pdf"]
