@@ -4,6 +4,7 @@
  * The rule: if the body itself fails (a disk, the caller's stream), the upload throws that error unchanged.
  */
 
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 
 import { InvalidBody, LocalFileError } from "./errors.js";
@@ -69,7 +70,7 @@ async function* blocksOf(bucket: string, key: string, body: Exclude<Body, Uint8A
 async function* fileBlocks(bucket: string, key: string, path: string): AsyncGenerator<Uint8Array> {
   const failed = (fault: unknown): LocalFileError =>
     new LocalFileError(`${path} cannot be read: ${(fault as NodeJS.ErrnoException).code ?? "unknown"}`, { bucket, key });
-  const file = await open(path, "r").catch((fault: unknown) => {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((fault: unknown) => {
     throw failed(fault);
   });
   try {

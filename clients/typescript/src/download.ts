@@ -119,8 +119,10 @@ export class File implements Sink {
     await this.#tried(async () => {
       const there = await lstat(this.#path).catch(() => undefined);
       if (there !== undefined && !there.isFile()) throw new Error("something is there that is not a regular file");
-      if (this.#file === undefined) this.#file = await open(this.#partial, "wx", there?.mode ?? 0o666);
-      else await this.#file.truncate(0);
+      if (this.#file === undefined) {
+        this.#file = await open(this.#partial, "wx", 0o666);
+        if (there !== undefined) await this.#file.chmod(there.mode & 0o7777);
+      } else await this.#file.truncate(0);
     });
     this.#at = 0;
   }

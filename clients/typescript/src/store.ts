@@ -277,9 +277,9 @@ export class ObjectStore {
     const { UploadId: id } = await this.#tried(put.Bucket, put.Key, () => this.#client.send(begin));
     if (!id) throw new errors.UnexpectedAnswer("the answer has no upload id", where);
     const upload = { Bucket: put.Bucket, Key: put.Key, UploadId: id };
+    const running = new Set<Promise<void>>();
     try {
       const done: CompletedPart[] = [];
-      const running = new Set<Promise<void>>();
       let size = 0;
       let number = 0;
       for await (const part of parts) {
@@ -303,6 +303,8 @@ export class ObjectStore {
       const etag = answer.ETag ? bareEtag(answer.ETag, put.Bucket, put.Key) : (await this.head(put.Bucket, put.Key)).etag;
       return this.#stored(put, etag, size);
     } catch (fault) {
+      // A part that arrives after the abort would stay: https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html
+      await Promise.allSettled(running);
       await this.#client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
       // If the answer that joins the parts is lost, the SDK asks again for an upload that is gone.
       if (fault instanceof errors.ObjectStoreError && fault.code === "NoSuchUpload") {
