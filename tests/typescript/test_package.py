@@ -48,6 +48,32 @@ def test_what_is_published(typescript: Package) -> None:
     assert files == {"package.json", "README.md", *modules}
 
 
+def test_types_need_no_other_package(typescript: Package, tmp_path: Path) -> None:
+    """A consumer that checks all declarations compiles without the SDK's types and without those of Node."""
+    installed = tmp_path / "node_modules" / "@joelclaw" / "object-store"
+    installed.mkdir(parents=True)
+    shutil.copytree(typescript.folder / "dist", installed / "dist")
+    shutil.copyfile(SOURCE / "package.json", installed / "package.json")
+    (tmp_path / "consumer.mts").write_text(
+        'import { ObjectStore, type Events, type ObjectRef } from "@joelclaw/object-store";\n'
+        'const data: Events["media/received"]["data"] = { source: "x", type: "image", mimeType: "a/b", fileSize: 3 };\n'
+        "export const ref: Promise<ObjectRef> = ObjectStore.fromEnvironment({}).head(data.source, data.type);\n"
+    )
+    options = (
+        "--ignoreConfig",
+        "--strict",
+        "--noEmit",
+        "--module",
+        "nodenext",
+        "--target",
+        "es2022",
+        "--skipLibCheck",
+        "false",
+    )
+    compiled = typescript.tool("tsc", *options, "--types", "", str(tmp_path / "consumer.mts"))
+    assert compiled.returncode == 0, compiled.stdout
+
+
 def test_no_host_of_a_registry_is_in_a_lock_file() -> None:
     """An install takes the packages from the registry that the machine has."""
     for folder in (SOURCE, BUN):

@@ -14,21 +14,13 @@ import { HttpProxyAgent } from "http-proxy-agent";
 import { HttpsProxyAgent } from "https-proxy-agent";
 
 import { awsEndpoint, type StoreConfig } from "./config.js";
+import type { Limits } from "./limits.js";
 
 const CONNECT_MILLISECONDS = 2_000;
 const STALL_MILLISECONDS = 60_000;
 const ATTEMPTS = 4;
 const SOCKETS = 16;
 const LONGEST_PAUSE_SECONDS = 20;
-
-/** Limits of time, size and tries; tests shorten them. */
-export interface Limits {
-  readonly connectMilliseconds?: number;
-  readonly stallMilliseconds?: number;
-  readonly attempts?: number;
-  /** Length in bytes up to which one request sends the whole body. */
-  readonly multipartThreshold?: number;
-}
 
 /** A client for the configuration's server, or for another endpoint of it. */
 export function clientOf(config: StoreConfig, endpoint: string | undefined, limits: Limits = {}): S3Client {

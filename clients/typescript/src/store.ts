@@ -26,11 +26,12 @@ import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 
 import { bareEtag, checkAcknowledged, factsOf, listedKey } from "./answers.js";
 import { partsOf, PART_SIZE, type Body } from "./body.js";
-import { clientOf, type Limits } from "./client.js";
+import { clientOf } from "./client.js";
 import { configFromEnvironment, secretsOf, type StoreConfig } from "./config.js";
 import { File, Memory, passed, type Sink } from "./download.js";
 import type { Environment } from "./endpoint.js";
 import * as errors from "./errors.js";
+import type { Limits } from "./limits.js";
 import { checkBucket, checkKey, checkKeyOfPut, checkPrefix } from "./keys.js";
 import { checkContentType, checkMetadata, guessContentType } from "./metadata.js";
 import { expected, Proof } from "./proof.js";
